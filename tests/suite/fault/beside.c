@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What goes beside messages: labels, secrets, records for monitors, questions
- * about senders and nodes, and what takes the place of something else.
+ * Features beside plain messages: labels, secrets, monitor records, queries about senders and
+ * nodes, and replaced oneways.
  */
 #include <errno.h>
 #include <string.h>
@@ -100,7 +100,7 @@ static void finish_take_label(struct state *s, int r)
 
 static const struct content secret = { "payload and objects", 5000, 0, "nf" };
 
-/* Where messages of that size lie: there nothing may be left. */
+/* Offsets of messages of that size: no secret may be left there. */
 static size_t place, table;
 
 static bool is_clear(void)
@@ -117,7 +117,7 @@ static bool is_clear(void)
 	return true;
 }
 
-/* What came is released: the receiver has its objects, nobody the text. */
+/* Releases the message: the receiver keeps its objects, and the secret must be cleared. */
 static void take_secret(struct state *s)
 {
 	struct ipcbus_event ev;
@@ -128,7 +128,7 @@ static void take_secret(struct state *s)
 	ck_assert(is_clear());
 }
 
-/* One such message has been there before, so that it is known where. */
+/* An earlier message of the same kind shows the offsets. */
 static void prepare_secret(struct state *s)
 {
 	struct ipcbus_event ev;
@@ -186,7 +186,7 @@ static void finish_give_secret(struct state *s, int r)
 	content_done(s);
 }
 
-/* --- A oneway with objects instead of another -------------------------------- */
+/* --- A oneway with objects that replaces another ------------------------------- */
 
 static const struct content newer = { "payload and objects", 5000, 0, "nfh" };
 
@@ -206,7 +206,7 @@ static void prepare_newer(struct state *s)
 	note_counts(s);
 }
 
-/* All of the old one's objects are gone with it, and none of it without the new one. */
+/* The old oneway's objects are all dropped with it, and only if the new oneway was sent. */
 static void finish_newer(struct state *s, int r)
 {
 	struct ipcbus_event ev;
@@ -301,7 +301,7 @@ static void finish_take_async(struct state *s, int r)
 
 static const struct content monitored = { "payload and objects", 5000, 0, "nfh" };
 
-/* What the monitor was notified; fails at what cannot be. */
+/* The records that the monitor got. Fails at impossible records. */
 struct notified {
 	uint32_t n;
 	uint32_t last;	/* its kind */
@@ -339,7 +339,7 @@ static void prepare_monitored(struct state *s)
 	assert_ok(raw_monitor(&oth, EVERYTHING, 0, 8192));
 }
 
-/* One record of it whatever came of it, or one that is said to be lost. */
+/* In every outcome, the monitor gets a record or a lost count. */
 static void finish_monitored(struct state *s, int r)
 {
 	struct ipcbus_event ev;
@@ -358,7 +358,7 @@ static void finish_monitored(struct state *s, int r)
 	seen.n += seen.lost + more.lost;
 	if (ev.kind != IPCBUS_EVENT_NONE || !is_silent(s))
 		ck_assert_uint_eq(seen.n, 1);
-	else /* it had not begun, or its failure could not be reported to its sender */
+	else /* the send had not begun, or its failure could not be reported to its sender */
 		ck_assert_uint_le(seen.n, !is_single(s));
 	content_done(s);
 }
@@ -403,7 +403,7 @@ static void finish_monitor(struct state *s, int r)
 	ck_assert_uint_eq(listen_to(s).n, 1);
 }
 
-/* Only of one process, which the monitor has to find. */
+/* A monitor of a single process, which the driver must look up. */
 static void prepare_monitor_one(struct state *s)
 {
 	struct ipcbus_event ev;
@@ -438,7 +438,7 @@ static void finish_monitor_end(struct state *s, int r)
 	assert_ok(act_monitor_end(s));
 }
 
-/* Some records are in its queue, one is in its hands. */
+/* Some records are queued, and the monitor holds one. */
 static void prepare_monitor_close(struct state *s)
 {
 	assert_ok(act_monitor(s));
@@ -461,7 +461,7 @@ static void finish_monitor_close(struct state *s, int r)
 	raw_oneway(&cli, 0, 1, "unseen", 6);
 }
 
-/* --- Questions --------------------------------------------------------------- */
+/* --- Queries ----------------------------------------------------------------- */
 
 static void prepare_caller_of_call(struct state *s)
 {
@@ -525,7 +525,7 @@ static void finish_node_info(struct state *s, int r)
 	assert_ok(act_node_info(s));
 }
 
-/* --- Freezing one who is in the middle of a call ------------------------------ */
+/* --- Freezing a process during its call ----------------------------------------- */
 
 static void prepare_freeze_busy(struct state *s)
 {
@@ -537,7 +537,7 @@ static void prepare_freeze_busy(struct state *s)
 	s->ids[0] = ev.call;
 }
 
-/* That it did not come to it is what is expected. */
+/* The expected result is that the freeze fails. */
 static int act_freeze_busy(struct state *s)
 {
 	struct ipcbus_freeze f;
@@ -583,9 +583,9 @@ const struct scenario beside_scenarios[] = {
 	{ "end monitoring", NULL, &oth, prepare_monitor_end, act_monitor_end, finish_monitor_end },
 	{ "close a monitor", NULL, &oth, prepare_monitor_close, act_monitor_close,
 	  finish_monitor_close },
-	{ "who calls", NULL, &srv, prepare_caller_of_call, act_caller, finish_caller },
-	{ "who sent a oneway", NULL, &srv, prepare_caller_of_oneway, act_caller, finish_caller },
-	{ "who refers to a node", NULL, &oth, prepare_node_info, act_node_info, finish_node_info },
+	{ "query the caller", NULL, &srv, prepare_caller_of_call, act_caller, finish_caller },
+	{ "query the sender of a oneway", NULL, &srv, prepare_caller_of_oneway, act_caller, finish_caller },
+	{ "query the references of a node", NULL, &oth, prepare_node_info, act_node_info, finish_node_info },
 	{ "freeze in the middle of a call", NULL, &srv, prepare_freeze_busy, act_freeze_busy,
 	  finish_freeze_busy },
 };

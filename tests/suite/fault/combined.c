@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Exchanges that release, send and wait at once. If a step fails, the steps before it
- * are done and the steps after it are not.
+ * Exchanges that release, send and wait at once. If a step fails, earlier steps have been done and
+ * later steps have not.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 
 enum { HELD = 5 };
 
-/* srv holds that many buffers, of oneways from both others. */
+/* srv holds that many buffers, of oneways from both clients. */
 static void hold_buffers(struct state *s)
 {
 	struct ipcbus_event ev;
@@ -27,7 +27,7 @@ static void hold_buffers(struct state *s)
 	}
 }
 
-/* released are those from the first on, as far as it came, and no other. */
+/* Checks that exactly the first buffers were released. Returns their number. */
 static uint32_t check_held(const struct state *s)
 {
 	uint32_t n = 0;
@@ -61,7 +61,7 @@ static void finish_give(struct state *s, int r)
 		check_effect(s, r, n == HELD);
 }
 
-/* The same with what was in the message: a node that came home and a file. */
+/* The same with objects in the message: a node that returned home, and a file. */
 static const struct content at_home = { "objects from home", 8, 0, "mmn" };
 
 static void prepare_give_home(struct state *s)
@@ -114,7 +114,7 @@ static int act_serve(struct state *s)
 	return exchange(s, &srv);
 }
 
-/* How far it came; what was not done is done now. */
+/* Checks which steps were done, and does the others now. */
 static void catch_up(struct state *s, int r, bool replied, uint32_t given)
 {
 	const struct ipcbus_event *ev = &s->x.event;
@@ -156,7 +156,7 @@ static void finish_serve(struct state *s, int r)
 	content_check(s, &cli, &reply);
 	if (r < 0 || next.kind == IPCBUS_EVENT_IDLE)
 		next_past_idle(&srv, &next);
-	/* If it could not be written, it is lost. */
+	/* An event that could not be written is lost. */
 	if (r != -EFAULT || !is_silent(s) || is_copy(s, 1) || next.kind != IPCBUS_EVENT_NONE)
 		end_next(&next);
 	content_done(s);
@@ -192,7 +192,7 @@ static void finish_client(struct state *s, int r)
 
 	next_past_idle(&srv, &ev);
 	check_effect(s, r, ev.kind != IPCBUS_EVENT_NONE);
-	/* A failure that is notified comes after the buffer; the first copy before it. */
+	/* The driver reports a failure after the release. The first copy fails before it. */
 	if (r == 0 || !is_silent(s) || ev.kind != IPCBUS_EVENT_NONE)
 		assert_result(raw_free(&cli, s->ids[0]), -ESTALE);
 	if (is_copy(s, 1))
@@ -207,7 +207,7 @@ static void finish_client(struct state *s, int r)
 	content_done(s);
 }
 
-/* --- A reply to nobody ------------------------------------------------------- */
+/* --- A reply without a receiver ----------------------------------------------- */
 
 static void prepare_late_reply(struct state *s)
 {
@@ -228,7 +228,7 @@ static int act_late_reply(struct state *s)
 	return exchange(s, &srv);
 }
 
-/* It is dropped without an error, when it can be made at all. */
+/* It is dropped without an error, if it can be built at all. */
 static void finish_late_reply(struct state *s, int r)
 {
 	int again = raw_send(&srv, &s->send, NULL);
@@ -247,7 +247,7 @@ const struct scenario combined_scenarios[] = {
 	{ "release", &at_home, &srv, prepare_give_home, act_give_one, finish_give_one },
 	{ "release, reply and wait", &in_replies, &srv, prepare_serve, act_serve, finish_serve },
 	{ "release, call and wait", &in_calls, &cli, prepare_client, act_client, finish_client },
-	{ "reply to nobody", &in_replies, &srv, prepare_late_reply, act_late_reply,
+	{ "reply without a receiver", &in_replies, &srv, prepare_late_reply, act_late_reply,
 	  finish_late_reply },
 };
 const size_t n_combined_scenarios = ARRAY_SIZE(combined_scenarios);

@@ -27,7 +27,7 @@ const struct content contents[CONTENTS] = {
 	{ "a node that comes home", 8, 0, "m" },
 	[CONTENT_MIXED] = { "mixed objects", 5000, 0, "fnhmfn" },
 	{ "16 nodes", 0, 0, "nnnnnnnnnnnnnnnn" },
-	{ "handle 0 behind others", 8, 0, "fn0" },
+	{ "handle 0 behind other handles", 8, 0, "fn0" },
 };
 
 static char data[LARGE];
@@ -99,7 +99,7 @@ static void check_fd(int sent, int received)
 	ck_assert_int_eq(close(received), 0);
 }
 
-/* The manager's own node comes home to it; others get one more handle. */
+/* The manager's own node returns home. Other procs get another handle. */
 static void check_manager(const struct raw *to, const struct ipcbus_object *o)
 {
 	if (to == &srv) {

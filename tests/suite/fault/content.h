@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What messages carry: each kind of payload and each kind of object, how to
- * make them and how they must arrive. Used by scenarios about messages.
+ * Contents of messages: each kind of payload and object, with functions that create and check them.
+ * Used by scenarios about messages.
  */
 #ifndef TESTS_FAIL_CONTENT_H
 #define TESTS_FAIL_CONTENT_H
@@ -12,9 +12,9 @@
  * struct content - payload and objects of one message
  * @name: for people
  * @size: bytes of the payload
- * @parts: in so many parts; 0: in one piece
+ * @parts: number of parts; 0: in one piece
  * @objects: a letter each: n a node of the sender's own, h a handle for a third
- *	proc's, 0 the manager's, m a handle for the receiver's own, f a file
+ * proc's, 0 the manager's, m a handle for the receiver's own, f a file
  */
 struct content {
 	const char *name;
@@ -28,9 +28,9 @@ enum { CONTENT_NONE, CONTENT_SMALL, CONTENT_MIXED = 10, CONTENTS = 13 };
 extern const struct content contents[CONTENTS];
 
 const char *content_name(const struct content *content);
-/* Makes what is to be sent and puts it into s->send. */
+/* Creates the content to send and puts it into s->send. */
 void content_make(struct state *s, const struct raw *from, const struct raw *to);
-/* All of it is there as it was sent; ends with giving everything back. */
+/* Checks that everything arrived unchanged, and releases everything. */
 void content_check(struct state *s, const struct raw *to, const struct ipcbus_event *ev);
 void content_done(struct state *s);
 

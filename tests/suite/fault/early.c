@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls that nobody sleeps on and that end before their reply, and oneways that
- * find no space.
+ * Async calls, calls that end before their reply, and oneways that find no space.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,7 +9,7 @@
 #include "scenarios.h"
 
 #define COOKIE 77
-#define LARGE (REGION / 8)	/* of four there is space, of a stranger's one */
+#define LARGE (REGION / 8)	/* four of these fit, but only one from another user */
 #define FOREVER (~0ULL >> 2)
 
 static char large[LARGE];
@@ -41,7 +40,7 @@ static int cancel(const struct raw *r, uint64_t cookie)
 	return dev_ioctl(r->fd, IPCBUS_IOC_CANCEL, &args);
 }
 
-/* What failed cannot be canceled, nor does any event come of it. */
+/* A failed call cannot be canceled, and causes no event. */
 static void finish_async(struct state *s, int r)
 {
 	struct ipcbus_event ev;
@@ -80,7 +79,7 @@ static int act_cancel(struct state *s)
 	return cancel(&cli, COOKIE);
 }
 
-/* Both or none. */
+/* Both calls are canceled, or none. */
 static void finish_cancel(struct state *s, int r)
 {
 	struct ipcbus_event ev;
@@ -141,7 +140,7 @@ static void prepare_full_quota(struct state *s)
 	fill(s, 1);
 }
 
-/* One more: what is expected is that it is refused. */
+/* Another oneway, which must be refused. */
 static int act_refused(struct state *s)
 {
 	int r = send_large();
@@ -151,7 +150,7 @@ static int act_refused(struct state *s)
 	return r == -EAGAIN ? 0 : r;
 }
 
-/* Nothing more was sent; when there is space poll says so, whatever failed. */
+/* No other message was sent. When there is space, poll reports it in every outcome. */
 static void finish_full(struct state *s, int r)
 {
 	struct ipcbus_event ev;
@@ -170,7 +169,7 @@ static void finish_full(struct state *s, int r)
 	raw_release(&srv, &ev);
 }
 
-/* --- What counts though it is empty ------------------------------------------------- */
+/* --- Empty messages that are charged ------------------------------------------ */
 
 static void prepare_stranger(struct state *s)
 {
@@ -181,7 +180,7 @@ static void prepare_stranger(struct state *s)
 	s->done = live("quotas");
 }
 
-/* What was sent is charged to its sender. */
+/* A sent message is charged to its sender. */
 static void finish_empty(struct state *s, int r)
 {
 	struct ipcbus_event ev;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * The host build: processes and what of a kernel is counted; see env.h.
+ * The host build: processes and counters of kernel objects; see env.h.
  *
- * A system call on a proc is made by the process that opened it, so raw_*() takes
- * no process. The objects of tests/suite/kernel call the device by names of
- * posix.c. These calls are caught here, by the linker, and made by the process whose
- * file it is.
+ * A system call on a proc is made by the process that opened it, so raw_*() takes no process. The
+ * objects of tests/suite/kernel call the device through functions of posix.c. The linker redirects
+ * these calls to this file, which makes them as the process that owns the file.
  */
 #define _GNU_SOURCE
 #include <poll.h>
@@ -21,24 +20,24 @@
 #include "env.h"
 #include "tap.h"
 
-/* The bus's three, the two bystanders. */
+/* The bus's three sides, and the two bystanders. */
 static struct side {
 	struct raw *raw;
 	struct shim_process *process;
 	struct task_struct *task;
 } sides[5];
 
-/* --- Who runs ---------------------------------------------------------------- */
+/* --- The current process -------------------------------------------------------- */
 
 static struct task_struct *self;
 
-/* That of raw, or a free one. */
+/* Returns the side of @raw, or a free side. */
 static struct side *side_of(const struct raw *raw)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(sides); i++)
 		if (sides[i].raw == raw)
 			return &sides[i];
-	shim_panic("env: nobody has that proc");
+	shim_panic("env: no process has that proc");
 }
 
 void env_enter(const struct raw *who)
@@ -51,7 +50,7 @@ void env_leave(void)
 	shim_task = self;
 }
 
-/* Becomes the one whose file it is; returns who ran before. */
+/* Becomes the owner of the file. Returns the previous task. */
 static struct task_struct *enter_owner(int fd)
 {
 	struct task_struct *before = current;
@@ -108,7 +107,7 @@ void *__wrap_host_mmap(void *at, size_t size, int prot, int flags, int fd, off_t
 	return BY_OWNER(fd, __real_host_mmap(at, size, prot, flags, fd, offset));
 }
 
-/* A region is its proc's; what is not in one is left to the caller. */
+/* A region belongs to its proc. Other mappings belong to the caller. */
 int __wrap_host_munmap(void *at, size_t size)
 {
 	int fd = -1;
@@ -119,7 +118,7 @@ int __wrap_host_munmap(void *at, size_t size)
 	return BY_OWNER(fd, __real_host_munmap(at, size));
 }
 
-/* --- Coming and going -------------------------------------------------------- */
+/* --- Processes ---------------------------------------------------------------- */
 
 void env_open(struct raw *who)
 {
@@ -159,7 +158,7 @@ void env_moment(void)
 	shim_time_passes();
 }
 
-/* --- What is there ----------------------------------------------------------- */
+/* --- Kernel objects ----------------------------------------------------------- */
 
 static long noted[SHIM_COUNTS];
 
@@ -242,11 +241,10 @@ const char *env_lacks(const char *scenario)
 void env_boot(void)
 {
 	self = current;
-	/* One real thread: nobody else can be what is seen. */
+	/* There is one real thread: no other thread can be observed. */
 	shim_deterministic();
 	shim_boot();
-	/* With less than 1,024 a user keeps no transactions for the next messages, whose number
-	 * would be another one after each. */
+	/* With less than 1,024, a user keeps no spare transactions, whose number would vary. */
 	*shim_param("user_calls") = 1000;
 }
 

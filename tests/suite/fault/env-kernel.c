@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The kernel itself, made to fail by /proc/thread-self/fail-nth, in one process; see
- * env.h. Runs in kernels of tests/env/debug.
+ * A real kernel with failures injected by /proc/thread-self/fail-nth, in one process; see env.h.
+ * Runs in kernels of tests/env/debug.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -33,18 +33,18 @@ const char *env_lacks(const char *scenario)
 	if (strstr(scenario, "a label"))
 		return "no security module labels processes";
 	if (strstr(scenario, "freeze") || strstr(scenario, "thaw"))
-		return "one process is all there is, and would freeze itself";
+		return "the only process would freeze itself";
 	return NULL;
 }
 
-/* Others may open the device, too. */
+/* Other users may open the device, too. */
 void env_boot(void)
 {
 	ck_assert_msg(mkdir(BUS_DIR, 0700) == 0 || errno == EEXIST, "no " BUS_DIR);
 	ck_assert_int_ge(dev_set_mode(0666), 0);
 }
 
-/* This process's file of fail-nth is no leak. */
+/* Opens this process's file fail-nth now, so that it does not count as a leak. */
 void env_note(void)
 {
 	fail_arm(0);

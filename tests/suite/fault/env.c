@@ -38,14 +38,14 @@ static void bus_close(void)
 	env_close(&srv);
 }
 
-/* --- What is there ----------------------------------------------------------- */
+/* --- Counters ----------------------------------------------------------------- */
 
 static void read_stats(char *text, size_t size)
 {
 	assert_ok(dev_debug("stats", text, size));
 }
 
-/* The driver's counters without their totals, which only grow. */
+/* Reads the driver's counters without the totals, which only grow. */
 static void read_live(char *live, size_t size)
 {
 	char text[sizeof(before.stats)], *rest = text, *line;
@@ -88,7 +88,7 @@ long total(const char *name)
 	return total;
 }
 
-/* What is closed by a worker, or freed when a real kernel's readers have left, takes a moment. */
+/* A worker closes files, and a real kernel frees memory after RCU readers, a moment later. */
 static void expect_as_before(void)
 {
 	char now[sizeof(before.stats)];
@@ -139,7 +139,7 @@ void env_init(void)
 	env_open(&far);
 	far_handle = give_handle(&near, &far, raw_node(&far, 0, 1));
 	bus_close();
-	/* What the first calls leave with their threads is not a leak. */
+	/* State that the first calls leave in their threads is not a leak. */
 	for (int i = 0; i < 3; i++) {
 		bystanders_begin();
 		bystanders_end();

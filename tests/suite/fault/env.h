@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a scenario takes place: a bus with three procs, and two bystanders who
- * talk over its head and must not notice anything. Everything that can leak is
- * counted before and after.
+ * The environment of a scenario: a bus with three procs, and two bystanders that communicate on it
+ * and must not be affected. Everything that can leak is counted before and after.
  *
- * env.c is the same in both environments; what differs is
+ * env.c is common to both environments. They differ in:
  *
- *   env-host.c    the host build: the kinds of points apart, two at once, each proc
- *                 with a process of its own, as shim.h fakes them, all played by one
- *                 thread; what of the kernel the driver uses is counted as well
- *   env-kernel.c  the kernel itself, by its fail-nth: all points are of one kind, and
- *                 the kernel's own on the way to the driver are among them
+ *   env-host.c    the host build: kinds of points are separate, two can fail at once, and
+ *                 each proc has its own process as simulated by shim.h, all played by one
+ *                 thread; kernel objects that the driver uses are counted as well
+ *   env-kernel.c  a real kernel with fail-nth: all points are of one kind, and include
+ *                 the kernel's own on the way to the driver
  */
 #ifndef TESTS_FAULT_ENV_H
 #define TESTS_FAULT_ENV_H
@@ -21,85 +20,86 @@
 #define REGION (1U << 20)
 #define SRV_COOKIE 0x5e57e4
 #define STRANGER 1000
-/* Where a bus is mounted. */
+/* Mount point of a bus. */
 #define BUS_DIR "/tmp/ipcbus-of-tests-fault"
 
-/* srv is the bus's manager by srv_node, which takes fds. */
+/* srv is the bus's manager with node srv_node, which accepts fds. */
 extern struct raw srv, cli, oth;
 extern uint64_t srv_node;
 
-/* What can fail: an allocation, a page, a copy from or to user memory, a new fd; or
- * whichever of these comes next. */
+/*
+ * The operations that can fail: an allocation, a page, a copy from or to user memory, a new fd, or
+ * the next of any of these.
+ */
 enum point { POINT_ALLOC, POINT_PAGE, POINT_COPY, POINT_FD, POINT_ANY, POINTS };
 
-/* What is to fail: none, one or two steps. */
+/* The steps that will fail: none, one or two. */
 struct plan {
 	unsigned int n;
 	struct {
 		enum point kind;
 		unsigned int nth;
-		unsigned int gap;	/* 0: once; else again that much later */
+		unsigned int gap;	/* 0: once; else again after that many steps */
 	} fail[2];
 };
 
-/* --- What each environment has of its own -------------------------------------- */
+/* --- Functions that differ between the environments ------------------------------ */
 
-/* 0, or -errno where nothing can be made to fail. */
+/* Returns 0, or -errno if no failures can be injected here. */
 int env_check(void);
-/* Tests besides the scenarios, for tap_run(); *ret is how many. */
+/* Additional tests for tap_run(); *ret is their number. */
 struct env_test {
 	const char *name;
 	void (*fn)(const void *unused);
 };
 const struct env_test *env_tests(size_t *ret);
-/* Whether steps can be made to fail by that kind. */
+/* Returns whether steps of that kind can fail. */
 bool env_has(enum point kind);
 
-/* Why a scenario is not possible, or NULL. */
+/* Returns the reason why a scenario is impossible, or NULL. */
 const char *env_lacks(const char *scenario);
 
-/* For env.c alone: before all else, and when all that was opened since is closed. */
+/* For env.c only: before everything else, and when everything opened since is closed. */
 void env_boot(void);
 void env_note(void);
 void env_expect_as_noted(void);
 void env_open(struct raw *who);
 void env_close(struct raw *who);
 
-/* The next steps of who's only task go by the plan. */
+/* The next steps of who's only task follow the plan. */
 void env_arm(const struct raw *who, const struct plan *plan);
-/* Whether anything that was to fail has. */
+/* Returns whether a planned failure happened. */
 bool env_disarm(const struct raw *who, const struct plan *plan);
 
-/* Between these, who's process runs: for what makes new files. */
+/* Between these, who's process is current: for operations that create files. */
 void env_enter(const struct raw *who);
 void env_leave(void);
 
-/* A moment passes, for what the driver does later. */
+/* Lets a moment pass, for deferred work of the driver. */
 void env_moment(void);
 
-/* Who is somebody else from now on, with a new proc: its messages to others come
- * from another user. */
+/* From now on @who is another user with a new proc. */
 void env_estrange(struct raw *who);
 
-/* --- The same in all ------------------------------------------------------------ */
+/* --- Functions common to both environments -------------------------------------- */
 
-/* Before all else: the bystanders; later it does nothing. */
+/* Starts the bystanders. Call it first; further calls have no effect. */
 void env_init(void);
-/* A new bus; the bystanders begin a call. */
+/* Creates a bus; the bystanders begin a call. */
 void env_begin(void);
-/* All are closed, the bystanders end their call, and nothing is left. */
+/* Closes all procs, ends the bystanders' call, and checks that nothing is left. */
 void env_end(void);
 
-/* How many the driver says there are, and ever were. */
+/* Return a counter of the driver: current objects, and objects ever created. */
 long live(const char *name);
 long total(const char *name);
 
-/* Give @to a handle for a node of @from's, by way of srv; nothing may be queued. */
+/* Gives @to a handle for node @node of @from, by way of srv. No events may be queued. */
 uint32_t give_handle(const struct raw *to, const struct raw *from, uint64_t node);
 
-/* The next event but IDLE ones; must be of that kind. */
+/* Takes the next event other than IDLE, which must be of that kind. */
 void take_past_idle(const struct raw *r, uint32_t kind, struct ipcbus_event *ev);
-/* The same, of any kind. */
+/* The same for an event of any kind. */
 void next_past_idle(const struct raw *r, struct ipcbus_event *ev);
 
 #endif /* TESTS_FAULT_ENV_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * /proc/thread-self/fail-nth; see fail-nth.h. The file is opened once per thread:
- * opening is something that can fail, too.
+ * /proc/thread-self/fail-nth; see fail-nth.h. The file is opened once per thread, because opening
+ * can fail, too.
  */
 #define _GNU_SOURCE
 #include <check.h>
@@ -31,7 +31,7 @@ static int set(const char *path, const char *value)
 	return r;
 }
 
-/* By default only allocations that must not sleep fail, with a long complaint. */
+/* By default only atomic allocations fail, and each failure logs a stack trace. */
 int fail_init(void)
 {
 	static const char *const settings[][2] = {
@@ -52,7 +52,7 @@ int fail_init(void)
 	return access("/proc/thread-self/fail-nth", W_OK) < 0 ? -errno : 0;
 }
 
-/* A forked child must not write into its parent's. */
+/* A forked child must not write into its parent's file. */
 static int own_file(void)
 {
 	if (fail_owner != gettid()) {
@@ -72,8 +72,8 @@ void fail_arm(unsigned int nth)
 }
 
 /*
- * The file says how many there are to go; 0 if one failed. Asking copies to
- * user memory, which may itself be what fails, and so does writing.
+ * The file contains the number of steps to go, or 0 if one failed. Reading it copies to user
+ * memory, which may itself fail, and so may writing.
  */
 bool fail_disarm(void)
 {

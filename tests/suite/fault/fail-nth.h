@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Make the kernel fail on purpose: the Nth thing that can, of what the calling
- * thread does next. What can fail are allocations and copies from and to user
- * memory, the kernel's own on the way to the driver included.
+ * Injects failures into the kernel: the Nth fallible operation of the calling thread fails. These
+ * are allocations, and copies from and to user memory, including the kernel's own on the way to the
+ * driver.
  *
  * Needs a kernel with fault injection (tests/env/debug) and root.
  */
@@ -11,12 +11,12 @@
 
 #include <stdbool.h>
 
-/* 0, or -errno where the kernel does not know how to fail. Once, before forking. */
+/* Returns 0, or -errno if the kernel has no fault injection. Call it once, before forking. */
 int fail_init(void);
 
-/* From here on the @nth from 1 fails; 0: none. */
+/* From now on, operation @nth fails, counted from 1; 0: none. */
 void fail_arm(unsigned int nth);
-/* No more; says whether one failed. */
+/* Stops injection. Returns whether an operation failed. */
 bool fail_disarm(void);
 
 #endif /* TESTS_FAULT_FAIL_NTH_H */

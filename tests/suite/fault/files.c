@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which files this process has open; see files.h.
+ * The open files of this process; see files.h.
  */
 #include <check.h>
 #include <fcntl.h>

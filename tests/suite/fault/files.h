@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The files that are open: those that messages bring are real ones, whoever of
- * the fake processes gets them.
+ * Open files: fds in messages are real fds of this process, whichever simulated process gets them.
  */
 #ifndef TESTS_FAIL_FILES_H
 #define TESTS_FAIL_FILES_H
@@ -13,7 +12,7 @@ struct files {
 };
 
 void files_note(struct files *ret);
-/* Fails the test if others are open now. */
+/* Fails the test if the open files differ from @before. */
 void files_expect(const struct files *before);
 void files_close_new(const struct files *before);
 

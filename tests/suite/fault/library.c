@@ -60,7 +60,7 @@ static int echo(struct ipc_call *call, const Ipc__Test__EchoRequest *request, vo
 	}
 }
 
-/* Replies with all that came and an object of its own. */
+/* Replies with the received objects and an object of its own. */
 static int carry(struct ipc_call *call, const Ipc__Test__Cargo *request, void *userdata)
 {
 	Ipc__Test__Cargo reply = IPC__TEST__CARGO__INIT;
@@ -87,7 +87,7 @@ static int log_line(struct ipc_call *call, const Ipc__Test__EchoRequest *request
 	return 0;
 }
 
-/* Replies with what came. */
+/* Replies with the received bytes. */
 static int ship(struct ipc_call *call, const Ipc__Test__Crate *request, void *userdata)
 {
 	(void)userdata;
@@ -162,7 +162,7 @@ void push_request(uint32_t kind, const char *method, const char *text)
 	push(request_event(kind, method), &request.base, NULL, 0);
 }
 
-/* Handles, a file and an object that comes home. */
+/* Handles, a file, and an object that returns home. */
 void push_cargo(struct ipcbus_event event)
 {
 	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
@@ -226,7 +226,7 @@ void process_all(void)
 		ck_assert_int_ge(act_process(), 0);
 }
 
-/* --- One life of a connection ------------------------------------------------ */
+/* --- One connection ------------------------------------------------------------ */
 
 void begin(void)
 {
@@ -253,7 +253,7 @@ int call_echo(const char *text)
 	return test_echo(peer, &request, &echoed, &error);
 }
 
-/* Both ways, as if nothing had been. */
+/* Calls work in both directions. */
 static void expect_usable(void)
 {
 	int before = handled;
@@ -294,7 +294,7 @@ static struct {
 	const struct scenario *sc;
 	enum memory_kind kind;
 	enum memory_how how;
-	unsigned int nth;	/* 0: none is to fail */
+	unsigned int nth;	/* 0: none fails */
 	bool failed;
 } running;
 
@@ -306,7 +306,7 @@ void tap_context(void)
 	printf("#   failing: %s %u%s\n", kinds[running.kind], running.nth, hows[running.how]);
 }
 
-/* In a thread of its own, which takes with it what the library keeps for it. */
+/* Runs in a new thread, whose end frees the library's thread-local memory. */
 static void *run(void *unused)
 {
 	struct files files;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Functions in front of the C library's and the device's; see memory.h.
+ * Wrappers for functions of the C library and the device; see memory.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,10 +17,11 @@
 #include "core/device.h"
 #include "memory.h"
 
-/* --- Whose turn it is --------------------------------------------------------- */
+/* --- Which step fails ---------------------------------------------------------- */
 
 static __thread unsigned int left[MEMORY_KINDS];	/* steps until one fails */
-static __thread unsigned int more;			/* fail right after it */
+/* number of further steps that fail directly after it */
+static __thread unsigned int more;
 static __thread bool failed;
 
 void memory_arm(enum memory_kind kind, enum memory_how how, unsigned int nth)
@@ -112,7 +113,7 @@ char *__wrap_strdup(const char *text)
 	return fails(MEMORY_HOST) ? NULL : count(__real_strdup(text));
 }
 
-/* What it leaves in *ret_text on failure is not to be looked at. */
+/* After a failure, *ret_text is undefined. */
 int __wrap_vasprintf(char **ret_text, const char *format, va_list args)
 {
 	int n;
@@ -258,7 +259,7 @@ static void count_handles(const struct device *device, const struct ipcbus_event
 		handles += objects[i].type == IPCBUS_OBJECT_HANDLE;
 }
 
-/* Neither waits nor replies of nothing need memory, if the driver knows the thread. */
+/* If the driver knows the thread, waits and empty replies need no memory. */
 static bool needs_memory(const struct ipcbus_send *send)
 {
 	return send->kind == IPCBUS_SEND_CALL || send->kind == IPCBUS_SEND_ONEWAY ||
@@ -310,7 +311,7 @@ int __wrap_device_set_threads(const struct device *device, unsigned int max)
 
 int __wrap_device_set_poll(struct device *device, unsigned int polls)
 {
-	/* What is polled for less needs no memory. */
+	/* Polling for fewer events needs no memory. */
 	if (polls & ~device->polls && fails(MEMORY_DRIVER))
 		return -ENOMEM;
 	return __real_device_set_poll(device, polls);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Messages of each content, sent and taken: calls, oneways, replies, errors,
- * and calls that come back to a waiting caller.
+ * Messages of each content, sent and taken: calls, oneways, replies, errors, and calls back to a
+ * waiting caller.
  */
 #include <errno.h>
 
@@ -22,14 +22,14 @@ static int act_take_by(struct state *s, const struct raw *who, uint32_t flags)
 	return exchange(s, who);
 }
 
-/* The sender's first use of handle 0 is not what the receiver leaves behind. */
+/* Before the receiver is checked, the sender uses handle 0 once, which creates a handle. */
 static void send_it(struct state *s, const struct raw *from)
 {
 	assert_ok(raw_send(from, &s->send, NULL));
 	s->counts[HANDLES] = live("handles");
 }
 
-/* A message that its receiver had no space for, notified to whoever sent it. */
+/* The event about a message for which its receiver had no space. */
 static void check_refused(const struct state *s, const struct ipcbus_event *ev)
 {
 	ck_assert_uint_eq(ev->kind, IPCBUS_EVENT_FAILED);
@@ -48,7 +48,7 @@ static void reply(const struct raw *from, const struct raw *to, uint64_t call)
 	raw_release(to, &ev);
 }
 
-/* All is well, and has been notified: nothing more comes, and calls go through. */
+/* Everything succeeded and was reported: no more events come, and calls succeed. */
 static void finish_all(struct state *s)
 {
 	struct ipcbus_event ev;
@@ -147,7 +147,7 @@ static void finish_oneway(struct state *s, int r)
 	finish_all(s);
 }
 
-/* Two, so that the second waits for the first one's end. */
+/* Two oneways, of which the second waits for the end of the first. */
 static void prepare_take_oneway(struct state *s)
 {
 	prepare_oneway(s);
@@ -156,7 +156,7 @@ static void prepare_take_oneway(struct state *s)
 	s->done = total("lost");
 }
 
-/* The first was dropped, and counted; the next has come in its place. */
+/* The first oneway was dropped and counted, and the next was delivered instead. */
 static void check_lost(struct state *s, const struct ipcbus_event *ev)
 {
 	ck_assert_uint_eq(ev->kind, IPCBUS_EVENT_ONEWAY);
@@ -228,7 +228,7 @@ static void check_reply(struct state *s, const struct ipcbus_event *ev)
 	content_check(s, &cli, ev);
 }
 
-/* A call whose reply failed stays open: it is replied to again, and once. */
+/* A call whose reply failed stays open, and can be replied to once more. */
 static void finish_reply(struct state *s, int r)
 {
 	struct ipcbus_event ev;
@@ -262,7 +262,7 @@ static int act_take_reply(struct state *s)
 	return act_take_by(s, &cli, 0);
 }
 
-/* The call is over in any case; another one can be made. */
+/* The call has ended in any case; another call succeeds. */
 static void finish_take_reply(struct state *s, int r)
 {
 	struct ipcbus_event ev;
@@ -279,9 +279,9 @@ static void finish_take_reply(struct state *s, int r)
 	finish_all(s);
 }
 
-/* --- Calls that come back to the caller -------------------------------------- */
+/* --- Calls back to the caller ---------------------------------------------------- */
 
-/* cli calls srv, which is about to call a node of cli's before it replies. */
+/* cli calls srv, which will call a node of cli's before it replies. */
 static void prepare_nested(struct state *s)
 {
 	s->send = (struct ipcbus_send){ .kind = IPCBUS_SEND_CALL };
@@ -347,7 +347,7 @@ static void finish_take_nested(struct state *s, int r)
 
 enum { DESCRIPTORS = 32, GIVEN = 4 };
 
-/* All are held but one, which stands for the space that is left. */
+/* Holds all buffers but one, which stands for the remaining space. */
 static void hold_all(struct state *s)
 {
 	struct ipcbus_event ev;
@@ -367,7 +367,7 @@ static void prepare_full(struct state *s)
 	prepare_call(s);
 }
 
-/* Some were released and are kept at hand, of another size than is wanted. */
+/* Some buffers were released and are cached, of another size than needed. */
 static void prepare_spare(struct state *s)
 {
 	hold_all(s);
@@ -411,7 +411,7 @@ static void prepare_take_strange_oneway(struct state *s)
 	prepare_take_oneway(s);
 }
 
-/* Its share is there already. */
+/* The quota exists already. */
 static void prepare_next_call(struct state *s)
 {
 	env_estrange(&cli);
@@ -446,7 +446,7 @@ static const struct scenario verbs[] = {
 	  finish_take_nested },
 };
 
-/* Errors and nested calls go the others' ways: a few contents will do. */
+/* Errors and nested calls use the same code: a few contents suffice. */
 enum { FULL_VERBS = 6 };
 
 static bool is_walked(size_t verb, size_t content)

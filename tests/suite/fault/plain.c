@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Everything but messages: open, map, nodes, the manager, handles, watches,
- * threads, poll, close.
+ * Everything except messages: open, map, nodes, the manager, handles, watches, threads, poll,
+ * close.
  */
 #include <errno.h>
 #include <string.h>
@@ -53,7 +53,7 @@ static int act_open_mounted(struct state *s)
 	return s->fd;
 }
 
-/* A bus of its own: whoever comes there finds no manager. */
+/* A separate bus, which has no manager. */
 static void end_mounted(struct state *s)
 {
 	struct raw r = { .fd = s->fd };
@@ -112,7 +112,7 @@ static void finish_map(struct state *s, int r)
 	assert_ok(dev_close(s->fd));
 }
 
-/* Somebody has a quota of a region that is not there yet. */
+/* A user has a quota of a region that is not mapped yet. */
 static void prepare_map_shared(struct state *s)
 {
 	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL, .data = PTR64("x"), .data_size = 1 };
@@ -141,7 +141,7 @@ static void finish_map_shared(struct state *s, int r)
 	assert_ok(dev_close(s->fd));
 }
 
-/* Nobody of that user is there yet. */
+/* The driver does not know this user yet. */
 static void prepare_strange_open(struct state *s)
 {
 	(void)s;
@@ -200,7 +200,7 @@ static int act_node(struct state *s)
 	return r;
 }
 
-/* A node whose number nobody was notified is gone. */
+/* A node whose id could not be returned is destroyed. */
 static void finish_node(struct state *s, int r)
 {
 	assert_may(s, r);
@@ -236,7 +236,7 @@ static void finish_claim(struct state *s, int r)
 	raw_round_trip(&cli, 0, &oth, "new", 3);
 }
 
-/* Handle 0 of one who has seen the manager before this one. */
+/* The proc has a handle 0 for the previous manager. */
 static void prepare_new_manager(struct state *s)
 {
 	prepare_claim(s);
@@ -335,7 +335,7 @@ static void finish_watch_dead(struct state *s, int r)
 	check_death(s);
 }
 
-/* The manager, by one who has not spoken to it before. */
+/* Watches the manager from a proc that has not called it before. */
 static int act_watch_manager(struct state *s)
 {
 	(void)s;
@@ -426,7 +426,7 @@ static void finish_idle(struct state *s, int r)
 
 /* --- The end of a node ------------------------------------------------------- */
 
-/* Watched by cli and called by srv, who also has a oneway for it. */
+/* cli watches the node; srv has called it and sent it a oneway. */
 static void prepare_busy_node(struct state *s)
 {
 	uint32_t handle;
@@ -483,7 +483,7 @@ static void prepare_register(struct state *s)
 	s->done = live("threads");
 }
 
-/* The first exchange of a thread makes the driver know it. */
+/* The first exchange of a thread registers it in the driver. */
 static void finish_register(struct state *s, int r)
 {
 	long more = live("threads") - s->done;
@@ -497,7 +497,7 @@ static void finish_register(struct state *s, int r)
 	ck_assert_int_eq(live("threads"), s->done + 1);
 }
 
-/* With a call of its own, and one that it serves. */
+/* The thread waits in a call, and serves another. */
 static void prepare_thread_exit(struct state *s)
 {
 	prepare_handle(s);
@@ -524,7 +524,7 @@ static void finish_thread_exit(struct state *s, int r)
 
 /* --- The end of a proc ------------------------------------------------------- */
 
-/* srv has all there is: calls in and out, watches, handles, buffers, a queue. */
+/* srv has everything: calls in both directions, watches, handles, buffers, a queue. */
 static void prepare_close(struct state *s)
 {
 	uint32_t handle;
@@ -560,7 +560,7 @@ static void finish_close(struct state *s, int r)
 	raw_none(&oth);
 }
 
-/* --- A oneway instead of another ---------------------------------------------- */
+/* --- A oneway that replaces another ---------------------------------------------- */
 
 static int send_replacing(struct state *s, const char *text)
 {
@@ -598,7 +598,7 @@ static void finish_replace(struct state *s, int r)
 
 /* --- Freezing --------------------------------------------------------------- */
 
-/* Leaves cli's process id in s->event. */
+/* Stores cli's process id in s->event. */
 static void prepare_freeze(struct state *s)
 {
 	struct ipcbus_event ev;
@@ -623,7 +623,7 @@ static int act_thaw(struct state *s)
 	return raw_freeze(&srv, IPCBUS_FREEZE_THAW, s->event.pid, 0, &f);
 }
 
-/* What was done and could not be notified is done. */
+/* If the result could not be returned, the operation was done nevertheless. */
 static void finish_freeze(struct state *s, int r)
 {
 	struct ipcbus_freeze f;
@@ -662,7 +662,7 @@ static void prepare_read(struct state *s)
 	raw_take(&srv, IPCBUS_EVENT_CALL, &s->event);
 }
 
-/* The receiver's first look at each page. */
+/* The receiver's first access to each page. */
 static int act_read(struct state *s)
 {
 	return pattern_is(raw_payload(&srv, &s->event), sizeof(text), 7) ? 0 : -EIO;

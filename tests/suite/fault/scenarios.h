@@ -7,7 +7,7 @@
 
 #define MOST_SCENARIOS 200
 
-/* Messages of all contents; ret has space for MOST_SCENARIOS. Returns how many. */
+/* Messages of all contents. @ret must have space for MOST_SCENARIOS. Returns their number. */
 size_t message_scenarios(struct scenario *ret);
 
 /* Exchanges that do several things at once. */
@@ -18,11 +18,11 @@ extern const size_t n_combined_scenarios;
 extern const struct scenario early_scenarios[];
 extern const size_t n_early_scenarios;
 
-/* Labels, secrets, monitors, questions. */
+/* Labels, secrets, monitors, queries. */
 extern const struct scenario beside_scenarios[];
 extern const size_t n_beside_scenarios;
 
-/* Everything but messages. */
+/* Everything except messages. */
 extern const struct scenario plain_scenarios[];
 extern const size_t n_plain_scenarios;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The lines, the children and the complaints; see tap.h.
+ * TAP lines, child processes and failures; see tap.h.
  */
 #include <check.h>
 #include <errno.h>
@@ -15,14 +15,14 @@
 
 #include "tap.h"
 
-/* Not there in a build without sanitizers, for coverage say. */
+/* Missing in a build without sanitizers, such as for coverage. */
 #pragma weak __lsan_do_recoverable_leak_check
 
 static const char *running;
 static unsigned int n_run;
 static int n_failed;
 
-/* --- Complaints --------------------------------------------------------------- */
+/* --- Failures ------------------------------------------------------------------- */
 
 static void say_context(void)
 {

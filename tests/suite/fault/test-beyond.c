@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The library without memory, as in test-library.c, beyond plain calls: async calls
- * and those made for others, large bytes in the region and in files, shared memory,
- * metadata, and being notified of space.
+ * The library without memory, as in test-library.c, beyond plain calls: async calls, calls on
+ * behalf of others, large bytes in the region and in files, shared memory, metadata, and
+ * notifications of space.
  */
 #define _GNU_SOURCE
 #include <ipc/memory.h>
@@ -61,7 +61,7 @@ static int act_async(void)
 	return call_async(NULL);
 }
 
-/* One that was not made does not end, and is in no table. */
+/* A call that failed to start never ends, and is in no table. */
 static void finish_async(int r)
 {
 	assert_may(r);
@@ -82,7 +82,7 @@ static void prepare_end(void)
 	push_end(IPCBUS_EVENT_REPLY, 0);
 }
 
-/* It ends once, if only without its reply. */
+/* The call ends exactly once, possibly without its reply. */
 static void finish_end(int r)
 {
 	assert_may(r);
@@ -92,7 +92,7 @@ static void finish_end(int r)
 	ck_assert_uint_eq(ipc->asyncs.count, 0);
 }
 
-/* --- For a call that is served ------------------------------------------------------ */
+/* --- Calls on behalf of a served call ------------------------------------------------ */
 
 static void prepare_parent(void)
 {
@@ -167,7 +167,7 @@ static void finish_call_for(int r)
 	}
 	ck_assert_str_eq(echoed->text, "world");
 	test_echo_reply_free(echoed);
-	/* It is over: there is nothing to cancel. */
+	/* The call has ended: cancel has no effect. */
 	cancel_parent();
 	ck_assert_uint_eq(fake.n_cancels, 0);
 	finish_parent();
@@ -204,7 +204,7 @@ static Ipc__Test__Crate *shipped;
 static struct ipc_memory *memory;
 static const char *const metadata[] = { "trace", "1-2-3", "tenant", "fail", NULL };
 
-/* The bytes are a part of their own. */
+/* The bytes are a separate part. */
 static int ship(const char *const *with)
 {
 	struct ipc_options options = { .metadata = with };
@@ -220,7 +220,7 @@ static int ship(const char *const *with)
 	return r;
 }
 
-/* What this side sent, or would have, arrives as this event. */
+/* The message that this side sent, or would have sent, arrives as this event. */
 static void push_back(const struct fake_sent *sent, struct ipcbus_event event)
 {
 	struct ipcbus_object table[IPCBUS_MAX_OBJECTS];
@@ -234,7 +234,7 @@ static void push_back(const struct fake_sent *sent, struct ipcbus_event event)
 
 static struct fake_sent template;
 
-/* Makes the template by sending, and begins anew. */
+/* Creates the template by sending, and starts again. */
 static void note_shipped(void)
 {
 	push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, NULL, NULL, 0);
@@ -301,7 +301,7 @@ static void finish_ship_with(int r)
 	finish_ships(r, act_ship_with);
 }
 
-/* The receiver's region is too small for the message, which goes as a file. */
+/* The receiver's region is too small for the message, which is sent as a file. */
 static void too_large(void)
 {
 	fake.send_error = -EMSGSIZE;
@@ -323,7 +323,7 @@ static int act_new_memory(void)
 	return r;
 }
 
-/* From there: in the region, or in a file. */
+/* From the remote side: in the region, or in a file. */
 static void push_ship(void)
 {
 	push_back(&template, request_event(IPCBUS_EVENT_CALL, "Ship"));
@@ -342,7 +342,7 @@ static void prepare_serve_file(void)
 	ck_assert_uint_eq(template.send.object_count, 1);
 }
 
-/* It is replied to with what came, or with an error. */
+/* The call gets a reply with its bytes, or an error. */
 static void finish_serve(int r)
 {
 	assert_may(r);
@@ -405,7 +405,7 @@ static int act_take(void)
 	return ipc_memory_take(field(), 0, &taken);
 }
 
-/* Without memory to map it the file is gone with the try. */
+/* If it cannot be mapped for lack of memory, its file is closed. */
 static void finish_take(int r)
 {
 	assert_may(r);
@@ -433,7 +433,7 @@ static void finish_on_space(int r)
 {
 	assert_may(r);
 	if (r < 0) {
-		/* One that was refused does not come. */
+		/* A callback that was refused is not called. */
 		ck_assert_int_eq(act_process(), 0);
 		ck_assert_int_eq(ended, 0);
 		ck_assert_uint_eq(atomic_load(&ipc->attention), 0);
@@ -447,7 +447,7 @@ static void finish_on_space(int r)
 
 static const struct scenario scenarios[] = {
 	{ "async call", prepare_async, act_async, finish_async },
-	{ "the end of one", prepare_end, act_process, finish_end },
+	{ "the end of an async call", prepare_end, act_process, finish_end },
 	{ "async call for another", prepare_parent, act_async_for, finish_async_for },
 	{ "call for another", prepare_call_for, act_call_for, finish_call_for },
 	{ "to be notified of a cancel", prepare_parent, act_on_cancel, finish_on_cancel },

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Every operation of the driver, failing at every point: see README.md.
+ * Every operation of the driver, with a failure at every point; see README.md.
  */
 #include <stdio.h>
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The library without memory: each operation on the fake device, with the first
- * piece of memory missing, the second, and so on, once, twice, or from there on;
- * and with the driver that has none. It says -ENOMEM, loses nothing, and goes on
- * when there is memory again.
+ * The library without memory: each operation on the fake device, with the first allocation failing,
+ * then the second, and so on: once, twice, or from there on. Also with a driver that has no memory.
+ * The operation must return -ENOMEM, lose nothing, and succeed when memory is available again.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -53,7 +52,7 @@ static struct ipc_object *made;
 
 static struct ipc_object *objects[3];
 
-/* With one more the tables of objects grow. */
+/* One more object makes the tables grow. */
 static void prepare_objects(void)
 {
 	uint64_t id;
@@ -64,7 +63,7 @@ static void prepare_objects(void)
 	}
 }
 
-/* An object and its number, which is made when it is first wanted. */
+/* An object and its number, which is assigned at its first use. */
 static int act_object(void)
 {
 	uint64_t id;
@@ -86,7 +85,7 @@ static void finish_object(int r)
 	else if (r < 0)
 		ck_assert_int_eq(act_object(), 0);
 	made = ipc_object_unref(made);
-	/* All nodes but that of the first are gone again. */
+	/* All nodes except the first one's are destroyed. */
 	ck_assert_uint_eq(fake.n_settled, fake.n_nodes - 1);
 	ck_assert_int_eq(destroyed, 1);
 	destroyed = 0;
@@ -116,7 +115,7 @@ static void finish_manager(int r)
 		ck_assert_int_eq(act_manager(), 0);
 }
 
-/* --- Calls to the other side ------------------------------------------------- */
+/* --- Calls to the remote side ---------------------------------------------------- */
 
 static void prepare_call(void)
 {
@@ -138,7 +137,7 @@ static int act_long(void)
 	return call_echo(long_text);
 }
 
-/* The reply may have come, and been too much: then it is called for again. */
+/* The reply may have arrived and failed to decode: then call again. */
 static void finish_echo(int r, void (*again)(void), int (*act)(void), const char *text)
 {
 	assert_may(r);
@@ -172,7 +171,7 @@ static void push_error(void)
 	     NULL, 0);
 }
 
-/* The code always comes through; what explains it when there is memory. */
+/* The error code always arrives; its explanation only if there is memory. */
 static void finish_error(int r)
 {
 	if (r == -ENOMEM && is_waiting())
@@ -243,7 +242,7 @@ static void finish_carry(int r)
 	test_carry_reply_free(carried);
 }
 
-/* Bytes that are sent and left where they are, and enough beside them to need memory. */
+/* Bytes that are sent in place, and enough other content to need memory. */
 static const Ipc__Test__Cargo *large_cargo(void)
 {
 	static Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
@@ -297,7 +296,7 @@ static void finish_drop(int r)
 	ck_assert_uint_eq(fake_last()->send.object_count, 2);
 }
 
-/* A call from there comes back while this one waits. */
+/* The remote side calls back while this side waits. */
 static void prepare_nested(void)
 {
 	push_request(IPCBUS_EVENT_CALL, "Echo", "back");
@@ -333,7 +332,7 @@ static void finish_nested(int r)
 	test_echo_reply_free(echoed);
 }
 
-/* --- Calls from the other side ----------------------------------------------- */
+/* --- Calls from the remote side -------------------------------------------------- */
 
 static void prepare_serve(void)
 {
@@ -345,7 +344,7 @@ static void prepare_serve_long(void)
 	push_request(IPCBUS_EVENT_CALL, "Echo", long_text);
 }
 
-/* What was not taken is taken now. */
+/* Takes the events that were not taken before. */
 static void process_again(int r)
 {
 	assert_may(r);
@@ -354,7 +353,7 @@ static void process_again(int r)
 	ck_assert(!is_waiting());
 }
 
-/* It is replied to in any case, if only with the error. */
+/* The call gets a reply in any case, possibly only the error. */
 static void finish_serve(int r)
 {
 	process_again(r);
@@ -446,7 +445,7 @@ static void prepare_serve_oneway(void)
 	push_request(IPCBUS_EVENT_ONEWAY, "Log", long_text);
 }
 
-/* Lost without memory for it, but its buffer is released: others wait for that. */
+/* The oneway is lost for lack of memory, but its buffer is released: other oneways wait for it. */
 static void finish_serve_oneway(int r)
 {
 	process_again(r);
@@ -561,7 +560,7 @@ static int act_get(void)
 	return ipc_proxy_get(ipc, "fail.test", NULL, &found);
 }
 
-/* The reply is of the same form. */
+/* The reply has the same form. */
 static int act_wait(void)
 {
 	return ipc_proxy_wait(ipc, "fail.test", NULL, IPC_NEVER, &found);
@@ -623,7 +622,7 @@ static void finish_list(int r)
 	free(listed);
 }
 
-/* A name that is served: object, number, name, all in one. */
+/* Registers a name: object, number and name in one operation. */
 static int act_serve_name(void)
 {
 	return test_register(ipc, "fail.test", &ops, NULL);
@@ -666,7 +665,10 @@ static int act_run(void)
 	return ipc_run(ipc);
 }
 
-/* Each run asks. A thread that cannot be started does not end the others: it is asked for anew. */
+/*
+ * Each run requests a thread. If it cannot be started, the other threads continue, and it is
+ * requested again.
+ */
 static void finish_run(int r)
 {
 	assert_may(r);
@@ -688,7 +690,7 @@ static const struct scenario scenarios[] = {
 	{ "call with objects, reply with objects", push_cargo_reply, act_carry, finish_carry },
 	{ "call with large bytes, reply with large bytes", push_bytes, act_bytes, finish_bytes },
 	{ "oneway with objects", nothing, act_drop, finish_drop },
-	{ "call during which one comes back", prepare_nested, act_call, finish_nested },
+	{ "call with a nested call back", prepare_nested, act_call, finish_nested },
 	{ "serve", prepare_serve, act_process, finish_serve },
 	{ "serve long", prepare_serve_long, act_process, finish_serve_long },
 	{ "serve, raising an error", prepare_raise, act_process, finish_explain },

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The service manager without memory: its service on the library on the fake
- * device. Every call gets a reply, what was refused is not there, and
- * what is there is not lost.
+ * The service manager without memory: its service runs on the library with the fake device. Every
+ * call must get a reply, a refused registration must leave nothing, and existing names must not be
+ * lost.
  */
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -16,7 +16,7 @@
 
 #define ALL "allow anyone all *"
 #define OWNER 1000	/* user ids */
-#define NAMES 16	/* with one more the registry grows */
+#define NAMES 16	/* another name makes the registry grow */
 
 static struct manager *manager;
 static struct policy *policy;
@@ -145,7 +145,7 @@ static void request_list(void)
 	request("List", &list.base, NULL);
 }
 
-/* What became of a call: 0, the -errno of its reply, or OPEN: no reply yet. */
+/* The result of a call: 0, the -errno of its reply, or OPEN: no reply yet. */
 enum { OPEN = 1 };
 
 static int reply_of(uint64_t number)
@@ -159,7 +159,7 @@ static int reply_of(uint64_t number)
 	return OPEN;
 }
 
-/* The last request was handled; returns its reply. */
+/* Checks that the last request was handled. Returns the result of its reply. */
 static int dealt_with(int r)
 {
 	int reply;
@@ -203,7 +203,7 @@ static void prepare_add_more(void)
 	request_add("fail.name");
 }
 
-/* A confirmed name is there. If the reply failed, the name may be there: see <ipc/name.h>. */
+/* A confirmed name is registered. If the reply failed, it may be: see <ipc/name.h>. */
 static void finish_add(int r)
 {
 	int reply = dealt_with(r), found = get("fail.name");
@@ -230,7 +230,7 @@ static void prepare_add_awaited(void)
 	request_add("fail.name");
 }
 
-/* Who waited goes on waiting, or has the name, or gets an error. */
+/* A waiting client continues to wait, gets the name, or gets an error. */
 static void finish_add_awaited(int r)
 {
 	int reply = dealt_with(r), waited = reply_of(waits), found = get("fail.name");
@@ -251,7 +251,7 @@ static void prepare_replace(void)
 	request_add_with("fail.name", /* replace= */ true);
 }
 
-/* The old one stays until there is the new one; it is never neither. */
+/* The old object stays registered until the new one is. There is no gap. */
 static void finish_replace(int r)
 {
 	ck_assert_int_ne(dealt_with(r), OPEN);
@@ -260,7 +260,7 @@ static void finish_replace(int r)
 	finish_all();
 }
 
-/* --- Asking ------------------------------------------------------------------------ */
+/* --- Queries ------------------------------------------------------------------------- */
 
 static void prepare_get(void)
 {
@@ -282,7 +282,7 @@ static void prepare_wait(void)
 	request_wait("fail.name");
 }
 
-/* Waits, or was refused; then it can be asked for again. */
+/* The client waits, or was refused and can ask again. */
 static void finish_wait(int r)
 {
 	int reply = dealt_with(r);
@@ -320,7 +320,7 @@ static void finish_list(int r)
 
 /* --- Watching --------------------------------------------------------------------- */
 
-/* Changes that were sent. */
+/* Returns the number of sent changes. */
 static unsigned int notified(void)
 {
 	unsigned int n = 0;
@@ -344,7 +344,7 @@ static void prepare_change(void)
 	request_remove("fail.name");
 }
 
-/* What could not be sent for now is sent later. */
+/* Changes that could not be sent are sent later. */
 static void notify_the_rest(unsigned int n)
 {
 	for (int i = 0; i < 10 && notified() < n; i++)
@@ -381,7 +381,7 @@ static void finish_change(int r)
 	finish_all();
 }
 
-/* --- Going ---------------------------------------------------------------------------- */
+/* --- Deaths --------------------------------------------------------------------------- */
 
 static void prepare_remove(void)
 {
@@ -421,8 +421,8 @@ static void finish_death(int r)
 static const struct scenario scenarios[] = {
 	{ "start", prepare_epoll, act_start, finish_start },
 	{ "add", prepare_add, act_process, finish_add },
-	{ "add one too many", prepare_add_more, act_process, finish_add },
-	{ "add what is waited for", prepare_add_awaited, act_process, finish_add_awaited },
+	{ "add a name beyond the limit", prepare_add_more, act_process, finish_add },
+	{ "add a name that a client waits for", prepare_add_awaited, act_process, finish_add_awaited },
 	{ "replace", prepare_replace, act_process, finish_replace },
 	{ "get", prepare_get, act_process, finish_get },
 	{ "wait", prepare_wait, act_process, finish_wait },

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Messages of bytes without memory, as test-library.c has it for generated code: calls,
- * async calls, oneways, objects, replies, errors and streams of <ipc/raw.h>, with parts,
- * metadata, objects and files.
+ * Messages of bytes without memory, as test-library.c does for generated code: calls, async calls,
+ * oneways, objects, replies, errors and streams of <ipc/raw.h>, with parts, metadata, objects and
+ * files.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 static struct ipc_object *served;	/* of bytes */
 static struct ipc_raw_message *replied;
 static struct ipc_stream *stream;
-static struct ipc_object *data;		/* of this end */
+static struct ipc_object *data;		/* the local end of the stream */
 static const struct ipc_raw_message *received;
 static char large[20000];
 static int ended, result;
@@ -28,7 +28,7 @@ static void nothing(void)
 {
 }
 
-/* --- What is sent ------------------------------------------------------------------- */
+/* --- Sending --------------------------------------------------------------------------- */
 
 static const char *const metadata[] = { "name", "value", NULL };
 
@@ -131,7 +131,7 @@ static void finish_oneway(int r)
 	ck_assert_uint_eq(fake_last()->send.object_count, 3);
 }
 
-/* --- Without waiting ------------------------------------------------------------------- */
+/* --- Async calls ----------------------------------------------------------------------- */
 
 static void on_end(int r, struct ipc_raw_message *reply, const struct ipc_error *why,
 		   void *userdata)
@@ -173,7 +173,7 @@ static void prepare_end(void)
 	push_end();
 }
 
-/* It ends once, well or not. */
+/* The call ends exactly once, with or without an error. */
 static void finish_end(int r)
 {
 	assert_may(r);
@@ -306,7 +306,7 @@ static void prepare_raise(void)
 	prepare_request(IPCBUS_EVENT_CALL);
 }
 
-/* The caller learns that something was missing, or gets what it was to get. */
+/* The caller gets an error, or the full reply. */
 static void finish_served(int r, uint32_t kind, uint32_t code)
 {
 	const struct fake_sent *sent;
@@ -345,7 +345,7 @@ static int act_open(void)
 	return ipc_raw_stream_open(test_proxy(peer), METHOD, NULL, &stream, &error);
 }
 
-/* Nothing is left of it, whatever came of it. */
+/* Closes the stream, and checks that nothing is left of it. */
 static void close_stream(void)
 {
 	stream = ipc_stream_unref(stream);
@@ -390,7 +390,7 @@ static int act_send(void)
 	return send(send_message, /* framed= */ false);
 }
 
-/* One that did not go has taken no credit. */
+/* A message that was not sent has used no credit. */
 static void finish_send(int r)
 {
 	assert_may(r);
@@ -412,7 +412,7 @@ static int receive(void)
 	return ipc_raw_stream_receive(stream, /* timeout_usec= */ 0, &received, &error);
 }
 
-/* What could not be taken is missed: the stream ends with that. */
+/* If a message could not be taken, the stream ends with that error. */
 static void finish_message(int r)
 {
 	assert_may(r);
@@ -434,7 +434,7 @@ static void prepare_serve_stream(void)
 					 .code = IPC_CODE_STREAM }, METHOD);
 }
 
-/* One that has no handler is refused or ended; at least its objects are let go. */
+/* A stream without a handler is refused or ended. At least its objects are dropped. */
 static void finish_serve_stream(int r)
 {
 	unsigned int replies = 0;
@@ -453,7 +453,7 @@ static const struct scenario scenarios[] = {
 	{ "raw call with metadata", prepare_call, act_framed_call, finish_framed_call },
 	{ "raw oneway", open_file, act_oneway, finish_oneway },
 	{ "raw async call", prepare_async, act_async, finish_async },
-	{ "the end of one", prepare_end, act_process, finish_end },
+	{ "the end of an async call", prepare_end, act_process, finish_end },
 	{ "raw object", nothing, act_object, finish_object },
 	{ "serve, bytes", prepare_reply, act_process, finish_reply },
 	{ "serve, entries", prepare_entries, act_process, finish_reply },

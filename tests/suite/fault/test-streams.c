@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Streams without memory, as test-library.c has it for calls: what cannot be sent is
- * to be sent again, what came and could not be kept ends the stream, and the other
- * side always learns of an end, if only as its objects are let go.
+ * Streams without memory, as test-library.c does for calls: failed sends can be repeated, a
+ * received message that could not be kept ends the stream, and the other side always notices the
+ * end, at least because its objects are dropped.
  */
 #define _GNU_SOURCE
 
@@ -12,7 +12,7 @@
 
 
 static struct ipc_stream *stream;
-static struct ipc_object *data, *control;	/* of this end; the other side's to hold */
+static struct ipc_object *data, *control;	/* the local end, held by the remote side */
 static const Ipc__Test__EchoReply *received;
 static int n_writable;
 static char details[20000];
@@ -27,7 +27,7 @@ static const struct ipc_stream_ops writable_ops = {
 	.size = sizeof(writable_ops), .on_writable = writable,
 };
 
-/* --- The other side -------------------------------------------------------------- */
+/* --- The remote side --------------------------------------------------------------- */
 
 static void push_open_reply(void)
 {
@@ -42,7 +42,7 @@ static void push_open(const char *method)
 	push_stream_end(event, method_of(&test_interface, method)->code);
 }
 
-/* What this side notified of its end in its last message with objects. */
+/* Reads the local end's objects from the last message with objects. */
 static void note_ends(void)
 {
 	for (unsigned int i = 0; i < fake.n_sent; i++) {
@@ -70,17 +70,17 @@ static void push_message(void)
 	push_to(data, STREAM_MESSAGE, &reply.base);
 }
 
-/* It has let go of this end. */
+/* The remote side has dropped the local end. */
 static void push_idle(const struct ipc_object *end_of)
 {
 	push((struct ipcbus_event){ .kind = IPCBUS_EVENT_IDLE, .cookie = end_of->wants.cookie },
 	     NULL, NULL, 0);
 }
 
-/* Nothing of the stream is left, whatever came of it. */
+/* Closes the stream, and checks that nothing is left of it. */
 static void close_stream(void)
 {
-	/* With callbacks, it would go on. */
+	/* A stream with callbacks would continue. */
 	if (stream && stream->has_ops)
 		ipc_stream_cancel(stream);
 	stream = ipc_stream_unref(stream);
@@ -97,7 +97,7 @@ static int act_open_count(void)
 {
 	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
 
-	request.text = "from one";
+	request.text = "from a client";
 	return test_count_open(peer, NULL, &request, &stream, &error);
 }
 
@@ -194,7 +194,7 @@ static int act_send_waiting(void)
 	return send_within(IPC_NEVER);
 }
 
-/* It is refused once. */
+/* The next send is refused for lack of space. */
 static void no_space(void)
 {
 	fake.send_error = -EAGAIN;
@@ -213,7 +213,7 @@ static void prepare_no_space_ready(void)
 	ck_assert_int_eq(ipc_stream_set_ops(stream, &writable_ops, NULL), 0);
 }
 
-/* One that did not go has taken no credit. */
+/* A message that was not sent has used no credit. */
 static void finish_send(int r)
 {
 	assert_may(r);
@@ -239,7 +239,7 @@ static void prepare_no_credit(void)
 	push_to(control, STREAM_CREDIT, &credit.base);
 }
 
-/* Credit that came may be lost: then the stream is. */
+/* Received credit may be lost: then the stream ends. */
 static void finish_credit(int r)
 {
 	assert_may(r);
@@ -269,7 +269,7 @@ static int act_fail(void)
 
 static int act_raise(void)
 {
-	/* More than was ever packed before. */
+	/* A longer error than any before. */
 	struct ipc_error all = {
 		.code = -EDOM, .number = 5, .name = "fail.Test", .message = "explained",
 		.details = details, .details_size = sizeof(details),
@@ -290,7 +290,7 @@ static Ipc__StreamEnd *sent_end(void)
 	return end;
 }
 
-/* What explains it may be missing, the end may not; nor is it another one. */
+/* The explanation may be missing, but not the end, and its code must be right. */
 static void finish_ended(int r, int (*act)(void), int code)
 {
 	Ipc__StreamEnd *end;
@@ -347,7 +347,7 @@ static void finish_close(int r)
 	close_stream();
 }
 
-/* Nobody holds this end any more: it hears of that without any message. */
+/* The remote side drops the local end, which it notices without a message. */
 static void prepare_let_go(void)
 {
 	prepare_count();
@@ -387,7 +387,7 @@ static int act_receive_waiting(void)
 	return receive_within(IPC_NEVER);
 }
 
-/* All of it, or the stream says again and again that something is missing. */
+/* The whole message arrives, or each receive returns the same error. */
 static void finish_message(int r)
 {
 	ck_assert(r == 1 || r == -ENOMEM);
@@ -406,7 +406,7 @@ static void finish_message(int r)
 	close_stream();
 }
 
-/* With the next one half of what this end takes was received. */
+/* With the next message, half of the receive window is used. */
 static void prepare_half(void)
 {
 	prepare_count();
@@ -471,14 +471,14 @@ static void finish_error(int r)
 	close_stream();
 }
 
-/* --- Opened from there ------------------------------------------------------------- */
+/* --- Opened by the remote side ------------------------------------------------------- */
 
 static void prepare_serve_gather(void)
 {
 	push_open("Gather");
 }
 
-/* Replied to in any case; with an end of this side, or with an error. */
+/* The open gets a reply in any case: with a local end, or with an error. */
 static void finish_serve_gather(int r)
 {
 	unsigned int replies = 0;
@@ -499,7 +499,7 @@ static void finish_serve_gather(int r)
 	close_stream();
 }
 
-/* Its handler waits for the request. */
+/* The stream's handler waits for the request. */
 static void prepare_request(void)
 {
 	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
@@ -508,12 +508,14 @@ static void prepare_request(void)
 	ck_assert_int_eq(act_process(), 1);
 	ck_assert_int_eq(handled, 0);
 	note_ends();
-	request.text = "from one";
+	request.text = "from a client";
 	push_to(data, STREAM_MESSAGE, &request.base);
 }
 
-/* The handler has it, or the other side is notified that it never will; and if there is no
- * memory for that either, it sees that nobody is there. */
+/*
+ * The handler gets the request, or the remote side gets an error. Without memory for the error, the
+ * remote side notices that the local end was dropped.
+ */
 static void finish_request(int r)
 {
 	Ipc__StreamEnd *end;
@@ -539,7 +541,7 @@ static void prepare_serving(void)
 	ck_assert_ptr_nonnull(opened);
 }
 
-/* What explains the failure is refused, or without memory for that the failure itself. */
+/* The explanation of the failure is refused, or for lack of memory the failure itself. */
 static void prepare_serving_refused(void)
 {
 	prepare_serving();
@@ -552,7 +554,7 @@ static int act_serve_fail(void)
 	return ipc_stream_fail(opened, 0, "fail.Test", "%s", "explained");
 }
 
-/* A failure that could not be sent does not become a good end. */
+/* A failure that could not be sent must not become a successful end. */
 static void finish_serve_fail(int r)
 {
 	Ipc__StreamEnd *end;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The walk; see walk.h. FAIL_SEED=N chooses other pairs.
+ * The walk; see walk.h. FAIL_SEED=N selects other pairs.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -29,7 +29,7 @@ static unsigned int last_stage;
 void tap_context(void)
 {
 	if (!running || !running->n)
-		printf("#   nothing was made to fail\n");
+		printf("#   no failure was injected\n");
 	for (unsigned int i = 0; running && i < running->n; i++) {
 		printf("#   failing: %s %u", kind_name[running->fail[i].kind],
 		       running->fail[i].nth);
@@ -53,7 +53,7 @@ static bool run(const struct scenario *sc, const struct plan *plan)
 	r = sc->act(&s);
 	failed = env_disarm(sc->actor, plan);
 	if (!failed)
-		ck_assert_msg(r >= 0, "%s, and nothing failed", errname(r));
+		ck_assert_msg(r >= 0, "%s, although no failure was injected", errname(r));
 	sc->finish(&s, r);
 	env_end();
 	return failed;
@@ -80,8 +80,8 @@ static uint32_t random_below(uint32_t *state, uint32_t n)
 }
 
 /*
- * Of known kinds alone. The second may only be reached because of the first, which takes
- * another way: so it is chosen from a little more steps than the way without failure has.
+ * Uses only known kinds. The second step may exist only on the path after the first failure. It is
+ * thus chosen from a few more steps than the path without failure has.
  */
 static void choose_pair(struct plan *plan, const unsigned int *points, uint32_t *state)
 {
@@ -153,7 +153,7 @@ void walk_all(const struct scenario *scenarios, size_t n)
 	}
 }
 
-/* --- What may come of it ----------------------------------------------------- */
+/* --- Possible results ----------------------------------------------------------------- */
 
 bool is_single(const struct state *s)
 {
@@ -242,7 +242,7 @@ bool event_came(struct state *s, const struct raw *who, int r, struct ipcbus_eve
 		return true;
 	assert_ok(raw_next(who, IPCBUS_SERVE | IPCBUS_NONBLOCK, ret));
 	lost = r == -EFAULT && ret->kind == IPCBUS_EVENT_NONE;
-	/* The first copy brings the structure, the last one returns the event. */
+	/* The first copy reads the structure, the last one returns the event. */
 	if (is_single(s))
 		ck_assert_msg(lost == (r == -EFAULT && !is_copy(s, 1)), "event %u after %s",
 			      ret->kind, errname(r));
@@ -257,11 +257,11 @@ void check_effect(const struct state *s, int r, bool happened)
 {
 	assert_may(s, r);
 	if (r == 0)
-		ck_assert_msg(happened, "it said 0, and nothing happened");
+		ck_assert_msg(happened, "it returned 0 without an effect");
 	else if (r != -EFAULT || !is_silent(s))
 		ck_assert_msg(!happened, "it failed with %s, and happened", errname(r));
 	else if (is_single(s))
-		/* The first copy brings the structure, the last one notifies the event. */
+		/* The first copy reads the structure, the last one returns the event. */
 		ck_assert_msg(happened == !is_copy(s, 1), "user copy %u failed, %s",
 			      s->plan->fail[0].nth, happened ? "and happened" : "without a word");
 }
