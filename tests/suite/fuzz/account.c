@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * See account.h; called by the fuzzers of the library.
+ * See account.h; used by the fuzzers of the library.
  */
 #include <string.h>
 

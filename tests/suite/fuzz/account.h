@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keeps account of what the library is given with messages on its fake device
- * and has to release: file descriptors, which are closed once, and counts of
- * handles, which are put. The fds are mere numbers; close() and
- * device_handle_put() are taken over by the linker (--wrap).
+ * Tracks resources that the library receives with messages on its fake device and must release:
+ * file descriptors, which must be closed once, and references to handles, which must be put. The
+ * fds are only numbers: the linker redirects close() and device_handle_put() (--wrap).
  */
 #ifndef FUZZ_ACCOUNT_H
 #define FUZZ_ACCOUNT_H
@@ -21,11 +20,11 @@
 	} while (0)
 
 void account_begin(void);
-/* A new fd, open. */
+/* Returns a new open fd. */
 int account_fd(void);
-/* One more count of a handle below 256. */
+/* Adds a reference to a handle below 256. */
 void account_handle(uint32_t handle);
-/* Everything was released. */
+/* Checks that everything was released. */
 void account_end(void);
 
 #endif /* FUZZ_ACCOUNT_H */

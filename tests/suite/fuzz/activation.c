@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Texts of the files of services that servicemanager starts. What is refused names a line
- * of the text, or none if something is missing; what is accepted is whole, and the same when it
- * is read again.
+ * Texts of servicemanager's service files. A refusal names a line of the text, or none if something
+ * is missing. An accepted text is complete, and parses to the same result again.
  */
 #include <assert.h>
 #include <errno.h>

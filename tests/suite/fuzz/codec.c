@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The decoder and the encoder of messages (libipc/typed/decode.c, encode.c) and generated codecs.
- * Input: the type of the message, then its bytes. Memory is limited, a codec makes what the
- * descriptor makes, and an accepted message is the same after another pass.
+ * The decoder and encoder of messages (libipc/typed/decode.c, encode.c), and generated codecs.
+ * Input: the type of the message, then its bytes. Memory is limited, a generated codec gives the
+ * same result as the descriptor, and an accepted message is unchanged after another round trip.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * Very many inputs of the driver's fuzzer: those of folders, changed by chance, one after the
- * other in one process. Nothing leads the way, and there are no sanitizers; the heap (heap.h),
- * the host build and the judge find what goes wrong. So it makes some twenty times more
- * sequences a second than libFuzzer does, from what libFuzzer found.
+ * Runs very many inputs of the driver's fuzzer in one process: random mutations of the inputs in
+ * folders. There is no coverage feedback and there are no sanitizers; the heap (heap.h), the host
+ * build and the judge detect faults. It runs about twenty times more sequences per second than
+ * libFuzzer, starting from libFuzzer's corpus.
  *
  *   fast [--count N] [--from N] [--seed S] [--every SECONDS] [--found FILE] FOLDER...
- *   fast FILE...                  these inputs, once each, as they are
+ *   fast FILE...                  these inputs, once each, unmodified
  *
  * The same seed and folders give the same sequences. --from N begins with sequence N, and --count
- * is the number at which it ends. Prints how far it is, and at the end `fast: N sequences, R a
- * second`. What goes wrong is written into FILE.
+ * is the number at which it ends. Prints its progress, and at the end `fast: N sequences, R a
+ * second`. A failing input is written to FILE.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -29,9 +29,9 @@
 #include "driver/input.h"
 #include "heap.h"
 
-#define MAX_SIZE	320	/* libFuzzer has the same limit, by lib.sh */
+#define MAX_SIZE	320	/* libFuzzer has the same limit, set by lib.sh */
 #define MAX_INPUTS	20000
-#define TOO_LONG	20	/* seconds of processor time for one sequence */
+#define TOO_LONG	20	/* seconds of processor time per sequence */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -56,7 +56,7 @@ static void say(const char *text)
 		_exit(EXIT_FAILURE);
 }
 
-/* From here on nothing is trusted: only system calls. */
+/* From here on memory may be corrupt: only system calls are safe. */
 static void keep_input(void)
 {
 	char text[400];
@@ -98,7 +98,7 @@ static void on_signal(int sig)
 	abort();
 }
 
-/* On a stack of its own: a fiber's may be what is wrong. */
+/* On a separate stack: a fiber's stack may be the cause. */
 static void catch_signals(void)
 {
 	static const int sigs[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGVTALRM };
@@ -133,7 +133,7 @@ static bool read_input(const char *path, struct input *input)
 	return true;
 }
 
-/* In an order that is the same each time. */
+/* Sorted, so that the order is always the same. */
 static bool read_folder(const char *path)
 {
 	struct dirent **names;
@@ -153,7 +153,7 @@ static bool read_folder(const char *path)
 	return ok;
 }
 
-/* --- Change ------------------------------------------------------------------------------ */
+/* --- Mutation ---------------------------------------------------------------------------- */
 
 /* splitmix64 */
 static uint32_t chance(uint32_t n)
@@ -162,14 +162,14 @@ static uint32_t chance(uint32_t n)
 	uint64_t z;
 
 	if (!state)
-		state = seed * 0xd1342543de82ef95ULL + 1; /* no multiple of the step */
+		state = seed * 0xd1342543de82ef95ULL + 1; /* not a multiple of the step */
 	z = state += 0x9e3779b97f4a7c15ULL;
 	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
 	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
 	return (uint32_t)((z >> 32) * n >> 32);
 }
 
-/* libFuzzer's own; called by mutate.c. */
+/* Replaces libFuzzer's function; called by mutate.c. */
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size)
 {
 	for (uint32_t times = chance(3) + 1; times && size; times--) {
@@ -207,7 +207,7 @@ static void change(void)
 	for (uint32_t times = chance(6); times; times--)
 		now.size = LLVMFuzzerCustomMutator(now.data, now.size, MAX_SIZE,
 						   chance(UINT32_MAX));
-	/* Another interleaving, mostly. */
+	/* Usually changes the interleaving. */
 	if (now.size < HEADER || !chance(4))
 		return;
 	now.data[3] ^= chance(4);
@@ -273,7 +273,7 @@ static bool number(const char *text, unsigned long *ret_number)
 	return !errno && end != text && !*end && *text != '-';
 }
 
-/* The number of the first argument that is no option, or -1. */
+/* Returns the index of the first argument that is not an option, or -1. */
 static int read_options(int argc, char **argv)
 {
 	int i;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * See heap.h. Objects have sizes of classes: multiples of 16 up to 1 KiB, then powers of two.
- * Each class has a list of free ones. Before an object stand its size and class, behind it a
- * pattern, at least 8 bytes of it, up to the end of the class's size.
+ * See heap.h. Objects have size classes: multiples of 16 up to 1 KiB, then powers of two. Each
+ * class has a free list. Each object is preceded by its size and class, and followed by at least 8
+ * bytes of a pattern, up to the end of its class's size.
  */
 #include "heap.h"
 
@@ -12,14 +12,14 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define ARENA		(16UL << 30)	/* of addresses */
+#define ARENA		(16UL << 30)	/* of address space */
 #define SMALL		1024UL
 #define GRAIN		16UL
 #define N_SMALL		(SMALL / GRAIN)
 #define N_CLASSES	(N_SMALL + 30)
-#define MARGIN		8		/* bytes behind each object that are looked at */
+#define MARGIN		8		/* bytes after each object that are checked */
 #define BEHIND		0xfb
-#define WAITING		4096		/* objects that are freed and not yet looked at */
+#define WAITING		4096		/* freed objects that are not checked yet */
 
 enum state {
 	IN_USE = 0x5e1f0001,
@@ -29,7 +29,7 @@ enum state {
 struct head {
 	union {
 		size_t size;
-		struct head *next;	/* in a list of free ones */
+		struct head *next;	/* in a free list */
 	};
 	uint32_t class;
 	uint32_t state;
@@ -87,7 +87,7 @@ static struct head *from_arena(unsigned int class)
 	return head;
 }
 
-/* --- What is looked at ------------------------------------------------------------------ */
+/* --- Checks --------------------------------------------------------------------------- */
 
 static void check_behind(struct head *head)
 {
@@ -158,7 +158,7 @@ void free(void *object)
 		return;
 	if (head->state != IN_USE)
 		heap_found(head->state == IS_FREE ? "heap: freed twice" :
-						    "heap: what is freed is no object, or was "
+						    "heap: freed memory is not an object, or was "
 						    "written before its begin");
 	check_behind(head);
 	head->state = IS_FREE;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The heap of fast.c, in place of the C library's: it finds use after free, overruns and
- * double frees at a few instructions each, where the address sanitizer takes most of the time.
+ * The heap of fast.c, which replaces the C library's: it detects use after free, overruns and
+ * double frees at a cost of a few instructions, where AddressSanitizer takes most of the time.
  *
- * What is freed is filled with HEAP_FREED and stays unused until heap_settle(). So a pointer
- * that is read from it points nowhere, and a write to it is found. Bytes behind each object
- * are looked at when the object is freed. A read behind an object is not found.
+ * A freed object is filled with HEAP_FREED and stays unused until heap_settle(). A pointer read
+ * from it is thus invalid, and a write to it is detected. Bytes after an object are checked when it
+ * is freed. A read beyond an object is not detected.
  *
- * For programs with one thread.
+ * For single-threaded programs.
  */
 #ifndef FUZZ_HEAP_H
 #define FUZZ_HEAP_H
@@ -16,11 +16,13 @@
 
 #define HEAP_FREED 0x6b
 
-/* Looks at all that was freed since the last call, and lets it be used again. A write to it
- * ends the program by heap_found(). */
+/*
+ * Checks all objects freed since the last call, and makes them reusable. If one was written to, the
+ * program ends by heap_found().
+ */
 void heap_settle(void);
 
-/* The program's: called with what is wrong, and never returns. */
+/* Defined by the program: called with a description of the fault. Must not return. */
 _Noreturn void heap_found(const char *what);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A fuzzer's input as a source of decisions: bytes are taken from the front, and
- * when there are none left every decision is 0. Used by all fuzzers.
+ * A fuzzer's input as a source of decisions: bytes are taken from the front. When none are left,
+ * every decision is 0. Used by all fuzzers.
  */
 #ifndef FUZZ_INPUT_H
 #define FUZZ_INPUT_H
@@ -36,13 +36,13 @@ static inline uint16_t input_short(struct input *input)
 	return (uint16_t)(low | input_byte(input) << 8);
 }
 
-/* From 0 to n - 1. */
+/* Returns a number from 0 to n - 1. */
 static inline uint32_t input_below(struct input *input, uint32_t n)
 {
 	return (n > 256 ? input_short(input) : input_byte(input)) % n;
 }
 
-/* A part of the input itself, shorter than asked at its end. */
+/* Returns a part of the input itself, which is shorter than @size at the end. */
 static inline size_t input_bytes(struct input *input, size_t size, const uint8_t **ret_data)
 {
 	if (size > input->size)

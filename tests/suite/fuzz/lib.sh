@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 #
-# What the scripts here share: which fuzzers there are and how each is started.
-# Sourced from the top of the tree.
+# Functions shared by the scripts here: the list of fuzzers, and how to start each. Sourced from the
+# top of the tree.
 #
 # shellcheck shell=bash disable=SC2034
 
 B=${B:-build}
 fuzz_all=(range registry policy activation schema table skeleton streams codec driver)
 
-# fuzz_is_built: says why not
+# fuzz_is_built: if not, prints the reason
 fuzz_is_built() {
 	local name
 	for name in "$@"; do
@@ -19,7 +19,7 @@ fuzz_is_built() {
 	done
 }
 
-# Sets `options`: how long inputs may be, and what suits the fuzzer.
+# Sets `options` for a fuzzer, including the maximum length of inputs.
 fuzz_options() {
 	options=(-timeout=20 -rss_limit_mb=1500 -print_final_stats=1)
 	case $1 in
@@ -29,7 +29,7 @@ fuzz_options() {
 	esac
 }
 
-# The folders of a fuzzer's inputs in the tree that are there.
+# Prints the existing folders of a fuzzer's inputs in the tree.
 fuzz_inputs() {
 	find "tests/suite/fuzz/$1/corpus" "tests/suite/fuzz/$1/crashes" -maxdepth 0 -type d 2>/dev/null
 }

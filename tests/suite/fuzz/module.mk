@@ -4,10 +4,10 @@
 # and sanitizers into $(B)/tests/suite/fuzz/NAME. Sources of the tree are compiled once for all
 # fuzzers, into $(B)/tests/suite/fuzz/of/.
 #
-#   make fuzz TIME=60            all of them, that many seconds together
-#   make fuzz FUZZERS=driver     some
+#   make fuzz TIME=60            all fuzzers, for that many seconds together
+#   make fuzz FUZZERS=driver     some fuzzers
 #   make fuzz-driver-fast        the driver's, without sanitizers; SEQUENCES= FAST_SEED=
-#   make fuzz-slots TIME=60      ipcbusd, by hostile processes (tests/suite/daemon/fuzz); SLOTS_SEED=
+#   make fuzz-slots TIME=60 ipcbusd, by hostile processes (tests/suite/daemon/fuzz); SLOTS_SEED=
 #
 # NAME/corpus has inputs that reach code no other input reaches, and NAME/crashes has inputs that
 # once found a defect. tests/suite/fuzz/replay, a part of make test, tries all of them and then
@@ -16,8 +16,8 @@
 FUZZ_CC ?= clang
 FUZZ_B := $(B)/tests/suite/fuzz
 FUZZ_NAMES := range registry policy activation schema table skeleton streams codec driver
-# protobuf-c initializes all messages through pointers to one type of function, which newer clang
-# would refuse.
+# protobuf-c initializes all messages through pointers to one function type, which newer versions of
+# clang would report.
 FUZZ_CFLAGS := -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize=function -fno-sanitize-recover=undefined
 FUZZ_COMPILE = $(FUZZ_CC) -std=gnu11 $(WARNINGS) $(FUZZ_CFLAGS) $(FUZZ_COVERAGE) \
@@ -86,7 +86,7 @@ $(FUZZ_B)/schema: FUZZ_LDFLAGS := -Wl,--wrap=open
 $(FUZZ_B)/schema: FUZZ_LDLIBS = $(LIBIPC) $(call LIBIPC_RPATH,../../../libipc) $(TOOLS_LIBS)
 $(FUZZ_B)/schema: | $(LIBIPC)
 
-# --- All of them ------------------------------------------------------------------
+# --- All fuzzers ------------------------------------------------------------------
 
 FUZZ_PROGRAMS := $(FUZZ_NAMES:%=$(FUZZ_B)/%)
 

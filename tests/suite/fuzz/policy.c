@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Texts of policy files. What is refused names a line of the text. What is accepted
- * decides as its lines do one by one, from the last to the first; and a rule's own
- * text, as it is notified to people, is a policy that says the same.
+ * Texts of policy files. A refusal names a line of the text. An accepted policy decides as its
+ * lines do one by one, from the last to the first. The printed text of a rule parses to an equal
+ * rule.
  */
 #include <assert.h>
 #include <errno.h>
@@ -21,7 +21,7 @@
 		}                                                                       \
 	} while (0)
 
-/* "x", "xx", ... have numbers, others none. */
+/* The names "x", "xx", ... have numbers, other names none. */
 static int number_named(const char *name, unsigned int *ret)
 {
 	size_t size = strspn(name, "x");
@@ -52,7 +52,7 @@ static unsigned int lines_of(const char *text, size_t size)
 	return n;
 }
 
-/* What the lines say alone: the last that says something decides. */
+/* Decides by the lines alone: the last matching line applies. */
 static struct policy_decision decide_by_lines(const char *text, size_t size,
 					      const struct policy_subject *subject,
 					      enum policy_right right, const char *name,

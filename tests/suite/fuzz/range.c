@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The interval allocator of driver/mem/range.c against a list of what is handed out.
+ * The interval allocator of driver/mem/range.c, compared with a list of allocated ranges.
  *
- * Input: two bytes say how large the pool is, then operations of two bytes:
- * allocate some size at either end, give one back, or reclaim a part of a backed one.
- * After each operation all that range.h promises is checked: ranges do not
- * overlap, lie where they were asked for, neighbours that are free are one,
- * nothing that surely fits is refused, and what was released is backed.
+ * Input: two bytes for the size of the pool, then operations of two bytes: allocate some size at
+ * either end, release a range, or reclaim a part of a backed range. After each operation all
+ * promises of range.h are checked: ranges do not overlap, lie at the requested end, free neighbors
+ * are merged, a request that certainly fits succeeds, and released ranges are backed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +16,7 @@
 #define MAX_LIVE 64
 
 static struct ipcbus_range_pool pool;
-static struct ipcbus_range whole; /* the first of the chain, for ever */
+static struct ipcbus_range whole; /* always the first of the chain */
 static struct ipcbus_range *live[MAX_LIVE];
 static unsigned int n_live;
 static u32 total;
@@ -30,7 +29,7 @@ static u32 total;
 		}                                                                      \
 	} while (0)
 
-/* The hull of a free range lies in it. Returns how large it is. */
+/* The hull of a free range lies within it. Returns its size. */
 static u32 check_backed(const struct ipcbus_range *range)
 {
 	if (range->used)
@@ -40,7 +39,7 @@ static u32 check_backed(const struct ipcbus_range *range)
 	return range->backed_end - range->backed_start;
 }
 
-/* The chain covers everything, and agrees with the model. Returns the largest free. */
+/* The chain covers everything, and agrees with the model. Returns the largest free range. */
 static u32 check_chain(void)
 {
 	const struct ipcbus_range *range = &whole;
@@ -62,7 +61,7 @@ static u32 check_chain(void)
 	return largest;
 }
 
-/* The backed ones of a list come first. */
+/* Backed ranges come first in a list. */
 static void check_list(struct list_head *first)
 {
 	struct list_head *link = first;
@@ -80,7 +79,7 @@ static void check_list(struct list_head *first)
 	} while (link != first);
 }
 
-/* Both levels of bits say of each list whether it is empty. */
+/* Both levels of bits tell for each list whether it is empty. */
 static void check_lists(void)
 {
 	for (int fl = 0; fl < IPCBUS_RANGE_FL_COUNT; fl++) {
@@ -128,7 +127,7 @@ static void free_unused(struct ipcbus_range *unused[2], int n)
 	}
 }
 
-/* Whether all of it is in the hull of the free range that it is part of now. */
+/* Returns whether all of it is in the hull of the free range that contains it now. */
 static bool is_backed(u32 start, u32 end)
 {
 	for (const struct ipcbus_range *range = &whole; range; range = range->after)
@@ -147,7 +146,7 @@ static void release(unsigned int i)
 	must(is_backed(start, end));
 }
 
-/* A part of the largest class that is backed is not backed any more. */
+/* Marks a part of the largest class of backed ranges as not backed. */
 static void reclaim_range(unsigned int log, u8 part)
 {
 	struct ipcbus_range *range = ipcbus_range_take_backed(&pool, 1U << log);

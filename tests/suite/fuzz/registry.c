@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * servicemanager's registry against a plain array of names. Input: operations
- * of four bytes: what, which name, which user, and a spare one. Names are few,
- * so that they meet; some are long or not valid. Quotas are reached by adding
- * many names at once.
+ * servicemanager's registry, compared with a plain array of names. Input: operations of four bytes:
+ * operation, name, user, and a spare byte. There are few names, so that operations collide; some
+ * are long or invalid. Quotas are reached by adding many names at once.
  */
 #include <assert.h>
 #include <errno.h>
@@ -25,7 +24,7 @@
 
 struct own {
 	struct registry_entry entry;
-	uint32_t hash;		/* of the name, to be quick with many */
+	uint32_t hash;		/* of the name, for speed */
 	bool in;
 };
 
@@ -37,7 +36,7 @@ struct wait {
 static struct registry *registry;
 static struct own entries[MAX];
 static struct wait waits[MAX];
-static int n_entries, n_waits;	/* that were ever in use */
+static int n_entries, n_waits;	/* used entries so far */
 static unsigned int clock_now;
 
 /* --- The model --------------------------------------------------------------------- */
@@ -91,7 +90,7 @@ static unsigned int waits_of(uid_t uid)
 	return n;
 }
 
-/* Not strcmp(), which the fuzzer watches, at a price. */
+/* Not strcmp(), whose calls the fuzzer would slow down. */
 static int by_name(const void *a, const void *b)
 {
 	const char *x = (*(struct own *const *)a)->entry.name;
@@ -102,7 +101,7 @@ static int by_name(const void *a, const void *b)
 	return (unsigned char)*x - (unsigned char)*y;
 }
 
-/* Those with the prefix, in order; how many. */
+/* Finds the names with the prefix, in order. Returns their number. */
 static size_t names_with(const char *prefix, struct own *found[MAX])
 {
 	size_t n = 0, length = strlen(prefix);
@@ -159,7 +158,7 @@ static void add_many(uint8_t which, uid_t uid)
 {
 	char name[REGISTRY_NAME_MAX + 1];
 
-	/* Seldom as many as one user may have, and more. */
+	/* Sometimes as many as a user may have, and more. */
 	for (unsigned int i = 0; i < (which >= 0xfc ? REGISTRY_USER_NAMES + 9 : which % 8U); i++) {
 		snprintf(name, sizeof(name), "many/%u/%u", uid, i);
 		add(name, uid);
@@ -231,7 +230,7 @@ static void take(const char *name)
 	w->since = 0;
 }
 
-/* Names as they come: valid if every character is, and each part begins as it must. */
+/* Names from the input: valid if every character is, and each part begins with a valid one. */
 static void validate(struct input *input)
 {
 	static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-";

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * What ipcctl makes of a service's description and messages, of JSON, and of texts. Input: the
- * name of an interface and a 0, the size of a description in two bytes, the description, and a
- * rest that is taken for a payload, for JSON and for a text. A description that is accepted
- * prints as text; a payload that is accepted is JSON, and what JSON makes is a payload; a text
- * that was cleaned has no control characters and is UTF-8.
+ * How ipcctl handles a service's description and messages, JSON, and texts. Input: the name of an
+ * interface and a 0, the size of a description in two bytes, the description, and a rest that is
+ * used as payload, JSON and text. An accepted description prints as text. An accepted payload
+ * converts to JSON, and accepted JSON to a payload. A cleaned text is UTF-8 without control
+ * characters.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,7 +23,7 @@
 		}                                                                       \
 	} while (0)
 
-/* JSON may name files to open, which is not for a fuzzer (--wrap=open). */
+/* JSON may name files to open, which the fuzzer prevents (--wrap=open). */
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...)
 {
@@ -32,8 +32,10 @@ int __wrap_open(const char *path, int flags, ...)
 	return -1;
 }
 
-/* Printable, by rules of its own: no byte of control characters, and no character that jansson
- * does not take, turns text or has no width. */
+/*
+ * Checks independently that the text is printable: no control characters, and no characters that
+ * jansson refuses, that turn text or that have no width.
+ */
 static void check_text(const char *text, size_t size, const char *allowed)
 {
 	static const char *const hidden[] = {
@@ -62,7 +64,7 @@ static void try_text(const uint8_t *data, size_t size)
 	text_clean(text);
 	must(strlen(text) == size);
 	check_text(text, size, "");
-	/* What was clean stays. */
+	/* Clean text stays unchanged. */
 	memcpy(again, text, size + 1);
 	text_clean(again);
 	must(!strcmp(again, text));
@@ -82,7 +84,7 @@ static void try_print(const struct schema *schema)
 	free(text);
 }
 
-/* Bytes, JSON, bytes, JSON: what is a message once is one again. */
+/* Bytes, JSON, bytes, JSON: the second round trip must give the same message. */
 static void try_payload(const struct schema_type *type, const uint8_t *data, size_t size)
 {
 	json_t *json = schema_decode(type, data, size), *again;
@@ -99,7 +101,7 @@ static void try_payload(const struct schema_type *type, const uint8_t *data, siz
 		must(again);
 		json_decref(again);
 	} else {
-		/* Files and objects are numbers in it, and not those of ours. */
+		/* Files and objects are numbers in it, not real ones of this process. */
 		must(*message.what);
 	}
 	schema_message_done(&message);
@@ -137,7 +139,7 @@ static void try_schema(const struct schema *schema, const uint8_t *data, size_t 
 	}
 }
 
-/* Where the description begins, and in *ret_rest what comes after it; NULL: nowhere. */
+/* Returns the start of the description and sets *ret_rest to the bytes after it; NULL: none. */
 static const uint8_t *split(const uint8_t *data, size_t size, const uint8_t **ret_rest)
 {
 	const uint8_t *end = size ? memchr(data, 0, size) : NULL;
@@ -171,7 +173,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	return 0;
 }
 
-/* Mostly the rest alone: a description has more bytes, and is soon none. */
+/* Usually mutates only the rest: a mutated description is mostly invalid. */
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)

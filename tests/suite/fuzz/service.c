@@ -2,8 +2,8 @@
 /*
  * See service.h.
  *
- * Input: a count of events, then each: whether it opens a stream, or what it is, whose
- * object it is for, which method, the objects that come with it, the payload.
+ * Input: the number of events, then for each event: whether it opens a stream, or its kind, its
+ * target object, its method, its objects, and its payload.
  */
 #include "service.h"
 
@@ -37,7 +37,7 @@ static unsigned int make_objects(struct input *input, struct ipcbus_object *obje
 	return n;
 }
 
-/* A method of the service, one that every object has, one of a stream's, or none. */
+/* A method of the service, of every object, of a stream, or an unknown method. */
 static uint32_t choose_code(const struct ipc_interface *interface, uint8_t choice)
 {
 	if (choice < 128)
@@ -47,7 +47,7 @@ static uint32_t choose_code(const struct ipc_interface *interface, uint8_t choic
 	return choice % 4;
 }
 
-/* A stream opened as it should be, which chance would not come to. */
+/* A stream that is opened correctly, which random bytes would not achieve. */
 static void push_opening(const struct fuzz_service *service, struct input *input)
 {
 	const struct ipc_interface *interface = service->interface;
@@ -73,7 +73,7 @@ static void push_opening(const struct fuzz_service *service, struct input *input
 	open.has_method = true;
 	open.method = interface->methods[input_byte(input) % interface->n_methods].code;
 	open.has_window = true;
-	/* Some more than is allowed. */
+	/* Some values exceed the maximum. */
 	open.window = input_byte(input) % 20;
 	open.data = &ends[0];
 	open.control = &ends[1];
@@ -126,7 +126,7 @@ static void check_buffers(void)
 		must(++times[fake.released[i] - FIRST_BUFFER] == 1);
 }
 
-/* The callers let go of all objects that the service made besides itself. */
+/* The callers drop all objects that the service created. */
 static void let_go(struct ipc *ipc)
 {
 	for (uint64_t cookie = fake.cookie; cookie > 1; cookie--) {
@@ -152,7 +152,7 @@ int fuzz_service(const struct fuzz_service *service, const uint8_t *data, size_t
 	must(ipc_object_new(ipc, service->interface, service->ops, service->userdata, NULL,
 			    &object) == 0);
 	must(ipc_object_id(object, &id) == 0);
-	/* One after the other, so that each may be for an object that the last one made. */
+	/* One after the other, so that each may target an object that the last one created. */
 	for (unsigned int i = 0; i < n; i++) {
 		if (input_byte(&input) % 4)
 			push_event(service, &input);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A fuzzer for a service takes its interface, its handlers and ten lines: see
- * streams.c. The service is served on the library's fake device, its callers send
- * what the input says.
+ * A fuzzer for a service consists of its interface, its handlers and ten lines; see streams.c. The
+ * service runs on the library's fake device, and its callers send what the input says.
  */
 #ifndef FUZZ_SERVICE_H
 #define FUZZ_SERVICE_H
@@ -18,10 +17,9 @@ struct fuzz_service {
 };
 
 /*
- * One input: calls and oneways to the service and to whatever objects it makes of
- * its own, with payloads and objects that may be anything. Whatever comes, each call
- * is replied to at most once, each buffer released once, each fd closed and each
- * handle put. Handlers must not wait. Returns 0.
+ * Runs one input: calls and oneways to the service and to all objects it creates, with arbitrary
+ * payloads and objects. In every case, each call gets at most one reply, each buffer is released
+ * once, each fd closed and each handle put. Handlers must not wait. Returns 0.
  */
 int fuzz_service(const struct fuzz_service *service, const uint8_t *data, size_t size);
 

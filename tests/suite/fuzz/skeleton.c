@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Generated skeletons and stubs, and the library under them, against a hostile
- * peer, on the library's fake device (libipc/tests/fake-device.c).
+ * Generated skeletons and stubs, and the library below them, with a hostile peer, on the library's
+ * fake device (libipc/tests/fake-device.c).
  *
- * Input: a count of events, then each event: what it is, to which object and
- * method, its object table, its payload; what is left decides what handlers do and
- * what they get for calls of theirs. Each call is replied to once, each buffer given
- * back once, each fd closed and each count of a handle put, whatever comes.
+ * Input: the number of events, then for each event: its kind, target object and method, object
+ * table, payload. The remaining bytes select the actions of handlers and the results of their
+ * calls. In every case, each call gets one reply, each buffer is released once, each fd closed and
+ * each handle put.
  */
 #include <errno.h>
 #include <string.h>
@@ -37,7 +37,7 @@ static unsigned int depth;
 static struct ipc_call *kept[MAX_KEPT];
 static unsigned int n_kept;
 
-/* --- What comes ------------------------------------------------------------------------ */
+/* --- Events ----------------------------------------------------------------------------- */
 
 static struct ipcbus_object object_make(struct input *input)
 {
@@ -61,7 +61,7 @@ static struct ipcbus_object object_make(struct input *input)
 		o.value = account_fd();
 		break;
 	default:
-		/* The driver sends no other types: a newer one's might come. */
+		/* The driver sends no other types, but a newer driver might. */
 		o.type = what & 8 ? IPCBUS_OBJECT_HANDLE : 9;
 		o.value = 7;
 		if (what & 8)
@@ -127,13 +127,13 @@ static void push_event(struct input *input, bool is_reply)
 	fake_push(event, payload, size, objects, n);
 }
 
-/* A thread waits for its reply and nothing else comes: so it gets one. */
+/* A thread waits only for its reply, and no event is left: provide a reply. */
 static void on_empty(void)
 {
 	push_event(decisions, /* is_reply= */ true);
 }
 
-/* --- Handlers, which do anything that one may -------------------------------------------- */
+/* --- Handlers, which may do anything ---------------------------------------------------- */
 
 static void call_the_peer(void)
 {
@@ -269,7 +269,7 @@ static void on_death(struct ipc_proxy *proxy, void *userdata)
 	++*(unsigned int *)userdata;
 }
 
-/* --- Accounts ----------------------------------------------------------------------------- */
+/* --- Checks -------------------------------------------------------------------------------- */
 
 static void each_call_is_replied_once(void)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Runs a fuzzer's function over the files that are named, once each: for where
- * there is no libFuzzer, such as the coverage build with gcc.
+ * Runs a fuzzer's function on each named file once: for builds without libFuzzer, such as the
+ * coverage build with gcc.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 
-/* Nothing is mutated here; the fuzzers' own mutators refer to it. */
+/* This program never mutates, but the fuzzers' own mutators refer to this function. */
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size)
 {
 	(void)data;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The service of tests/suite/e2e/stream.proto with strangers at the other ends.
+ * The service of tests/suite/e2e/stream.proto with hostile clients.
  */
 #include "service.h"
 #include "stream.ipc.h"

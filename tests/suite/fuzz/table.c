@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The object table of libipc (libipc/typed/table.c), both ways. Input: which objects
- * and fds a message has in which fields; what the driver makes of each; what a
- * hostile sender changes in the table on its way; what the receiver takes out.
- * Without changes every field must get what it had; with any, nothing may be
- * lost, kept or released twice.
+ * The object table of libipc (libipc/typed/table.c), in both directions. Input: the objects and fds
+ * in a message's fields, how the driver translates each, how a hostile sender changes the table,
+ * and which fields the receiver takes. Without changes every field must get its value. In every
+ * case, no object may be lost, kept or released twice.
  */
 #include <errno.h>
 #include <string.h>
@@ -24,7 +23,7 @@ static struct ipc *ipc;
 static struct ipc_object *object;
 static const struct test_ops no_ops;
 
-/* The message's own parts, in no order. */
+/* The parts of the message, in random order. */
 static Ipc__Object objects[MAX_FIELDS];
 static Ipc__Fd fds[MAX_FIELDS];
 static Ipc__Test__Box boxes[MAX_FIELDS];
@@ -33,7 +32,7 @@ static Ipc__Fd *fd_list[MAX_FIELDS];
 static Ipc__Test__Box *box_list[MAX_FIELDS];
 static unsigned int n_objects, n_fds, n_boxes;
 
-/* --- The message that is sent ---------------------------------------------------------- */
+/* --- The sent message ----------------------------------------------------------------- */
 
 static Ipc__Object *new_object(struct input *input)
 {
@@ -66,7 +65,7 @@ static Ipc__Test__Box *new_box(struct input *input, unsigned int depth)
 	box->object = new_object(input);
 	if (n_boxes + n * 4 >= MAX_FIELDS)
 		return box;
-	/* Those of one box side by side in the list, before their own come. */
+	/* Entries of one box are adjacent in the list, before the box's own. */
 	for (unsigned int i = 0; i < n; i++)
 		box_list[first + i] = NULL;
 	box->boxes = &box_list[first];
@@ -120,7 +119,7 @@ static void cargo_build(struct input *input, Ipc__Test__Cargo *cargo)
 	cargo->fds = fd_list;
 }
 
-/* How many entries it needs. */
+/* Returns the number of entries it needs. */
 static unsigned int entries_of(void)
 {
 	unsigned int n = n_fds;
@@ -130,7 +129,7 @@ static unsigned int entries_of(void)
 	return n;
 }
 
-/* --- What the driver, and then a hostile peer, make of the table --------------------------- */
+/* --- Changes of the table by the driver and a hostile peer ----------------------------------- */
 
 static void entry_arrives(struct ipcbus_object *o, uint8_t what)
 {
@@ -167,11 +166,11 @@ static void damage(struct input *input, struct ipcbus_object *o, unsigned int n)
 	}
 }
 
-/* --- What is received ------------------------------------------------------------------------ */
+/* --- The received message ---------------------------------------------------------------- */
 
 struct looker {
 	struct input *input;
-	const struct ipcbus_object *arrived;	/* NULL: it may be anything */
+	const struct ipcbus_object *arrived;	/* NULL: unknown */
 	unsigned int at;
 };
 
@@ -220,7 +219,7 @@ static void look_box(struct looker *l, Ipc__Test__Box *box)
 		look_box(l, box->boxes[i]);
 }
 
-/* In the order of the fields' numbers, which is that of the table. */
+/* In the order of the field numbers, which is that of the table. */
 static void look(struct looker *l, Ipc__Test__Cargo *cargo)
 {
 	look_object(l, cargo->object);
@@ -282,7 +281,7 @@ static void send_and_receive(struct input *input, const Ipc__Test__Cargo *cargo)
 		uint8_t what = input_byte(input);
 
 		entry_arrives(&table.objects[i], what);
-		/* A cookie of nobody: the field is empty then. */
+		/* An unknown cookie: the field is then empty. */
 		is_sane &= table.objects[i].type != IPCBUS_OBJECT_NODE || what & 2;
 	}
 	for (unsigned int n = input_byte(input) % 4; n && table.n; n--) {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# What the shell tests of the generator share: where things are, and TAP output.
-# Sourced first, from any folder; leaves the current folder at the top.
+# Functions shared by the generator's shell tests: paths and TAP output. Source it first, from any
+# folder; it changes to the top of the tree.
 set -eu
 
 cd "$(dirname "$0")/../../.."
@@ -16,7 +16,7 @@ trap 'rm -rf "$work"' EXIT
 count=0
 failed=0
 
-# report STATUS NAME [FILE]: one TAP line; a failure shows the file
+# report STATUS NAME [FILE]: prints a TAP line; a failure prints the file
 report() {
 	count=$((count + 1))
 	if [ "$1" -eq 0 ]; then
@@ -28,15 +28,15 @@ report() {
 	failed=$((failed + 1))
 }
 
-# The plan comes last, so that nobody has to count.
+# Prints the plan last, so that the number of tests need not be known.
 finish() {
 	echo "1..$count"
 	[ "$failed" -eq 0 ]
 	exit
 }
 
-# generate FOLDER ARGUMENT...: protoc with the plugin; .proto files are found in
-# FOLDER and among the installed ones
+# generate FOLDER ARGUMENT...: runs protoc with the plugin; .proto files are searched in FOLDER and
+# among the installed files
 generate() {
 	folder=$1
 	shift
@@ -44,7 +44,7 @@ generate() {
 		--plugin=protoc-gen-ipc="$plugin" "$@"
 }
 
-# protos FOLDER: the .proto files below it, as protoc is to be told
+# protos FOLDER: prints the .proto files in it, as protoc needs them
 protos() {
 	(cd "$1" && find . -name '*.proto' | sed 's|^\./||' | sort)
 }

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Shapes of .proto files that must be generated and compile in every language.
+"""Forms of .proto files that must be generated and must compile in every language.
 
-Each is a title and a file. The name of the file is N.proto unless the title ends with it in
+Each is a title and a file. The name of the file is N.proto unless the title ends with a name in
 parentheses. A line "// file: NAME" begins another file, which comes before it in the text. "not:
-LANGUAGE" in the title: the plugin refuses the file in that language, because protoc's or
-protoc-gen-c's own part would not compile.
+LANGUAGE" in the title: the plugin refuses the file in that language, because the code by protoc
+or protoc-gen-c would not compile.
 """
 
-# Methods that are words somewhere: a keyword, a function of the language or of generated code.
+# Methods named like keywords, functions of a language, or generated code.
 METHODS = """
 Delete Register Export Default Continue Take Get Wait Await Ref Unref Proxy FromProxy OnDeath
 ObjectNew Interface MethodTable New Into TryInto Serve Service Call Open Ping Oneway Bus Int
@@ -234,7 +234,7 @@ SNIPPETS = [
      + service("Svc", "  rpc Two(A) returns (B) { option deprecated = true; }\n"
                "  rpc Watch(A) returns (stream B) { option deprecated = true; }\n")
      + service("Old", "  option deprecated = true;\n" + unary("Two"))),
-    # What mattered in Rust.
+    # Names that caused errors in Rust.
     ("messages that are types and traits of Rust", "".join(f"message {n} {{ int32 n = 1; }}\n" for n in
      "u32 i32 str bool f64 usize Iterator Into From TryFrom TryInto AsRef Fn FnMut Drop Debug Eq Hash Copy Sized ToString "
      "HashMap ScalarWrapper KeyWrapper Client prost ipcbus core Body With".split())
@@ -301,7 +301,7 @@ SNIPPETS = [
      '// file: two.proto\npackage a;\nmessage B { message C { int32 n = 1; } C c = 1; }\n'
      'import "one.proto";\nimport "two.proto";\npackage x;\nmessage A { a.b.C c = 1; a.B.C d = 2; }\n'
      + service("Svc", "  rpc Two(a.b.C) returns (a.B.C);\n")),
-    # Names that protoc's classes for C++ have.
+    # Names used by protoc's C++ classes.
     ("a field beside the presence of another not: cpp", "message A { optional int32 x = 1; int32 has_x = 2; }\n" + service("Svc", unary("Two"))),
     ("a field beside the presence of a message not: cpp", "message A { A x = 1; int32 has_x = 2; }\n" + service("Svc", unary("Two"))),
     ("a field like the presence of one that has none", "message A { int32 x = 1; int32 has_x = 2; }\n" + service("Svc", unary("Two"))),
@@ -364,7 +364,7 @@ SNIPPETS = [
     ("wrappers, durations and masks as requests", "".join(f'import "google/protobuf/{n}.proto";\n' for n in "wrappers duration field_mask".split())
      + service("Svc", "  rpc One(google.protobuf.Int64Value) returns (google.protobuf.BoolValue);\n"
                "  rpc Two(stream google.protobuf.Duration) returns (stream google.protobuf.FieldMask);\n")),
-    # Everyday services.
+    # Typical services.
     ("health checks", "package grpc.health.v1;\nmessage HealthCheckRequest { string service = 1; }\n"
      "message HealthCheckResponse { enum ServingStatus { UNKNOWN = 0; SERVING = 1; } ServingStatus status = 1; }\n"
      + service("Health", "  rpc Check(HealthCheckRequest) returns (HealthCheckResponse);\n"

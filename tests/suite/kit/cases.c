@@ -51,7 +51,7 @@ static bool exists(const char *path)
 	return lstat(path, &st) == 0;
 }
 
-/* The folder of the bus. */
+/* Returns the folder of the bus. */
 static char *folder_of(const struct ipc_test_bus *bus)
 {
 	char *path = strdup(ipc_test_bus_path(bus));
@@ -65,7 +65,7 @@ static int pidfd(pid_t pid)
 	return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
-/* Until the process has ended, which is soon. */
+/* Waits until the process has ended, which must be soon. */
 static void await_end(int fd)
 {
 	struct pollfd ended = { .fd = fd, .events = POLLIN };
@@ -238,7 +238,7 @@ START_TEST(two_are_apart)
 }
 END_TEST
 
-START_TEST(nobody_has_handle_0)
+START_TEST(handle_0_is_free)
 {
 	struct ipc_test_options options = {
 		.size = sizeof(options),
@@ -254,7 +254,7 @@ START_TEST(nobody_has_handle_0)
 }
 END_TEST
 
-/* What a process writes that makes a bus and then ends by a signal. */
+/* Written by a process that creates a bus and then ends by a signal. */
 struct orphan {
 	pid_t pid;
 	char folder[128];
@@ -336,7 +336,7 @@ START_TEST(a_stopped_daemon_ends_too)
 }
 END_TEST
 
-START_TEST(what_is_wrong)
+START_TEST(invalid_arguments)
 {
 	static const char *const bad[] = { "no_such_parameter=1", NULL };
 	static const char *const good[] = { "user_files=100", NULL };
@@ -391,7 +391,7 @@ START_TEST(time_stands_still)
 	ck_assert_int_eq(ipc_test_bus_advance(bus, 30 * SECOND), 0);
 	process_all(pair.client);
 	ck_assert(!result.done);
-	/* The call has the other half, but for what went until it was made. */
+	/* The call has the remaining half, minus the time until it was made. */
 	left = ipc_call_remaining(kept);
 	ck_assert_uint_le(left, 60 * 1000000);
 	ck_assert_int_eq(ipc_call_is_canceled(kept), 0);
@@ -404,7 +404,7 @@ START_TEST(time_stands_still)
 }
 END_TEST
 
-/* Only those whose time has come. */
+/* Only timers whose time has come expire. */
 START_TEST(in_order)
 {
 	struct ipc_test_bus *bus = bus_new(&manual);
@@ -440,7 +440,7 @@ END_TEST
 
 /* --- Failures --------------------------------------------------------------------------- */
 
-/* As a client does that begins. */
+/* As a starting client does. */
 static int connect_and_call(const struct ipc_test_bus *bus)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
@@ -457,7 +457,7 @@ static int connect_and_call(const struct ipc_test_bus *bus)
 	return shop_stock_count(stock, &request, NULL, NULL);
 }
 
-/* A server of its own process, so that failures are the client's. */
+/* A server in another process, so that injected failures affect only the client. */
 static pid_t serve(const struct ipc_test_bus *bus)
 {
 	struct ipc *ipc;
@@ -492,7 +492,7 @@ START_TEST(each_allocation_fails)
 	}
 	ck_assert_int_eq(r, 0);
 	ck_assert_int_gt(failures, 3);
-	/* Of no other process. */
+	/* Only objects of the current process can fail. */
 	ck_assert_int_eq(ipc_test_bus_fail_memory(bus, server, 1), 0);
 	ck_assert_int_eq(ipc_test_bus_fail_memory(bus, -1, 1), -EINVAL);
 	kill(server, SIGKILL);
@@ -527,13 +527,13 @@ int main(void)
 	tcase_add_test(tcase, a_bus_serves);
 	tcase_add_test(tcase, it_is_gone_with_free);
 	tcase_add_test(tcase, two_are_apart);
-	tcase_add_test(tcase, nobody_has_handle_0);
+	tcase_add_test(tcase, handle_0_is_free);
 	tcase_add_test(tcase, it_ends_with_its_owner);
 	tcase_add_test(tcase, a_child_does_not_end_it);
 	tcase_add_test(tcase, a_daemon_may_be_killed);
 	tcase_add_test(tcase, a_stopped_daemon_ends_too);
 	tcase_add_test(tcase, a_bus_ends_although_SIGCHLD_is_ignored);
-	tcase_add_test(tcase, what_is_wrong);
+	tcase_add_test(tcase, invalid_arguments);
 	tcase_add_test(tcase, time_stands_still);
 	tcase_add_test(tcase, in_order);
 	tcase_add_test(tcase, time_that_goes_is_not_moved);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# libipc-test, as its users have it: the archive, the shared library, and buses of ipcbusd.
+# libipc-test as its users get it: the archive, the shared library, and buses of ipcbusd.
 
 KIT_B := $(B)/tests/suite/kit
 

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * The driver, all of it, in the host build: sequences of ioctls, mappings,
- * closes and kills by several processes and threads, interleaved as the input
- * says. What must hold is in judge.c; the host build itself watches over locks,
- * sleeping and memory, and at the end nothing may be left.
+ * The whole driver, in the host build: sequences of ioctls, mappings, closes and kills by several
+ * processes and threads, interleaved as the input says. judge.c checks the invariants. The host
+ * build checks locks, sleeping and memory, and at the end no object may be left.
  *
  * Input: a header of 8 bytes, then operations of 8 bytes each:
  *
- *   header  0 processes and threads  1 region and what is prepared
- *           2 prepared; 128: each process is another user's
+ *   header  0 processes and threads  1 region and preparation
+ *           2 preparation; 128: each process belongs to another user
  *           3 the scheduler's policy  4-7 its seed
  *   op      0 thread  1 operation  2-7 arguments, see ops.c
  *
- * TRACE=1 in the environment prints what is done.
+ * TRACE=1 in the environment prints the operations.
  */
 #include "input.h"
 #include "world.h"
@@ -20,13 +19,13 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 const char *__asan_default_options(void);
 
-/* --- Who runs ---------------------------------------------------------------------------- */
+/* --- Scheduling ------------------------------------------------------------------------- */
 
 enum how {
-	ONE_AFTER_THE_OTHER,	/* until it cannot go on */
-	SELDOM,			/* switches now and then */
+	ONE_AFTER_THE_OTHER,	/* each runs until it cannot continue */
+	SELDOM,			/* switches sometimes */
 	OFTEN,
-	AT_RANDOM,		/* anyone, each time */
+	AT_RANDOM,		/* a random fiber at each step */
 };
 
 struct chooser {
@@ -40,7 +39,7 @@ static u32 next_random(struct chooser *chooser)
 	return chooser->state >> 8;
 }
 
-/* The last fiber puts sleepers to an end: it runs only when nobody else can. */
+/* The last fiber wakes sleepers. It runs only when no other fiber can. */
 static bool stays(void *data, int running)
 {
 	struct chooser *chooser = data;
@@ -91,7 +90,7 @@ static bool all_done(void)
 	return true;
 }
 
-/* When all are asleep: are they right? Then on with them, by a signal. */
+/* When all threads sleep, checks that they may, then wakes them by a signal. */
 static void run_closer(void *arg)
 {
 	unsigned int passed = 0;
@@ -103,7 +102,7 @@ static void run_closer(void *arg)
 		shim_point("closer", "");
 		if (all_done())
 			return;
-		/* First all that time alone can do. */
+		/* First let all timers expire. */
 		more = shim_time_passes();
 		if (more && passed++ < 512)
 			continue;
@@ -114,7 +113,7 @@ static void run_closer(void *arg)
 			if (!world.threads[i].done)
 				shim_signal(world.threads[i].task);
 		shim_point("closer", "");
-		must(world.clock != before || all_done(), "somebody sleeps who does not hear signals");
+		must(world.clock != before || all_done(), "a thread sleeps uninterruptibly");
 	}
 }
 
@@ -158,8 +157,8 @@ static void run(const u8 *data, size_t size)
 }
 
 /*
- * Sequences are short: what was freed need not be remembered for long. Leaks are
- * the host build's to count; the sanitizer would lose its way among the fibers.
+ * Sequences are short, so a small quarantine suffices. The host build counts leaks: LeakSanitizer
+ * cannot follow the stacks of fibers.
  */
 const char *__asan_default_options(void)
 {

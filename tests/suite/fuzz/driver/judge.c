@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the driver says, held against what was done: errors are those of the
- * contract, messages arrive as they were sent, once, where they were sent to,
- * oneways in their order; objects are the same things at both ends; and nobody
- * sleeps who has something to do. See world.h; called by ops.c and fuzz.c.
+ * Compares the driver's results with the operations: errors match the contract; messages arrive
+ * once, unchanged, at their target, oneways in order; objects are the same at both ends; and no
+ * thread sleeps while it has work. See world.h; called by ops.c and fuzz.c.
  */
 #include <linux/ktime.h>
 
@@ -31,7 +30,7 @@ void judge_errno(int ret, bool odd)
 
 /* --- Reading the region ----------------------------------------------------------------- */
 
-/* Copies out of the receiver's region, page by page, as reading it would. */
+/* Copies out of the receiver's region, page by page, as a process reads it. */
 static bool region_read(struct proc *proc, u64 offset, void *to, size_t size)
 {
 	struct shim_map *map = proc->map;
@@ -61,13 +60,13 @@ static struct node *node_of_cookie(const struct proc *proc, u64 cookie)
 {
 	struct node *node = &world.nodes[cookie & 0xff];
 
-	must(cookie >> 16 == 0xc00c1e && (cookie & 0xffff) < world.n_nodes, "cookie %llx of nobody",
+	must(cookie >> 16 == 0xc00c1e && (cookie & 0xffff) < world.n_nodes, "unknown cookie %llx",
 	     (unsigned long long)cookie);
 	must(node->proc == proc, "cookie of another process");
 	return node;
 }
 
-/* A handle arrived: the number stands for that node, now and before. */
+/* A handle arrived: its number must stand for that node, now and before. */
 static void handle_arrived(struct proc *proc, u32 number, struct node *node)
 {
 	struct handle *h;
@@ -138,7 +137,7 @@ static void objects_arrived(struct proc *proc, const struct ipcbus_event *ev,
 		object_arrived(proc, &objects[i], m ? &m->objects[i] : NULL);
 }
 
-/* Two buffers never share a byte. */
+/* Checks that no two buffers overlap. */
 static void held_new(struct proc *proc, const struct ipcbus_event *ev, struct node *oneway)
 {
 	struct held held = { .id = ev->buffer, .offset = ev->offset, .oneway = oneway };
@@ -168,7 +167,7 @@ static void held_new(struct proc *proc, const struct ipcbus_event *ev, struct no
 		proc->held[proc->n_held++] = held;
 }
 
-/* m: what should have arrived, or NULL: not known. */
+/* m: the expected message, or NULL if unknown. */
 static void content_arrived(struct thread *t, const struct ipcbus_event *ev, struct message *m,
 			    struct node *oneway)
 {
@@ -187,7 +186,7 @@ static void content_arrived(struct thread *t, const struct ipcbus_event *ev, str
 	}
 	if (t->proc->life == life)
 		objects_arrived(t->proc, ev, m && !m->odd ? m : NULL);
-	/* Only now may other threads releases it. */
+	/* Only from now on may other threads release it. */
 	if (t->proc->life == life)
 		held_new(t->proc, ev, oneway);
 }
@@ -207,7 +206,7 @@ static void oneway_in_order(const struct thread *t, struct node *node, const str
 	must(!node->held || node->proc->lossy || t->follows, "two oneways of one node at once");
 }
 
-/* Whose code could now be any other message's of this thread. */
+/* Returns whether the code may belong to any damaged message of this thread. */
 static bool was_damaged(u32 tid)
 {
 	for (unsigned int i = 0; i < world.n_messages; i++)
@@ -216,7 +215,7 @@ static bool was_damaged(u32 tid)
 	return false;
 }
 
-/* Whether it is the one that its code says. */
+/* Returns whether the event matches the message that its code names. */
 static bool is_likely(const struct message *m, const struct ipcbus_event *ev)
 {
 	if (m->odd)
@@ -227,7 +226,7 @@ static bool is_likely(const struct message *m, const struct ipcbus_event *ev)
 		(!m->target || m->target->cookie == ev->cookie) && !was_damaged(ev->tid));
 }
 
-/* One of those that replace each other; NULL: it could be several. */
+/* Returns a message that may be replaced; NULL: there are several candidates. */
 static struct message *replacing_message(const struct ipcbus_event *ev)
 {
 	struct message *found = NULL;
@@ -244,7 +243,7 @@ static struct message *replacing_message(const struct ipcbus_event *ev)
 		found = m;
 		n++;
 	}
-	must(n || world.any_odd, "code %x of nobody", ev->code);
+	must(n || world.any_odd, "unknown code %x", ev->code);
 	return n == 1 && !world.any_odd ? found : NULL;
 }
 
@@ -256,7 +255,7 @@ static struct message *message_of_code(const struct ipcbus_event *ev)
 		return replacing_message(ev);
 	if (number && number <= world.n_messages && is_likely(&world.messages[number - 1], ev))
 		return &world.messages[number - 1];
-	must(world.any_odd, "code %x of nobody", ev->code);
+	must(world.any_odd, "unknown code %x", ev->code);
 	return NULL;
 }
 
@@ -277,10 +276,10 @@ static void call_taken(struct thread *t, const struct ipcbus_event *ev, const st
 	     message_number(m));
 	must(ev->deadline || !m->deadline, "call %u lost its deadline", message_number(m));
 	must(ev->deadline == m->deadline || (m->limit && ev->deadline >= m->limit),
-	     "call %u has a deadline of nobody", message_number(m));
+	     "call %u has an unknown deadline", message_number(m));
 }
 
-/* A message that was taken before comes all the same. */
+/* A message that was taken before is delivered anyway. */
 static bool may_get_messages(const struct node *node, const struct thread *t)
 {
 	return !node->dead || node->dead_at >= t->began;
@@ -318,7 +317,7 @@ static void request_arrived(struct thread *t, const struct ipcbus_event *ev)
 
 /* --- How calls end ------------------------------------------------------------------------ */
 
-/* The earliest time at which the call may expire; 0: never. */
+/* Returns the earliest time at which the call may expire; 0: never. */
 static u64 earliest_end(const struct message *m)
 {
 	if (m->limit && (!m->deadline || m->limit < m->deadline))
@@ -376,7 +375,7 @@ void judge_sent(const struct message *m, int ret)
 	     message_number(m));
 }
 
-/* By its cookie; NULL: not known. */
+/* Finds a message by its cookie; NULL: unknown. */
 static struct message *message_of_cookie(const struct ipcbus_event *ev)
 {
 	u32 number = ev->cookie;
@@ -418,13 +417,13 @@ static void ended_so(const struct message *m, const struct ipcbus_event *ev)
 		must(may_have_expired(m), "message %u timed out too early", number);
 	if (ev->error == -ECANCELED)
 		must(m->cancels || (m->nested && !m->async && !m->detached),
-		     "message %u ECANCELED by nobody", number);
+		     "message %u ECANCELED without a cancel", number);
 	if (ev->error == -ETIMEDOUT || ev->error == -ECANCELED)
 		must(ev->stage == IPCBUS_STAGE_REPLY, "message %u ends at stage %u", number,
 		     ev->stage);
 }
 
-/* The call that has ended, off the thread's stack or of the process; NULL: not known. */
+/* Removes the ended call from the thread's stack or the process; NULL: unknown. */
 static struct message *ended(struct thread *t, const struct ipcbus_event *ev)
 {
 	struct message *m = message_of_cookie(ev);
@@ -434,7 +433,7 @@ static struct message *ended(struct thread *t, const struct ipcbus_event *ev)
 		t->n_stack = 0;
 		return NULL;
 	}
-	/* What was damaged may have become an async call. */
+	/* A damaged call may have become an async call. */
 	if (!async && !t->n_stack && t->proc->odd_calls)
 		return NULL;
 	if (!async) {
@@ -453,13 +452,13 @@ static struct message *ended(struct thread *t, const struct ipcbus_event *ev)
 	return m;
 }
 
-/* Of several that were tried, the one that looks like it. */
+/* Of several attempted replies, returns the one that matches the event. */
 static struct message *find_reply(const struct message *request, const struct ipcbus_event *ev)
 {
 	enum ipcbus_send_kind kind =
 		ev->kind == IPCBUS_EVENT_REPLY ? IPCBUS_SEND_REPLY : IPCBUS_SEND_ERROR;
 
-	/* Of two attempts, one of them damaged, either may be the one. */
+	/* If one of two attempts was damaged, either may match. */
 	if (world.any_odd)
 		return NULL;
 	for (unsigned int i = 0; i < world.n_messages; i++) {
@@ -471,7 +470,7 @@ static struct message *find_reply(const struct message *request, const struct ip
 		    m->from->tid == ev->tid && (u32)-ev->error == m->error)
 			return m;
 	}
-	must(false, "an reply that nobody sent");
+	must(false, "a reply that was never sent");
 	return NULL;
 }
 
@@ -481,7 +480,7 @@ static void reply_arrived(struct thread *t, const struct ipcbus_event *ev)
 
 	if (request && !request->odd) {
 		must(request->kind == IPCBUS_SEND_CALL, "an reply to something else");
-		must(request->delivered || world.any_odd, "an reply to what nobody got");
+		must(request->delivered || world.any_odd, "a reply to a call that was never delivered");
 		m = find_reply(request, ev);
 	}
 	if (m)
@@ -521,7 +520,7 @@ static void dead_arrived(const struct thread *t, const struct ipcbus_event *ev)
 {
 	u32 number = ev->cookie & 0xffffff;
 
-	must(ev->cookie >> 24 == 0x3a7c || world.any_odd, "DEAD for a watch of nobody");
+	must(ev->cookie >> 24 == 0x3a7c || world.any_odd, "DEAD for an unknown watch");
 	for (unsigned int i = 0; i < t->proc->n_handles && number; i++) {
 		const struct handle *h = &t->proc->handles[i];
 
@@ -560,7 +559,7 @@ static struct message *message_of_call(const struct proc *proc, u64 id)
 	return NULL;
 }
 
-/* Once, of a call that is open here, and it is true. */
+/* Arrives once, for a call that is open here and really canceled. */
 static void canceled_arrived(const struct thread *t, const struct ipcbus_event *ev)
 {
 	struct message *m = message_of_call(t->proc, ev->call);
@@ -581,7 +580,7 @@ static void canceled_arrived(const struct thread *t, const struct ipcbus_event *
 	must(!m->notified, "CANCELED of call %llu twice", ev->call);
 	must(!m->replied || m->replied_at > t->began, "CANCELED of call %llu, which was replied to",
 	     ev->call);
-	must(judge_nobody_waits(m), "CANCELED of message %u, and somebody waits",
+	must(judge_nobody_waits(m), "CANCELED of message %u, although a caller waits",
 	     message_number(m));
 	m->notified = true;
 }
@@ -625,11 +624,11 @@ void judge_event(struct thread *t, const struct ipcbus_event *event)
 		break;
 	case IPCBUS_EVENT_FROZEN:
 	case IPCBUS_EVENT_THAWED:
-		must(ev.cookie >> 24 == 0x3a7c || world.any_odd, "frozen, for a watch of nobody");
+		must(ev.cookie >> 24 == 0x3a7c || world.any_odd, "frozen, for an unknown watch");
 		must(ev.code && is_bare(&ev), "FROZEN or THAWED with more, or less, than it should");
 		break;
 	case IPCBUS_EVENT_MANAGER:
-		must(ev.cookie == MANAGER_WATCH_COOKIE || world.any_odd, "MANAGER for nobody");
+		must(ev.cookie == MANAGER_WATCH_COOKIE || world.any_odd, "MANAGER without a watch");
 		must(is_bare(&ev), "MANAGER with more than it should");
 		break;
 	case IPCBUS_EVENT_CANCELED:
@@ -637,7 +636,7 @@ void judge_event(struct thread *t, const struct ipcbus_event *event)
 		break;
 	case IPCBUS_EVENT_NONE:
 	case IPCBUS_EVENT_INTERRUPTED:
-		must(is_bare(&ev), "nothing, with something");
+		must(is_bare(&ev), "NONE, with other fields set");
 		break;
 	default:
 		must(false, "event of kind %u", ev.kind);

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * What is sent: targets, payloads and object tables chosen by bytes, mostly
- * among what lives, sometimes not; and a record of each, for the receiver's
- * side to look at. See world.h; called by ops.c.
+ * Sent messages: bytes of the input select targets, payloads and object tables, usually valid ones.
+ * Each message is recorded, for checks at the receiver. See world.h; called by ops.c.
  */
 #include <linux/ktime.h>
 
 #include "world.h"
 
-#define PICK_GARBAGE 0xf0 /* bytes from here on choose what is not there */
+#define PICK_GARBAGE 0xf0 /* from here on, bytes select nonexistent objects */
 
 u32 message_number(const struct message *m)
 {
@@ -72,7 +71,7 @@ static u64 deadline_of(u8 how)
 	}
 }
 
-/* The deadline of a call, its kind (async or of a thread), and its cookie for cancellation. */
+/* The call's deadline, its kind (async or of a thread), and its cookie for cancellation. */
 static void terms_build(struct message *m, struct ipcbus_send *send, u8 how)
 {
 	if (m->kind != IPCBUS_SEND_CALL)
@@ -82,14 +81,14 @@ static void terms_build(struct message *m, struct ipcbus_send *send, u8 how)
 	m->cookie = CALL_COOKIE | message_number(m);
 	if (!m->async && (how & 0x18) == 0x18)
 		m->cookie = how & 4 ? SHARED_COOKIE : 0;
-	/* Sent while those of that cookie are cancelled, it may be one of them. */
+	/* If a cancel of that cookie is running, it may include this message. */
 	if (m->cookie == SHARED_COOKIE)
 		m->cancels += m->from->proc->canceling;
 	send->flags |= m->async ? IPCBUS_SEND_ASYNC : 0;
 	send->cookie = m->cookie;
 }
 
-/* In parts: some empty, some of one byte, one with the rest. */
+/* In parts: some empty, some of one byte, and one with the rest. */
 static void payload_in_parts(struct thread *t, struct ipcbus_send *send, u8 how)
 {
 	u64 at = send->data, left = send->data_size;
@@ -166,7 +165,7 @@ static void object_fd(struct proc *proc, struct ipcbus_object *o, struct sent_ob
 		o->value = proc->fd; /* the device itself: refused */
 	else if (pick >= PICK_GARBAGE)
 		o->value = (u64)pick << 8 * (pick % 5);
-	else if (o->value < SHIM_MAX_FDS && proc->alive == 1) /* or others change the number */
+	else if (o->value < SHIM_MAX_FDS && proc->alive == 1) /* else others may change the number */
 		sent->file = proc->process->file[o->value];
 }
 
@@ -246,7 +245,7 @@ struct message *message_build(struct thread *t, struct ipcbus_send *send, const 
 		send->code = CODE_BASE | message_number(m);
 		if (kind == IPCBUS_SEND_CALL && arg[0] & 0x80)
 			send->flags = IPCBUS_SEND_ACCEPT_FDS;
-		/* Directed to a thread. None listens. */
+		/* Directed to a thread. No thread listens. */
 		if (kind == IPCBUS_SEND_CALL && arg[0] >= 0xf0)
 			send->call = arg[1] + 1U;
 		if (kind == IPCBUS_SEND_CALL && arg[0] & 0x20) {
@@ -281,7 +280,7 @@ struct message *message_build(struct thread *t, struct ipcbus_send *send, const 
 
 /* --- Space ---------------------------------------------------------------------------- */
 
-/* By its receiver, for a oneway. */
+/* The receiver refused a oneway. */
 static void refused(const struct message *m)
 {
 	struct proc *sender = m->from->proc;
@@ -339,7 +338,7 @@ static u64 pick_held(struct proc *proc, unsigned int from)
 	return 0;
 }
 
-/* how: two bits how many; then whether to try what is not there as well. */
+/* how: two bits for the number; another adds invalid ids. */
 unsigned int free_build(struct thread *t, struct ipcbus_exchange *x, u8 how, u64 ids[32])
 {
 	static const u8 counts[] = { 0, 1, 3, 20 };
@@ -364,13 +363,13 @@ static struct held *find_held(struct proc *proc, u64 id)
 	return NULL;
 }
 
-/* How many of n were released. */
+/* Returns how many of @n buffers were released. */
 static unsigned int count_freed(unsigned int n, const struct ipcbus_event *event, int ret)
 {
 	if (!ret)
 		return n;
 	if (event->kind != IPCBUS_EVENT_FAILED)
-		return 0; /* malformed: nothing was done at all */
+		return 0; /* malformed: the exchange had no effect */
 	return event->stage == IPCBUS_STAGE_RELEASE ? event->index : n;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * How inputs of the driver's fuzzer are changed: by whole operations mostly, so that
- * what works is kept. Called by libFuzzer.
+ * Mutations of the driver fuzzer's inputs: mostly whole operations, so that working sequences are
+ * kept. Called by libFuzzer.
  */
 #include <string.h>
 
@@ -18,7 +18,7 @@ static uint32_t some(uint32_t *seed, uint32_t n)
 	return (*seed >> 12) % n;
 }
 
-/* Operation number 0 to 39 as in ops.c; exchange is made so that it often works. */
+/* Operation number 0 to 39 as in ops.c. An exchange is filled so that it often works. */
 static void op_invent(uint8_t *op, uint32_t *seed)
 {
 	static const uint8_t kinds[] = { 0, 1, 1, 2, 2, 3, 3, 4 };
@@ -61,7 +61,7 @@ static size_t ops_change(uint8_t *data, size_t n, size_t max, uint32_t *seed)
 		data[OP * at + some(seed, 8)] = some(seed, 256);
 		break;
 	default:
-		data[OP * at] = some(seed, 256); /* the same by another thread */
+		data[OP * at] = some(seed, 256); /* the same operation by another thread */
 	}
 	return n;
 }
@@ -87,7 +87,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 	return HEADER + OP * n;
 }
 
-/* The beginning of one, the end of the other, the first one's header. */
+/* The start of one input, the end of the other, and the first one's header. */
 size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size,
 				 uint8_t *out, size_t out_max, unsigned int seed)
 {

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * The operations of a sequence: each makes its arguments from bytes, calls the
- * driver and hands what came of it to judge.c. See world.h; called by fuzz.c.
+ * The operations of a sequence: each makes its arguments from bytes, calls the driver, and passes
+ * the result to judge.c. See world.h; called by fuzz.c.
  */
 #include "ipcbus-monitor.h"
 #include "world.h"
 
-/* --- Mischief ------------------------------------------------------------------------ */
+/* --- Damage -------------------------------------------------------------------------- */
 
-/* Damages one byte of what is about to be passed, or makes a step fail. */
+/* Damages a byte of the arguments, or makes a step fail. */
 static bool mischief_begin(struct thread *t, void *args, size_t size)
 {
 	struct mischief *m = &t->mischief;
 
 	if (m->fail)
 		shim_fail_nth(m->fail_kind, m->at % 12 + 1);
-	/* Before others see what comes of it. */
+	/* Set before other threads can see the effects. */
 	if (m->corrupt || (m->fail && m->fail_kind == SHIM_FAIL_COPY))
 		world.any_odd = t->proc->lossy = true;
 	if (!m->corrupt)
@@ -30,7 +30,7 @@ static bool mischief_begin(struct thread *t, void *args, size_t size)
 	return true;
 }
 
-/* Whether what the ioctl did and what it said may differ. */
+/* Returns whether the ioctl's effect and its result may differ. */
 static bool mischief_end(struct thread *t, bool *ret_failed)
 {
 	bool copy = false;
@@ -45,13 +45,13 @@ static bool mischief_end(struct thread *t, bool *ret_failed)
 	return copy;
 }
 
-/* An ioctl of its own structure, with mischief. */
+/* Runs an ioctl with its own structure, possibly damaged. */
 static int control(struct thread *t, unsigned int cmd, void *args, size_t size, bool *ret_odd)
 {
 	bool odd = mischief_begin(t, args, size), failed;
 	int ret;
 
-	/* It looks again and again, which takes no time but ours. */
+	/* A freeze polls until its timeout, which takes only virtual time. */
 	if (cmd == IPCBUS_IOC_FREEZE)
 		((struct ipcbus_freeze *)args)->timeout_ms %= 64;
 	ret = shim_ioctl(t->proc->fd, cmd, args);
@@ -75,7 +75,7 @@ static void forget_freed(struct proc *proc)
 			i++;
 }
 
-/* A call of this number is replied to, or may be; what its deadline was. */
+/* Forgets a call that was or may have been replied to. Returns its deadline. */
 static u64 forget_call(struct proc *proc, u64 id)
 {
 	u64 deadline = 0;
@@ -97,7 +97,7 @@ static void push(struct thread *t, struct message *m)
 		t->stack[t->n_stack++] = m;
 }
 
-/* Of an ioctl that said it failed: it made no call. */
+/* The ioctl reported failure, so it made no call. */
 static void unpush(struct thread *t, const struct message *m)
 {
 	if (t->n_stack && t->stack[t->n_stack - 1] == m)
@@ -203,7 +203,7 @@ static void op_exchange(struct thread *t, const u8 *arg)
 	judge_errno(ret, e.odd || failed || (e.m && e.m->odd));
 	if (failed)
 		world.any_odd = true;
-	/* Closed meanwhile by another thread: what is known is of the past. */
+	/* Another thread closed the file in the meantime: the records are of the previous file. */
 	if (t->proc->life != e.life) {
 		if (e.m)
 			message_done(e.m, ret, true);
@@ -253,7 +253,7 @@ static void op_create(struct thread *t, const u8 *arg)
 
 static void op_destroy(struct thread *t, const u8 *arg)
 {
-	/* A number that is made up may be right. */
+	/* A random number may be valid. */
 	struct node *node = arg[0] >= 0xf0 ? own_node(t->proc, arg[1]) :
 					     pick_own(t->proc, arg[0]);
 	struct ipcbus_node args = { .size = sizeof(args) };
@@ -401,7 +401,7 @@ static void ask_caller(struct thread *t, const u8 *arg)
 		caller.buffer = proc->held[arg[1] % proc->n_held].id;
 	ret = control(t, IPCBUS_IOC_SENDER_INFO, &caller, sizeof(caller), &odd);
 	if (!ret && !odd)
-		must(caller.flags || !caller.pid, "pid %u of nobody", caller.pid);
+		must(caller.flags || !caller.pid, "unknown pid %u", caller.pid);
 	trace("%u: caller -> %d, flags %u\n", t->index, ret, caller.flags);
 }
 
@@ -444,7 +444,7 @@ static void op_map(struct thread *t, const u8 *arg)
 			first = arg[1] % pages;
 			n = min(pages - first, arg[2] % 4UL + 1);
 		}
-		/* Of a part: what is left goes with the process. */
+		/* Only a part was unmapped: the rest goes with the process. */
 		proc->map = NULL;
 		proc->lossy = true;
 		trace("%u: munmap %zu pages from %zu\n", t->index, n, first);
@@ -468,7 +468,7 @@ static void op_open(struct thread *t, const u8 *arg)
 			proc_map(proc, 64 << PAGE_SHIFT);
 		trace("%u: open\n", t->index);
 	} else if (arg[0] & 0x30) {
-		/* A second number, and away with it: flushes. */
+		/* A duplicate fd is closed, which flushes the file. */
 		int dup = shim_dup(fd, -1);
 
 		trace("%u: dup and close\n", t->index);
@@ -516,7 +516,7 @@ static void op_inherit(struct thread *t, const u8 *arg)
 	    t->proc->process->file[200])
 		return;
 	file = from->process->file[from->fd];
-	file->ref.refs.counter++; /* without a switch in between */
+	file->ref.refs.counter++; /* without a scheduling point in between */
 	from->copies++;
 	t->proc->process->file[200] = file;
 	t->proc->process->files = 201;
@@ -530,7 +530,7 @@ static void op_inherit(struct thread *t, const u8 *arg)
 	}
 }
 
-/* --- Time, and what ends early ------------------------------------------------------------- */
+/* --- Time, and early ends ---------------------------------------------------------------- */
 
 static void op_time(struct thread *t, const u8 *arg)
 {
@@ -540,7 +540,7 @@ static void op_time(struct thread *t, const u8 *arg)
 		trace("%u: a timer ends\n", t->index);
 }
 
-/* A call of this process, the newest first. */
+/* Picks a call of this process, the newest first. */
 static struct message *pick_call(const struct proc *proc, u8 pick)
 {
 	for (unsigned int i = world.n_messages; i--;) {
@@ -552,7 +552,7 @@ static struct message *pick_call(const struct proc *proc, u8 pick)
 	return NULL;
 }
 
-/* From here on a call with the cookie may end so. */
+/* From here on, a call with the cookie may end as canceled. */
 static void cancel_begins(const struct proc *proc, u64 cookie)
 {
 	for (unsigned int i = 0; i < world.n_messages; i++)
@@ -560,7 +560,7 @@ static void cancel_begins(const struct proc *proc, u64 cookie)
 			world.messages[i].cancels++;
 }
 
-/* One call has the cookie: did CANCEL say what is so? */
+/* A single call has the cookie: checks the result of CANCEL. */
 static void canceled(struct message *m, bool was_open, int ret)
 {
 	if (!ret) {
@@ -621,17 +621,17 @@ static void op_call_info(struct thread *t, const u8 *arg)
 	if (!call || odd || world.any_odd || life != proc->life || proc->fd < 0)
 		return;
 	call = find_call(proc, args.call);
-	/* While a reply is on its way the call is not open, and it may fail. */
+	/* While a reply is being sent, the call is not open, and the reply may fail. */
 	if (!call || call->since >= began)
 		return;
 	must(!ret, "call %llu is open, and CALL_INFO says %d", args.call, ret);
 	must(args.deadline == call->deadline, "call %llu has another deadline", args.call);
 	must(!(args.flags & ~IPCBUS_CALL_CANCELED), "flags %x of a call", args.flags);
-	must(!knows || args.flags, "notified that nobody waits for call %llu, and somebody does", args.call);
+	must(!knows || args.flags, "notified that call %llu has no caller, although it has", args.call);
 	must(!args.flags || !m || judge_nobody_waits(m), "call %llu is not cancelled", args.call);
 }
 
-/* What it sends may have been refused already, and nobody knows yet. */
+/* A send may have been refused already, without the record knowing it. */
 static bool some_thread_sends(const struct proc *proc)
 {
 	for (unsigned int i = 0; i < world.n_threads; i++)
@@ -664,13 +664,13 @@ static void op_poll(struct thread *t, const u8 *arg)
 	} else if (!world.any_odd) {
 		must(!space_made || refusals != proc->refusals, "space was made, and poll does not say so");
 		must(proc->refused || sends || some_thread_sends(proc),
-		     "poll says there is no space, and nobody was refused");
+		     "poll reports no space, although no send was refused");
 	}
 }
 
-/* --- Others ---------------------------------------------------------------- */
+/* --- Other operations ------------------------------------------------------------------ */
 
-/* From then on its threads may sleep with something to do. */
+/* From then on its threads may sleep although they have work. */
 static void op_freeze(struct thread *t, const u8 *arg)
 {
 	struct proc *proc = &world.procs[arg[0] % world.n_procs];
@@ -709,7 +709,7 @@ static void op_kill(struct thread *t, const u8 *arg)
 			shim_signal(world.threads[i].task);
 }
 
-/* Writes into what another thread is just passing to the driver. */
+/* Writes into arguments that another thread is passing to the driver. */
 static void op_scribble(struct thread *t, const u8 *arg)
 {
 	struct thread *victim = &world.threads[arg[0] % world.n_threads];
@@ -740,7 +740,7 @@ static void op_mischief(struct thread *t, const u8 *arg)
 	      t->mischief.fail_kind);
 }
 
-/* The more often here, the more often done; most is exchange. */
+/* The number of entries is an operation's weight. Most are exchanges. */
 void op_run(struct thread *t, const struct op *op)
 {
 	static void (*const ops[40])(struct thread *, const u8 *) = {

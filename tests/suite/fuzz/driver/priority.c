@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What threads run by: they change it themselves, and the driver passes on them what
- * their callers have. See world.h; called by ops.c and judge.c.
+ * Priorities: threads set their own, and the driver passes on those of their callers. See world.h;
+ * called by ops.c and judge.c.
  */
 #include <linux/sched/rt.h>
 
@@ -12,7 +12,7 @@ static int now(const struct thread *t)
 	return t->task->normal_prio;
 }
 
-/* Not during a boost: what is set then stays, and is its own from then on. */
+/* Not during a boost: a priority set then stays as the thread's own. */
 void op_priority(struct thread *t, const u8 *arg)
 {
 	int e = 0;
@@ -47,10 +47,10 @@ int priority_of_node(struct ipcbus_node *args, u8 pick)
 	return MAX_RT_PRIO - 1 - args->priority;
 }
 
-/* What a thread runs by that serves a call with that priority. */
+/* Returns the priority of a thread that serves a call with that priority. */
 static int inherited(const struct thread *t, int prio)
 {
-	/* A stranger's limits are 0. */
+	/* For a call of another user, the thread's limits are 0. */
 	if (world.strangers)
 		return t->own;
 	if (t->task->never_realtime)
@@ -64,7 +64,7 @@ void priority_of_call(const struct thread *t, const struct message *m, const str
 
 	if (t->proc->killed || t->indebted || world.any_odd)
 		return;
-	/* A thread in a call of its own may serve a better one below that. */
+	/* A thread in a call of its own may serve a higher-priority call below it. */
 	must(now(t) == want || (t->n_stack && now(t) < want),
 	     "serves message %u by %d: its own is %d, its caller's %d, its node's %d",
 	     message_number(m), now(t), t->own, m->prio, node->prio);
@@ -78,7 +78,7 @@ void priority_of_waiter(const struct thread *t, const struct ipcbus_event *event
 	case IPCBUS_EVENT_REPLY:
 	case IPCBUS_EVENT_ERROR:
 	case IPCBUS_EVENT_FAILED:
-		/* These bring a boost, or may come between what was inherited before. */
+		/* These events start a boost, or may come between inherited calls. */
 		return;
 	default:
 		must(now(t) == t->own || t->indebted || world.any_odd,

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * When all threads sleep: may they? Nobody does who has something to do, whose
- * call has ended, or who waits for space that is there. See world.h; called by
- * fuzz.c.
+ * Checks when all threads sleep: a thread may not sleep if it has work, if its call has ended, or
+ * if it waits for space that exists. See world.h; called by fuzz.c.
  */
 #include <linux/ktime.h>
 
@@ -15,7 +14,7 @@
 
 /* --- Quotas of a region --------------------------------------------------------------- */
 
-/* By its file; NULL: it is closed. */
+/* Finds the driver's proc by its file; NULL: it is closed. */
 static const struct ipcbus_proc *proc_of(const struct proc *proc)
 {
 	const struct file *file = proc->fd < 0 ? NULL : proc->process->file[proc->fd];
@@ -46,8 +45,8 @@ static void judge_quota(const struct ipcbus_region *region, const struct ipcbus_
 	if (!quota)
 		return;
 	must(quota->charged.oneway_units <= (all / 2 - all / 16) / 2,
-	     "oneways of one user have %u of %u units", quota->charged.oneway_units, all);
-	must(quota->charged.units <= (all - all / 8) / 2, "one user has %u of %u units",
+	     "oneways of a user have %u of %u units", quota->charged.oneway_units, all);
+	must(quota->charged.units <= (all - all / 8) / 2, "a user has %u of %u units",
 	     quota->charged.units, all);
 	must(region->charged.units <= all - all / 8, "other users have %u of %u units",
 	     region->charged.units, all);
@@ -75,7 +74,7 @@ static bool sleeps(const struct thread *t)
 	       t->life == t->proc->life && !t->proc->lossy && !t->proc->frozen;
 }
 
-/* A thread of the proc that would take anything, and sleeps. */
+/* Finds a sleeping thread of the proc that would take any event. */
 static const struct thread *idle_server(const struct proc *proc)
 {
 	for (unsigned int i = 0; i < world.n_threads; i++) {
@@ -83,7 +82,7 @@ static const struct thread *idle_server(const struct proc *proc)
 
 		if (t->proc == proc && sleeps(t) && t->serves && !t->n_stack)
 			return t;
-		/* Of poll, the same is to be expected. */
+		/* The same is expected of poll. */
 		if (t->proc == proc && t->polls & EPOLLIN && !t->done && t->life == proc->life &&
 		    !proc->lossy && !proc->frozen)
 			return t;
@@ -96,7 +95,7 @@ static bool is_gone(const struct proc *proc)
 	return !proc->alive && !proc->unseen;
 }
 
-/* Whether time goes on by itself: some timers are left. */
+/* Whether time advances by itself: some timers are left. */
 static bool more_time;
 
 static void call_at_rest(const struct message *m)
@@ -105,7 +104,7 @@ static void call_at_rest(const struct message *m)
 
 	must(!m->replied, "call %u rests, and is replied to", number);
 	must(!m->must_cancel, "call %u rests, and was cancelled", number);
-	/* A deadline that is not yet due has a timer. */
+	/* A deadline that has not passed has a timer. */
 	must(!m->deadline || m->deadline == ~0ULL ||
 	     (more_time && m->deadline > ktime_get_ns()),
 	     "call %u rests, and its deadline has passed", number);
@@ -123,7 +122,7 @@ static void thread_at_rest(const struct thread *t)
 		call_at_rest(t->stack[t->n_stack - 1]);
 	if (t->life != t->proc->life || t->done || t->proc->killed || t->proc->frozen)
 		return;
-	/* Poll notifies of the end of its thread's call as well. */
+	/* poll also reports the end of its thread's call. */
 	if (t->polls & EPOLLIN && t->n_stack && !t->astray && !t->stack[t->n_stack - 1]->odd)
 		call_at_rest(t->stack[t->n_stack - 1]);
 	must(!(t->polls & EPOLLOUT) || !t->proc->space_made, "thread %u polls, and space was made",
@@ -142,7 +141,7 @@ static void message_at_rest(const struct message *m)
 		     message_number(m), idle_server(m->target->proc)->index);
 }
 
-/* A thread whose ioctl is to fail somewhere, and that sleeps in it: what it took may be lost. */
+/* If a thread sleeps in an ioctl with an injected failure, its events may be lost. */
 static bool somebody_may_have_failed(void)
 {
 	for (unsigned int i = 0; i < world.n_threads; i++)

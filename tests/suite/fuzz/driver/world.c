@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Processes and threads of one sequence, from nothing and to nothing. See
- * world.h; called by fuzz.c.
+ * Creates and destroys the processes and threads of a sequence. See world.h; called by fuzz.c.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -21,14 +20,14 @@ static char *guard;
 static long live_before[SHIM_COUNTS];
 static struct sigaction old_segv, old_bus;
 
-/* --- Once ------------------------------------------------------------------------ */
+/* --- Setup --------------------------------------------------------------------------- */
 
 void *bad_address(void)
 {
 	return guard;
 }
 
-/* A fault in a user copy ends the copy; any other is a finding. */
+/* A fault in a user copy ends the copy. Any other fault is a finding. */
 static void on_fault(int sig, siginfo_t *info, void *arg)
 {
 	greg_t *pc = &((ucontext_t *)arg)->uc_mcontext.gregs[REG_RIP];
@@ -44,7 +43,7 @@ static void on_fault(int sig, siginfo_t *info, void *arg)
 	abort();
 }
 
-/* Each structure ends where a page ends, behind which nothing is. */
+/* Each structure ends at the end of a page, and the next page is unmapped. */
 static void *place(char **at, size_t size)
 {
 	char *end = *at + ALIGN(size, PAGE_SIZE);
@@ -92,7 +91,7 @@ int proc_open(struct proc *proc, unsigned int flags)
 		return fd;
 	proc->fd = fd;
 	proc->life++;
-	/* What a mapping keeps of the file before may go on without space. */
+	/* A mapping may keep the previous file, whose senders may not get space again. */
 	for (unsigned int i = 0; i < world.n_procs; i++)
 		world.procs[i].refused_at[proc->index] = 0;
 	return 0;
@@ -142,7 +141,7 @@ struct node *node_create(struct proc *proc, u32 flags, u8 priority)
 
 	if (world.n_nodes == MAX_NODES)
 		return NULL;
-	/* Known before it can be used. */
+	/* Recorded before other threads can use it. */
 	*node = (struct node){ .proc = proc, .cookie = args.cookie, .life = proc->life };
 	world.n_nodes++;
 	if (shim_ioctl(proc->fd, IPCBUS_IOC_NODE_CREATE, &args)) {
@@ -160,7 +159,7 @@ struct node *node_create(struct proc *proc, u32 flags, u8 priority)
 
 /* --- Begin and end ----------------------------------------------------------------- */
 
-#define FIRST_UID 1000	/* that of process 0, which is the manager */
+#define FIRST_UID 1000	/* uid of process 0, which is the manager */
 
 static void be_somebody(const struct thread *t)
 {
@@ -188,7 +187,7 @@ static void thread_begin(unsigned int index)
 		be_somebody(t);
 }
 
-/* Device open and mapped, and process 0 is the manager, unless bits say no. */
+/* Opens and maps the device, and makes process 0 the manager, unless bits prevent it. */
 static void prepare(struct proc *proc, size_t region, u8 prepared)
 {
 	struct task_struct *before = shim_task;
@@ -236,7 +235,7 @@ void world_end(void)
 		put_task_struct(world.threads[i].task);
 	for (unsigned int i = 0; i < world.n_procs; i++)
 		shim_process_put(world.procs[i].process);
-	/* Work that is queued keeps its proc until it is done. */
+	/* Queued work keeps its proc until it has run. */
 	for (int i = 0; i < 100 && shim_time_passes(); i++)
 		;
 	rcu_barrier();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A client in C++, for test-install: it sees only what is installed.
+ * A C++ client for test-install, which uses only installed files.
  */
 #include <cstdio>
 

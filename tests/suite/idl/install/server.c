@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A server as its author would write it, for test-install: it sees only what is
- * installed.
+ * A server for test-install, written as users do, which uses only installed files.
  */
 #include "echo.ipc.h"
 

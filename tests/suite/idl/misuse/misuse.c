@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Where a statement of tests/suite/idl/misuse/cases stands: test-compile defines STATEMENT.
- * All that it may name is here; the services are those of the golden files.
+ * The context of a statement of tests/suite/idl/misuse/cases: test-compile defines STATEMENT. All
+ * names it may use are defined here. The services are those of the golden files.
  */
 #include "echo.ipc.h"
 #include "streams.ipc.h"
