@@ -190,6 +190,24 @@ const struct bench_transport bench_daemon_oneways = {
 	.round = oneways_round,
 };
 
+static int channels_create(struct bench_case *c)
+{
+	int r = oneways_create(c);
+
+	return r < 0 ? r : bench_channels_start(c);
+}
+
+const struct bench_transport bench_channels_oneways = {
+	.name = "channels-stubs",
+	.state_size = sizeof(struct oneways_state),
+	.has_oneway = true,
+	.exists = bench_daemon_exists,
+	.create = channels_create,
+	.serve = oneways_serve,
+	.connect = oneways_connect,
+	.round = oneways_round,
+};
+
 const struct bench_transport bench_calls = {
 	.name = "ipcbus-async",
 	.state_size = sizeof(struct oneways_state),

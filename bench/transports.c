@@ -15,6 +15,7 @@ const struct bench_transport *const bench_transports[] = {
 	&bench_daemon_typed,
 	&bench_oneways,
 	&bench_daemon_oneways,
+	&bench_channels_oneways,
 	&bench_calls,
 	&bench_daemon_calls,
 	&bench_streams,
