@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "backlog.h"
+#include "channel-server.h"
 #include "descriptor.h"
-#include "entry.h"
 #include "loop.h"
 
 void backlog_init(struct ipc *ipc)
@@ -95,8 +95,11 @@ static void run_event(struct thread *t, struct backlog_work *work)
 /* The sender learns of it when the device is closed. */
 static void drop_event(struct ipc *ipc, struct backlog_work *work)
 {
-	if (!ipc->foreign)
-		event_refuse(ipc, &((struct backlog_event *)work)->event);
+	const struct ipcbus_event *event = &((struct backlog_event *)work)->event;
+
+	if (event->kind == CHANNEL_EVENT)
+		ipc_object_unref(channel_event_object(event));
+	channel_event_drop(ipc, event);
 	free(work);
 }
 

@@ -40,6 +40,7 @@ struct ipc_call *call_new(struct thread *t, const struct ipcbus_event *event)
 	atomic_init(&call->replied, false);
 	call->watched = false;
 	call->detached = false;
+	call->has_turn = false;
 	call->ipc = t->ipc;
 	call->object = NULL;
 	call->method = NULL;
@@ -242,6 +243,8 @@ static void call_free(struct ipc_call *call)
 	}
 	if (unlikely(call->more))
 		more_release(call->ipc, call->more);
+	if (unlikely(call->has_turn) && !call->ipc->foreign)
+		turn_leave(call->object);
 	call_done(call);
 	free(call);
 }
@@ -286,6 +289,8 @@ void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *o
 	}
 	if (unlikely(t->more.serving))
 		more_keep(t, call);
+	if (unlikely(t->turn))
+		call->has_turn = turn_keep(t, call);
 	if (call->detached)
 		thread_release_next(t, call->buffer);
 	if (refs_drop(&call->refs))

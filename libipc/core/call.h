@@ -26,6 +26,7 @@ struct ipc_call {
 	bool watched;				/* in ipc->calls: cancel.c. Under ipc->lock, or by
 						 * the owner of the last reference */
 	bool detached;				/* the buffer is released after the handler */
+	bool has_turn;				/* kept: its end ends the object's turn */
 	struct ipc *ipc;
 	struct ipc_object *object;		/* NULL: it is gone */
 	const struct ipc_method *method;	/* of typed/; else NULL */

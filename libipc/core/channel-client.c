@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "channel-client.h"
@@ -36,10 +37,17 @@
 #define NO_THREAD      UINT64_MAX
 /* How long the set-up waits for the server. */
 #define OPEN_USEC      ((uint64_t)1000000)
-/* Calls through the bus after a refusal, before the client asks for a channel again. Each refusal
+/* The same after a oneway, which should not wait; and when it tries again if the server is busy. */
+#define OPEN_ONEWAY_USEC ((uint64_t)5000)
+#define ASK_BUSY_AGAIN 1024U
+/* Messages through the bus after a refusal, before the client asks for a channel again. Each refusal
  * quadruples it: a hostile server can refuse the channel and keep its memory, 128 KB. */
 #define ASK_AGAIN      4096U
 #define REFUSALS_MAX   9U
+/* Oneways through the bus before the client uses the ring again. */
+#define BUS_ONEWAYS    4U
+/* If the server takes no oneway for so long, they use the bus, which knows if it is dead. */
+#define STALL_NS       ((uint64_t)20000000)
 
 struct channel {
 	struct channel_caller caller;
@@ -58,6 +66,15 @@ struct channel {
 	 * the last call through the bus. */
 	atomic_uint sent;
 	atomic_uint followed;
+	/* Oneways. Under the lock. */
+	pthread_mutex_t lock;
+	bool in_ring;			/* oneways use the ring; otherwise the bus */
+	bool fenced;			/* no oneway used the bus after the last fence */
+	unsigned int by_bus;		/* small oneways through the bus since a large oneway */
+	uint32_t epoch;			/* of the last fence */
+	uint32_t drained;		/* the server's position, when it changed last */
+	unsigned int stalled;		/* oneways sent since */
+	uint64_t stalled_since;
 };
 
 static const atomic_uint not_watched = 1;
@@ -73,6 +90,7 @@ static int serve_nothing(struct ipc_call *call, const struct ipc_raw_message *re
 
 static const struct ipc_raw_ops life_ops = { .serve = serve_nothing };
 static const struct ipc_options open_options = { .timeout_usec = OPEN_USEC };
+static const struct ipc_options oneway_options = { .timeout_usec = OPEN_ONEWAY_USEC };
 
 void channel_close(struct channel *channel)
 {
@@ -87,17 +105,19 @@ void channel_close(struct channel *channel)
 		ipc_object_end(channel->life);
 	ipc_object_unref(channel->life);
 	ipc_proxy_unref(channel->door);
+	pthread_mutex_destroy(&channel->lock);
 	free(channel);
 }
 
 /* Asks the object for the door of its server. */
-static int find_door(struct ipc_proxy *proxy, struct ipc_proxy **ret_door)
+static int find_door(struct ipc_proxy *proxy, const struct ipc_options *options,
+		     struct ipc_proxy **ret_door)
 {
 	const struct ipc_raw_message request = { .code = IPC_CODE_CHANNEL };
 	struct ipc_raw_message *reply;
 	int r;
 
-	r = ipc_raw_call(proxy, &request, &open_options, &reply, NULL);
+	r = ipc_raw_call(proxy, &request, options, &reply, NULL);
 	if (r < 0)
 		return r;
 	if (reply->n_entries == 1 && reply->entries[0].type == IPC_RAW_PROXY)
@@ -111,7 +131,8 @@ static int find_door(struct ipc_proxy *proxy, struct ipc_proxy **ret_door)
 	return r;
 }
 
-static int connect_door(struct channel *channel, struct ipc_proxy *proxy, int own_fd, int peer_fd)
+static int connect_door(struct channel *channel, struct ipc_proxy *proxy, int own_fd, int peer_fd,
+			const struct ipc_options *options)
 {
 	struct ipc_raw_entry entries[] = {
 		{ .type = IPC_RAW_FD, .fd = own_fd },
@@ -128,7 +149,7 @@ static int connect_door(struct channel *channel, struct ipc_proxy *proxy, int ow
 	struct channel_ref ref;
 	int r;
 
-	r = ipc_raw_call(channel->door, &request, &open_options, &reply, NULL);
+	r = ipc_raw_call(channel->door, &request, options, &reply, NULL);
 	if (r < 0)
 		return r;
 	if (reply->size == sizeof(ref)) {
@@ -142,7 +163,8 @@ static int connect_door(struct channel *channel, struct ipc_proxy *proxy, int ow
 }
 
 /* A server that has not sealed its part, or has punched holes before, gets no calls. */
-static int share_memory(struct channel *channel, struct ipc_proxy *proxy)
+static int share_memory(struct channel *channel, struct ipc_proxy *proxy,
+			const struct ipc_options *options)
 {
 	int own_fd = channel_memory_new(), peer_fd = channel_memory_new(), r;
 	const void *peer;
@@ -151,7 +173,7 @@ static int share_memory(struct channel *channel, struct ipc_proxy *proxy)
 	r = own_fd < 0 ? own_fd : peer_fd < 0 ? peer_fd : channel_memory_map_own(own_fd, &own);
 	if (r == 0) {
 		channel->caller.own = own;
-		r = connect_door(channel, proxy, own_fd, peer_fd);
+		r = connect_door(channel, proxy, own_fd, peer_fd, options);
 	}
 	if (r == 0)
 		r = channel_memory_map(peer_fd, &peer);
@@ -164,21 +186,24 @@ static int share_memory(struct channel *channel, struct ipc_proxy *proxy)
 	return r;
 }
 
-static int channel_open(struct ipc_proxy *proxy, struct channel **ret_channel)
+static int channel_open(struct ipc_proxy *proxy, const struct ipc_options *options,
+			struct channel **ret_channel)
 {
 	struct channel *channel = calloc(1, sizeof(*channel));
 	int r;
 
 	if (!channel)
 		return -ENOMEM;
+	pthread_mutex_init(&channel->lock, NULL);
+	channel->by_bus = BUS_ONEWAYS;
 	channel->owner = getpid();
 	channel->caller.spin.budget_ns = SPIN_NS;
 	atomic_init(&channel->event, &not_watched);
-	r = find_door(proxy, &channel->door);
+	r = find_door(proxy, options, &channel->door);
 	if (r == 0)
 		r = ipc_raw_object_new(proxy->ipc, &life_ops, NULL, &channel->life);
 	if (r == 0)
-		r = share_memory(channel, proxy);
+		r = share_memory(channel, proxy, options);
 	if (r < 0) {
 		channel_close(channel);
 		return r;
@@ -189,11 +214,17 @@ static int channel_open(struct ipc_proxy *proxy, struct channel **ret_channel)
 
 /* Only the thread whose call reaches the number asks the server; other threads use the bus
  * meanwhile. */
-static __attribute__((noinline)) struct channel *try_open(struct ipc_proxy *proxy)
+static __attribute__((noinline)) struct channel *try_open(struct ipc_proxy *proxy, bool oneway)
 {
 	struct channel *channel;
+	int r;
 
-	if (channel_open(proxy, &channel) < 0) {
+	r = channel_open(proxy, oneway ? &oneway_options : &open_options, &channel);
+	if (oneway && r == -ETIMEDOUT) {
+		atomic_store(&proxy->calls, CHANNEL_AFTER - ASK_BUSY_AGAIN);
+		return NULL;
+	}
+	if (r < 0) {
 		unsigned int refusals = atomic_load(&proxy->refusals);
 
 		if (refusals < REFUSALS_MAX)
@@ -205,7 +236,7 @@ static __attribute__((noinline)) struct channel *try_open(struct ipc_proxy *prox
 	return channel;
 }
 
-struct channel *channel_of_proxy(struct ipc_proxy *proxy)
+struct channel *channel_of_proxy(struct ipc_proxy *proxy, bool oneway)
 {
 	struct channel *channel = atomic_load_explicit(&proxy->channel, memory_order_acquire);
 
@@ -213,7 +244,7 @@ struct channel *channel_of_proxy(struct ipc_proxy *proxy)
 		return channel;
 	if (atomic_fetch_add_explicit(&proxy->calls, 1, memory_order_relaxed) + 1 != CHANNEL_AFTER)
 		return NULL;
-	return try_open(proxy);
+	return try_open(proxy, oneway);
 }
 
 /* --- Calls -------------------------------------------------------------------------- */
@@ -240,13 +271,14 @@ static __attribute__((noinline)) void forget(struct channel *channel)
 		ipc_object_end(channel->life);
 }
 
-static bool is_eligible(const struct request *request)
+/* Whether the bus need not know the message. */
+static bool is_plain(const struct request *request)
 {
 	const struct ipcbus_send *send = &request->x.send;
 
 	return !(send->flags & ~IPCBUS_SEND_IOV) &&
 	       !request->t->ipc->device.send_flags && !send->object_count && !send->cookie &&
-	       send->data_size <= CHANNEL_DATA_MAX && !request->t->serving &&
+	       send->data_size <= CHANNEL_DATA_MAX &&
 	       (send->code < IPC_CODE_BUILTIN || send->code >= IPC_CODE_BUILTIN + 16 ||
 		send->code == IPC_CODE_PING);
 }
@@ -605,7 +637,7 @@ int channel_call(struct channel *channel, struct request *request)
 			forget(channel);
 		return 1;
 	}
-	if (unlikely(!is_eligible(request)))
+	if (unlikely(!is_plain(request) || request->t->serving))
 		return 1;
 	if (unlikely(atomic_load_explicit(&channel->sent, memory_order_relaxed) !=
 		     atomic_load_explicit(&channel->followed, memory_order_relaxed)))
@@ -632,4 +664,144 @@ int channel_call(struct channel *channel, struct request *request)
 	if (likely(r == 0))
 		return take_reply(channel, request, (unsigned int)slot);
 	return r > 0 ? 1 : 0;
+}
+
+/* --- Oneways ------------------------------------------------------------------------ */
+
+/* Sends a fence or a drain to the object. */
+static int send_switch_locked(struct channel *channel, const struct request *request,
+			      uint32_t code, uint32_t number)
+{
+	const struct channel_ref ref = { .id = channel->id, .number = number };
+	struct ipcbus_exchange x = {
+		.send = {
+			.kind = IPCBUS_SEND_ONEWAY,
+			.handle = request->x.send.handle,
+			.code = code,
+			.data = (uintptr_t)&ref,
+			.data_size = sizeof(ref),
+		},
+	};
+
+	return thread_exchange_bus(request->t, &x);
+}
+
+static bool is_drained_locked(struct channel *channel)
+{
+	return channel_drained(&channel->caller) == channel->caller.sent;
+}
+
+/* Changes to the bus. The server serves the oneways in the ring before it takes the next one from
+ * the bus. */
+static int leave_ring_locked(struct channel *channel, const struct request *request)
+{
+	int r = 0;
+
+	if (!channel->in_ring)
+		return 0;
+	/* The object's turn orders the last one, which the server may be handling. */
+	if (!is_drained_locked(channel))
+		r = send_switch_locked(channel, request, CHANNEL_DRAIN, channel->caller.sent);
+	if (r < 0)
+		return r;
+	channel->in_ring = false;
+	channel->by_bus = 0;
+	return 0;
+}
+
+/* Changes to the ring, if that pays. Other threads may be sending oneways through the bus: each of
+ * them then needs a new fence. */
+static bool enter_ring_locked(struct channel *channel, const struct request *request)
+{
+	uint32_t used = channel->caller.sent - channel_drained(&channel->caller);
+
+	if (!channel->in_ring &&
+	    (channel->by_bus < BUS_ONEWAYS || used > CHANNEL_RING_SIZE / 2))
+		return false;
+	if (send_switch_locked(channel, request, CHANNEL_FENCE, channel->epoch + 1) < 0)
+		return false;
+	channel->epoch++;
+	channel->in_ring = channel->fenced = true;
+	return true;
+}
+
+static uint64_t coarse_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Whether the server has taken no oneway for long. Reads the clock only once in a while. */
+static bool is_stalled_locked(struct channel *channel)
+{
+	uint32_t drained = channel_drained(&channel->caller);
+
+	if (drained != channel->drained || drained == channel->caller.sent) {
+		channel->drained = drained;
+		channel->stalled = 0;
+		channel->stalled_since = coarse_now();
+		return false;
+	}
+	channel->stalled++;
+	if (channel->stalled & (channel->stalled - 1) && channel->stalled % 64)
+		return false;
+	return coarse_now() - channel->stalled_since > STALL_NS;
+}
+
+static int send_locked(struct channel *channel, struct request *request)
+{
+	const struct ipcbus_send *send = &request->x.send;
+	uint8_t *payload;
+
+	if (unlikely(!channel->in_ring || !channel->fenced) && !enter_ring_locked(channel, request))
+		return 1;
+	if (unlikely(is_stalled_locked(channel)))
+		return 1;
+	payload = channel_reserve_oneway(&channel->caller, send->data_size);
+	if (unlikely(!payload) || unlikely(channel_gather(send, payload) < 0))
+		return 1;
+	channel_send_oneway(&channel->caller, channel->epoch, send->code, send->data_size);
+	/* The server may have looked for the last time before this oneway. If the drain cannot be
+	 * sent now, the next oneway sends it. */
+	if (unlikely(atomic_load(&channel->caller.peer->ended)))
+		leave_ring_locked(channel, request);
+	return 0;
+}
+
+int channel_oneway(struct channel *channel, struct request *request)
+{
+	int r;
+
+	if (is_ended(channel, request->t->ipc) || unlikely(!is_plain(request)))
+		return 1;
+	/* The channel has no exchange that would release buffers. */
+	if (unlikely(request->t->n_release))
+		thread_flush(request->t);
+	pthread_mutex_lock(&channel->lock);
+	r = send_locked(channel, request);
+	pthread_mutex_unlock(&channel->lock);
+	return r;
+}
+
+int channel_use_bus(struct channel *channel, struct request *request)
+{
+	int r;
+
+	channel_fence(channel);
+	pthread_mutex_lock(&channel->lock);
+	r = leave_ring_locked(channel, request);
+	pthread_mutex_unlock(&channel->lock);
+	return r;
+}
+
+void channel_used_bus(struct channel *channel, const struct request *request)
+{
+	bool small = is_plain(request);
+
+	pthread_mutex_lock(&channel->lock);
+	channel->by_bus = small ? channel->by_bus + 1 : 0;
+	channel->fenced = false;
+	pthread_mutex_unlock(&channel->lock);
 }

@@ -6,8 +6,12 @@
  * about it: plain bytes that fit, no objects or files in either direction, no parent, no
  * cancellation, and not in a handler, because the bus tracks chains of calls.
  *
- * Oneways and async calls go through the bus. The next call must follow them there, or it could
- * overtake them: the *fence*.
+ * Oneways of plain bytes that fit go through the channel as well, unless the ring is full, or the
+ * server has taken none for long. After a oneway through the bus, the next oneways use the bus too,
+ * because each change costs a message: see "Oneways" in channel-server.h.
+ *
+ * After a oneway or async call through the bus, the next call must follow it there, or it could
+ * overtake it.
  */
 #ifndef IPC_CHANNEL_CLIENT_H
 #define IPC_CHANNEL_CLIENT_H
@@ -19,15 +23,24 @@
 /* Calls of a proxy before it gets a channel. */
 #define CHANNEL_AFTER 16U
 
-/* Returns the channel for the next call of the proxy, or NULL. Opens the channel when it is due.
- * Must not be called while the thread's scratch buffer is in use. */
-struct channel *channel_of_proxy(struct ipc_proxy *proxy);
+/* Returns the channel for the next call or oneway of the proxy, or NULL. Opens the channel when it
+ * is due. Must not be called while the thread's scratch buffer is in use. */
+struct channel *channel_of_proxy(struct ipc_proxy *proxy, bool oneway);
 
 /* Makes the call through the channel. Returns 1 if the bus must make it; otherwise as
  * request_call(). */
 int channel_call(struct channel *channel, struct request *request);
-/* Must be called before a oneway or an async call is sent through the bus. */
+/* Must be called before an async call is sent through the bus. */
 void channel_fence(struct channel *channel);
+
+/* Sends a oneway through the channel: 0. Returns 1 if the bus must send it. */
+int channel_oneway(struct channel *channel, struct request *request);
+/* Must be called before each try to send a oneway through the bus. On failure, with the errors of
+ * sending, the oneway must not be sent. */
+int channel_use_bus(struct channel *channel, struct request *request);
+/* Must be called after a oneway was sent through the bus, also if the proxy got the channel only
+ * meanwhile. */
+void channel_used_bus(struct channel *channel, const struct request *request);
 
 /* Whether the server of the channel has died. Cheap enough for each message: asks the bus only if
  * it has an event for this connection, and then at most every 10 ms. So the death is noticed within

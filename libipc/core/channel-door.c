@@ -128,7 +128,11 @@ static void client_died(struct ipc_proxy *proxy, void *userdata)
 
 	if (!served)
 		return;
-	served_remove(served);
+	pthread_mutex_lock(&channels->lock);
+	atomic_store(&served->dying, true);
+	pthread_mutex_unlock(&channels->lock);
+	served_end(served);
+	served_finish(served);
 	cancel_calls(served);
 	served_unref(served);
 }
@@ -138,7 +142,8 @@ static unsigned int count_user_locked(const struct channels *channels, uid_t uid
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT; i++)
-		n += channels->table[i] && channels->table[i]->uid == uid;
+		n += channels->table[i] && channels->table[i]->uid == uid &&
+		     !atomic_load(&channels->table[i]->dying);
 	return n;
 }
 
@@ -161,6 +166,7 @@ static void refuse_user(struct channels *channels, uid_t uid)
 
 static int served_add(struct channels *channels, struct served *served)
 {
+	struct served *dying = NULL;
 	uint32_t id = channels->last_id;
 	int r = -EDQUOT;
 
@@ -169,7 +175,9 @@ static int served_add(struct channels *channels, struct served *served)
 	    count_user_locked(channels, served->uid) < USER_MAX)
 		for (unsigned int i = 0; r < 0 && i < CHANNEL_MAX_WAIT; i++) {
 			id = (id + 1) & ((1U << ID_BITS) - 1);
-			if (channels->table[id % CHANNEL_MAX_WAIT])
+			/* A fence for the oneways of a dying channel may never come. */
+			dying = channels->table[id % CHANNEL_MAX_WAIT];
+			if (dying && !atomic_load(&dying->dying))
 				continue;
 			channels->last_id = served->id = id;
 			channels->table[id % CHANNEL_MAX_WAIT] = served;
@@ -180,6 +188,8 @@ static int served_add(struct channels *channels, struct served *served)
 			r = 0;
 		}
 	pthread_mutex_unlock(&channels->lock);
+	if (r == 0 && dying)
+		served_unref(dying);
 	if (r == 0)
 		channels_wake(channels);
 	return r;
@@ -225,6 +235,7 @@ static int open_channel(struct ipc_call *call, struct channels *channels,
 	if (!served)
 		return -ENOMEM;
 	atomic_init(&served->refs, 1);
+	atomic_store(&entries[1].object->turn.shared, true);
 	served->channels = channels;
 	served->owner = getpid();
 	served->cookie = entries[2].object->wants.cookie;

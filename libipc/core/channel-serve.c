@@ -21,7 +21,7 @@ static void view_clear(struct channel_view *view)
 	for (unsigned int i = 0; i < view->n; i++)
 		served_unref(view->served[i]);
 	view->n = view->next = 0;
-	view->last = NULL;
+	view->last = view->left = NULL;
 }
 
 static void view_free(struct thread *t)
@@ -51,6 +51,8 @@ static int view_update(struct thread *t, struct channels *channels, uint32_t gen
 		if (!served || atomic_load(&served->ended))
 			continue;
 		refs_take(&served->refs);
+		/* The thread has not looked there. */
+		view->tails[view->n] = atomic_load(&served->callee.peer->tail) - 1;
 		view->callees[view->n] = &served->callee;
 		view->served[view->n++] = served;
 	}
@@ -65,7 +67,7 @@ static bool must_ask(const struct thread *t, struct served *served)
 	struct channels *channels = served->channels;
 
 	return __atomic_load_n(&t->ipc->pool.limit, __ATOMIC_RELAXED) > 1 &&
-	       !atomic_load_explicit(&served->callee.sleepers, memory_order_relaxed) &&
+	       !atomic_load_explicit(&channels->sleepers, memory_order_relaxed) &&
 	       !atomic_exchange(&channels->asked, true);
 }
 
@@ -99,13 +101,39 @@ static void refuse(struct served *served, const struct channel_taken *taken)
 	channel_answer(&served->callee, taken->slot, taken->number, &end, NULL);
 }
 
-/* Takes a call of any channel. Returns false if there is none. */
+/* Whether there are oneways that this thread may serve. Then the thread has the object's turn. */
+static bool take_oneways(struct thread *t, struct served *served, struct ipcbus_event *event)
+{
+	uint32_t epoch = atomic_load_explicit(&served->epoch, memory_order_relaxed);
+	struct ipc_object *object;
+
+	if (!channel_has_oneway(&served->callee, epoch))
+		return false;
+	object = object_served(t, served->cookie);
+	if (!object) {
+		served_end(served);
+		return false;
+	}
+	if (!turn_enter(object)) {
+		ipc_object_unref(object);
+		return false;
+	}
+	channel_event(served, event);
+	event->call = (uintptr_t)object;
+	if (must_ask(t, served))
+		event->flags = IPCBUS_EVENT_SPAWN;
+	return true;
+}
+
+/* Takes a call or oneways of any channel. Returns false if there is none. */
 static bool take_call(struct thread *t, struct ipcbus_event *event)
 {
 	struct channel_view *view = t->channels;
+	bool oneways_first = !view->oneways_last;
 	struct channel_taken taken;
 	void *buffer = NULL;
 
+	view->oneways_last = false;
 	for (unsigned int i = 0; i < view->n; i++) {
 		unsigned int at = view->next;
 		struct served *served = view->served[at];
@@ -113,6 +141,8 @@ static bool take_call(struct thread *t, struct ipcbus_event *event)
 
 		view->next = at + 1 == view->n ? 0 : at + 1;
 		view->tails[at] = atomic_load(&served->callee.peer->tail);
+		if (oneways_first && take_oneways(t, served, event))
+			goto oneways;
 		if (!buffer)
 			buffer = channel_buffer_get(t);
 		/* Without memory the call stays in the channel, and its caller calls the door. */
@@ -121,6 +151,8 @@ static bool take_call(struct thread *t, struct ipcbus_event *event)
 			served_end(served);
 			continue;
 		}
+		if (!r && !oneways_first && take_oneways(t, served, event))
+			goto oneways;
 		if (!r)
 			continue;
 		/* served_end() sees the bit, or this thread sees that the channel has ended. */
@@ -133,10 +165,36 @@ static bool take_call(struct thread *t, struct ipcbus_event *event)
 		view->last_slot = taken.slot;
 		to_event(t, served, &taken, buffer, event);
 		return true;
+oneways:
+		view->left = NULL;
+		view->oneways_last = true;
+		view->last = served;
+		view->last_slot = CHANNEL_ONEWAYS;
+		if (buffer)
+			channel_buffer_put(t, buffer);
+		return true;
 	}
 	if (buffer)
 		channel_buffer_put(t, buffer);
 	return false;
+}
+
+static bool has_more(const struct channel_view *view)
+{
+	const struct served *left = view->left;
+
+	for (unsigned int i = 0; i < view->n; i++)
+		if (channel_has_call(view->callees[i], view->tails[i]))
+			return true;
+	return left && channel_has_oneway(&left->callee, atomic_load(&left->epoch));
+}
+
+/* The thread has work, which may take long. If there is more, wakes another thread: the wake-up for
+ * it may have reached this thread. */
+static void pass_on(struct channels *channels, const struct channel_view *view)
+{
+	if (unlikely(atomic_load(&channels->sleepers)) && has_more(view))
+		channel_wake(&channels->bell, 1);
 }
 
 /* Looks in the view first, which has nearly all channels that a thread replies to. */
@@ -321,8 +379,8 @@ static int wait_for_call(struct thread *t, struct channels *channels)
 		.n = view->n,
 		.callees = view->callees,
 		.tails = view->tails,
-		.words = { channels->event, channels->wakes, &channels->generation },
-		.values = { 0, view->wakes, view->generation },
+		.words = { channels->event, channels->wakes, &channels->bell },
+		.values = { 0, view->wakes, view->bell },
 		.spin = &channels->spin,
 		.last = view->last ? &view->last->callee : NULL,
 		.last_slot = view->last_slot,
@@ -330,7 +388,9 @@ static int wait_for_call(struct thread *t, struct channels *channels)
 	int r;
 
 	/* Check once a second if the bus has ended, like a thread that waits in the bus. */
+	atomic_fetch_add(&channels->sleepers, 1);
 	r = channel_wait_call(&wait, time_now() + 1000000000);
+	atomic_fetch_sub(&channels->sleepers, 1);
 	if (r == -ETIMEDOUT)
 		r = device_has_ended(&t->ipc->device) ? -ECONNRESET : 0;
 	return r;
@@ -343,6 +403,7 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 	int r;
 
 	for (;;) {
+		uint32_t bell = atomic_load(&channels->bell);
 		uint32_t generation = atomic_load(&channels->generation);
 		uint32_t wakes = atomic_load_explicit(channels->wakes, memory_order_relaxed);
 
@@ -352,15 +413,20 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 				return r;
 			view = t->channels;
 		}
+		view->bell = bell;
 		if (!view->n)
 			return 1;
 		if (unlikely(is_monitored(t->ipc))) {
 			channels_end(t->ipc);
 			continue;
 		}
-		if (x->send.kind || (view->bus_next && atomic_load(channels->event))) {
+		/* The bus delivers the next oneway of an object when the buffer is released. */
+		if (x->send.kind ||
+		    (view->bus_next && (atomic_load(channels->event) || t->n_release))) {
 			view->bus_next = false;
 			r = take_event(t, channels, x);
+			if (r == 0 && x->event.kind)
+				pass_on(channels, view);
 			if (r < 0 || x->event.kind)
 				return r;
 		}
@@ -371,8 +437,12 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 			return 0;
 		}
 		view->bus_next = true;
-		if (take_call(t, &x->event))
+		if (take_call(t, &x->event)) {
+			pass_on(channels, view);
+			view->left = view->oneways_last ? view->last : NULL;
 			return 0;
+		}
+		view->left = NULL;
 		if (atomic_load(channels->event))
 			continue;
 		if (x->flags & IPCBUS_NONBLOCK) {

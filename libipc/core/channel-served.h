@@ -5,6 +5,7 @@
  *   channel-server.c   buffers, references and the end of channels
  *   channel-door.c     the door: set-up, fetching and canceling; chains of calls
  *   channel-serve.c    serving threads: take calls, reply, wait
+ *   channel-oneways.c  oneways
  *
  * The connection has a table of channels. Each serving thread has a copy of the table, its
  * *view*, with a reference to each channel. If the generation of the table has changed, the thread
@@ -14,11 +15,15 @@
  * A channel ends when the client's object dies, when the client violates the protocol, when serving
  * threads must poll, and when a handler of the object makes a call. Calls that were already taken
  * are still served and replied to. All other calls are refused, and the client repeats them through
- * the bus.
+ * the bus. Oneways that were sent before are still served.
+ *
+ * The thread that has the object's turn (turn.h) is the only one that takes oneways from the
+ * object's channels.
  */
 #ifndef IPC_CHANNEL_SERVED_H
 #define IPC_CHANNEL_SERVED_H
 
+#include "backlog.h"
 #include "channel-memory.h"
 #include "channel-server.h"
 #include "object.h"
@@ -58,13 +63,22 @@ struct served {
 	pid_t pid;
 	int pidfd;
 	atomic_bool ended;		/* written under the lock */
+	atomic_bool dying;		/* likewise: the client is gone, but not all of its oneways
+	                   		 * are served */
+	atomic_uint epoch;		/* of the oneways that may be served. Only for the thread
+	                   		 * with the turn: */
+	uint64_t forced_ends;		/* ipc->forced_ends when the object had not ended */
+	struct backlog_work work;	/* serves the rest after the end */
+	atomic_bool queued;		/* the work is in the backlog, with a reference */
 	struct served_slot slots[CHANNEL_SLOTS];
 };
 
 struct channels {
 	struct ipc *ipc;
 	pthread_mutex_t lock;
-	atomic_uint generation;		/* of the table; a futex */
+	atomic_uint generation;		/* of the table */
+	atomic_uint bell;		/* a futex: threads must look at the channels again */
+	atomic_uint sleepers;		/* threads that wait */
 	atomic_uint n;
 	struct served *table[CHANNEL_MAX_WAIT];
 	uint32_t last_id;
@@ -81,15 +95,19 @@ struct channels {
 /* A thread's copy of the table. */
 struct channel_view {
 	uint32_t generation;
+	uint32_t bell;
 	uint32_t wakes;
 	bool bus_next;			/* take turns, so that neither side starves */
+	bool oneways_last;		/* the last message was a oneway: calls come first */
 	unsigned int n;
 	unsigned int next;		/* index of the channel to examine first */
 	struct served *served[CHANNEL_MAX_WAIT];
 	struct channel_callee *callees[CHANNEL_MAX_WAIT];
 	uint32_t tails[CHANNEL_MAX_WAIT];
-	struct served *last;		/* channel of the last served call, or NULL */
+	struct served *last;		/* channel of the last served message, or NULL */
 	unsigned int last_slot;
+	struct served *left;		/* channel whose turn this thread had last, and that may
+	                     		 * have more oneways; or NULL */
 };
 
 void served_unref(struct served *served);
@@ -102,6 +120,13 @@ void served_remove(struct served *served);
 struct served *served_find(struct channels *channels, uint32_t id);
 /* Frees channels that no thread uses, without those in the table. */
 void channels_free(struct channels *channels);
+/* Ends a channel whose oneways must not be served. */
+void served_drop_oneways(struct served *served);
+/* The channel has ended: makes a serving thread serve the rest of its oneways. Then removes the
+ * channel if it is dying. */
+void served_finish(struct served *served);
+/* Makes an event of the channel's oneways. It has a reference of the channel. */
+void channel_event(struct served *served, struct ipcbus_event *event);
 /* Makes serving threads look at the table again. */
 void channels_wake(struct channels *channels);
 /* Asks the client of the call to join through the bus, once, and blocks until it has. Returns the

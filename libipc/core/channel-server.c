@@ -81,7 +81,8 @@ void reply_by_bus(struct thread *t, uint64_t call)
 void channels_wake(struct channels *channels)
 {
 	atomic_fetch_add(&channels->generation, 1);
-	channel_wake(&channels->generation, INT_MAX);
+	atomic_fetch_add(&channels->bell, 1);
+	channel_wake(&channels->bell, INT_MAX);
 }
 
 void served_end(struct served *served)
@@ -98,6 +99,7 @@ void served_end(struct served *served)
 		return;
 	channels_wake(channels);
 	channel_end(&served->callee);
+	served_finish(served);
 }
 
 void served_remove(struct served *served)
@@ -164,7 +166,8 @@ int channel_call_pidfd(struct ipc *ipc, uint64_t call)
 
 /* --- The end ------------------------------------------------------------------------ */
 
-void channels_end(struct ipc *ipc)
+/* object: 0 for all objects */
+static void end_channels(struct ipc *ipc, uint64_t object)
 {
 	struct channels *channels = atomic_load(&ipc->channels);
 
@@ -173,6 +176,8 @@ void channels_end(struct ipc *ipc)
 
 		pthread_mutex_lock(&channels->lock);
 		served = channels->table[i];
+		if (served && object && served->cookie != object)
+			served = NULL;
 		if (served)
 			refs_take(&served->refs);
 		pthread_mutex_unlock(&channels->lock);
@@ -181,6 +186,16 @@ void channels_end(struct ipc *ipc)
 		served_end(served);
 		served_unref(served);
 	}
+}
+
+void channels_end(struct ipc *ipc)
+{
+	end_channels(ipc, 0);
+}
+
+void channels_end_object(struct ipc *ipc, uint64_t cookie)
+{
+	end_channels(ipc, cookie);
 }
 
 void channels_free(struct channels *channels)

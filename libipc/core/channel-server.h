@@ -8,6 +8,14 @@
  * parts, the object, and an object of its own that dies with the client. uid, gid and pid of this
  * call hold for all calls of the channel.
  *
+ * Oneways. A oneway through the bus and one through the channel have different ways to the object.
+ * The client keeps them in order by two oneways to the object through the bus, which the bus keeps
+ * in order with others. Before it uses the ring, it sends a *fence* with the number of the epoch
+ * that begins. The server leaves oneways of later epochs in the ring until it has handled their
+ * fence. Before the client uses the bus, it sends a *drain* with its position in the ring, unless
+ * the server has taken all oneways. When the server handles the drain, it first serves the ring up
+ * to that position. No side waits. See turn.h for how the server serves one oneway at a time.
+ *
  * Waiting. While there are channels, a serving thread does not wait in the bus. It waits for the
  * tails of all channels and for a word that is set while the bus has an event. It then takes the
  * event without waiting. So other events cost an additional exchange.
@@ -41,6 +49,7 @@
 
 #include "channel.h"
 #include "thread.h"
+#include "turn.h"
 
 /* A monitor must see all calls, so a monitored bus has no channels. */
 static inline bool is_monitored(const struct ipc *ipc)
@@ -58,6 +67,10 @@ static inline bool is_monitored(const struct ipc *ipc)
 #define CHANNEL_JOIN  (IPC_CODE_BUILTIN + 6)	/* -> nothing: after the end of the call */
 #define CHANNEL_FETCH (IPC_CODE_BUILTIN + 7)	/* -> the reply of a call that ended with LATER */
 #define CHANNEL_CANCEL (IPC_CODE_BUILTIN + 8)	/* a oneway: the caller does not wait any more */
+
+/* Oneways to the object. Their struct channel_ref has an epoch or a position as its number. */
+#define CHANNEL_FENCE (IPC_CODE_BUILTIN + 9)	/* serve the oneways of this epoch */
+#define CHANNEL_DRAIN (IPC_CODE_BUILTIN + 10)	/* first serve those before this position */
 
 struct channel_ref {
 	uint64_t id;
@@ -88,6 +101,37 @@ void channel_buffer_release(struct thread *t, uint64_t id);
 /* Describes the buffer in an event. */
 void channel_buffer_event(const struct thread *t, void *buffer, size_t size,
 			  struct ipcbus_event *event);
+
+/* --- Oneways ---------------------------------------------------------------------------- */
+
+/* Kind of an event that stands for oneways of a channel. The thread that takes it has the object's
+ * turn. The driver never sets it. */
+#define CHANNEL_EVENT 0x10000U
+
+/* Whether channel_serve_oneways() handles the event, in a turn. */
+static inline bool channel_has_event(const struct ipcbus_event *event)
+{
+	return event->kind == CHANNEL_EVENT || event->code == CHANNEL_FENCE ||
+	       event->code == CHANNEL_DRAIN;
+}
+
+/* Returns the object of a CHANNEL_EVENT, which has a reference of it. */
+static inline struct ipc_object *channel_event_object(const struct ipcbus_event *event)
+{
+	return (struct ipc_object *)(uintptr_t)event->call;
+}
+
+/* Serves oneways of a channel. If a handler keeps its call, stops, and the event stays. */
+void channel_serve_oneways(struct thread *t, const struct ipcbus_event *event,
+			   const struct turn_frame *frame);
+/* Drops an event that is not served. ipc: NULL if the connection is closed. */
+void channel_event_drop(struct ipc *ipc, const struct ipcbus_event *event);
+/* Makes a serving thread look at the channels again. */
+void channels_look_again(struct ipc *ipc);
+/* Ends the channels of an object that has ended. */
+void channels_end_object(struct ipc *ipc, uint64_t cookie);
+
+/* --- Serving ---------------------------------------------------------------------------- */
 
 /* Serves IPC_CODE_CHANNEL. Takes ownership of the objects and files of the call. */
 int channel_serve(struct ipc_call *call, const struct ipcbus_event *event);

@@ -196,7 +196,7 @@ void channel_post(struct channel_caller *caller, unsigned int slot,
 	atomic_store_explicit(&caller->own->posted[slot], number, memory_order_release);
 	atomic_fetch_add(&caller->own->tail, 1);
 	/* After tail: see "Sleeping" in channel.h. */
-	if (atomic_load(&caller->peer->waiting))
+	if (atomic_load(&caller->peer->waiting) & CHANNEL_SLEEPERS)
 		channel_wake(&caller->own->tail, 1);
 }
 
@@ -335,6 +335,127 @@ bool channel_withdraw(struct channel_caller *caller, unsigned int slot)
 	return true;
 }
 
+/* --- Oneways ----------------------------------------------------------------------- */
+
+#define ALIGN_ONEWAY 16U
+
+static inline uint32_t oneway_size(size_t size)
+{
+	return (uint32_t)((sizeof(struct channel_oneway) + size + ALIGN_ONEWAY - 1) &
+			  ~(size_t)(ALIGN_ONEWAY - 1));
+}
+
+static inline struct channel_oneway *oneway_at(const struct channel_client_part *part,
+					       uint32_t position)
+{
+	const uint8_t *at = &part->ring[position % CHANNEL_RING_SIZE];
+
+	return (struct channel_oneway *)(uintptr_t)at;
+}
+
+static inline uint32_t contiguous(uint32_t position)
+{
+	return (uint32_t)CHANNEL_RING_SIZE - position % (uint32_t)CHANNEL_RING_SIZE;
+}
+
+uint8_t *channel_reserve_oneway(struct channel_caller *caller, size_t size)
+{
+	uint32_t left = contiguous(caller->sent), needed = oneway_size(size);
+	uint32_t skip = needed > left ? left : 0;
+
+	/* If the server lies, it harms only itself. */
+	if (caller->sent - channel_drained(caller) + skip + needed > CHANNEL_RING_SIZE)
+		return NULL;
+	return oneway_at(caller->own, caller->sent + skip)->data;
+}
+
+void channel_send_oneway(struct channel_caller *caller, uint32_t epoch, uint32_t code, size_t size)
+{
+	uint32_t left = contiguous(caller->sent), needed = oneway_size(size), waiting;
+	bool pending = caller->sent != channel_drained(caller);
+	struct channel_oneway *oneway;
+
+	if (unlikely(needed > left)) {
+		oneway = oneway_at(caller->own, caller->sent);
+		oneway->epoch = epoch;
+		oneway->size = CHANNEL_SKIP;
+		caller->sent += left;
+	}
+	oneway = oneway_at(caller->own, caller->sent);
+	oneway->epoch = epoch;
+	oneway->size = (uint32_t)size;
+	oneway->code = code;
+	caller->sent += needed;
+	atomic_store_explicit(&caller->own->cpu, channel_cpu(), memory_order_relaxed);
+	/* Before the caller reads ended: see channel_end(). */
+	atomic_store(&caller->own->sent, caller->sent);
+	atomic_fetch_add(&caller->own->tail, 1);
+	waiting = atomic_load(&caller->peer->waiting);
+	/* If the last wake-up was for the same sleepers, a woken thread has not looked at the ring
+	 * yet, and will find this oneway too. */
+	if (!(waiting & CHANNEL_SLEEPERS) || (pending && waiting == caller->woken))
+		return;
+	caller->woken = waiting;
+	channel_wake(&caller->own->tail, 1);
+}
+
+static bool is_later(uint32_t epoch, uint32_t than)
+{
+	return (int32_t)(epoch - than) > 0;
+}
+
+bool channel_has_oneway(const struct channel_callee *callee, uint32_t epoch)
+{
+	uint32_t drained = atomic_load_explicit(&callee->drained, memory_order_relaxed);
+	const volatile struct channel_oneway *oneway = oneway_at(callee->peer, drained);
+
+	return atomic_load_explicit(&callee->peer->sent, memory_order_acquire) != drained &&
+	       !is_later(oneway->epoch, epoch);
+}
+
+static void set_drained(struct channel_callee *callee, uint32_t drained)
+{
+	atomic_store_explicit(&callee->drained, drained, memory_order_relaxed);
+	atomic_store_explicit(&callee->own->drained, drained, memory_order_release);
+}
+
+int channel_take_oneway(struct channel_callee *callee, uint32_t epoch, void *data,
+			struct channel_taken *ret_taken)
+{
+	uint32_t drained = atomic_load_explicit(&callee->drained, memory_order_relaxed);
+	uint32_t filled = channel_sent(callee) - drained, size, needed;
+	const struct channel_oneway *oneway = oneway_at(callee->peer, drained);
+	const volatile struct channel_oneway *fields = oneway;
+
+	if (!filled)
+		return 0;
+	if (filled > CHANNEL_RING_SIZE || filled % ALIGN_ONEWAY)
+		return -EPROTO;
+	if (is_later(fields->epoch, epoch))
+		return 0;
+	size = fields->size;
+	if (unlikely(size == CHANNEL_SKIP)) {
+		/* A oneway follows at the ring's begin. */
+		if (filled <= contiguous(drained))
+			return -EPROTO;
+		filled -= contiguous(drained);
+		drained += contiguous(drained);
+		oneway = oneway_at(callee->peer, drained);
+		fields = oneway;
+		size = fields->size;
+	}
+	if (size > CHANNEL_DATA_MAX)
+		return -EPROTO;
+	needed = oneway_size(size);
+	if (needed > filled || needed > contiguous(drained))
+		return -EPROTO;
+	ret_taken->code = fields->code;
+	ret_taken->size = size;
+	memcpy(data, oneway->data, size);
+	set_drained(callee, drained + needed);
+	return 1;
+}
+
 /* --- The server --------------------------------------------------------------------- */
 
 /* Takes the call of a slot, unless another thread does. The thread that sets the bit in busy owns
@@ -466,7 +587,6 @@ static bool spin_for_call(const struct channel_wait *wait)
 static void change_waiting(const struct channel_wait *wait, uint32_t by, int cpu)
 {
 	for (unsigned int i = 0; i < wait->n; i++) {
-		atomic_fetch_add_explicit(&wait->callees[i]->sleepers, by, memory_order_relaxed);
 		atomic_fetch_add(&wait->callees[i]->own->waiting, by);
 		atomic_store_explicit(&wait->callees[i]->own->cpu, cpu, memory_order_relaxed);
 	}
@@ -490,9 +610,9 @@ int channel_wait_call(const struct channel_wait *wait, uint64_t until)
 
 	if (spin_for_call(wait))
 		return 0;
-	change_waiting(wait, CHANNEL_SLEEPER, channel_asleep(channel_cpu()));
+	change_waiting(wait, CHANNEL_SLEEP, channel_asleep(channel_cpu()));
 	if (!has_call(wait))
 		r = sleep_for_call(wait, until);
-	change_waiting(wait, 0 - CHANNEL_SLEEPER, channel_cpu());
+	change_waiting(wait, 0 - 1U, channel_cpu());
 	return r;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A direct channel: calls of a client connection to an object of another process, through memory
+ * A direct channel: messages of a client connection to an object of another process, through memory
  * that both map. This is the layout and the code of both sides, without files, threads or the bus,
  * so that a test can play either side. channel-client.c and channel-server.c connect it to the
  * library.
@@ -11,10 +11,19 @@
  * server writes the reply into the same slot of its own part and sets the slot's number to the
  * number of the call. Slots are independent of each other, so threads of the client share no lock.
  *
- *   client's part: tail, posted[]  ->  the server sees new calls; tail is a futex
+ * Oneways go into the ring at the end of the client's part, in order. At any time at most one
+ * thread of the client writes there, and at most one thread of the server takes oneways from it.
+ * Positions count bytes and never return to 0; a oneway is at its position modulo
+ * CHANNEL_RING_SIZE. It has an epoch, a number that the client chose: see channel-server.h.
+ *
+ *   client's part: tail, posted[]  ->  the server sees new calls and oneways; tail is a futex
+ *                  sent            ->  the position after the last oneway
+ *                  cpu             ->  where the thread runs that sent it
  *                  slot.cpu        ->  where the calling thread runs, or slept
  *                  slot.canceled   -> the number of a call whose caller no longer waits
- *   server's part: waiting         ->  how many threads sleep until tail changes
+ *   server's part: waiting         ->  how many threads sleep until tail changes, and a number that
+ *                                      each of them incremented
+ *                  drained         ->  the position after the last oneway that a thread took
  *                  cpu             ->  where a serving thread runs, or slept
  *                  taken[]         -> the number of the last call that a thread took from a slot
  *                  slot.number     ->  the call that is replied to; a futex
@@ -40,9 +49,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CHANNEL_SLOTS	  15U
+#define CHANNEL_SLOTS	  11U
 #define CHANNEL_SLOT_SIZE ((size_t)4096)
-#define CHANNEL_PART_SIZE ((CHANNEL_SLOTS + 1) * CHANNEL_SLOT_SIZE)
+#define CHANNEL_RING_SIZE (4 * CHANNEL_SLOT_SIZE)
+#define CHANNEL_PART_SIZE ((CHANNEL_SLOTS + 1) * CHANNEL_SLOT_SIZE + CHANNEL_RING_SIZE)
 
 /* Flipped in slot.number: the handler makes a call, and the caller must join it through the bus.
  * The reply follows. */
@@ -74,15 +84,31 @@ struct channel_reply {
 	uint8_t data[];
 };
 
+/* A oneway in the ring. It and its payload are contiguous. */
+struct channel_oneway {
+	uint32_t epoch;
+	uint32_t size;		/* of the payload, or CHANNEL_SKIP: continue at the ring's begin */
+	uint32_t code;
+	uint32_t unused;
+	uint8_t data[];
+};
+
+#define CHANNEL_SKIP	UINT32_MAX
+
 struct channel_client_part {
 	_Alignas(64) atomic_uint tail;
 	atomic_uint posted[CHANNEL_SLOTS];
-	uint8_t unused[CHANNEL_SLOT_SIZE - 64];
+	atomic_uint sent;
+	atomic_int cpu;
+	uint8_t unused[CHANNEL_SLOT_SIZE - 12 - 4 * CHANNEL_SLOTS];
 	uint8_t slots[CHANNEL_SLOTS][CHANNEL_SLOT_SIZE];
+	uint8_t ring[CHANNEL_RING_SIZE];
 };
 
-/* Counts server.waiting. */
-#define CHANNEL_SLEEPER	1U
+/* A thread that begins to sleep adds CHANNEL_SLEEP to server.waiting. It subtracts 1 when it is
+ * awake. */
+#define CHANNEL_SLEEP	 0x10001U
+#define CHANNEL_SLEEPERS 0xffffU	/* the number of threads that sleep */
 
 struct channel_server_part {
 	/* Never written: a server that sleeps must not find its own words as calls elsewhere. */
@@ -91,12 +117,14 @@ struct channel_server_part {
 	atomic_int cpu;
 	atomic_uint ended;	/* not 0: the server takes no more calls from here */
 	_Alignas(64) atomic_uint taken[CHANNEL_SLOTS];
-	uint8_t unused[CHANNEL_SLOT_SIZE - 128 - 4 * CHANNEL_SLOTS];
+	atomic_uint drained;
+	uint8_t unused[CHANNEL_SLOT_SIZE - 132 - 4 * CHANNEL_SLOTS];
 	uint8_t slots[CHANNEL_SLOTS][CHANNEL_SLOT_SIZE];
+	uint8_t unused_ring[CHANNEL_RING_SIZE];
 };
 
-_Static_assert(sizeof(struct channel_client_part) == CHANNEL_PART_SIZE, "a page and the slots");
-_Static_assert(sizeof(struct channel_server_part) == CHANNEL_PART_SIZE, "a page and the slots");
+_Static_assert(sizeof(struct channel_client_part) == CHANNEL_PART_SIZE, "a page, the slots, the ring");
+_Static_assert(sizeof(struct channel_server_part) == CHANNEL_PART_SIZE, "a page, the slots, the ring");
 
 /* Bytes of a payload, in both directions. */
 #define CHANNEL_DATA_MAX (CHANNEL_SLOT_SIZE - sizeof(struct channel_request))
@@ -169,6 +197,9 @@ struct channel_caller {
 	uint32_t posted[CHANNEL_SLOTS];	 /* only for the thread that has the slot */
 	bool nests[CHANNEL_SLOTS];	 /* likewise: the call is joined to the handler's */
 	struct channel_spin spin;
+	/* Only for the thread that sends oneways. */
+	uint32_t sent;			 /* position */
+	uint32_t woken;			 /* value of peer->waiting at the last wake-up */
 };
 
 /* What a caller sends. */
@@ -233,6 +264,18 @@ void channel_abandon(struct channel_caller *caller, unsigned int slot);
  * call will never be served; otherwise the caller must still wait. */
 bool channel_withdraw(struct channel_caller *caller, unsigned int slot);
 
+/* Returns the address for the payload of the next oneway, or NULL if the ring has no space for it.
+ * size is at most CHANNEL_DATA_MAX. */
+uint8_t *channel_reserve_oneway(struct channel_caller *caller, size_t size);
+/* Sends the oneway whose payload was written there, and wakes a thread of the server. */
+void channel_send_oneway(struct channel_caller *caller, uint32_t epoch, uint32_t code, size_t size);
+/* Returns the position after the last oneway that the server took. The handler of that oneway may
+ * still be running. */
+static inline uint32_t channel_drained(const struct channel_caller *caller)
+{
+	return atomic_load_explicit(&caller->peer->drained, memory_order_acquire);
+}
+
 static inline bool channel_is_ended(const struct channel_caller *caller)
 {
 	return atomic_load_explicit(&caller->peer->ended, memory_order_relaxed);
@@ -245,7 +288,8 @@ struct channel_callee {
 	struct channel_server_part *own;
 	atomic_uint seen[CHANNEL_SLOTS];	/* number of calls taken from the slot */
 	atomic_uint busy;			/* a bit for each slot without a reply */
-	atomic_uint sleepers;			/* private count of own->waiting */
+	atomic_uint drained;			/* position; written by the thread that takes
+	                    			 * oneways */
 };
 
 struct channel_taken {
@@ -267,6 +311,19 @@ void channel_answer(struct channel_callee *callee, unsigned int slot, uint32_t n
 /* Asks the caller of a taken call to join the serving thread through the bus, once. */
 void channel_ask_to_join(struct channel_callee *callee, unsigned int slot, uint32_t number,
 			 uint32_t thread);
+/* Takes the next oneway, unless its epoch is later than that, and copies its payload to data, which
+ * has CHANNEL_DATA_MAX bytes. Sets code and size of *ret_taken. Returns 1, 0 if there is none, or
+ * -EPROTO. */
+int channel_take_oneway(struct channel_callee *callee, uint32_t epoch, void *data,
+			struct channel_taken *ret_taken);
+/* Whether channel_take_oneway() may return a oneway. Any thread may call it. */
+bool channel_has_oneway(const struct channel_callee *callee, uint32_t epoch);
+/* The position after the last oneway that the client has sent. */
+static inline uint32_t channel_sent(const struct channel_callee *callee)
+{
+	return atomic_load(&callee->peer->sent);
+}
+
 /* Sets own->ended, and refuses the calls that no thread has taken. A thread that takes a call
  * afterwards must refuse it as well. */
 void channel_end(struct channel_callee *callee);
@@ -284,10 +341,15 @@ static inline bool channel_has_call(const struct channel_callee *callee, uint32_
 	return atomic_load_explicit(&callee->peer->tail, memory_order_acquire) != tail;
 }
 
-/* The CPU on which the caller of a slot runs. */
+/* In place of a slot: oneways. */
+#define CHANNEL_ONEWAYS CHANNEL_SLOTS
+
+/* The CPU on which the caller of a slot, or the thread that sends oneways, runs. */
 static inline int channel_caller_cpu(const struct channel_callee *callee, unsigned int slot)
 {
-	return atomic_load_explicit(&channel_request_at(callee->peer, slot)->cpu,
+	return atomic_load_explicit(slot == CHANNEL_ONEWAYS ?
+					    &callee->peer->cpu :
+					    &channel_request_at(callee->peer, slot)->cpu,
 				    memory_order_relaxed);
 }
 
@@ -304,7 +366,7 @@ struct channel_wait {
 	const atomic_uint *words[CHANNEL_WORDS];
 	uint32_t values[CHANNEL_WORDS];
 	struct channel_spin *spin;
-	const struct channel_callee *last;	/* channel of the last call of this thread, or
+	const struct channel_callee *last;	/* channel of the last message of this thread, or
 	                                  	 * NULL */
 	unsigned int last_slot;
 };

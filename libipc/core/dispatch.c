@@ -88,7 +88,7 @@ static int call_serve(struct thread *t, struct ipc_call *call, const struct ipcb
 	return -EOWNERDEAD;
 }
 
-static void serve(struct thread *t, const struct ipcbus_event *event)
+void dispatch_serve(struct thread *t, const struct ipcbus_event *event)
 {
 	struct ipc_call *outer = t->serving;
 	struct ipc_call *call;
@@ -101,6 +101,19 @@ static void serve(struct thread *t, const struct ipcbus_event *event)
 
 	t->serving = call;
 	call_end(t, call, call_serve(t, call, event), outer);
+}
+
+/* A oneway of the bus: its object may have oneways in channels too. */
+static __attribute__((noinline)) void serve_oneway(struct thread *t,
+						   const struct ipcbus_event *event)
+{
+	struct ipc_object *object = object_from_cookie(t->ipc, event->cookie);
+
+	if (object && atomic_load(&object->turn.shared))
+		turn_run_or_park(t, object, event);
+	else
+		dispatch_serve(t, event);
+	ipc_object_unref(object);
 }
 
 static void manager_came(struct ipc *ipc)
@@ -127,7 +140,7 @@ bool dispatch_waiting(struct thread *t, const struct ipcbus_event *event)
 	case IPCBUS_EVENT_ONEWAY:
 		if (!dispatch_is_for_stream(t->ipc, event->cookie))
 			return false;
-		serve(t, event);
+		dispatch_serve(t, event);
 		return true;
 	case IPCBUS_EVENT_IDLE:
 		if (!dispatch_is_for_stream(t->ipc, event->cookie))
@@ -171,9 +184,18 @@ void dispatch(struct thread *t, const struct ipcbus_event *event)
 
 	thread_enter(t);
 	switch (event->kind) {
-	case IPCBUS_EVENT_CALL:
 	case IPCBUS_EVENT_ONEWAY:
-		serve(t, event);
+		if (unlikely(atomic_load_explicit(&t->ipc->channels, memory_order_relaxed))) {
+			serve_oneway(t, event);
+			break;
+		}
+		/* fall through */
+	case IPCBUS_EVENT_CALL:
+		dispatch_serve(t, event);
+		break;
+	case CHANNEL_EVENT:
+		turn_run(t, channel_event_object(event), event);
+		ipc_object_unref(channel_event_object(event));
 		break;
 	case IPCBUS_EVENT_DEAD:
 		watch_died(t->ipc, event->cookie);

@@ -35,6 +35,8 @@ void pool_remove_waiter(struct ipc *ipc, struct pool_waiter *waiter);
 /* Events other than the reply that a thread waits for. Handlers run on the calling thread. A
  * reply may stay with the thread until its next exchange. */
 void dispatch(struct thread *t, const struct ipcbus_event *event);
+/* The same for a call or oneway, in a handler or callback, without turns: see turn.h. */
+void dispatch_serve(struct thread *t, const struct ipcbus_event *event);
 /*
  * The bus has ended: completes all pending operations of this connection with -ECONNRESET. Any
  * number of serving threads may call it; each callback runs once.

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "channel-server.h"
 #include "object.h"
 #include "sized.h"
 
@@ -179,6 +180,8 @@ static void memory_free(struct ipc *ipc, struct ipc_object *object)
 /* Out of all tables, without references. */
 static void object_free(struct ipc_object *object)
 {
+	if (unlikely(object->turn.parked))
+		turn_done(object);
 	if (object->destroy)
 		object->destroy(object->userdata);
 	if (object->holder)
@@ -586,6 +589,8 @@ int ipc_object_end(struct ipc_object *object)
 	ipc_lock(object->ipc);
 	r = object->node ? force_end_locked(object) : -ENOENT;
 	ipc_unlock(object->ipc);
+	if (unlikely(atomic_load(&object->turn.shared)))
+		channels_end_object(object->ipc, object->wants.cookie);
 	return r;
 }
 

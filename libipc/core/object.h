@@ -30,6 +30,7 @@
 #define IPC_OBJECT_H
 
 #include "thread.h"
+#include "turn.h"
 
 struct ipc_call;
 struct ipc_stream;
@@ -102,6 +103,7 @@ struct ipc_object {
 
 	bool limited;		/* calls are counted, or their size is limited */
 	atomic_bool nests;	/* a handler of it has made a call: no channels */
+	struct turn turn;	/* of oneways */
 	bool pidfds;		/* IPC_OBJECT_PIDFD. Set once, before the object is sent */
 	/* Of ipc_object_set_limits(). Set once, before the object is sent. */
 	unsigned int limits[PEER_KINDS];	/* of a user */

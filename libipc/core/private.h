@@ -14,7 +14,8 @@
  *   loop.c       the serving threads: wait for events and hand them to dispatch.c; more.c batches
  *                of oneways
  *   reconnect.c  reconnection after the end of the bus
- *   channel*.c   calls through shared memory: channel.h, channel-server.h
+ *   channel*.c   calls and oneways through shared memory: channel.h, channel-server.h
+ *   turn.c       the order of oneways through the bus and through channels
  *   dispatch.c   event -> object -> serve function of its type
  *   call.c       functions of handlers: reply, keep, identity of the caller
  *   cancel.c     cancellation of served calls, and of calls and streams that depend on them

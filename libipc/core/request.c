@@ -106,15 +106,11 @@ static __attribute__((noinline)) int find_again(struct ipc_proxy *proxy, int r,
 static __attribute__((noinline)) void find_channel(struct request *request, uint32_t kind,
 						   struct ipc_proxy *proxy, uint32_t code)
 {
-	struct channel *channel = atomic_load(&proxy->channel);
-
 	/* The call that sets up a channel. */
 	if (code == IPC_CODE_CHANNEL)
 		return;
-	if (kind == IPCBUS_SEND_CALL)
-		request->channel = channel_of_proxy(proxy);
-	else if (channel)
-		channel_fence(channel);
+	request->channel = kind == IPCBUS_SEND_CALL ? channel_of_proxy(proxy, false) :
+						      atomic_load(&proxy->channel);
 }
 
 int request_init(struct request *request, uint32_t kind, struct ipc_proxy *proxy, uint32_t code,
@@ -135,6 +131,7 @@ int request_init(struct request *request, uint32_t kind, struct ipc_proxy *proxy
 		handle = request->x.send.handle;
 	}
 
+	request->proxy = proxy;
 	request->channel = NULL;
 	if (unlikely(proxy->ipc->monitors))
 		find_channel(request, kind, proxy, code);
@@ -317,6 +314,10 @@ int request_call(struct request *request, const struct ipc_options *options)
 /* file is NULL for a message that fits into a region. */
 static int try_oneway(struct request *request, struct payload_file *file)
 {
+	int r = request->channel ? channel_use_bus(request->channel, request) : 0;
+
+	if (r < 0)
+		return r;
 	return file ? payload_send(request->t, &request->x, file) :
 		      thread_exchange(request->t, &request->x);
 }
@@ -372,20 +373,53 @@ static __attribute__((noinline)) int oneway_as_file(struct request *request, uin
 	return r;
 }
 
-int request_oneway(struct request *request, struct payload_file *file)
+static int oneway_by_bus(struct request *request, struct payload_file *file)
 {
 	uint64_t deadline = request->x.send.deadline;
-	int r;
+	int r = 0;
 
 	request->x.flags = 0;
 	request->x.send.deadline = 0;
-	r = thread_try(request->t, &request->x);
+	if (unlikely(request->channel))
+		r = channel_use_bus(request->channel, request);
+	if (r == 0)
+		r = thread_try(request->t, &request->x);
 	if (unlikely(r == -EMSGSIZE))
 		return file ? send_as_file(request, file, deadline) :
 			      oneway_as_file(request, deadline);
 	if (likely(r != -EAGAIN) || !deadline)
 		return r;
 	return send_when_writable(request, /* file= */ NULL, deadline);
+}
+
+/* The bus may have channels. A stream, which alone passes a file, never gets one. */
+static __attribute__((noinline)) int oneway_by_channel(struct request *request,
+						       struct payload_file *file)
+{
+	struct ipc_proxy *proxy = request->proxy;
+	int r;
+
+	if (likely(request->channel)) {
+		r = channel_oneway(request->channel, request);
+		if (likely(r <= 0))
+			return r;
+	}
+	r = oneway_by_bus(request, file);
+	/* Another thread may have opened the channel meanwhile. */
+	request->channel = atomic_load(&proxy->channel);
+	if (request->channel)
+		channel_used_bus(request->channel, request);
+	/* Not in a handler, where it would be a nested call. */
+	if (!request->channel && r == 0 && !file && !request->t->serving)
+		channel_of_proxy(proxy, true);
+	return r;
+}
+
+int request_oneway(struct request *request, struct payload_file *file)
+{
+	if (unlikely(request->proxy->ipc->monitors))
+		return oneway_by_channel(request, file);
+	return oneway_by_bus(request, file);
 }
 
 /* --- Replies and errors -------------------------------------------------------------- */

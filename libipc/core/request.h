@@ -13,7 +13,8 @@
 
 struct request {
 	struct thread *t;
-	struct channel *channel;	/* that may carry the call, or NULL */
+	struct ipc_proxy *proxy;
+	struct channel *channel;	/* that may carry the message, or NULL */
 	struct ipcbus_exchange x;	/* send: the request. event: the end of the call */
 };
 

@@ -32,6 +32,7 @@ struct stash {
 };
 
 struct reply;
+struct turn_frame;
 
 struct thread {
 	struct ipc *ipc;		/* NULL: closed. Others clear it: connections lock */
@@ -50,6 +51,7 @@ struct thread {
 	uint64_t served_ends;		/* ipc->object_ends, when served was set */
 	struct ipc_object *_Atomic looking;	/* its memory must not be freed now; or NULL */
 	struct more_state more;		/* batches of oneways */
+	struct turn_frame *turn;	/* innermost turn of an object, or NULL */
 	struct channel_view *channels;	/* that the thread serves, or NULL */
 	void *channel_buffer;		/* a spare buffer, or NULL */
 	struct stash stash;

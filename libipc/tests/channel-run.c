@@ -174,13 +174,13 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	}
 }
 
-static void run_server(unsigned int threads)
+static void run_server(unsigned int threads, const struct ipc_raw_ops *ops)
 {
 	struct ipc_object *object;
 	struct ipc *own;
 
 	if (ipc_open(&own, ipc_test_bus_path(bus)) < 0 ||
-	    ipc_raw_object_new(own, &server_ops, NULL, &object) < 0 ||
+	    ipc_raw_object_new(own, ops, NULL, &object) < 0 ||
 	    ipc_set_manager(own, object) < 0 || ipc_set_threads(own, threads) < 0)
 		_exit(1);
 	/* Each time that it is told to stop it serves again. */
@@ -202,16 +202,21 @@ void connect_again(void)
 	connect_server();
 }
 
-void begin_with(unsigned int threads, const char *channels)
+void begin_ops(unsigned int threads, const char *channels, const struct ipc_raw_ops *ops)
 {
 	setenv("IPC_CHANNELS", channels, 1);
 	bus = bus_new();
 	server = fork();
 	ck_assert_int_ge(server, 0);
 	if (!server)
-		run_server(threads);
+		run_server(threads, ops);
 	ck_assert_int_eq(ipc_wait_manager(ipc_test_bus_path(bus), 10000000), 1);
 	connect_server();
+}
+
+void begin_with(unsigned int threads, const char *channels)
+{
+	begin_ops(threads, channels, &server_ops);
 }
 
 void end(void)

@@ -15,7 +15,7 @@
 #include "test-run.h"
 
 /* Bytes of a reply that does not fit into a channel. */
-#define LARGE 20000U
+#define LARGE 27000U
 
 /* Methods of the server. */
 enum {
@@ -32,7 +32,9 @@ extern pid_t server;
 extern const struct ipc_raw_ops server_ops;
 
 /* Start the bus, the server with that many threads, and the connection. channels is the value of
- * IPC_CHANNELS. begin() also calls until the proxy has a channel. */
+ * IPC_CHANNELS. begin_ops() chooses the operations of the server's object. begin() also calls until
+ * the proxy has a channel. */
+void begin_ops(unsigned int threads, const char *channels, const struct ipc_raw_ops *ops);
 void begin_with(unsigned int threads, const char *channels);
 void begin(unsigned int threads);
 void end(void);

@@ -88,12 +88,14 @@
  *   Fork        A connection, and each object obtained from it, is unusable in a child process.
  *               Functions fail with -ECHILD there. The child must open its own connection. It may
  *               only unref inherited objects.
- *   Channels    Through ipcbusd, a proxy that is called often gets a direct channel to its server
- *               if ipc_run() serves there. Calls of plain bytes up to 4 KB, without options other
- *               than a time limit, then go through memory that both processes share. The
- *               environment variable IPC_CHANNELS=0 turns that off for the connections that
+ *   Channels    Through ipcbusd, a proxy that is used often gets a direct channel to its server
+ *               if ipc_run() serves there. Calls and oneways of plain bytes up to 4 KB, without
+ *               options other than a time limit, then go through memory that both processes share.
+ *               To get the channel, a call may wait for the server for 2 s, and a oneway for 10 ms.
+ *               The environment variable IPC_CHANNELS=0 turns channels off for the connections that
  *               ipc_open() opens after that, on either side. A channel takes 64 KB of memory on
- *               each side. A waiting caller notices the death of the server within 100 ms.
+ *               each side. A waiting caller notices the death of the server within 100 ms. A oneway
+ *               to a server that has just died may succeed, although nothing receives it.
  *   End of the bus  If ipcbusd ends, every function that uses the bus fails with -ECONNRESET,
  *               within a second. Blocked calls, and functions that wait for a stream or name,
  *               return it. As soon as a thread serves the connection, async calls complete with it,

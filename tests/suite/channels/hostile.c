@@ -14,6 +14,7 @@
  *     thread of the honest side (TSan).
  *   - Every function returns a result that channel.h lists, within its time.
  *   - The server takes a number of a slot at most once, in order, and one call of a slot at a time.
+ *   - A oneway that the server takes lies in the ring and has a possible size.
  *   - The client takes a reply only if its number is that of the call. Some hostile servers never
  *     write this number, so their clients never get a reply.
  *   - -EPROTO is for impossible claims: a peer that makes none never gets it.
@@ -65,7 +66,12 @@ static bool hostile_is_client;
 static atomic_bool over, ended;
 static atomic_uint words[CHANNEL_WORDS], in_service;
 static uint32_t last_taken[CHANNEL_SLOTS];
+/* The turn of the honest side's threads to take or send oneways. */
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+/* A hostile client that makes only possible claims sends oneways by this. */
+static struct channel_caller possible;
 /* Something of everything happened. */
+static atomic_ulong oneways_taken, oneways_sent, full;
 static atomic_ulong taken, refused, replies, joins, timeouts, abandoned, busy, recovered;
 
 static _Noreturn void fail(const char *format, ...)
@@ -180,6 +186,25 @@ static uint32_t near_number(uint64_t *dice, uint32_t number, uint32_t possible)
 	}
 }
 
+static void attack_ring(uint64_t *dice)
+{
+	struct channel_client_part *part = hostile_part;
+	uint32_t drained = atomic_load_explicit(&callee.drained, memory_order_relaxed);
+	struct channel_oneway *next = (void *)&part->ring[drained % CHANNEL_RING_SIZE];
+	uint32_t size = chance(dice, 2) ? chance(dice, 200) : chance(dice, CHANNEL_DATA_MAX + 1);
+
+	if (habit == POSSIBLE) {
+		if (channel_reserve_oneway(&possible, size))
+			channel_send_oneway(&possible, chance(dice, 3), any_value(dice), size);
+		return;
+	}
+	put(&next->epoch, chance(dice, 4));
+	put(&next->size, chance(dice, 4) ? size : chance(dice, 2) ? CHANNEL_SKIP : any_value(dice));
+	put(&part->sent, chance(dice, 8) ? drained + 16 * chance(dice, 1100) : any_value(dice));
+	atomic_fetch_add(&part->tail, 1);
+	channel_wake(&part->tail, 1);
+}
+
 static void attack_server(uint64_t *dice)
 {
 	struct channel_client_part *part = hostile_part;
@@ -187,10 +212,13 @@ static void attack_server(uint64_t *dice)
 	struct channel_request *request = channel_request_at(part, slot);
 	uint32_t seen = atomic_load_explicit(&callee.seen[slot], memory_order_relaxed);
 
-	switch (chance(dice, 8)) {
+	switch (chance(dice, 9)) {
 	case 0:
 		if (habit == WILD)
 			write_anywhere(dice);
+		break;
+	case 6:
+		attack_ring(dice);
 		break;
 	case 1:
 		put(&request->cpu, any_value(dice));
@@ -237,6 +265,7 @@ static void attack_client(uint64_t *dice)
 	case 1:
 		put(&part->cpu, any_value(dice));
 		put(&part->waiting, any_value(dice));
+		put(&part->drained, chance(dice, 2) ? caller.own->sent : any_value(dice));
 		put(&part->taken[slot], chance(dice, 2) ? posted : any_value(dice));
 		break;
 	case 2:
@@ -325,6 +354,27 @@ static void wait_for_call(const struct channel_wait *wait)
 	CHECK(channel_now() - begin < SLACK_NS);
 }
 
+/* Returns whether the peer made an impossible claim. */
+static bool take_oneways(uint8_t *data, uint64_t *dice)
+{
+	struct channel_taken oneway;
+	uint32_t epoch = chance(dice, 4);
+	int r = 0;
+
+	if (!channel_has_oneway(&callee, epoch) || pthread_mutex_trylock(&turn))
+		return false;
+	for (unsigned int i = 0; i < 16 && r >= 0; i++) {
+		r = channel_take_oneway(&callee, epoch, data, &oneway);
+		CHECK(r == 0 || r == 1 || r == -EPROTO);
+		if (r == 1) {
+			CHECK(oneway.size <= CHANNEL_DATA_MAX);
+			atomic_fetch_add(&oneways_taken, 1);
+		}
+	}
+	pthread_mutex_unlock(&turn);
+	return r < 0;
+}
+
 static void *serve(void *number)
 {
 	uint64_t dice = options.seed << 32 ^ round_now << 4 ^ (8 + (uintptr_t)number);
@@ -351,7 +401,7 @@ static void *serve(void *number)
 			break;
 		}
 		tail = atomic_load(&callee.peer->tail);
-		r = channel_take(&callee, data, &call);
+		r = take_oneways(data, &dice) ? -EPROTO : channel_take(&callee, data, &call);
 		CHECK(r == 0 || r == 1 || r == -EPROTO);
 		if (r == 1) {
 			serve_call(&call, data, &dice);
@@ -390,7 +440,7 @@ static void recover_server(void)
 	}
 	CHECK(channel_take(&callee, data, &call) == 0);
 	CHECK(atomic_load(&callee.busy) == 0);
-	CHECK(atomic_load(&callee.own->waiting) == 0);
+	CHECK((atomic_load(&callee.own->waiting) & CHANNEL_SLEEPERS) == 0);
 	free(data);
 	atomic_fetch_add(&recovered, 1);
 }
@@ -433,6 +483,21 @@ static void take_reply(unsigned int slot, uint8_t *data)
 	atomic_store(&ended, true);
 }
 
+static void send_oneways(const uint8_t *data, uint64_t *dice)
+{
+	uint32_t size = chance(dice, CHANNEL_DATA_MAX + 1);
+	uint8_t *payload;
+
+	pthread_mutex_lock(&turn);
+	payload = channel_reserve_oneway(&caller, size);
+	if (payload) {
+		memcpy(payload, data, size);
+		channel_send_oneway(&caller, 1, 1, size);
+	}
+	pthread_mutex_unlock(&turn);
+	atomic_fetch_add(payload ? &oneways_sent : &full, 1);
+}
+
 static void *make_calls(void *number)
 {
 	uint64_t dice = options.seed << 32 ^ round_now << 4 ^ (8 + (uintptr_t)number);
@@ -446,7 +511,11 @@ static void *make_calls(void *number)
 			.data = data,
 			.size = chance(&dice, CHANNEL_DATA_MAX + 1),
 		};
-		int slot = channel_take_slot(&caller), r;
+		int slot, r;
+
+		if (!chance(&dice, 4))
+			send_oneways(data, &dice);
+		slot = channel_take_slot(&caller);
 
 		CHECK(slot == -EBUSY || (slot >= 0 && (unsigned int)slot < CHANNEL_SLOTS));
 		if (slot < 0) {
@@ -502,6 +571,7 @@ static void set_up(const void *hostile, void *own)
 		caller.peer = hostile;
 		caller.own = own;
 	}
+	possible = (struct channel_caller){ .own = hostile_part, .peer = own };
 	memset(last_taken, 0, sizeof(last_taken));
 	atomic_store(&in_service, 0);
 	atomic_store(&over, false);
@@ -594,12 +664,13 @@ int main(int argc, char **argv)
 		 (options.seconds ? channel_now() - begin < options.seconds * 1000000000 :
 				    round_now < options.rounds));
 	printf("%lu rounds: %lu calls taken, %lu replies, %lu joins, %lu timeouts, %lu abandoned, %lu busy, "
-	       "%lu channels ended, %lu recovered\n",
+	       "%lu channels ended, %lu recovered, %lu oneways taken, %lu sent, %lu not\n",
 	       round_now - options.only, taken, replies, joins, timeouts, abandoned, busy, refused,
-	       recovered);
+	       recovered, oneways_taken, oneways_sent, full);
 	/* Otherwise the fuzzer tests nothing. */
 	if (!options.only &&
-	    (!taken || !replies || !joins || !timeouts || !abandoned || !refused || !recovered))
+	    (!taken || !replies || !joins || !timeouts || !abandoned || !refused || !recovered ||
+	     !oneways_taken || !oneways_sent || !full))
 		fail("something never happened");
 	return 0;
 }

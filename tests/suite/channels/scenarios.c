@@ -48,6 +48,17 @@ static const struct scenario scenarios[] = {
 	  .joins = true },
 	{ "withdraw", "callers that take back calls that no thread has taken",
 	  .clients = 2, .calls = 2, .servers = 2, .slots = 2, .cpus = 2, .withdraws = true },
+	{ "oneways", "one thread sends oneways, and one serves",
+	  .oneways = 4, .servers = 1, .cpus = 1 },
+	{ "oneways2", "the same with two serving threads that spin, and a thread that calls",
+	  .oneways = 3, .clients = 1, .calls = 2, .servers = 2, .slots = 1, .cpus = 2,
+	  .budget = 2000 },
+	{ "ring", "large oneways that fill the ring",
+	  .oneways = 6, .servers = 1, .cpus = 2, .large = true },
+	{ "rings", "two channels with oneways, and two serving threads",
+	  .channels = 2, .oneways = 2, .servers = 2, .cpus = 2 },
+	{ "finish", "the server ends the channel while a thread sends oneways",
+	  .oneways = 3, .cpus = 2, .ends = true },
 	{ "all", "two channels, two serving threads, spinning, migration, callers that stop waiting",
 	  .channels = 2, .clients = 1, .calls = 3, .servers = 2, .slots = 1, .cpus = 2,
 	  .budget = 2000, .migrates = true, .abandons = true, .events = 1, .joins = true },
@@ -70,10 +81,19 @@ static struct channel_callee callees[CHANNELS];
 
 /* What the serving threads wait for beside calls: events of the bus, their end, and the number of
  * channels. */
-static atomic_uint event, stop, generation;
+static atomic_uint event, stop, generation, bell;
 /* The server has ended its channels. */
 static atomic_uint closed;
 static atomic_uint clients_left, events_taken;
+/* Oneways that were sent and served, and the next one of each channel. */
+static atomic_uint oneways_sent, oneways_taken;
+static unsigned int oneways_next[CHANNELS];
+/* The client has seen the end of the channel after its last oneway. */
+static bool saw_end;
+/* The turn of the object of each channel, as in turn.c. */
+static atomic_uint turns[CHANNELS];
+#define TAKEN	1U
+#define SKIPPED 2U
 /* A call's number is its place here. */
 static unsigned int n_calls, times_served[MAX_CALLS];
 /* What its caller made of it. */
@@ -169,6 +189,92 @@ static void client(uintptr_t channel)
 	}
 }
 
+/* --- Oneways ------------------------------------------------------------------------------ */
+
+static void send_oneway(struct channel_caller *caller, uint32_t number)
+{
+	uint32_t size = now->large ? CHANNEL_DATA_MAX : 20, taken;
+	uint8_t data[CHANNEL_DATA_MAX];
+	uint8_t *payload;
+
+	__builtin_memset(data, (int)number, size);
+	do {
+		taken = atomic_load(&oneways_taken);
+		payload = channel_reserve_oneway(caller, size);
+		if (!payload)
+			channel_sleep(&oneways_taken, taken, 0);
+	} while (!payload);
+	memcpy(payload, data, size);
+	atomic_fetch_add(&oneways_sent, 1);
+	channel_send_oneway(caller, 1, number, size);
+	saw_end = atomic_load(&caller->peer->ended);
+}
+
+static void sender(uintptr_t channel)
+{
+	unsigned int all = now->oneways * (now->channels ? now->channels : 1);
+	uint32_t taken;
+
+	for (uint32_t i = 0; i < now->oneways && !saw_end; i++)
+		send_oneway(&callers[channel], i);
+	while (!now->ends && (taken = atomic_load(&oneways_taken)) != all)
+		channel_sleep(&oneways_taken, taken, 0);
+	if (atomic_fetch_add(&clients_left, ~0U) == 1) {
+		atomic_store(&stop, 1);
+		wake_all(&stop);
+	}
+}
+
+static bool enter_turn(atomic_uint *turn)
+{
+	uint32_t state = atomic_load(turn);
+
+	while (!atomic_compare_exchange_weak_explicit(turn, &state,
+						      state ? state | SKIPPED : TAKEN,
+						      memory_order_seq_cst, memory_order_relaxed))
+		;
+	return !state;
+}
+
+static void leave_turn(atomic_uint *turn)
+{
+	uint32_t state = TAKEN;
+
+	while (!atomic_compare_exchange_weak_explicit(turn, &state, 0, memory_order_seq_cst,
+						      memory_order_relaxed))
+		;
+	if (!(state & SKIPPED))
+		return;
+	atomic_fetch_add(&bell, 1);
+	channel_wake(&bell, 1);
+}
+
+/* Serves at most two, like TURN_MAX. */
+static void take_some(struct channel_callee *callee, unsigned int n)
+{
+	uint8_t data[CHANNEL_DATA_MAX];
+	struct channel_taken taken;
+
+	while (n-- && channel_take_oneway(callee, 1, data, &taken) == 1) {
+		CHECK(taken.code < now->oneways && data[0] == (uint8_t)taken.code);
+		CHECK(data[taken.size - 1] == (uint8_t)taken.code);
+		CHECK(taken.code == oneways_next[callee - callees]++);
+		atomic_fetch_add(&oneways_taken, 1);
+		wake_all(&oneways_taken);
+	}
+}
+
+static bool serve_oneways(struct channel_callee *callee)
+{
+	atomic_uint *turn = &turns[callee - callees];
+
+	if (!channel_has_oneway(callee, 1) || !enter_turn(turn))
+		return false;
+	take_some(callee, 2);
+	leave_turn(turn);
+	return true;
+}
+
 /* --- Servers ------------------------------------------------------------------------------ */
 
 static void serve_call(struct channel_callee *callee, const struct channel_taken *taken,
@@ -221,7 +327,7 @@ static void server(uintptr_t unused)
 	struct channel_wait wait = {
 		.callees = known,
 		.tails = tails,
-		.words = { &event, &stop, &generation },
+		.words = { &event, &stop, now->oneways ? &bell : &generation },
 		.spin = &spin,
 	};
 
@@ -229,10 +335,16 @@ static void server(uintptr_t unused)
 	while (!atomic_load(&stop)) {
 		bool served = take_event();
 
-		wait.values[2] = atomic_load(&generation);
+		wait.values[2] = atomic_load(now->oneways ? &bell : &generation);
 		wait.n = now->comes_late ? 1 + wait.values[2] : now->channels ? now->channels : 1;
 		for (unsigned int i = 0; i < wait.n && !served; i++) {
 			tails[i] = atomic_load(&callees[i].peer->tail);
+			if (now->oneways && serve_oneways(&callees[i])) {
+				wait.last = &callees[i];
+				wait.last_slot = CHANNEL_ONEWAYS;
+				served = true;
+				break;
+			}
 			switch (channel_take(&callees[i], data, &taken)) {
 			case 1:
 				serve_call(&callees[i], &taken, data);
@@ -256,6 +368,7 @@ static void closer(uintptr_t unused)
 	(void)unused;
 	atomic_store(&closed, 1);
 	channel_end(&callees[0]);
+	take_some(&callees[0], ~0U);
 }
 
 static void bus(uintptr_t unused)
@@ -286,7 +399,9 @@ static void set_up(void)
 	memset(times_served, 0, sizeof(times_served));
 	n_calls = 0;
 	closed = event = stop = generation = events_taken = 0;
-	clients_left = channels * now->clients + (now->events != 0);
+	oneways_sent = oneways_taken = bell = 0;
+	saw_end = false;
+	clients_left = channels * (now->clients + (now->oneways != 0)) + (now->events != 0);
 	for (unsigned int i = 0; i < channels; i++) {
 		callers[i] = (struct channel_caller){
 			.own = &shared.requests[i],
@@ -298,6 +413,13 @@ static void set_up(void)
 			.own = &shared.replies[i],
 			.peer = &shared.requests[i],
 		};
+		turns[i] = oneways_next[i] = 0;
+		/* The next but one does not fit before the end of the ring. */
+		if (now->oneways)
+			callers[i].sent = shared.requests[i].sent = callees[i].drained =
+				shared.replies[i].drained = CHANNEL_RING_SIZE - 64;
+		if (now->oneways)
+			model_spawn("sender", sender, i);
 	}
 	for (unsigned int i = 0; i < channels; i++)
 		for (unsigned int j = 0; j < now->clients; j++)
@@ -330,7 +452,7 @@ static void check_nothing_left(unsigned int channel)
 	CHECK(free_slots == now->slots);
 	CHECK(callers[channel].lost == 0);
 	CHECK(callees[channel].busy == 0);
-	CHECK(shared.replies[channel].waiting == 0);
+	CHECK((shared.replies[channel].waiting & CHANNEL_SLEEPERS) == 0);
 }
 
 void scenario_run(const struct scenario *scenario, const struct shim_policy *policy)
@@ -344,4 +466,6 @@ void scenario_run(const struct scenario *scenario, const struct shim_policy *pol
 		CHECK(fates[i] == ABANDONED ? times_served[i] <= 1 :
 					      times_served[i] == (fates[i] == SERVED));
 	CHECK(events_taken == now->events);
+	/* The client sends a drain if it sees the end. */
+	CHECK(saw_end || oneways_taken == oneways_sent);
 }

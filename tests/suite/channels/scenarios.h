@@ -24,6 +24,8 @@ struct scenario {
 	bool ends;	 /* the server ends the channel meanwhile */
 	bool joins;	 /* handlers ask their callers to join */
 	bool withdraws;	 /* clients that wait for a limited time withdraw their calls */
+	unsigned int oneways; /* of a thread of each channel */
+	bool large;	      /* oneways that fill the ring */
 };
 
 /* NULL behind the last. */

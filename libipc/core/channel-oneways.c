@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The server's side of direct channels: oneways. See channel-served.h for the rules, and turn.h for
+ * their order with oneways of the bus.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "channel-served.h"
+#include "entry.h"
+#include "loop.h"
+
+/* Maximum of oneways of a turn. Then calls and other events come first. */
+#define TURN_MAX 16U
+
+static struct served *served_of_event(const struct ipcbus_event *event)
+{
+	return (struct served *)(uintptr_t)event->label;
+}
+
+void channel_event(struct served *served, struct ipcbus_event *event)
+{
+	refs_take(&served->refs);
+	*event = (struct ipcbus_event){
+		.kind = CHANNEL_EVENT,
+		.cookie = served->cookie,
+		.label = (uintptr_t)served,
+	};
+}
+
+void channel_event_drop(struct ipc *ipc, const struct ipcbus_event *event)
+{
+	if (event->kind == CHANNEL_EVENT)
+		served_unref(served_of_event(event));
+	else if (ipc && !ipc->foreign)
+		event_refuse(ipc, event);
+}
+
+void channels_look_again(struct ipc *ipc)
+{
+	struct channels *channels = atomic_load(&ipc->channels);
+
+	atomic_fetch_add(&channels->bell, 1);
+	channel_wake(&channels->bell, 1);
+}
+
+/* --- Serving ---------------------------------------------------------------------------- */
+
+static void to_event(struct thread *t, const struct served *served,
+		     const struct channel_taken *taken, void *buffer, struct ipcbus_event *event)
+{
+	*event = (struct ipcbus_event){
+		.kind = IPCBUS_EVENT_ONEWAY,
+		/* For ipc_call_pidfd(). */
+		.call = CALL_OF(served->id, CHANNEL_ONEWAYS, 0),
+		.cookie = served->cookie,
+		.code = taken->code,
+		.thread = t->number,
+		.pid = (uint32_t)served->pid,
+		.uid = served->uid,
+		.gid = served->gid,
+	};
+	channel_buffer_event(t, buffer, taken->size, event);
+}
+
+/* The bus drops queued oneways of an object that ends, so those of channels are dropped as well. */
+static bool object_ended(struct ipc *ipc, struct served *served)
+{
+	uint64_t ends = atomic_load(&ipc->forced_ends);
+
+	if (likely(ends == served->forced_ends))
+		return false;
+	if (object_has_ended(ipc, served->cookie))
+		return true;
+	served->forced_ends = ends;
+	return false;
+}
+
+/* Serves at most max oneways, and none at or after the position until. */
+static void serve_some(struct thread *t, struct served *served, uint32_t until, unsigned int max,
+		       const struct turn_frame *frame)
+{
+	uint32_t epoch = atomic_load_explicit(&served->epoch, memory_order_relaxed);
+
+	while (max-- && !frame->kept && !unlikely(t->ipc->foreign)) {
+		uint32_t left = until - atomic_load_explicit(&served->callee.drained,
+							     memory_order_relaxed);
+		struct channel_taken taken;
+		struct ipcbus_event event;
+		void *buffer;
+		int r;
+
+		if (!left || left > CHANNEL_RING_SIZE)
+			return;
+		buffer = channel_buffer_get(t);
+		/* Without memory the oneways stay in the channel. */
+		if (unlikely(!buffer))
+			return;
+		r = channel_take_oneway(&served->callee, epoch, buffer, &taken);
+		if (r <= 0 || object_ended(t->ipc, served)) {
+			channel_buffer_put(t, buffer);
+			if (r)
+				served_drop_oneways(served);
+			return;
+		}
+		to_event(t, served, &taken, buffer, &event);
+		dispatch_serve(t, &event);
+	}
+}
+
+/* Serves all that the client has sent, except oneways that must wait for a fence. */
+static void serve_rest(struct thread *t, struct served *served, const struct turn_frame *frame)
+{
+	serve_some(t, served, channel_sent(&served->callee), UINT_MAX, frame);
+	if (!frame->kept && atomic_load(&served->dying) &&
+	    channel_sent(&served->callee) == atomic_load(&served->callee.drained))
+		served_remove(served);
+}
+
+/* Returns the channel of a message of the client that sent it, with a reference, or NULL. */
+static struct served *served_by_switch(struct thread *t, const struct ipcbus_event *event,
+				       uint32_t *ret_number)
+{
+	struct served *served;
+	struct channel_ref ref;
+
+	if (event->object_count || event->data_size != sizeof(ref))
+		return NULL;
+	memcpy(&ref, device_at(&t->ipc->device, event->offset), sizeof(ref));
+	if (ref.id >= 1U << ID_BITS)
+		return NULL;
+	served = served_find(t->ipc->channels, (uint32_t)ref.id);
+	if (served && (served->uid != event->uid || served->pid != (pid_t)event->pid ||
+		       served->cookie != event->cookie)) {
+		served_unref(served);
+		return NULL;
+	}
+	*ret_number = ref.number;
+	return served;
+}
+
+static void serve_switch(struct thread *t, const struct ipcbus_event *event,
+			 const struct turn_frame *frame)
+{
+	uint32_t number;
+	struct served *served = served_by_switch(t, event, &number);
+
+	if (served && event->code == CHANNEL_DRAIN) {
+		serve_some(t, served, number, UINT_MAX, frame);
+	} else if (served) {
+		atomic_store(&served->epoch, number);
+		if (atomic_load(&served->ended))
+			serve_rest(t, served, frame);
+		else
+			turn_skip(frame->object);
+	}
+	if (served)
+		served_unref(served);
+	if (frame->kept)
+		return;
+	event_refuse(t->ipc, event);
+	thread_release_next(t, event->buffer);
+}
+
+void channel_serve_oneways(struct thread *t, const struct ipcbus_event *event,
+			   const struct turn_frame *frame)
+{
+	struct served *served;
+
+	if (event->kind != CHANNEL_EVENT) {
+		serve_switch(t, event, frame);
+		return;
+	}
+	served = served_of_event(event);
+	if (unlikely(atomic_load(&served->ended))) {
+		serve_rest(t, served, frame);
+	} else {
+		serve_some(t, served, channel_sent(&served->callee), TURN_MAX, frame);
+		/* A handler that serves may not look at the channel again soon. */
+		if (unlikely(t->depth > 1) && !frame->kept)
+			turn_skip(frame->object);
+	}
+	if (!frame->kept)
+		served_unref(served);
+}
+
+/* --- The end ---------------------------------------------------------------------------- */
+
+void served_drop_oneways(struct served *served)
+{
+	atomic_store(&served->callee.drained, channel_sent(&served->callee));
+	served_end(served);
+}
+
+static struct served *served_of_work(struct backlog_work *work)
+{
+	return (struct served *)((char *)work - offsetof(struct served, work));
+}
+
+static void run(struct thread *t, struct backlog_work *work)
+{
+	struct served *served = served_of_work(work);
+	struct ipc_object *object = object_from_cookie(t->ipc, served->cookie);
+	struct ipcbus_event event;
+
+	atomic_store(&served->queued, false);
+	if (object) {
+		thread_enter(t);
+		channel_event(served, &event);
+		turn_run_or_park(t, object, &event);
+		thread_leave_handler(t);
+	} else if (atomic_load(&served->dying)) {
+		served_remove(served);
+	}
+	ipc_object_unref(object);
+	served_unref(served);
+}
+
+static void drop(struct ipc *ipc, struct backlog_work *work)
+{
+	(void)ipc;
+	served_unref(served_of_work(work));
+}
+
+void served_finish(struct served *served)
+{
+	if (channel_sent(&served->callee) == atomic_load(&served->callee.drained)) {
+		if (atomic_load(&served->dying))
+			served_remove(served);
+		return;
+	}
+	if (atomic_exchange(&served->queued, true))
+		return;
+	refs_take(&served->refs);
+	served->work = (struct backlog_work){ .run = run, .drop = drop };
+	backlog_add(served->channels->ipc, &served->work, /* wake= */ true);
+}

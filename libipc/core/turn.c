@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+/* Turns: see turn.h. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "call.h"
+#include "channel-server.h"
+#include "entry.h"
+#include "loop.h"
+#include "object.h"
+
+/* A parked event. */
+struct turn_item {
+	struct backlog_work base;	/* once it has the turn */
+	struct turn_item *next;
+	struct ipc_object *object;	/* a reference, while in the backlog */
+	struct ipcbus_event event;
+};
+
+/* --- Taking and leaving --------------------------------------------------------------- */
+
+static bool take(struct turn *turn, unsigned int if_taken)
+{
+	unsigned int state = atomic_load_explicit(&turn->state, memory_order_relaxed);
+
+	for (;;) {
+		unsigned int next = state & TURN_TAKEN ? state | if_taken : state | TURN_TAKEN;
+
+		if (atomic_compare_exchange_weak(&turn->state, &state, next))
+			return !(state & TURN_TAKEN);
+	}
+}
+
+bool turn_enter(struct ipc_object *object)
+{
+	return take(&object->turn, TURN_SKIPPED);
+}
+
+void turn_skip(struct ipc_object *object)
+{
+	atomic_fetch_or(&object->turn.state, TURN_SKIPPED);
+}
+
+static struct turn_item *unpark(struct ipc_object *object)
+{
+	struct turn *turn = &object->turn;
+	struct turn_item *item;
+
+	ipc_lock(object->ipc);
+	item = turn->parked;
+	turn->parked = item->next;
+	if (!turn->parked)
+		atomic_fetch_and(&turn->state, ~TURN_PARKED);
+	ipc_unlock(object->ipc);
+	return item;
+}
+
+void turn_leave(struct ipc_object *object)
+{
+	unsigned int state = TURN_TAKEN;
+	struct turn_item *item;
+
+	while (!atomic_compare_exchange_weak(&object->turn.state, &state, 0)) {
+		if (!(state & TURN_PARKED))
+			continue;
+		item = unpark(object);
+		item->object = ipc_object_ref(object);
+		backlog_add(object->ipc, &item->base, /* wake= */ true);
+		return;
+	}
+	if (state & TURN_SKIPPED)
+		channels_look_again(object->ipc);
+}
+
+/* --- Parking ---------------------------------------------------------------------------- */
+
+static void item_free(struct ipc *ipc, struct turn_item *item)
+{
+	ipc_object_unref(item->object);
+	channel_event_drop(ipc, &item->event);
+	free(item);
+}
+
+static void run(struct thread *t, struct backlog_work *work)
+{
+	struct turn_item *item = (struct turn_item *)work;
+
+	/* It counts as an event: see thread.h. */
+	thread_enter(t);
+	turn_run(t, item->object, &item->event);
+	thread_leave_handler(t);
+	ipc_object_unref(item->object);
+	free(item);
+}
+
+static void drop(struct ipc *ipc, struct backlog_work *work)
+{
+	item_free(ipc, (struct turn_item *)work);
+}
+
+static struct turn_item *item_new(const struct ipcbus_event *event)
+{
+	struct turn_item *item = malloc(sizeof(*item));
+
+	if (item)
+		*item = (struct turn_item){
+			.base = { .run = run, .drop = drop },
+			.event = *event,
+		};
+	return item;
+}
+
+static void lose(struct thread *t, struct ipc_object *object, const struct ipcbus_event *event)
+{
+	channel_event_drop(t->ipc, event);
+	thread_release_next(t, event->buffer);
+	if (object->type->lost)
+		object->type->lost(object, -ENOMEM);
+}
+
+/* Parks the item, or takes the turn for it. */
+static bool take_or_park(struct ipc_object *object, struct turn_item *item)
+{
+	struct turn_item **last = &object->turn.parked;
+	bool taken;
+
+	ipc_lock(object->ipc);
+	taken = take(&object->turn, TURN_PARKED);
+	if (!taken) {
+		while (*last)
+			last = &(*last)->next;
+		*last = item;
+	}
+	ipc_unlock(object->ipc);
+	return taken;
+}
+
+void turn_run_or_park(struct thread *t, struct ipc_object *object,
+		      const struct ipcbus_event *event)
+{
+	struct turn_item *item;
+
+	if (!take(&object->turn, 0)) {
+		item = item_new(event);
+		if (!item) {
+			lose(t, object, event);
+			return;
+		}
+		if (!take_or_park(object, item))
+			return;
+		free(item);
+	}
+	turn_run(t, object, event);
+}
+
+/* Parks an event that is not done: it goes on when the call that has the turn is released. */
+static void park_first(struct thread *t, struct ipc_object *object,
+		       const struct ipcbus_event *event)
+{
+	struct turn_item *item = item_new(event);
+
+	if (!item) {
+		lose(t, object, event);
+		return;
+	}
+	ipc_lock(object->ipc);
+	item->next = object->turn.parked;
+	object->turn.parked = item;
+	atomic_fetch_or(&object->turn.state, TURN_PARKED);
+	ipc_unlock(object->ipc);
+}
+
+void turn_done(struct ipc_object *object)
+{
+	struct turn_item *item;
+
+	while ((item = object->turn.parked)) {
+		object->turn.parked = item->next;
+		item_free(object->ipc, item);
+	}
+}
+
+/* --- Running ---------------------------------------------------------------------------- */
+
+void turn_run(struct thread *t, struct ipc_object *object, const struct ipcbus_event *event)
+{
+	struct turn_frame frame = { .outer = t->turn, .object = object, .depth = t->depth };
+
+	t->turn = &frame;
+	if (channel_has_event(event)) {
+		frame.event = event;
+		channel_serve_oneways(t, event, &frame);
+	} else {
+		dispatch_serve(t, event);
+	}
+	t->turn = frame.outer;
+	/* In a forked child the turn is the parent's. */
+	if (!frame.kept && !t->ipc->foreign)
+		turn_leave(object);
+}
+
+bool turn_keep(struct thread *t, const struct ipc_call *call)
+{
+	struct turn_frame *frame = t->turn;
+
+	/* Not for a nested call within a handler of the turn. */
+	if (!frame || frame->kept || frame->depth != t->depth || frame->object != call->object ||
+	    !call->oneway || call->detached)
+		return false;
+	if (frame->event)
+		park_first(t, frame->object, frame->event);
+	frame->kept = true;
+	return true;
+}

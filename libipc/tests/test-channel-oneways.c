@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Oneways through direct channels: order with oneways of the bus, one at a time, and nothing lost.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "channel-run.h"
+#include "core/call.h"
+#include "core/channel-client.h"
+#include "core/channel-server.h"
+
+/* Methods of the server. */
+enum { LOG = 1, LOG_KEEP, LOG_SLOWLY, GET, END_OBJECT, STOP_SERVING, HANG };
+
+#define SENDERS 8U
+#define PADDING 6000U	/* too large for a channel */
+
+struct entry {
+	uint32_t sender;
+	uint32_t number;
+};
+
+/* What the server has seen. */
+struct seen {
+	uint32_t next[SENDERS];	/* number of the next oneway of each sender */
+	uint32_t total;
+	uint32_t by_channel;
+	uint32_t wrong;		/* out of order, or concurrent */
+};
+
+/* --- The server -------------------------------------------------------------------------- */
+
+static struct seen seen;
+static atomic_uint running;
+
+/* The handlers of the object's oneways never run concurrently, so they need no lock. */
+static void log_entry(const struct ipc_call *call, const struct ipc_raw_message *message)
+{
+	struct entry entry;
+
+	memcpy(&entry, message->data, sizeof(entry));
+	if (entry.sender >= SENDERS || entry.number != seen.next[entry.sender]++)
+		seen.wrong++;
+	seen.total++;
+	seen.by_channel += is_channel_call(call->number);
+}
+
+static void *release_later(void *call)
+{
+	usleep(200);
+	atomic_fetch_sub(&running, 1);
+	ipc_call_unref(call);
+	return NULL;
+}
+
+/* The oneway lasts longer than its handler. */
+static int keep(struct ipc_call *call)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, release_later, ipc_call_ref(call)))
+		_exit(1);
+	pthread_detach(thread);
+	return 0;
+}
+
+static int serve_oneway(struct ipc_call *call, const struct ipc_raw_message *message)
+{
+	if (message->code == HANG) {
+		sleep(1000);
+		return 0;
+	}
+	if (atomic_fetch_add(&running, 1))
+		seen.wrong++;
+	log_entry(call, message);
+	if (message->code == LOG_KEEP)
+		return keep(call);
+	if (message->code == LOG_SLOWLY)
+		usleep(300);
+	atomic_fetch_sub(&running, 1);
+	return 0;
+}
+
+static int serve(struct ipc_call *call, const struct ipc_raw_message *message, void *userdata)
+{
+	(void)userdata;
+	switch (message->code) {
+	case GET:
+		return ipc_raw_reply(call, &(struct ipc_raw_message){ .data = &seen,
+								      .size = sizeof(seen) });
+	case END_OBJECT:
+		ipc_object_end(call->object);
+		return reply_number(call, 0);
+	case STOP_SERVING:
+		ipc_stop(call->ipc);
+		return reply_number(call, 0);
+	default:
+		return serve_oneway(call, message);
+	}
+}
+
+static const struct ipc_raw_ops log_ops = { .serve = serve };
+
+/* --- Clients ----------------------------------------------------------------------------- */
+
+static int send_to(struct ipc_proxy *to, uint32_t code, const void *data, size_t size,
+		   struct ipc_raw_entry *entry)
+{
+	/* Waits for space. */
+	const struct ipc_options options = { .timeout_usec = 20000000 };
+	const struct ipc_raw_message message = {
+		.code = code, .data = data, .size = size, .entries = entry, .n_entries = !!entry,
+	};
+
+	return ipc_raw_oneway(to, &message, &options);
+}
+
+static int log_small(uint32_t sender, uint32_t number)
+{
+	struct entry entry = { sender, number };
+
+	return send_to(proxy, LOG, &entry, sizeof(entry), NULL);
+}
+
+static struct seen get_seen(void)
+{
+	struct ipc_raw_message *reply;
+	struct seen result;
+
+	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = GET }, NULL, &reply,
+				      NULL), 0);
+	memcpy(&result, reply->data, sizeof(result));
+	ipc_raw_free(reply);
+	return result;
+}
+
+static struct seen wait_for_total(uint32_t total)
+{
+	struct seen result = get_seen();
+
+	for (int i = 0; i < 3000 && result.total < total; i++) {
+		usleep(10000);
+		result = get_seen();
+	}
+	ck_assert_uint_eq(result.total, total);
+	ck_assert_uint_eq(result.wrong, 0);
+	return result;
+}
+
+START_TEST(oneways_open_a_channel)
+{
+	begin_ops(1, "1", &log_ops);
+	for (uint32_t i = 0; i < 100; i++)
+		ck_assert_int_eq(log_small(0, i), 0);
+	ck_assert_uint_ge(wait_for_total(100).by_channel, 100 - CHANNEL_AFTER);
+	end();
+}
+END_TEST
+
+START_TEST(large_oneways_keep_their_place)
+{
+	uint8_t large[PADDING] = { 0 };
+	struct entry entry = { 0, 0 };
+	struct seen result;
+
+	begin_ops(2, "1", &log_ops);
+	for (; entry.number < 2000; entry.number++) {
+		memcpy(large, &entry, sizeof(entry));
+		ck_assert_int_eq(send_to(proxy, LOG, large,
+					 entry.number % 50 == 49 ? PADDING : sizeof(entry), NULL),
+				 0);
+	}
+	result = wait_for_total(2000);
+	ck_assert_uint_gt(result.by_channel, 500);
+	ck_assert_uint_lt(result.by_channel, 2000 - 40);
+	end();
+}
+END_TEST
+
+START_TEST(kept_oneway_delays_the_next)
+{
+	struct entry entry = { 0, 0 };
+
+	begin_ops(2, "1", &log_ops);
+	for (; entry.number < 1000; entry.number++)
+		ck_assert_int_eq(send_to(proxy, entry.number % 7 ? LOG : LOG_KEEP, &entry,
+					 sizeof(entry), NULL), 0);
+	ck_assert_uint_gt(wait_for_total(1000).by_channel, 100);
+	end();
+}
+END_TEST
+
+/* More than the ring holds. */
+START_TEST(full_ring_uses_the_bus)
+{
+	begin_ops(1, "1", &log_ops);
+	for (uint32_t i = 0; i < 50; i++)
+		ck_assert_int_eq(log_small(0, i), 0);
+	wait_for_total(50);
+	kill(server, SIGSTOP);
+	for (uint32_t i = 50; i < 1000; i++)
+		ck_assert_int_eq(log_small(0, i), 0);
+	kill(server, SIGCONT);
+	ck_assert_uint_lt(wait_for_total(1000).by_channel, 950);
+	end();
+}
+END_TEST
+
+START_TEST(oneways_of_a_client_that_closed_are_served)
+{
+	begin_ops(1, "1", &log_ops);
+	for (uint32_t i = 0; i < 50; i++)
+		ck_assert_int_eq(log_small(0, i), 0);
+	wait_for_total(50);
+	kill(server, SIGSTOP);
+	for (uint32_t i = 50; i < 150; i++)
+		ck_assert_int_eq(log_small(0, i), 0);
+	connect_again();
+	kill(server, SIGCONT);
+	wait_for_total(150);
+	end();
+}
+END_TEST
+
+/* Oneways in the ring wait for those that the client sent through the bus before. */
+START_TEST(oneways_of_a_dead_client_are_served_in_order)
+{
+	pid_t client;
+	int status;
+
+	begin_ops(1, "1", &log_ops);
+	kill(server, SIGCONT);
+	client = fork();
+	if (!client) {
+		uint8_t large[PADDING] = { 0 };
+
+		connect_again();
+		for (uint32_t i = 0; i < 50; i++)
+			if (log_small(1, i) < 0)
+				_exit(1);
+		wait_for_total(50);
+		kill(server, SIGSTOP);
+		for (uint32_t i = 50; i < 150; i++) {
+			struct entry entry = { 1, i };
+
+			memcpy(large, &entry, sizeof(entry));
+			if (send_to(proxy, LOG_SLOWLY, large, i % 60 ? 8 : PADDING, NULL) < 0)
+				_exit(1);
+		}
+		kill(getpid(), SIGKILL);
+	}
+	waitpid(client, &status, 0);
+	ck_assert(WIFSIGNALED(status));
+	kill(server, SIGCONT);
+	wait_for_total(150);
+	end();
+}
+END_TEST
+
+START_TEST(dead_server_is_noticed)
+{
+	int r = 0;
+
+	begin_ops(1, "1", &log_ops);
+	for (uint32_t i = 0; i < 50; i++)
+		ck_assert_int_eq(log_small(0, i), 0);
+	wait_for_total(50);
+	kill(server, SIGKILL);
+	usleep(50000);
+	for (uint32_t i = 0; i < 5 && r == 0; i++) {
+		r = log_small(0, i);
+		usleep(30000);
+	}
+	/* The object is the manager. */
+	ck_assert_int_eq(r, -ENOTCONN);
+	end();
+}
+END_TEST
+
+START_TEST(ended_object_is_noticed)
+{
+	begin_ops(1, "1", &log_ops);
+	for (uint32_t i = 0; i < 50; i++)
+		ck_assert_int_eq(log_small(0, i), 0);
+	get(END_OBJECT);
+	ck_assert_int_eq(log_small(0, 50), -ENOTCONN);
+	end();
+}
+END_TEST
+
+START_TEST(stop_ends_channels_and_oneways_go_on)
+{
+	begin_ops(1, "1", &log_ops);
+	for (uint32_t i = 0; i < 600; i++) {
+		ck_assert_int_eq(log_small(0, i), 0);
+		if (i == 300)
+			get(STOP_SERVING);
+	}
+	wait_for_total(600);
+	end();
+}
+END_TEST
+
+/* A handler that hangs does not stop calls, if there is another thread. */
+START_TEST(long_handler_delays_only_oneways)
+{
+	begin_ops(2, "1", &log_ops);
+	for (uint32_t i = 0; i < 50; i++)
+		ck_assert_int_eq(log_small(0, i), 0);
+	wait_for_total(50);
+	ck_assert_int_eq(send_to(proxy, HANG, "", 1, NULL), 0);
+	for (uint32_t i = 0; i < 100; i++) {
+		ck_assert_int_eq(log_small(0, i), 0);
+		ck_assert_uint_eq(get_seen().total, 50);
+	}
+	end();
+}
+END_TEST
+
+/* --- All together ------------------------------------------------------------------------ */
+
+#define CLIENTS	2U
+#define THREADS 3U
+#define MESSAGES 1500U
+
+static struct ipc_object *sent_object;
+
+static void *send_mixed(void *number)
+{
+	uint32_t sender = (uint32_t)(uintptr_t)number;
+	unsigned int seed = sender + 1;
+	struct entry entry = { sender, 0 };
+	uint8_t data[PADDING] = { 0 };
+
+	for (; entry.number < MESSAGES; entry.number++) {
+		struct ipc_raw_entry object = { .type = IPC_RAW_OBJECT, .object = sent_object };
+		unsigned int dice = (unsigned int)rand_r(&seed) % 200;
+		uint32_t code = dice < 8 ? LOG_KEEP : dice < 12 ? LOG_SLOWLY : LOG;
+
+		memcpy(data, &entry, sizeof(entry));
+		if (send_to(proxy, code, data, dice % 60 == 1 ? PADDING : 8 + dice,
+			    dice % 80 == 2 ? &object : NULL) < 0)
+			_exit(1);
+		if (dice == 100)
+			usleep(1000);
+		/* If the server never catches up, nearly all oneways use the bus. */
+		while (entry.number % 64 == 63 && get_seen().next[sender] + 32 < entry.number)
+			usleep(500);
+	}
+	return NULL;
+}
+
+static void run_client(uint32_t first)
+{
+	pthread_t threads[THREADS];
+
+	connect_again();
+	/* Oneways would not wait for a busy server. */
+	for (unsigned int i = 0; i < CHANNEL_AFTER; i++)
+		get_seen();
+	if (ipc_raw_object_new(ipc, &log_ops, NULL, &sent_object) < 0)
+		_exit(1);
+	for (uintptr_t i = 0; i < THREADS; i++)
+		if (pthread_create(&threads[i], NULL, send_mixed, (void *)(first + i)))
+			_exit(1);
+	for (unsigned int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	ipc_object_unref(sent_object);
+	ipc_proxy_unref(proxy);
+	ipc_unref(ipc);
+	_exit(0);
+}
+
+static void check_all_together(unsigned int threads, const char *channels)
+{
+	pid_t clients[CLIENTS];
+	struct seen result;
+	int status;
+
+	begin_ops(threads, channels, &log_ops);
+	for (uint32_t i = 0; i < CLIENTS; i++) {
+		clients[i] = fork();
+		if (!clients[i])
+			run_client(i * THREADS);
+	}
+	for (uint32_t i = 0; i < CLIENTS; i++) {
+		waitpid(clients[i], &status, 0);
+		ck_assert_int_eq(status, 0);
+	}
+	result = wait_for_total(CLIENTS * THREADS * MESSAGES);
+	for (uint32_t i = 0; i < CLIENTS * THREADS; i++)
+		ck_assert_uint_eq(result.next[i], MESSAGES);
+	if (channels[0] == '1')
+		ck_assert_uint_gt(result.by_channel, MESSAGES);
+	else
+		ck_assert_uint_eq(result.by_channel, 0);
+	end();
+}
+
+START_TEST(order_holds_for_a_thread) { check_all_together(1, "1"); } END_TEST
+START_TEST(order_holds_for_several_threads) { check_all_together(4, "1"); } END_TEST
+START_TEST(order_holds_without_channels) { check_all_together(4, "0"); } END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("channel-oneways", oneways_open_a_channel, large_oneways_keep_their_place,
+			 kept_oneway_delays_the_next, full_ring_uses_the_bus,
+			 oneways_of_a_client_that_closed_are_served,
+			 oneways_of_a_dead_client_are_served_in_order, dead_server_is_noticed,
+			 ended_object_is_noticed, stop_ends_channels_and_oneways_go_on,
+			 long_handler_delays_only_oneways, order_holds_for_a_thread,
+			 order_holds_for_several_threads, order_holds_without_channels);
+}
