@@ -38,18 +38,22 @@ struct seen {
 /* --- The server -------------------------------------------------------------------------- */
 
 static struct seen seen;
+/* Calls may read it meanwhile. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_uint running;
 
-/* The handlers of the object's oneways never run concurrently, so they need no lock. */
-static void log_entry(const struct ipc_call *call, const struct ipc_raw_message *message)
+static void log_entry(const struct ipc_call *call, const struct ipc_raw_message *message,
+		      bool alone)
 {
 	struct entry entry;
 
 	memcpy(&entry, message->data, sizeof(entry));
-	if (entry.sender >= SENDERS || entry.number != seen.next[entry.sender]++)
+	pthread_mutex_lock(&lock);
+	if (!alone || entry.sender >= SENDERS || entry.number != seen.next[entry.sender]++)
 		seen.wrong++;
 	seen.total++;
 	seen.by_channel += is_channel_call(call->number);
+	pthread_mutex_unlock(&lock);
 }
 
 static void *release_later(void *call)
@@ -77,9 +81,7 @@ static int serve_oneway(struct ipc_call *call, const struct ipc_raw_message *mes
 		sleep(1000);
 		return 0;
 	}
-	if (atomic_fetch_add(&running, 1))
-		seen.wrong++;
-	log_entry(call, message);
+	log_entry(call, message, atomic_fetch_add(&running, 1) == 0);
 	if (message->code == LOG_KEEP)
 		return keep(call);
 	if (message->code == LOG_SLOWLY)
@@ -88,13 +90,22 @@ static int serve_oneway(struct ipc_call *call, const struct ipc_raw_message *mes
 	return 0;
 }
 
+static int reply_seen(struct ipc_call *call)
+{
+	struct seen now;
+
+	pthread_mutex_lock(&lock);
+	now = seen;
+	pthread_mutex_unlock(&lock);
+	return ipc_raw_reply(call, &(struct ipc_raw_message){ .data = &now, .size = sizeof(now) });
+}
+
 static int serve(struct ipc_call *call, const struct ipc_raw_message *message, void *userdata)
 {
 	(void)userdata;
 	switch (message->code) {
 	case GET:
-		return ipc_raw_reply(call, &(struct ipc_raw_message){ .data = &seen,
-								      .size = sizeof(seen) });
+		return reply_seen(call);
 	case END_OBJECT:
 		ipc_object_end(call->object);
 		return reply_number(call, 0);
