@@ -165,12 +165,26 @@ static struct seen wait_for_total(uint32_t total)
 	return result;
 }
 
+static void begin_serving(unsigned int threads)
+{
+	begin_ops(threads, "1", &log_ops);
+	for (unsigned int i = 0; i < CHANNEL_AFTER; i++)
+		get_seen();
+}
+
 START_TEST(oneways_open_a_channel)
 {
+	uint32_t number = 0;
+
 	begin_ops(1, "1", &log_ops);
-	for (uint32_t i = 0; i < 100; i++)
-		ck_assert_int_eq(log_small(0, i), 0);
-	ck_assert_uint_ge(wait_for_total(100).by_channel, 100 - CHANNEL_AFTER);
+	/* If the server is slow, the client tries again later. */
+	for (int i = 0; i < 100; i++) {
+		for (int j = 0; j < 200; j++)
+			ck_assert_int_eq(log_small(0, number++), 0);
+		if (wait_for_total(number).by_channel)
+			break;
+	}
+	ck_assert_uint_gt(get_seen().by_channel, 0);
 	end();
 }
 END_TEST
@@ -181,7 +195,7 @@ START_TEST(large_oneways_keep_their_place)
 	struct entry entry = { 0, 0 };
 	struct seen result;
 
-	begin_ops(2, "1", &log_ops);
+	begin_serving(2);
 	for (; entry.number < 2000; entry.number++) {
 		memcpy(large, &entry, sizeof(entry));
 		ck_assert_int_eq(send_to(proxy, LOG, large,
@@ -199,7 +213,7 @@ START_TEST(kept_oneway_delays_the_next)
 {
 	struct entry entry = { 0, 0 };
 
-	begin_ops(2, "1", &log_ops);
+	begin_serving(2);
 	for (; entry.number < 1000; entry.number++)
 		ck_assert_int_eq(send_to(proxy, entry.number % 7 ? LOG : LOG_KEEP, &entry,
 					 sizeof(entry), NULL), 0);
@@ -211,7 +225,7 @@ END_TEST
 /* More than the ring holds. */
 START_TEST(full_ring_uses_the_bus)
 {
-	begin_ops(1, "1", &log_ops);
+	begin_serving(1);
 	for (uint32_t i = 0; i < 50; i++)
 		ck_assert_int_eq(log_small(0, i), 0);
 	wait_for_total(50);
@@ -226,7 +240,7 @@ END_TEST
 
 START_TEST(oneways_of_a_client_that_closed_are_served)
 {
-	begin_ops(1, "1", &log_ops);
+	begin_serving(1);
 	for (uint32_t i = 0; i < 50; i++)
 		ck_assert_int_eq(log_small(0, i), 0);
 	wait_for_total(50);
@@ -246,7 +260,7 @@ START_TEST(oneways_of_a_dead_client_are_served_in_order)
 	pid_t client;
 	int status;
 
-	begin_ops(1, "1", &log_ops);
+	begin_serving(1);
 	kill(server, SIGCONT);
 	client = fork();
 	if (!client) {
@@ -279,7 +293,7 @@ START_TEST(dead_server_is_noticed)
 {
 	int r = 0;
 
-	begin_ops(1, "1", &log_ops);
+	begin_serving(1);
 	for (uint32_t i = 0; i < 50; i++)
 		ck_assert_int_eq(log_small(0, i), 0);
 	wait_for_total(50);
@@ -297,7 +311,7 @@ END_TEST
 
 START_TEST(ended_object_is_noticed)
 {
-	begin_ops(1, "1", &log_ops);
+	begin_serving(1);
 	for (uint32_t i = 0; i < 50; i++)
 		ck_assert_int_eq(log_small(0, i), 0);
 	get(END_OBJECT);
@@ -308,7 +322,7 @@ END_TEST
 
 START_TEST(stop_ends_channels_and_oneways_go_on)
 {
-	begin_ops(1, "1", &log_ops);
+	begin_serving(1);
 	for (uint32_t i = 0; i < 600; i++) {
 		ck_assert_int_eq(log_small(0, i), 0);
 		if (i == 300)
@@ -322,7 +336,7 @@ END_TEST
 /* A handler that hangs does not stop calls, if there is another thread. */
 START_TEST(long_handler_delays_only_oneways)
 {
-	begin_ops(2, "1", &log_ops);
+	begin_serving(2);
 	for (uint32_t i = 0; i < 50; i++)
 		ck_assert_int_eq(log_small(0, i), 0);
 	wait_for_total(50);

@@ -12,6 +12,8 @@
  *     told the client of the death. On a busy machine the delays of a sleeping thread count too.
  *   - When a client dies, the calls of the other client succeed.
  *   - No call runs twice, and a call that succeeds has run.
+ *   - The oneways of a thread, through the channel or the bus, arrive in order and one at a time.
+ *     A server that has got one of them gets all that follow until its end.
  *   - After each round the descriptors and mappings of the daemon and of the server, and the
  *     driver's counts, are those of before. The daemon prints nothing, so a daemon with the
  *     address sanitizer has no leaks.
@@ -55,6 +57,14 @@
 /* Methods. The request is the number of the call. */
 enum { ECHO = 1, SLEEP, REPLY_LARGE };
 
+/* A oneway. Each thread of each client has a stream of its own. */
+enum { LOG = 10 };
+#define STREAMS (1U << 20)
+struct entry {
+	uint32_t stream;
+	uint32_t number; /* from 1 */
+};
+
 static const char *daemon_path;
 static unsigned long kills = 200, killed, seed = 1;
 static char folder[] = "/tmp/ipcbusd.XXXXXX", bus[64], log_path[64];
@@ -65,6 +75,8 @@ static struct report {
 	atomic_bool failed;
 	char text[500];
 	atomic_uint next; /* number of a call */
+	atomic_uint streams;
+	atomic_ulong oneways, oneways_by_channel;
 	atomic_uchar runs[CALLS];
 	atomic_ulong calls, by_channel;
 	atomic_ulong successes[CLIENTS], deaths, worst_ns;
@@ -128,12 +140,36 @@ static uint64_t now(void)
 
 /* --- The server -------------------------------------------------------------------------- */
 
+static int serve_oneway(const struct ipc_call *call, const struct ipc_raw_message *request)
+{
+	static uint32_t last[STREAMS];
+	static atomic_uint running;
+	struct entry entry;
+	uint32_t *seen;
+
+	if (atomic_fetch_add(&running, 1))
+		fail("two oneways at a time");
+	memcpy(&entry, request->data, sizeof(entry));
+	seen = &last[entry.stream % STREAMS];
+	/* An earlier server may have got the first ones. */
+	if (*seen && entry.number != *seen + 1)
+		fail("oneway %u follows oneway %u", entry.number, *seen);
+	*seen = entry.number;
+	atomic_fetch_add(&report->oneways, 1);
+	if (is_channel_call(call->number))
+		atomic_fetch_add(&report->oneways_by_channel, 1);
+	atomic_fetch_sub(&running, 1);
+	return 0;
+}
+
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
 	static const uint8_t large[LARGE];
 	uint32_t number;
 
 	(void)userdata;
+	if (request->code == LOG)
+		return serve_oneway(call, request);
 	if (request->size != sizeof(number))
 		return -EINVAL;
 	memcpy(&number, request->data, sizeof(number));
@@ -283,11 +319,35 @@ static bool make_call(unsigned int *dice)
 	return true;
 }
 
+/* Returns false when the server is dead. */
+static bool send_oneways(unsigned int *dice, struct entry *entry)
+{
+	uint8_t data[LARGE] = { 0 };
+
+	for (unsigned int n = (unsigned int)rand_r(dice) % 20; n; n--) {
+		const struct ipc_raw_message message = {
+			.code = LOG,
+			.data = data,
+			.size = rand_r(dice) % 256 ? sizeof(*entry) : LARGE,
+		};
+		int r;
+
+		memcpy(data, entry, sizeof(*entry));
+		r = ipc_raw_oneway(proxy, &message, NULL);
+		if (r == 0)
+			entry->number++;
+		else if (r != -EAGAIN)
+			return false;
+	}
+	return true;
+}
+
 static void *make_calls(void *number)
 {
 	unsigned int dice = (unsigned int)((uintptr_t)number * 7919 + (unsigned int)getpid());
+	struct entry entry = { .stream = atomic_fetch_add(&report->streams, 1), .number = 1 };
 
-	while (make_call(&dice))
+	while (make_call(&dice) && send_oneways(&dice, &entry))
 		;
 	return NULL;
 }
@@ -652,9 +712,9 @@ int main(int argc, char **argv)
 	while (killed < kills)
 		play_round();
 	end_daemon();
-	printf("kills: %lu of seed %lu: %lu calls, %lu through channels; %lu calls ended with the "
-	       "server, at most %lu us after the notice\n",
-	       killed, seed, report->calls, report->by_channel, report->deaths,
-	       report->worst_ns / 1000);
+	printf("kills: %lu of seed %lu: %lu calls, %lu through channels; %lu oneways, %lu through "
+	       "channels; %lu calls ended with the server, at most %lu us after the notice\n",
+	       killed, seed, report->calls, report->by_channel, report->oneways,
+	       report->oneways_by_channel, report->deaths, report->worst_ns / 1000);
 	return 0;
 }
