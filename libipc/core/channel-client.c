@@ -67,7 +67,7 @@ struct channel {
 	atomic_uint sent;
 	atomic_uint followed;
 	/* Oneways. Under the lock. */
-	pthread_mutex_t lock;
+	atomic_uint lock;		/* 0: free; 1: taken; 2: threads may sleep */
 	bool in_ring;			/* oneways use the ring; otherwise the bus */
 	bool fenced;			/* no oneway used the bus after the last fence */
 	unsigned int by_bus;		/* small oneways through the bus since a large oneway */
@@ -105,7 +105,6 @@ void channel_close(struct channel *channel)
 		ipc_object_end(channel->life);
 	ipc_object_unref(channel->life);
 	ipc_proxy_unref(channel->door);
-	pthread_mutex_destroy(&channel->lock);
 	free(channel);
 }
 
@@ -194,7 +193,6 @@ static int channel_open(struct ipc_proxy *proxy, const struct ipc_options *optio
 
 	if (!channel)
 		return -ENOMEM;
-	pthread_mutex_init(&channel->lock, NULL);
 	channel->by_bus = BUS_ONEWAYS;
 	channel->owner = getpid();
 	channel->caller.spin.budget_ns = SPIN_NS;
@@ -668,6 +666,23 @@ int channel_call(struct channel *channel, struct request *request)
 
 /* --- Oneways ------------------------------------------------------------------------ */
 
+/* A mutex would cost as much as the rest of a oneway. */
+static inline void lock(struct channel *channel)
+{
+	unsigned int none = 0;
+
+	if (likely(atomic_compare_exchange_strong(&channel->lock, &none, 1)))
+		return;
+	while (atomic_exchange(&channel->lock, 2))
+		channel_sleep(&channel->lock, 2, /* until= */ 0);
+}
+
+static inline void unlock(struct channel *channel)
+{
+	if (unlikely(atomic_exchange(&channel->lock, 0) == 2))
+		channel_wake(&channel->lock, 1);
+}
+
 /* Sends a fence or a drain to the object. */
 static int send_switch_locked(struct channel *channel, const struct request *request,
 			      uint32_t code, uint32_t number)
@@ -779,9 +794,9 @@ int channel_oneway(struct channel *channel, struct request *request)
 	/* The channel has no exchange that would release buffers. */
 	if (unlikely(request->t->n_release))
 		thread_flush(request->t);
-	pthread_mutex_lock(&channel->lock);
+	lock(channel);
 	r = send_locked(channel, request);
-	pthread_mutex_unlock(&channel->lock);
+	unlock(channel);
 	return r;
 }
 
@@ -790,9 +805,9 @@ int channel_use_bus(struct channel *channel, struct request *request)
 	int r;
 
 	channel_fence(channel);
-	pthread_mutex_lock(&channel->lock);
+	lock(channel);
 	r = leave_ring_locked(channel, request);
-	pthread_mutex_unlock(&channel->lock);
+	unlock(channel);
 	return r;
 }
 
@@ -800,8 +815,8 @@ void channel_used_bus(struct channel *channel, const struct request *request)
 {
 	bool small = is_plain(request);
 
-	pthread_mutex_lock(&channel->lock);
+	lock(channel);
 	channel->by_bus = small ? channel->by_bus + 1 : 0;
 	channel->fenced = false;
-	pthread_mutex_unlock(&channel->lock);
+	unlock(channel);
 }

@@ -386,7 +386,8 @@ void channel_send_oneway(struct channel_caller *caller, uint32_t epoch, uint32_t
 	oneway->size = (uint32_t)size;
 	oneway->code = code;
 	caller->sent += needed;
-	atomic_store_explicit(&caller->own->cpu, channel_cpu(), memory_order_relaxed);
+	if (!pending)
+		atomic_store_explicit(&caller->own->cpu, channel_cpu(), memory_order_relaxed);
 	/* Before the caller reads ended: see channel_end(). */
 	atomic_store(&caller->own->sent, caller->sent);
 	atomic_fetch_add(&caller->own->tail, 1);
