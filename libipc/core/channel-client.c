@@ -37,12 +37,13 @@
 #define NO_THREAD      UINT64_MAX
 /* How long the set-up waits for the server. */
 #define OPEN_USEC      ((uint64_t)1000000)
-/* The same after a oneway, which should not wait; and when it tries again if the server is busy. */
+/* The same after a oneway, which should not wait. */
 #define OPEN_ONEWAY_USEC ((uint64_t)5000)
-#define ASK_BUSY_AGAIN 1024U
-/* Messages through the bus after a refusal, before the client asks for a channel again. Each refusal
- * quadruples it: a hostile server can refuse the channel and keep its memory, 128 KB. */
+/* Messages through the bus after a refusal, or if the server is busy, before the client asks for a
+ * channel again. Each refusal quadruples it: a hostile server can refuse the channel and keep its
+ * memory, 128 KB. */
 #define ASK_AGAIN      4096U
+#define ASK_BUSY_AGAIN 1024U
 #define REFUSALS_MAX   9U
 /* Oneways through the bus before the client uses the ring again. */
 #define BUS_ONEWAYS    4U
@@ -218,16 +219,13 @@ static __attribute__((noinline)) struct channel *try_open(struct ipc_proxy *prox
 	int r;
 
 	r = channel_open(proxy, oneway ? &oneway_options : &open_options, &channel);
-	if (oneway && r == -ETIMEDOUT) {
-		atomic_store(&proxy->calls, CHANNEL_AFTER - ASK_BUSY_AGAIN);
-		return NULL;
-	}
 	if (r < 0) {
 		unsigned int refusals = atomic_load(&proxy->refusals);
+		unsigned int again = oneway && r == -ETIMEDOUT ? ASK_BUSY_AGAIN : ASK_AGAIN;
 
 		if (refusals < REFUSALS_MAX)
 			atomic_store(&proxy->refusals, refusals + 1);
-		atomic_store(&proxy->calls, CHANNEL_AFTER - (ASK_AGAIN << 2 * refusals));
+		atomic_store(&proxy->calls, CHANNEL_AFTER - (again << 2 * refusals));
 		return NULL;
 	}
 	atomic_store(&proxy->channel, channel);
