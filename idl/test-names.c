@@ -2,10 +2,10 @@
 /*
  * Names: compared with protoc-c's, and names of this generator.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../tests/run-cases.h"
 #include "names.h"
 
 static struct arena arena;
@@ -157,25 +157,9 @@ END_TEST
 
 int main(void)
 {
-	TCase *tcase = tcase_create("names");
-	Suite *suite = suite_create("names");
-	SRunner *runner;
-	int failed;
-
-	tcase_add_checked_fixture(tcase, NULL, teardown);
-	tcase_add_test(tcase, types_are_called_as_protoc_c_does);
-	tcase_add_test(tcase, c_package_replaces_the_package);
-	tcase_add_test(tcase, ours_are_snake_case);
-	tcase_add_test(tcase, ours_are_valid_whatever_they_are_made_of);
-	tcase_add_test(tcase, numbers_are_fnv_with_the_top_bit);
-	tcase_add_test(tcase, files_lose_their_ending);
-	tcase_add_test(tcase, checks_return_truth);
-	tcase_add_test(tcase, reserved_words_are_found);
-	suite_add_tcase(suite, tcase);
-
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return RUN_CASES("names", NULL, teardown, types_are_called_as_protoc_c_does,
+			 c_package_replaces_the_package, ours_are_snake_case,
+			 ours_are_valid_whatever_they_are_made_of,
+			 numbers_are_fnv_with_the_top_bit, files_lose_their_ending,
+			 checks_return_truth, reserved_words_are_found);
 }

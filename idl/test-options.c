@@ -2,10 +2,10 @@
 /*
  * Options as protobuf-c returns them: as unknown fields, with unchecked bytes.
  */
-#include <check.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "../tests/run-cases.h"
 #include "options.h"
 
 typedef Google__Protobuf__FieldDescriptorProto Field;
@@ -87,22 +87,7 @@ static void teardown(void)
 
 int main(void)
 {
-	TCase *tcase = tcase_create("options");
-	Suite *suite = suite_create("options");
-	SRunner *runner;
-	int failed;
-
-	tcase_add_checked_fixture(tcase, NULL, teardown);
-	tcase_add_test(tcase, an_option_has_its_value);
-	tcase_add_test(tcase, no_options_are_no_error);
-	tcase_add_test(tcase, a_value_of_another_type_is_refused);
-	tcase_add_test(tcase, what_is_unknown_is_refused);
-	tcase_add_test(tcase, other_packages_do_not_matter);
-	suite_add_tcase(suite, tcase);
-
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return RUN_CASES("options", NULL, teardown, an_option_has_its_value,
+			 no_options_are_no_error, a_value_of_another_type_is_refused,
+			 what_is_unknown_is_refused, other_packages_do_not_matter);
 }

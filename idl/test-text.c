@@ -2,11 +2,11 @@
 /*
  * Text: growing, filled comments, quoted comments, parameter lists.
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../tests/run-cases.h"
 #include "text.h"
 
 static struct text text;
@@ -129,24 +129,9 @@ END_TEST
 
 int main(void)
 {
-	TCase *tcase = tcase_create("text");
-	Suite *suite = suite_create("text");
-	SRunner *runner;
-	int failed;
-
-	tcase_add_checked_fixture(tcase, NULL, teardown);
-	tcase_add_test(tcase, it_grows);
-	tcase_add_test(tcase, comments_are_filled);
-	tcase_add_test(tcase, long_words_stay_whole);
-	tcase_add_test(tcase, comments_are_quoted);
-	tcase_add_test(tcase, what_would_end_a_comment_is_pulled_apart);
-	tcase_add_test(tcase, parameters_are_broken_under_their_parenthesis);
-	tcase_add_test(tcase, lines_end_before_the_margin);
-	suite_add_tcase(suite, tcase);
-
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return RUN_CASES("text", NULL, teardown, it_grows, comments_are_filled,
+			 long_words_stay_whole, comments_are_quoted,
+			 what_would_end_a_comment_is_pulled_apart,
+			 parameters_are_broken_under_their_parenthesis,
+			 lines_end_before_the_margin);
 }

@@ -3,11 +3,11 @@
  * Types that contain objects or themselves, and groups, in graphs of message types that are written
  * here as text.
  */
-#include <check.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../tests/run-cases.h"
 #include "types.h"
 
 typedef Google__Protobuf__DescriptorProto Descriptor;
@@ -190,25 +190,8 @@ END_TEST
 
 int main(void)
 {
-	TCase *tcase = tcase_create("types");
-	Suite *suite = suite_create("types");
-	SRunner *runner;
-	int failed;
-
-	tcase_set_timeout(tcase, 60);
-	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_test(tcase, objects_are_seen_at_any_depth);
-	tcase_add_test(tcase, circles_are_seen_and_what_leads_there);
-	tcase_add_test(tcase, groups_are_found);
-	tcase_add_test(tcase, unknown_types_are_refused);
-	tcase_add_test(tcase, doubled_types_are_refused);
-	tcase_add_test(tcase, names_need_a_dot);
-	tcase_add_test(tcase, long_chains_are_no_trouble);
-	suite_add_tcase(suite, tcase);
-
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return RUN_CASES("types", setup, teardown, objects_are_seen_at_any_depth,
+			 circles_are_seen_and_what_leads_there, groups_are_found,
+			 unknown_types_are_refused, doubled_types_are_refused, names_need_a_dot,
+			 long_chains_are_no_trouble);
 }

@@ -2,11 +2,11 @@
 /*
  * The wire format: soundness, depth, and options in unknown fields.
  */
-#include <check.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../tests/run-cases.h"
 #include "google/protobuf/descriptor.pb-c.h"
 #include "wire.h"
 
@@ -115,20 +115,6 @@ END_TEST
 
 int main(void)
 {
-	TCase *tcase = tcase_create("wire");
-	Suite *suite = suite_create("wire");
-	SRunner *runner;
-	int failed;
-
-	tcase_add_test(tcase, well_formed_bytes_are_sound);
-	tcase_add_test(tcase, malformed_bytes_are_not);
-	tcase_add_test(tcase, depth_is_limited);
-	tcase_add_test(tcase, groups_are_left_out);
-	suite_add_tcase(suite, tcase);
-
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return RUN_CASES("wire", NULL, NULL, well_formed_bytes_are_sound, malformed_bytes_are_not,
+			 depth_is_limited, groups_are_left_out);
 }

@@ -3,13 +3,13 @@
  * The files of activated services: valid contents, and the place and text of errors.
  */
 #define _GNU_SOURCE
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "../tests/run-cases.h"
 #include "activation-config.h"
 
 static struct text_problem problem;
@@ -128,20 +128,6 @@ END_TEST
 
 int main(void)
 {
-	TCase *tcase = tcase_create("activation");
-	Suite *suite = suite_create("servicemanager");
-	SRunner *runner;
-	int failed;
-
-	tcase_add_test(tcase, a_program);
-	tcase_add_test(tcase, a_unit);
-	tcase_add_test(tcase, what_is_wrong_is_said);
-	tcase_add_test(tcase, files_are_found_and_names_are_in_one);
-	suite_add_tcase(suite, tcase);
-
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return RUN_CASES("activation", NULL, NULL, a_program, a_unit, what_is_wrong_is_said,
+			 files_are_found_and_names_are_in_one);
 }

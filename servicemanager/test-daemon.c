@@ -4,7 +4,6 @@
  * bus without a manager. The daemon is beside this program.
  */
 #define _GNU_SOURCE
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -23,6 +22,7 @@
 
 #include <ipc/ipc.h>
 
+#include "../tests/run-cases.h"
 #include "servicemanager.ipc.h"
 
 struct daemon {
@@ -381,26 +381,8 @@ END_TEST
 
 int main(void)
 {
-	TCase *tcase = tcase_create("daemon");
-	Suite *suite = suite_create("servicemanager");
-	SRunner *runner;
-	int failed;
-
-	tcase_set_timeout(tcase, 30);
-	tcase_add_test(tcase, it_ends_on_signals);
-	tcase_add_test(tcase, there_is_only_one);
-	tcase_add_test(tcase, wrong_arguments_are_refused);
-	tcase_add_test(tcase, those_who_wait_go_on_waiting);
-	tcase_add_test(tcase, it_comes_back_and_names_do);
-	tcase_add_test(tcase, after_a_start_a_missing_name_is_waited_for);
-	tcase_add_test(tcase, it_can_be_waited_for);
-	tcase_add_test(tcase, it_needs_no_root);
-	tcase_add_test(tcase, systemd_is_notified);
-	suite_add_tcase(suite, tcase);
-
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return RUN_CASES("daemon", NULL, NULL, it_ends_on_signals, there_is_only_one,
+			 wrong_arguments_are_refused, those_who_wait_go_on_waiting,
+			 it_comes_back_and_names_do, after_a_start_a_missing_name_is_waited_for,
+			 it_can_be_waited_for, it_needs_no_root, systemd_is_notified);
 }

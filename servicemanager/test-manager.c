@@ -4,7 +4,6 @@
  * root, because it becomes other users. Each case is a process, and so is every other participant.
  */
 #define _GNU_SOURCE
-#include <check.h>
 #include <errno.h>
 #include <grp.h>
 #include <poll.h>
@@ -18,6 +17,7 @@
 
 #include <ipc/ipc.h>
 
+#include "../tests/run-cases.h"
 #include "registry.h"
 #include "servicemanager.ipc.h"
 
@@ -570,34 +570,13 @@ END_TEST
 
 int main(void)
 {
-	TCase *tcase = tcase_create("manager");
-	Suite *suite = suite_create("servicemanager");
-	SRunner *runner;
-	int failed;
-
-	tcase_set_timeout(tcase, 60);
-	tcase_add_checked_fixture(tcase, begin, disconnect_bus);
-	tcase_add_test(tcase, a_name_is_found_and_removed);
-	tcase_add_test(tcase, ones_own_object_is_not_a_proxy);
-	tcase_add_test(tcase, a_name_goes_with_its_owner);
-	tcase_add_test(tcase, a_name_of_ones_own_is_replaced_on_request);
-	tcase_add_test(tcase, a_name_of_anothers_is_not);
-	tcase_add_test(tcase, root_may_remove_any);
-	tcase_add_test(tcase, idle_exit_unregisters_only_an_own_name);
-	tcase_add_test(tcase, names_are_listed);
-	tcase_add_test(tcase, lists_have_pages);
-	tcase_add_test(tcase, large_requests_are_refused);
-	tcase_add_test(tcase, bad_requests_are_refused);
-	tcase_add_test(tcase, the_manager_itself_cannot_be_added);
-	tcase_add_test(tcase, a_user_has_so_many_names);
-	tcase_add_test(tcase, waiters_get_the_name_when_it_comes);
-	tcase_add_test(tcase, waiters_are_limited_and_forgotten_when_they_die);
-	tcase_add_test(tcase, a_large_request_is_not_kept);
-	suite_add_tcase(suite, tcase);
-
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return RUN_CASES("manager", begin, disconnect_bus, a_name_is_found_and_removed,
+			 ones_own_object_is_not_a_proxy, a_name_goes_with_its_owner,
+			 a_name_of_ones_own_is_replaced_on_request, a_name_of_anothers_is_not,
+			 root_may_remove_any, idle_exit_unregisters_only_an_own_name,
+			 names_are_listed, lists_have_pages, large_requests_are_refused,
+			 bad_requests_are_refused, the_manager_itself_cannot_be_added,
+			 a_user_has_so_many_names, waiters_get_the_name_when_it_comes,
+			 waiters_are_limited_and_forgotten_when_they_die,
+			 a_large_request_is_not_kept);
 }

@@ -3,7 +3,6 @@
  * The policy alone: its syntax, the place and text of errors, its decisions, and its files.
  */
 #define _GNU_SOURCE
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../tests/run-cases.h"
 #include "policy-load.h"
 
 static struct text_problem problem;
@@ -464,30 +464,12 @@ END_TEST
 
 int main(void)
 {
-	TCase *tcase = tcase_create("policy");
-	Suite *suite = suite_create("servicemanager");
-	SRunner *runner;
-	int failed;
-
-	tcase_add_test(tcase, without_rules_all_is_refused);
-	tcase_add_test(tcase, the_last_rule_that_is_about_it_decides);
-	tcase_add_test(tcase, it_says_which_rule);
-	tcase_add_test(tcase, users_and_groups_are_lists);
-	tcase_add_test(tcase, who_does_not_exist_is_nobody);
-	tcase_add_test(tcase, labels_are_compared);
-	tcase_add_test(tcase, patterns_are_names_beginnings_and_users);
-	tcase_add_test(tcase, what_is_wrong_is_said);
-	tcase_add_test(tcase, certificates_are_compared);
-	tcase_add_test(tcase, what_is_wrong_on_the_network_is_said);
-	tcase_add_test(tcase, there_are_limits);
-	tcase_add_test(tcase, files_are_read_by_name_and_the_first_directory_wins);
-	tcase_add_test(tcase, defaults_grant_only_own_names);
-	tcase_add_test(tcase, what_is_no_file_is_no_policy);
-	suite_add_tcase(suite, tcase);
-
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return RUN_CASES("policy", NULL, NULL, without_rules_all_is_refused,
+			 the_last_rule_that_is_about_it_decides, it_says_which_rule,
+			 users_and_groups_are_lists, who_does_not_exist_is_nobody,
+			 labels_are_compared, patterns_are_names_beginnings_and_users,
+			 what_is_wrong_is_said, certificates_are_compared,
+			 what_is_wrong_on_the_network_is_said, there_are_limits,
+			 files_are_read_by_name_and_the_first_directory_wins,
+			 defaults_grant_only_own_names, what_is_no_file_is_no_policy);
 }

@@ -2,12 +2,12 @@
 /*
  * The registry alone: names, owners, waiters and limits.
  */
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../tests/run-cases.h"
 #include "registry.h"
 
 static struct registry *registry;
@@ -509,35 +509,13 @@ END_TEST
 
 int main(void)
 {
-	TCase *tcase = tcase_create("registry");
-	Suite *suite = suite_create("registry");
-	SRunner *runner;
-	int failed;
-
-	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_test(tcase, names_have_rules);
-	tcase_add_test(tcase, interfaces_have_rules);
-	tcase_add_test(tcase, a_name_is_added_found_and_removed);
-	tcase_add_test(tcase, own_name_is_replaced_on_request);
-	tcase_add_test(tcase, queue_gets_the_name_in_order);
-	tcase_add_test(tcase, newest_owner_wins_a_replay);
-	tcase_add_test(tcase, anothers_name_is_not);
-	tcase_add_test(tcase, a_reserved_name_is_its_users);
-	tcase_add_test(tcase, a_reserved_name_counts);
-	tcase_add_test(tcase, names_are_listed_in_order);
-	tcase_add_test(tcase, waiters_come_out_in_order);
-	tcase_add_test(tcase, a_user_has_so_many_names);
-	tcase_add_test(tcase, a_user_has_so_many_waiters);
-	tcase_add_test(tcase, all_together_have_so_many);
-	tcase_add_test(tcase, a_watch_is_of_a_name_or_of_many);
-	tcase_add_test(tcase, all_watches_are_found);
-	tcase_add_test(tcase, a_prefix_is_walked_in_order);
-	tcase_add_test(tcase, watches_have_limits);
-	suite_add_tcase(suite, tcase);
-
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return RUN_CASES("registry", setup, teardown, names_have_rules, interfaces_have_rules,
+			 a_name_is_added_found_and_removed, own_name_is_replaced_on_request,
+			 queue_gets_the_name_in_order, newest_owner_wins_a_replay,
+			 anothers_name_is_not, a_reserved_name_is_its_users,
+			 a_reserved_name_counts, names_are_listed_in_order,
+			 waiters_come_out_in_order, a_user_has_so_many_names,
+			 a_user_has_so_many_waiters, all_together_have_so_many,
+			 a_watch_is_of_a_name_or_of_many, all_watches_are_found,
+			 a_prefix_is_walked_in_order, watches_have_limits);
 }

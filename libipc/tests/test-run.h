@@ -7,12 +7,12 @@
 #ifndef IPC_TEST_RUN_H
 #define IPC_TEST_RUN_H
 
-#include <check.h>
 #include <dirent.h>
 #include <ipc/ipc.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "../../tests/run-cases.h"
 
 /* The number of an object, for messages. */
 static inline uint64_t object_id(struct ipc_object *object)
@@ -51,26 +51,6 @@ static inline void expect_files(void)
 	ck_assert_uint_eq(open_files(), files_before);
 }
 
-static inline int run_tests(const char *name, const TTest *const *tests, size_t n)
-{
-	Suite *suite = suite_create(name);
-	TCase *tcase = tcase_create(name);
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	tcase_set_timeout(tcase, 60);
-	tcase_add_checked_fixture(tcase, note_files, expect_files);
-	for (size_t i = 0; i < n; i++)
-		tcase_add_test(tcase, tests[i]);
-	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
-}
-
-#define RUN_TESTS(name, ...)                                                                       \
-	run_tests(name, (const TTest *const[]){ __VA_ARGS__ },                                     \
-		  sizeof((const TTest *const[]){ __VA_ARGS__ }) / sizeof(const TTest *))
+#define RUN_TESTS(name, ...) RUN_CASES(name, note_files, expect_files, __VA_ARGS__)
 
 #endif /* IPC_TEST_RUN_H */

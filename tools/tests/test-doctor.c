@@ -3,12 +3,12 @@
  * ipcctl doctor on made-up systems.
  */
 #define _GNU_SOURCE
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../tests/run-cases.h"
 #include "doctor.h"
 #include "ipcbus-daemon.h"
 
@@ -342,27 +342,8 @@ static void forget(void)
 
 int main(void)
 {
-	Suite *suite = suite_create("doctor");
-	TCase *tcase = tcase_create("doctor");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	suite_add_tcase(suite, tcase);
-	tcase_add_checked_fixture(tcase, be_well, forget);
-	tcase_add_test(tcase, health);
-	tcase_add_test(tcase, health_of_a_daemon);
-	tcase_add_test(tcase, no_bus);
-	tcase_add_test(tcase, container_gets_no_advice_about_modules);
-	tcase_add_test(tcase, daemon_does_not_listen);
-	tcase_add_test(tcase, daemon_refuses);
-	tcase_add_test(tcase, module_not_loaded);
-	tcase_add_test(tcase, module_missing);
-	tcase_add_test(tcase, module_refused);
-	tcase_add_test(tcase, no_permission);
-	tcase_add_test(tcase, version_mismatch);
-	tcase_add_test(tcase, other_ailments);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return RUN_CASES("doctor", be_well, forget, health, health_of_a_daemon, no_bus,
+			 container_gets_no_advice_about_modules, daemon_does_not_listen,
+			 daemon_refuses, module_not_loaded, module_missing, module_refused,
+			 no_permission, version_mismatch, other_ailments);
 }

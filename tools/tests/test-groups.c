@@ -3,13 +3,13 @@
  * Schemas with groups, from test-groups.proto, and messages with groups that are in no schema.
  */
 #define _GNU_SOURCE
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "../../tests/run-cases.h"
 #include "google/protobuf/descriptor.pb-c.h"
 #include "schema.h"
 
@@ -351,27 +351,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("groups");
-	TCase *tcase = tcase_create("groups");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	suite_add_tcase(suite, tcase);
-	tcase_set_timeout(tcase, 60);
-	tcase_add_checked_fixture(tcase, load, unload);
-	tcase_add_test(tcase, groups_have_a_begin_and_an_end);
-	tcase_add_test(tcase, required_fields_of_groups_are_required);
-	tcase_add_test(tcase, parts_of_a_group_are_joined);
-	tcase_add_test(tcase, unknown_groups_are_skipped);
-	tcase_add_test(tcase, groups_and_messages_are_no_substitutes);
-	tcase_add_test(tcase, fields_in_groups_count);
-	tcase_add_test(tcase, damaged_messages_do_no_harm);
-	tcase_add_test(tcase, the_file_comes_back);
-	tcase_add_test(tcase, options_may_be_groups);
-	tcase_add_test(tcase, other_groups_are_refused);
-	tcase_add_test(tcase, damaged_sets_do_no_harm);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return RUN_CASES("groups", load, unload, groups_have_a_begin_and_an_end,
+			 required_fields_of_groups_are_required, parts_of_a_group_are_joined,
+			 unknown_groups_are_skipped, groups_and_messages_are_no_substitutes,
+			 fields_in_groups_count, damaged_messages_do_no_harm, the_file_comes_back,
+			 options_may_be_groups, other_groups_are_refused, damaged_sets_do_no_harm);
 }

@@ -4,12 +4,12 @@
  * command line.
  */
 #define _GNU_SOURCE
-#include <check.h>
 #include <errno.h>
 #include <ipc/ipc.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../tests/run-cases.h"
 #include "ipcctl.h"
 #include "json.h"
 #include "output.h"
@@ -281,25 +281,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("ipcctl");
-	TCase *tcase = tcase_create("out");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	suite_add_tcase(suite, tcase);
-	tcase_add_test(tcase, columns_line_up);
-	tcase_add_test(tcase, colors_only_when_wanted);
-	tcase_add_test(tcase, control_characters_are_replaced);
-	tcase_add_test(tcase, values_have_texts);
-	tcase_add_test(tcase, state_is_read);
-	tcase_add_test(tcase, units_are_found);
-	tcase_add_test(tcase, foreign_texts_are_cleaned);
-	tcase_add_test(tcase, each_character_is_printable_or_not);
-	tcase_add_test(tcase, errors_have_origins);
-	tcase_add_test(tcase, numbers_are_checked);
-	tcase_add_test(tcase, users_are_found);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return RUN_CASES("output", NULL, NULL, columns_line_up, colors_only_when_wanted,
+			 control_characters_are_replaced, values_have_texts, state_is_read,
+			 units_are_found, foreign_texts_are_cleaned,
+			 each_character_is_printable_or_not, errors_have_origins,
+			 numbers_are_checked, users_are_found);
 }

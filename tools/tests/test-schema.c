@@ -4,7 +4,6 @@
  * time, and damaged schemas.
  */
 #define _GNU_SOURCE
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../tests/run-cases.h"
 #include "json.h"
 #include "google/protobuf/descriptor.pb-c.h"
 #include "schema.h"
@@ -602,36 +602,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("schema");
-	TCase *tcase = tcase_create("schema");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	suite_add_tcase(suite, tcase);
-	tcase_set_timeout(tcase, 60);
-	tcase_add_checked_fixture(tcase, load, unload);
-	tcase_add_test(tcase, methods_are_known);
-	tcase_add_test(tcase, other_services_have_their_own);
-	tcase_add_test(tcase, each_kind_survives_encoding);
-	tcase_add_test(tcase, unset_fields_are_omitted);
-	tcase_add_test(tcase, mistakes_are_named);
-	tcase_add_test(tcase, files_are_opened);
-	tcase_add_test(tcase, bytes_as_text);
-	tcase_add_test(tcase, the_file_comes_back);
-	tcase_add_test(tcase, comments_are_printed);
-	tcase_add_test(tcase, fields_that_come_twice);
-	tcase_add_test(tcase, fields_of_another_type);
-	tcase_add_test(tcase, files_are_bound_to_their_fields);
-	tcase_add_test(tcase, deep_descriptions_are_refused);
-	tcase_add_test(tcase, large_descriptions_take_no_time);
-	tcase_add_test(tcase, deep_payloads_are_refused);
-	tcase_add_test(tcase, deep_json_is_refused);
-	tcase_add_test(tcase, names_are_words);
-	tcase_add_test(tcase, types_are_unique);
-	tcase_add_test(tcase, damaged_sets_do_no_harm);
-	tcase_add_test(tcase, damaged_payloads_do_no_harm);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return RUN_CASES("schema", load, unload, methods_are_known, other_services_have_their_own,
+			 each_kind_survives_encoding, unset_fields_are_omitted, mistakes_are_named,
+			 files_are_opened, bytes_as_text, the_file_comes_back, comments_are_printed,
+			 fields_that_come_twice, fields_of_another_type,
+			 files_are_bound_to_their_fields, deep_descriptions_are_refused,
+			 large_descriptions_take_no_time, deep_payloads_are_refused,
+			 deep_json_is_refused, names_are_words, types_are_unique,
+			 damaged_sets_do_no_harm, damaged_payloads_do_no_harm);
 }

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../run-cases.h"
 #include "fixture.h"
 #include "manager.h"
 #include "servicemanager.ipc.h"
@@ -328,28 +329,13 @@ END_TEST
 
 int main(void)
 {
-	TCase *tcase = tcase_create("exclusive");
-	Suite *suite = suite_create("exclusive");
-	SRunner *runner;
-	int failed;
-
-	tcase_set_timeout(tcase, 60);
-	tcase_add_checked_fixture(tcase, begin, end);
-	tcase_add_test(tcase, second_registration_fails);
-	tcase_add_test(tcase, generated_functions_take_flags);
-	tcase_add_test(tcase, replaced_server_is_notified_and_stays_replaced);
-	tcase_add_test(tcase, loser_does_not_unregister_the_new_owner);
-	tcase_add_test(tcase, owner_is_notified_if_another_connection_ends_its_registration);
-	tcase_add_test(tcase, queue_gets_the_name);
-	tcase_add_test(tcase, owner_keeps_the_name_over_a_restart);
-	tcase_add_test(tcase, new_server_loses_to_the_owner_before_the_restart);
-	tcase_add_test(tcase, queue_gets_a_name_that_did_not_come_back);
-	tcase_add_test(tcase, restarted_server_has_its_name_at_once);
-	suite_add_tcase(suite, tcase);
-
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return RUN_CASES("manager-exclusive", begin, end, second_registration_fails,
+			 generated_functions_take_flags,
+			 replaced_server_is_notified_and_stays_replaced,
+			 loser_does_not_unregister_the_new_owner,
+			 owner_is_notified_if_another_connection_ends_its_registration,
+			 queue_gets_the_name, owner_keeps_the_name_over_a_restart,
+			 new_server_loses_to_the_owner_before_the_restart,
+			 queue_gets_a_name_that_did_not_come_back,
+			 restarted_server_has_its_name_at_once);
 }

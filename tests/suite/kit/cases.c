@@ -3,7 +3,6 @@
  * Each sentence of <ipc/test.h>.
  */
 #define _GNU_SOURCE
-#include <check.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -18,6 +17,7 @@
 
 #include <ipc/test.h>
 
+#include "../../run-cases.h"
 #include "shop.ipc.h"
 
 #define SECOND	1000000000ULL
@@ -518,29 +518,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("kit");
-	TCase *tcase = tcase_create("bus");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	tcase_set_timeout(tcase, 60);
-	tcase_add_test(tcase, a_bus_serves);
-	tcase_add_test(tcase, it_is_gone_with_free);
-	tcase_add_test(tcase, two_are_apart);
-	tcase_add_test(tcase, handle_0_is_free);
-	tcase_add_test(tcase, it_ends_with_its_owner);
-	tcase_add_test(tcase, a_child_does_not_end_it);
-	tcase_add_test(tcase, a_daemon_may_be_killed);
-	tcase_add_test(tcase, a_stopped_daemon_ends_too);
-	tcase_add_test(tcase, a_bus_ends_although_SIGCHLD_is_ignored);
-	tcase_add_test(tcase, invalid_arguments);
-	tcase_add_test(tcase, time_stands_still);
-	tcase_add_test(tcase, in_order);
-	tcase_add_test(tcase, time_that_goes_is_not_moved);
-	tcase_add_test(tcase, each_allocation_fails);
-	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return RUN_CASES("kit", NULL, NULL, a_bus_serves, it_is_gone_with_free, two_are_apart,
+			 handle_0_is_free, it_ends_with_its_owner, a_child_does_not_end_it,
+			 a_daemon_may_be_killed, a_stopped_daemon_ends_too,
+			 a_bus_ends_although_SIGCHLD_is_ignored, invalid_arguments,
+			 time_stands_still, in_order, time_that_goes_is_not_moved,
+			 each_allocation_fails);
 }
