@@ -19,9 +19,7 @@
  *     address sanitizer has no leaks.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -31,14 +29,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <ipc/admin.h>
 #include <ipc/raw.h>
 
+#include "../daemon/bus.h"
 #include "core/call.h"
 #include "core/channel-server.h"
 #include "core/proxy.h"
@@ -67,8 +64,7 @@ struct entry {
 
 static const char *daemon_path;
 static unsigned long kills = 200, killed, seed = 1;
-static char folder[] = "/tmp/ipcbusd.XXXXXX", bus[64], log_path[64];
-static pid_t daemon_pid, server_pid, client_pids[CLIENTS];
+static pid_t server_pid, client_pids[CLIENTS];
 
 /* Shared by all processes. */
 static struct report {
@@ -91,30 +87,21 @@ struct counts {
 
 /* --- Findings ---------------------------------------------------------------------------- */
 
-static void end_all(void)
+static void print_progress(void)
 {
-	const pid_t pids[] = { client_pids[0], client_pids[1], server_pid, daemon_pid };
+	fprintf(stderr, "# after %lu kills of seed %lu\n", killed, seed);
+}
 
-	for (unsigned int i = 0; i < 4; i++)
+static void end_processes(void)
+{
+	const pid_t pids[] = { client_pids[0], client_pids[1], server_pid };
+
+	for (unsigned int i = 0; i < 3; i++)
 		if (pids[i] > 0)
 			kill(pids[i], SIGKILL);
-	unlink(bus);
-	unlink(log_path);
-	rmdir(folder);
 }
 
-static __attribute__((format(printf, 1, 2))) _Noreturn void found(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	fprintf(stderr, "kills: FOUND after %lu kills of seed %lu: ", killed, seed);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
-	va_end(args);
-	end_all();
-	exit(1);
-}
+static const struct bus_program program = { print_progress, end_processes };
 
 /* In a client or the server. */
 static __attribute__((format(printf, 1, 2))) _Noreturn void fail(const char *format, ...)
@@ -128,14 +115,6 @@ static __attribute__((format(printf, 1, 2))) _Noreturn void fail(const char *for
 	}
 	va_end(args);
 	_exit(1);
-}
-
-static uint64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
 /* --- The server -------------------------------------------------------------------------- */
@@ -195,7 +174,7 @@ static _Noreturn void run_server(void)
 	struct ipc *ipc;
 	int r;
 
-	r = ipc_open(&ipc, bus);
+	r = ipc_open(&ipc, bus_path);
 	if (r == 0)
 		r = ipc_raw_object_new(ipc, &ops, NULL, &object);
 	if (r == 0)
@@ -218,7 +197,7 @@ static _Atomic uint64_t death_notice;
 static void on_death(struct ipc_proxy *dead, void *userdata)
 {
 	(void)dead, (void)userdata;
-	atomic_store(&death_notice, now());
+	atomic_store(&death_notice, bus_now());
 }
 
 static void *run_connection(void *unused)
@@ -235,11 +214,11 @@ static void *beat(void *unused)
 {
 	(void)unused;
 	for (;;) {
-		uint64_t begin = now(), took;
+		uint64_t begin = bus_now(), took;
 
 		atomic_store(&last_beat, begin);
 		usleep(BEAT_USEC);
-		took = now() - begin;
+		took = bus_now() - begin;
 		if (took > atomic_load(&longest_beat))
 			atomic_store(&longest_beat, took);
 	}
@@ -248,7 +227,8 @@ static void *beat(void *unused)
 
 static uint64_t delay_of_machine(void)
 {
-	uint64_t running = now() - atomic_load(&last_beat), longest = atomic_load(&longest_beat);
+	uint64_t running = bus_now() - atomic_load(&last_beat);
+	uint64_t longest = atomic_load(&longest_beat);
 
 	return running > longest ? running : longest;
 }
@@ -256,7 +236,7 @@ static uint64_t delay_of_machine(void)
 /* The server is dead: how long did the thread wait after it could have known? */
 static void check_delay(uint64_t begin, int error)
 {
-	uint64_t notice = atomic_load(&death_notice), end = now(), worst, delay;
+	uint64_t notice = atomic_load(&death_notice), end = bus_now(), worst, delay;
 
 	/* The bus has no manager until the next server. */
 	if (error != -EOWNERDEAD && error != -ENOTCONN)
@@ -300,7 +280,7 @@ static bool make_call(unsigned int *dice)
 		.size = sizeof(number),
 	};
 	struct ipc_raw_message *reply;
-	uint64_t begin = now();
+	uint64_t begin = bus_now();
 	int r;
 
 	atomic_store(&report->runs[number % CALLS], 0);
@@ -358,9 +338,9 @@ static _Noreturn void run_client(unsigned int number)
 	int r;
 
 	client_number = number;
-	if (ipc_wait_manager(bus, 30000000) != 1)
+	if (ipc_wait_manager(bus_path, 30000000) != 1)
 		fail("no server");
-	r = ipc_open(&client_ipc, bus);
+	r = ipc_open(&client_ipc, bus_path);
 	if (r == 0)
 		r = ipc_get_manager(client_ipc, &proxy);
 	if (r == 0)
@@ -370,7 +350,7 @@ static _Noreturn void run_client(unsigned int number)
 		_exit(0);
 	if (r < 0)
 		fail("the client does not begin: %s", strerror(-r));
-	atomic_store(&last_beat, now());
+	atomic_store(&last_beat, bus_now());
 	pthread_create(&heart, NULL, beat, NULL);
 	pthread_create(&connection, NULL, run_connection, NULL);
 	for (uintptr_t i = 0; i < CLIENT_THREADS; i++)
@@ -384,36 +364,9 @@ static _Noreturn void run_client(unsigned int number)
 
 static void check_alive(void)
 {
-	int status;
-
 	if (atomic_load(&report->failed))
-		found("%s", report->text);
-	if (waitpid(daemon_pid, &status, WNOHANG) == daemon_pid) {
-		daemon_pid = 0;
-		found("the daemon ended with status %#x", status);
-	}
-}
-
-static void start_daemon(void)
-{
-	int log;
-
-	if (!mkdtemp(folder))
-		found("no folder");
-	snprintf(bus, sizeof(bus), "%s/bus", folder);
-	snprintf(log_path, sizeof(log_path), "%s/log", folder);
-	log = open(log_path, O_RDWR | O_CREAT | O_CLOEXEC | O_APPEND, 0600);
-	daemon_pid = fork();
-	if (!daemon_pid) {
-		dup2(log, STDERR_FILENO);
-		execl(daemon_path, daemon_path, "--bus", bus, NULL);
-		_exit(127);
-	}
-	close(log);
-	while (ipc_wait_manager(bus, 0) != 0) {
-		check_alive();
-		usleep(1000);
-	}
+		bus_found("%s", report->text);
+	bus_check_alive();
 }
 
 static pid_t start(bool is_server, unsigned int number)
@@ -421,7 +374,7 @@ static pid_t start(bool is_server, unsigned int number)
 	pid_t pid = fork();
 
 	if (pid < 0)
-		found("no process");
+		bus_found("no process");
 	if (pid)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -439,97 +392,45 @@ static void start_client(unsigned int i)
 /* A client that has noticed the death of its server. */
 static void wait_for_end(unsigned int i)
 {
-	uint64_t begin = now();
+	uint64_t begin = bus_now();
 	int status;
 
 	while (waitpid(client_pids[i], &status, WNOHANG) != client_pids[i]) {
 		check_alive();
-		if (now() - begin > PATIENCE_NS)
-			found("client %u hangs after the death of the server", i);
+		if (bus_now() - begin > PATIENCE_NS)
+			bus_found("client %u hangs after the death of the server", i);
 		usleep(500);
 	}
 	check_alive();
 	if (WIFEXITED(status) && WEXITSTATUS(status))
-		found("client %u ended with status %#x", i, status);
+		bus_found("client %u ended with status %#x", i, status);
 }
 
 /* All clients make calls, and through channels. */
 static void wait_for_channels(void)
 {
-	uint64_t begin = now();
+	uint64_t begin = bus_now();
 
 	for (unsigned int i = 0; i < CLIENTS; i++)
 		while (atomic_load(&report->channel_calls[i]) < 10) {
 			check_alive();
-			if (now() - begin > PATIENCE_NS)
-				found("client %u makes no calls through a channel", i);
+			if (bus_now() - begin > PATIENCE_NS)
+				bus_found("client %u makes no calls through a channel", i);
 			usleep(500);
 		}
 }
 
 /* --- What is left ------------------------------------------------------------------------- */
 
-static unsigned int count_fds(pid_t pid)
-{
-	char path[64];
-	unsigned int n = 0;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	dir = opendir(path);
-	while (dir && readdir(dir))
-		n++;
-	if (dir)
-		closedir(dir);
-	return n;
-}
-
-static unsigned int count_maps(pid_t pid)
-{
-	char path[64], line[500];
-	unsigned int n = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-	file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file))
-		n += !!strstr(line, "memfd:ipc");
-	if (file)
-		fclose(file);
-	return n;
-}
-
-static void read_stats(char *text, size_t size)
-{
-	static const char *const names = " procs nodes handles watches transactions files ";
-	char all[1000], *line, *rest = all, name[40], word[42];
-	int fd = ipc_open_state(bus, "stats");
-	ssize_t length = fd < 0 ? -1 : read(fd, all, sizeof(all) - 1);
-	unsigned long live;
-	size_t n = 0;
-
-	if (length < 0)
-		found("the daemon does not reply with its counts");
-	close(fd);
-	all[length] = 0;
-	*text = 0;
-	while ((line = strsep(&rest, "\n"))) {
-		if (sscanf(line, "%39s %lu", name, &live) != 2)
-			continue;
-		snprintf(word, sizeof(word), " %s ", name);
-		if (strstr(names, word))
-			n += (size_t)snprintf(text + n, size - n, "%s %lu ", name, live);
-	}
-}
-
 static void count(struct counts *counts)
 {
-	*counts = (struct counts){ .daemon_fds = count_fds(daemon_pid),
-				   .daemon_maps = count_maps(daemon_pid) };
-	read_stats(counts->stats, sizeof(counts->stats));
+	*counts = (struct counts){ .daemon_fds = bus_count_fds(bus_daemon),
+				   .daemon_maps = bus_count_maps(bus_daemon, "memfd:ipc") };
+	bus_read_numbers(" procs nodes handles watches transactions files ", counts->stats,
+			 sizeof(counts->stats));
 	if (server_pid) {
-		counts->server_fds = count_fds(server_pid);
-		counts->server_maps = count_maps(server_pid);
+		counts->server_fds = bus_count_fds(server_pid);
+		counts->server_maps = bus_count_maps(server_pid, "memfd:ipc");
 	}
 }
 
@@ -544,7 +445,7 @@ static bool is_more(const struct counts *counts, const struct counts *before)
 /* All clients have ended. The first time, remembers the counts once they stay the same. */
 static void check_counts(struct counts *before)
 {
-	uint64_t begin = now();
+	uint64_t begin = bus_now();
 	struct counts counts;
 
 	if (!before->daemon_fds) {
@@ -557,8 +458,8 @@ static void check_counts(struct counts *before)
 		if (!is_more(&counts, before))
 			return;
 		check_alive();
-		if (now() - begin > PATIENCE_NS)
-			found("left behind: %s, fds %u and %u, maps %u and %u; "
+		if (bus_now() - begin > PATIENCE_NS)
+			bus_found("left behind: %s, fds %u and %u, maps %u and %u; "
 			      "before: %s, fds %u and %u, maps %u and %u",
 			      counts.stats, counts.daemon_fds, counts.server_fds,
 			      counts.daemon_maps, counts.server_maps, before->stats,
@@ -597,15 +498,15 @@ static void kill_client(unsigned int i)
 {
 	unsigned int other = !i;
 	unsigned long successes;
-	uint64_t begin = now();
+	uint64_t begin = bus_now();
 
 	kill_process(client_pids[i]);
 	waitpid(client_pids[i], NULL, 0);
 	successes = atomic_load(&report->successes[other]);
 	while (atomic_load(&report->successes[other]) < successes + 10) {
 		check_alive();
-		if (now() - begin > PATIENCE_NS)
-			found("client %u gets no replies after the death of another client", other);
+		if (bus_now() - begin > PATIENCE_NS)
+			bus_found("client %u gets no replies after the death of another client", other);
 		usleep(100);
 	}
 	start_client(i);
@@ -646,31 +547,13 @@ static void play_round(void)
 	}
 }
 
-static void end_daemon(void)
+static void end_all(void)
 {
-	struct stat log;
-	int status;
-
-	for (unsigned int i = 0; i < CLIENTS; i++) {
-		kill(client_pids[i], SIGKILL);
+	end_processes();
+	for (unsigned int i = 0; i < CLIENTS; i++)
 		waitpid(client_pids[i], NULL, 0);
-		client_pids[i] = 0;
-	}
-	kill(server_pid, SIGKILL);
 	waitpid(server_pid, NULL, 0);
-	server_pid = 0;
-	kill(daemon_pid, SIGTERM);
-	waitpid(daemon_pid, &status, 0);
-	daemon_pid = 0;
-	if (status || stat(log_path, &log) || log.st_size) {
-		char line[200];
-		FILE *file = fopen(log_path, "re");
-
-		for (int i = 0; file && i < 40 && fgets(line, sizeof(line), file); i++)
-			fprintf(stderr, "# %s", line);
-		found("the daemon ended with status %#x", status);
-	}
-	end_all();
+	bus_end();
 }
 
 static void parse(int argc, char **argv)
@@ -705,13 +588,13 @@ int main(int argc, char **argv)
 		      0);
 	if (report == MAP_FAILED)
 		return 2;
-	start_daemon();
+	bus_start(&program, daemon_path, /* option= */ NULL);
 	server_pid = start(true, 0);
 	for (unsigned int i = 0; i < CLIENTS; i++)
 		start_client(i);
 	while (killed < kills)
 		play_round();
-	end_daemon();
+	end_all();
 	printf("kills: %lu of seed %lu: %lu calls, %lu through channels; %lu oneways, %lu through "
 	       "channels; %lu calls ended with the server, at most %lu us after the notice\n",
 	       killed, seed, report->calls, report->by_channel, report->oneways,

@@ -72,7 +72,7 @@ $(CHANNELS_B)/kills.o: $(CHANNELS_S)/kills.c | $(LIBIPC_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(LIBIPC_COMPILE)
 
-$(CHANNELS_B)/kills: $(CHANNELS_B)/kills.o $(LIBIPC_OBJECTS)
+$(CHANNELS_B)/kills: $(CHANNELS_B)/kills.o $(DAEMON_B)/bus.o $(LIBIPC_OBJECTS)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(PROTOBUF_C_LIBS)
 

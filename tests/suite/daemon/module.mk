@@ -48,8 +48,8 @@ $(DAEMON_KERNEL): $(DAEMON_B)/kernel/%: $(B)/tests/suite/kernel/%.o $(KTEST_COMM
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(DAEMON_WRAPPED:%=-Wl,--wrap=%) -o $@ $^ \
 	  $(shell $(PKG_CONFIG) --libs check)
 
-# A program as a user would write it.
-$(DAEMON_B)/comeback.o: tests/suite/daemon/comeback.c | $(IPC_SHARED_HEADERS)
+# A program as a user would write it, and the bus of two others.
+$(DAEMON_B)/bus.o $(DAEMON_B)/comeback.o: $(DAEMON_B)/%.o: tests/suite/daemon/%.c | $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -MD -MP -c -o $@ $<
 
@@ -64,7 +64,7 @@ $(DAEMON_FUZZ): $(DAEMON_B)/fuzz/%.o: tests/suite/daemon/fuzz/%.c | $(IPC_SHARED
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -Idaemon -Idriver/uapi -MD -MP -c -o $@ $<
 
-$(DAEMON_B)/fuzz/slots: $(DAEMON_FUZZ) $(DAEMON_B)/messages.o $(DAEMON_B)/peer.o | $(LIBIPC)
+$(DAEMON_B)/fuzz/slots: $(DAEMON_FUZZ) $(addprefix $(DAEMON_B)/,bus.o messages.o peer.o) | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(call LIBIPC_RPATH,../../../../libipc) -o $@ $^ $(LIBIPC)
 

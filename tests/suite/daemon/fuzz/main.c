@@ -20,24 +20,18 @@
  * Inputs that fail are written as text to PREFIX.0, PREFIX.1 and so on.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <grp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "../messages.h"
+#include "../bus.h"
 #include "slots.h"
 
 #define HOSTILE	  4
@@ -60,9 +54,7 @@ struct counts {
 
 static const char *daemon_path = "build/tests/suite/daemon/asan/ipcbusd";
 static const char *found_path = "slots-found";
-static char folder[] = "/tmp/ipcbusd.XXXXXX";
-static char bus[64], log_path[64];
-static pid_t daemon_pid, server_pid, caller_pid;
+static pid_t server_pid, caller_pid;
 static struct report *report;
 static struct stage stage;
 static struct input inputs[HOSTILE];
@@ -73,40 +65,11 @@ static uint64_t limit = 60;
 
 /* --- Findings ---------------------------------------------------------------------------- */
 
-static void end_all(void)
-{
-	const pid_t pids[] = { caller_pid, server_pid, daemon_pid };
-
-	for (int i = 0; i < 3; i++)
-		if (pids[i] > 0)
-			kill(pids[i], SIGKILL);
-	unlink(bus);
-	unlink(log_path);
-	rmdir(folder);
-}
-
-static void show_log(void)
-{
-	char line[500];
-	FILE *file = fopen(log_path, "re");
-
-	for (int i = 0; file && i < 60 && fgets(line, sizeof(line), file); i++)
-		fprintf(stderr, "# %s", line);
-	if (file)
-		fclose(file);
-}
-
-__attribute__((format(printf, 1, 2))) _Noreturn static void found(const char *format, ...)
+static void print_inputs(void)
 {
 	char path[4096];
-	va_list args;
 
-	va_start(args, format);
-	fprintf(stderr, "slots: FOUND in round %lu: ", rounds);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	show_log();
+	fprintf(stderr, "# in round %lu\n", rounds);
 	for (unsigned int i = 0; i < n_inputs; i++) {
 		FILE *file;
 
@@ -120,45 +83,27 @@ __attribute__((format(printf, 1, 2))) _Noreturn static void found(const char *fo
 		fclose(file);
 		fprintf(stderr, "# %s\n", path);
 	}
-	end_all();
-	exit(1);
 }
 
-_Noreturn static void cannot(const char *what)
+static void end_processes(void)
 {
-	fprintf(stderr, "slots: cannot %s: %s\n", what, strerror(errno));
-	end_all();
-	exit(2);
+	const pid_t pids[] = { caller_pid, server_pid };
+
+	for (int i = 0; i < 2; i++)
+		if (pids[i] > 0)
+			kill(pids[i], SIGKILL);
 }
+
+static const struct bus_program program = { print_inputs, end_processes };
 
 /* --- The daemon and the programs on its bus -------------------------------------------------- */
 
 static void start_daemon(void)
 {
-	int log;
-
-	if (!mkdtemp(folder) || chmod(folder, 0755))
-		cannot("make a folder");
-	snprintf(bus, sizeof(bus), "%s/bus", folder);
-	snprintf(log_path, sizeof(log_path), "%s/log", folder);
-	log = open(log_path, O_RDWR | O_CREAT | O_CLOEXEC | O_APPEND, 0600);
-	if (log < 0)
-		cannot("make a file");
-	daemon_pid = fork();
-	if (!daemon_pid) {
-		dup2(log, STDERR_FILENO);
-		execl(daemon_path, daemon_path, "--bus", bus, "--mode", "666", NULL);
-		_exit(127);
-	}
-	close(log);
-	setenv("IPCBUS_DEVICE", bus, 1);
-	/* The well-behaved client and server use only the daemon. */
+	bus_start(&program, daemon_path, "--mode=666");
+	setenv("IPCBUS_DEVICE", bus_path, 1);
+	/* The honest client and server use the daemon only. */
 	setenv("IPC_CHANNELS", "0", 1);
-	for (int i = 0, fd; (fd = bus_connect(bus)) < 0 || close(fd); i++) {
-		if (waitpid(daemon_pid, NULL, WNOHANG) == daemon_pid || i == 30000)
-			cannot("start the daemon");
-		usleep(TICK_USEC);
-	}
 }
 
 static void start_honest(void)
@@ -166,7 +111,7 @@ static void start_honest(void)
 	report = mmap(NULL, sizeof(*report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		      -1, 0);
 	if (report == MAP_FAILED)
-		cannot("share memory");
+		bus_found("cannot share memory");
 	report->limit = limit;
 	server_pid = fork();
 	if (!server_pid)
@@ -181,65 +126,11 @@ static void check_alive(void)
 {
 	int status;
 
-	if (waitpid(daemon_pid, &status, WNOHANG) == daemon_pid) {
-		daemon_pid = 0;
-		found("the daemon ended with status %#x", status);
-	}
+	bus_check_alive();
 	if (waitpid(server_pid, &status, WNOHANG) == server_pid)
-		found("the server ended with status %#x", status);
+		bus_found("the server ended with status %#x", status);
 	if (__atomic_load_n(&report->failed, __ATOMIC_ACQUIRE))
-		found("%s", report->text);
-}
-
-static unsigned int count_entries(const char *name)
-{
-	char path[64];
-	unsigned int n = 0;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)daemon_pid, name);
-	dir = opendir(path);
-	while (dir && readdir(dir))
-		n++;
-	if (dir)
-		closedir(dir);
-	return n;
-}
-
-static unsigned int count_maps(void)
-{
-	char path[64], line[500];
-	unsigned int n = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)daemon_pid);
-	file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file))
-		n += !!strstr(line, "memfd:ipcbus");
-	if (file)
-		fclose(file);
-	return n;
-}
-
-/* Reads the text of the driver's stats. */
-static void read_stats(char *text, size_t size)
-{
-	struct ipcbusd_message message = { .kind = IPCBUSD_READ, .name = "stats" }, welcome;
-	int socket = bus_connect(bus), fds[4] = { -1, -1, -1, -1 };
-	ssize_t n = -1;
-
-	if (socket >= 0 && !receive_message(socket, &welcome, fds)) {
-		message.nonce = welcome.nonce;
-		send_message(socket, &message, -1);
-		if (!receive_message(socket, &message, fds))
-			n = read(fds[0], text, size - 1);
-		close(fds[0]);
-	}
-	close(socket);
-	check_alive();
-	if (n < 0)
-		found("the daemon does not reply with its counts");
-	text[n] = 0;
+		bus_found("%s", report->text);
 }
 
 /* Prints the driver's totals, which show how deep the inputs reached. */
@@ -248,7 +139,7 @@ static void print_totals(void)
 	char text[1000], *line, *rest = text, name[40];
 	unsigned long total;
 
-	read_stats(text, sizeof(text));
+	bus_read_stats(text, sizeof(text));
 	fputs("slots: made", stdout);
 	while ((line = strsep(&rest, "\n")))
 		if (sscanf(line, "%39s %*u %lu", name, &total) == 2)
@@ -259,36 +150,16 @@ static void print_totals(void)
 /* Counts resources that can leak, but not pages of regions and libipc's threads. */
 static void count(struct counts *counts)
 {
-	static const char *const names = " procs nodes handles watches transactions files users ";
-	char text[1000], *line, *rest = text, name[40], word[42];
-	unsigned long now;
-	size_t n = 0;
-
-	*counts = (struct counts){ 0 };
-	read_stats(text, sizeof(text));
-	while ((line = strsep(&rest, "\n"))) {
-		if (sscanf(line, "%39s %lu", name, &now) != 2)
-			continue;
-		snprintf(word, sizeof(word), " %s ", name);
-		if (strstr(names, word))
-			n += (size_t)snprintf(counts->text + n, sizeof(counts->text) - n,
-					      "%s %lu ", name, now);
-	}
-	counts->maps = count_maps();
-	counts->fds = count_entries("fd");
-}
-
-static uint64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+	*counts = (struct counts){ .fds = 0 };
+	bus_read_numbers(" procs nodes handles watches transactions files users ", counts->text,
+			 sizeof(counts->text));
+	counts->maps = bus_count_maps(bus_daemon, "memfd:ipcbus");
+	counts->fds = bus_count_fds(bus_daemon);
 }
 
 static bool is_time_over(uint64_t begin)
 {
-	return now() - begin > report->limit * 1000000000;
+	return bus_now() - begin > report->limit * 1000000000;
 }
 
 /* Waits until the caller has finished a call that it began after this. */
@@ -313,7 +184,7 @@ static void keep_least(struct counts *least, const struct counts *counts)
 
 static void wait_for_counts(struct counts *before)
 {
-	uint64_t begin = now();
+	uint64_t begin = bus_now();
 	struct counts counts;
 
 	for (;;) {
@@ -323,7 +194,7 @@ static void wait_for_counts(struct counts *before)
 		    counts.maps == before->maps)
 			return;
 		if (is_time_over(begin))
-			found("something is left: %s, %u fds, %u maps; before: %s, %u fds, %u maps",
+			bus_found("something is left: %s, %u fds, %u maps; before: %s, %u fds, %u maps",
 			      counts.text, counts.fds, counts.maps, before->text, before->fds,
 			      before->maps);
 		/* The server may keep another object, from a oneway of a dead process. */
@@ -339,7 +210,7 @@ static pid_t start_hostile(const struct input *input)
 	pid_t pid = fork();
 
 	if (pid < 0)
-		cannot("fork");
+		bus_found("cannot fork");
 	if (pid) {
 		setpgid(pid, pid);
 		return pid;
@@ -360,14 +231,14 @@ static bool reap(pid_t group)
 
 	while (waitpid(-group, &status, WNOHANG) > 0)
 		if (WIFEXITED(status) && WEXITSTATUS(status))
-			found("a client beside the caller failed");
+			bus_found("a client beside the caller failed");
 	return kill(-group, SIGCONT) == 0;
 }
 
 static void play_round(void)
 {
 	pid_t pids[HOSTILE] = { 0 };
-	uint64_t begin = now();
+	uint64_t begin = bus_now();
 	bool any = true;
 
 	for (unsigned int i = 0; i < n_inputs; i++)
@@ -375,7 +246,7 @@ static void play_round(void)
 	while (any) {
 		any = false;
 		for (unsigned int i = 0; i < n_inputs; i++) {
-			if (now() - begin > PLAY_NSEC)
+			if (bus_now() - begin > PLAY_NSEC)
 				kill(-pids[i], SIGKILL);
 			any = reap(pids[i]) || any;
 		}
@@ -408,24 +279,13 @@ static void check_round(struct counts *before)
 	wait_for_counts(before);
 }
 
-static void end_daemon(void)
+static void end_all(void)
 {
-	struct stat log;
-	int status;
-
-	kill(caller_pid, SIGKILL);
-	kill(server_pid, SIGKILL);
+	end_processes();
 	waitpid(caller_pid, NULL, 0);
 	waitpid(server_pid, NULL, 0);
 	caller_pid = server_pid = 0;
-	kill(daemon_pid, SIGTERM);
-	waitpid(daemon_pid, &status, 0);
-	daemon_pid = 0;
-	if (status)
-		found("the daemon ended with status %#x", status);
-	if (stat(log_path, &log) || log.st_size)
-		found("the daemon said something");
-	end_all();
+	bus_end();
 }
 
 /* Returns the median duration of calls, from the powers of two. */
@@ -446,7 +306,7 @@ static unsigned long median_us(void)
 static void count_first(struct counts *ret_counts)
 {
 	static const struct input nothing;
-	uint64_t begin = now();
+	uint64_t begin = bus_now();
 	struct counts counts;
 	pid_t pid;
 
@@ -466,11 +326,10 @@ static void read_input(struct input *input, const char *path)
 {
 	FILE *file = fopen(path, "re");
 
-	if (!file)
-		cannot(path);
-	errno = EINVAL;
-	if (!input_read(input, file))
-		cannot(path);
+	if (!file || !input_read(input, file)) {
+		fprintf(stderr, "slots: cannot read an input from %s\n", path);
+		exit(2);
+	}
 	fclose(file);
 }
 
@@ -491,7 +350,7 @@ static bool goes_on(unsigned long count_rounds, uint64_t end)
 {
 	if (kills)
 		return killed < kills;
-	return count_rounds ? rounds < count_rounds : now() < end;
+	return count_rounds ? rounds < count_rounds : bus_now() < end;
 }
 
 static void run(unsigned long count_rounds, uint64_t seconds, const uint64_t *seed)
@@ -499,12 +358,12 @@ static void run(unsigned long count_rounds, uint64_t seconds, const uint64_t *se
 	struct counts before;
 	uint64_t end;
 
-	stage = (struct stage){ .path = bus, .owns_bell = !getuid() };
+	stage = (struct stage){ .path = bus_path, .owns_bell = !getuid() };
 	start_daemon();
 	start_honest();
 	wait_for_call();
 	count_first(&before);
-	end = now() + seconds * 1000000000;
+	end = bus_now() + seconds * 1000000000;
 	while (goes_on(count_rounds, end)) {
 		rounds++;
 		if (seed)
@@ -516,7 +375,7 @@ static void run(unsigned long count_rounds, uint64_t seconds, const uint64_t *se
 		check_round(&before);
 	}
 	print_totals();
-	end_daemon();
+	end_all();
 }
 
 int main(int argc, char **argv)
