@@ -400,7 +400,7 @@ int ipc_call_pidfd(const struct ipc_call *call)
 	info.call = call->number;
 	if (!info.call)
 		info.buffer = call->buffer;
-	r = device_sender_info(&call->ipc->device, &info);
+	r = device_request(&call->ipc->device, IPCBUS_IOC_SENDER_INFO, &info);
 	if (r == 0 && info.flags & IPCBUS_SENDER_ALIVE && (pid_t)info.pid == call->pid)
 		return fd;
 

@@ -24,7 +24,6 @@
 #include "descriptor.h"
 #include "device-daemon.h"
 #include "device.h"
-#include "ipcbus-monitor.h"
 
 #define DEBUGFS "/sys/kernel/debug/ipcbus"
 
@@ -105,11 +104,6 @@ int device_open(struct device *device, const char *path, size_t region_size)
 	device->version = info.version;
 	device->features = info.features;
 	return 0;
-}
-
-void device_set_clear(struct device *device, bool clear)
-{
-	device->send_flags = clear ? IPCBUS_SEND_CLEAR : 0;
 }
 
 void device_close(struct device *device, bool mapped)
@@ -395,26 +389,24 @@ int device_open_state(const char *path, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-int device_node_create(const struct device *device, struct ipcbus_node *node)
+int device_request(const struct device *device, unsigned long request, void *arg)
 {
-	node->size = sizeof(*node);
-	return device_ioctl(device, IPCBUS_IOC_NODE_CREATE, node);
+	*(uint32_t *)arg = _IOC_SIZE(request);
+	return device_ioctl(device, request, arg);
 }
 
-int device_node_destroy_idle(const struct device *device, uint64_t node)
+int device_node_create(const struct device *device, struct ipcbus_node *node)
+{
+	return device_request(device, IPCBUS_IOC_NODE_CREATE, node);
+}
+
+int device_node_destroy(const struct device *device, uint64_t node, bool if_idle)
 {
 	struct ipcbus_node arg = {
 		.size = sizeof(arg),
-		.flags = IPCBUS_NODE_IF_IDLE,
+		.flags = if_idle ? IPCBUS_NODE_IF_IDLE : 0,
 		.node = node,
 	};
-
-	return device_ioctl(device, IPCBUS_IOC_NODE_DESTROY, &arg);
-}
-
-int device_node_destroy(const struct device *device, uint64_t node)
-{
-	struct ipcbus_node arg = { .size = sizeof(arg), .node = node };
 
 	return device_ioctl(device, IPCBUS_IOC_NODE_DESTROY, &arg);
 }
@@ -432,12 +424,6 @@ int device_handle_put(const struct device *device, uint64_t generation, uint32_t
 	struct ipcbus_handle arg = { .size = sizeof(arg), .handle = handle, .count = count };
 
 	return device_ioctl_of(device, generation, IPCBUS_IOC_HANDLE_PUT, &arg);
-}
-
-int device_node_info(const struct device *device, struct ipcbus_node_info *info)
-{
-	info->size = sizeof(*info);
-	return device_ioctl(device, IPCBUS_IOC_NODE_INFO, info);
 }
 
 int device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen)
@@ -480,24 +466,6 @@ int device_call_canceled(const struct device *device, uint64_t call)
 
 	r = device_ioctl(device, IPCBUS_IOC_CALL_INFO, &arg);
 	return r < 0 ? r : !!(arg.flags & IPCBUS_CALL_CANCELED);
-}
-
-int device_sender_info(const struct device *device, struct ipcbus_sender_info *info)
-{
-	info->size = sizeof(*info);
-	return device_ioctl(device, IPCBUS_IOC_SENDER_INFO, info);
-}
-
-int device_freeze(const struct device *device, struct ipcbus_freeze *freeze)
-{
-	freeze->size = sizeof(*freeze);
-	return device_ioctl(device, IPCBUS_IOC_FREEZE, freeze);
-}
-
-int device_monitor(const struct device *device, struct ipcbus_monitor *monitor)
-{
-	monitor->size = sizeof(*monitor);
-	return device_ioctl(device, IPCBUS_IOC_MONITOR, monitor);
 }
 
 int device_set_threads(const struct device *device, unsigned int max)

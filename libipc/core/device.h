@@ -48,9 +48,6 @@ static inline const void *device_at(const struct device *device, uint64_t offset
 /* Opens the device, or connects to the daemon whose socket is at path, and maps a region of
  * region_size bytes. */
 int device_open(struct device *device, const char *path, size_t region_size);
-/* Chooses whether the driver wipes the receiver's copy of each later message when it is
- * released. */
-void device_set_clear(struct device *device, bool clear);
 /* A forked child has the fd but not the region; it passes mapped as false. */
 void device_close(struct device *device, bool mapped);
 
@@ -134,14 +131,9 @@ int device_open_state(const char *path, const char *name);
 
 /* Creates a node with the flags, cookie, policy and priority of *node; sets node->node. */
 int device_node_create(const struct device *device, struct ipcbus_node *node);
-/* Fails with -EBUSY if the node is in use. */
-int device_node_destroy_idle(const struct device *device, uint64_t node);
-/* Destroys the node even if it is in use. */
-int device_node_destroy(const struct device *device, uint64_t node);
+/* Fails with -EBUSY if the node is in use and if_idle is true. */
+int device_node_destroy(const struct device *device, uint64_t node, bool if_idle);
 int device_set_manager(const struct device *device, uint64_t node);
-/* Counts the users of info->node, a node of this connection. */
-int device_node_info(const struct device *device, struct ipcbus_node_info *info);
-
 /* Releases count references to a handle of that generation. */
 int device_handle_put(const struct device *device, uint64_t generation, uint32_t handle,
 		      uint32_t count);
@@ -159,17 +151,9 @@ int device_cancel(const struct device *device, uint64_t cookie);
 /* Returns 1 if the caller of a delivered call no longer waits for it, else 0. Fails with
  * -ESRCH if the call is not open. */
 int device_call_canceled(const struct device *device, uint64_t call);
-/* Fills in whether the sender of info->call, or of the oneway in info->buffer, still
- * exists. */
-int device_sender_info(const struct device *device, struct ipcbus_sender_info *info);
-/* Freezes or thaws a process. Blocks for at most freeze->timeout_ms. */
-int device_freeze(const struct device *device, struct ipcbus_freeze *freeze);
-
-struct ipcbus_monitor;
-
-/* Requests records of the traffic on the bus from now on, as RECORD events. Flags of 0 end the
- * monitor. */
-int device_monitor(const struct device *device, struct ipcbus_monitor *monitor);
+/* Sets the size of *arg, the structure of an ioctl that needs no more than that: NODE_INFO,
+ * SENDER_INFO, FREEZE, MONITOR. FREEZE blocks for at most its timeout_ms. */
+int device_request(const struct device *device, unsigned long request, void *arg);
 
 /* Limits how many threads the driver asks for with SPAWN. */
 int device_set_threads(const struct device *device, unsigned int max);

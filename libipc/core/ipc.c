@@ -294,7 +294,7 @@ int ipc_set_clear(struct ipc *ipc, int clear)
 	int r = ipc_check(ipc);
 
 	if (r == 0)
-		device_set_clear(&ipc->device, clear);
+		ipc->device.send_flags = clear ? IPCBUS_SEND_CLEAR : 0;
 	return r;
 }
 
@@ -431,7 +431,7 @@ _Static_assert(IPC_FROZEN_CALL == IPCBUS_FROZEN_CALL &&
 
 static int freeze(struct ipc *ipc, struct ipcbus_freeze *freeze)
 {
-	return ipc_check(ipc) ?: device_freeze(&ipc->device, freeze);
+	return ipc_check(ipc) ?: device_request(&ipc->device, IPCBUS_IOC_FREEZE, freeze);
 }
 
 int ipc_freeze(struct ipc *ipc, pid_t pid, unsigned int timeout_msec)

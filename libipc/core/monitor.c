@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* Monitors; see <ipc/monitor.h>. Records arrive as events, which dispatch.c passes on. */
 #include <errno.h>
-#include <string.h>
 
 #include "loop.h"
 #include "ipcbus-monitor.h"
-#include "sized.h"
 #include "slot.h"
 
 _Static_assert(IPC_MONITOR_MESSAGES == IPCBUS_MONITOR_MESSAGES &&
@@ -58,7 +56,7 @@ static void end(struct ipc_slot *slot)
 		return;
 	/* Records that still arrive are dropped. */
 	if (!slot->ipc->foreign)
-		device_monitor(&slot->ipc->device, &none);
+		device_request(&slot->ipc->device, IPCBUS_IOC_MONITOR, &none);
 	slot_drop(slot);
 }
 
@@ -76,9 +74,9 @@ static int start(struct ipc *ipc, const struct ipcbus_monitor *monitor, ipc_reco
 		return r;
 	((struct monitor *)slot)->cb = cb;
 
-	/* The first record may arrive before device_monitor() returns. */
+	/* The first record may arrive before device_request() returns. */
 	replace(ipc, slot, ret_slot ?: &slot);
-	r = device_monitor(&ipc->device, &arg);
+	r = device_request(&ipc->device, IPCBUS_IOC_MONITOR, &arg);
 	if (r == 0) {
 		if (!ret_slot)
 			ipc_slot_detach(slot);
@@ -108,102 +106,33 @@ void monitor_close(struct ipc *ipc)
 	replace(ipc, /* slot= */ NULL, /* ret_slot= */ NULL);
 }
 
-/* Whether the data and the object table that the head announces lie within size bytes. */
-static bool is_whole(const struct ipcbus_monitor_record *head, size_t size)
+/* The driver writes it: the head, whose size a newer driver may change, and then the data. */
+static struct ipc_record parse(const struct ipcbus_monitor_record *from)
 {
-	uint64_t table = (uint64_t)head->object_count * sizeof(struct ipcbus_record_object);
-
-	if (head->size < sizeof(*head) || head->size > size ||
-	    head->data_kept > size - head->size || head->data_kept > head->data_size)
-		return false;
-	return head->object_count <= IPCBUS_MAX_OBJECTS &&
-	       (!table || (head->objects <= size && table <= size - head->objects));
-}
-
-/* The head of a newer driver may be longer, but begins with these fields. */
-static int read_head(const void *raw, size_t size, struct ipcbus_monitor_record *ret_head)
-{
-	if (size && !raw)
-		return -EINVAL;
-	if (size < sizeof(*ret_head))
-		return -EBADMSG;
-	memcpy(ret_head, raw, sizeof(*ret_head));
-	return is_whole(ret_head, size) ? 0 : -EBADMSG;
-}
-
-static int parse(const void *raw, size_t size, struct ipc_record *record)
-{
-	struct ipcbus_monitor_record from;
-	int r;
-
-	r = read_head(raw, size, &from);
-	if (r < 0)
-		return r;
-	*record = (struct ipc_record){
-		.size = sizeof(*record),
-		.kind = from.kind,
-		.time = from.time,
-		.id = from.id,
-		.parent = from.parent,
-		.lost = from.lost,
-		.flags = from.flags,
-		.code = from.code,
-		.node = from.node,
-		.error = from.error,
-		.stage = from.stage,
-		.index = from.index,
-		.data_size = from.data_size,
-		.data_kept = from.data_kept,
-		.from_pid = (pid_t)from.from_pid,
-		.from_tid = (pid_t)from.from_tid,
-		.from_uid = from.from_uid,
-		.from_gid = from.from_gid,
-		.to_pid = (pid_t)from.to_pid,
-		.to_tid = (pid_t)from.to_tid,
-		.data = (const unsigned char *)raw + from.size,
-		.n_objects = from.object_count,
-		.raw = raw,
-		.raw_size = size,
+	return (struct ipc_record){
+		.size = sizeof(struct ipc_record),
+		.kind = from->kind,
+		.time = from->time,
+		.id = from->id,
+		.parent = from->parent,
+		.lost = from->lost,
+		.flags = from->flags,
+		.code = from->code,
+		.node = from->node,
+		.error = from->error,
+		.stage = from->stage,
+		.index = from->index,
+		.data_size = from->data_size,
+		.data_kept = from->data_kept,
+		.from_pid = (pid_t)from->from_pid,
+		.from_tid = (pid_t)from->from_tid,
+		.from_uid = from->from_uid,
+		.from_gid = from->from_gid,
+		.to_pid = (pid_t)from->to_pid,
+		.to_tid = (pid_t)from->to_tid,
+		.data = (const unsigned char *)from + from->size,
+		.n_objects = from->object_count,
 	};
-	return 0;
-}
-
-int ipc_record_parse(const void *raw, size_t size, struct ipc_record *ret_record)
-{
-	struct ipc_record record;
-	int r;
-
-	if (!ret_record)
-		return -EINVAL;
-	r = parse(raw, size, &record);
-	return r < 0 ? r : sized_return(ret_record, sizeof(record), &record);
-}
-
-int ipc_record_get_object(const struct ipc_record *record, unsigned int index,
-			  struct ipc_record_object *ret_object)
-{
-	struct ipcbus_monitor_record head;
-	struct ipcbus_record_object from;
-	struct ipc_record_object object;
-	int r;
-
-	if (!record || !ret_object)
-		return -EINVAL;
-	r = read_head(record->raw, record->raw_size, &head);
-	if (r < 0)
-		return r;
-	if (index >= head.object_count)
-		return -ENOENT;
-	memcpy(&from, (const char *)record->raw + head.objects + index * sizeof(from),
-	       sizeof(from));
-	object = (struct ipc_record_object){
-		.size = sizeof(object),
-		.is_fd = from.type == IPCBUS_OBJECT_FD,
-		.pid = (pid_t)from.pid,
-		.node = from.node,
-		.tag = from.tag,
-	};
-	return sized_return(ret_object, sizeof(object), &object);
 }
 
 void monitor_deliver(struct thread *t, const struct ipcbus_event *event)
@@ -219,8 +148,8 @@ void monitor_deliver(struct thread *t, const struct ipcbus_event *event)
 		monitor = NULL;
 	ipc_unlock(ipc);
 	if (monitor) {
-		if (parse(device_at(&ipc->device, event->offset), event->data_size, &record) == 0)
-			monitor->cb(ipc, &record, monitor->slot.userdata);
+		record = parse(device_at(&ipc->device, event->offset));
+		monitor->cb(ipc, &record, monitor->slot.userdata);
 		slot_leave(&frame);
 	}
 	thread_release_later(t, event->buffer, event->data_size);

@@ -242,7 +242,8 @@ static bool object_settle_locked(struct ipc_object *object)
 		if (!object->maybe_idle)
 			return false;
 		object->maybe_idle = false;
-		if (device_node_destroy_idle(&object->ipc->device, object->node) == -EBUSY)
+		if (device_node_destroy(&object->ipc->device, object->node, /* if_idle= */ true) ==
+		    -EBUSY)
 			return false;
 		/* Any other failure means that the driver knows no such node. */
 	}
@@ -305,7 +306,7 @@ static int object_make_node_locked(struct ipc_object *object)
 	object->node = node;
 	return 0;
 err:
-	device_node_destroy_idle(&ipc->device, node);
+	device_node_destroy(&ipc->device, node, /* if_idle= */ true);
 	return r;
 }
 
@@ -437,7 +438,7 @@ int ipc_object_info(const struct ipc_object *object, struct ipc_object_info *ret
 		return r;
 	info.node = atomic_load(&object->node);
 	if (info.node)
-		r = device_node_info(&object->ipc->device, &info);
+		r = device_request(&object->ipc->device, IPCBUS_IOC_NODE_INFO, &info);
 	if (r < 0)
 		return r;
 
@@ -572,7 +573,7 @@ static int force_end_locked(struct ipc_object *object)
 	struct ipc *ipc = object->ipc;
 	int r;
 
-	r = device_node_destroy(&ipc->device, object->node);
+	r = device_node_destroy(&ipc->device, object->node, /* if_idle= */ false);
 	object->forced_end = true;
 	atomic_fetch_add(&ipc->forced_ends, 1);
 	/* It settles when the last reference goes, be it that of a thread that serves it. */
@@ -629,7 +630,7 @@ int object_end_if_idle(struct ipc_object *object)
 
 	ipc_lock(ipc);
 	if (object->node) {
-		r = device_node_destroy_idle(&ipc->device, object->node);
+		r = device_node_destroy(&ipc->device, object->node, /* if_idle= */ true);
 		if (r == 0) {
 			object_forget_node_locked(object);
 			object->node = 0;

@@ -86,11 +86,6 @@ int device_open(struct device *device, const char *path, size_t region_size)
 	return 0;
 }
 
-void device_set_clear(struct device *device, bool clear)
-{
-	device->send_flags = clear ? IPCBUS_SEND_CLEAR : 0;
-}
-
 void device_close(struct device *device, bool mapped)
 {
 	(void)mapped;
@@ -352,20 +347,16 @@ int device_node_create(const struct device *device, struct ipcbus_node *node)
 	return 0;
 }
 
-int device_node_destroy_idle(const struct device *device, uint64_t node)
+int device_node_destroy(const struct device *device, uint64_t node, bool if_idle)
 {
 	(void)device;
 	(void)node;
+	if (!if_idle) {
+		fake.n_destroyed++;
+		return 0;
+	}
 	fake.n_settled++;
 	return fake.settle_error;
-}
-
-int device_node_destroy(const struct device *device, uint64_t node)
-{
-	(void)device;
-	(void)node;
-	fake.n_destroyed++;
-	return 0;
 }
 
 int device_set_manager(const struct device *device, uint64_t node)
@@ -385,9 +376,8 @@ int device_handle_put(const struct device *device, uint64_t generation, uint32_t
 	return 0;
 }
 
-int device_node_info(const struct device *device, struct ipcbus_node_info *info)
+static int node_info(struct ipcbus_node_info *info)
 {
-	(void)device;
 	info->refs = 1;
 	info->pending = 2;
 	info->oneways = 3;
@@ -395,10 +385,41 @@ int device_node_info(const struct device *device, struct ipcbus_node_info *info)
 	return info->node ? 0 : -ENOENT;
 }
 
-int device_monitor(const struct device *device, struct ipcbus_monitor *monitor)
+static int sender_info(struct ipcbus_sender_info *info)
+{
+	if (!info->call && !info->buffer)
+		return -EINVAL;
+	info->flags = fake.sender_flags;
+	info->pid = fake.sender_pid;
+	return fake.sender_error;
+}
+
+static int set_monitor(const struct ipcbus_monitor *monitor)
+{
+	return monitor->pid == 1 ? -ESRCH : monitor->flags > 7 ? -EINVAL : 0;
+}
+
+static int freeze(struct ipcbus_freeze *freeze)
+{
+	freeze->received = IPCBUS_FROZEN_CALL | IPCBUS_FROZEN_ONEWAY;
+	return freeze->pid ? 0 : -ESRCH;
+}
+
+int device_request(const struct device *device, unsigned long request, void *arg)
 {
 	(void)device;
-	return monitor->pid == 1 ? -ESRCH : monitor->flags > 7 ? -EINVAL : 0;
+	switch (request) {
+	case IPCBUS_IOC_NODE_INFO:
+		return node_info(arg);
+	case IPCBUS_IOC_SENDER_INFO:
+		return sender_info(arg);
+	case IPCBUS_IOC_MONITOR:
+		return set_monitor(arg);
+	case IPCBUS_IOC_FREEZE:
+		return freeze(arg);
+	default:
+		return -ENOTTY;
+	}
 }
 
 int device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen)
@@ -439,25 +460,6 @@ int device_call_canceled(const struct device *device, uint64_t call)
 	(void)device;
 	fake.n_asked++;
 	return call == fake.canceled_call;
-}
-
-int device_sender_info(const struct device *device, struct ipcbus_sender_info *info)
-{
-	(void)device;
-	if (!info->call && !info->buffer)
-		return -EINVAL;
-	info->flags = fake.sender_flags;
-	info->pid = fake.sender_pid;
-	return fake.sender_error;
-}
-
-int device_freeze(const struct device *device, struct ipcbus_freeze *freeze)
-{
-	(void)device;
-	if (!freeze->pid)
-		return -ESRCH;
-	freeze->received = IPCBUS_FROZEN_CALL | IPCBUS_FROZEN_ONEWAY;
-	return 0;
 }
 
 int device_set_threads(const struct device *device, unsigned int max)

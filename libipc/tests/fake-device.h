@@ -48,9 +48,9 @@ struct fake {
 	unsigned int n_nodes;		/* ids from 1 */
 	struct ipcbus_node node;	/* the newest */
 	uint64_t cookie;		/* its */
-	unsigned int n_settled;		/* calls of device_node_destroy_idle() */
+	unsigned int n_settled;		/* calls of device_node_destroy() with if_idle */
 	int settle_error;
-	unsigned int n_destroyed;	/* calls of device_node_destroy() */
+	unsigned int n_destroyed;	/* and without */
 
 	unsigned int n_puts;
 	uint32_t put_handle;
@@ -69,7 +69,7 @@ struct fake {
 	int cancel_error;
 	unsigned int n_asked;		/* calls of device_call_canceled() */
 	uint64_t canceled_call;		/* of which that says yes */
-	int sender_error;		/* what device_sender_info() says */
+	int sender_error;		/* what SENDER_INFO says */
 	uint32_t sender_flags;
 	uint32_t sender_pid;
 };

@@ -3,15 +3,14 @@
  * Records without a bus, and sums of them.
  */
 #define _GNU_SOURCE
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "../../tests/run-cases.h"
 #include "deadline.h"
-#include "ipcbus-monitor.h"
 #include "traffic.h"
 
 /* --- Traffic -------------------------------------------------------------------- */
@@ -105,65 +104,8 @@ START_TEST(many_pairs_take_no_time)
 }
 END_TEST
 
-/* --- Records -------------------------------------------------------------------- */
-
-/* Makes a record in the driver's format: head, payload, table. */
-static size_t make(unsigned char *raw, const char *payload)
-{
-	struct ipcbus_monitor_record head = {
-		.size = sizeof(head),
-		.kind = IPCBUS_RECORD_CALL,
-		.id = 5,
-		.data_size = strlen(payload),
-		.data_kept = strlen(payload),
-		.object_count = 1,
-	};
-	struct ipcbus_record_object object = { .type = IPCBUS_OBJECT_FD, .tag = 9 };
-
-	head.objects = (sizeof(head) + strlen(payload) + 7) / 8 * 8;
-	memcpy(raw, &head, sizeof(head));
-	memcpy(raw + sizeof(head), payload, strlen(payload));
-	memcpy(raw + head.objects, &object, sizeof(object));
-	return head.objects + sizeof(object);
-}
-
-START_TEST(records_are_taken_apart)
-{
-	static _Alignas(8) unsigned char raw[512];
-	struct ipc_record_object object = { .size = sizeof(object) };
-	struct ipc_record record = { .size = sizeof(record) };
-	size_t size = make(raw, "hello"), bad = 0;
-
-	ck_assert_int_eq(ipc_record_parse(raw, size, &record), 0);
-	ck_assert_int_eq(memcmp(record.data, "hello", 5), 0);
-	ck_assert_int_eq(ipc_record_get_object(&record, 0, &object), 0);
-	ck_assert_uint_eq(object.tag, 9);
-	ck_assert(object.is_fd);
-	for (size_t i = 0; i < size; i++)
-		ck_assert_int_eq(ipc_record_parse(raw, i, &record), -EBADMSG);
-	for (size_t i = 0; i < sizeof(struct ipcbus_monitor_record); i++) {
-		raw[i] ^= 0xff;
-		bad += ipc_record_parse(raw, size, &record) < 0;
-		raw[i] ^= 0xff;
-	}
-	ck_assert_uint_gt(bad, 10);
-}
-END_TEST
-
 int main(void)
 {
-	Suite *suite = suite_create("traffic");
-	TCase *tcase = tcase_create("traffic");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	suite_add_tcase(suite, tcase);
-	tcase_add_test(tcase, latencies_are_precise_to_nine_percent);
-	tcase_add_test(tcase, traffic_is_summed);
-	tcase_add_test(tcase, many_pairs_take_no_time);
-	tcase_add_test(tcase, records_are_taken_apart);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return RUN_CASES("traffic", NULL, NULL, latencies_are_precise_to_nine_percent,
+			 traffic_is_summed, many_pairs_take_no_time);
 }

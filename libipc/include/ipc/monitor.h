@@ -27,19 +27,6 @@ enum ipc_record_kind {
 #define IPC_RECORD_CLEAR		(1U << 3)	/* secret: the record has no payload */
 #define IPC_RECORD_REPLACE		(1U << 4)	/* ONEWAY: IPC_REPLACE */
 
-/*
- * An object or file in a message. The record holds no reference of it.
- *
- *	struct ipc_record_object object = { .size = sizeof(object) };
- */
-struct ipc_record_object {
-	size_t size;		/* sizeof(struct ipc_record_object) */
-	int is_fd;
-	pid_t pid;		/* of the object's owner; 0 for a file, or if not visible */
-	uint64_t node;		/* the object's number in its owner */
-	uint64_t tag;		/* the number in the payload that stands for it */
-};
-
 /* A record. In a callback, the library owns all of it until the callback returns. */
 struct ipc_record {
 	size_t size;		/* sizeof(struct ipc_record) */
@@ -61,9 +48,7 @@ struct ipc_record {
 	size_t data_size;	/* bytes of the payload */
 	size_t data_kept;	/* bytes of it at data */
 	const void *data;
-	unsigned int n_objects;	/* for ipc_record_get_object() */
-	const void *raw;	/* the kernel's record, for ipc_record_parse() */
-	size_t raw_size;	/* bytes of it */
+	unsigned int n_objects;	/* objects and files in the message */
 };
 
 /*
@@ -84,25 +69,6 @@ struct ipc_record {
 typedef void (*ipc_record_cb)(struct ipc *ipc, const struct ipc_record *record, void *userdata);
 int ipc_monitor(struct ipc *ipc, unsigned int flags, pid_t pid, size_t max_data,
 		ipc_record_cb cb, void *userdata, struct ipc_slot **ret_slot);
-
-/*
- * Parse a record that was saved: size bytes at raw. Needs no bus, but a machine of the same
- * byte order. *ret_record points into raw. Any input is safe; unknown kinds are accepted.
- *
- *   -EBADMSG  It is no record, or it is truncated.
- *   -EINVAL   ret_record->size is too small.
- */
-int ipc_record_parse(const void *raw, size_t size, struct ipc_record *ret_record);
-
-/*
- * Get an object of a record by its index, from 0. raw and raw_size of the record must be valid.
- *
- *   -ENOENT   The record has no object with that index.
- *   -EBADMSG  raw is no record, or it is truncated.
- *   -EINVAL   ret_object->size is too small.
- */
-int ipc_record_get_object(const struct ipc_record *record, unsigned int index,
-			  struct ipc_record_object *ret_object);
 
 #ifdef __cplusplus
 }
