@@ -152,7 +152,8 @@ class Proxy(BaseProxy):
         If the receiver has no space, waits for at most timeout seconds; without timeout raises
         ``WouldBlock``. With replace the message replaces an earlier one to this object that was
         also sent with replace and is still queued. detached has no effect: a oneway never depends
-        on the call or stream that the task serves.
+        on the call or stream that the task serves. A reply is not ordered with oneways that were
+        sent before it.
         """
         self._bus._check_loop()
         flags = _core.REPLACE if replace else 0

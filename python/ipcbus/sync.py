@@ -152,7 +152,7 @@ class Proxy(BaseProxy):
         no space, blocks for at most timeout seconds; without timeout raises ``WouldBlock``. With
         replace the message replaces an earlier one to this object that was also sent with replace
         and is still queued. detached has no effect: a oneway never depends on the call or stream
-        that the thread serves."""
+        that the thread serves. A reply is not ordered with oneways that were sent before it."""
         flags = _core.REPLACE if replace else 0
         self._proxy.oneway(
             code, data, entries, flags, to_usec(timeout), to_metadata(metadata), None

@@ -65,9 +65,12 @@
  *   Order       Oneways from a thread to an object are handled in the order of sending, never
  *               concurrently. Calls are not ordered with them: a call to the same object may be
  *               handled before a oneway that was sent earlier. Oneways to different objects are not
- *               ordered. A reply is not ordered with oneways: a thread that waits for the reply
- *               gets it at once, and oneways that the server sent before the reply run on a serving
- *               thread, earlier or later.
+ *               ordered. A reply is not ordered with oneways, in any language: a thread that waits
+ *               for the reply gets it at once, and the result of an async call is an event of its
+ *               own. Oneways that the server sent before the reply are handled on a serving thread,
+ *               before or after that. If the reply waited for their handlers, a call could not
+ *               return without another serving thread, or with a lock that a handler takes. If the
+ *               order matters, put the data into the reply, or number the messages.
  *   Time        Durations are in microseconds, on CLOCK_MONOTONIC. As an argument, 0 means
  *               not to wait and IPC_NEVER means no limit. In a structure, 0 means that the
  *               duration is not set.

@@ -60,7 +60,8 @@ impl Proxy {
 
     /// Sends a message without a reply, and returns when it is queued. If the receiver has no
     /// space, blocks for at most [`Options::timeout`]; without a timeout fails at once with
-    /// `EAGAIN`. See [`Connection::on_writable`].
+    /// `EAGAIN`. See [`Connection::on_writable`]. A reply is not ordered with oneways that were sent
+    /// before it.
     pub fn oneway(&self, message: &Message<'_>, options: &Options<'_>) -> Result<()> {
         // SAFETY: as above.
         check(message.with_raw(|m| {

@@ -102,6 +102,11 @@ static int visit(struct ipc_call *call, const E2e__VisitRequest *request, void *
 		reply.depth = visit->depth;
 		reply.tid = visit->tid;
 	}
+	if (request->notify) {
+		r = visitor_notify(visitor, &(E2e__SayRequest)E2E__SAY_REQUEST__INIT);
+		if (r < 0)
+			return r;
+	}
 	reply.depth++;
 	return server_reply_visit(call, &reply);
 }

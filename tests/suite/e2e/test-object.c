@@ -431,9 +431,55 @@ START_TEST(a_file_for_the_server)
 }
 END_TEST
 
+/*
+ * The server sends a oneway before its reply. If the reply had to wait for the oneway's handler,
+ * the call would never return: no thread serves the connection, and the handler takes a lock that
+ * the waiting thread holds.
+ */
+static pthread_mutex_t held = PTHREAD_MUTEX_INITIALIZER;
+
+static int notify_locked(struct ipc_call *call, const E2e__SayRequest *request, void *userdata)
+{
+	pthread_mutex_lock(&held);
+	notify(call, request, userdata);
+	pthread_mutex_unlock(&held);
+	return 0;
+}
+
+START_TEST(a_reply_does_not_wait_for_oneways)
+{
+	static const struct visitor_ops handlers = { .notify = notify_locked };
+	E2e__VisitRequest request = E2E__VISIT_REQUEST__INIT;
+	pid_t pid = start_server(&one_thread);
+	Ipc__Object id = IPC__OBJECT__INIT;
+	struct visits visits = { 0 };
+	struct ipc_object *object;
+	E2e__VisitReply *reply;
+	struct client client;
+
+	client_open(&client);
+	ck_assert_int_eq(visitor_object_new(client.ipc, &handlers, &visits, NULL, &object), 0);
+	id.id = object_id(object);
+	request.visitor = &id;
+	request.notify = true;
+	pthread_mutex_lock(&held);
+	ck_assert_int_eq(server_visit(client.server, &request, &reply, NULL), 0);
+	ck_assert_uint_eq(visits.notified, 0);
+	pthread_mutex_unlock(&held);
+	ck_assert_int_eq(ipc_wait_event(client.ipc, IPC_NEVER), 1);
+	ck_assert_int_eq(ipc_process(client.ipc), 1);
+	ck_assert_uint_eq(visits.notified, 1);
+	server_visit_reply_free(reply);
+	ipc_object_unref(object);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
 int main(void)
 {
-	return RUN_TESTS("object", callbacks_come_on_the_thread_that_waits, a_missing_visitor,
+	return RUN_TESTS("object", callbacks_come_on_the_thread_that_waits,
+			 a_reply_does_not_wait_for_oneways, a_missing_visitor,
 			 objects_live_while_somebody_holds_them, objects_in_untaken_messages,
 			 objects_for_a_canceled_caller,
 			 oneways_to_an_object_that_is_let_go, objects_of_dead_processes,

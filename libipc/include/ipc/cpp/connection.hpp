@@ -71,6 +71,8 @@ public:
 	 *
 	 *   EAGAIN     The receiver has no space now: see connection::on_writable().
 	 *   ETIMEDOUT  The receiver had no space in time.
+	 *
+	 * A reply is not ordered with oneways that were sent before it: see "Order" in <ipc/ipc.h>.
 	 */
 	outcome<void> oneway(const message &m) const
 	{
