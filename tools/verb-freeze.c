@@ -45,6 +45,7 @@ static int put(pid_t pid, bool frozen, int missed)
 static int run(const char *process, bool freeze)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	uint64_t timeout_usec = 1000 * (uint64_t)(ctl.timeout_ms ?: FREEZE_TIMEOUT_MS);
 	pid_t pid;
 	int status, r;
 
@@ -54,7 +55,7 @@ static int run(const char *process, bool freeze)
 	if (status)
 		return status;
 	if (freeze)
-		r = ipc_freeze(ipc, pid, ctl.timeout_ms ? ctl.timeout_ms : FREEZE_TIMEOUT_MS);
+		r = ipc_freeze(ipc, pid, timeout_usec);
 	else
 		r = ipc_thaw(ipc, pid);
 	if (r < 0)

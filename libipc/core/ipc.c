@@ -434,9 +434,13 @@ static int freeze(struct ipc *ipc, struct ipcbus_freeze *freeze)
 	return ipc_check(ipc) ?: device_request(&ipc->device, IPCBUS_IOC_FREEZE, freeze);
 }
 
-int ipc_freeze(struct ipc *ipc, pid_t pid, unsigned int timeout_msec)
+int ipc_freeze(struct ipc *ipc, pid_t pid, uint64_t timeout_usec)
 {
-	struct ipcbus_freeze arg = { .pid = (uint32_t)pid, .timeout_ms = timeout_msec };
+	uint64_t msec = timeout_usec / 1000 + !!(timeout_usec % 1000);
+	struct ipcbus_freeze arg = {
+		.pid = (uint32_t)pid,
+		.timeout_ms = msec < UINT32_MAX ? (uint32_t)msec : UINT32_MAX,
+	};
 
 	return freeze(ipc, &arg);
 }

@@ -367,10 +367,12 @@ int ipc_test_bus_fail_memory(struct ipc_test_bus *bus, pid_t pid, uint64_t nth)
 	return r < 0 ? r : message.size > 0;
 }
 
-int ipc_test_bus_advance(struct ipc_test_bus *bus, uint64_t nsec)
+int ipc_test_bus_advance(struct ipc_test_bus *bus, uint64_t usec)
 {
-	struct ipcbusd_message message = { .kind = IPCBUSD_ADVANCE, .size = nsec };
+	struct ipcbusd_message message = { .kind = IPCBUSD_ADVANCE };
 	int fds[4];
 
+	if (bus && __builtin_mul_overflow(usec, 1000, &message.size))
+		return -ERANGE;
 	return bus ? socket_administer(bus->path, &message, fds) : -EINVAL;
 }

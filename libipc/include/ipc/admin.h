@@ -58,17 +58,18 @@ int ipc_get_driver(struct ipc *ipc, uint32_t *ret_version, uint64_t *ret_feature
 /*
  * Freeze a process, given by its pid as seen from here: calls to it fail with -EHOSTDOWN,
  * oneways are queued until ipc_thaw(). Blocks until the process has finished the calls that it
- * already has, for at most timeout_msec milliseconds. Freezing a frozen process has no effect. The
- * caller must have the same effective user or CAP_KILL.
+ * already has, for at most timeout_usec microseconds (rounded up to milliseconds; at most 49 days).
+ * Freezing a frozen process has no effect. The caller must have the same effective user or
+ * CAP_KILL.
  *
- *   -EAGAIN   The process still had unfinished calls after timeout_msec. It is not frozen.
+ *   -EAGAIN   The process still had unfinished calls after timeout_usec. It is not frozen.
  *   -EBUSY    Another process is freezing it.
  *   -ESRCH    The process is not on this bus.
  *   -EPERM    The process belongs to another user. On a bus of ipcbusd, the user that runs ipcbusd
  *             may freeze any process.
  *   -EINTR    A signal arrived. The process is not frozen.
  */
-int ipc_freeze(struct ipc *ipc, pid_t pid, unsigned int timeout_msec);
+int ipc_freeze(struct ipc *ipc, pid_t pid, uint64_t timeout_usec);
 
 /*
  * Thaw a process. Returns the kinds of messages sent to it while it was frozen: 0, IPC_FROZEN_CALL

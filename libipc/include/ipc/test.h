@@ -84,7 +84,7 @@ const char *ipc_test_bus_path(const struct ipc_test_bus *bus);
 pid_t ipc_test_bus_pid(const struct ipc_test_bus *bus);
 
 /*
- * Advance the time of a bus with IPC_TEST_MANUAL_CLOCK by that many nanoseconds. 0 is allowed.
+ * Advance the time of a bus with IPC_TEST_MANUAL_CLOCK by that many microseconds. 0 is allowed.
  * Blocks until each call whose deadline has passed has failed with -ETIMEDOUT; the calling thread
  * may not have returned yet. Any thread may call it, also in a forked child.
  *
@@ -96,7 +96,7 @@ pid_t ipc_test_bus_pid(const struct ipc_test_bus *bus);
  *   -ERANGE      The clock would pass 2^63 ns.
  *   -ECONNREFUSED, -ECONNRESET  The daemon has ended.
  */
-int ipc_test_bus_advance(struct ipc_test_bus *bus, uint64_t nsec);
+int ipc_test_bus_advance(struct ipc_test_bus *bus, uint64_t usec);
 
 /*
  * Make an allocation of the bus fail: the nth from now, counted from 1, in ioctls of the process

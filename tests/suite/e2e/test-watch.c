@@ -169,7 +169,7 @@ START_TEST(notified_of_freezing)
 	proxy = server_proxy(client.server);
 	ck_assert_int_eq(ipc_proxy_on_death(proxy, count, &deaths, NULL), 0);
 	ck_assert_int_eq(ipc_proxy_on_freeze(proxy, keep_state, &state, &slot), 0);
-	ck_assert_int_eq(ipc_freeze(client.ipc, pid, 5000), 0);
+	ck_assert_int_eq(ipc_freeze(client.ipc, pid, 5000000), 0);
 	await_state(&client, &state, 1);
 	ck_assert_int_eq(ipc_proxy_on_freeze(proxy, keep_state, &late, NULL), 0);
 	ck_assert_int_eq(ipc_thaw(client.ipc, pid), 0);
@@ -177,7 +177,7 @@ START_TEST(notified_of_freezing)
 	ck_assert_int_eq(late, 0);
 
 	ipc_slot_end(slot);
-	ck_assert_int_eq(ipc_freeze(client.ipc, pid, 5000), 0);
+	ck_assert_int_eq(ipc_freeze(client.ipc, pid, 5000000), 0);
 	await_state(&client, &late, 1);
 	ck_assert_int_eq(state, 0);
 	kill_server(pid);

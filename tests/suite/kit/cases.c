@@ -20,7 +20,7 @@
 #include "../../run-cases.h"
 #include "shop.ipc.h"
 
-#define SECOND	1000000000ULL
+#define SECOND	1000000ULL
 #define NAME	"demo.stock"
 
 static struct ipc_test_options manual = {
