@@ -206,7 +206,7 @@ int name_register(struct names *names, struct name *name, struct ipc_slot **ret_
 		/* The manager may have registered it, and the reply did not arrive. If this
 		 * connection has the name already, the manager gave the new cookie to that
 		 * registration, which must stay. */
-		name_send_unregister(names, name->base.text, name, /* idle_exit= */ false);
+		name_send_unregister(names, name, /* idle_exit= */ false);
 	}
 	pthread_mutex_unlock(&names->lock);
 	name_drop(old);

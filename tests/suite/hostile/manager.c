@@ -222,7 +222,8 @@ static void others_names(unsigned int index)
 {
 	Ipc__Manager__ProvideRequest provide = IPC__MANAGER__PROVIDE_REQUEST__INIT;
 	struct ipc *ipc = connect_bus();
-	Ipc__Manager__UnregisterNameRequest unregister = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
+	Ipc__Manager__UnregisterNameRequest unregister =
+		IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
 	struct ipc_object *object = some_object(ipc);
 	struct service_manager *manager = service_manager_from_proxy(find(ipc, NULL));
 	Ipc__Object id = IPC__OBJECT__INIT;
@@ -296,7 +297,8 @@ static void own_the_secret(void)
 /* What each method says of a name. */
 static void ask_all(struct ipc *ipc, const char *name, int said[7])
 {
-	Ipc__Manager__UnregisterNameRequest unregister = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
+	Ipc__Manager__UnregisterNameRequest unregister =
+		IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
 	Ipc__Manager__CheckPolicyRequest request = IPC__MANAGER__CHECK_POLICY_REQUEST__INIT;
 	ipc_auto(service_manager_unref) struct service_manager *manager =
 		service_manager_from_proxy(find(ipc, NULL));
