@@ -197,13 +197,13 @@ static const struct {
 } meanings[] = {
 	{ ECHILD, "the connection belongs to the parent process; open another after fork()" },
 	{ EOWNERDEAD, "the object's process died or destroyed the object" },
-	{ ENOENT, "no such name or device" },
+	{ ENOENT, "no service has that name, or there is no such bus or object" },
 	{ ESRCH, "the process has ended, or the daemon of the bus cannot see it" },
 	{ EHOSTDOWN, "the service is frozen" },
-	{ EHOSTUNREACH, "activation of the service failed" },
+	{ EHOSTUNREACH, "activation of the service failed; ipcctl list --activatable shows why" },
 	{ ENOTCONN, "no servicemanager is running" },
 	{ ECONNRESET, "the daemon that ran the bus has ended" },
-	{ ECONNREFUSED, "no daemon runs the bus" },
+	{ ECONNREFUSED, "no daemon runs the bus: it has ended; start ipcbusd" },
 	{ EOPNOTSUPP, "the object has no such method" },
 	{ EBADMSG, "the message does not match its type" },
 	{ EPROTOTYPE, "the object has another interface" },
@@ -217,11 +217,16 @@ static const struct {
 	{ EPERM, "not permitted; or the message has file descriptors, which the receiver does not "
 		 "accept" },
 	{ EALREADY, "the call already has a reply, or the stream has ended" },
-	{ EEXIST, "a service has that name already" },
+	{ EEXIST, "a service has that name, or another user's service had it seconds ago" },
 	{ ESTALE, "the name was given to another object, or unregistered by another process" },
-	{ EINVAL, "an argument is NULL, empty, closed or malformed; the name of a service must have "
-		  "1 to 127 letters, digits and any of _ . / -, and each part between / must begin "
-		  "with a letter, a digit or _" },
+	{ EINVAL, "an argument is NULL, empty, closed, malformed, out of range or of another "
+		  "connection" },
+	{ EACCES, "not permitted: by the policy of names (see ipcctl policy check), or by the "
+		  "permissions of the bus (see ipcctl doctor)" },
+	{ EBADF, "the message has an object of another connection, or a file descriptor that is not "
+		 "open" },
+	{ ENOTTY, "the path is not a bus" },
+	{ EISDIR, "the path is a directory, not a bus" },
 	{ EXDEV, "the object belongs to this connection where a proxy is expected, or the reverse" },
 	{ EDQUOT, "a quota of this user is used up: connections, objects, proxies, watches, "
 		  "threads, open calls, files, names, or space at the receiver; ipcctl stats, as "

@@ -136,11 +136,15 @@ char *ipc_open_error_text(char *to, size_t size, const char *device, int code)
 	char found[PATH_MAX];
 	const char *path = bus_choose(device, found, sizeof(found), &reason);
 
-	snprintf(to, size, "cannot open the bus %s%s: %s; see ipcctl doctor", path,
+	snprintf(to, size, "cannot open the bus %s%s: %s%s", path,
 		 reason == IPC_BUS_BY_ENVIRONMENT ? ", which IPCBUS_DEVICE names" :
 		 reason == IPC_BUS_NOT_FOUND	  ? ", and no ipcbusd was found" :
 						    "",
-		 ipc_strerror(code));
+		 code == -ENOENT ? "there is no bus" :
+		 code == -EACCES ? "its permissions do not let this user open it" :
+				   ipc_strerror(code),
+		 code == -ENOENT ? "; start ipcbusd, or load the driver: modprobe ipcbus" :
+				   "; see ipcctl doctor");
 	return to;
 }
 

@@ -145,8 +145,8 @@ static void is_printed(const char *device, const char *bus_and_reason)
 {
 	char *line = printed(device), expected[256];
 
-	snprintf(expected, sizeof(expected), "cannot open the bus %s: %s; see ipcctl doctor\n",
-		 bus_and_reason, ipc_strerror(-EACCES));
+	snprintf(expected, sizeof(expected), "cannot open the bus %s: its permissions do not let "
+		 "this user open it; see ipcctl doctor\n", bus_and_reason);
 	ck_assert_str_eq(line, expected);
 	free(line);
 }

@@ -321,7 +321,7 @@ class Names(Case):
         name = new_name()
         with self.assertRaises(ipcbus.NotFound) as caught:
             await self.client.get_raw(name)
-        self.assertEqual(str(caught.exception), f"{name}: no such name or device")
+        self.assertEqual(str(caught.exception), f"{name}: no service has that name, or there is no such bus or object")
         with self.assertRaises(ipcbus.DeadlineExceeded):
             await self.client.wait_raw(new_name(), timeout=0.2)
         with self.assertRaises(ValueError):
@@ -486,7 +486,7 @@ class Entries(Case):
 
 class Sync(Case):
     async def test_errors_of_opening_name_the_bus(self):
-        text = "cannot open the bus /nowhere: no such name or device; see ipcctl doctor"
+        text = "cannot open the bus /nowhere: there is no bus; start ipcbusd, or load the driver: modprobe ipcbus"
         for kind in aio.Bus, sync.Bus:
             with self.assertRaises(ipcbus.NotFound) as caught:
                 kind("/nowhere")

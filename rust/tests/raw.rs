@@ -242,7 +242,7 @@ impl Drop for Foreign {
 
 fn errors_of_opening_name_the_bus() {
     let error = Connection::builder().device("/nowhere").open().unwrap_err();
-    let text = "cannot open the bus /nowhere: no such name or device; see ipcctl doctor";
+    let text = "cannot open the bus /nowhere: there is no bus; start ipcbusd, or load the driver: modprobe ipcbus";
     assert_eq!((error.code(), error.to_string().as_str()), (libc::ENOENT, text));
 }
 

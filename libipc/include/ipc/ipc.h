@@ -173,11 +173,12 @@
  *   -ECANCELED    IPC_CANCELED. The call or stream was canceled, or its connection was closed.
  *
  *   Names
- *   -ENOENT       IPC_NOT_FOUND. No service has that name. Elsewhere: no such device, field or
+ *   -ENOENT       IPC_NOT_FOUND. No service has that name. Elsewhere: no such bus, object, field or
  *                 watch.
- *   -EACCES       IPC_PERMISSION_DENIED. The policy of names forbids it. ipc_open(): no
- *                 permission on the device.
- *   -EEXIST       IPC_NAME_TAKEN. A service has that name already.
+ *   -EACCES       IPC_PERMISSION_DENIED. The policy of names refuses it; ipcctl policy check
+ *                 prints the rule. ipc_open(): no permission to open the bus.
+ *   -EEXIST       IPC_NAME_TAKEN. A service has that name, or it is reserved for another user,
+ *                 whose service had it until a few seconds ago.
  *   -EHOSTUNREACH IPC_ACTIVATION_FAILED. Activation of the service failed.
  *   -ESTALE       ipc_on_registration(): the name was given to another object, or unregistered by
  *                 another process.
@@ -274,7 +275,7 @@ int ipc_set_clear(struct ipc *ipc, int clear);
 
 /*
  * Slots: the end of registered callbacks. Every function that registers a callback has an output
- * ret_slot. If ret_slot is not NULL, the caller gets a slot, which is a handle of the registration.
+ * ret_slot. If ret_slot is not NULL, the caller gets a slot, which stands for the registration.
  * The caller must pass the slot exactly once to ipc_slot_end(), ipc_slot_end_async() or
  * ipc_slot_detach(). *ret_slot is written before the callback can run. With NULL, the registration
  * lasts until it ends by itself: after the only run of its callback, at the end of the watched
