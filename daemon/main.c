@@ -78,6 +78,14 @@ static void fail(const char *what, const char *on)
 	exit(1);
 }
 
+static void fail_in_use(const char *path)
+{
+	fprintf(stderr, "ipcbusd: %s: another ipcbusd, or another program, listens there already; use "
+			"that bus, or name another place: --bus PATH\n", path);
+	clean_up();
+	exit(1);
+}
+
 /* With fewer descriptors the daemon could serve at most a few clients. */
 #define MIN_FILES 64
 
@@ -209,12 +217,13 @@ static int listen_at(mode_t mode)
 	make_folder(path);
 	if (!*private_folder && !lock(path)) {
 		*socket_path = 0;
-		fail(errno == EADDRINUSE ? "cannot listen at" : "cannot lock", path);
+		if (errno == EADDRINUSE)
+			fail_in_use(path);
+		fail("cannot lock", path);
 	}
 	if (!connect(fd, (struct sockaddr *)&address, sizeof(address))) {
-		errno = EADDRINUSE;
 		*socket_path = 0;
-		fail("cannot listen at", path);
+		fail_in_use(path);
 	}
 	if (errno == ECONNREFUSED)
 		remove_old(path);
