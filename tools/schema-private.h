@@ -116,12 +116,20 @@ struct schema {
 const struct schema_type *schema_message_type(const struct schema *schema, const char *name);
 
 /* Numbers of options in ipc/options.proto. */
-#define OPTION_ONEWAY 50601
-#define OPTION_ID     50602
+#define OPTION_ONEWAY	  50601
+#define OPTION_ID	  50602
+#define OPTION_TIMEOUT_MS 50603
+#define OPTION_COPY	  50604
+#define OPTION_NAME	  50606
+#define OPTION_C_PREFIX	  50601 /* of a service */
+#define OPTION_PREFIX_PACKAGE 50601 /* of a file */
 
-/* Gets an option of the method. Returns false if it is not set. To protobuf-c the options of
- * ipc/options.proto are unknown fields; they are varints. */
-bool schema_option(const Google__Protobuf__MethodDescriptorProto *method, uint32_t number,
-		   uint64_t *ret_value);
+/* Get an option. Return false or NULL if it is not set. To protobuf-c the options of
+ * ipc/options.proto are unknown fields. A text is returned only if it is an identifier, as
+ * protoc-gen-ipc requires; the caller must free it. */
+bool schema_option(const ProtobufCMessage *options, uint32_t number, uint64_t *ret_value);
+char *schema_text_option(const ProtobufCMessage *options, uint32_t number);
+/* The options of a descriptor, or NULL. */
+#define SCHEMA_OPTIONS(descriptor) ((descriptor)->options ? &(descriptor)->options->base : NULL)
 
 #endif

@@ -332,27 +332,45 @@ static void put_message(struct printer *p, const struct schema_type *type,
 
 static void put_method(struct printer *p, const Google__Protobuf__MethodDescriptorProto *method)
 {
-	uint64_t oneway = 0, id = 0;
-	bool has_id;
+	const ProtobufCMessage *options = SCHEMA_OPTIONS(method);
+	uint64_t oneway, id, timeout, copy;
+	char *name = schema_text_option(options, OPTION_NAME);
+	bool has_oneway = schema_option(options, OPTION_ONEWAY, &oneway) && oneway;
+	bool has_id = schema_option(options, OPTION_ID, &id);
+	bool has_timeout = schema_option(options, OPTION_TIMEOUT_MS, &timeout);
+	bool has_copy = schema_option(options, OPTION_COPY, &copy) && copy;
+	bool has_body = has_oneway || has_id || has_timeout || has_copy || name;
 
-	schema_option(method, OPTION_ONEWAY, &oneway);
-	has_id = schema_option(method, OPTION_ID, &id);
-	fprintf(p->file, "%*srpc %s(%s%s) returns (%s%s)", 2 * p->depth, "", method->name,
+	fprintf(p->file, "%*srpc %s(%s%s) returns (%s%s)%s\n", 2 * p->depth, "", method->name,
 		method->client_streaming ? "stream " : "", short_name(p, method->input_type),
-		method->server_streaming ? "stream " : "", short_name(p, method->output_type));
-	fputs(oneway || has_id ? " {\n" : ";\n", p->file);
-	if (oneway)
-		fputs("    option (ipc.oneway) = true;\n", p->file);
+		method->server_streaming ? "stream " : "", short_name(p, method->output_type),
+		has_body ? " {" : ";");
+	p->depth++;
+	if (has_oneway)
+		line(p, "option (ipc.oneway) = true;");
 	if (has_id)
-		fprintf(p->file, "    option (ipc.id) = %" PRIu64 ";\n", id);
-	if (oneway || has_id)
-		fputs("  }\n", p->file);
+		line(p, "option (ipc.id) = %" PRIu64 ";", id);
+	if (has_timeout)
+		line(p, "option (ipc.timeout_ms) = %" PRIu64 ";", timeout);
+	if (has_copy)
+		line(p, "option (ipc.copy) = true;");
+	if (name)
+		line(p, "option (ipc.name) = \"%s\";", name);
+	p->depth--;
+	if (has_body)
+		line(p, "}");
+	free(name);
 }
 
 static void put_service(struct printer *p, const Google__Protobuf__ServiceDescriptorProto *service)
 {
+	char *prefix = schema_text_option(SCHEMA_OPTIONS(service), OPTION_C_PREFIX);
+
 	line(p, "service %s {", service->name);
 	p->depth++;
+	if (prefix)
+		line(p, "option (ipc.c_prefix) = \"%s\";", prefix);
+	free(prefix);
 	for (size_t i = 0; i < service->n_method; i++) {
 		enter(p, SERVICE_METHOD, i);
 		put_method(p, service->method[i]);
@@ -380,6 +398,7 @@ static void put_top_message(struct printer *p, const char *name)
 int schema_print(const struct schema *schema, FILE *file)
 {
 	const Google__Protobuf__FileDescriptorProto *from = schema->file;
+	uint64_t prefix_package;
 	struct printer p = {
 		.schema = schema,
 		.file = file,
@@ -396,6 +415,8 @@ int schema_print(const struct schema *schema, FILE *file)
 		fputc('\n', file);
 	for (size_t i = 0; i < from->n_dependency; i++)
 		line(&p, "import \"%s\";", from->dependency[i]);
+	if (schema_option(SCHEMA_OPTIONS(from), OPTION_PREFIX_PACKAGE, &prefix_package))
+		line(&p, "\noption (ipc.prefix_package) = %s;", prefix_package ? "true" : "false");
 	for (size_t i = 0; i < from->n_service; i++) {
 		fputc('\n', file);
 		enter(&p, FILE_SERVICE, i);

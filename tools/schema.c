@@ -331,11 +331,8 @@ static int schema_build_types(struct schema *schema)
 
 /* --- Methods -------------------------------------------------------------------- */
 
-bool schema_option(const Google__Protobuf__MethodDescriptorProto *method, uint32_t number,
-		   uint64_t *ret_value)
+bool schema_option(const ProtobufCMessage *options, uint32_t number, uint64_t *ret_value)
 {
-	const ProtobufCMessage *options = method->options ? &method->options->base : NULL;
-
 	for (unsigned int i = 0; options && i < options->n_unknown_fields; i++) {
 		const ProtobufCMessageUnknownField *field = &options->unknown_fields[i];
 		struct wire wire = wire_of(field->data, field->len);
@@ -344,6 +341,29 @@ bool schema_option(const Google__Protobuf__MethodDescriptorProto *method, uint32
 			return wire_take_value(&wire, WIRE_VARINT, ret_value);
 	}
 	return false;
+}
+
+#define IDENTIFIER "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
+
+char *schema_text_option(const ProtobufCMessage *options, uint32_t number)
+{
+	for (unsigned int i = 0; options && i < options->n_unknown_fields; i++) {
+		const ProtobufCMessageUnknownField *field = &options->unknown_fields[i];
+		struct wire wire = wire_of(field->data, field->len);
+		uint64_t size;
+		char *text;
+
+		if (field->tag != number ||
+		    field->wire_type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED ||
+		    !wire_value(&wire, WIRE_VARINT, &size) ||
+		    size != (size_t)(wire.end - wire.at))
+			continue;
+		text = strndup((const char *)wire.at, size);
+		if (text && strspn(text, IDENTIFIER) == size)
+			return text;
+		free(text);
+	}
+	return NULL;
 }
 
 /* Like protoc-gen-ipc: FNV-1a of "pkg.Service/Method" with the top bit set. */
@@ -367,15 +387,18 @@ static int build_methods(struct schema *schema,
 	for (size_t i = 0; i < service->n_method; i++) {
 		const Google__Protobuf__MethodDescriptorProto *from = service->method[i];
 		struct schema_method *method = &schema->methods[schema->n_methods++];
+		const ProtobufCMessage *options = SCHEMA_OPTIONS(from);
 		uint64_t value;
 
 		method->name = from->name;
 		method->request = schema_message_type(schema, from->input_type);
 		method->reply = schema_message_type(schema, from->output_type);
-		method->oneway = schema_option(from, OPTION_ONEWAY, &value) && value;
+		method->oneway = schema_option(options, OPTION_ONEWAY, &value) && value;
+		if (schema_option(options, OPTION_TIMEOUT_MS, &value))
+			method->timeout_ms = (uint32_t)value;
 		method->streams_in = from->client_streaming;
 		method->streams_out = from->server_streaming;
-		method->code = schema_option(from, OPTION_ID, &value) ?
+		method->code = schema_option(options, OPTION_ID, &value) ?
 				       value : code_of(schema->interface, from->name);
 	}
 	return 0;

@@ -29,6 +29,7 @@ struct schema_type;
  * @request: type of the requests
  * @reply: type of the replies
  * @oneway: the method has no reply
+ * @timeout_ms: time limit of a call; 0: not set
  * @streams_in: the client sends a stream
  * @streams_out: the server sends a stream
  */
@@ -38,6 +39,7 @@ struct schema_method {
 	const struct schema_type *request;
 	const struct schema_type *reply;
 	bool oneway;
+	uint32_t timeout_ms;
 	bool streams_in;
 	bool streams_out;
 };

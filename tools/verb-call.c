@@ -16,7 +16,7 @@
 #include "schema.h"
 #include "verbs.h"
 
-/* Time limit without --timeout. Streams have no limit. */
+/* Time limit without --timeout and without an option of the method. Streams have no limit. */
 #define REPLY_USEC UINT64_C(30000000)
 
 static bool cat;
@@ -154,7 +154,9 @@ static int send(struct ipc_proxy *proxy, const struct schema_method *method,
 	 * the service. */
 	const struct ipc_options options = {
 		.metadata = metadata[0] ? metadata : NULL,
-		.timeout_usec = ctl.timeout_ms ? bus_limit_usec() : REPLY_USEC,
+		.timeout_usec = ctl.timeout_ms	   ? bus_limit_usec() :
+				method->timeout_ms ? method->timeout_ms * UINT64_C(1000) :
+						     REPLY_USEC,
 	};
 	int r;
 
@@ -260,7 +262,8 @@ static int run_stream(struct stream_call *call, struct ipc_proxy *proxy,
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	const struct ipc_options options = {
 		.metadata = metadata[0] ? metadata : NULL,
-		.timeout_usec = ctl.timeout_ms ? bus_limit_usec() : 0,
+		.timeout_usec = ctl.timeout_ms ? bus_limit_usec() :
+						 call->method->timeout_ms * UINT64_C(1000),
 	};
 	bool over;
 	int status, r;

@@ -90,6 +90,8 @@ START_TEST(other_services_have_their_own)
 	ck_assert_int_eq(schema_new(set, set_size, "test.schema.Other", &other), 0);
 	ck_assert_uint_eq(schema_count(other), 2);
 	ck_assert(schema_at(other, 1)->oneway);
+	ck_assert_uint_eq(schema_at(other, 0)->timeout_ms, 200);
+	ck_assert_uint_eq(schema_at(other, 1)->timeout_ms, 0);
 	ck_assert_uint_eq(schema_at(other, 1)->code, 8);
 	ck_assert_str_eq(schema_type_name(schema_at(other, 0)->reply), "test.schema.All.Inner");
 	ck_assert_uint_ne(schema_at(other, 0)->code,
