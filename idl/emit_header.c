@@ -109,8 +109,8 @@ static void emit_finding(struct emitter *e, const struct service *s)
 	     "%s_unref(). Blocks until the service manager replies.\n"
 	     "\n"
 	     "-ENOENT Nobody has the name.\n"
-	     "-EPROTOTYPE The object has another service.\n"
-	     "-EACCES The policy forbids it.\n"
+	     "-EPROTOTYPE The object has another interface.\n"
+	     "-EACCES The policy refuses it.\n"
 	     "-EHOSTUNREACH Activation of the service failed.\n"
 	     "-ENOTCONN No service manager is running.\n"
 	     "-EXDEV The object belongs to this connection.",
@@ -411,7 +411,7 @@ static void emit_objects(struct emitter *e, const struct service *s)
 	     "until the service manager replies. Then ipc_run() or ipc_process() runs the handlers.\n"
 	     "\n"
 	     "-EEXIST A living object has the name, or it is reserved for another user.\n"
-	     "-EACCES The policy forbids it.\n"
+	     "-EACCES The policy refuses it.\n"
 	     "-ENOTCONN No service manager is running.");
 	sign_register(e, s, ";\n\n");
 

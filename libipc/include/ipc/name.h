@@ -16,7 +16,7 @@
  * call, and with these:
  *
  *   -ENOENT       No object has the name, or the policy hides it from this process.
- *   -EACCES       The policy forbids it; see ipcbus-policy(5).
+ *   -EACCES       The policy refuses it; see ipcbus-policy(5).
  *   -EHOSTUNREACH  Finding: the activation of the name's service failed.
  *   -ENOTCONN     No service manager is running.
  *   -EOWNERDEAD   Finding: the name's service died while it was asked for its object.
@@ -204,7 +204,7 @@ enum ipc_name_change {
  * Works without a service manager too: cb is called when a manager starts.
  *
  * info and proxy belong to the library and are valid during cb; ipc_proxy_ref() keeps the
- * proxy. proxy is NULL if the name is gone, if the policy forbids calling the object, or if
+ * proxy. proxy is NULL if the name is gone, if the policy refuses the right call, or if
  * the object belongs to this connection.
  *
  * A slow watcher may miss intermediate changes, but always receives the latest state. A

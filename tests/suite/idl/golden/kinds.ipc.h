@@ -38,8 +38,8 @@ extern const struct ipc_interface kinds_of_url_interface;
  * manager replies.
  *
  *   -ENOENT        Nobody has the name.
- *   -EPROTOTYPE    The object has another service.
- *   -EACCES        The policy forbids it.
+ *   -EPROTOTYPE    The object has another interface.
+ *   -EACCES        The policy refuses it.
  *   -EHOSTUNREACH  Activation of the service failed.
  *   -ENOTCONN      No service manager is running.
  *   -EXDEV         The object belongs to this connection.
@@ -376,7 +376,7 @@ int kinds_of_url_object_new(struct ipc *ipc,
  *
  *   -EEXIST        A living object has the name, or it is reserved for another
  *                  user.
- *   -EACCES        The policy forbids it.
+ *   -EACCES        The policy refuses it.
  *   -ENOTCONN      No service manager is running.
  */
 int kinds_of_url_register(struct ipc *ipc, const char *name,
