@@ -130,6 +130,9 @@ static int detach(void)
 	return 0;
 }
 
+/* Exit status of a child that could not run the program, as in a shell. */
+#define NOT_RUN 127
+
 /* Runs in the child. The service gets the output and the bus of servicemanager, and a new
  * environment. */
 static void run(const struct activation *a)
@@ -158,7 +161,7 @@ static void run(const struct activation *a)
 
 	log_line("%s: cannot run %s: %s", config->file, config->command[0],
 		 strerror(r < 0 ? -r : errno));
-	_exit(127);
+	_exit(NOT_RUN);
 }
 
 static void forget_process(struct activation *a)
@@ -257,6 +260,11 @@ static void start(struct activation *a)
 static void ended(struct activation *a, const siginfo_t *info)
 {
 	bool killed = info->si_code != CLD_EXITED;
+	/* See run(). A program can exit with that status as well. */
+	const char *what = killed		     ? "killed by signal" :
+			   info->si_status == NOT_RUN ? "the program cannot be run (see the log), or "
+							"exited with status" :
+						       "exited with status";
 
 	a->deadline = 0;
 	if (a->expired) {
@@ -266,8 +274,7 @@ static void ended(struct activation *a, const siginfo_t *info)
 	if (now_usec() - a->started_at >= STABLE_USEC)
 		a->failures = 0;
 	if (a->starting || killed || info->si_status != 0)
-		fail(a, "%s %d%s", killed ? "killed by signal" : "exited with status",
-		     info->si_status, a->starting ? " before its names were registered" : "");
+		fail(a, "%s %d%s", what, info->si_status, a->starting ? " before its names were registered" : "");
 	else
 		a->failures = 0;
 }

@@ -124,7 +124,8 @@ static void reload_policy(struct daemon *daemon)
 		daemon->policy = policy;
 		log_line("reloaded the policy: %zu rules", policy_count(policy));
 	} else {
-		log_line("kept the old policy");
+		log_line(policy_count(daemon->policy) ? "kept the old policy" :
+							"still refusing everything to everybody");
 	}
 }
 
@@ -155,7 +156,7 @@ static void reload(struct manager_reload *ret_reload, void *userdata)
 	reload_policy(daemon);
 	ret_reload->services_refused = load_services(daemon) < 0;
 	if (ret_reload->services_refused)
-		log_line("kept the old services");
+		log_line(daemon->services ? "kept the old services" : "still starting no services");
 	sd_notify(/* unset_environment= */ 0, READY);
 
 	ret_reload->policy_refused = daemon->outdated;
@@ -244,6 +245,12 @@ static int serve(struct daemon *daemon)
 		log_line("another servicemanager runs on this bus already");
 		return EXIT_FAILURE;
 	}
+	if (r == -EPERM) {
+		log_line("cannot become the manager of the bus: not permitted to uid %u; run it as root, "
+			 "as the user who runs ipcbusd, or as the user of the driver's manager_uid",
+			 geteuid());
+		return EXIT_FAILURE;
+	}
 	if (r < 0)
 		return fail("cannot become the manager of the bus", r);
 
@@ -282,7 +289,7 @@ static int open_bus(struct daemon *daemon)
 		log_line("cannot open %s: no ipcbusd listens there; start it first",
 			 daemon->device);
 	else if (r < 0)
-		return fail("cannot open the bus", r);
+		log_line("cannot open %s: %s", daemon->device ?: "the bus", ipc_strerror(r));
 
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

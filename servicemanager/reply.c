@@ -24,10 +24,10 @@ int reply_denied(struct ipc_call *call, const struct policy_decision *decision, 
 {
 	if (!decision->rule)
 		return ipc_call_fail(call, EACCES, NULL,
-				     "the policy denies uid %u access to %s: no rule matches",
+				     "the policy refuses uid %u access to %s: no rule matches",
 				     ipc_call_uid(call), name);
 
-	return ipc_call_fail(call, EACCES, NULL, "the policy denies uid %u access to %s: %s:%u",
+	return ipc_call_fail(call, EACCES, NULL, "the policy refuses uid %u access to %s: %s:%u",
 			     ipc_call_uid(call), name, decision->rule->file, decision->rule->line);
 }
 

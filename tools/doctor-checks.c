@@ -272,16 +272,16 @@ static void check_version(const struct facts *facts, struct finding *finding)
 		     strerror(-facts->info_error));
 		fix(finding, "rmmod ipcbus && modprobe ipcbus, or reboot");
 	} else if (facts->info.version != IPCBUS_VERSION) {
-		find(finding, error, "the %s has version %u, these tools are for version %u",
-		     is_socket ? "daemon's driver" : "driver", facts->info.version, IPCBUS_VERSION);
+		find(finding, error, "the bus has interface version %u, these tools have %u",
+		     facts->info.version, IPCBUS_VERSION);
 		if (is_socket)
 			fix(finding, upgrade_daemon);
 		else
 			fix(finding, "upgrade the packages ipcbus-dkms, ipcbus-tools and libipc0, "
 				     "then: rmmod ipcbus && modprobe ipcbus, or reboot");
 	} else {
-		find(finding, ok, "the %s has version %u, the same as these tools",
-		     is_socket ? "daemon's driver" : "driver", facts->info.version);
+		find(finding, ok, "the bus has interface version %u, the same as these tools",
+		     facts->info.version);
 	}
 }
 
@@ -318,7 +318,8 @@ static void check_policy(const struct facts *facts, struct finding *finding)
 	if (facts->manager <= 0) {
 		find(finding, unknown, "no service manager to ask");
 	} else if (facts->outdated[0]) {
-		find(finding, error, "the service manager's rules are older than its files: %s",
+		find(finding, error, "the service manager cannot read its policy, and uses its rules "
+		     "from before, or none: %s",
 		     facts->outdated);
 		fix(finding, "correct the file, then: ipcctl policy reload");
 	} else {

@@ -181,17 +181,20 @@ static const char *fail_manager_hint(void)
 	return hint;
 }
 
-static const char *policy_hint(void)
+/* what: the name of a service, or another text with a space in it */
+static const char *policy_hint(const char *what)
 {
-	static char hint[640];
-	char command[512];
+	static char hint[1024];
+	char command[512], user[64];
 
-	snprintf(hint, sizeof(hint), "see which rule decides: %s policy check --user USER call NAME",
-		 as_root(command, sizeof(command)));
+	user_name(geteuid(), user, sizeof(user));
+	snprintf(hint, sizeof(hint), "see which rule decides: %s policy check --user %s find %s, and "
+		 "the same with call", geteuid() ? as_root(command, sizeof(command)) : "ipcctl", user,
+		 strchr(what, ' ') ? "NAME" : what);
 	return hint;
 }
 
-static const char *fail_hint(int error)
+static const char *fail_hint(int error, const char *what)
 {
 	switch (error) {
 	case -ENOTCONN:
@@ -199,9 +202,11 @@ static const char *fail_hint(int error)
 	case -EPERM:
 		return fail_root_hint();
 	case -EACCES:
-		return policy_hint();
+		return policy_hint(what);
 	case -EHOSTDOWN:
 		return "thaw it: ipcctl thaw NAME";
+	case -EHOSTUNREACH:
+		return "the log of servicemanager has more";
 	default:
 		return NULL;
 	}
@@ -216,7 +221,7 @@ int fail_call(int error, const struct ipc_error *reported, const char *what)
 {
 	char text[IPC_ERROR_TEXT_MAX];
 
-	return fail_reported(fail_status(error), fail_hint(error), reported, "%s: %s", what,
+	return fail_reported(fail_status(error), fail_hint(error, what), reported, "%s: %s", what,
 			     ipc_error_text(text, sizeof(text), error, reported));
 }
 

@@ -2,6 +2,8 @@
 /*
  * ipcctl list: the registered services and their processes.
  */
+#include <string.h>
+
 #include "bus.h"
 #include "ipcctl.h"
 #include "json.h"
@@ -69,8 +71,12 @@ static int run(int argc, char **argv)
 	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	json_t *rows = NULL;
+	size_t length = argc ? strlen(argv[0]) : 0;
 	int status;
 
+	/* "demo.*", as for watch, is "demo." */
+	if (length && argv[0][length - 1] == '*')
+		argv[0][length - 1] = '\0';
 	status = bus_manager(&ipc, &manager);
 	if (!status)
 		status = bus_list(manager, argc ? argv[0] : "", activatable, &rows);
@@ -85,7 +91,7 @@ static int run(int argc, char **argv)
 
 const struct verb verb_list = {
 	.name = "list",
-	.arguments = "[PREFIX]",
+	.arguments = "[PREFIX|'PREFIX*']",
 	.summary = "list services: name, process, unit, user, interface",
 	.description =
 		"Lists the services whose names begin with PREFIX, or all, sorted by name. For each it\n"

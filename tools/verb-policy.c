@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bus.h"
 #include "ipcctl.h"
@@ -80,8 +81,12 @@ static int put(const Ipc__Manager__CheckPolicyReply *reply, const char *right, c
 	if (*value_text(verdict, "file"))
 		printf("%s:%u: %s\n", value_text(verdict, "file"), reply->line,
 		       value_text(verdict, "rule"));
+	else if (allowed)
+		puts("only root and the user of the service manager may see which rule decides");
 	else
-		puts("no rule matches, or only root may see which does");
+		/* Only they may check for another user. */
+		puts(user || !geteuid() ? "no rule matches" :
+					  "no rule matches, or only root may see which does");
 	json_decref(verdict);
 	return status;
 }
@@ -189,10 +194,19 @@ static int show(struct service_manager *manager)
 		       value_text(rule, "rule"));
 	put_problems(json_object_get(policy, "problems"));
 	if (json_is_true(json_object_get(policy, "outdated")))
-		printf("%sa file is wrong: these rules are older than the files%s\n",
-		       out_color(COLOR_RED), out_plain());
+		printf("%sa file is wrong: %s%s\n", out_color(COLOR_RED),
+		       json_array_size(json_object_get(policy, "rules")) ?
+			       "these rules are older than the files" :
+			       "no rules are in force, and all names are refused",
+		       out_plain());
 	json_decref(policy);
 	return out_flush();
+}
+
+/* At the start of the service manager, a wrong file leaves nothing in force. */
+static const char *in_force(int64_t n, const char *old, const char *nothing)
+{
+	return n ? old : nothing;
 }
 
 static int put_reload(const json_t *result, bool policy_refused, bool services_refused)
@@ -201,11 +215,16 @@ static int put_reload(const json_t *result, bool policy_refused, bool services_r
 	if (out_flush())
 		return STATUS_FAILED;
 	if (policy_refused || services_refused)
-		return fail_with(STATUS_FAILED, "mend the file, and reload again",
-				 "a file is wrong; still in force: the old %s%s%s",
-				 policy_refused ? "policy" : "",
-				 policy_refused && services_refused ? " and " : "",
-				 services_refused ? "services" : "");
+		return fail_with(STATUS_FAILED, "correct the file, and reload again",
+				 "a file is wrong; %s%s%s",
+				 policy_refused ? in_force(value_number(result, "rules"),
+							   "still in force: the old policy",
+							   "no rules are in force, and all names are "
+							   "refused") : "",
+				 policy_refused && services_refused ? "; " : "",
+				 services_refused ? in_force(value_number(result, "services"),
+							     "still in force: the old services",
+							     "no services can be activated") : "");
 	printf("%lld rules and %lld services are in force\n",
 	       (long long)value_number(result, "rules"), (long long)value_number(result, "services"));
 	return out_flush();
@@ -270,14 +289,17 @@ const struct verb verb_policy = {
 	.summary = "check a permission; show or reload the policy",
 	.description =
 		"check asks the service manager whether you may register, find, list or call NAME,\n"
-		"and prints the rule of ipcbus-policy(5) that decides. Only root and the user of the\n"
-		"service manager see the rule, and that a name is hidden. If the right is refused or the\n"
+		"and prints the rule of ipcbus-policy(5) that decides: find, to learn that the name is\n"
+		"registered; call, to get its object, which needs find too. Even if register is allowed,\n"
+		"a name may be taken. Only root and the user of the service manager see the rule, and that\n"
+		"a name is hidden. If the right is refused or the\n"
 		"name is hidden, the status is 6.\n"
 		"\n"
 		"show prints all rules in force, of which the last that matches decides. reload makes the\n"
 		"service manager read the files of ipcbus-policy(5) and ipcbus-services(5) again, and\n"
 		"prints their problems. If there are problems, the status is 1, and the old rules or\n"
-		"services stay in force. Both need root or the user of the service manager.\n",
+		"services stay in force; if the files were wrong when the service manager started, there\n"
+		"are none. Both need root or the user of the service manager.\n",
 	.example = "  ipcctl policy check --user joe find demo.echo\n"
 		   "  sudo ipcctl policy reload\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER),

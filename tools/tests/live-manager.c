@@ -28,6 +28,15 @@ static void put(const char *path, const char *text)
 	ck_assert_int_eq(fclose(file), 0);
 }
 
+static void start_manager(void)
+{
+	manager = live_start("/bin/sh", "-c",
+			     "exec /t/servicemanager/servicemanager --device " BUS " --policy " POLICY
+			     " --services " SERVICES " 2>/dev/null",
+			     NULL);
+	ck_assert_int_eq(live_run(ON "wait --timeout 20")->status, 0);
+}
+
 static void begin(void)
 {
 	ck_assert_int_eq(system("mkdir -p /tmp/managed " POLICY " " SERVICES
@@ -36,11 +45,7 @@ static void begin(void)
 	put(POLICY "/10-test.conf", "allow anyone register,find,list,call *\n");
 	put(SERVICES "/broken.conf", "name broken.a broken.b\nrun /bin/false\n");
 	put(SERVICES "/echo.conf", "name demo.echo\nrun " ECHO_SERVER "\n");
-	manager = live_start("/bin/sh", "-c",
-			     "exec /t/servicemanager/servicemanager --device " BUS " --policy " POLICY
-			     " --services " SERVICES " 2>/dev/null",
-			     NULL);
-	ck_assert_int_eq(live_run(ON "wait --timeout 20")->status, 0);
+	start_manager();
 	/* The servicemanager replies after it has read its files. */
 	ck_assert_int_eq(live_run(ON "list --timeout 20")->status, 0);
 }
@@ -146,6 +151,24 @@ START_TEST(files_are_read_again)
 }
 END_TEST
 
+START_TEST(files_that_are_wrong_at_the_start_leave_nothing_in_force)
+{
+	const struct ran *ran;
+
+	kill(manager, SIGKILL);
+	waitpid(manager, NULL, 0);
+	put(POLICY "/10-test.conf", "allow nonsense\n");
+	put(SERVICES "/wrong.conf", "name x\n");
+	start_manager();
+	ran = live_run(ON "policy show");
+	ck_assert_ptr_nonnull(strstr(ran->out, "no rules are in force, and all names are refused"));
+	ran = live_run(ON "policy reload");
+	ck_assert_int_eq(ran->status, 1);
+	ck_assert_ptr_nonnull(strstr(ran->err, "no rules are in force, and all names are refused; "
+					       "no services can be activated\n"));
+}
+END_TEST
+
 START_TEST(only_administrators_may)
 {
 	ck_assert_int_eq(system("chmod 666 " BUS " && chmod 755 /tmp/managed"), 0);
@@ -191,6 +214,36 @@ START_TEST(activatable_services_are_listed)
 }
 END_TEST
 
+START_TEST(denied_find_names_the_check)
+{
+	const struct ran *ran;
+
+	put(POLICY "/20-more.conf", "refuse anyone find demo.echo\n");
+	ck_assert_int_eq(live_run(ON "policy reload")->status, 0);
+	ran = live_run(ON "ping demo.echo");
+	ck_assert_int_eq(ran->status, 6);
+	ck_assert_ptr_nonnull(strstr(ran->err, "policy check --user root find demo.echo, and the same "
+					       "with call"));
+	ran = live_run(ON "policy check --user root find demo.echo");
+	ck_assert_int_eq(ran->status, 6);
+	ck_assert_ptr_nonnull(strstr(ran->out, "/20-more.conf:1: refuse anyone find demo.echo"));
+}
+END_TEST
+
+START_TEST(failed_activation_is_explained)
+{
+	const struct ran *ran;
+
+	put(SERVICES "/missing.conf", "name missing.a\nrun /nonexistent/x\n");
+	ck_assert_int_eq(live_run(ON "policy reload")->status, 0);
+	ran = live_run(ON "ping missing.a");
+	ck_assert_int_eq(ran->status, 1);
+	ck_assert_ptr_nonnull(strstr(ran->err, "ipcctl list --activatable shows why"));
+	ck_assert_ptr_nonnull(strstr(live_run(ON "list --activatable 'missing.*'")->out,
+				     "the program cannot be run (see the log), or exited with status 127"));
+}
+END_TEST
+
 /* Names that a user may not list are not shown. */
 START_TEST(hidden_names_stay_hidden)
 {
@@ -209,6 +262,9 @@ int main(void)
 {
 	live_fixture(begin, end);
 	return LIVE_TESTS("ipcctl manager", rules_are_shown, many_rules_are_shown,
-			  files_are_read_again, only_administrators_may,
+			  files_are_read_again,
+			  files_that_are_wrong_at_the_start_leave_nothing_in_force,
+			  denied_find_names_the_check,
+			  failed_activation_is_explained, only_administrators_may,
 			  activatable_services_are_listed, hidden_names_stay_hidden);
 }

@@ -292,7 +292,7 @@ END_TEST
 START_TEST(version_mismatch)
 {
 	facts.info.version = IPCBUS_VERSION + 1;
-	is_defect("version", "error", "the driver has version 2, these tools are for version 1",
+	is_defect("version", "error", "the bus has interface version 2, these tools have 1",
 		  "modprobe ipcbus");
 	facts.kind = IPC_BUS_DAEMON;
 	is_defect("version", "error", "the daemon's driver has version 2", "start ipcbusd again");
