@@ -137,6 +137,9 @@ static int connect_until(int fd, const struct sockaddr_un *address, uint64_t dea
 	while (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0) {
 		if (errno == EINTR && time_now() < deadline)
 			continue;
+		/* A socket of another type. */
+		if (errno == EPROTOTYPE)
+			return -ENOTTY;
 		return errno == EINTR ? -ETIMEDOUT : error_of_wait();
 	}
 	return 0;

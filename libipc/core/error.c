@@ -199,7 +199,7 @@ static const struct {
 	{ EOWNERDEAD, "the object's process died or destroyed the object" },
 	{ ENOENT, "no service has that name, or there is no such bus or object" },
 	{ ESRCH, "the process has ended, or the daemon of the bus cannot see it" },
-	{ EHOSTDOWN, "the service is frozen" },
+	{ EHOSTDOWN, "the object's process is frozen; ipcctl thaw continues it" },
 	{ EHOSTUNREACH, "activation of the service failed; ipcctl list --activatable shows why" },
 	{ ENOTCONN, "no servicemanager is running" },
 	{ ECONNRESET, "the daemon that ran the bus has ended" },

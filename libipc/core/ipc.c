@@ -142,6 +142,7 @@ char *ipc_open_error_text(char *to, size_t size, const char *device, int code)
 						    "",
 		 code == -ENOENT ? "there is no bus" :
 		 code == -EACCES ? "its permissions do not let this user open it" :
+		 code == -EPROTO ? "it is not a socket of ipcbusd, or ipcbusd has another version" :
 				   ipc_strerror(code),
 		 code == -ENOENT ? "; start ipcbusd, or load the driver: modprobe ipcbus" :
 				   "; see ipcctl doctor");
