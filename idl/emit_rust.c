@@ -122,7 +122,8 @@ static const Google__Protobuf__ServiceDescriptorProto *service_of(struct emitter
 	return e->unit->proto->service[place->steps[1]];
 }
 
-/* Writes fn NAME(&self, request: ..., options: ...) -> RESULT { */
+/* Writes fn NAME(&self, request: ..., options: ...) -> RESULT {. If the result borrows the request,
+ * the type of the request begins with the lifetime 'r. */
 static void sign(struct emitter *e, const struct method *m, const char *suffix, const char *request,
 		 bool options, const char *result)
 {
@@ -131,7 +132,8 @@ static void sign(struct emitter *e, const struct method *m, const char *suffix, 
 		service_of(e, &m->place)->method[m->place.steps[3]];
 
 	rust_deprecated(e, "    ", proto->options && proto->options->deprecated);
-	emit(e, "    pub fn %s(&self", rust_identifier(e->arena, whole));
+	emit(e, "    pub fn %s%s(&self", rust_identifier(e->arena, whole),
+	     request && *request == '\'' ? "<'r>" : "");
 	if (request)
 		emit(e, ", request: &%s", request);
 	emit(e, "%s) -> ::ipcbus::Result<%s> {\n",
@@ -165,10 +167,15 @@ static void emit_call(struct emitter *e, const struct method *m)
 
 static void emit_open(struct emitter *e, const struct method *m)
 {
+	const char *function = m->sends ? "open" : "open_with";
 	const char *sent = m->sends ? request_of(e, m) : "()";
 	const char *request = !m->sends && m->has_request ? passed(e, m->request) : NULL;
 	const char *end = arena_printf(e->arena, "::ipcbus::typed::StreamOf<%s, %s>", sent,
 				       passed(e, m->reply));
+	const char *future = arena_printf(
+		e->arena, "impl ::core::future::Future<Output = ::ipcbus::Result<%s>>%s", end,
+		request ? " + 'r" : "");
+	const char *argument = m->sends ? "" : request ? "request, " : "&(), ";
 
 	note(e, "    " DOC " ", m->comment,
 	     m->pushes ?
@@ -176,13 +183,12 @@ static void emit_open(struct emitter *e, const struct method *m)
 		     "Opens the stream, and blocks until the server has accepted it. `finish()` "
 		     "returns the reply.");
 	sign(e, m, "", request, true, end);
-	if (m->sends)
-		emit(e, "        ::ipcbus::typed::open(&self.proxy, %s, options)\n    }\n\n",
-		     method_of(e, m));
-	else
-		emit(e,
-		     "        ::ipcbus::typed::open_with(&self.proxy, %s, %s, options)\n    }\n\n",
-		     method_of(e, m), request ? "request" : "&()");
+	emit(e, "        ::ipcbus::typed::%s(&self.proxy, %s, %soptions)\n    }\n\n", function,
+	     method_of(e, m), argument);
+	emit(e, "    " DOC " Starts to open the stream, and returns a future of it.\n");
+	sign(e, m, "_async", request ? arena_printf(e->arena, "'r %s", request) : NULL, true, future);
+	emit(e, "        ::ipcbus::typed::%s_async(&self.proxy, %s, %soptions)\n    }\n\n", function,
+	     method_of(e, m), argument);
 }
 
 static void emit_client_struct(struct emitter *e, const struct service *s)

@@ -230,6 +230,26 @@ fn streams(desk: &DeskClient) {
     assert!(both.receive(LONG).unwrap().is_none());
 }
 
+fn awaited_streams(bus: &Connection, desk: &DeskClient) {
+    let options = Options::new();
+    let serving = bus.run_in_background().unwrap();
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+        let mut counting =
+            desk.count_async(&numbers([1, 2, -1]), &options).unwrap().await.unwrap();
+        for i in 1..=2 {
+            assert_eq!(counting.receive_async().await.unwrap().unwrap().sum, i);
+        }
+        assert_eq!(counting.receive_async().await.unwrap_err().name(), Some("desk.Negative"));
+
+        let mut adding = desk.total_async(&options).unwrap().await.unwrap();
+        for _ in 0..100 {
+            adding.send_async(&numbers([1, 2])).await.unwrap();
+        }
+        assert_eq!(adding.finish_async().await.unwrap().sum, 300);
+    });
+    serving.stop().unwrap();
+}
+
 fn main() -> Result<()> {
     let bus = Connection::builder().threads(4).open()?;
     match std::env::args().nth(1).as_deref() {
@@ -242,6 +262,7 @@ fn main() -> Result<()> {
             calls(&desk);
             visits(&bus, &desk);
             streams(&desk);
+            awaited_streams(&bus, &desk);
             Ok(())
         }
         _ => Err(Error::errno(libc::EINVAL).with_message("usage: desk --serve|--call")),

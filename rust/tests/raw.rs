@@ -30,6 +30,7 @@ const COUNT: u32 = 11;
 const ADD: u32 = 12;
 const GIVE_AWAY: u32 = 13;
 const CLEAN_UP: u32 = 14;
+const IDLE: u32 = 15;
 
 /// Longer than any operation on a slow machine.
 const LONG: Option<Duration> = Some(Duration::from_secs(60));
@@ -143,6 +144,14 @@ impl Service for Desk {
                 }
                 stream.send(&Message::new(0).bytes(vec![sum]), LONG)?;
                 stream.end()
+            }
+            IDLE => {
+                let result = stream.receive(LONG).map(drop);
+                if result.is_err() {
+                    self.tell(Event::Kept);
+                    self.tell(Event::Canceled);
+                }
+                result
             }
             GIVE_AWAY => {
                 stream.send(&Message::new(0), LONG)?;
@@ -681,6 +690,112 @@ fn streams_carry_messages() {
     assert!(matches!(error, Error::Unimplemented(_)));
 }
 
+fn tasks_await_streams() {
+    let bus = start();
+    let runtime = ::tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let client = bus.client.clone();
+    let serving = runtime.spawn(async move { client.serve().await });
+    let desk = bus.desk.clone();
+    let limited = |future| async { ::tokio::time::timeout(LONG.unwrap(), future).await.unwrap() };
+    let open = |code| desk.open_stream_async(code, &Options::new()).unwrap();
+
+    let (counting, adding, unknown) = (open(COUNT), open(ADD), open(77));
+    runtime.block_on(limited(runtime.spawn(async move {
+        let mut counting = counting.await.unwrap();
+        for i in 0..40u8 {
+            assert_eq!(counting.receive_async().await.unwrap().unwrap().bytes(), [i]);
+        }
+        let error = counting.receive_async().await.unwrap_err();
+        assert_eq!(error.name(), Some("desk.Enough"));
+
+        // More than the receiver grants at once.
+        let (mut sender, mut receiver) = adding.await.unwrap().split();
+        let sending = ::tokio::spawn(async move {
+            for _ in 0..200 {
+                sender.send_async(&Message::new(0).bytes(vec![1u8])).await.unwrap();
+            }
+            sender.end().unwrap();
+        });
+        assert_eq!(receiver.receive_async().await.unwrap().unwrap().bytes(), [200]);
+        assert!(receiver.receive_async().await.unwrap().is_none());
+        sending.await.unwrap();
+
+        let error = unknown.await.unwrap().receive_async().await.unwrap_err();
+        assert!(matches!(error, Error::Unimplemented(_)));
+    })))
+    .unwrap();
+
+    // A dropped future loses no message; a dropped stream is canceled.
+    let mut adding = runtime.block_on(open(ADD)).unwrap();
+    runtime.block_on(async {
+        let short = Duration::from_millis(20);
+        assert!(::tokio::time::timeout(short, adding.receive_async()).await.is_err());
+        adding.send_async(&Message::new(0).bytes(vec![7u8])).await.unwrap();
+        adding.end().unwrap();
+        assert_eq!(adding.receive_async().await.unwrap().unwrap().bytes(), [7]);
+    });
+    assert_eq!(adding.receive(LONG).unwrap_err().code(), libc::EBUSY);
+    runtime.block_on(open(IDLE)).unwrap().end().unwrap();
+    let mut idle = runtime.block_on(open(IDLE)).unwrap();
+    assert!(runtime
+        .block_on(async {
+            ::tokio::time::timeout(Duration::from_millis(20), idle.receive_async()).await
+        })
+        .is_err());
+    drop(idle);
+    assert_eq!(bus.event(), Event::Kept);
+    assert_eq!(bus.event(), Event::Canceled);
+
+    // What is opened is canceled with its future, or with the cancellation in the options.
+    drop(open(IDLE));
+    let stop = Cancellation::new(&bus.client).unwrap();
+    stop.cancel();
+    let opening = desk.open_stream_async(IDLE, &Options::new().cancellation(&stop));
+    let error = opening.map(|future| runtime.block_on(future).map(drop)).and_then(|r| r);
+    assert!(matches!(error.unwrap_err(), Error::Canceled(_)));
+    serving.abort();
+}
+
+fn tasks_serve_streams() {
+    struct Tasks(::tokio::runtime::Handle);
+    impl Service for Tasks {
+        fn serve(&self, _: Call) -> Result<()> {
+            Err(Error::errno(libc::EOPNOTSUPP))
+        }
+        fn has_streams(&self) -> bool {
+            true
+        }
+        fn serve_stream(&self, mut stream: Stream, _: u32) -> Result<()> {
+            self.0.spawn(async move {
+                while let Some(item) = stream.receive_async().await.unwrap() {
+                    stream.send_async(&Message::new(0).bytes(item.bytes())).await.unwrap();
+                }
+                stream.end().unwrap();
+            });
+            Ok(())
+        }
+    }
+
+    let bus = start();
+    let runtime = ::tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let tasks = Object::new(&bus.server, Tasks(runtime.handle().clone())).unwrap();
+    bus.server.register_name("test.tasks", &tasks).unwrap();
+    let proxy = bus.client.get("test.tasks").unwrap();
+    let mut streams: Vec<Stream> =
+        (0..3).map(|_| proxy.open_stream(1, &Options::new()).unwrap()).collect();
+    for i in 0..100u8 {
+        for stream in &mut streams {
+            stream.send(&Message::new(0).bytes(vec![i]), LONG).unwrap();
+            assert_eq!(stream.receive(LONG).unwrap().unwrap().bytes(), [i]);
+        }
+    }
+    for stream in &mut streams {
+        stream.end().unwrap();
+        assert!(stream.receive(LONG).unwrap().is_none());
+    }
+    bus.server.unregister_name("test.tasks").unwrap();
+}
+
 /// A private bus with a service manager, which the test kills.
 struct Mortal {
     daemon: std::process::Child,
@@ -952,6 +1067,8 @@ fn main() {
         a_connection_is_served_by_two_tasks
         streams_that_are_dropped_elsewhere_fail
         streams_carry_messages
+        tasks_await_streams
+        tasks_serve_streams
         everything_that_waits_ends_with_the_bus
         a_connection_survives_its_bus
         names_are_watched

@@ -7,8 +7,10 @@ use std::task::{Context, Poll, Waker};
 
 use ipcbus_sys as sys;
 
-use crate::error::from_c;
-use crate::{guarded, Connection, Message, Options, Proxy, Reply, Result, Slot};
+use crate::error::{check, from_c};
+use crate::{
+    guarded, Cancellation, Connection, Message, Options, Proxy, Reply, Result, Slot, Stream,
+};
 
 /// The value that a callback sets for a future, and the waker of the future.
 struct Shared<T>(Mutex<State<T>>);
@@ -110,6 +112,76 @@ impl Future for CallFuture {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Reply>> {
         self.shared.poll(context)
+    }
+}
+
+/// A stream that is being opened, of [`Proxy::open_stream_async`]. Dropping it ends the opening, and
+/// the stream. After it was ready it must not be polled again.
+#[derive(Debug)]
+#[must_use = "dropping it ends the opening"]
+pub struct OpenFuture {
+    shared: Arc<Shared<Result<Stream>>>,
+    /// Ends the opening, unless the options have a cancellation.
+    cancellation: Option<Cancellation>,
+}
+
+impl OpenFuture {
+    pub(crate) fn start(proxy: &Proxy, code: u32, options: &Options<'_>) -> Result<OpenFuture> {
+        let shared = Shared::new();
+        let own = match options.has_cancellation() {
+            true => None,
+            false => Some(Cancellation::new(proxy.connection())?),
+        };
+        let options = own.as_ref().map_or(options.clone(), |c| options.clone().cancellation(c));
+        let held = Arc::into_raw(shared.clone());
+        let result = options.with_raw(|o| {
+            // SAFETY: opened() gets the pointer once if this succeeds.
+            unsafe {
+                sys::ipc_raw_stream_open_async(proxy.raw(), code, o, opened, held as *mut c_void)
+            }
+        });
+        if let Err(error) = check(result) {
+            // SAFETY: nobody else got it.
+            drop(unsafe { Arc::from_raw(held) });
+            return Err(error);
+        }
+        Ok(OpenFuture { shared, cancellation: own })
+    }
+}
+
+unsafe extern "C" fn opened(
+    result: i32,
+    stream: *mut sys::ipc_stream,
+    error: *const sys::ipc_error,
+    held: *mut c_void,
+) {
+    let shared = Arc::from_raw(held as *const Shared<Result<Stream>>);
+    guarded("open_stream_async", || {
+        shared.set(if result < 0 {
+            Err(from_c(result, error))
+        } else {
+            Ok(Stream::from_raw(stream, false))
+        });
+    });
+}
+
+impl Future for OpenFuture {
+    type Output = Result<Stream>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Stream>> {
+        let opened = self.shared.poll(context);
+        if opened.is_ready() {
+            self.cancellation = None;
+        }
+        opened
+    }
+}
+
+impl Drop for OpenFuture {
+    fn drop(&mut self) {
+        if let Some(cancellation) = &self.cancellation {
+            cancellation.cancel();
+        }
     }
 }
 

@@ -72,7 +72,7 @@ pub use connection::{
     Background, Builder, BusEvent, Cancellation, Connection, NameChange, NameInfo, Registration,
 };
 pub use error::{Error, Failure, Origin, Result};
-pub use future::{CallFuture, DeathFuture};
+pub use future::{CallFuture, DeathFuture, OpenFuture};
 pub use memory::Memory;
 pub use message::{Entry, Message, Options, Reply};
 pub use object::{Limits, Object, ObjectBuilder, Service, Usage};

@@ -187,6 +187,10 @@ impl<'a> Options<'a> {
         self
     }
 
+    pub(crate) fn has_cancellation(&self) -> bool {
+        self.cancellation.is_some()
+    }
+
     /// Sets this time limit if there is none and it is not 0.
     #[cfg(feature = "prost")]
     pub(crate) fn or_timeout(&self, timeout: Duration) -> Self {
@@ -234,6 +238,25 @@ fn is_taken(entry: &sys::ipc_raw_entry) -> bool {
             sys::IPC_RAW_OBJECT => entry.value.object.is_null(),
             _ => entry.value.fd < 0,
         }
+    }
+}
+
+/// The bytes of a message of generated code, without metadata.
+pub(crate) fn payload_of(bytes: &[u8]) -> Result<&[u8]> {
+    if bytes.is_empty() {
+        return Ok(bytes);
+    }
+    let mut data = std::ptr::null();
+    let mut size = 0;
+    // SAFETY: what it finds lies in bytes.
+    unsafe {
+        crate::error::check(sys::ipc_payload_message(
+            bytes.as_ptr() as *const c_void,
+            bytes.len(),
+            &mut data,
+            &mut size,
+        ))?;
+        Ok(if size == 0 { &[] } else { std::slice::from_raw_parts(data as *const u8, size) })
     }
 }
 
@@ -309,22 +332,7 @@ impl<'a> Raw<'a> {
 
     /// Returns the bytes of a request of generated code, without metadata.
     pub fn payload(self) -> Result<&'a [u8]> {
-        let bytes = self.bytes();
-        if bytes.is_empty() {
-            return Ok(bytes);
-        }
-        let mut data = std::ptr::null();
-        let mut size = 0;
-        // SAFETY: the result lies within bytes.
-        unsafe {
-            crate::error::check(sys::ipc_payload_message(
-                bytes.as_ptr() as *const c_void,
-                bytes.len(),
-                &mut data,
-                &mut size,
-            ))?;
-            Ok(if size == 0 { &[] } else { std::slice::from_raw_parts(data as *const u8, size) })
-        }
+        payload_of(self.bytes())
     }
 
     /// Takes the files and objects of the message.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipcbus_sys as sys;
 
 use crate::error::{check, Filled};
-use crate::future::{CallFuture, DeathFuture};
+use crate::future::{CallFuture, DeathFuture, OpenFuture};
 use crate::{guarded, micros, Connection, Message, Options, Reply, Result, Slot, Stream};
 
 /// An object of another process. Clones are the same object. All proxies of an object in a
@@ -81,6 +81,11 @@ impl Proxy {
         error.check(result)?;
         // SAFETY: the reference is new.
         Ok(unsafe { Stream::from_raw(stream, false) })
+    }
+
+    /// Starts to open a stream and returns a future of it. Some thread has to serve the connection.
+    pub fn open_stream_async(&self, code: u32, options: &Options<'_>) -> Result<OpenFuture> {
+        OpenFuture::start(self, code, options)
     }
 
     /// Returns when the object's process has served the ping.

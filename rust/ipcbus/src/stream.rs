@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: MIT
 use std::cell::Cell;
+use std::ffi::c_void;
 use std::fmt;
+use std::future::Future;
 use std::marker::PhantomData;
 use std::os::unix::io::{FromRawFd, OwnedFd};
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use ipcbus_sys as sys;
 
-use crate::error::{check, exact, owned, pass, Filled};
+use crate::error::{check, exact, from_c, owned, pass, Filled};
 use crate::message::Raw;
-use crate::{from_micros, micros, Connection, Error, Message, Object, Proxy, Result};
+use crate::{from_micros, guarded, micros, Connection, Error, Message, Object, Proxy, Result};
 
 /// A handler of a stream that runs on this thread.
 pub(crate) struct Serving {
@@ -64,10 +68,105 @@ impl Drop for Serving {
     }
 }
 
+/// The state of a stream with callbacks, for the tasks that await it.
+#[derive(Default)]
+struct Waiting(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    sender: Option<Waker>,
+    receiver: Option<Waker>,
+    /// A task waits for the next message. Otherwise messages stay in the stream.
+    is_wanted: bool,
+    item: Option<Result<Item>>,
+    end: Option<Result<()>>,
+}
+
+impl Waiting {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Receives a message that a task waits for. A message may be received only inside on_message,
+    /// which frees it.
+    ///
+    /// # Safety
+    /// Must be called by on_message of the stream.
+    unsafe fn receive(&self, stream: *mut sys::ipc_stream) {
+        let mut state = self.lock();
+        if !state.is_wanted {
+            return;
+        }
+        let mut message = std::ptr::null();
+        let mut error = Filled::new();
+        let result = sys::ipc_raw_stream_receive(stream, 0, &mut message, &mut error.0);
+        if result > 0 {
+            let connection = Connection::from_raw(sys::ipc_ref(sys::ipc_stream_ipc(stream)));
+            state.is_wanted = false;
+            state.item = Some(Ok(Item::copy(&*message, &connection)));
+        }
+        let waker = if result > 0 { state.receiver.take() } else { None };
+        drop(state);
+        waker.map(Waker::wake);
+    }
+
+    /// Wakes all tasks. The first end counts.
+    fn end(&self, end: Result<()>) {
+        let mut state = self.lock();
+        state.end.get_or_insert(end);
+        let wakers = [state.sender.take(), state.receiver.take()];
+        drop(state);
+        wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+}
+
+unsafe extern "C" fn on_message(stream: *mut sys::ipc_stream, held: *mut c_void) {
+    guarded("on_message of a stream", || (*(held as *const Waiting)).receive(stream));
+}
+
+unsafe extern "C" fn on_writable(_: *mut sys::ipc_stream, held: *mut c_void) {
+    let waker = (*(held as *const Waiting)).lock().sender.take();
+    guarded("on_writable of a stream", || waker.map(Waker::wake));
+}
+
+unsafe extern "C" fn on_end(
+    _: *mut sys::ipc_stream,
+    result: i32,
+    error: *const sys::ipc_error,
+    held: *mut c_void,
+) {
+    let end = if result < 0 { Err(from_c(result, error)) } else { Ok(()) };
+    guarded("on_end of a stream", || (*(held as *const Waiting)).end(end));
+}
+
+/// A server that has ended its stream gets no other callback.
+unsafe extern "C" fn destroy(held: *mut c_void) {
+    let waiting = Arc::from_raw(held as *const Waiting);
+    guarded("the end of a stream", || waiting.end(Ok(())));
+}
+
+/// How a stream is used. Blocking functions and callbacks must not receive at the same time.
+enum Use {
+    Threads { is_receiving: bool },
+    Tasks(Arc<Waiting>),
+}
+
+/// A function as a future.
+struct PollFn<F>(F);
+
+impl<T, F: FnMut(&mut Context<'_>) -> Poll<T> + Unpin> Future for PollFn<F> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        (self.0)(context)
+    }
+}
+
 /// A reference of a stream.
 pub(crate) struct Handle {
     raw: *mut sys::ipc_stream,
     is_served: bool,
+    by: Mutex<Use>,
 }
 
 // SAFETY: any thread may use a stream that it holds a reference of. Sender and Receiver make sure
@@ -83,6 +182,10 @@ impl Drop for Handle {
                 // The stream may have ended already.
                 let null = std::ptr::null();
                 sys::ipc_stream_fail(self.raw, -libc::ENOMSG, null, null);
+            }
+            // A stream with callbacks goes on without references.
+            if !self.is_served && matches!(*self.by(), Use::Tasks(_)) {
+                sys::ipc_stream_cancel(self.raw);
             }
             sys::ipc_stream_unref(self.raw);
         }
@@ -101,22 +204,101 @@ impl Handle {
             .map(drop)
     }
 
+    fn by(&self) -> MutexGuard<'_, Use> {
+        self.by.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the callbacks of the stream, unless they are set.
+    fn waiting(&self) -> Result<Arc<Waiting>> {
+        let mut by = self.by();
+        match &*by {
+            Use::Tasks(waiting) => return Ok(waiting.clone()),
+            Use::Threads { is_receiving: true } => return Err(Error::errno(libc::EBUSY)),
+            Use::Threads { is_receiving: false } => (),
+        }
+        let waiting = Arc::new(Waiting::default());
+        let held = Arc::into_raw(waiting.clone());
+        let ops = sys::ipc_stream_ops {
+            size: std::mem::size_of::<sys::ipc_stream_ops>(),
+            on_message: Some(on_message),
+            on_writable: Some(on_writable),
+            on_end: Some(on_end),
+            destroy: Some(destroy),
+        };
+        // SAFETY: if this succeeds, destroy() drops the reference of the callbacks.
+        unsafe {
+            if let Err(error) = check(sys::ipc_stream_set_ops(self.raw, &ops, held as *mut c_void)) {
+                drop(Arc::from_raw(held));
+                return Err(error);
+            }
+        }
+        *by = Use::Tasks(waiting.clone());
+        Ok(waiting)
+    }
+
+    /// Calls `send`, which sends a message without waiting, until there is credit and space.
+    async fn send_async(&self, mut send: impl FnMut(&Handle) -> Result<()> + Unpin) -> Result<()> {
+        let waiting = self.waiting()?;
+        PollFn(|context: &mut Context<'_>| {
+            waiting.lock().sender = Some(context.waker().clone());
+            match send(self) {
+                Err(Error::WouldBlock(_)) => Poll::Pending,
+                result => Poll::Ready(result),
+            }
+        })
+        .await
+    }
+
+    /// Only one task at a time may call it.
+    async fn receive_async(&self) -> Result<Option<Item>> {
+        let waiting = self.waiting()?;
+        PollFn(|context: &mut Context<'_>| {
+            let mut state = waiting.lock();
+            if let Some(item) = state.item.take() {
+                return Poll::Ready(item.map(Some));
+            }
+            if let Some(end) = &state.end {
+                return Poll::Ready(end.clone().map(|()| None));
+            }
+            state.receiver = Some(context.waker().clone());
+            if !std::mem::replace(&mut state.is_wanted, true) {
+                // SAFETY: we have a reference. The callback runs on a serving thread.
+                check(unsafe { sys::ipc_stream_resume(self.raw) })?;
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
     /// Must be called by one thread at a time.
     pub fn receive<T>(
         &self,
         wait: u64,
         take: impl FnOnce(&sys::ipc_raw_message, Connection) -> Result<T>,
     ) -> Result<Option<T>> {
+        self.set_receiving(true)?;
         let mut message = std::ptr::null();
         let mut error = Filled::new();
-        // SAFETY: as above; the message is valid until the next receive.
-        unsafe {
+        // SAFETY: as above; the message lives until the next receive.
+        let received = unsafe {
             let result = sys::ipc_raw_stream_receive(self.raw, wait, &mut message, &mut error.0);
-            if error.check(result)? == 0 {
-                return Ok(None);
+            match error.check(result) {
+                Ok(0) => Ok(None),
+                Ok(_) => take(&*message, self.connection()).map(Some),
+                Err(error) => Err(error),
             }
-            take(&*message, self.connection()).map(Some)
+        };
+        self.set_receiving(false)?;
+        received
+    }
+
+    /// `EBUSY`: tasks await the stream.
+    fn set_receiving(&self, now: bool) -> Result<()> {
+        match &mut *self.by() {
+            Use::Threads { is_receiving } => *is_receiving = now,
+            Use::Tasks(_) => return Err(Error::errno(libc::EBUSY)),
         }
+        Ok(())
     }
 }
 
@@ -211,6 +393,11 @@ impl Item {
 ///
 /// A thread may send while another thread receives: [`Stream::split`] makes a half for each.
 ///
+/// Tasks await [`Stream::send_async`] and [`Stream::receive_async`], while some thread serves the
+/// connection. A handler of a stream must not wait for them: the callbacks that wake a task run after
+/// the handler has returned. So it moves the stream to a task. After the first of these functions,
+/// [`Stream::receive`] fails with `EBUSY`, and they do while it waits.
+///
 /// ```compile_fail,E0277
 /// # fn needs_sync<T: Sync>() {}
 /// needs_sync::<ipcbus::Stream>(); // two threads could send
@@ -240,6 +427,12 @@ impl Sender {
         self.handle.send(message, micros(wait))
     }
 
+    /// As [`Sender::send`], and waits without blocking the thread. If the future is dropped, the
+    /// message is not sent.
+    pub async fn send_async(&mut self, message: &Message<'_>) -> Result<()> {
+        self.handle.send_async(|handle| handle.send(message, 0)).await
+    }
+
     /// Ends the sending of this side. If the server does this, the whole stream ends; a client may
     /// still receive. `EALREADY`: it has ended before.
     pub fn end(&self) -> Result<()> {
@@ -264,13 +457,19 @@ impl Receiver {
             Ok(Item::copy(m, &connection))
         })
     }
+
+    /// As [`Receiver::receive`], and waits without blocking the thread. If the future is dropped, no
+    /// message is lost.
+    pub async fn receive_async(&mut self) -> Result<Option<Item>> {
+        self.handle.receive_async().await
+    }
 }
 
 impl Stream {
     /// # Safety
     /// `raw` must be a reference that the caller owns.
     pub(crate) unsafe fn from_raw(raw: *mut sys::ipc_stream, is_served: bool) -> Stream {
-        let handle = Arc::new(Handle { raw, is_served });
+        let handle = Arc::new(Handle { raw, is_served, by: Mutex::new(Use::Threads { is_receiving: false }) });
         Stream {
             sender: Sender { handle: handle.clone(), _one_thread: PhantomData },
             receiver: Receiver { handle, _one_thread: PhantomData },
@@ -296,6 +495,16 @@ impl Stream {
         self.receiver.receive(wait)
     }
 
+    /// See [`Sender::send_async`].
+    pub async fn send_async(&mut self, message: &Message<'_>) -> Result<()> {
+        self.sender.send_async(message).await
+    }
+
+    /// See [`Receiver::receive_async`].
+    pub async fn receive_async(&mut self) -> Result<Option<Item>> {
+        self.receiver.receive_async().await
+    }
+
     /// Receives a message, and calls `take` with it before the next receive frees it.
     #[cfg(feature = "prost")]
     pub(crate) fn receive_with<T>(
@@ -307,6 +516,14 @@ impl Stream {
             // SAFETY: it is valid until the next receive.
             take(unsafe { Raw::new(m) }, connection)
         })
+    }
+
+    #[cfg(feature = "prost")]
+    pub(crate) async fn send_with_async(
+        &mut self,
+        send: impl FnMut(&Handle) -> Result<()> + Unpin,
+    ) -> Result<()> {
+        self.sender.handle.send_async(send).await
     }
 
     /// See [`Sender::end`].

@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::message::Raw;
+use crate::message::{payload_of, Raw};
 use crate::{
     Call, CallFuture, Connection, Entry, Error, Item, Message, Object, Options, Proxy, Reply,
     Result, Stream,
@@ -248,10 +248,15 @@ pub struct Arrived<'a> {
 pub trait Incoming: Sized {
     /// Decodes the message. `EBADMSG`: it does not match the type.
     fn incoming(from: &Arrived<'_>) -> Result<Self>;
+    /// The same for a message of a stream.
+    fn from_item(item: Item) -> Result<Self>;
 }
 
 impl Incoming for () {
     fn incoming(_: &Arrived<'_>) -> Result<()> {
+        Ok(())
+    }
+    fn from_item(_: Item) -> Result<()> {
         Ok(())
     }
 }
@@ -260,7 +265,10 @@ impl<T: Body> Incoming for T {
     fn incoming(from: &Arrived<'_>) -> Result<T> {
         // SAFETY: this function has the only reference of the received message.
         drop(unsafe { from.raw.entries(&from.connection) });
-        parse(from)
+        parse(from.raw.bytes())
+    }
+    fn from_item(item: Item) -> Result<T> {
+        parse(item.bytes())
     }
 }
 
@@ -268,7 +276,11 @@ impl<T: Body> Incoming for With<T> {
     fn incoming(from: &Arrived<'_>) -> Result<With<T>> {
         // SAFETY: as above.
         let item = unsafe { from.raw.entries(&from.connection) };
-        let message = parse(from)?;
+        let message = parse(from.raw.bytes())?;
+        Ok(With { message, sent: Vec::new(), received: Some(item) })
+    }
+    fn from_item(item: Item) -> Result<With<T>> {
+        let message = parse(item.bytes())?;
         Ok(With { message, sent: Vec::new(), received: Some(item) })
     }
 }
@@ -277,8 +289,8 @@ fn malformed<E>(_: E) -> Error {
     Error::errno(libc::EBADMSG)
 }
 
-fn parse<T: Body>(from: &Arrived<'_>) -> Result<T> {
-    T::decode(from.raw.payload()?).map_err(malformed)
+fn parse<T: Body>(bytes: &[u8]) -> Result<T> {
+    T::decode(payload_of(bytes)?).map_err(malformed)
 }
 
 fn from_reply<T: Incoming>(reply: &Reply) -> Result<T> {
@@ -381,6 +393,35 @@ pub fn open_with<Q: Outgoing, R: Incoming>(
     Ok(StreamOf::new(stream))
 }
 
+/// For generated code: a stream of requests that is being opened.
+pub fn open_async<Q: Outgoing, R: Incoming>(
+    proxy: &Proxy,
+    method: &Method,
+    options: &Options<'_>,
+) -> Result<impl Future<Output = Result<StreamOf<Q, R>>>> {
+    let opening = proxy.open_stream_async(method.code, &limited(method, options))?;
+    Ok(async move { opening.await.map(StreamOf::new) })
+}
+
+/// For generated code: a stream of replies to one request, that is being opened.
+pub fn open_with_async<'a, Q: Outgoing, R: Incoming>(
+    proxy: &Proxy,
+    method: &Method,
+    request: &'a Q,
+    options: &Options<'_>,
+) -> Result<impl Future<Output = Result<StreamOf<(), R>>> + 'a>
+where
+    R: 'a,
+{
+    let opening = proxy.open_stream_async(method.code, &limited(method, options))?;
+    Ok(async move {
+        let stream = opening.await?;
+        request.outgoing(0, |message| stream.send(&message, Some(Duration::ZERO)))?;
+        end_requests(&stream)?;
+        Ok(StreamOf::new(stream))
+    })
+}
+
 /// The reply of a pending call. Dropping it cancels the call. The future works with any runtime,
 /// but a thread must serve the connection.
 #[derive(Debug)]
@@ -423,6 +464,24 @@ impl<Q: Outgoing, R: Incoming> StreamOf<Q, R> {
         self.stream.receive_with(wait, |raw, connection| {
             R::incoming(&Arrived { raw, connection })
         })
+    }
+
+    /// Sends a message, and waits without blocking the thread: see [`Stream::send_async`].
+    pub async fn send_async(&mut self, message: &Q) -> Result<()> {
+        self.stream
+            .send_with_async(|handle| message.outgoing(0, |message| handle.send(&message, 0)))
+            .await
+    }
+
+    /// The next message, without blocking the thread: see [`Stream::receive_async`].
+    pub async fn receive_async(&mut self) -> Result<Option<R>> {
+        self.stream.receive_async().await?.map(R::from_item).transpose()
+    }
+
+    /// As [`StreamOf::finish`], without blocking the thread.
+    pub async fn finish_async(mut self) -> Result<R> {
+        end_requests(&self.stream)?;
+        self.receive_async().await?.ok_or_else(|| Error::errno(libc::ENOMSG))
     }
 
     /// For a client of a method with a single reply: ends the requests and waits for the reply.
