@@ -19,6 +19,9 @@
 
 /* Maximum of channels of a user to a connection. */
 #define USER_MAX	16U
+/* Time without calls after which a channel may end if another client needs one. */
+#define IDLE_NS		((uint64_t)10000000000)
+#define ENDED_NS	((uint64_t)1000000000)
 /* Spin time of an idle thread: the typical duration of a wake-up on another CPU. */
 #define SPIN_NS		50000U
 
@@ -108,35 +111,6 @@ int channel_serve(struct ipc_call *call, const struct ipcbus_event *event)
 	return ipc_raw_reply(call, &reply);
 }
 
-static void cancel_calls(struct served *served)
-{
-	unsigned int open = atomic_load(&served->open);
-
-	for (; open; open &= open - 1) {
-		unsigned int slot = (unsigned int)__builtin_ctz(open);
-
-		call_canceled(served->channels->ipc,
-			      CALL_OF(served->id, slot, atomic_load(&served->callee.seen[slot])));
-	}
-}
-
-/* The client's object has ended. The channel may have been removed before. */
-static void client_died(struct ipc_proxy *proxy, void *userdata)
-{
-	struct channels *channels = proxy->ipc->channels;
-	struct served *served = served_find(channels, (uint32_t)(uintptr_t)userdata);
-
-	if (!served)
-		return;
-	pthread_mutex_lock(&channels->lock);
-	atomic_store(&served->dying, true);
-	pthread_mutex_unlock(&channels->lock);
-	served_end(served);
-	served_finish(served);
-	cancel_calls(served);
-	served_unref(served);
-}
-
 static unsigned int count_user_locked(const struct channels *channels, uid_t uid)
 {
 	unsigned int n = 0;
@@ -164,32 +138,110 @@ static void refuse_user(struct channels *channels, uid_t uid)
 	pthread_mutex_unlock(&channels->lock);
 }
 
-static int served_add(struct channels *channels, struct served *served)
+/* Fails with -EDQUOT if a limit is reached. The caller must drop *ret_dying. */
+static int add_locked(struct channels *channels, struct served *served, struct served **ret_dying)
 {
-	struct served *dying = NULL;
 	uint32_t id = channels->last_id;
-	int r = -EDQUOT;
+
+	if (count_user_locked(channels, served->uid) >= USER_MAX)
+		return -EDQUOT;
+	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT; i++) {
+		struct served *dying;
+
+		id = (id + 1) & ((1U << ID_BITS) - 1);
+		/* A fence for the oneways of a dying channel may never come. */
+		dying = channels->table[id % CHANNEL_MAX_WAIT];
+		if (dying && !atomic_load(&dying->dying))
+			continue;
+		*ret_dying = dying;
+		channels->last_id = served->id = id;
+		channels->table[id % CHANNEL_MAX_WAIT] = served;
+		refs_take(&served->refs);
+		/* Threads that wait in the bus must wait for channels from now on. */
+		if (!atomic_fetch_add(&channels->n, 1))
+			device_wake(&channels->ipc->device);
+		return 0;
+	}
+	return -EDQUOT;
+}
+
+/* Returns since when the channel has had no calls and oneways, as far as it is known. */
+static uint64_t idle_since_locked(struct served *served, uint64_t now)
+{
+	uint32_t calls = atomic_load(&served->callee.drained);
+	bool busy = atomic_load(&served->open) || channel_sent(&served->callee) != calls;
+
+	for (unsigned int i = 0; i < CHANNEL_SLOTS; i++) {
+		calls += atomic_load(&served->callee.seen[i]);
+		busy = busy || served->slots[i].later_data;
+	}
+	if (busy || !served->noted_at || calls != served->noted_calls) {
+		served->noted_calls = calls;
+		served->noted_at = now;
+	}
+	return served->noted_at;
+}
+
+/* Ends the channel that has been idle for the longest time, of this user if its limit is reached.
+ * Its place becomes free when another client without space finds it idle again: a oneway of the
+ * client may have been on its way when the channel ended. */
+static void end_idle(struct channels *channels, uid_t uid)
+{
+	uint64_t now = time_now(), longest = 0;
+	struct served *idle = NULL;
+	bool any;
 
 	pthread_mutex_lock(&channels->lock);
-	if (!is_refused_locked(channels, served->uid) &&
-	    count_user_locked(channels, served->uid) < USER_MAX)
-		for (unsigned int i = 0; r < 0 && i < CHANNEL_MAX_WAIT; i++) {
-			id = (id + 1) & ((1U << ID_BITS) - 1);
-			/* A fence for the oneways of a dying channel may never come. */
-			dying = channels->table[id % CHANNEL_MAX_WAIT];
-			if (dying && !atomic_load(&dying->dying))
-				continue;
-			channels->last_id = served->id = id;
-			channels->table[id % CHANNEL_MAX_WAIT] = served;
-			refs_take(&served->refs);
-			/* Threads that wait in the bus must wait for channels from now on. */
-			if (!atomic_fetch_add(&channels->n, 1))
-				device_wake(&channels->ipc->device);
-			r = 0;
+	any = count_user_locked(channels, uid) < USER_MAX;
+	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT; i++) {
+		struct served *served = channels->table[i];
+		uint64_t ns;
+
+		if (!served || !(any || served->uid == uid))
+			continue;
+		ns = now - idle_since_locked(served, now);
+		if (ns >= (atomic_load(&served->ended) ? ENDED_NS : IDLE_NS) && ns > longest) {
+			longest = ns;
+			idle = served;
 		}
+	}
+	if (idle) {
+		idle->noted_at = now;
+		refs_take(&idle->refs);
+	}
 	pthread_mutex_unlock(&channels->lock);
-	if (r == 0 && dying)
+	if (!idle)
+		return;
+	if (atomic_load(&idle->ended))
+		served_remove(idle);
+	else
+		served_end(idle);
+	served_unref(idle);
+}
+
+static int try_add(struct channels *channels, struct served *served)
+{
+	struct served *dying = NULL;
+	int r;
+
+	pthread_mutex_lock(&channels->lock);
+	r = is_refused_locked(channels, served->uid) ? -EACCES :
+						       add_locked(channels, served, &dying);
+	pthread_mutex_unlock(&channels->lock);
+	if (dying)
 		served_unref(dying);
+	return r;
+}
+
+static int served_add(struct channels *channels, struct served *served)
+{
+	int r = try_add(channels, served);
+
+	if (r == -EDQUOT) {
+		channels_reap(channels);
+		end_idle(channels, served->uid);
+		r = try_add(channels, served);
+	}
 	if (r == 0)
 		channels_wake(channels);
 	return r;
@@ -219,7 +271,6 @@ static int open_channel(struct ipc_call *call, struct channels *channels,
 	const struct ipc_raw_entry *entries = request->entries;
 	struct channel_ref ref = { 0 };
 	struct ipc_raw_message reply = { .data = &ref, .size = sizeof(ref) };
-	struct ipc_slot *death = NULL;
 	struct served *served;
 	bool added;
 	int r;
@@ -242,21 +293,17 @@ static int open_channel(struct ipc_call *call, struct channels *channels,
 	served->uid = call->uid;
 	served->gid = call->gid;
 	served->pid = call->pid;
+	served->life = ipc_proxy_ref(entries[3].proxy);
 	served->pidfd = ipc_call_pidfd(call);
 	r = served->pidfd < 0 ? served->pidfd : served_map(served, entries[0].fd, entries[1].fd);
 	if (r == 0)
 		r = served_add(channels, served);
 	added = r == 0;
 	if (r == 0)
-		r = ipc_proxy_on_death(entries[3].proxy, client_died,
-				       (void *)(uintptr_t)served->id, &death);
+		r = proxy_watch(served->life);
 	ref.id = served->id;
 	if (r == 0)
 		r = ipc_raw_reply(call, &reply);
-	if (r < 0)
-		ipc_slot_end_async(death);
-	else
-		ipc_slot_detach(death);
 	if (r < 0 && added)
 		served_remove(served);
 	served_unref(served);

@@ -14,6 +14,11 @@
 /* Bytes of replies that a channel keeps for its client. Larger replies go by the bus. */
 #define KEPT_MAX ((size_t)256 << 10)
 
+/* Serving threads look for dead clients so often while they wait, and after so many calls of a
+ * thread. */
+#define REAP_NS	   ((uint64_t)1000000000)
+#define REAP_CALLS 4096U
+
 /* --- Calls -------------------------------------------------------------------------- */
 
 static void view_clear(struct channel_view *view)
@@ -385,11 +390,17 @@ static int wait_for_call(struct thread *t, struct channels *channels)
 		.last = view->last ? &view->last->callee : NULL,
 		.last_slot = view->last_slot,
 	};
+	uint64_t now = time_now();
 	int r;
 
+	if (unlikely(now - atomic_load_explicit(&channels->reaped, memory_order_relaxed) >=
+		     REAP_NS)) {
+		atomic_store(&channels->reaped, now);
+		channels_reap(channels);
+	}
 	/* Check once a second if the bus has ended, like a thread that waits in the bus. */
 	atomic_fetch_add(&channels->sleepers, 1);
-	r = channel_wait_call(&wait, time_now() + 1000000000);
+	r = channel_wait_call(&wait, now + 1000000000);
 	atomic_fetch_sub(&channels->sleepers, 1);
 	if (r == -ETIMEDOUT)
 		r = device_has_ended(&t->ipc->device) ? -ECONNRESET : 0;
@@ -438,6 +449,8 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 		}
 		view->bus_next = true;
 		if (take_call(t, &x->event)) {
+			if (unlikely(!(++view->calls % REAP_CALLS)))
+				channels_reap(channels);
 			pass_on(channels, view);
 			view->left = view->oneways_last ? view->last : NULL;
 			return 0;

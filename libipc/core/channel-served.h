@@ -12,10 +12,11 @@
  * makes a new view. So a thread looks for calls without a lock. The lock protects the table and the
  * rare state of calls, such as a reply that is too large for the channel.
  *
- * A channel ends when the client's object dies, when the client violates the protocol, when serving
- * threads must poll, and when a handler of the object makes a call. Calls that were already taken
- * are still served and replied to. All other calls are refused, and the client repeats them through
- * the bus. Oneways that were sent before are still served.
+ * A channel ends when the client's object or process dies, when the client violates the protocol,
+ * when serving threads must poll, when a handler of the object makes a call, and when it is idle
+ * and another client needs its place. Calls that were already taken are still served and replied
+ * to. All other calls are refused, and the client repeats them through the bus. Oneways that were
+ * sent before are still served.
  *
  * The thread that has the object's turn (turn.h) is the only one that takes oneways from the
  * object's channels.
@@ -62,6 +63,7 @@ struct served {
 	gid_t gid;
 	pid_t pid;
 	int pidfd;
+	struct ipc_proxy *life;		/* the client's object, which ends with the channel */
 	atomic_bool ended;		/* written under the lock */
 	atomic_bool dying;		/* likewise: the client is gone, but not all of its oneways
 	                   		 * are served */
@@ -70,6 +72,10 @@ struct served {
 	uint64_t forced_ends;		/* ipc->forced_ends when the object had not ended */
 	struct backlog_work work;	/* serves the rest after the end */
 	atomic_bool queued;		/* the work is in the backlog, with a reference */
+	/* Under the lock: the number of calls and bytes of oneways so far, and when it was
+	 * first seen. */
+	uint32_t noted_calls;
+	uint64_t noted_at;
 	struct served_slot slots[CHANNEL_SLOTS];
 };
 
@@ -85,6 +91,7 @@ struct channels {
 	const atomic_uint *event;	/* words of device_poll_words() */
 	const atomic_uint *wakes;
 	struct channel_spin spin;
+	_Atomic uint64_t reaped;	/* time of the last channels_reap() while waiting */
 	atomic_bool asked;		/* for another thread, which has not arrived yet */
 	struct ipc_object *door;
 	/* Users that get no channels, because a client did not join. Under the lock. */
@@ -105,6 +112,7 @@ struct channel_view {
 	struct channel_callee *callees[CHANNEL_MAX_WAIT];
 	uint32_t tails[CHANNEL_MAX_WAIT];
 	struct served *last;		/* channel of the last served message, or NULL */
+	unsigned int calls;
 	unsigned int last_slot;
 	struct served *left;		/* channel whose turn this thread had last, and that may
 	                     		 * have more oneways; or NULL */
@@ -118,6 +126,10 @@ void served_end(struct served *served);
 void served_remove(struct served *served);
 /* Returns the channel with a reference, or NULL. */
 struct served *served_find(struct channels *channels, uint32_t id);
+/* Returns the channel at that index of the table with a reference, or NULL. */
+struct served *served_at(struct channels *channels, unsigned int index);
+/* Removes the channels of dead processes: their object may be another process's. */
+void channels_reap(struct channels *channels);
 /* Frees channels that no thread uses, without those in the table. */
 void channels_free(struct channels *channels);
 /* Ends a channel whose oneways must not be served. */

@@ -7,9 +7,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "call.h"
 #include "channel-served.h"
 #include "loop.h"
 
@@ -68,6 +70,7 @@ void served_unref(struct served *served)
 	}
 	if (served->pidfd >= 0)
 		close(served->pidfd);
+	ipc_proxy_unref(served->life);
 	free(served);
 }
 
@@ -166,24 +169,78 @@ int channel_call_pidfd(struct ipc *ipc, uint64_t call)
 
 /* --- The end ------------------------------------------------------------------------ */
 
+struct served *served_at(struct channels *channels, unsigned int index)
+{
+	struct served *served;
+
+	pthread_mutex_lock(&channels->lock);
+	served = channels->table[index];
+	if (served)
+		refs_take(&served->refs);
+	pthread_mutex_unlock(&channels->lock);
+	return served;
+}
+
+static void client_died(struct served *served)
+{
+	unsigned int open;
+
+	pthread_mutex_lock(&served->channels->lock);
+	atomic_store(&served->dying, true);
+	pthread_mutex_unlock(&served->channels->lock);
+	served_end(served);
+	served_finish(served);
+	open = atomic_load(&served->open);
+	for (; open; open &= open - 1) {
+		unsigned int slot = (unsigned int)__builtin_ctz(open);
+
+		call_canceled(served->channels->ipc,
+			      CALL_OF(served->id, slot, atomic_load(&served->callee.seen[slot])));
+	}
+}
+
+void channels_client_died(struct ipc *ipc, const struct ipc_proxy *life)
+{
+	struct channels *channels = atomic_load(&ipc->channels);
+
+	for (unsigned int i = 0; channels && i < CHANNEL_MAX_WAIT; i++) {
+		struct served *served = served_at(channels, i);
+
+		if (!served)
+			continue;
+		if (served->life == life)
+			client_died(served);
+		served_unref(served);
+	}
+}
+
+void channels_reap(struct channels *channels)
+{
+	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT; i++) {
+		struct served *served = served_at(channels, i);
+		struct pollfd fd = { .events = POLLIN };
+
+		if (!served)
+			continue;
+		fd.fd = served->pidfd;
+		if (!atomic_load(&served->dying) && poll(&fd, 1, 0) > 0)
+			client_died(served);
+		served_unref(served);
+	}
+}
+
 /* object: 0 for all objects */
 static void end_channels(struct ipc *ipc, uint64_t object)
 {
 	struct channels *channels = atomic_load(&ipc->channels);
 
-	for (uint32_t i = 0; channels && i < CHANNEL_MAX_WAIT; i++) {
-		struct served *served;
+	for (unsigned int i = 0; channels && i < CHANNEL_MAX_WAIT; i++) {
+		struct served *served = served_at(channels, i);
 
-		pthread_mutex_lock(&channels->lock);
-		served = channels->table[i];
-		if (served && object && served->cookie != object)
-			served = NULL;
-		if (served)
-			refs_take(&served->refs);
-		pthread_mutex_unlock(&channels->lock);
 		if (!served)
 			continue;
-		served_end(served);
+		if (!object || served->cookie == object)
+			served_end(served);
 		served_unref(served);
 	}
 }

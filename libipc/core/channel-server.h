@@ -34,7 +34,8 @@
  *
  * Limits:
  *   - Each proxy has its own channel, of 128 KB, which the client allocates. A connection has at
- *     most 64 channels, and at most 16 for each user.
+ *     most 64 channels, and at most 16 for each user. If a limit is reached, the channel that has
+ *     had no calls for the longest time ends, but only after 10 s.
  *   - Servers with their own event loop, and servers that poll for timers, get no channels.
  *   - A proxy whose channel has ended uses the bus from then on.
  *   - A waiting client notices the death of the server after about 10 ms at most. It notices the
@@ -153,6 +154,9 @@ int channel_call_canceled(struct ipc *ipc, uint64_t call);
 int channel_call_pidfd(struct ipc *ipc, uint64_t call);
 /* Returns the channel's call that a canceled call of the bus had joined, or 0. */
 uint64_t channel_join_canceled(struct ipc *ipc, uint64_t join);
+
+/* The object that a client sent at the set-up of its channels has ended. */
+void channels_client_died(struct ipc *ipc, const struct ipc_proxy *life);
 
 /* Ends all channels because serving threads must poll. Clients notice it at their next call. */
 void channels_end(struct ipc *ipc);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "channel-client.h"
+#include "channel-server.h"
 #include "loop.h"
 #include "object.h"
 #include "proxy.h"
@@ -478,7 +479,9 @@ int proxy_watch(struct ipc_proxy *proxy)
 	int r = 0;
 
 	ipc_lock(ipc);
-	if (!proxy->watch && !atomic_load(&proxy->died))
+	if (atomic_load(&proxy->died))
+		r = -EOWNERDEAD;
+	else if (!proxy->watch)
 		r = watch_start_locked(proxy, /* frozen= */ false);
 	ipc_unlock(ipc);
 	return r;
@@ -575,6 +578,9 @@ void watch_died(struct ipc *ipc, uint64_t cookie)
 	proxy->watch = 0;
 	refs_take(&proxy->refs);
 	set_died(proxy);
+	ipc_unlock(ipc);
+	channels_client_died(ipc, proxy);
+	ipc_lock(ipc);
 	while ((watcher = watcher_take_locked(proxy, cookie))) {
 		bool entered = watcher->cb && slot_enter_locked(&watcher->slot, &frame);
 

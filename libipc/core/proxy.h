@@ -80,8 +80,9 @@ int proxy_set_name(struct ipc_proxy *proxy, const char *name, const char *interf
  */
 int proxy_renew(struct ipc_proxy *proxy);
 
-/* Requests the report of the owner's death in proxy->died, once, until the proxy is freed. The bus
- * reports it by an event, which any thread of the connection may take. */
+/* Requests the report of the owner's death in proxy->died, and to channels_client_died(), until the
+ * proxy is freed. The bus reports it by an event, which any thread of the connection may take.
+ * Fails with -EOWNERDEAD if it has been reported. */
 int proxy_watch(struct ipc_proxy *proxy);
 /* The calling thread has learned of the owner's death: wakes the waiters, and takes back an event
  * that no thread has taken. */

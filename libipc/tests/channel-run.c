@@ -96,6 +96,13 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 
 const struct ipc_raw_ops server_ops = { .serve = serve };
 
+static int give_back(struct ipc_call *call)
+{
+	struct ipc_raw_entry entry = { .type = IPC_RAW_PROXY, .proxy = back };
+
+	return ipc_raw_reply(call, &(struct ipc_raw_message){ .entries = &entry, .n_entries = 1 });
+}
+
 static int give_object(struct ipc_call *call)
 {
 	struct ipc_raw_entry entry = { .type = IPC_RAW_OBJECT };
@@ -161,6 +168,8 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		return give_file(call);
 	case SET_BACK:
 		return set_back(request) ?: reply_number(call, 0);
+	case GET_BACK:
+		return give_back(call);
 	case CALL_BACK_LATE:
 		usleep(30000);
 		return call_back(call);

@@ -10,7 +10,9 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,7 +34,7 @@ static struct ipc_object *life_new(void)
 }
 
 /* Asks the server for a channel with these files as the parts of the client and the server. */
-static int open_with(int client, int server_part, struct ipc_object *life)
+static int open_for(int client, int server_part, struct ipc_raw_entry life)
 {
 	struct ipc_raw_message *door, *reply;
 	struct ipc_raw_entry entries[4];
@@ -44,7 +46,7 @@ static int open_with(int client, int server_part, struct ipc_object *life)
 	entries[0] = (struct ipc_raw_entry){ .type = IPC_RAW_FD, .fd = client };
 	entries[1] = (struct ipc_raw_entry){ .type = IPC_RAW_FD, .fd = server_part };
 	entries[2] = (struct ipc_raw_entry){ .type = IPC_RAW_PROXY, .proxy = proxy };
-	entries[3] = (struct ipc_raw_entry){ .type = IPC_RAW_OBJECT, .object = life };
+	entries[3] = life;
 	r = ipc_raw_call(door->entries[0].proxy,
 			 &(struct ipc_raw_message){ .code = CHANNEL_OPEN,
 						    .entries = entries,
@@ -54,6 +56,12 @@ static int open_with(int client, int server_part, struct ipc_object *life)
 		ipc_raw_free(reply);
 	ipc_raw_free(door);
 	return r;
+}
+
+static int open_with(int client, int server_part, struct ipc_object *life)
+{
+	return open_for(client, server_part,
+			(struct ipc_raw_entry){ .type = IPC_RAW_OBJECT, .object = life });
 }
 
 static int part_new(void)
@@ -357,6 +365,116 @@ START_TEST(servers_own_part_brings_no_calls)
 }
 END_TEST
 
+/* Maps of parts in the server. */
+static unsigned int count_parts(void)
+{
+	char path[64], line[500];
+	unsigned int n = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)server);
+	file = fopen(path, "re");
+	ck_assert_ptr_nonnull(file);
+	while (fgets(line, sizeof(line), file))
+		n += !!strstr(line, "memfd:ipc (");
+	fclose(file);
+	return n;
+}
+
+/* The channel of a process that dies lives as long as an object of the test's process. */
+static _Noreturn void open_and_die(void)
+{
+	struct ipc_raw_message *reply;
+	int own, peer = part_new();
+	void *part;
+
+	own = own_part_new(&part);
+	connect_again();
+	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = GET_BACK }, NULL,
+				      &reply, NULL), 0);
+	ck_assert_int_eq(reply->entries[0].type, IPC_RAW_PROXY);
+	ck_assert_int_eq(open_for(own, peer, reply->entries[0]), 0);
+	_exit(0);
+}
+
+START_TEST(channel_ends_with_its_process_even_if_its_object_stays)
+{
+	struct ipc_raw_entry entry = { .type = IPC_RAW_OBJECT, .object = NULL };
+	struct ipc_raw_message request = { .code = SET_BACK, .entries = &entry, .n_entries = 1 };
+	struct ipc_raw_message *reply;
+	unsigned int before;
+	int status;
+	pid_t pid;
+
+	begin(1);
+	entry.object = life_new();
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
+	ipc_raw_free(reply);
+	before = count_parts();
+	ck_assert_uint_ge(before, 2);
+	pid = fork();
+	if (!pid)
+		open_and_die();
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	/* The test fails if this never ends. */
+	while (count_parts() > before)
+		usleep(10000);
+	ipc_object_unref(entry.object);
+	ck_assert_uint_eq(get(WHERE), 1);
+	end();
+}
+END_TEST
+
+static uint32_t get_many(unsigned int n)
+{
+	uint32_t last = 0;
+
+	while (n--)
+		last = get(WHERE);
+	return last;
+}
+
+/* 10 s pass. */
+START_TEST(idle_channel_ends_if_another_client_needs_one)
+{
+	struct ipc_proxy *proxies[16], *first;
+	struct ipc *others[16];
+	unsigned int direct = 0;
+
+	begin(1);
+	first = proxy;
+	for (int i = 0; i < 16; i++) {
+		ck_assert_int_eq(ipc_open(&others[i], ipc_test_bus_path(bus)), 0);
+		ck_assert_int_eq(ipc_get_manager(others[i], &proxies[i]), 0);
+		proxy = proxies[i];
+		ck_assert_uint_eq(get_many(CHANNEL_AFTER + 1), i < 15);
+	}
+	/* Asks again, but too early. */
+	ck_assert_uint_eq(get_many(4096), 0);
+	proxy = first;
+	for (int i = 0; i < 105; i++) {
+		ck_assert_uint_eq(get(WHERE), 1);
+		usleep(100000);
+	}
+	/* The first request ends the channel, and the second one gets its place. */
+	proxy = proxies[15];
+	ck_assert_uint_eq(get_many(4 * 4096), 0);
+	usleep(1100000);
+	ck_assert_uint_eq(get_many(16 * 4096), 1);
+	for (int i = 0; i < 16; i++) {
+		proxy = proxies[i];
+		direct += get(WHERE);
+		ipc_proxy_unref(proxies[i]);
+		ipc_unref(others[i]);
+	}
+	ck_assert_uint_eq(direct, 15);
+	proxy = first;
+	ck_assert_uint_eq(get(WHERE), 1);
+	end();
+}
+END_TEST
+
 static long resident_kb(pid_t pid)
 {
 	long size, resident;
@@ -430,5 +548,7 @@ int main(void)
 			 hostile_words_end_the_channel_and_no_other,
 			 client_that_does_not_join_gets_no_more_channels,
 			 channels_of_a_user_are_limited, servers_own_part_brings_no_calls,
+			 channel_ends_with_its_process_even_if_its_object_stays,
+			 idle_channel_ends_if_another_client_needs_one,
 			 failed_set_ups_leave_nothing, replies_that_nobody_fetches_are_limited);
 }
