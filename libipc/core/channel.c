@@ -405,13 +405,11 @@ static bool is_later(uint32_t epoch, uint32_t than)
 	return (int32_t)(epoch - than) > 0;
 }
 
-bool channel_has_oneway(const struct channel_callee *callee, uint32_t epoch)
+bool channel_may_take(const struct channel_callee *callee, uint32_t drained, uint32_t epoch)
 {
-	uint32_t drained = atomic_load_explicit(&callee->drained, memory_order_relaxed);
 	const volatile struct channel_oneway *oneway = oneway_at(callee->peer, drained);
 
-	return atomic_load_explicit(&callee->peer->sent, memory_order_acquire) != drained &&
-	       !is_later(oneway->epoch, epoch);
+	return !is_later(oneway->epoch, epoch);
 }
 
 static void set_drained(struct channel_callee *callee, uint32_t drained)

@@ -316,8 +316,16 @@ void channel_ask_to_join(struct channel_callee *callee, unsigned int slot, uint3
  * -EPROTO. */
 int channel_take_oneway(struct channel_callee *callee, uint32_t epoch, void *data,
 			struct channel_taken *ret_taken);
+bool channel_may_take(const struct channel_callee *callee, uint32_t drained, uint32_t epoch);
 /* Whether channel_take_oneway() may return a oneway. Any thread may call it. */
-bool channel_has_oneway(const struct channel_callee *callee, uint32_t epoch);
+static inline bool channel_has_oneway(const struct channel_callee *callee, uint32_t epoch)
+{
+	uint32_t drained = atomic_load_explicit(&callee->drained, memory_order_relaxed);
+
+	return atomic_load_explicit(&callee->peer->sent, memory_order_acquire) != drained &&
+	       channel_may_take(callee, drained, epoch);
+}
+
 /* The position after the last oneway that the client has sent. */
 static inline uint32_t channel_sent(const struct channel_callee *callee)
 {
