@@ -54,7 +54,7 @@ static bool set_entry(struct ipc_raw_entry *entry, struct connection *connection
 	PyObject *tag, *what;
 
 	if (!PyTuple_Check(pair) || PyTuple_Size(pair) != 2) {
-		PyErr_SetString(PyExc_TypeError, "an entry is a tuple of a tag and what it is");
+		PyErr_SetString(PyExc_TypeError, "an entry must be a tuple of a tag and an object or file");
 		return false;
 	}
 	tag = PyTuple_GetItem(pair, 0);
@@ -78,7 +78,7 @@ static bool set_entries(struct outgoing *out, struct connection *connection, PyO
 	if (entries == Py_None)
 		return true;
 	if (!PyTuple_Check(entries)) {
-		PyErr_SetString(PyExc_TypeError, "entries are a tuple");
+		PyErr_SetString(PyExc_TypeError, "entries must be a tuple");
 		return false;
 	}
 	n = PyTuple_Size(entries);

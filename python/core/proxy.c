@@ -70,7 +70,7 @@ static bool set_metadata(struct sending *s, PyObject *metadata)
 	if (metadata == Py_None)
 		return true;
 	if (!PyTuple_Check(metadata) || PyTuple_Size(metadata) % 2) {
-		PyErr_SetString(PyExc_TypeError, "metadata is a tuple of names and values");
+		PyErr_SetString(PyExc_TypeError, "metadata must be a tuple of names and values");
 		return false;
 	}
 	n = PyTuple_Size(metadata);

@@ -76,9 +76,9 @@ def to_usec(seconds: float | None) -> int:
     if seconds is None:
         return 0
     if seconds != seconds:
-        raise ValueError("a time limit is a number")
+        raise ValueError("a time limit must be a number")
     if seconds <= 0:
-        raise DeadlineExceeded("the time is over")
+        raise DeadlineExceeded("the time limit has expired")
     if seconds > FOREVER:
         return _core.NEVER
     return max(1, int(seconds * 1e6))
@@ -91,7 +91,7 @@ def to_wait(seconds: float | None) -> int:
     if seconds is None:
         return _core.NEVER
     if seconds != seconds:
-        raise ValueError("a time limit is a number")
+        raise ValueError("a time limit must be a number")
     return to_usec(seconds) if seconds > 0 else 1
 
 
@@ -109,12 +109,12 @@ def to_delay(seconds: float | None) -> float | None:
 def check_kind(kind: object, base: type) -> None:
     """Checks a class of clients. ``ipcbus.aio`` and ``ipcbus.sync`` have different classes."""
     if not (isinstance(kind, type) and issubclass(kind, base)):
-        raise TypeError(f"{kind!r} is no class of clients of {base.__module__}")
+        raise TypeError(f"{kind!r} is not a client class of {base.__module__}")
 
 
 def check_service(service: object, *bases: type) -> None:
     if not isinstance(service, bases):
-        raise TypeError(f"{service!r} is no service of {bases[0].__module__}")
+        raise TypeError(f"{service!r} is not a service of {bases[0].__module__}")
 
 
 def to_changed(reconnect: bool | Callable[[bool], object]) -> Callable[[bool], object]:

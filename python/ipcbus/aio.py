@@ -693,11 +693,11 @@ class Bus:
         replace: bool = False,
         queue: bool = False,
     ) -> bool:
-        """Registers a service under a name. If a service of this user has the name already: with
-        replace that service loses the name; with queue the function returns False, and this service
-        gets the name when the other registration ends. Raises ``NameTaken`` if the name belongs to
-        another running service, and ``PermissionDenied`` if the policy forbids the name. If
-        register() fails or is canceled, the name is not registered."""
+        """Registers a service under a name. If a running service has the name, raises
+        ``NameTaken``. If that service belongs to the same user, replace and queue prevent this:
+        with replace it loses the name; with queue the function returns False, and this service
+        gets the name when the other registration ends. Raises ``PermissionDenied`` if the policy
+        forbids the name. If register() fails or is canceled, the name is not registered."""
         exported = self.make_object(service)
         flags = to_register_flags(replace, queue)
         async with self._names:

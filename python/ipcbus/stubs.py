@@ -135,7 +135,7 @@ class Interface:
         if method.oneway and not call.oneway:
             raise ProtocolError(f"{self.name}.{method.name} is oneway: it has no reply")
         if call.oneway and not method.oneway:
-            raise ProtocolError(f"{self.name}.{method.name} is no oneway")
+            raise ProtocolError(f"{self.name}.{method.name} is not a oneway")
         return method
 
 
@@ -261,7 +261,7 @@ class Packer:
         if proxy is not None:
             return self._add(proxy)
         if not hasattr(value, "ACCEPT_FDS"):
-            raise TypeError(f"{value!r} is no client, service or object")
+            raise TypeError(f"{value!r} is not a client, service or object")
         return self._add(self._bus.make_object(value))
 
     def _fd(self, value: FdLike) -> int:
@@ -403,7 +403,7 @@ class Item:
     def take(self, index: int) -> _core.Object | _core.Proxy | int:
         what: _core.Object | _core.Proxy | int | None = self._what[index]
         if what is None:
-            raise NotFound("the object ended, or it was taken")
+            raise NotFound("the object has ended, or it was taken before")
         self._what[index] = None
         return what
 
@@ -455,13 +455,13 @@ class Attachments:
             unclaimed = len(self._entries.get((is_fd, tag), ()))
         if not unclaimed:
             what = "file" if is_fd else "object"
-            raise BadMessage(f"a field names the {what} {tag}, which did not come along")
+            raise BadMessage(f"a field refers to the {what} {tag}, which the message does not contain")
         self._unclaimed[is_fd, tag] = unclaimed - 1
 
     def _take(self, is_fd: bool, tag: int) -> Any:
         indices = self._entries.get((is_fd, tag))
         if not indices:
-            raise NotFound("the field is empty, or what was in it was taken")
+            raise NotFound("the field is empty, or its object or file was taken before")
         return self._raw.take(indices.pop(0))
 
     def fd(self, field: Any) -> int:
@@ -585,7 +585,7 @@ class Received(_Attached, Generic[M]):
         return copy
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        raise TypeError("what came along cannot be copied or pickled; the message itself can")
+        raise TypeError("objects and files cannot be copied or pickled; the message itself can")
 
     def __enter__(self: R) -> R:
         return self

@@ -583,10 +583,11 @@ class Bus:
         replace: bool = False,
         queue: bool = False,
     ) -> bool:
-        """Registers a service under a name. If a service of this user has the name already: with
-        replace that service loses the name; with queue the function returns False, and this service
-        gets the name when the other registration ends. Raises ``NameTaken`` if the name belongs to
-        another running service, and ``PermissionDenied`` if the policy forbids the name."""
+        """Registers a service under a name. If a running service has the name, raises
+        ``NameTaken``. If that service belongs to the same user, replace and queue prevent this:
+        with replace it loses the name; with queue the function returns False, and this service
+        gets the name when the other registration ends. Raises ``PermissionDenied`` if the policy
+        forbids the name."""
         flags = to_register_flags(replace, queue)
         return self._connection.register(name, self.make_object(service), flags)
 
