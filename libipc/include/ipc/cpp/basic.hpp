@@ -117,12 +117,12 @@ private:
 /* --- Slots ------------------------------------------------------------------------ */
 
 /*
- * A callback that is registered. The destructor ends the registration: when it has returned,
- * the callback does not run any more, and its captures are destroyed. It blocks until the callback
- * has returned on other threads, so do not hold a lock that the callback takes. A callback may
+ * A registered callback. The destructor ends the registration: when it has returned, the callback
+ * does not run any more, and its captures are destroyed. It blocks until the callback has returned
+ * on other threads, so the caller must not hold a lock that the callback takes. A callback may
  * destroy its own slot.
  *
- * release() lets the registration go on without a slot. Use it to keep a callback for the lifetime
+ * detach() lets the registration go on without a slot. Use it to keep a callback for the lifetime
  * of its connection, object or call.
  */
 class slot {
@@ -141,10 +141,11 @@ public:
 	explicit operator bool() const noexcept { return raw; }
 	void end() noexcept { c::ipc_slot_end(std::exchange(raw, nullptr)); }
 
-	/* Does not wait for a callback that runs. For callbacks, and under locks. */
+	/* Ends the registration without waiting for a running callback. For callbacks, and under
+	 * locks. */
 	void end_async() noexcept { c::ipc_slot_end_async(std::exchange(raw, nullptr)); }
 
-	/* Gives up the slot; the registration goes on. */
+	/* Drops the slot without ending the registration. */
 	void detach() noexcept
 	{
 		c::ipc_slot_detach(std::exchange(raw, nullptr));
@@ -158,7 +159,7 @@ namespace detail {
 
 /*
  * Registers a callback: begin(userdata, &slot) calls the C function, which returns an errno. The
- * function object is destroyed when the registration is over.
+ * function object is destroyed when the registration has ended.
  */
 template <typename F, typename Begin> int enroll(F function, Begin begin, slot *ret_slot)
 {
@@ -239,8 +240,8 @@ private:
  *
  *	proxy.call(request, ipc::options().timeout(100ms).metadata("trace", id));
  *
- *   timeout      Call: the time limit. Oneway: how long to wait for space. Of a call it cannot
- *                exceed that of the call which this thread serves.
+ *   timeout      Call: the time limit, at most that of the call that this thread serves. Oneway:
+ *                how long to wait for space.
  *   cancellation The cancellation that ends it. The options keep a copy of it.
  *   parent       Make the call for this call, which may be served on another thread. The
  *                parent must outlive the options.
@@ -342,7 +343,7 @@ private:
 	std::unique_ptr<extra> more;
 };
 
-/* Options without any. */
+/* The default options. */
 inline const options no_options;
 
 IPC_CPP_END

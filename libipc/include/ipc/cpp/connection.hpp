@@ -545,7 +545,7 @@ public:
 		return r < 0 ? fail<void>(name, r) : detail::done();
 	}
 
-	/* Who has the name. ENOENT: nobody. */
+	/* Returns the interface and owner of a name. ENOENT: no service has the name. */
 	outcome<name_info> check_name(const std::string &name) const
 	{
 		c::ipc_name_info info = {};

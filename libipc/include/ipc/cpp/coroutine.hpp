@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * co_await, of <ipc/ipc.hpp>, with C++20. In C++17 this header has nothing.
+ * co_await, of <ipc/ipc.hpp>, with C++20. In C++17 this header is empty.
  *
  *	ipc::reply r = co_await ipc::call_await(proxy, ipc::message(GET));
  *
- * The coroutine goes on, on a serving thread, when the reply has come, or inside the end of the
- * connection with ECANCELED. If the call cannot be started, it goes on at once. Await it in the
- * expression that makes it: it refers to the request and the options.
+ * The coroutine continues on a serving thread when the reply has arrived. If the connection ends,
+ * it continues inside that with ECANCELED. If the call cannot be started, it continues at once. The
+ * call refers to the request and the options, so it must be awaited in the same expression.
  *
- * A coroutine may be destroyed while it waits. Then the call goes on, and its reply is dropped; an opened
- * stream is canceled. options::cancellation() cancels the call too. As with any coroutine, no other thread
- * may be about to resume it: destroy it on the only thread that serves the connection, or when none does.
+ * A coroutine may be destroyed while it waits. The call then continues, and its reply is dropped;
+ * an opened stream is canceled. options::cancellation() cancels the call too. As with any
+ * coroutine, no other thread may be about to resume it: destroy it on the only thread that serves
+ * the connection, or while no thread serves.
  */
 #ifndef IPC_CPP_COROUTINE_HPP
 #define IPC_CPP_COROUTINE_HPP
@@ -37,7 +38,8 @@ public:
 
 	bool await_ready() const noexcept { return false; }
 
-	/* The coroutine, and this with it, may be gone when begin() returns or calls the callback. */
+	/* The coroutine, and this object with it, may be destroyed when begin() returns or calls
+	 * the callback. */
 	bool await_suspend(std::coroutine_handle<> waiting)
 	{
 		auto where = std::make_shared<std::atomic<awaitable *>>(this);
@@ -71,7 +73,7 @@ public:
 private:
 	Start start;
 	std::optional<result<T>> ended;
-	/* Where the callback finds this, as long as the coroutine waits. */
+	/* The address of this object for the callback, as long as the coroutine waits. */
 	std::shared_ptr<std::atomic<awaitable *>> place;
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Cases of a program in C++, which prints TAP. A case that fails goes on to the next one.
+ * Cases of a program in C++, which prints TAP. If a case fails, the next case still runs.
  *
  *	CASE(a_call_has_a_reply)
  *	{
@@ -52,7 +52,7 @@ struct register_case {
 		}                                                                     \
 	} while (0)
 
-/* The expression throws an ipc::error with this errno. */
+/* The expression must throw an ipc::error with this errno. */
 #define CHECK_FAILS(number, expression)                       \
 	do {                                                  \
 		int code_ = 0;                                \
@@ -66,7 +66,7 @@ struct register_case {
 		CHECK(code_ == (number));                     \
 	} while (0)
 
-/* All cases, or those named on the command line. */
+/* Runs the cases named on the command line, or all. */
 inline int run_cases(int argc, char **argv)
 {
 	int number = 0, bad = 0;

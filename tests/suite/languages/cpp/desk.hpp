@@ -52,7 +52,7 @@ public:
 		throw ipc::error(request.name(), request.text());
 	}
 
-	/* Later, on another thread. */
+	/* Replies later, on another thread. */
 	void Nap(ipc::call_for<void> call) override
 	{
 		naps.emplace_back([call = std::move(call)]() mutable {

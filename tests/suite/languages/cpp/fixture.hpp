@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bus with two connections in one process: a server with an object "test.cpp", which a
- * thread serves, and a client. Proxies and objects cross between them as between processes.
+ * A bus with two connections in one process: a server with an object "test.cpp", served by a
+ * thread, and a client. Proxies and objects pass between them as between processes.
  */
 #ifndef TESTS_LANGUAGES_CPP_FIXTURE_HPP
 #define TESTS_LANGUAGES_CPP_FIXTURE_HPP
@@ -25,7 +25,7 @@
 using namespace std::chrono_literals;
 using namespace std::string_view_literals;
 
-/* The number of "package.Service/Method", as <ipc/raw.h> says. */
+/* Returns the number of "package.Service/Method", according to <ipc/raw.h>. */
 inline std::uint32_t number_of(const std::string &method)
 {
 	std::uint32_t number = 0x811c9dc5;
@@ -35,7 +35,7 @@ inline std::uint32_t number_of(const std::string &method)
 	return number | IPC_CODE_DERIVED;
 }
 
-/* What happens in other threads, to be waited for. */
+/* An event in other threads, with a wait for it. */
 class event {
 public:
 	void set()
@@ -64,7 +64,7 @@ private:
 	int count = 0;
 };
 
-/* What is printed to stderr while it lives. */
+/* Collects the output to stderr during its lifetime. */
 class captured_stderr {
 public:
 	captured_stderr() : file(::memfd_create("stderr", 0)), saved(::dup(2)) { ::dup2(file, 2); }
@@ -86,7 +86,7 @@ private:
 	int file, saved;
 };
 
-/* The value, in both kinds of sources. */
+/* Returns the value, in both kinds of sources. */
 #if IPC_RESULTS
 template <typename T> T must(ipc::result<T> r)
 {
@@ -105,7 +105,7 @@ template <typename T> T must(T value)
 }
 #endif
 
-/* A bus of its own, with a service manager, that the test kills. */
+/* A private bus with a service manager, which the test kills. */
 class mortal_bus {
 public:
 	mortal_bus()
@@ -155,7 +155,7 @@ private:
 	ipc::fd command;
 };
 
-/* Serves a connection on a thread of its own. */
+/* Serves a connection on its own thread. */
 class serving {
 public:
 	explicit serving(ipc::connection of, unsigned int threads = 1) : conn(std::move(of))

@@ -13,7 +13,7 @@
 #include <mutex>
 #include <type_traits>
 
-/* --- What does not compile ----------------------------------------------------------- */
+/* --- Code that must not compile ----------------------------------------------------------- */
 
 template <typename T, typename = void> struct replies_as_lvalue : std::false_type {};
 template <typename T>
@@ -125,7 +125,7 @@ CASE(a_service_is_a_class)
 		CHECK(counting.call(ipc::message(1)).bytes() == "2");
 		CHECK(alive == 1);
 	}
-	/* Nobody has it any more. */
+	/* No process has a reference of the object any more, so its service is destroyed. */
 	for (int i = 0; i < 500 && alive; i++)
 		std::this_thread::sleep_for(10ms);
 	CHECK(alive == 0);
@@ -157,7 +157,7 @@ CASE(an_error_has_name_and_details)
 	CHECK(e.what() == std::string("test.Bad: too bad"));
 }
 
-/* tests/suite/languages/foreign/server, while it lives. */
+/* Runs tests/suite/languages/foreign/server during its lifetime. */
 class foreign_server {
 public:
 	foreign_server() : pid(fork())
@@ -365,7 +365,7 @@ CASE(a_future_gets_the_reply)
 	auto one = p.proxy.call_future(ipc::message(1, "one"));
 	auto two = p.proxy.call_future(ipc::message(1, "two"));
 	auto bad = p.proxy.call_future(ipc::message(99));
-	/* Starting fails. */
+	/* A call that cannot be started. */
 	ipc::message too_many(1);
 
 	for (int i = 0; i < 65; i++)
@@ -388,7 +388,7 @@ CASE(a_reply_outlives_its_callback)
 		kept.set_value(*std::move(r));
 	});
 	ipc::reply reply = future.get();
-	/* Others do not take its place. */
+	/* The replies of other calls do not overwrite it. */
 	for (int i = 0; i < 50; i++)
 		p.proxy.call_future(ipc::message(1, "other")).get();
 	CHECK(reply.bytes() == "kept");
@@ -424,7 +424,7 @@ CASE(a_closed_connection_ends_async_calls)
 		});
 		promise.get_future().get();
 		second = p.client;
-		/* It outlived its connection. */
+		/* The proxy outlived its connection. */
 		CHECK_FAILS(EINVAL, proxy.call(ipc::message(1)));
 	}
 	CHECK(code == ENOMSG || code == ECANCELED);
@@ -450,7 +450,7 @@ CASE(a_time_limit_ends_a_call)
 	CHECK(canceled.wait());
 	ipc::call late = kept.get_future().get();
 	CHECK(late.is_canceled() && late.remaining() == 0us);
-	/* Nobody waits: the reply is dropped. */
+	/* The caller no longer waits, so the reply is dropped. */
 	std::move(late).reply("late");
 }
 
@@ -516,7 +516,7 @@ CASE(a_cancellation_ends_a_call)
 	CHECK_FAILS(ECANCELED, p.proxy.call(ipc::message(1), ipc::options().cancellation(stop)));
 	CHECK(stop.is_canceled());
 	canceler.join();
-	/* Before it is sent. */
+	/* Canceled before it is sent. */
 	CHECK_FAILS(ECANCELED, p.proxy.call(ipc::message(1), ipc::options().cancellation(stop)));
 }
 
@@ -558,7 +558,7 @@ CASE(a_parent_hands_its_limit_down)
 	});
 	ipc::connection server = ipc::connection::open();
 	auto outer = ipc::object::create(server, { "test.Outer" }, [&](ipc::call c) {
-		/* Of the connection that serves it. */
+		/* A proxy of the connection that serves. */
 		ipc::proxy proxy = server.get("test.cpp");
 
 		other = std::thread([c = std::move(c), proxy]() mutable {
@@ -597,7 +597,7 @@ CASE(a_detached_call_outlives_the_limit_of_its_handler)
 
 	server.register_name("test.outer", outer);
 	auto proxy = inner.client.get("test.outer");
-	/* On a slow machine the time may be over before the handler runs. */
+	/* On a slow machine the time may expire before the handler runs. */
 	for (auto limit = 50ms; !begun.times(); limit *= 2)
 		CHECK_FAILS(ETIMEDOUT, proxy.call(ipc::message(1), ipc::options().timeout(limit)));
 	CHECK(cleaned.wait(begun.times()));
@@ -624,7 +624,7 @@ CASE(metadata_arrives)
 
 /* --- Files and objects ----------------------------------------------------------------------------- */
 
-/* As the stubs for C may number them. */
+/* Stubs for C may number files and objects like this. */
 CASE(a_file_may_have_the_tag_of_an_object)
 {
 	pair p([](ipc::call c) {
@@ -691,7 +691,7 @@ CASE(an_object_is_an_argument)
 		ipc::proxy callback = c.request().take_proxy(9);
 
 		callback.call(ipc::message(2, "back"));
-		/* Home again: the client finds its own object. */
+		/* The client finds its own object in the reply. */
 		std::move(c).reply(ipc::message().add(10, callback));
 	});
 	auto callback = ipc::object::create(p.client, { "test.Callback" }, [&](ipc::call c) {
@@ -726,7 +726,7 @@ CASE(death_is_reported)
 	ipc::proxy proxy = p.client.get("test.mortal");
 	ipc::slot watch = proxy.on_death([&died, token] { died.set(); });
 	{
-		/* Ended before it can be called. */
+		/* The slot ends before the callback can run. */
 		ipc::slot unwatched = proxy.on_death([token] { CHECK(!"called"); });
 
 		CHECK(token.use_count() == 3);

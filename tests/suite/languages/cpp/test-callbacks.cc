@@ -4,7 +4,7 @@
  */
 #include "fixture.hpp"
 
-/* The receiver's region is full, because nobody serves it. */
+/* Fills the receiver's region, because no thread serves it. */
 static void fill(const ipc::proxy &proxy)
 {
 	const std::string bytes(100000, 'x');
@@ -106,7 +106,7 @@ CASE(functions_of_a_stream_that_throw_fail_the_stream)
 	}
 	CHECK(log.has("ipc: on_message of a stream (uid ") && log.has("a secret\n") && !log.has("no\n"));
 
-	/* At the client's end, whose sending has ended already. */
+	/* The client's end, after it has ended its sending. */
 	ipc::stream s = p.client.get("test.streaming").open_stream(1);
 	ipc::stream::functions f;
 	event over;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Codecs of generated code against protobuf: the same bytes, and from any bytes the same message or
- * none. The bytes are also those of a stranger: cut off, with other bits, and of other fields. Then
- * the requests that a thread uses again.
+ * Codecs of generated code, compared with protobuf: they must pack the same bytes, and unpack any
+ * bytes to the same message or to none. The bytes also include damaged messages: truncated, with
+ * flipped bits, and with other fields. Also tests the requests that a thread reuses.
  *
  *	ASAN_OPTIONS=malloc_context_size=2 ROUNDS=400000 SEED=2 codec.gcc messages_are_those_of_protobuf
  *
- * The option keeps the sanitizer from remembering stacks, of which protobuf's code gives it ever new ones.
+ * The option limits the stacks that the sanitizer records. With protobuf's code their number grows
+ * without end.
  */
 #include <google/protobuf/stubs/common.h>
 #if GOOGLE_PROTOBUF_VERSION < 4022000
@@ -39,7 +40,7 @@ std::size_t any(std::size_t n) { return random_numbers() % n; }
 
 char any_byte() { return static_cast<char>(any(256)); }
 
-/* Of any length, and often one at the end of its range. */
+/* A number of any length, often at the end of its range. */
 template <typename T> T number()
 {
 	if (any(4) == 0)
@@ -89,7 +90,7 @@ template <typename M> M filled()
 	return m;
 }
 
-/* As a stranger may send it: a field that nobody knows, a group, one that does not end. */
+/* Invalid or unknown input: an unknown field, a group, or a group without an end. */
 std::string strange_field()
 {
 	static const std::string fields[] = {
@@ -128,7 +129,7 @@ template <typename M> void change(std::string &bytes)
 		bytes.insert(any(2) ? bytes.size() : at, strange_field());
 		break;
 	default:
-		/* The same number, if it is one, with a byte more than it needs. */
+		/* If it is a number, encodes the same number with an unnecessary byte. */
 		bytes[at] = static_cast<char>(bytes[at] | 0x80);
 		bytes.insert(at + 1, 1, '\0');
 	}
@@ -143,7 +144,7 @@ template <typename M> void check_packed(const M &m)
 	CHECK(packed.bytes() == m.SerializePartialAsString());
 }
 
-/* Into a message that a codec filled before. Returns whether it did again. */
+/* Unpacks into a message that a codec filled before. Returns whether the codec succeeded again. */
 template <typename M> bool check_parsed(M &into, const std::string &bytes)
 {
 	bool took = ipc::typed_access::take(into, bytes);
@@ -179,7 +180,7 @@ template <typename M> void check_messages()
 			changed_took += check_parsed(into, bytes);
 		}
 	}
-	/* Else this compares protobuf with itself. */
+	/* Otherwise, the test would compare protobuf with itself. */
 	CHECK(took > rounds / 2 && changed_took > rounds / 8);
 }
 
@@ -197,7 +198,7 @@ CASE(messages_are_those_of_protobuf)
 #endif
 }
 
-/* Fields that the codec does not know go on with the message. */
+/* Fields that the codec does not know are sent on with the message. */
 CASE(unknown_fields_are_sent)
 {
 	const std::string bytes = std::string("\x2a\x02hi\x28\x05", 6) + "\x80\x7d\x01";
@@ -248,7 +249,7 @@ CASE(messages_that_have_no_codec)
 
 /* --- The requests of a thread ------------------------------------------------------------- */
 
-/* Returns what came. While a text is longer than the number, it asks the other one first. */
+/* Returns the received bytes. While a text is longer than the number, it first calls its peer. */
 class turner : public plain::Plain::Service {
 public:
 	plain::All Turn(const plain::All &request, const ipc::call &) override
@@ -281,7 +282,7 @@ public:
 	event noted;
 };
 
-/* Two of them, each of which one thread serves. */
+/* Two turners, each served by a thread. */
 struct turners {
 	turners()
 		: left(std::make_shared<turner>()), right(std::make_shared<turner>()),
@@ -303,7 +304,7 @@ struct turners {
 		client.unregister_name("test.right");
 	}
 
-	/* What the bytes are turned into. */
+	/* Returns the result for the bytes. */
 	std::string turned(const std::string &bytes) const
 	{
 		ipc::reply r = proxy->call({ number_of("plain.Plain/Turn"), bytes });
@@ -332,7 +333,7 @@ CASE(nothing_is_left_of_the_request_before)
 	CHECK(t.proxy.Turn(plain::All()).ByteSizeLong() == 0);
 	CHECK(t.left->last == used);
 
-	/* One with a field that nobody knows is not used again. */
+	/* A request with an unknown field is not reused. */
 	CHECK(t.turned(text + unknown) == text + unknown);
 	CHECK(t.turned(text) == text);
 	CHECK(t.turned("") == "");
@@ -370,7 +371,7 @@ CASE(oneways)
 	CHECK(t.left->notes == "\x4a\x01" "a;;" + m.SerializeAsString() + ";");
 }
 
-/* A service that a static destructor calls finds none of the thread's. */
+/* A static destructor that calls a service must not find the thread's destroyed requests. */
 struct at_exit {
 	~at_exit() { use(); }
 	static void use()

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Processes that end while something is open: calls, streams, objects with static storage, and
- * handlers that run. Each must end at once, with its own status. `exit.COMPILER --end HOW` is such
- * a process.
+ * Processes that exit during calls, streams and running handlers, or with objects in static
+ * storage. Each must exit at once, with its own status. `exit.COMPILER --end HOW` is such a
+ * process.
  */
 #include "fixture.hpp"
 
@@ -18,7 +18,7 @@
 constexpr std::uint32_t REPLY = 1, NEVER = 2, EXIT = 3;
 constexpr int STATUS = 7;
 
-/* Their destructors run in exit(), last one first, while threads still serve. */
+/* exit() runs their destructors in reverse order, while threads still serve. */
 static std::vector<ipc::call> kept;
 static std::optional<ipc::connection> server, client;
 static std::optional<ipc::object> object;
@@ -45,7 +45,8 @@ static void open_all()
 	object = ipc::object::create(*server, { "test.Exit" }, serve);
 	server->register_name("test.exit", *object);
 	proxy = client->get("test.exit");
-	/* Who serves has a copy: the last one must not go meanwhile. */
+	/* A serving thread must have a copy, so that the last copy is not destroyed in the
+	 * meantime. */
 	for (const ipc::connection &conn : { *server, *client })
 		std::thread([conn] { conn.run(); }).detach();
 	proxy->call(ipc::message(REPLY));
@@ -57,7 +58,7 @@ static void end_with_a_blocked_call()
 		try {
 			proxy->call(ipc::message(NEVER));
 		} catch (const ipc::error &) {
-			/* The connection closes, if the destructors are that fast. */
+			/* If the destructors are fast, the connection closes here. */
 		}
 	}).detach();
 	arrived.wait();
@@ -106,7 +107,7 @@ static const struct {
 
 /* --- Cases ------------------------------------------------------------------------------- */
 
-/* Whether a process that ends like this has its status, before an alarm kills it. */
+/* Returns whether a process that exits like this has its own status, before an alarm kills it. */
 static bool ends_at_once(const char *how)
 {
 	int status = 0;

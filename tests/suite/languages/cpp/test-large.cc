@@ -85,7 +85,7 @@ CASE(bytes_of_every_size)
 	}
 }
 
-/* What one side writes, the other one sees, as far as the owner permits. */
+/* Each side sees the other's writes, if the owner permits them. */
 CASE(memory_is_shared)
 {
 	bench b;
@@ -105,20 +105,20 @@ CASE(memory_is_shared)
 	CHECK(theirs.bytes()[0] == 'W');
 	CHECK_FAILS(EPERM, ipc::memory::map(theirs.file(), ipc::memory::writable));
 
-	/* Mapped for writing elsewhere, it cannot be sealed. */
+	/* Memory that another process has mapped for writing cannot be sealed. */
 	auto again = ipc::memory::map(memory.file(), ipc::memory::writable);
 	CHECK_FAILS(EBUSY, memory.seal());
 	b.own->kept->seal();
 	CHECK(theirs.is_sealed() && b.own->kept->is_sealed());
 
-	/* As the only memory, or for reading alone, it is refused by a service that writes. */
+	/* A service that writes must refuse read-only memory, and a request without memory. */
 	Shared readable;
 	readable.put(*readable->mutable_memory(), *b.own->kept);
 	CHECK_FAILS(EPERM, b.peer.Share(readable));
 	CHECK_FAILS(ENOENT, b.peer.Share(Shared()));
 }
 
-/* Files that are no memory of fixed size, or too much of it. */
+/* Files that are no memory of fixed size. */
 CASE(memory_of_a_stranger)
 {
 	bench b;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * A connection of <ipc/ipc.hpp> that survives its bus: ipcbusd is killed and started again, 20 times,
- * under a server and a client in one process.
+ * A connection of <ipc/ipc.hpp> that survives its bus: ipcbusd is killed and started again 20
+ * times, with a server and a client in one process.
  */
 #include "fixture.hpp"
 
 static const int restarts = 20;
 
-/* A bus at a path that stays the same. */
+/* A bus at a constant path. */
 class killed_bus {
 public:
 	killed_bus()

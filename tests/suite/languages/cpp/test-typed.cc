@@ -14,7 +14,7 @@
 
 namespace {
 
-/* A desk that a thread serves, and a client of it. */
+/* A desk served by a thread, and a client of it. */
 struct office {
 	explicit office(std::shared_ptr<desk_app::Desk::Service> by = nullptr)
 		: server(ipc::connection::open()), client(ipc::connection::open()),
@@ -96,7 +96,7 @@ void use_streams(const desk_app::Desk::Proxy &desk)
 	CHECK_FAILS(ETIMEDOUT, desk.Running(ipc::options().timeout(50ms)).receive());
 }
 
-/* What any server of desk.proto does for any client. */
+/* Calls that any client can make to any server of desk.proto. */
 void use(ipc::connection &conn, const desk_app::Desk::Proxy &desk)
 {
 	CHECK(desk.Add(numbers({ 1, 2, -5 })).sum() == -2);
@@ -179,7 +179,7 @@ CASE(nothing_is_served)
 		CHECK(e.number_of_errno() == EOPNOTSUPP);
 		CHECK(e.message() == "desk.app.Desk/Add is not served");
 	}
-	/* No such method. */
+	/* There is no such method. */
 	CHECK_FAILS(EOPNOTSUPP, (*o.desk).call(ipc::message(12345)));
 }
 
@@ -211,11 +211,11 @@ CASE(what_is_malformed_is_refused)
 
 	CHECK(raw.call(ipc::message(code, "")).bytes().empty());
 	CHECK_FAILS(EBADMSG, raw.call(ipc::message(code, "\x0a\xff")));
-	/* A oneway that is called, and a call that is sent as a oneway. */
+	/* A call of a oneway, and a call sent as a oneway. */
 	CHECK_FAILS(EPROTO, raw.call(ipc::message(7, "")));
 	raw.oneway(ipc::message(code, ""));
 	raw.oneway(ipc::message(7, "\xff"));
-	/* Streams that are called, calls that are opened, and streams without their request. */
+	/* Calls of streams, opening of calls, and streams without their request. */
 	CHECK_FAILS(EPROTO, raw.call(ipc::message(code_of("Total"))));
 	CHECK_FAILS(EOPNOTSUPP, raw.open_stream(code).receive());
 	ipc::stream empty = raw.open_stream(code_of("Count"));
@@ -234,7 +234,7 @@ CASE(what_is_malformed_is_refused)
 	ipc::with_objects<desk_app::VisitRequest> request;
 	request->mutable_visitor()->set_id(17);
 	CHECK_FAILS(ENOENT, o.desk.Visit(request));
-	/* A file without a descriptor, whose number is an open file here. */
+	/* The message has no descriptor for the field, whose number is an open file here. */
 	ipc::with_objects<desk_app::VisitRequest> noted;
 	noted.put(*noted->mutable_visitor(),
 		  ipc::make_object(o.client, std::make_shared<host>("a visitor")));
@@ -243,18 +243,19 @@ CASE(what_is_malformed_is_refused)
 	CHECK(o.desk.Add(numbers({ 1 })).sum() == 1);
 }
 
-/* A server that replies with anything: each reply is good or an error. */
+/* A server that replies with random messages: each reply must be valid or an error. */
 CASE(a_hostile_server_is_refused)
 {
 	pair p([](ipc::call c) {
 		ipc::message m(c.request().bytes());
 
-		/* Of what the fields of a VisitReply name, or may name. */
+		/* The files and objects that the fields of a VisitReply refer to, or could refer
+		 * to. */
 		m.add(1, ipc::fd(::dup(0)));
 		std::move(c).reply(m);
 	});
 	std::minstd_rand random(1);
-	/* Protobuf prints what it cannot parse. */
+	/* Protobuf prints messages that it cannot parse. */
 	auto *log = google::protobuf::SetLogHandler(nullptr);
 	int good = 0, bad = 0;
 
@@ -269,7 +270,8 @@ CASE(a_hostile_server_is_refused)
 		if (random() % 8 == 0)
 			bytes.resize(random() % bytes.size());
 		try {
-			/* As generated code does, with a request that makes the reply. */
+			/* As generated code does, with a request whose bytes determine the
+			 * reply. */
 			auto reply = ipc::typed::unpack<ipc::with_objects<desk_app::VisitReply>>(
 				p.proxy.call(std::move(ipc::message(1, bytes).accept_fds())));
 
@@ -341,7 +343,7 @@ CASE(a_stream_is_opened_later)
 	o.desk.Count_async(numbers({ 4, 5 }), [&](auto opened) {
 		auto stream = opened.value();
 
-		/* This runs on a thread that serves, so it does not wait. */
+		/* This runs on a serving thread, so it must not wait. */
 		ipc::stream::functions f;
 		f.on_message = [&, stream](const ipc::stream &) {
 			if (auto sum = stream.receive(0us))
@@ -365,7 +367,7 @@ CASE(a_stream_is_opened_later)
 	CHECK_FAILS(ETIMEDOUT, running.receive());
 	(*o.desk).open_stream_future(code_of("Running")).get().cancel();
 
-	/* Canceled before, and an object that is not there any more. */
+	/* A cancellation that was canceled before, and an object that no longer exists. */
 	auto cancellation = ipc::cancellation::create(o.client);
 	cancellation.cancel();
 	CHECK_FAILS(ECANCELED,
@@ -378,7 +380,7 @@ CASE(a_stream_is_opened_later)
 	CHECK_FAILS(EOWNERDEAD, dead.Count_future(numbers({ 1 })).get());
 }
 
-/* What a deaf server never accepts ends with its cancellation. */
+/* Opening a stream at a server that never accepts it ends with the cancellation. */
 CASE(opening_a_stream_is_canceled)
 {
 	office o;
@@ -404,11 +406,12 @@ CASE(a_stream_that_nobody_serves_ends)
 	CHECK_FAILS(EOPNOTSUPP, o.desk.Running().receive());
 }
 
-/* Gives its streams to others, or fails. */
+/* Gives its streams away, or fails. */
 class careless : public desk_app::Desk::Service {
 public:
-	/* "handler": drops the end itself. "thread": the end goes on another thread, before the handler
-	 * returns. "later": after that. "throw": gives the end away, and throws. */
+	/* "handler": drops the end itself. "thread": another thread drops the end before the
+	 * handler returns. "later": another thread drops it afterwards. "throw": gives the end
+	 * away, and throws. */
 	explicit careless(std::string way) : way(std::move(way)) {}
 	~careless() override
 	{
@@ -492,7 +495,7 @@ CASE(a_large_message_arrives)
 	}
 }
 
-/* Keeps its calls and ends of streams, and reports calls that are canceled. */
+/* Keeps its calls and its ends of streams, and reports canceled calls. */
 class keeper : public desk_app::Desk::Service {
 public:
 	void Add(const desk_app::Numbers &, ipc::call_for<desk_app::Sum> call) override
@@ -509,7 +512,7 @@ public:
 
 		ends.push_back(std::move(both));
 	}
-	/* They keep the connection open. */
+	/* They would keep the connection open. */
 	void drop()
 	{
 		std::lock_guard<std::mutex> lock(mutex);
@@ -593,7 +596,7 @@ CASE(a_call_ends_with_its_parent_stream)
 }
 
 #ifdef __cpp_impl_coroutine
-/* Runs at once, and to its end by itself. */
+/* A coroutine that starts at once, and runs to its end by itself. */
 struct running {
 	struct promise_type {
 		running get_return_object() { return {}; }
@@ -664,7 +667,7 @@ CASE(a_coroutine_goes_on_inside_the_end_of_its_connection)
 	by->drop();
 }
 
-/* Starts at once, and is destroyed by the test. */
+/* A coroutine that starts at once, and that the test destroys. */
 struct destroyed {
 	struct promise_type {
 		destroyed get_return_object()
@@ -728,13 +731,13 @@ CASE(a_coroutine_is_destroyed_while_its_call_is_under_way)
 	CHECK(by->arrived.wait(2));
 	for (destroyed &coroutine : waiting)
 		coroutine.handle.destroy();
-	/* The replies come, or the connection ends. */
+	/* The replies arrive, or the connection ends. */
 	by->drop();
 	o.desk->ping();
 	CHECK(!went_on);
 }
 
-/* A deaf server accepts the streams after the coroutines are gone. */
+/* A server that does not serve accepts the streams after the coroutines are gone. */
 CASE(a_coroutine_is_destroyed_while_its_stream_is_opened)
 {
 	office o;
