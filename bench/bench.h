@@ -92,7 +92,7 @@ struct bench_case {
  * struct bench_transport - a way to send messages
  * @name: the name in the table
  * @call: the name of its call case: "call", or "typed" through stubs, or "raw" without libipc;
- * 	NULL: it has none
+ *	NULL: it has none
  * @state_size: bytes of bench_case.state
  * @max_size: the largest request; 0: any. A futex moves no payload.
  * @has_oneway: @round also does oneways
@@ -100,10 +100,10 @@ struct bench_case {
  * @many: its server has many clients
  * @spins: each side takes a CPU all the time
  * @exists: whether it can be measured here; NULL: always. If the user asked for it by name, prints
- * 	the reason.
+ *	the reason.
  * @create: makes the memory, files or sockets of both sides, before the fork; may be NULL
  * @serve: the server: gets ready, calls bench_ready(), then replies until
- * 	it is killed; returns only on failure
+ *	it is killed; returns only on failure
  * @connect: the client, when the server is ready; may be NULL
  * @round: the client's part of a round, of the case's shape
  *

@@ -48,7 +48,7 @@ static const struct bench_beside besides[] = {
  * struct options - the command line
  * @transport: only the cases of this transport, or NULL
  * @name: only this case ("call", "typed", "raw", "oneway", "oneway16",
- * 	 "mean" and the others of besides[], "alone" and the others of crowd.c), or NULL
+ *	 "mean" and the others of besides[], "alone" and the others of crowd.c), or NULL
  * @size: only this number of bytes, or 0
  * @trace: instead of measuring, mark this number of rounds for the tracer
  * @events: also print interrupts, context switches and sleeps
