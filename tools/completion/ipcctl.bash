@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 #
-# bash completion for ipcctl. It knows no verb: verbs, options and arguments are those of
-# `ipcctl --verbs` and of the usage line and options in `ipcctl VERB --help`. Names on the bus
-# are looked up with a short time-out.
+# bash completion for ipcctl. It contains no verbs: verbs come from `ipcctl --verbs`, options and
+# arguments from the usage line and options in `ipcctl VERB --help`. Names on the bus are looked up
+# with a short time-out.
 # shellcheck shell=bash
 
-# Names and methods are what services chose: only words that mean nothing to a shell.
+# Services choose names and methods, so only words without a special meaning for shells are offered.
 _ipcctl_query() { ipcctl --timeout 1 "$@" 2>/dev/null | grep -xE '[A-Za-z0-9_./-]+'; }
 
 # Prints "OPTION VALUE" for each option of a verb; without VALUE if it takes none.
@@ -14,7 +14,7 @@ _ipcctl_options() {
 		sed -nE 's/^ +(-[a-z], )?(--[a-z-]+)( [A-Z]+)?( .*|$)/\2\3/p'
 }
 
-# _ipcctl_value VALUE SERVICE: what a word of the usage line or an option's value may be
+# _ipcctl_value VALUE SERVICE: prints values for a word of the usage line or for an option
 _ipcctl_value() {
 	case $1 in
 	NAME | PREFIX) _ipcctl_query list --names ;;
@@ -26,7 +26,7 @@ _ipcctl_value() {
 	esac
 }
 
-# _ipcctl_arguments VERB GIVEN...: what may follow, by the usage line
+# _ipcctl_arguments VERB GIVEN...: prints the next argument, according to the usage line
 _ipcctl_arguments() {
 	local verb=$1 usage word n
 	shift
