@@ -28,7 +28,7 @@ template <typename T> void settle(std::promise<outcome<T>> &promise, result<T> e
 #endif
 }
 
-/* Calls start(function), which starts something that ends with function(result<T>). */
+/* Calls start(function), which starts an operation that ends with function(result<T>). */
 template <typename T, typename Start> std::future<outcome<T>> future_of(Start start)
 {
 	auto promise = std::make_shared<std::promise<outcome<T>>>();
@@ -47,9 +47,9 @@ template <typename T, typename Start> std::future<outcome<T>> future_of(Start st
 /* --- Proxies --------------------------------------------------------------------------- */
 
 /*
- * An object of another process, as seen from here. Copies are the same proxy, and proxies of the
- * same object are equal. Any thread may use it. A proxy does not keep its connection open: after
- * the connection is closed, calls fail with EINVAL.
+ * An object of another process. Copies are the same proxy, and proxies of the same object are
+ * equal. Any thread may use it. A proxy does not keep its connection open: after the connection is
+ * closed, calls fail with EINVAL.
  */
 class proxy : public detail::counted_proxy {
 public:
@@ -66,8 +66,8 @@ public:
 	outcome<reply> call(const message &request) const { return call(request, nullptr); }
 
 	/*
-	 * Send a message without a reply. Returns when it is queued. Blocks only for space, and only
-	 * with a timeout in the options.
+	 * Send a message without a reply. Returns when the message is queued. If the receiver has
+	 * no space, blocks only with a timeout in the options.
 	 *
 	 *   EAGAIN     The receiver has no space now: see connection::on_writable().
 	 *   ETIMEDOUT  The receiver had no space in time.
@@ -102,8 +102,8 @@ public:
 
 	/*
 	 * Start a call and return its future, which gets the reply or throws the error. With
-	 * IPC_RESULTS it is a std::future<ipc::result<ipc::reply>>. Another thread has to serve the
-	 * connection while one waits for it.
+	 * IPC_RESULTS it is a std::future<ipc::result<ipc::reply>>. While a thread waits for the
+	 * future, another thread must serve the connection.
 	 */
 	std::future<outcome<reply>> call_future(const message &request,
 						const options &with = {}) const
@@ -146,8 +146,8 @@ public:
 		return detail::done();
 	}
 
-	/* The same, and return the future of the stream. Another thread has to serve the connection
-	 * while one waits for it. */
+	/* Start to open a stream and return its future. While a thread waits for the future,
+	 * another thread must serve the connection. */
 	std::future<outcome<stream>> open_stream_future(std::uint32_t method,
 							const options &with = {}) const
 	{
@@ -156,7 +156,8 @@ public:
 		});
 	}
 
-	/* Return when a thread of the object's process has served it. Blocks as a call. */
+	/* Return when a thread of the object's process has served the ping. Blocks as a call
+	 * does. */
 	outcome<void> ping() const
 	{
 		c::ipc_error e = c::no_error();
@@ -165,16 +166,16 @@ public:
 		return r < 0 ? detail::fail<void>(r, &e) : detail::done();
 	}
 
-	/* The time limit of calls that start from now on; see ipc_set_timeout(). */
+	/* Set the time limit of later calls; see ipc_set_timeout(). */
 	outcome<void> set_timeout(time_limit limit) const
 	{
 		return detail::check(c::ipc_proxy_set_timeout(raw, limit.setting_usec()));
 	}
 
 	/*
-	 * Call function() once, on a serving thread, when the object's process died or destroyed the
-	 * object; soon if that has happened. If the connection closes first, it is not called. The
-	 * registration ends with the slot.
+	 * Call function() once, on a serving thread, when the object's process has died or
+	 * destroyed the object, or soon if that has already happened. If the connection closes
+	 * first, function is not called. The registration ends with the slot.
 	 */
 	template <typename F> [[nodiscard]] outcome<slot> on_death(F function) const
 	{
@@ -191,8 +192,8 @@ public:
 		return s;
 	}
 
-	/* Call function(bool frozen) when the object's process is frozen and thawed. If it is frozen
-	 * now, at once. Otherwise as on_death(). */
+	/* Call function(bool frozen) when the object's process is frozen and thawed. If it is
+	 * frozen already, calls it soon. Otherwise as on_death(). */
 	template <typename F> [[nodiscard]] outcome<slot> on_freeze(F function) const
 	{
 		slot s;
@@ -340,7 +341,7 @@ enum class bus_event {
 };
 
 /*
- * An open bus. Copies are the same connection, which closes with the last of them; slots,
+ * An open bus. Copies are the same connection, which closes with the last copy; slots,
  * cancellations and calls keep it open too. When it closes, its objects end and its async calls
  * complete with ECANCELED. A handler or callback must not drop the last copy. While a thread is in
  * run(), the last copy must not be dropped, so that thread must hold a copy.
@@ -395,8 +396,8 @@ public:
 		return detail::check(c::ipc_set_reconnect(raw, nullptr, nullptr, nullptr));
 	}
 
-	/* The same, and call function(bus_event) each time that the bus ends or is back, on a serving
-	 * thread. */
+	/* As above, and call function(bus_event) on a serving thread each time the bus has ended or
+	 * is back. */
 	template <typename F> [[nodiscard]] outcome<slot> set_reconnect(F function) const
 	{
 		slot s;
@@ -412,8 +413,8 @@ public:
 		return s;
 	}
 
-	/* For event loops: when the file descriptor, which stays the connection's, is readable,
-	 * call process() until it returns false. */
+	/* For event loops: when the file descriptor is readable, call process() until it returns
+	 * false. The connection still owns the file descriptor. */
 	outcome<int> get_fd() const
 	{
 		int r = c::ipc_get_fd(raw);
@@ -431,7 +432,7 @@ public:
 		return r > 0;
 	}
 
-	/* The time limit of calls that start from now on; see ipc_set_timeout(). */
+	/* Set the time limit of later calls; see ipc_set_timeout(). */
 	outcome<void> set_timeout(time_limit limit) const
 	{
 		return detail::check(c::ipc_set_timeout(raw, limit.setting_usec()));
@@ -462,7 +463,7 @@ public:
 
 	/* --- Names; <ipc/name.h> has the rules and errors. All of these block. --- */
 
-	/* Find the object with that name. ENOENT: the name is not registered. */
+	/* Find the object with that name. ENOENT: no service has the name. */
 	outcome<proxy> get(const std::string &name) const
 	{
 		c::ipc_proxy *found;
@@ -487,8 +488,8 @@ public:
 	}
 
 	/*
-	 * The same for an object of a generated service: `bus.get<echo::Echo>("demo.echo")`. An object
-	 * that was registered without an interface is accepted.
+	 * As above, for an object of a generated service: `bus.get<echo::Echo>("demo.echo")`. An
+	 * object that was registered without an interface is accepted.
 	 *
 	 *   EPROTOTYPE  The object has another interface.
 	 */
@@ -523,7 +524,7 @@ public:
 			return fail<bool>(name, r);
 		return r == 0;
 	}
-	/* The same for a generated service: makes its object. */
+	/* As above for a generated service: makes its object. */
 	template <typename S>
 	outcome<bool> register_name(const std::string &name, std::shared_ptr<S> by,
 				    name_conflict conflict = name_conflict::fail) const
@@ -575,8 +576,8 @@ public:
 
 	/*
 	 * Call function(ipc::name_change, const ipc::name_info &, const ipc::proxy &) on a serving
-	 * thread for each matching name: see ipc_watch_names(). pattern is a name, or a prefix
-	 * with '*'. The proxy is empty if the name is gone, may not be called, or is of this
+	 * thread for each matching name: see ipc_watch_names(). pattern is a name, or a prefix with
+	 * '*'. The proxy is empty if the name is gone, may not be called, or belongs to this
 	 * connection. The registration ends with the slot.
 	 */
 	template <typename F>
@@ -598,8 +599,9 @@ public:
 
 	/*
 	 * Call function(const std::string &name, ipc::registration_event, const ipc::error &) on a
-	 * serving thread when a name or a watch of this connection was gained, lost or not
-	 * replayed: see ipc_on_registration(). The registration ends with the slot.
+	 * serving thread when a name or a watch of this connection was acquired, was lost, or could
+	 * not be registered at a new service manager: see ipc_on_registration(). The registration
+	 * ends with the slot.
 	 */
 	template <typename F> [[nodiscard]] outcome<slot> on_registration(F function) const
 	{

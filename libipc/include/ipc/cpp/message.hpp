@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages of <ipc/ipc.hpp>: message is to be sent, request and reply were received.
+ * Messages of <ipc/ipc.hpp>: a message to send, and received requests and replies.
  */
 #ifndef IPC_CPP_MESSAGE_HPP
 #define IPC_CPP_MESSAGE_HPP
@@ -59,14 +59,14 @@ using counted_connection = counted<c::ipc, c::ipc_ref, c::ipc_unref>;
 /* --- To be sent ------------------------------------------------------------------- */
 
 /*
- * A message to be sent: the number of a method, bytes, and entries: objects, proxies and
- * files that travel beside the bytes, each under a tag. A reply has no number.
+ * A message to send: the number of a method, bytes, and entries. Entries are objects, proxies and
+ * files beside the bytes, each with a tag. A reply has no number.
  *
  *	ipc::message request(SHOW, text);
  *	request.add(1, callback).add(2, std::move(file));
  *
- * The bytes stay the caller's and must not change until the sending function returns. Entries
- * belong to the message. It can be sent many times.
+ * The caller owns the bytes, and they must not change until the sending function returns. The
+ * message owns its entries. It can be sent several times.
  */
 class message {
 public:
@@ -112,7 +112,8 @@ public:
 		return *this;
 	}
 
-	/* Accepts file descriptors in the reply. Without it, a server that sends some fails. */
+	/* Accepts file descriptors in the reply. Without it, a server that sends a file descriptor
+	 * fails. */
 	message &accept_fds() noexcept
 	{
 		raw.flags |= IPC_RAW_ACCEPT_FDS;
@@ -194,11 +195,12 @@ public:
 	c::ipc_raw_type type(std::size_t i) const noexcept { return raw->entries[i].type; }
 
 	/*
-	 * Take the entry with a tag, once. What is not taken is released with the message.
+	 * Take the entry with a tag, once. Entries that are not taken are released with the
+	 * message.
 	 *
-	 *   ENOENT   There is none, the own object in it has ended, or it was taken.
+	 *   ENOENT   There is none, it was taken before, or it is an own object that has ended.
 	 *   EXDEV    take_proxy(): the object belongs to this connection. take_object(): it
-	 *            belongs to another.
+	 *            belongs to another process.
 	 *   EBADF    It is no file, or no object.
 	 */
 	inline outcome<proxy> take_proxy(std::uint64_t tag) const;
@@ -256,7 +258,7 @@ protected:
 /* The reply of a call. */
 class reply : public received {
 public:
-	/* Takes the ownership. */
+	/* Takes ownership. */
 	explicit reply(c::ipc_raw_message *owned) noexcept : received(owned) {}
 	reply(reply &&other) noexcept : received(other)
 	{
@@ -275,7 +277,7 @@ private:
 	reply(const reply &) = delete;
 };
 
-/* The request of a call. It is a part of the call, and valid as long as that. */
+/* The request of a call. It is a part of the call, and valid as long as the call. */
 class request : public received {
 public:
 	std::uint32_t method() const noexcept { return raw->code; }

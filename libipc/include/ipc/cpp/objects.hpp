@@ -15,7 +15,7 @@
 
 IPC_CPP_BEGIN
 
-/* Stands for ipc.None. */
+/* Represents ipc.None. */
 struct no_message {};
 
 /* A request of that type, which is not examined. */
@@ -117,7 +117,7 @@ public:
 	 * The memory in a field of type ipc.Memory: see memory::map().
 	 *
 	 *   EMSGSIZE  The files of the message are larger than 1 GiB together.
-	 *   ENOENT    The field is empty, or it was taken.
+	 *   ENOENT    The field is empty, or its memory was taken before.
 	 */
 	template <typename Field>
 	outcome<memory> take_memory(const Field &field, memory::access wanted = memory::read_only) const
@@ -190,7 +190,7 @@ inline bool has_valid_text(const google::protobuf::Message &m)
 	return true;
 }
 
-/* The lite runtime cannot tell. */
+/* The lite runtime cannot check this. */
 inline bool has_valid_text(const google::protobuf::MessageLite &) { return true; }
 
 } // namespace detail

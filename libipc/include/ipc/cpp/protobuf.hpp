@@ -4,13 +4,14 @@
  * typed_service; all other names in ipc::typed are for generated code. Messages are protobuf's C++
  * classes, so the program must link libprotobuf.
  *
- * A received message that does not match its type, or nests deeper than 100, fails with EBADMSG. A
- * message to send with a string that is not UTF-8 or has a NUL byte fails with EINVAL; the lite
- * runtime of protobuf cannot tell. Unlike generated C, this code does not limit the memory that a message takes when it is parsed: for
- * objects, ipc_object_set_limits() limits the size of a request.
+ * If a received message does not match its type, or nests deeper than 100, the function fails with
+ * EBADMSG. If a message to send has a string that is not UTF-8 or has a NUL byte, the function
+ * fails with EINVAL; protobuf's lite runtime does not check this. Unlike generated C, this code
+ * does not limit the memory of a parsed message. For objects, ipc_object_set_limits() limits the
+ * size of a request.
  *
- * If the options of a call have no time limit, option timeout_ms of the method applies. It precedes
- * proxy::set_timeout().
+ * If the options of a call have no time limit, option timeout_ms of the method applies. It takes
+ * precedence over proxy::set_timeout().
  */
 #ifndef IPC_CPP_PROTOBUF_HPP
 #define IPC_CPP_PROTOBUF_HPP
@@ -21,7 +22,7 @@ IPC_CPP_BEGIN
 
 /* --- Descriptions ------------------------------------------------------------------- */
 
-/* A service, as tools and the service manager see it. Generated. */
+/* A service, for tools and the service manager. Generated. */
 struct interface {
 	const char *name;
 	const unsigned char *descriptor;
@@ -154,8 +155,8 @@ public:
 		});
 	}
 
-	/* The next message; empty at the end. Objects in it are valid until the next receive().
-	 * EBADMSG: it does not match its type. See stream::receive(). */
+	/* The next message, or empty at the end. Objects in it are valid until the next receive().
+	 * EBADMSG: the message does not match its type. See stream::receive(). */
 	outcome<std::optional<In>> receive(time_limit wait = never) const
 	{
 		using Got = std::optional<In>;
@@ -177,7 +178,7 @@ public:
 		return m;
 	}
 
-	/* For a client of a method with one reply: end the requests, and wait for the reply.
+	/* For a client of a method with a single reply: end the requests, and wait for the reply.
 	 * ENOMSG: the server ended the stream without a reply. */
 	outcome<In> finish(time_limit wait = never) const
 	{
@@ -200,7 +201,7 @@ public:
 		return *std::move(m);
 	}
 
-	/* For a server of such a method: send the reply, and end the stream. */
+	/* For a server of a method with a single reply: send the reply, and end the stream. */
 	outcome<void> reply(const Out &m) const
 	{
 #if IPC_RESULTS
@@ -340,7 +341,7 @@ private:
 };
 
 /*
- * The same for a type with a codec. The thread keeps a message for its next call, to reuse the
+ * As above, for a type with a codec. The thread keeps a message for its next call, to reuse the
  * memory of its strings.
  */
 template <typename T> class kept_request {
@@ -654,7 +655,7 @@ outcome<stream_of<no_message, Reply>> open_with(const proxy &p, const method &to
 #endif
 }
 
-/* The same without a wait: function(result<stream_of<...>>) gets the stream. */
+/* As above without waiting: function(result<stream_of<...>>) gets the stream. */
 template <typename Request, typename Reply, typename F>
 outcome<void> open_async(const proxy &p, const method &to, F function, const options &with)
 {
@@ -668,7 +669,8 @@ outcome<void> open_async(const proxy &p, const method &to, F function, const opt
 		limited_by(to, with));
 }
 
-/* A serving thread sends the request, which must not wait for space: EAGAIN. */
+/* A serving thread sends the request, which must not wait for space. If there is none, fails with
+ * EAGAIN. */
 template <typename Reply, typename M, typename F>
 outcome<void> open_with_async(const proxy &p, const method &to, M m, F function, const options &with)
 {

@@ -17,12 +17,12 @@ public:
 };
 
 /*
- * An end of a stream. Copies refer to the same end, which closes with the last copy. If a client's
- * end is not over then, it is canceled.
+ * An end of a stream. Copies refer to the same end, which closes with the last copy. If an open
+ * client's end closes, the stream is canceled.
  *
- * If the handler of a server's stream returns without an error, has set no functions, and no copy is
- * left at that moment, the stream ends well. Otherwise end() or fail() must end it: if the last copy
- * is destroyed without that, the client gets ENOMSG.
+ * If the handler of a server's stream returns without an error, has set no functions, and no copy
+ * is left at that moment, the stream ends without an error. Otherwise end() or fail() must end it:
+ * if the last copy is destroyed without that, the client gets ENOMSG.
  */
 class stream : public detail::counted<c::ipc_stream, c::ipc_stream_ref, c::ipc_stream_unref> {
 public:
@@ -39,9 +39,9 @@ public:
 		return detail::check(c::ipc_raw_stream_send(raw, m.c_ptr(), wait.usec()));
 	}
 
-	/* Receive a message. The result is empty at the end of the stream. EAGAIN: no message arrived
-	 * in time. Fails with the error with which the other side ended its sending. Only one thread
-	 * at a time may receive. */
+	/* Receive a message. The result is empty at the end of the stream. EAGAIN: no message
+	 * arrived in time. Any other error: the other side ended its sending with it. Only one
+	 * thread at a time may receive. */
 	outcome<std::optional<item>> receive(time_limit wait = never) const
 	{
 		c::ipc_error e = c::no_error();
@@ -55,7 +55,7 @@ public:
 		return std::optional<item>(item(m));
 	}
 
-	/* End the sending of this side, well or with an error. EALREADY: it has ended. */
+	/* End the sending of this side, with or without an error. EALREADY: it has ended before. */
 	outcome<void> end() const { return detail::check(c::ipc_stream_end(raw)); }
 	outcome<void> fail(const error &e) const
 	{
@@ -98,11 +98,11 @@ public:
 	}
 
 	/*
-	 * Set functions instead of threads that wait: see ipc_stream_set_ops(). Each may be empty.
-	 * on_end gets a result, whose error explains why the stream is over. Their captures are
-	 * destroyed when the stream is over. If a function throws, this side fails the stream with that
-	 * error, as the handler of a call does. If it has ended its sending, it cancels the stream.
-	 * EALREADY: the stream has functions.
+	 * Set functions instead of waiting threads: see ipc_stream_set_ops(). Each may be empty.
+	 * on_end gets a result, whose error is the reason for the end of the stream. Their captures
+	 * are destroyed when the stream has ended. If a function throws, this side fails the stream
+	 * with that error, as for the handler of a call. If this side has ended its sending, it
+	 * cancels the stream. EALREADY: the stream has functions.
 	 */
 	struct functions {
 		std::function<void(const stream &)> on_message;
@@ -146,7 +146,7 @@ public:
 		return detail::done();
 	}
 
-	/* Ask for on_message again, for messages that it has left: see ipc_stream_resume(). */
+	/* Request on_message again, for messages that it has left: see ipc_stream_resume(). */
 	outcome<void> resume() const { return detail::check(c::ipc_stream_resume(raw)); }
 
 private:
