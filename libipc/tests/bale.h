@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages of every shape that have bytes, by chance: the same for the same seed.
+ * Random messages of every form with bytes: the same for the same seed.
  */
 #ifndef IPC_TEST_BALE_H
 #define IPC_TEST_BALE_H
@@ -11,7 +11,7 @@
 
 #include "test.pb-c.h"
 
-/* The longest bytes of a field. */
+/* The maximum length of a bytes field. */
 #define BALE_BYTES	((size_t)20 << 10)
 
 static inline uint8_t *bale_pattern(size_t size)
@@ -37,7 +37,7 @@ static inline ProtobufCBinaryData bale_bytes(void)
 	return bytes;
 }
 
-/* To be freed with ipc__test__bale__free_unpacked(). */
+/* Free the result with ipc__test__bale__free_unpacked(). */
 static inline Ipc__Test__Bale *bale_new(unsigned int depth)
 {
 	Ipc__Test__Bale *bale = malloc(sizeof(*bale));
@@ -84,7 +84,7 @@ static inline Ipc__Test__Bale *bale_new(unsigned int depth)
 	return bale;
 }
 
-/* The caller frees. */
+/* The caller frees the result. */
 static inline uint8_t *bale_pack(const Ipc__Test__Bale *bale, size_t *ret_size)
 {
 	uint8_t *data;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The server and the connection of tests of direct channels: see channel-run.h.
+ * The server and the connection for tests of direct channels; see channel-run.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -74,7 +74,9 @@ static int set_back(const struct ipc_raw_message *request)
 	return 0;
 }
 
-/* Replies with what the client's object replies, and 1000 for a call of a channel. */
+/*
+ * Replies with the number from the client's object, plus 1000 if that call came through a channel.
+ */
 static int call_back(struct ipc_call *call)
 {
 	const struct ipc_raw_message request = { .code = WHERE };
@@ -116,7 +118,7 @@ static int give_object(struct ipc_call *call)
 	return r;
 }
 
-/* A file, which the caller does not accept. */
+/* Replies with a file that the caller does not accept. */
 static int give_file(struct ipc_call *call)
 {
 	struct ipc_raw_entry entry = { .type = IPC_RAW_FD, .fd = STDIN_FILENO };
@@ -192,7 +194,7 @@ static void run_server(unsigned int threads, const struct ipc_raw_ops *ops)
 	    ipc_raw_object_new(own, ops, NULL, &object) < 0 ||
 	    ipc_set_manager(own, object) < 0 || ipc_set_threads(own, threads) < 0)
 		_exit(1);
-	/* Each time that it is told to stop it serves again. */
+	/* After each ipc_stop() it serves again. */
 	while (ipc_run(own) == 0)
 		;
 	_exit(0);
@@ -262,7 +264,7 @@ uint32_t get(uint32_t code)
 	return number;
 }
 
-/* Calls until the channel is there. */
+/* Calls until the proxy has a channel. */
 void begin(unsigned int threads)
 {
 	begin_with(threads, "1");

@@ -28,7 +28,7 @@ extern struct ipc *ipc;
 extern struct ipc_proxy *proxy;	/* the server's object */
 extern pid_t server;
 
-/* The operations of the server's object, which any process may serve. */
+/* The operations of the server's object, for any process that serves. */
 extern const struct ipc_raw_ops server_ops;
 
 /* Start the bus, the server with that many threads, and the connection. channels is the value of
@@ -41,7 +41,7 @@ void end(void);
 /* Replaces the connection and its proxy by new ones. */
 void connect_again(void);
 
-/* Replies with a number, in a handler. */
+/* Replies with a number. For handlers. */
 int reply_number(struct ipc_call *call, uint32_t number);
 
 /* Calls a method whose reply is a number. call_for() returns 0 or -errno; get() fails the test. */

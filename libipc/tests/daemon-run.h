@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bus that an ipcbusd of this build runs.
+ * A bus of an ipcbusd of this build.
  */
 #ifndef IPC_DAEMON_RUN_H
 #define IPC_DAEMON_RUN_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The device of unit tests. See fake-device.h.
+ * The device of unit tests; see fake-device.h.
  */
 #include <errno.h>
 #include <poll.h>
@@ -19,7 +19,7 @@ struct fake_event {
 };
 
 struct fake fake;
-/* Of all events since fake_reset(). */
+/* All events since fake_reset(). */
 static struct fake_event queue[2048];
 static unsigned int queue_begin, queue_end;
 
@@ -93,7 +93,7 @@ void device_close(struct device *device, bool mapped)
 		close(device->poll_fd);
 }
 
-/* As the driver would: the parts must add up. */
+/* Joins the parts as the driver does. Their sizes must add up. */
 static void gather(const struct ipcbus_send *send, uint8_t *to)
 {
 	const struct ipcbus_iovec *parts = (const void *)(uintptr_t)send->data;
@@ -129,7 +129,7 @@ static void record(const struct ipcbus_exchange *x)
 			sent->objects[i].value = (uint64_t)dup((int)sent->objects[i].value);
 }
 
-/* What happens on other threads before the driver knows of it comes first. */
+/* Operations of other threads, which happen before the driver gets the message, come first. */
 static void take_message(const struct ipcbus_exchange *x)
 {
 	void (*on_send)(void) = fake.on_send;
@@ -172,7 +172,7 @@ static void release(const struct ipcbus_exchange *x)
 		fake.released[fake.n_released++ % FAKE_MAX] = buffers[i];
 }
 
-/* Oneways of the same object. */
+/* Further oneways of the same object. */
 static void take_more(struct ipcbus_exchange *x)
 {
 	struct ipcbus_event *events = (void *)(uintptr_t)x->more;
@@ -248,7 +248,7 @@ int device_end_fd(const struct device *device)
 	return -1;
 }
 
-/* No fake ends and comes back. */
+/* A fake device never ends and returns. */
 void device_lose(struct device *device)
 {
 	device->is_lost = true;
@@ -311,7 +311,7 @@ int device_poll_writable(const struct device *device, int other, uint64_t timeou
 	return poll(&fd, 1, 0) > 0 ? (int)DEVICE_POLL_OTHER : (int)DEVICE_POLL_WRITABLE;
 }
 
-/* What does not come now never comes. */
+/* Events that are not queued now never arrive. */
 int device_poll(const struct device *device, int other, int another, uint64_t timeout_usec)
 {
 	struct pollfd fds[] = {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device that does what the test says: it stands in for device.c in unit tests.
+ * A device controlled by the test: it replaces device.c in unit tests.
  *
- * A test queues the events that waits are to return and looks at what was
- * sent and asked. One fake for all connections; one thread unless a test says
- * otherwise. A wait that finds no event calls on_empty and is interrupted, or
- * without that fails with -EPIPE, having sent nothing: no test waits for ever.
+ * A test queues the events that waits will return, and examines sent messages and requests. There
+ * is one fake for all connections, and one thread unless a test says otherwise. If a wait finds no
+ * event, it calls on_empty and is interrupted. Without on_empty it fails with -EPIPE and sends
+ * nothing: a test never waits forever.
  */
 #ifndef IPC_FAKE_DEVICE_H
 #define IPC_FAKE_DEVICE_H
@@ -15,9 +15,9 @@
 #define FAKE_MAX	64
 #define FAKE_PAYLOAD	65536
 
-/* One message that was sent. */
+/* A sent message. */
 struct fake_sent {
-	struct ipcbus_send send;	/* as it was sent: data and objects are below */
+	struct ipcbus_send send;	/* as sent: data and objects are below */
 	unsigned int flags;		/* of its exchange */
 	unsigned int n_release;		/* buffers that were released with it */
 	uint8_t data[FAKE_PAYLOAD];
@@ -26,24 +26,24 @@ struct fake_sent {
 
 struct fake {
 	unsigned int exchanges;
-	unsigned int n_more;		/* of those that asked for more events */
+	unsigned int n_more;		/* exchanges that requested more events */
 	unsigned int n_sent;
 	struct fake_sent sent[FAKE_MAX];
 
 	unsigned int n_released;		/* buffers that were released */
 	uint64_t released[FAKE_MAX];
 
-	bool keep_fds;			/* those sent are duplicated, for fake_close_fds() */
+	bool keep_fds;			/* sent fds are duplicated, for fake_close_fds() */
 	int send_error;			/* the next message of this kind fails with it */
 	uint32_t send_error_kind;
-	unsigned int send_error_more;	/* so many after it fail, too */
+	unsigned int send_error_more;	/* this many messages after it fail, too */
 	size_t send_max;		/* larger messages fail with -EMSGSIZE; 0: none do */
 	void (*on_send_error)(void);	/* runs after a message failed with send_error */
 	void (*on_poll_writable)(void);	/* runs whenever a sender waits for space */
 	int poll_error;			/* device_set_poll() fails with it */
 	int wait_error;			/* the next device_poll_writable() fails with it */
 	void (*on_empty)(void);
-	void (*on_send)(void);		/* once, before the next message is there */
+	void (*on_send)(void);		/* runs once, before the next message is visible */
 
 	unsigned int n_nodes;		/* ids from 1 */
 	struct ipcbus_node node;	/* the newest */
@@ -58,14 +58,14 @@ struct fake {
 	int watches;			/* set minus removed */
 	uint64_t watch_cookie;
 	bool watch_frozen;
-	int manager_watches;			/* watches for a manager */
+	int manager_watches;			/* number of watches for a manager */
 	int unwatch_error;
 	unsigned int woken;
 	bool ended;			/* device_has_ended() */
 	bool interruptible;		/* device_set_interruptible() */
-	unsigned int n_interruptible;	/* waits while that was set */
-	unsigned int n_cancels;		/* of calls, by device_cancel() */
-	uint64_t canceled;		/* the cookie of the last */
+	unsigned int n_interruptible;	/* waits while it was set */
+	unsigned int n_cancels;		/* calls canceled by device_cancel() */
+	uint64_t canceled;		/* the last canceled cookie */
 	int cancel_error;
 	unsigned int n_asked;		/* calls of device_call_canceled() */
 	uint64_t canceled_call;		/* of which that says yes */
@@ -77,12 +77,12 @@ struct fake {
 extern struct fake fake;
 
 void fake_reset(void);
-/* The next wait returns this; payload and objects are copied into the region. */
+/* The next wait returns this event. Payload and objects are copied into the region. */
 void fake_push(struct ipcbus_event event, const void *payload, size_t size,
 	       const struct ipcbus_object *objects, unsigned int n_objects);
-/* Closes the duplicates of the message sent last. */
+/* Closes the duplicated fds of the last sent message. */
 void fake_close_fds(void);
-/* The message sent last. */
+/* Returns the last sent message. */
 const struct fake_sent *fake_last(void);
 
 #endif /* IPC_FAKE_DEVICE_H */

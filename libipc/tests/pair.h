@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What most tests of typed calls begin with: on a new fake device a connection, an object of
- * an interface, and a proxy for a peer's object of the same.
+ * Setup of most tests of typed calls: a connection on a new fake device, an object of an interface,
+ * and a proxy for a peer's object of the same interface.
  */
 #ifndef IPC_TEST_PAIR_H
 #define IPC_TEST_PAIR_H
@@ -11,7 +11,7 @@
 #include "fake-device.h"
 #include "test-run.h"
 
-/* PAIR_OF(test) declares them; ops are the object's. */
+/* PAIR_OF(test) declares them; ops are those of the object. */
 #define PAIR_OF(interface)                                                                         \
 	static struct ipc *ipc;                                                                    \
 	static struct interface *peer;                                                             \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shared code of the tests of streams on the fake device: the other end of the streams that this
- * side opens.
+ * Shared code of the stream tests on the fake device: the remote end of streams that this side
+ * opens.
  */
 #ifndef IPC_STREAM_RUN_H
 #define IPC_STREAM_RUN_H
@@ -14,7 +14,7 @@
 #include "fake-device.h"
 #include "test-run.h"
 
-/* Makes a frame with one name in its metadata of a message that stands behind a header. */
+/* Puts a frame around a message that follows a header, with one name in its metadata. */
 static inline size_t add_metadata(uint8_t *frame, size_t message_size, size_t metadata_size)
 {
 	struct frame_header header = { .magic = FRAME_MAGIC, .message_size = message_size,
@@ -28,7 +28,7 @@ static inline size_t add_metadata(uint8_t *frame, size_t message_size, size_t me
 	return FRAME_ALIGN((size_t)(metadata - frame) + metadata_size);
 }
 
-/* A StreamOpen of the other end. metadata_size: 0 for none. */
+/* A StreamOpen from the remote side. metadata_size: 0 for none. */
 static inline void push_open_with(struct ipcbus_event event, uint32_t method, uint64_t deadline,
 				  uint32_t window, size_t metadata_size)
 {
@@ -55,7 +55,7 @@ static inline void push_open_with(struct ipcbus_event event, uint32_t method, ui
 	fake_push(event, bytes, at ? add_metadata(bytes, size, metadata_size) : size, entries, 2);
 }
 
-/* Names the two objects that push_open() brings, 1001 and 1002, and brings these. */
+/* push_open() uses the objects 1001 and 1002; this function passes entries for them. */
 static inline void push_open_bringing(struct ipcbus_event event, uint32_t method,
 				      const struct ipcbus_object *entries, unsigned int n)
 {

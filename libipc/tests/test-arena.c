@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The arena: what it hands out is aligned, apart, and limited.
+ * The arena: allocations are aligned, do not overlap, and are limited.
  */
 #include <errno.h>
 #include <string.h>
@@ -44,7 +44,7 @@ START_TEST(pieces_are_apart)
 }
 END_TEST
 
-START_TEST(one_larger_than_a_chunk)
+START_TEST(allocation_larger_than_a_chunk)
 {
 	struct arena arena;
 	uint8_t *piece;
@@ -73,7 +73,7 @@ START_TEST(budget_ends)
 }
 END_TEST
 
-/* A piece rounded up past the budget must not wrap it around. */
+/* A size that is rounded up beyond the budget must not wrap it around. */
 START_TEST(budget_does_not_wrap)
 {
 	struct arena arena;
@@ -88,5 +88,5 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("arena", first_from_the_block, pieces_are_apart, one_larger_than_a_chunk, budget_ends, budget_does_not_wrap);
+	return RUN_TESTS("arena", first_from_the_block, pieces_are_apart, allocation_larger_than_a_chunk, budget_ends, budget_does_not_wrap);
 }

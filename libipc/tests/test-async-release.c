@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * When the buffer of an async call's reply is released, on a fake device: with the thread's next
- * exchange, unless somebody may wait for that.
+ * When the buffer of an async reply is released, on a fake device: with the thread's next exchange,
+ * unless another process may wait for the release.
  */
 #include <errno.h>
 #include <ipc/rpc.h>
@@ -41,7 +41,7 @@ static void unused(void)
 {
 }
 
-/* Also lets go of the oneway, if one came before. */
+/* Also releases the oneway, if there was one before. */
 static void complete(int result, ProtobufCMessage *reply, const struct ipc_error *error,
 		     ipc_rpc_cb cb, void *userdata)
 {
@@ -54,7 +54,7 @@ static void complete(int result, ProtobufCMessage *reply, const struct ipc_error
 	ipc_call_unref(kept);
 }
 
-/* Returns what the driver knows it by. */
+/* Returns the cookie that identifies the call for the driver. */
 static uint64_t call_async(void)
 {
 	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
@@ -81,7 +81,7 @@ static void serve_one(void)
 	ck_assert_int_eq(ipc_process(ipc), 1);
 }
 
-/* As that of a reply that a thread waited for. */
+/* Like that of a blocking call. */
 START_TEST(with_the_next_exchange)
 {
 	unsigned int before;
@@ -105,7 +105,7 @@ START_TEST(with_the_next_exchange)
 }
 END_TEST
 
-/* Their owners wait until nobody refers to them. */
+/* Their owners wait until all references are dropped. */
 START_TEST(with_objects_at_once)
 {
 	struct ipcbus_object object = { .type = IPCBUS_OBJECT_HANDLE, .value = 9 };
@@ -119,7 +119,7 @@ START_TEST(with_objects_at_once)
 }
 END_TEST
 
-/* What else a completion lets go of others may wait for, such as the next oneway. */
+/* Other buffers that a completion releases may delay another sender, such as the next oneway. */
 START_TEST(with_another_at_once)
 {
 	struct ipcbus_event event = {

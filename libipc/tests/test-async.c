@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Async calls, time limits and canceling on a fake device: each completion runs once. */
+/* Async calls, time limits and canceling on a fake device: each completion runs exactly once. */
 #include <errno.h>
 #include <ipc/rpc.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 PAIR_OF(test)
 static struct ipc_call *kept;
 
-/* What the completions got. */
+/* The results that the completions got. */
 static struct {
 	unsigned int count;
 	int result;
@@ -76,7 +76,7 @@ static int call_with_slot(struct ipc_slot **ret_slot)
 				  completed, &end_of, ret_slot);
 }
 
-/* *ret_id: what the driver knows it by. */
+/* *ret_id: the cookie that identifies the call for the driver. */
 static int call_async(const struct ipc_options *options, uint64_t *ret_id)
 {
 	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
@@ -171,7 +171,7 @@ START_TEST(a_reply_completes)
 	ck_assert_str_eq(end_of.text, "late");
 	ck_assert_ptr_eq(end_of.userdata, &end_of);
 
-	/* What the driver would never do: report twice. */
+	/* A second report, which the driver never sends, must be ignored. */
 	push_end(IPCBUS_EVENT_REPLY, id, 0);
 	serve_one();
 	ck_assert_uint_eq(end_of.count, 1);
@@ -225,7 +225,7 @@ START_TEST(failures_complete)
 }
 END_TEST
 
-START_TEST(what_was_not_sent_does_not_complete)
+START_TEST(failed_send_does_not_complete)
 {
 	struct ipc_options options = { .reserved = { 1 } };
 	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
@@ -246,7 +246,7 @@ START_TEST(what_was_not_sent_does_not_complete)
 }
 END_TEST
 
-/* Whoever waits for a completion to free something is not let down. */
+/* A completion that frees an object still runs at the end of the connection. */
 START_TEST(the_end_of_the_connection_completes)
 {
 	begin();
@@ -267,7 +267,7 @@ static void count_ended(void *userdata)
 	ended++;
 }
 
-/* Its end comes all the same, and brings what is to be released. */
+/* The call's end still arrives, and frees its resources. */
 START_TEST(a_slot_ends_a_call)
 {
 	struct ipc_slot *slot = NULL;
@@ -285,7 +285,7 @@ START_TEST(a_slot_ends_a_call)
 	serve_one();
 	ck_assert_uint_eq(end_of.count, 0);
 
-	/* One that has completed: set_destroy() comes too late, and is made good. */
+	/* The call has completed: set_destroy() comes late, and runs the function now. */
 	ck_assert_int_eq(call_with_slot(&slot), 0);
 	push_end(IPCBUS_EVENT_REPLY, fake_last()->send.cookie, 0);
 	serve_one();
@@ -295,7 +295,7 @@ START_TEST(a_slot_ends_a_call)
 	ipc_slot_end_async(slot);
 	ck_assert_uint_eq(ended, 2);
 
-	/* One that is released, and one that cannot be sent. */
+	/* A released slot, and a call that cannot be sent. */
 	ck_assert_int_eq(call_with_slot(&slot), 0);
 	ipc_slot_set_destroy(slot, count_ended);
 	ipc_slot_detach(slot);
@@ -319,13 +319,13 @@ static void end_early(void)
 	fake.cancel_error = 0;
 }
 
-/* On another thread, while this one is sending. */
+/* On another thread, while this thread is sending. */
 START_TEST(a_slot_ends_before_the_driver_knows)
 {
 	begin();
 	fake.on_send = end_early;
 	ck_assert_int_eq(call_with_slot(&early), 0);
-	/* In vain before it was sent, and again when it was. */
+	/* The cancel before the send had no effect, so it is repeated afterwards. */
 	ck_assert_uint_eq(fake.n_cancels, 2);
 	ck_assert_uint_eq(fake.canceled, fake_last()->send.cookie);
 	push_end(IPCBUS_EVENT_FAILED, fake.canceled, -ECANCELED);
@@ -337,7 +337,7 @@ END_TEST
 
 /* --- Time ----------------------------------------------------------------------- */
 
-/* How long from now the last message has, in microseconds, roughly. */
+/* Returns the approximate remaining time of the last message, in microseconds. */
 static uint64_t time_left(void)
 {
 	struct timespec now;
@@ -387,7 +387,7 @@ START_TEST(the_nearest_limit_counts)
 	ck_assert_int_eq(call_now(&options), 0);
 	check_time(1000 * SECOND);
 
-	/* As the proxy and so on, but for ever. */
+	/* IPC_INHERIT uses the next level; IPC_NEVER ends the inheritance. */
 	options.timeout_usec = IPC_NEVER;
 	ck_assert_int_eq(ipc_proxy_set_timeout(test_proxy(peer), IPC_INHERIT), 0);
 	ck_assert_int_eq(ipc_set_timeout(ipc, IPC_NEVER), 0);
@@ -399,7 +399,7 @@ START_TEST(the_nearest_limit_counts)
 
 	ck_assert_int_eq(ipc_set_timeout(NULL, 1), -EINVAL);
 	ck_assert_int_eq(ipc_proxy_set_timeout(NULL, 1), -EINVAL);
-	/* 0 is no time limit of anything. */
+	/* 0 is not a valid time limit. */
 	ck_assert_int_eq(ipc_set_timeout(ipc, 0), -EINVAL);
 	ck_assert_int_eq(ipc_set_timeout(ipc, IPC_INHERIT), -EINVAL);
 	ck_assert_int_eq(ipc_proxy_set_timeout(test_proxy(peer), 0), -EINVAL);
@@ -450,7 +450,7 @@ static void on_cancel(struct ipc_call *call, void *userdata)
 	notified_result = ipc_call_is_canceled(call);
 }
 
-START_TEST(what_a_handler_can_ask)
+START_TEST(queries_of_a_handler)
 {
 	begin();
 	on_echo = keep;
@@ -496,7 +496,7 @@ START_TEST(notified_of_the_end)
 	push_call(IPCBUS_EVENT_CALL);
 	serve_one();
 
-	/* Taken back: nobody is notified. */
+	/* The slot was ended: the callback does not run. */
 	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &notified, &slot), 0);
 	ipc_slot_set_destroy(slot, count_destroyed);
 	ipc_slot_end(slot);
@@ -510,7 +510,7 @@ START_TEST(notified_of_the_end)
 	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &notified,
 			/* ret_slot= */ NULL), -ECANCELED);
 
-	/* Again, and of a call that is not there any more. */
+	/* Again, and for a call that no longer exists. */
 	push_canceled();
 	serve_one();
 	ipc_call_unref(kept);
@@ -532,7 +532,7 @@ static void end_others(void *userdata)
 		ipc_slot_end_async(of_call[i]);
 }
 
-/* Slots end with their call, and one of them may end the others then. */
+/* Slots end with their call, and the destroy function of a slot may end the others. */
 START_TEST(slots_end_with_their_call)
 {
 	begin();
@@ -560,7 +560,7 @@ START_TEST(notified_too_late)
 	on_echo = keep;
 	push_call(IPCBUS_EVENT_CALL);
 	serve_one();
-	/* The event came before anybody was interested. */
+	/* The event arrived before a callback was set. */
 	push_canceled();
 	serve_one();
 	for (int i = 0; i < 2; i++)
@@ -574,7 +574,7 @@ START_TEST(notified_too_late)
 }
 END_TEST
 
-/* --- Calls made for it --------------------------------------------------------------- */
+/* --- Calls on behalf of it ---------------------------------------------------------- */
 
 static uint64_t child_id;
 
@@ -613,7 +613,7 @@ static int call_detached(struct ipc_call *call)
 	ck_assert(fake_last()->send.flags & IPCBUS_SEND_DETACHED);
 	ck_assert_uint_eq(fake_last()->send.deadline, 0);
 
-	/* The deadline of the served call is over, and is not this call's. */
+	/* The deadline of the served call has passed, but does not apply to this call. */
 	push_end(IPCBUS_EVENT_REPLY, 0, 0);
 	ck_assert_int_eq(call_now(&options), 0);
 	ck_assert(fake_last()->send.flags & IPCBUS_SEND_DETACHED);
@@ -633,7 +633,7 @@ static int call_detached(struct ipc_call *call)
 	return keep(call);
 }
 
-START_TEST(a_detached_call_does_not_end_with_the_served_one)
+START_TEST(detached_call_does_not_end_with_the_served_call)
 {
 	begin();
 	on_echo = call_detached;
@@ -650,7 +650,7 @@ START_TEST(a_detached_call_does_not_end_with_the_served_one)
 }
 END_TEST
 
-START_TEST(calls_outlive_a_finished_one)
+START_TEST(calls_outlive_a_finished_parent)
 {
 	begin();
 	on_echo = call_and_keep;
@@ -669,7 +669,7 @@ START_TEST(calls_outlive_a_finished_one)
 }
 END_TEST
 
-START_TEST(calls_for_a_kept_one)
+START_TEST(calls_for_a_kept_parent)
 {
 	struct ipc_options options = { .timeout_usec = 1000 * SECOND };
 	uint64_t id;
@@ -682,12 +682,12 @@ START_TEST(calls_for_a_kept_one)
 	ck_assert_int_eq(call_async(&options, &id), 0);
 	ck_assert_uint_eq(fake_last()->send.deadline, 5000);
 
-	/* One that is waited for gets a number to be canceled by. */
+	/* A blocking call gets a number, by which it can be canceled. */
 	push_end(IPCBUS_EVENT_REPLY, 0, 0);
 	ck_assert_int_eq(call_now(&options), 0);
 	ck_assert_uint_eq(fake_last()->send.deadline, 5000);
 	ck_assert_uint_ne(fake_last()->send.cookie, 0);
-	/* The driver was asked once: it reports what comes later. */
+	/* The driver was asked once: later cancels arrive as events. */
 	ck_assert_uint_eq(fake.n_asked, 1);
 
 	push_canceled();
@@ -702,8 +702,8 @@ START_TEST(calls_for_a_kept_one)
 }
 END_TEST
 
-/* Whether it was asked about before it ended makes no difference. */
-START_TEST(no_calls_for_a_finished_one)
+/* Whether it was queried before its end makes no difference. */
+START_TEST(no_calls_for_a_finished_parent)
 {
 	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
 	struct ipc_error error = IPC_ERROR_INIT;
@@ -722,7 +722,7 @@ START_TEST(no_calls_for_a_finished_one)
 		ck_assert_int_eq(ipc_call_fail(kept, EIO, NULL, NULL), 0);
 		for (int i = 0; i < 2; i++)
 			ck_assert_int_eq(call_now(&options), -EINVAL);
-		/* It was not sent, so the driver did not refuse it. */
+		/* It was not sent, so the origin is not the driver. */
 		ck_assert_int_eq(ipc_rpc_call_with(test_proxy(peer), method("Echo"), &options,
 						   &request.base, NULL, &error), -EINVAL);
 		ck_assert_int_eq(error.origin, IPC_ORIGIN_HERE);
@@ -730,7 +730,7 @@ START_TEST(no_calls_for_a_finished_one)
 		ipc_call_unref(kept);
 	}
 
-	/* Oneways have no number: several must not take each other's place. */
+	/* Oneways have no number: several must not replace each other. */
 	push_call(IPCBUS_EVENT_ONEWAY);
 	serve_one();
 	first = kept;
@@ -746,7 +746,7 @@ START_TEST(no_calls_for_a_finished_one)
 }
 END_TEST
 
-/* What another thread does that takes the event. */
+/* The actions of another thread that takes the event. */
 static void canceled_elsewhere(void)
 {
 	fake.cancel_error = -ENOENT;
@@ -772,7 +772,7 @@ START_TEST(canceled_before_the_driver_knows)
 			ck_assert_int_eq(call_async(&options, NULL), 0);
 		else
 			ck_assert_int_eq(call_now(&options), -ECANCELED);
-		/* In vain before it was sent, and again when it was. */
+		/* The cancel before the send had no effect, so it is repeated afterwards. */
 		ck_assert_uint_eq(fake.n_cancels, 2);
 		ck_assert_uint_eq(fake.canceled, id);
 		if (async)
@@ -786,12 +786,12 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("async", a_reply_completes, a_reply_may_be_kept, failures_complete,
-			 what_was_not_sent_does_not_complete, the_end_of_the_connection_completes,
+			 failed_send_does_not_complete, the_end_of_the_connection_completes,
 			 a_slot_ends_a_call, a_slot_ends_before_the_driver_knows,
 			 the_nearest_limit_counts, oneways_wait_only_when_asked,
-			 what_a_handler_can_ask, notified_of_the_end, slots_end_with_their_call,
+			 queries_of_a_handler, notified_of_the_end, slots_end_with_their_call,
 			 notified_too_late, a_handlers_calls_end_with_it,
-			 a_detached_call_does_not_end_with_the_served_one,
-			 calls_outlive_a_finished_one, calls_for_a_kept_one,
-			 no_calls_for_a_finished_one, canceled_before_the_driver_knows);
+			 detached_call_does_not_end_with_the_served_call,
+			 calls_outlive_a_finished_parent, calls_for_a_kept_parent,
+			 no_calls_for_a_finished_parent, canceled_before_the_driver_knows);
 }

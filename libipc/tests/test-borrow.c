@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Received bytes that stay in the payload: which ones, for how long, and that the message is
- * otherwise what a decoder that copies makes of the same bytes, whatever these are.
+ * Received bytes that stay in the payload: which bytes, and for how long. The message must
+ * otherwise equal the result of a copying decoder, for any input.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -103,7 +103,7 @@ START_TEST(large_bytes_of_a_request_stay_in_the_region)
 }
 END_TEST
 
-/* The message is in a frame then. */
+/* With metadata, the message is in a frame. */
 START_TEST(beside_metadata)
 {
 	const char *metadata[] = { "name", "value", NULL };
@@ -138,7 +138,7 @@ START_TEST(a_method_with_copies_has_copies)
 	bale.straw.len = 60000;
 	got = arrive("Own", &bale);
 	ck_assert(!is_in_payload(&got->straw));
-	/* It may be written to. */
+	/* A copy may be written to. */
 	memset(got->straw.data, 1, got->straw.len);
 	ipc_call_unref(kept);
 	free(bale.straw.data);
@@ -176,7 +176,7 @@ static void reply_free(Ipc__Test__Bale *reply)
 	ipc_rpc_free(&reply->base);
 }
 
-/* Releases what waits for an exchange. */
+/* Releases buffers that wait for the next exchange. */
 static void flush(void)
 {
 	struct thread *t;
@@ -235,7 +235,7 @@ START_TEST(replies_borrow_a_quarter_of_the_region)
 	for (uint64_t i = 0; i < 4; i++)
 		ck_assert(was_released(60 + i) == (i == 3));
 	reply_free(replies[0]);
-	/* Then there is space for another. */
+	/* Then there is space for another reply. */
 	replies[0] = call(barn_store, 64, 5000);
 	flush();
 	ck_assert(was_released(60));
@@ -250,7 +250,7 @@ START_TEST(replies_borrow_a_quarter_of_the_region)
 }
 END_TEST
 
-START_TEST(a_bad_reply_holds_nothing)
+START_TEST(invalid_reply_is_released)
 {
 	uint8_t data[2 * BORROW_MIN];
 	Ipc__Test__Bale bale = IPC__TEST__BALE__INIT;
@@ -269,11 +269,11 @@ START_TEST(a_bad_reply_holds_nothing)
 }
 END_TEST
 
-/* --- The same as a copy -------------------------------------------------------------- */
+/* --- Equal to a copy ----------------------------------------------------------------- */
 
 static uint64_t block[256];
 
-/* The message packed again, or NULL: it is none. The caller frees. */
+/* Returns the message packed again, or NULL if it is invalid. The caller frees it. */
 static uint8_t *unpack(bool borrow, const uint8_t *data, size_t size, size_t *ret_size,
 		       bool *ret_borrows)
 {
@@ -288,10 +288,10 @@ static uint8_t *unpack(bool borrow, const uint8_t *data, size_t size, size_t *re
 	return again;
 }
 
-/* Returns whether it is a message of which something is borrowed. */
+/* Returns whether it is a message with borrowed bytes. */
 static bool compare(const uint8_t *data, size_t size)
 {
-	/* Of exactly that length, for tools that check bounds. */
+	/* Exactly that long, for tools that check bounds. */
 	uint8_t *exact = malloc(size ? size : 1);
 	size_t copied_size = 0, borrowed_size = 0;
 	uint8_t *copied, *borrowed;
@@ -311,7 +311,7 @@ static bool compare(const uint8_t *data, size_t size)
 	return copied && borrows;
 }
 
-/* One message, or several behind each other, which protobuf merges. */
+/* One message, or several concatenated, which protobuf merges. */
 static uint8_t *some_bales(size_t *ret_size)
 {
 	uint8_t *all = NULL;
@@ -345,7 +345,7 @@ START_TEST(messages_of_every_shape)
 		borrowed += compare(data, size);
 		free(data);
 	}
-	/* Else this test shows nothing. */
+	/* Otherwise this test would be useless. */
 	ck_assert_uint_gt(borrowed, 500);
 }
 END_TEST
@@ -374,7 +374,7 @@ START_TEST(damaged_messages)
 }
 END_TEST
 
-/* A size that has more bytes than it needs: up to five. */
+/* Sizes encoded with more bytes than needed, up to five. */
 START_TEST(long_sizes)
 {
 	static const uint8_t sizes[][8] = {
@@ -390,7 +390,7 @@ START_TEST(long_sizes)
 }
 END_TEST
 
-/* A tree of bales with bytes in each: borrowed while these are no small part of the payload. */
+/* A tree of bales with bytes in each: borrowed if they are a large part of the payload. */
 START_TEST(deep_messages)
 {
 	Ipc__Test__Bale bales[BORROW_SHARE + 1];
@@ -413,7 +413,7 @@ START_TEST(deep_messages)
 }
 END_TEST
 
-/* So a few bytes do not occupy a large payload. */
+/* So that a few bytes do not keep a large payload. */
 START_TEST(bytes_that_are_a_small_part_are_copied)
 {
 	static const size_t lengths[] = { 1, 60000, 30 * BORROW_MIN, 40 * BORROW_MIN };
@@ -442,6 +442,6 @@ int main(void)
 	return RUN_TESTS("borrow", large_bytes_of_a_request_stay_in_the_region, beside_metadata,
 			 a_method_with_copies_has_copies, a_reply_holds_its_buffer,
 			 replies_outlive_the_connection, replies_borrow_a_quarter_of_the_region,
-			 a_bad_reply_holds_nothing, messages_of_every_shape, damaged_messages,
+			 invalid_reply_is_released, messages_of_every_shape, damaged_messages,
 			 long_sizes, deep_messages, bytes_that_are_a_small_part_are_copied);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The end of a bus that ipcbusd runs, for everything that waits at that moment: calls, streams and
- * watches complete with -ECONNRESET, and served calls are canceled.
+ * The end of a bus of ipcbusd, for all pending operations: calls, streams and watches complete with
+ * -ECONNRESET, and served calls are canceled.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -29,7 +29,7 @@ static struct ipc_call *kept[2];
 static unsigned int n_kept;
 static atomic_uint arrived, canceled, asked;
 
-/* What the callbacks of the client got. */
+/* Results of the client's callbacks. */
 static int result;
 static unsigned int completed, died, ended, destroyed;
 
@@ -65,12 +65,12 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	}
 	ck_assert_int_eq(ipc_call_on_cancel(call, on_cancel, NULL, NULL), 0);
 	kept[n_kept++] = ipc_call_ref(call);
-	/* The bus may end as soon as all calls have arrived. */
+	/* The bus may end once all calls have arrived. */
 	atomic_fetch_add(&arrived, 1);
 	return 0;
 }
 
-/* Receives until its end; the client sends nothing. */
+/* Receives until the stream's end; the client sends nothing. */
 static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata)
 {
 	const struct ipc_raw_message *message;
@@ -172,7 +172,7 @@ static struct ipc_stream *open_stream(void)
 	return stream;
 }
 
-/* The first time that a thread serves after the end, everything completes. */
+/* When a thread first serves after the end, everything completes. */
 static void check_completed(int r)
 {
 	ck_assert_int_eq(r, -ECONNRESET);
@@ -206,19 +206,19 @@ static void begin_waiting(void)
 		usleep(1000);
 }
 
-START_TEST(what_waits_completes_in_ipc_run)
+START_TEST(pending_operations_complete_in_ipc_run)
 {
 	begin_waiting();
 	kill_bus();
 	check_completed(ipc_run(client));
 	until(&asked);
 	end();
-	/* Both calls that were kept, and the stream. */
+	/* Both kept calls, and the stream. */
 	ck_assert_uint_eq(canceled, 3);
 }
 END_TEST
 
-START_TEST(what_waits_completes_in_an_event_loop)
+START_TEST(pending_operations_complete_in_an_event_loop)
 {
 	struct pollfd fd = { .events = POLLIN };
 	int r;
@@ -229,7 +229,7 @@ START_TEST(what_waits_completes_in_an_event_loop)
 		;
 	kill_bus();
 	ck_assert_int_eq(poll(&fd, 1, 20000), 1);
-	/* Perhaps a message of the end of the server first. */
+	/* A message about the end of the server may come first. */
 	ck_assert_int_eq(ipc_wait_event(client, IPC_NEVER), 1);
 	do {
 		r = ipc_process(client);
@@ -240,7 +240,7 @@ START_TEST(what_waits_completes_in_an_event_loop)
 }
 END_TEST
 
-/* --- Without a thread that serves ------------------------------------------------------------- */
+/* --- Without a serving thread ---------------------------------------------------------------- */
 
 static void *kill_later(void *unused)
 {
@@ -264,7 +264,7 @@ static void check_receive(struct ipc_stream *stream)
 	ipc_stream_unref(stream);
 }
 
-START_TEST(a_receiver_wakes_that_nobody_serves)
+START_TEST(receiver_wakes_without_a_serving_thread)
 {
 	struct ipc_stream *stream;
 	pthread_t killer;
@@ -367,8 +367,9 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("bus-end", what_waits_completes_in_ipc_run,
-			 what_waits_completes_in_an_event_loop, a_receiver_wakes_that_nobody_serves,
+	return RUN_TESTS("bus-end", pending_operations_complete_in_ipc_run,
+			 pending_operations_complete_in_an_event_loop,
+			 receiver_wakes_without_a_serving_thread,
 			 a_receiver_wakes_while_callbacks_run,
 			 a_stream_is_canceled_without_a_serving_thread, watched_names_are_gone);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which bus ipc_find_bus() finds, with a folder of this test in the place of the user's. What
- * the machine itself has, /dev/ipcbus or a daemon for all users, is taken as it is.
+ * The bus that ipc_find_bus() finds. A folder of this test replaces the user's runtime folder.
+ * Buses of this machine, /dev/ipcbus or a daemon for all users, may exist or not.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -71,7 +71,7 @@ static void finds(const char *device, const char *where, enum ipc_bus_kind what,
 	ck_assert_int_eq(reason, why);
 }
 
-START_TEST(what_is_named_is_taken)
+START_TEST(named_bus_is_used)
 {
 	char name[300] = "";
 
@@ -80,13 +80,15 @@ START_TEST(what_is_named_is_taken)
 	finds(folder, folder, IPC_BUS_UNKNOWN, IPC_BUS_BY_ARGUMENT);
 	finds("/nowhere/bus", "/nowhere/bus", IPC_BUS_NONE, IPC_BUS_BY_ARGUMENT);
 	finds("/dev/null/bus", "/dev/null/bus", IPC_BUS_NONE, IPC_BUS_BY_ARGUMENT);
-	/* It cannot be looked at. */
+	/* The path is too long for a check. */
 	memset(name, 'x', sizeof(name) - 1);
 	finds(name, name, IPC_BUS_UNKNOWN, IPC_BUS_BY_ARGUMENT);
 	listen_at(bus);
 	finds(bus, bus, IPC_BUS_DAEMON, IPC_BUS_BY_ARGUMENT);
 
-	/* Also if nothing is there: nobody shall get another bus than was meant. */
+	/*
+	 * Even if it does not exist: the library must never choose another bus than the named one.
+	 */
 	setenv("IPCBUS_DEVICE", "/nowhere/bus", 1);
 	finds(NULL, "/nowhere/bus", IPC_BUS_NONE, IPC_BUS_BY_ENVIRONMENT);
 	finds(bus, bus, IPC_BUS_DAEMON, IPC_BUS_BY_ARGUMENT);
@@ -127,7 +129,7 @@ START_TEST(only_the_path_is_needed)
 }
 END_TEST
 
-/* What ipc_print_open_error() prints; the caller frees. */
+/* Returns the output of ipc_print_open_error(); the caller frees it. */
 static char *printed(const char *device)
 {
 	FILE *before = stderr;
@@ -151,14 +153,14 @@ static void is_printed(const char *device, const char *bus_and_reason)
 	free(line);
 }
 
-START_TEST(who_fails_says_what_was_tried)
+START_TEST(error_lists_the_tried_buses)
 {
 	begin();
 	is_printed("/some/where", "/some/where");
 	setenv("IPCBUS_DEVICE", "/some/where/else", 1);
 	is_printed(NULL, "/some/where/else, which IPCBUS_DEVICE names");
 	unsetenv("IPCBUS_DEVICE");
-	/* On this machine the kernel's bus, or a daemon for all users, comes first. */
+	/* The kernel's bus, or a daemon for all users, would take precedence. */
 	if (access("/dev/ipcbus", F_OK)) {
 		listen_at(bus);
 		is_printed(NULL, bus);
@@ -190,8 +192,8 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("bus", what_is_named_is_taken,
+	return RUN_TESTS("bus", named_bus_is_used,
 			 the_device_comes_before_the_users_daemon_before_that_of_all,
-			 only_the_path_is_needed, who_fails_says_what_was_tried,
+			 only_the_path_is_needed, error_lists_the_tried_buses,
 			 a_connection_knows_its_driver);
 }

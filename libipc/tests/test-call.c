@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Calls from both sides, on a fake device. */
+/* Calls, from both sides, on a fake device. */
 #include <errno.h>
 #include <ipc/rpc.h>
 #include <string.h>
@@ -92,7 +92,7 @@ static void push_request(uint32_t kind, const char *method, const char *text)
 	push_packed(event, &request.base);
 }
 
-/* What the error reply that was sent last says. */
+/* Checks the contents of the last error reply. */
 static void check_error(int code, const char *name, const char *message)
 {
 	const struct fake_sent *sent = fake_last();
@@ -152,7 +152,7 @@ START_TEST(a_call_is_one_exchange)
 	test_echo_reply_free(reply);
 	test_echo_reply_free(NULL);
 
-	/* The reply's buffer goes back with the next one. */
+	/* The reply's buffer is released with the next exchange. */
 	push_reply("", 32);
 	ck_assert_int_eq(call_echo("again", NULL, NULL), 0);
 	ck_assert_uint_eq(fake.exchanges, 2);
@@ -174,11 +174,11 @@ START_TEST(buffers_to_give_back_do_not_pile_up)
 		ck_assert_uint_lt(t->n_release, THREAD_MAX_RELEASE);
 	}
 	ck_assert_uint_eq(fake.n_released, n - 4);
-	/* A large one does not wait at all. */
+	/* A large buffer is released at once. */
 	thread_release_later(t, n + 1, 1 << 20);
 	ck_assert_uint_eq(fake.n_released, n + 1);
 	ck_assert_uint_eq(t->n_release, 0);
-	/* No buffer is none. */
+	/* Buffer 0 does not exist. */
 	thread_release_later(t, 0, 0);
 	ck_assert_uint_eq(t->n_release, 0);
 	end();
@@ -241,7 +241,7 @@ START_TEST(errors_of_the_server)
 	ck_assert_str_eq(error.name, "echo.Empty");
 	ck_assert_str_eq(error.message, "nothing to say");
 
-	/* The next failure replaces it; its explanation is rubbish. */
+	/* The next failure replaces the error; its explanation is invalid. */
 	event.error = -EIO;
 	fake_push(event, "\xff\xff\xff", 3, NULL, 0);
 	ck_assert_int_eq(call_echo("", NULL, &error), -EIO);
@@ -257,7 +257,7 @@ static void wait_a_moment(void)
 	usleep(1000);
 }
 
-/* Whoever reports an error, it is known who did. */
+/* Each error has an origin, whichever side reports it. */
 START_TEST(errors_have_an_origin)
 {
 	static const struct {
@@ -290,7 +290,7 @@ START_TEST(errors_have_an_origin)
 		fake_push(event, NULL, 0, NULL, 0);
 		ck_assert_int_eq(call_echo("", NULL, NULL), cases[i].code);
 	}
-	/* What was called for this call has its deadline. */
+	/* A nested call inherits the served call's deadline. */
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ERROR, .error = -ETIMEDOUT }, NULL,
 		  0, NULL, 0);
 	ck_assert_int_eq(ipc_set_timeout(ipc, 1), 0);
@@ -320,7 +320,7 @@ START_TEST(a_reply_that_is_none)
 		  &handle, 1);
 	ck_assert_int_eq(call_echo("", &reply, NULL), -EBADMSG);
 	ck_assert_ptr_eq(reply, (void *)1);
-	/* The handle of the reply is released, as is one that no field of the reply has. */
+	/* Handles of the reply are put, including a handle that no field of the reply names. */
 	ck_assert_uint_eq(fake.n_puts, 1);
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY, .buffer = 8 }, NULL, 0,
 		  &handle, 1);
@@ -338,7 +338,7 @@ START_TEST(text_that_is_not_utf8_is_not_sent)
 	begin();
 	ck_assert_int_eq(call_echo("12345678\xff", NULL, NULL), -EINVAL);
 	ck_assert_uint_eq(fake.exchanges, 0);
-	/* Nor is text with a NUL received as what is before the NUL. */
+	/* Text with a NUL is refused, not truncated. */
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY, .buffer = 7 }, with_nul,
 		  sizeof(with_nul), NULL, 0);
 	ck_assert_int_eq(call_echo("\xc3\xa4", &reply, NULL), -EBADMSG);
@@ -371,7 +371,7 @@ static void stop(void)
 	ipc_stop(ipc);
 }
 
-/* Until the queue is empty. */
+/* Serves until the queue is empty. */
 static void run(void)
 {
 	fake.on_empty = stop;
@@ -379,7 +379,7 @@ static void run(void)
 	ck_assert_uint_eq(fake.woken, 1);
 }
 
-/* Process 1 is there, if that is who called. */
+/* Process 1 exists, if it is the caller. */
 static void ask_for_a_pidfd(struct ipc_call *call)
 {
 	int first = dup(0), stdin_again = dup(0), fd;
@@ -387,7 +387,7 @@ static void ask_for_a_pidfd(struct ipc_call *call)
 	ck_assert_int_ge(stdin_again, 0);
 	fake.sender_flags = IPCBUS_SENDER_ALIVE;
 	fake.sender_pid = 1;
-	/* It is no standard stream. */
+	/* The fd is never that of a standard stream. */
 	close(0);
 	fd = ipc_call_pidfd(call);
 	ck_assert_int_gt(fd, STDERR_FILENO);
@@ -402,7 +402,7 @@ static void ask_for_a_pidfd(struct ipc_call *call)
 	fake.sender_error = -ENOTTY;
 	ck_assert_int_eq(ipc_call_pidfd(call), -ENOTTY);
 	ck_assert_int_eq(ipc_call_pidfd(NULL), -EINVAL);
-	/* None is left open. */
+	/* No fd is left open. */
 	ck_assert_int_eq(dup(0), stdin_again);
 	close(stdin_again);
 	close(first);
@@ -422,7 +422,7 @@ static int reply_now(struct ipc_call *call, const Ipc__Test__EchoRequest *reques
 	ck_assert_ptr_nonnull(ipc_call_payload(call, &size));
 	ck_assert_uint_gt(size, 0);
 
-	/* What fails before the reply does not count as one. */
+	/* A call that fails before the reply is sent stays open. */
 	ck_assert_int_eq(test_reply_poke(call), -EINVAL);
 	ck_assert_int_eq(test_reply_echo(call, NULL), -EINVAL);
 	ck_assert_int_eq(ipc_call_fail(call, 0, NULL, NULL), -EINVAL);
@@ -433,7 +433,7 @@ static int reply_now(struct ipc_call *call, const Ipc__Test__EchoRequest *reques
 	ck_assert_int_eq(test_reply_echo(call, &reply), 0);
 	ck_assert_int_eq(test_reply_echo(call, &reply), -EALREADY);
 	ck_assert_int_eq(ipc_call_fail(call, 0, "x", NULL), -EALREADY);
-	/* Not sent yet. */
+	/* The reply is sent only after the handler returns. */
 	ck_assert_uint_eq(fake.n_sent, 0);
 	return -EIO;
 }
@@ -446,7 +446,7 @@ START_TEST(a_served_call_is_one_exchange)
 	run();
 	check_reply("hello");
 	ck_assert_uint_eq(fake.n_sent, 1);
-	/* The wait for the call, and the reply with the next wait and the free. */
+	/* The wait for the call, and the reply with the release and the next wait. */
 	ck_assert_uint_eq(fake.exchanges, 2);
 	ck_assert_uint_eq(fake_last()->flags, IPCBUS_WAIT | IPCBUS_SERVE);
 	ck_assert_uint_eq(fake_last()->n_release, 1);
@@ -472,7 +472,7 @@ START_TEST(an_event_loop_does_not_keep_the_reply)
 }
 END_TEST
 
-/* It could have objects, and has none. */
+/* The reply's type may contain objects, but this reply has none. */
 START_TEST(a_reply_without_objects)
 {
 	begin();
@@ -518,7 +518,7 @@ static int raise_errno(struct ipc_call *call, const Ipc__Test__EchoRequest *requ
 	return ipc_call_fail(call, ENOENT, NULL, "no %d", 7);
 }
 
-START_TEST(what_a_handler_can_end_with)
+START_TEST(ways_to_end_a_handler)
 {
 	static const struct {
 		int (*handler)(struct ipc_call *call, const Ipc__Test__EchoRequest *request);
@@ -545,7 +545,7 @@ START_TEST(what_a_handler_can_end_with)
 }
 END_TEST
 
-START_TEST(what_never_reaches_a_handler)
+START_TEST(invalid_requests_do_not_reach_a_handler)
 {
 	begin();
 	/* No handler. */
@@ -557,7 +557,7 @@ START_TEST(what_never_reaches_a_handler)
 					   .cookie = fake.cookie }, NULL);
 	serve_one();
 	check_error(EOPNOTSUPP, NULL, "ipc.test.Test has no method with the number 0x1267");
-	/* A oneway called, and a call sent oneway. */
+	/* A oneway method called, and a method with reply sent as a oneway. */
 	push_request(IPCBUS_EVENT_CALL, "Log", "line");
 	serve_one();
 	check_error(EPROTO, NULL, "ipc.test.Test.Log is oneway: it has no reply");
@@ -565,14 +565,14 @@ START_TEST(what_never_reaches_a_handler)
 	push_request(IPCBUS_EVENT_ONEWAY, "Echo", "x");
 	serve_one();
 	ck_assert_uint_eq(fake.n_sent, 3);
-	/* Not a request. */
+	/* Not a valid request. */
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 100, .buffer = 3,
 					 .code = code_of("Echo"), .cookie = fake.cookie },
 		  "\x0a\x7f", 2, NULL, 0);
 	serve_one();
 	check_error(EBADMSG, NULL,
 		    "ipc.test.Test.Echo: the request is not a valid ipc.test.EchoRequest");
-	/* No such object, any more. */
+	/* The object no longer exists. */
 	push_packed((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 100,
 					   .cookie = 4711 }, NULL);
 	serve_one();
@@ -589,7 +589,7 @@ START_TEST(a_oneway_has_no_reply)
 	serve_one();
 	ck_assert_int_eq(logged, 1);
 	ck_assert_uint_eq(fake.n_sent, 0);
-	/* Its buffer is released, or the next would not come. */
+	/* Its buffer is released. Otherwise the next oneway would not arrive. */
 	ck_assert_uint_eq(fake.released[0], 50);
 	end();
 }
@@ -622,7 +622,7 @@ START_TEST(the_reply_leaves_before_another_call)
 }
 END_TEST
 
-/* A call that comes back while ours is open is served by the same thread. */
+/* A call back into a waiting caller is served by the waiting thread. */
 START_TEST(a_call_inside_a_call)
 {
 	Ipc__Test__EchoReply *reply = NULL;
@@ -635,7 +635,7 @@ START_TEST(a_call_inside_a_call)
 	ck_assert_str_eq(reply->text, "outer");
 	test_echo_reply_free(reply);
 	ck_assert_uint_eq(fake.n_sent, 2);
-	/* Replied to in the exchange that goes on waiting. */
+	/* The reply is sent in the exchange that continues the wait. */
 	ck_assert_uint_eq(fake.exchanges, 2);
 	ck_assert_uint_eq(fake_last()->flags, IPCBUS_WAIT);
 	check_error(ENOENT, NULL, "no 7");
@@ -671,7 +671,7 @@ START_TEST(a_reply_that_cannot_be_sent)
 	serve_one();
 	check_error(ENOSPC, NULL, NULL);
 
-	/* The explanation of an error can be left out. */
+	/* If an error does not fit, its explanation is left out. */
 	on_echo = raise_errno;
 	fake.send_error = -ENOSPC;
 	fake.send_error_kind = IPCBUS_SEND_ERROR;
@@ -679,7 +679,7 @@ START_TEST(a_reply_that_cannot_be_sent)
 	serve_one();
 	check_error(ENOENT, NULL, NULL);
 
-	/* Replied to elsewhere: nothing more to send. */
+	/* Another thread has replied: this thread sends nothing more. */
 	fake.send_error = -ESRCH;
 	push_request(IPCBUS_EVENT_CALL, "Echo", "x");
 	serve_one();
@@ -709,13 +709,13 @@ START_TEST(replied_to_later)
 	ck_assert_uint_eq(fake.n_released, 0);
 	ck_assert_uint_gt(((const char *)ipc_call_payload(kept, NULL))[0], 0);
 
-	/* Memory of the loop's own calls is not this one's. */
+	/* Memory of the loop's own calls is separate from this call's memory. */
 	on_echo = raise_errno;
 	push_request(IPCBUS_EVENT_CALL, "Echo", "y");
 	serve_one();
 	ck_assert_uint_eq(fake.n_sent, 1);
 
-	/* It fails once, stays open, and is sent at once the second time. */
+	/* The first send fails and leaves the call open. The second succeeds at once. */
 	reply.text = "late";
 	fake.send_error = -ENOSPC;
 	fake.send_error_kind = IPCBUS_SEND_REPLY;
@@ -731,8 +731,8 @@ START_TEST(replied_to_later)
 }
 END_TEST
 
-/* Or whoever calls would have us hold what he likes, for as long as it takes. */
-START_TEST(a_kept_call_holds_nothing_that_no_field_takes)
+/* Otherwise a caller could make the server keep arbitrary objects for as long as the call. */
+START_TEST(kept_call_releases_objects_without_a_field)
 {
 	struct ipcbus_object handles[3] = {
 		{ IPCBUS_OBJECT_HANDLE, .value = 7, .tag = 1 },
@@ -790,10 +790,10 @@ int main(void)
 			 text_that_is_not_utf8_is_not_sent, not_the_methods_request,
 			 a_reply_without_objects,
 			 a_served_call_is_one_exchange, an_event_loop_does_not_keep_the_reply,
-			 what_a_handler_can_end_with, what_never_reaches_a_handler,
+			 ways_to_end_a_handler, invalid_requests_do_not_reach_a_handler,
 			 a_oneway_has_no_reply, the_reply_leaves_before_another_call,
 			 a_call_inside_a_call, no_serving_while_a_reply_is_due,
 			 a_reply_that_cannot_be_sent, replied_to_later, never_replied_to,
 			 a_kept_call_keeps_the_connection,
-			 a_kept_call_holds_nothing_that_no_field_takes);
+			 kept_call_releases_objects_without_a_field);
 }

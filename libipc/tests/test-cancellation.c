@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Cancellations on a fake device: what the driver is asked to end, and what is not sent.
+ * Cancellations on a fake device: which calls the driver is requested to end, and which are not
+ * sent.
  */
 #include <errno.h>
 #include <limits.h>
@@ -37,7 +38,7 @@ static void on_end(int r, struct ipc_raw_message *reply, const struct ipc_error 
 	result = r;
 }
 
-/* *ret_id: what the driver knows it by. */
+/* *ret_id: the cookie that identifies the call for the driver. */
 static int call_async(const struct ipc_options *options, uint64_t *ret_id)
 {
 	struct ipc_raw_message request = { .code = 1 };
@@ -75,18 +76,21 @@ START_TEST(canceling)
 	ck_assert_int_eq(ipc_cancellation_is_canceled(options.cancellation), 1);
 	ck_assert_uint_eq(fake.n_cancels, 2);
 	ck_assert_uint_eq(fake.canceled, ids[0]);
-	/* The driver's word completes it. */
+	/* The driver's event completes it. */
 	ck_assert_uint_eq(ended, 0);
 	push_end(IPCBUS_EVENT_FAILED, ids[0], -ECANCELED);
 	ck_assert_int_eq(ipc_process(ipc), 1);
 	ck_assert_int_eq(result, -ECANCELED);
 
-	/* What has ended is not asked for again. */
+	/* Calls that have ended are not canceled again. */
 	ck_assert_int_eq(ipc_cancel(options.cancellation), 0);
 	ck_assert_uint_eq(fake.n_cancels, 3);
 	ck_assert_uint_eq(fake.canceled, ids[1]);
 
-	/* It stays so: later calls are not sent, and their completions do not run. */
+	/*
+	 * A cancellation stays canceled: later calls are not sent, and their completions do not
+	 * run.
+	 */
 	fake.n_sent = 0;
 	ck_assert_int_eq(call_async(&options, NULL), -ECANCELED);
 	ck_assert_int_eq(call_now(&options), -ECANCELED);
@@ -115,7 +119,7 @@ START_TEST(references)
 	ck_assert_ptr_null(ipc_cancellation_ref(NULL));
 	ck_assert_ptr_null(ipc_cancellation_unref(NULL));
 
-	/* Of another connection, which it keeps open. */
+	/* A cancellation of another connection, which it keeps open. */
 	ck_assert_int_eq(ipc_open(&other, NULL), 0);
 	ck_assert_int_eq(ipc_cancellation_new(other, &options.cancellation), 0);
 	ipc_unref(other);
@@ -123,7 +127,7 @@ START_TEST(references)
 	ck_assert_int_eq(call_async(&options, NULL), -EINVAL);
 	ipc_cancellation_unref(options.cancellation);
 
-	/* An async call needs it no longer than it takes to start. */
+	/* An async call needs the cancellation only while it starts. */
 	ck_assert_int_eq(ipc_cancellation_new(ipc, &own), 0);
 	options.cancellation = ipc_cancellation_ref(own);
 	ck_assert_int_eq(call_async(&options, NULL), 0);
@@ -148,7 +152,7 @@ static void cancel_elsewhere(void)
 	fake.cancel_error = 0;
 }
 
-/* Between the first look and the driver's. */
+/* Between the library's check and the send. */
 START_TEST(canceled_while_it_is_sent)
 {
 	for (int async = 0; async < 2; async++) {
@@ -169,7 +173,7 @@ START_TEST(canceled_while_it_is_sent)
 		}
 		ck_assert_uint_eq(fake.n_cancels, 2);
 		ck_assert_uint_eq(fake.canceled, id);
-		/* Nothing is left of the call. */
+		/* The call has left no reference. */
 		ck_assert_int_eq(ipc_cancel(current), 0);
 		ck_assert_uint_eq(fake.n_cancels, 2);
 		ipc_cancellation_unref(current);
@@ -200,7 +204,7 @@ static void refuse(unsigned int n, int wait_error)
 	fake.wait_error = wait_error;
 }
 
-/* A program may end what a signal has interrupted. */
+/* If a signal interrupts a call, the program may end the call. */
 START_TEST(interrupted)
 {
 	struct ipc_raw_message oneway = { .code = 1 };
@@ -210,7 +214,7 @@ START_TEST(interrupted)
 	ck_assert_int_eq(ipc_raw_set_interrupt(NULL, ask, NULL), -EINVAL);
 	ck_assert_int_eq(ipc_raw_set_interrupt(ipc, ask, &asked), 0);
 
-	/* The call goes on twice, and is canceled with the third signal. */
+	/* The call continues twice, and is canceled with the third signal. */
 	asked = 0;
 	waits_on = 2;
 	push_signals(3);
@@ -232,7 +236,7 @@ START_TEST(interrupted)
 	ck_assert_int_eq(call_now(&options), -EOWNERDEAD);
 	ck_assert_uint_eq(fake.n_cancels, 3);
 
-	/* Without options the driver knows no number of the call. */
+	/* Without options, the call has no number for the driver. */
 	asked = 0;
 	fake.n_interruptible = 0;
 	push_signals(1);
@@ -249,7 +253,7 @@ START_TEST(interrupted)
 	options.timeout_usec = 0;
 	ck_assert_uint_eq(asked, 2);
 
-	/* None again: signals end nothing. */
+	/* Without the callback, signals do not end calls. */
 	ck_assert_int_eq(ipc_raw_set_interrupt(ipc, NULL, NULL), 0);
 	push_signals(1);
 	push_end(IPCBUS_EVENT_FAILED, 0, -ECANCELED);
@@ -266,11 +270,11 @@ START_TEST(oneways_wait_for_space)
 	struct ipc_raw_message oneway = { .code = 1 };
 
 	begin();
-	/* A signal does not end the wait. */
+	/* A signal does not end the wait for space. */
 	refuse(10, -EINTR);
 	ck_assert_int_eq(ipc_raw_oneway(peer, &oneway, &options), 0);
 	ck_assert_int_eq(fake.send_error | fake.wait_error, 0);
-	/* The driver does not wait. */
+	/* The driver itself does not wait. */
 	ck_assert_uint_eq(fake_last()->send.deadline, 0);
 	refuse(2, -ECONNRESET);
 	ck_assert_int_eq(ipc_raw_oneway(peer, &oneway, &options), -ECONNRESET);

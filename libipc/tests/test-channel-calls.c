@@ -125,7 +125,7 @@ START_TEST(long_call_is_waited_for)
 	ck_assert_uint_eq(get(WHERE), 1);
 	end();
 
-	/* The other thread takes the call that waits. */
+	/* The other thread takes the waiting call. */
 	begin(2);
 	for (int i = 0; i < 5; i++)
 		ck_assert_uint_eq(get(SLEEP), 1);
@@ -133,7 +133,7 @@ START_TEST(long_call_is_waited_for)
 }
 END_TEST
 
-/* Before and after the bus hears of the call. */
+/* Before and after the call moved to the bus. */
 START_TEST(deadline_ends_the_call_and_reaches_the_handler)
 {
 	static const uint64_t usec[] = { 2000, 20000 };
@@ -364,7 +364,7 @@ START_TEST(waiting_client_serves_the_handlers_calls)
 		before = now_usec();
 		ck_assert_uint_eq(get(codes[i]), 1002);
 		ck_assert_uint_lt(now_usec() - before, 800000);
-		/* From now on by the bus. */
+		/* From now on calls use the bus. */
 		ck_assert_uint_eq(get(codes[i]), 4);
 		ck_assert_uint_eq(get(WHERE), 0);
 		ipc_object_unref(object);
@@ -412,7 +412,7 @@ START_TEST(deadline_of_a_joined_call_ends_it)
 }
 END_TEST
 
-/* --- What the bus does --------------------------------------------------------------------- */
+/* --- Features of the bus ---------------------------------------------------------------------- */
 
 START_TEST(reply_with_objects_comes_by_the_bus)
 {
@@ -458,7 +458,7 @@ START_TEST(monitor_ends_channels)
 			 0);
 	for (int i = 0; i < 3; i++)
 		ck_assert_uint_eq(get(WHERE), 0);
-	/* And no other begins. */
+	/* And no new channel is opened. */
 	ck_assert_int_eq(ipc_get_manager(monitor, &other), 0);
 	for (unsigned int i = 0; i < 2 * CHANNEL_AFTER; i++)
 		ck_assert_uint_eq(get(WHERE), 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Clients that break the rules of direct channels.
+ * Clients that violate the rules of direct channels.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -24,7 +24,7 @@
 #include "core/channel-server.h"
 #include "core/proxy.h"
 
-/* An object that the channels of open_with() live as long as. */
+/* The channels of open_with() live as long as this object. */
 static struct ipc_object *life_new(void)
 {
 	struct ipc_object *life;
@@ -258,7 +258,7 @@ START_TEST(hostile_words_end_the_channel_and_no_other)
 		usleep(1000);
 	ck_assert_uint_eq(get(WHERE), 0);
 
-	/* Another client gets one. */
+	/* Another client gets a channel. */
 	connect_again();
 	for (unsigned int i = 0; i < CHANNEL_AFTER; i++)
 		get(WHERE);
@@ -333,8 +333,10 @@ static uint64_t cpu_usec(pid_t pid)
 	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
 }
 
-/* The server writes words of its own part when it goes to sleep. They must not look like calls:
- * it would never sleep. On CPU 0, whose number is that of no call. */
+/*
+ * The server writes words of its own part when it goes to sleep. They must not look like calls, or
+ * it would never sleep. On CPU 0, whose number is not the number of a call.
+ */
 START_TEST(servers_own_part_brings_no_calls)
 {
 	int own, servers, another = part_new();
@@ -505,7 +507,7 @@ START_TEST(failed_set_ups_leave_nothing)
 			before = resident_kb(server);
 		ck_assert_int_eq(open_with(fd, fd, life), -EPERM);
 	}
-#ifndef __SANITIZE_ADDRESS__	/* it keeps memory that was freed */
+#ifndef __SANITIZE_ADDRESS__	/* AddressSanitizer keeps freed memory */
 	ck_assert_int_lt(resident_kb(server), before + 500);
 #else
 	(void)before;
@@ -517,7 +519,7 @@ START_TEST(failed_set_ups_leave_nothing)
 }
 END_TEST
 
-START_TEST(replies_that_nobody_fetches_are_limited)
+START_TEST(unfetched_replies_are_limited)
 {
 	struct channel_call call = { .code = REPLY_LARGE };
 	struct channel_caller *caller;

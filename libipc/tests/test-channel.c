@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The memory of a direct channel: calls and replies, waiting, and a peer that writes whatever it
- * likes into its own part.
+ * The memory of a direct channel: calls and replies, waiting, and a peer that writes arbitrary
+ * bytes into its own part.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -128,7 +128,7 @@ START_TEST(slots_run_out_and_are_independent)
 	for (uint32_t i = 0; i < CHANNEL_SLOTS; i++)
 		taken[i] = take();
 	ck_assert_int_eq(take_nothing(), 0);
-	/* In another order. */
+	/* In reverse order. */
 	for (uint32_t i = CHANNEL_SLOTS; i--;) {
 		memcpy(data, &taken[i].code, sizeof(uint32_t));
 		answer(&taken[i], sizeof(uint32_t));
@@ -250,8 +250,8 @@ START_TEST(client_refuses_impossible_replies)
 }
 END_TEST
 
-/* All words at random, and the side under test beside them: it must neither crash nor hang. */
-START_TEST(random_words_harm_nobody_else)
+/* One thread writes random words while the side under test runs: it must not crash or hang. */
+START_TEST(random_words_do_not_affect_other_clients)
 {
 	struct channel_taken taken;
 	struct channel_end reply;
@@ -363,7 +363,7 @@ static void *make_calls(void *number)
 		ck_assert_int_eq(channel_take_reply(&caller, slot, buffer, &reply), 0);
 		ck_assert_uint_eq(reply.size, sizeof(value));
 		ck_assert_mem_eq(buffer, &value, sizeof(value));
-		/* Now and then the server has time to fall asleep. */
+		/* Sometimes the server has time to fall asleep. */
 		if (i % 97 == 0)
 			sched_yield();
 	}
@@ -399,6 +399,7 @@ int main(void)
 			 spinning_stops_when_it_does_not_pay, server_refuses_impossible_numbers,
 			 server_refuses_impossible_sizes,
 			 server_takes_one_call_of_a_slot_at_a_time,
-			 client_refuses_impossible_replies, random_words_harm_nobody_else,
+			 client_refuses_impossible_replies,
+			 random_words_do_not_affect_other_clients,
 			 no_wake_up_is_lost_between_threads);
 }

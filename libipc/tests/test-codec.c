@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Generated codecs: of any bytes a codec makes what the decoder makes of them, or nothing, and of
- * any message the bytes that the encoder makes, or none. Usual messages it does not leave to these.
- * tests/suite/languages/judge compares decoder and encoder with protobuf.
+ * Generated codecs, compared with the generic decoder and encoder: a codec gives the same result,
+ * or leaves the message to them. It must handle usual messages itself. tests/suite/languages/judge
+ * compares decoder and encoder with protobuf.
  *
- *   test-codec [ROUNDS [SEED]]   so many messages by chance of each kind; CK_FORK=no without a
- *                                limit of time
+ *   test-codec [ROUNDS [SEED]]   number of random messages of each kind; CK_FORK=no for no time
+ *                                limit
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -40,9 +40,9 @@ static void begin(void)
 	ck_assert_ptr_eq(pay->request_codec, pay->reply_codec);
 }
 
-/* --- Comparing ------------------------------------------------------------------------ */
+/* --- Comparison ----------------------------------------------------------------------- */
 
-/* ck_assert() writes down where it is, each time. */
+/* ck_assert() is too slow: it records its location each time. */
 #define must(what)                                  \
 	do {                                        \
 		if (!(what))                        \
@@ -81,7 +81,7 @@ static protobuf_c_boolean *flag_of(const ProtobufCFieldDescriptor *field, void *
 	return (protobuf_c_boolean *)((char *)message + field->quantifier_offset);
 }
 
-/* Both have the same fields, each of which is a single number, string or bytes. */
+/* Both have the same fields, each of which is a number, string or bytes. */
 static void same(const ProtobufCMessageDescriptor *descriptor, const ProtobufCMessage *a,
 		 const ProtobufCMessage *b)
 {
@@ -107,7 +107,7 @@ static void same(const ProtobufCMessageDescriptor *descriptor, const ProtobufCMe
 	must(b->n_unknown_fields == 0);
 }
 
-/* True if the codec unpacks it into a block of so many bytes. */
+/* Returns true if the codec unpacks it into a block of @space bytes. */
 static bool compare_unpacked(const struct way *way, const uint8_t *data, size_t size,
 			     size_t space)
 {
@@ -117,12 +117,12 @@ static bool compare_unpacked(const struct way *way, const uint8_t *data, size_t 
 
 	if (size > IPC_CODEC_MAX)
 		return false;
-	/* Of exactly that length, for tools that check bounds. */
+	/* Exactly that long, for tools that check bounds. */
 	copy = malloc(size ? size : 1);
 	block = malloc(space ? space : 1);
 	must(copy && block);
 	memcpy(copy, data, size);
-	/* Memory of the message before. */
+	/* The memory has contents of an earlier message. */
 	memset(block, 0xa5, space);
 	message_init(&model, NULL, 0, size);
 	r = message_unpack(&model, way->descriptor, /* borrow= */ false, copy, size);
@@ -137,7 +137,7 @@ static bool compare_unpacked(const struct way *way, const uint8_t *data, size_t 
 	return message.root;
 }
 
-/* True if the codec packs it. */
+/* Returns true if the codec packs it. */
 static bool compare_packed(const struct way *way, const ProtobufCMessage *message, uint8_t *data,
 			   size_t *ret_size)
 {
@@ -161,7 +161,7 @@ static bool compare_packed(const struct way *way, const ProtobufCMessage *messag
 	return end;
 }
 
-/* --- Messages by chance --------------------------------------------------------------- */
+/* --- Random messages ------------------------------------------------------------------ */
 
 static uint64_t number_by_chance(void)
 {
@@ -174,7 +174,7 @@ static uint64_t number_by_chance(void)
 		return 1;
 	case 2:
 		return UINT64_MAX;
-	/* The sign of a number of 32 and of 64 bits: of reals that is -0. */
+	/* The sign bit of 32-bit and 64-bit numbers. In floating point this is -0. */
 	case 3:
 		return rand() % 2 ? (uint64_t)1 << 31 : (uint64_t)1 << 63;
 	default:
@@ -184,7 +184,7 @@ static uint64_t number_by_chance(void)
 
 static char text[IPC_CODEC_MAX + 1];
 
-/* The end of the text, so long. */
+/* Returns the last @max or fewer characters of a text. */
 static char *text_by_chance(size_t max)
 {
 	size_t size = rand() % 4 ? (size_t)rand() % 8 : (size_t)rand() % max;
@@ -194,7 +194,7 @@ static char *text_by_chance(size_t max)
 	return text + sizeof(text) - 1 - size;
 }
 
-/* Some fields, at most so many bytes of each. */
+/* Sets some fields, with at most @max bytes each. */
 static void fill(ProtobufCMessage *message, const ProtobufCMessageDescriptor *descriptor,
 		 size_t max)
 {
@@ -218,7 +218,7 @@ static void fill(ProtobufCMessage *message, const ProtobufCMessageDescriptor *de
 			};
 			break;
 		case PROTOBUF_C_TYPE_BOOL:
-			/* Programs may have other true values than 1. */
+			/* Programs may use other true values than 1. */
 			*(protobuf_c_boolean *)member = rand() % 3;
 			break;
 		default:
@@ -244,7 +244,7 @@ static void damage(uint8_t *data, size_t *size)
 			data[at] = (uint8_t)rand();
 			break;
 		default:
-			/* Longer forms of numbers. */
+			/* Longer encodings of numbers. */
 			memmove(data + at + 1, data + at, *size - at);
 			data[at] |= 0x80;
 			++*size;
@@ -283,7 +283,7 @@ static void check_by_chance(const struct way *way)
 		damage(data, &size);
 		damaged += compare_unpacked(way, data, size, 8 * IPC_CODEC_MAX);
 	}
-	/* Some of the damage makes another message. */
+	/* Some damaged messages are valid, but different. */
 	must(damaged > rounds / 20);
 }
 
@@ -328,13 +328,14 @@ START_TEST(noise)
 }
 END_TEST
 
-/* --- The edges ------------------------------------------------------------------------ */
+/* --- Edge cases ----------------------------------------------------------------------- */
 
 START_TEST(codecs_leave_the_unusual_to_the_decoder)
 {
-	/* An unknown field, one twice, one before another, another wire type, an end that is
-	 * missing, a size beyond the end, text with a NUL, text beyond ASCII, a number of eleven
-	 * bytes. */
+	/*
+	 * An unknown field, a repeated field, another order, another wire type, a missing end, a
+	 * size beyond the end, text with a NUL, text beyond ASCII, an eleven-byte number.
+	 */
 	static const struct {
 		size_t size;
 		uint8_t data[14];
@@ -377,7 +378,7 @@ START_TEST(codecs_need_memory_for_all)
 }
 END_TEST
 
-/* Up to the last byte, also with numbers behind the bytes. */
+/* Space is used up to the last byte, also with numbers behind the bytes. */
 START_TEST(codecs_have_space_for_all)
 {
 	static uint8_t bytes[2 * IPC_CODEC_MAX];
@@ -424,10 +425,10 @@ static int unpack_pledge(const uint8_t *data, size_t size)
 	return r;
 }
 
-/* A later occurrence of a message may have what an earlier one lacks. */
+/* A later occurrence of a message may supply fields that an earlier one lacks. */
 START_TEST(required_fields_are_checked_in_merged_messages)
 {
-	/* Fields name and number of message inner, in one or in two. */
+	/* The fields name and number of message inner, in one part or two. */
 	static const uint8_t whole[] = { 0x1a, 5, 0x0a, 1, 'x', 0x10, 1, 0x0a, 0, 0x10, 1 };
 	static const uint8_t halves[] = {
 		0x0a, 0, 0x1a, 3, 0x0a, 1, 'x', 0x1a, 2, 0x10, 1, 0x10, 1,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A bus that ipcbusd runs, as a program sees it: calls, large and simultaneous messages, streams,
- * threads that end, forks, and the rules of ipcbus.h for ioctls that fail. No fake device here:
- * each case starts a daemon.
+ * A bus of ipcbusd, as a program uses it: calls, large and simultaneous messages, streams, threads
+ * that end, forks, and the rules of ipcbus.h for failing ioctls. There is no fake device here: each
+ * case starts a daemon.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -30,10 +30,10 @@
 
 #include <ipc/raw.h>
 
-#define TIMEOUT	  10000000		/* microseconds; nothing takes that long */
-#define SEND_AREA ((size_t)256 << 20) /* what the threads of a client share */
+#define TIMEOUT	  10000000		/* microseconds; every operation is faster */
+#define SEND_AREA ((size_t)256 << 20) /* shared by the threads of a client */
 
-/* Methods; the rest are streams. */
+/* Methods; the others are streams. */
 enum { ECHO = 1, ADD, RESUME, MEET, GET_FILES, TAKE_TIME, BOUNCE, REFUSE, CALL_BACK };
 
 static struct ipc_test_bus *bus;
@@ -55,14 +55,14 @@ static void on_message(struct ipc_stream *stream, void *userdata)
 		taken += ipc_raw_stream_receive(stream, 0, &message, NULL) == 1;
 }
 
-/* Goes on when the message has been taken, on another thread. */
+/* Continues when another thread has taken the message. */
 static int resume(void)
 {
 	int r;
 
 	while (!left)
 		usleep(1000);
-	/* As a rule the other thread sleeps then. */
+	/* Usually the other thread sleeps by then. */
 	usleep(50000);
 	r = ipc_stream_resume(kept);
 	while (r == 0 && !taken)
@@ -106,7 +106,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 
 /* --- Streams ------------------------------------------------------------------------- */
 
-/* What comes goes back. */
+/* Sends all messages back. */
 static int bounce(struct ipc_stream *stream)
 {
 	const struct ipc_raw_message *message;
@@ -130,7 +130,7 @@ static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata
 	(void)userdata;
 	if (code == BOUNCE)
 		return bounce(stream);
-	/* Its objects stay. */
+	/* Its objects are kept. */
 	kept = ipc_stream_ref(stream);
 	if (code == CALL_BACK)
 		return ipc_stream_set_ops(stream, &callbacks, NULL);
@@ -178,9 +178,9 @@ static void end(void)
 	ipc_test_bus_free(bus);
 }
 
-/* --- Who is no daemon ---------------------------------------------------------------- */
+/* --- Listeners that are not daemons ---------------------------------------------------- */
 
-/* What a listener sends to who connects, with a file, and what comes of that. */
+/* A message that a listener sends to a client, with a file, and the expected error. */
 static const struct lie {
 	size_t size;
 	struct ipcbusd_message message;
@@ -222,7 +222,7 @@ static void *lie_to_all(void *listener)
 	return NULL;
 }
 
-START_TEST(who_is_no_daemon)
+START_TEST(listener_that_is_not_a_daemon)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -243,7 +243,7 @@ END_TEST
 
 /* --- Calls --------------------------------------------------------------------------- */
 
-/* Whether the bytes come back. */
+/* Checks that the bytes are returned. */
 static void echo(const void *data, size_t size)
 {
 	const struct ipc_raw_message request = { .code = ECHO, .data = data, .size = size };
@@ -255,8 +255,10 @@ static void echo(const void *data, size_t size)
 	ipc_raw_free(reply);
 }
 
-/* A handler may wait only if another thread serves, so both must have begun: one of them waits
- * until the other has replied. */
+/*
+ * A handler may wait only if another thread serves, so both must have started: each call waits
+ * until the other was replied to.
+ */
 static void begin_with_two(void)
 {
 	const struct ipc_raw_message message = { .code = MEET };
@@ -281,7 +283,7 @@ START_TEST(calls_of_all_sizes)
 }
 END_TEST
 
-/* The first of two has a place, and the second not. */
+/* There is space for the first of two fds only. */
 START_TEST(files_without_a_place_are_closed)
 {
 	const struct ipc_raw_message request = { .code = GET_FILES, .flags = IPC_RAW_ACCEPT_FDS };
@@ -305,7 +307,7 @@ START_TEST(files_without_a_place_are_closed)
 }
 END_TEST
 
-/* --- What comes between ------------------------------------------------------------- */
+/* --- Interruptions ---------------------------------------------------------------------- */
 
 static void on_signal(int number)
 {
@@ -354,7 +356,7 @@ static void *kill_daemon(void *unused)
 	return unused;
 }
 
-/* Nobody serves the call. */
+/* The call is never served. */
 START_TEST(the_end_of_the_daemon_ends_calls)
 {
 	const struct ipc_raw_message request = { .code = ECHO };
@@ -369,7 +371,7 @@ START_TEST(the_end_of_the_daemon_ends_calls)
 }
 END_TEST
 
-START_TEST(parts_are_one_message)
+START_TEST(parts_form_a_single_message)
 {
 	const struct iovec parts[] = { { "par", 3 }, { "", 0 }, { "ts", 2 } };
 	const struct iovec empty[] = { { "", 0 }, { "", 0 } };
@@ -391,7 +393,7 @@ END_TEST
 
 static pthread_barrier_t barrier;
 
-/* Sends its bytes, which no other thread sends, once, and again while the daemon is stopped. */
+/* Sends its own bytes once, and again while the daemon is stopped. */
 static void *echo_twice(void *letter)
 {
 	uint8_t bytes[50000];
@@ -404,7 +406,7 @@ static void *echo_twice(void *letter)
 	return NULL;
 }
 
-/* The daemon is stopped, and reads both messages when both are there. */
+/* The daemon is stopped, and reads both messages after it continues. */
 START_TEST(messages_of_two_threads_do_not_mix)
 {
 	static char letters[] = "ab";
@@ -417,7 +419,7 @@ START_TEST(messages_of_two_threads_do_not_mix)
 	pthread_barrier_wait(&barrier);
 	ck_assert_int_eq(kill(ipc_test_bus_pid(bus), SIGSTOP), 0);
 	pthread_barrier_wait(&barrier);
-	/* Long enough, as a rule, for both to wait; a shorter time would only show less. */
+	/* Usually long enough for both to wait. A shorter time would only test less. */
 	usleep(200000);
 	ck_assert_int_eq(kill(ipc_test_bus_pid(bus), SIGCONT), 0);
 	for (int i = 0; i < 2; i++)
@@ -432,8 +434,10 @@ static struct daemon_link *link_of(struct ipc *ipc)
 	return ipc->device.link;
 }
 
-/* -EINVAL if there is space for a message as large as the send area, for its parts do not add
- * up, which is looked at next. */
+/*
+ * Returns -EINVAL if there is space for a message as large as the send area: its parts do not add
+ * up, which is checked next.
+ */
 static int fill_area(void)
 {
 	const struct ipcbus_iovec part = { .base = (uintptr_t) "x", .size = SEND_AREA + 1 };
@@ -473,7 +477,7 @@ START_TEST(a_thread_that_ends_gives_its_space_back)
 	pthread_barrier_wait(&barrier);
 	pthread_join(thread, NULL);
 	ck_assert_int_eq(fill_area(), -EINVAL);
-	/* The thread itself goes on. */
+	/* The thread itself continues. */
 	echo("x", 1);
 	end();
 }
@@ -494,7 +498,7 @@ START_TEST(an_exchange_that_fails_early_has_no_event)
 }
 END_TEST
 
-/* So many connections wait for a daemon that has stopped that the next one has to wait. */
+/* Opens connections to a stopped daemon until its backlog is full. */
 static int fill_backlog(const char *path, int *sockets, int n)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -536,7 +540,7 @@ START_TEST(signals_do_not_end_the_wait_for_a_busy_daemon)
 	pthread_t thread;
 	pid_t daemon;
 
-	/* For this thread alone. */
+	/* Only for this thread. */
 	sigemptyset(&alarm);
 	sigaddset(&alarm, SIGALRM);
 	pthread_sigmask(SIG_BLOCK, &alarm, NULL);
@@ -558,7 +562,7 @@ START_TEST(signals_do_not_end_the_wait_for_a_busy_daemon)
 }
 END_TEST
 
-/* A child has nothing of the connection in its memory, and may have other things there. */
+/* In a child, the connection's memory is unmapped and may be reused. */
 static int close_in_child(const void *region)
 {
 	char *own =
@@ -583,7 +587,7 @@ START_TEST(a_child_that_closes_leaves_its_own_memory)
 
 	begin();
 	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
-	/* The message would keep the connection open. */
+	/* Otherwise the message would keep the connection open. */
 	region = reply->data;
 	ipc_raw_free(reply);
 	pid = fork();
@@ -592,13 +596,13 @@ START_TEST(a_child_that_closes_leaves_its_own_memory)
 		_exit(close_in_child(region));
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
-	/* The parent's is as it was. */
+	/* The parent's connection is not affected. */
 	echo("x", 1);
 	end();
 }
 END_TEST
 
-/* The handler waits already when a message comes. */
+/* The handler is already waiting when a message arrives. */
 START_TEST(a_handler_waits_for_messages)
 {
 	const struct ipc_raw_message message = { .data = "there", .size = 5 };
@@ -620,7 +624,7 @@ START_TEST(a_handler_waits_for_messages)
 }
 END_TEST
 
-/* Another thread learns of the end. */
+/* Another thread notices the end. */
 START_TEST(a_sender_without_credit_learns_of_the_end)
 {
 	const struct ipc_raw_message message = { .data = "more", .size = 4 };
@@ -642,7 +646,7 @@ START_TEST(a_sender_without_credit_learns_of_the_end)
 }
 END_TEST
 
-/* A handler may wait for what a callback does. */
+/* A handler may wait for an effect of a callback. */
 START_TEST(callbacks_run_beside_handlers)
 {
 	const struct ipc_raw_message message = { .data = "there", .size = 5 };
@@ -661,11 +665,11 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("daemon", who_is_no_daemon, calls_of_all_sizes,
+	return RUN_TESTS("daemon", listener_that_is_not_a_daemon, calls_of_all_sizes,
 			 files_without_a_place_are_closed, signals_do_not_end_a_call,
 			 signals_do_not_end_the_wait_for_a_busy_daemon,
 			 the_end_of_the_daemon_ends_calls,
-			 parts_are_one_message,
+			 parts_form_a_single_message,
 			 messages_of_two_threads_do_not_mix,
 			 a_thread_that_ends_gives_its_space_back,
 			 an_exchange_that_fails_early_has_no_event,

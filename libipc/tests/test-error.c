@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Words for errors.
+ * Texts of errors.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -35,7 +35,7 @@ START_TEST(done_leaves_an_empty_error)
 }
 END_TEST
 
-/* This library touches what it knows, and a size stays that of the program. */
+/* The library writes only the members it knows; the program's size is kept. */
 START_TEST(an_error_of_a_newer_program)
 {
 	struct {
@@ -75,7 +75,7 @@ START_TEST(log_lines_are_printable)
 }
 END_TEST
 
-/* What ipc_print_error() prints; the caller frees. */
+/* Returns the output of ipc_print_error(); the caller frees it. */
 static char *printed(const char *what, int code, const struct ipc_error *error)
 {
 	char *text = NULL;
@@ -89,7 +89,7 @@ static char *printed(const char *what, int code, const struct ipc_error *error)
 	return text;
 }
 
-START_TEST(fail_says_what_is_known)
+START_TEST(fail_prints_the_known_details)
 {
 	struct ipc_error all = { .code = -EREMOTEIO, .name = "echo.Empty", .message = "nothing to say" };
 	struct ipc_error text = { .code = -ENOENT, .name = NULL, .message = "no file of that name" };
@@ -133,7 +133,7 @@ START_TEST(fail_says_what_is_known)
 }
 END_TEST
 
-/* What the service says reaches a terminal without what a terminal obeys. */
+/* A service's text is printed without control sequences for the terminal. */
 START_TEST(the_services_text_is_cleaned)
 {
 	static const struct {
@@ -141,18 +141,18 @@ START_TEST(the_services_text_is_cleaned)
 	} cases[] = {
 		{ "\x1b]2;title\a\n\x7f", "?]2;title???" },
 		{ "gr\xc3\xb6\xc3\x9f\xe2\x80\x9c\xf0\x9f\x92\x9b.", "gr\xc3\xb6\xc3\x9f\xe2\x80\x9c\xf0\x9f\x92\x9b." },
-		/* CSI as one byte, in UTF-8, and after a character that is cut off. */
+		/* CSI as one byte, in UTF-8, and after a truncated character. */
 		{ "\x9b" "31m", "?31m" },
 		{ "\xc2\x9b" "31m", "??31m" },
 		{ "\xff\x9b\xf8\x9b" "31m", "????31m" },
 		{ "\xe2\x9b\x1b\x9b", "????" },
-		/* Cut off, half of a pair, too long, above U+10FFFF. */
+		/* Truncated, half a surrogate pair, overlong, above U+10FFFF. */
 		{ "\xc3", "?" },
 		{ "\xf3\xa0\x81", "???" },
 		{ "\xed\xa0\x80", "???" },
 		{ "\xe0\x80\xaf\xf0\x8f\xbf\xbf\xc1\xbf", "?????????" },
 		{ "\xf4\x90\x80\x80", "????" },
-		/* Backwards from here; without width; a mark, a tag. */
+		/* Right-to-left override, zero-width characters, a byte order mark, a tag. */
 		{ "a\xe2\x80\xae" "b", "a???b" },
 		{ "\xe2\x80\x8b\xef\xbb\xbf", "??????" },
 		{ "\xd8\x9c\xf3\xa0\x81\x81", "??????" },
@@ -171,7 +171,7 @@ START_TEST(the_services_text_is_cleaned)
 }
 END_TEST
 
-/* The first and the last code of each length, and those next to what UTF-8 leaves out, stay. */
+/* The first and last code point of each length, and the neighbors of invalid ranges, are kept. */
 START_TEST(each_length_of_utf8_stays)
 {
 	static const char *const texts[] = {
@@ -185,8 +185,8 @@ START_TEST(each_length_of_utf8_stays)
 }
 END_TEST
 
-/* In a buffer of each size, behind whose end nothing is written. */
-START_TEST(what_does_not_fit_is_cut)
+/* In a buffer of each size, without writing beyond its end. */
+START_TEST(long_text_is_truncated)
 {
 	static const char text[] = "gr\xc3\xb6\xe2\x82\xac\x1b" "ab";
 	static const char *const cut[] = {
@@ -216,7 +216,7 @@ START_TEST(a_text_becomes_printable_where_it_is)
 }
 END_TEST
 
-/* Such as protobuf-c's constant empty string, which all absent fields of a message share. */
+/* For example protobuf-c's constant empty string, which all absent fields share. */
 START_TEST(printable_text_in_read_only_memory_stays)
 {
 	static const char *const texts[] = { "", "gr\xc3\xbc\xc3\x9f" };
@@ -229,8 +229,8 @@ START_TEST(printable_text_in_read_only_memory_stays)
 }
 END_TEST
 
-/* A service cannot fill a log with one error. */
-START_TEST(fail_prints_so_much)
+/* A service cannot fill a log with a single error. */
+START_TEST(fail_limits_its_output)
 {
 	char text[64 << 10], *line;
 	struct ipc_error error = { .code = -EREMOTEIO, .name = text, .message = text };
@@ -248,9 +248,9 @@ int main(void)
 {
 	return RUN_TESTS("error", every_number_has_words, log_lines_are_printable,
 			 done_leaves_an_empty_error,
-			 an_error_of_a_newer_program, fail_says_what_is_known,
+			 an_error_of_a_newer_program, fail_prints_the_known_details,
 			 the_services_text_is_cleaned, each_length_of_utf8_stays,
-			 what_does_not_fit_is_cut, a_text_becomes_printable_where_it_is,
+			 long_text_is_truncated, a_text_becomes_printable_where_it_is,
 			 printable_text_in_read_only_memory_stays,
-			 fail_prints_so_much);
+			 fail_limits_its_output);
 }

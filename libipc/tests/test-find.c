@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Finding names, on the fake device: what the service manager is asked, and what becomes of
- * its replies.
+ * Finding names, on the fake device: requests to the service manager, and the effects of its
+ * replies.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -39,7 +39,7 @@ static void push(uint32_t kind, int error, const ProtobufCMessage *message,
 		  came, came != NULL);
 }
 
-/* Get() and Wait() have the same reply. */
+/* Get() and Wait() have replies of the same form. */
 static void push_found(uint32_t handle)
 {
 	Ipc__Manager__GetReply reply = IPC__MANAGER__GET_REPLY__INIT;
@@ -61,7 +61,7 @@ static const struct fake_sent *check_sent(const char *method)
 	return sent;
 }
 
-/* Get() and Wait() have the same request. */
+/* Get() and Wait() have requests of the same form. */
 static void check_wanted(const char *method, const char *name, const char *interface)
 {
 	const struct fake_sent *sent = check_sent(method);
@@ -93,7 +93,7 @@ START_TEST(got)
 	ck_assert_int_eq(ipc_proxy_get(ipc, "some.name", test_interface.name, &found), 0);
 	check_wanted("Get", "some.name", "ipc.test.Test");
 	check_found(10);
-	/* The interface travels with the name. */
+	/* The request contains name and interface. */
 	push_found(11);
 	ck_assert_int_eq(ipc_proxy_get(ipc, "some.name", "ipc.test.Other", &found), 0);
 	check_wanted("Get", "some.name", "ipc.test.Other");
@@ -121,7 +121,7 @@ START_TEST(not_got)
 	ck_assert_int_eq(ipc_proxy_get(ipc, "some.name", NULL, &found), -EACCES);
 	push(IPCBUS_EVENT_FAILED, -EOWNERDEAD, NULL, NULL);
 	ck_assert_int_eq(ipc_proxy_get(ipc, "some.name", NULL, &found), -ENOTCONN);
-	/* The Provider of the name died. */
+	/* The name's provider died. */
 	push(IPCBUS_EVENT_ERROR, -EOWNERDEAD, NULL, NULL);
 	ck_assert_int_eq(ipc_proxy_get(ipc, "some.name", NULL, &found), -EOWNERDEAD);
 	ck_assert_ptr_null(found);
@@ -141,7 +141,7 @@ START_TEST(waited_for)
 	ck_assert_int_eq(ipc_proxy_wait(ipc, "some.name", NULL, 1000000, &found), 0);
 	ck_assert_uint_ne(fake_last()->send.deadline, 0);
 	check_found(10);
-	/* One manager ended meanwhile, another one exits: the next one gets the request. */
+	/* The first manager ended, the second exits: the third gets the request. */
 	push(IPCBUS_EVENT_FAILED, -EOWNERDEAD, NULL, NULL);
 	push(IPCBUS_EVENT_ERROR, -ENOTCONN, NULL, NULL);
 	push_found(11);
@@ -159,7 +159,7 @@ START_TEST(not_waited_for)
 	begin();
 	push(IPCBUS_EVENT_FAILED, -ETIMEDOUT, NULL, NULL);
 	ck_assert_int_eq(ipc_proxy_wait(ipc, "some.name", NULL, 1000, &found), -ETIMEDOUT);
-	/* Without waiting, for the name or for a manager. */
+	/* A timeout of 0 does not wait, for a name or for a manager. */
 	push_found(0);
 	ck_assert_int_eq(ipc_proxy_wait(ipc, "some.name", NULL, 0, &found), -ETIMEDOUT);
 	check_wanted("Get", "some.name", "");
@@ -219,7 +219,7 @@ START_TEST(checked)
 }
 END_TEST
 
-START_TEST(what_is_too_long)
+START_TEST(too_long_names)
 {
 	struct ipc_name_info info = { .size = sizeof(info) };
 	char text[300];
@@ -243,14 +243,14 @@ START_TEST(what_is_too_long)
 	push_checked("some.name", text);
 	ck_assert_int_eq(ipc_check_name(ipc, "some.name", &info), 0);
 	ck_assert_str_eq(info.interface, text);
-	/* Nothing at all. */
+	/* An empty reply. */
 	push(IPCBUS_EVENT_REPLY, 0, NULL, NULL);
 	ck_assert_int_eq(ipc_check_name(ipc, "some.name", &info), -EBADMSG);
 	end();
 }
 END_TEST
 
-/* A page of a list: the names in the text, each of one character. */
+/* A page of a list: each character of @names is a name. */
 static void push_page(const char *names, bool more)
 {
 	Ipc__Manager__ListReply reply = IPC__MANAGER__LIST_REPLY__INIT;
@@ -301,7 +301,7 @@ START_TEST(listed)
 	}
 	free(infos);
 
-	/* A page without names is the last, whatever it says. */
+	/* A page without names is the last, even if it announces more. */
 	push_page("ab", true);
 	push_page("", true);
 	ck_assert_int_eq(ipc_list_names(ipc, NULL, &infos), 2);
@@ -330,5 +330,5 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("find", got, not_got, waited_for, not_waited_for, checked,
-			 what_is_too_long, listed, not_listed);
+			 too_long_names, listed, not_listed);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Metadata in frames and shared memory on a fake device: what is sent, and how malformed frames are
- * refused.
+ * Metadata in frames and shared memory, on a fake device: what is sent, and that malformed frames
+ * are refused.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -48,7 +48,7 @@ static void begin(void)
 	ck_assert(fake.node.flags & IPCBUS_NODE_ACCEPT_FDS);
 }
 
-/* Sends it, and lets what was sent arrive here as a call. */
+/* Sends the message, which then arrives here as a call. */
 static int send_crate(const Ipc__Test__Crate *crate, const struct ipc_options *options)
 {
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, NULL, 0, NULL, 0);
@@ -126,9 +126,9 @@ START_TEST(metadata_travels)
 }
 END_TEST
 
-/* --- Strangers ---------------------------------------------------------------------- */
+/* --- Hostile senders ------------------------------------------------------------------ */
 
-/* What becomes of a payload: 0 it reached the handler, else the errno it was refused with. */
+/* Returns 0 if the payload reached the handler, or the errno with which it was refused. */
 static int take(const void *payload, size_t size, const struct ipcbus_object *objects,
 		unsigned int n_objects)
 {
@@ -174,15 +174,15 @@ START_TEST(frames_that_are_none)
 	ck_assert_int_eq(take(&p, 80, NULL, 0), -EBADMSG);
 	p.header = (struct frame_header){ .magic = FRAME_MAGIC, .metadata_size = 65 };
 	ck_assert_int_eq(take(&p, 80, NULL, 0), -EBADMSG);
-	/* Metadata without an end. */
+	/* Metadata without a terminator. */
 	p.header.metadata_size = 3;
 	memcpy(p.rest, "abc", 3);
 	ck_assert_int_eq(take(&p, 16 + 8, NULL, 0), -EBADMSG);
-	/* A name without a value is ignored, and the padding may be missing. */
+	/* A name without a value is ignored, and padding may be missing. */
 	memcpy(p.rest, "ab", 3);
 	ck_assert_int_eq(take(&p, 16 + 8, NULL, 0), 0);
 	ck_assert_int_eq(take(&p, 16 + 3, NULL, 0), 0);
-	/* Bytes behind the metadata. */
+	/* Bytes after the metadata. */
 	ck_assert_int_eq(take(&p, 16 + 9, NULL, 0), -EBADMSG);
 	end();
 }
@@ -233,7 +233,7 @@ START_TEST(memory_that_both_see)
 	ck_assert_str_eq(ipc_memory_data(ours), "back");
 	ck_assert_int_eq(ipc_memory_is_sealed(theirs), 0);
 
-	/* Not while somebody may write. */
+	/* Fails while another process may write. */
 	ck_assert_int_eq(ipc_memory_seal(ours), -EBUSY);
 	theirs = ipc_memory_unref(theirs);
 	ck_assert_int_eq(ipc_memory_seal(ours), 0);

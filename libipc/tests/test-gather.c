@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Large bytes that are sent from where they are: the same bytes arrive as of a message that was
- * packed whole, whatever the message is.
+ * Large bytes that are sent in place: for every message, the same bytes arrive as if it had been
+ * packed as a whole.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ static struct ipc_call *kept;
 static bool keep;
 static size_t reply_size;
 
-/* The reply's bytes are gone when it returns. */
+/* The reply's bytes are invalid after the handler returns. */
 static int store(struct ipc_call *call, const Ipc__Test__Bale *request, void *userdata)
 {
 	Ipc__Test__Bale reply = IPC__TEST__BALE__INIT;
@@ -113,7 +113,7 @@ START_TEST(bytes_of_a_small_part_of_the_message_are_copied)
 }
 END_TEST
 
-/* Gathers bytes of at least min bytes. */
+/* Packs a message, and gathers fields of at least @min bytes. */
 static int pack(struct packed *packed, struct thread *t, const ProtobufCMessage *message,
 		size_t min, struct ipcbus_send *send)
 {
@@ -121,7 +121,7 @@ static int pack(struct packed *packed, struct thread *t, const ProtobufCMessage 
 			    send);
 }
 
-/* As many as there are parts for, and one more. */
+/* As many fields as there are parts, and one more. */
 START_TEST(fields_without_a_part_are_copied)
 {
 	struct packed packed;
@@ -146,7 +146,7 @@ START_TEST(fields_without_a_part_are_copied)
 }
 END_TEST
 
-/* Once gathered from the smallest bytes on, once as the library does it. */
+/* Gathers once all bytes from the smallest size on, and once as the library does. */
 static unsigned int check_gathered(const Ipc__Test__Bale *bale, size_t min)
 {
 	struct packed packed;
@@ -190,7 +190,7 @@ START_TEST(messages_of_every_shape)
 		whole += !n;
 		ipc__test__bale__free_unpacked(bale, NULL);
 	}
-	/* Else this test shows nothing. */
+	/* Otherwise this test would be useless. */
 	ck_assert_uint_gt(gathered, 500);
 	ck_assert_uint_gt(whole, 100);
 	end();
@@ -234,7 +234,7 @@ START_TEST(large_replies_do_not_outlive_the_handler)
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		reply_size = sizes[i];
 		arrive();
-		/* What waits for the next exchange goes with it. */
+		/* Queued requests are sent with the next exchange. */
 		ck_assert_int_eq(ipc_process(ipc), 0);
 		check_reply(sizes[i]);
 		ck_assert_uint_eq(parts_sent(), sizes[i] >= GATHER_REPLY_MIN ? 2 : 0);
@@ -262,7 +262,7 @@ START_TEST(a_kept_call_is_replied_to_in_parts)
 }
 END_TEST
 
-/* The handler learns of it, and the caller gets the error that the handler returns. */
+/* The handler gets the error of the reply, and the caller the error from the handler. */
 START_TEST(large_reply_that_fails)
 {
 	begin();

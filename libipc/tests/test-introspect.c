@@ -91,7 +91,7 @@ START_TEST(pings_and_dumps)
 }
 END_TEST
 
-/* --- Of an object here ------------------------------------------------------------------ */
+/* --- Local objects ---------------------------------------------------------------------- */
 
 static const struct test_ops ops;
 static int dumped;

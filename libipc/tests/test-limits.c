@@ -34,7 +34,7 @@ static int log_line(struct ipc_call *call, const Ipc__Test__EchoRequest *request
 	return echo(call, request, userdata);
 }
 
-/* Replies with a new object, or with the shared one. */
+/* Replies with a new object, or with the shared object. */
 static int carry(struct ipc_call *call, const Ipc__Test__Cargo *request, void *userdata)
 {
 	ipc_auto(ipc_object_unref) struct ipc_object *made = ipc_object_ref(shared);
@@ -131,7 +131,7 @@ START_TEST(calls_at_a_time)
 	ck_assert_int_eq(call(101, "Echo", 1), -EDQUOT);
 	ck_assert_int_eq(call(0, "Log", 1), -EDQUOT);
 	ck_assert_int_eq(call(102, "Echo", 2), 0);
-	/* A reply does not end what the handler keeps. */
+	/* A reply does not release a call that the handler keeps. */
 	ck_assert_int_eq(ipc_call_fail(kept[0], EIO, NULL, NULL), 0);
 	ck_assert_int_eq(call(103, "Echo", 1), -EDQUOT);
 	ipc_call_unref(kept[0]);
@@ -156,7 +156,7 @@ static int opens(uid_t uid)
 	return n_streams > before ? 0 : -(int)fake_last()->send.code;
 }
 
-/* The client has nothing of the stream that was opened last any more. */
+/* The client has released the last opened stream. */
 static void releases(const uint64_t cookies[2])
 {
 	for (int i = 0; i < 2; i++)
@@ -176,7 +176,7 @@ START_TEST(streams_at_a_time)
 		cookies[i] = opened_cookie(ipc, i);
 	ck_assert_int_eq(opens(1), -EDQUOT);
 	ck_assert_int_eq(opens(2), 0);
-	/* Closed here, and the client still has it. */
+	/* Closed here, but the client still holds it. */
 	ipc_stream_unref(streams[1]);
 	ck_assert_int_eq(opens(1), -EDQUOT);
 	releases(cookies);
@@ -191,7 +191,7 @@ END_TEST
 
 /* --- Without a setting ------------------------------------------------------------------------ */
 
-/* What documentation says, and what the counts are held against. */
+/* The documented values, with which the counters are compared. */
 START_TEST(defaults)
 {
 	struct peer *peer;
@@ -291,7 +291,7 @@ END_TEST
 
 /* --- Objects ---------------------------------------------------------------------------- */
 
-/* What the user's call for an object ends with. */
+/* Returns the result of the user's call for an object. */
 static int give(uid_t uid)
 {
 	arrive(IPCBUS_EVENT_CALL, "Carry", uid, NULL, 0);
@@ -301,7 +301,7 @@ static int give(uid_t uid)
 	return -(int)fake_last()->send.code;
 }
 
-/* Nobody has that object any more. */
+/* The object's last reference is dropped. */
 static void drop(uint64_t cookie)
 {
 	process((struct ipcbus_event){ .kind = IPCBUS_EVENT_IDLE, .cookie = cookie }, NULL, 0);
@@ -327,7 +327,7 @@ START_TEST(objects_given_away)
 	ck_assert_int_eq(give(1), -ENOSPC);
 	ck_assert_int_eq(give(1), 0);
 	ck_assert_int_eq(give(1), -EDQUOT);
-	/* Users still have some. */
+	/* The connection ends while users still hold objects. */
 	end();
 }
 END_TEST
@@ -338,7 +338,7 @@ START_TEST(an_object_of_many)
 
 	begin(&limits);
 	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &shared), 0);
-	/* Once, and for the first. */
+	/* Counted once, for the first user. */
 	ck_assert_int_eq(give(1), 0);
 	ck_assert_int_eq(give(1), 0);
 	ck_assert_int_eq(give(2), 0);

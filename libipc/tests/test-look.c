@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipc_raw_call_look() on a fake device: what the function sees, what is released, and what becomes
- * of failures.
+ * ipc_raw_call_look() on a fake device: the bytes that the function sees, the release of the reply,
+ * and failures.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@ static struct ipc *ipc;
 static struct ipc_proxy *proxy;
 static struct ipc_error error;
 static unsigned int looked;
-static int result;	/* of look() */
+static int result;	/* the result of look() */
 
 static void begin(void)
 {
@@ -69,7 +69,7 @@ START_TEST(a_reply_is_looked_at)
 
 	begin();
 	push(IPCBUS_EVENT_REPLY, 50, "world", &came);
-	/* What is positive is no failure. */
+	/* A positive result is not a failure. */
 	result = 7;
 	ck_assert_int_eq(call_and_look("world"), 0);
 	ck_assert_uint_eq(looked, 1);
@@ -79,10 +79,10 @@ START_TEST(a_reply_is_looked_at)
 	ck_assert_uint_eq(fake_last()->send.code, 9);
 	ck_assert_uint_eq(fake_last()->send.data_size, 5);
 	ck_assert_mem_eq(fake_last()->data, "hello", 5);
-	/* Nobody has what came with it. */
+	/* The file in the reply is closed. */
 	ck_assert_int_eq(close((int)came.value), -1);
 
-	/* Its buffer goes with the next exchange. */
+	/* Its buffer is released with the next exchange. */
 	ck_assert_uint_eq(fake.n_released, 0);
 	push(IPCBUS_EVENT_REPLY, 51, "", NULL);
 	ck_assert_int_eq(call_and_look(""), 0);
@@ -102,7 +102,7 @@ START_TEST(failures)
 	ck_assert_int_eq(error.origin, IPC_ORIGIN_HERE);
 	ipc_error_done(&error);
 
-	/* Nothing is looked at. */
+	/* The function is not called. */
 	push(IPCBUS_EVENT_FAILED, 51, "", NULL);
 	ck_assert_int_eq(call_and_look(""), -EIO);
 	ck_assert_int_eq(error.code, -EIO);
@@ -121,7 +121,7 @@ START_TEST(failures)
 }
 END_TEST
 
-/* The reply stays where it is while the function calls. */
+/* The reply stays valid while the function makes a call. */
 static int call_again(const void *data, size_t size, void *userdata)
 {
 	push(IPCBUS_EVENT_REPLY, 51, "inner", NULL);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The map against a plain array, with keys that collide and keys that do not.
+ * The map compared with a plain array, with and without colliding keys.
  */
 #include <stdbool.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@ START_TEST(empty)
 	ck_assert_ptr_null(map_remove(&map, 0));
 	ck_assert_ptr_null(map_first(&map, &key));
 	map_done(&map);
-	/* There is nothing left in it. */
+	/* The map must be empty. */
 	map_done(&map);
 }
 END_TEST
@@ -42,7 +42,7 @@ START_TEST(key_zero_is_a_key)
 }
 END_TEST
 
-/* Adds and removes at random and compares every key after every step. */
+/* Adds and removes keys at random, and compares every key after every step. */
 static void compare_with_array(uint64_t spread)
 {
 	struct map map = { 0 };
@@ -81,7 +81,7 @@ START_TEST(distant_keys)
 }
 END_TEST
 
-/* All keys share their low 32 bits after hashing: one long run of collisions. */
+/* The low 32 bits of all hashes are equal: one long run of collisions. */
 START_TEST(colliding_keys)
 {
 	compare_with_array(UINT64_C(1) << 55);

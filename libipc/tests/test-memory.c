@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Memory that both sides share: what ipc_memory_take() and ipc_memory_map() refuse. What the
- * first accepts is in test-frame.
+ * Shared memory: inputs that ipc_memory_take() and ipc_memory_map() refuse. Valid memory is tested
+ * in test-frame.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -37,14 +37,14 @@ START_TEST(memory_that_is_none)
 	ck_assert_int_eq(ipc_memory_take(&fd, 0, NULL), -EINVAL);
 	ck_assert_int_eq(ipc_memory_take(&fd, 0, &memory), -ENOENT);
 	ck_assert_int_eq(ipc_memory_take(&fd, 2, &memory), -EINVAL);
-	/* Its size could change, or it has none. */
+	/* The size is not sealed, or is 0. */
 	fd = file_of(4096, 0);
 	ck_assert_int_eq(ipc_memory_take(&fd, 0, &memory), -EBADMSG);
 	close(fd);
 	fd = file_of(0, F_SEAL_SHRINK | F_SEAL_GROW);
 	ck_assert_int_eq(ipc_memory_take(&fd, 0, &memory), -EBADMSG);
 	close(fd);
-	/* 0 is the number of a file, too. */
+	/* 0 is a valid fd. */
 	writable = file_of(4096, F_SEAL_SHRINK | F_SEAL_GROW);
 	fd = dup2(writable, STDIN_FILENO);
 	ck_assert_int_eq(fd, 0);
@@ -52,7 +52,7 @@ START_TEST(memory_that_is_none)
 	ck_assert_int_eq(ipc_memory_take(&fd, 0, &memory), 0);
 	ipc_memory_unref(memory);
 	ck_assert_int_eq(open("/dev/null", O_RDONLY), 0);
-	/* Whoever sent it may not write either. It is taken, and closed. */
+	/* The sender still has a writable fd. The file is refused, and closed. */
 	writable = file_of(4096, F_SEAL_SHRINK | F_SEAL_GROW);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", writable);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -76,12 +76,12 @@ START_TEST(files_are_mapped)
 	ck_assert_int_eq(ipc_memory_map(fd, IPC_MEMORY_WRITE, &memory), 0);
 	((char *)ipc_memory_data(memory))[4095] = 7;
 	ck_assert_int_eq(((char *)ipc_memory_data(own))[4095], 7);
-	/* It is the memory's own. */
+	/* The memory owns the fd. */
 	ck_assert_int_eq(ipc_memory_get_fd(memory), fd);
 	ipc_memory_unref(memory);
 	ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
 
-	/* Taken over when it fails, too. */
+	/* Takes ownership even if it fails. */
 	fd = dup(ipc_memory_get_fd(own));
 	ck_assert_int_eq(ipc_memory_map(fd, ~0U, &memory), -EINVAL);
 	ck_assert_int_eq(fcntl(fd, F_GETFD), -1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Decoding what a stranger sent: whatever it is, it ends in a message or in an error, within the
- * limits on memory and depth, and with protobuf's meaning.
+ * Decoding of arbitrary bytes: the result is a message or an error, within the limits of memory and
+ * depth, and equal to protobuf's.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 
 static uint64_t block[256];
 
-/* Unpacks and frees; what comes out is in arena.error and the result. */
+/* Unpacks and frees. The outcome is in arena.error and the result. */
 static int unpack(const ProtobufCMessageDescriptor *descriptor, const uint8_t *data, size_t size)
 {
 	struct message message;
@@ -51,7 +51,7 @@ START_TEST(a_message_lies_at_the_start_of_its_block)
 }
 END_TEST
 
-START_TEST(nothing_is_an_empty_message)
+START_TEST(zero_bytes_are_an_empty_message)
 {
 	ck_assert_int_eq(unpack(&ipc__none__descriptor, NULL, 0), 0);
 	ck_assert_int_eq(unpack(&ipc__test__cargo__descriptor, NULL, 0), 0);
@@ -81,7 +81,7 @@ START_TEST(every_truncation_is_an_error_or_a_shorter_message)
 	size = ipc__test__cargo__pack(&cargo, data);
 	ck_assert_int_eq(unpack(&ipc__test__cargo__descriptor, data, size), 0);
 	for (size_t n = 0; n < size; n++) {
-		/* Of exactly that length, for tools that check bounds. */
+		/* Exactly that long, for tools that check bounds. */
 		uint8_t *copy = malloc(n ? n : 1);
 		int r;
 
@@ -115,7 +115,7 @@ START_TEST(noise)
 }
 END_TEST
 
-/* The bytes of a Tree whose left children lie depth deep; the caller frees. */
+/* Returns the bytes of a Tree with @depth nested left children; the caller frees them. */
 static uint8_t *deep_tree(unsigned int depth, size_t *ret_size)
 {
 	size_t space = (size_t)depth * 6 + 1;
@@ -161,7 +161,7 @@ START_TEST(depth_has_a_limit)
 }
 END_TEST
 
-/* Text that looks like a deep message is text. */
+/* Text with the bytes of a deep message is still text. */
 START_TEST(only_messages_are_deep)
 {
 	size_t size;
@@ -185,17 +185,17 @@ START_TEST(malformed_bytes_are_refused)
 		uint8_t data[12];
 		size_t size;
 	} bad[] = {
-		{ { 0x80 }, 1 },					/* tag without end */
-		{ { 0x08, 0x80 }, 2 },					/* number without end */
+		{ { 0x80 }, 1 },					/* truncated tag */
+		{ { 0x08, 0x80 }, 2 },					/* truncated number */
 		{ { 0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }, 11 },
-		{ { 0x09, 1, 2, 3 }, 4 },				/* 64 bits of 24 */
-		{ { 0x0d, 1 }, 2 },					/* 32 bits of 8 */
+		{ { 0x09, 1, 2, 3 }, 4 },				/* 64 bits in 3 bytes */
+		{ { 0x0d, 1 }, 2 },					/* 32 bits in 1 byte */
 		{ { 0x12, 5, 0 }, 3 },					/* longer than the rest */
 		{ { 0x12, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1 }, 11 },
-		{ { 0x0b }, 1 },					/* group without end */
+		{ { 0x0b }, 1 },					/* unterminated group */
 		{ { 0x0c }, 1 },					/* end without group */
 		{ { 0x0b, 0x14 }, 2 },					/* end of another group */
-		{ { 0x0e }, 1 },					/* no such wire type */
+		{ { 0x0e }, 1 },					/* invalid wire type */
 		{ { 0x80, 0x00, 1 }, 3 },				/* field number 0 */
 	};
 
@@ -215,7 +215,7 @@ static Ipc__Test__Sack *unpack_sack(struct message *message, const uint8_t *data
 
 START_TEST(a_group_and_a_wrong_wire_type_are_unknown_fields)
 {
-	/* Group 3 with a number in it; field 1, a bool, as bytes. */
+	/* Group 3 with a number in it; field 1, a bool, encoded as bytes. */
 	static const uint8_t data[] = { 0x1b, 0x08, 1, 0x1c, 0x0a, 1, 0 };
 	struct message message;
 	Ipc__Test__Sack *sack = unpack_sack(&message, data, sizeof(data));
@@ -262,9 +262,9 @@ START_TEST(text_is_utf8_without_nul)
 		{ "\0", 1, false },
 		{ "allowed\0../../etc", 17, false },
 		{ "\xc3\xa4 and \0", 8, false },
-		{ "\x80", 1, false },			/* a continuation */
+		{ "\x80", 1, false },			/* a continuation byte */
 		{ "\xc3(", 2, false },
-		{ "12345678\xc3", 9, false },		/* it ends */
+		{ "12345678\xc3", 9, false },		/* truncated */
 		{ "\xc0\x80", 2, false },		/* longer than needed */
 		{ "\xe0\x9f\xbf", 3, false },
 		{ "\xf0\x8f\xbf\xbf", 4, false },
@@ -310,7 +310,7 @@ START_TEST(a_message_that_comes_twice_is_merged)
 }
 END_TEST
 
-/* The same field again and again is merged without more memory than its parts need. */
+/* Many occurrences of a field are merged without more memory than their parts need. */
 START_TEST(merging_takes_linear_memory)
 {
 	enum { TIMES = 2000, EACH = 20 };
@@ -330,7 +330,7 @@ START_TEST(merging_takes_linear_memory)
 }
 END_TEST
 
-/* What is merely large is no reason to refuse it. */
+/* A message is not refused for its size alone. */
 START_TEST(many_small_fields_fit)
 {
 	enum { COUNT = 100000 };
@@ -348,7 +348,7 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("message", a_message_lies_at_the_start_of_its_block,
-			 nothing_is_an_empty_message,
+			 zero_bytes_are_an_empty_message,
 			 every_truncation_is_an_error_or_a_shorter_message, noise,
 			 depth_has_a_limit, only_messages_are_deep,
 			 malformed_bytes_are_refused,

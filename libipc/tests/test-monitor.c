@@ -111,7 +111,7 @@ START_TEST(records_are_delivered)
 			 0);
 	record_arrives(ipc);
 	ck_assert_uint_eq(seen, 1);
-	/* Some are still under way. */
+	/* Some records are still queued. */
 	ipc_slot_end(slot);
 	record_arrives(ipc);
 	ck_assert_uint_eq(seen, 1);
@@ -127,8 +127,8 @@ START_TEST(records_are_delivered)
 }
 END_TEST
 
-/* Such as one that comes of a monitor before. */
-START_TEST(a_refused_monitor_gets_nothing)
+/* For example a record for an earlier monitor. */
+START_TEST(refused_monitor_gets_no_records)
 {
 	struct ipc_slot *slot = NULL;
 	struct ipc *ipc;

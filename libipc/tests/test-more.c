@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Oneways that come together (core/more.c), on a fake device: they are served as if each had come
- * by itself, whatever their handlers do in between.
+ * Oneways that arrive together (core/more.c), on a fake device: they are handled as if each had
+ * arrived alone, whatever their handlers do in between.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@ static char served[64];			/* the first byte of each message */
 static unsigned int n_served;
 static void (*on_serve)(struct ipc_call *call, char name);
 static struct ipc_call *kept;
-static unsigned int exchanges_then;	/* up to the newest message */
+static unsigned int exchanges_then;	/* number of exchanges up to the newest message */
 
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
@@ -49,7 +49,7 @@ static void make(struct ipc_object **ret_object, uint64_t *ret_cookie)
 	*ret_cookie = fake.cookie;
 }
 
-/* What is there was served, and the thread would sleep. */
+/* All queued events were served: ends the loop instead of sleeping. */
 static void stop(void)
 {
 	ipc_stop(ipc);
@@ -83,7 +83,7 @@ static void run(void)
 	ck_assert_int_eq(ipc_run(ipc), 0);
 }
 
-/* The thread has heard of oneways, so its next exchange asks for more. */
+/* The thread has received oneways, so its next exchange requests several. */
 static void begin(void)
 {
 	fake_reset();
@@ -105,7 +105,7 @@ static void end(void)
 	ipc_unref(ipc);
 }
 
-START_TEST(they_are_one_exchange)
+START_TEST(they_use_a_single_exchange)
 {
 	unsigned int before, released;
 
@@ -116,7 +116,7 @@ START_TEST(they_are_one_exchange)
 	run();
 	ck_assert_str_eq(served, "abcde");
 	ck_assert_uint_eq(exchanges_then, before + 1);
-	/* In their order, by the exchange that follows. */
+	/* In their order, by the next exchange. */
 	ck_assert_uint_eq(fake.n_released, released + 5);
 	for (unsigned int i = 1; i < 5; i++)
 		ck_assert_uint_eq(fake.released[released + i], fake.released[released] + i);
@@ -134,7 +134,10 @@ START_TEST(there_may_be_more_of_them)
 }
 END_TEST
 
-/* A thread asks while it pays. A call never pays, and one that waits does not ask again soon. */
+/*
+ * A thread requests several while that is useful. A call is never useful, and after a call the
+ * thread does not request several for some time.
+ */
 START_TEST(the_thread_asks_while_it_pays)
 {
 	unsigned int before;
@@ -152,7 +155,7 @@ START_TEST(the_thread_asks_while_it_pays)
 	ck_assert_uint_eq(n_served, 10);
 	ck_assert_uint_eq(fake.n_more, before);
 
-	/* Oneways that come one by one, to two objects. */
+	/* Oneways that arrive one at a time, for two objects. */
 	for (int i = 0; i < 200; i++) {
 		push(i % 2 ? cookie : other_cookie, "f");
 		if (i % 50 == 49) {
@@ -167,7 +170,7 @@ START_TEST(the_thread_asks_while_it_pays)
 }
 END_TEST
 
-/* --- Calls that are kept ---------------------------------------------------------- */
+/* --- Kept calls ----------------------------------------------------------------------- */
 
 static void keep_b(struct ipc_call *call, char name)
 {
@@ -175,7 +178,7 @@ static void keep_b(struct ipc_call *call, char name)
 		kept = ipc_call_ref(call);
 }
 
-START_TEST(a_kept_one_holds_up_the_rest)
+START_TEST(kept_oneway_delays_the_rest)
 {
 	begin();
 	on_serve = keep_b;
@@ -203,7 +206,7 @@ START_TEST(each_may_be_kept)
 	ck_assert_str_eq(served, "ab");
 	for (unsigned int i = 3; i <= 4; i++) {
 		ipc_call_unref(kept);
-		/* A program with a loop of its own serves the rest as well. */
+		/* A program with its own loop serves the rest as well. */
 		ck_assert_int_eq(ipc_process(ipc), 0);
 		ck_assert_uint_eq(n_served, i);
 	}
@@ -220,7 +223,7 @@ static void keep_shortly(struct ipc_call *call, char name)
 	ipc_call_unref(ipc_call_ref(call));
 }
 
-START_TEST(one_that_is_not_kept_any_more)
+START_TEST(oneway_that_is_no_longer_kept)
 {
 	begin();
 	on_serve = keep_shortly;
@@ -231,7 +234,7 @@ START_TEST(one_that_is_not_kept_any_more)
 }
 END_TEST
 
-/* Nothing is left behind: each of these files would be. */
+/* Detects a message that was not released: its file would stay open. */
 static void push_file(char name)
 {
 	struct ipcbus_object file = { .type = IPCBUS_OBJECT_FD };
@@ -252,7 +255,7 @@ START_TEST(the_connection_closes_before_they_are_served)
 	push_file('d');
 	run();
 	ck_assert_str_eq(served, "b");
-	/* The last reference of the connection is the call's. */
+	/* The call holds the last reference to the connection. */
 	ipc_object_unref(object);
 	ipc_object_unref(other);
 	ipc_unref(ipc);
@@ -276,7 +279,7 @@ START_TEST(the_object_ends_before_they_are_served)
 }
 END_TEST
 
-/* --- What handlers do ------------------------------------------------------------- */
+/* --- Actions of handlers ----------------------------------------------------------------- */
 
 static void end_object(struct ipc_call *call, char name)
 {
@@ -319,7 +322,7 @@ START_TEST(a_stop_leaves_the_rest)
 }
 END_TEST
 
-/* A stop that no ipc_run() has seen does not keep others from serving. */
+/* A stop that no ipc_run() has noticed yet does not prevent other serving. */
 START_TEST(the_rest_is_served_after_a_stop)
 {
 	begin();
@@ -334,7 +337,7 @@ START_TEST(the_rest_is_served_after_a_stop)
 }
 END_TEST
 
-/* Longer than a tick of the coarse clock. */
+/* Takes longer than a tick of the coarse clock. */
 static void take_long(struct ipc_call *call, char name)
 {
 	const struct timespec time = { .tv_nsec = 15000000 };
@@ -344,7 +347,7 @@ static void take_long(struct ipc_call *call, char name)
 		nanosleep(&time, NULL);
 }
 
-START_TEST(others_have_a_turn_after_a_tick)
+START_TEST(other_work_is_served_after_a_tick)
 {
 	begin();
 	on_serve = take_long;
@@ -365,7 +368,7 @@ static void serve_more_in_b(struct ipc_call *call, char name)
 		kept = ipc_call_ref(call);
 }
 
-/* What is kept there has nothing to do with the rest. */
+/* Calls kept in the nested loop are independent of the rest. */
 START_TEST(a_handler_serves_in_between)
 {
 	begin();
@@ -429,7 +432,7 @@ static void fork_in_b(struct ipc_call *call, char name)
 	ck_assert_int_eq(status, 0);
 }
 
-/* The rest is the parent's. */
+/* The rest belongs to the parent. */
 START_TEST(a_handler_forks)
 {
 	pid_t parent = getpid();
@@ -456,7 +459,7 @@ static void fork_and_keep_b(struct ipc_call *call, char name)
 		kept = ipc_call_ref(call);
 }
 
-START_TEST(a_child_releases_a_kept_one)
+START_TEST(child_releases_a_kept_oneway)
 {
 	int status;
 	pid_t pid;
@@ -496,8 +499,10 @@ static void *run_elsewhere(void *unused)
 	return unused;
 }
 
-/* A thread that ends in a handler is in ipc_run() for ever, and so is its call. The others serve
- * what it has left. */
+/*
+ * If a thread ends in a handler, it stays in ipc_run() forever, and so does its call. Other threads
+ * serve the rest.
+ */
 START_TEST(a_thread_ends_in_a_handler)
 {
 	pthread_t id;
@@ -525,8 +530,8 @@ static void note_released(struct ipc_call *call, char name)
 	released_then[name - 'a'] = fake.n_released;
 }
 
-/* The sender's quota is not held back for small ones that follow. */
-START_TEST(large_ones_are_released_in_between)
+/* The sender's quota must not be held by a large oneway while small ones are served. */
+START_TEST(large_oneways_are_released_early)
 {
 	unsigned int released;
 
@@ -547,14 +552,14 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("more", they_are_one_exchange, there_may_be_more_of_them,
-			 the_thread_asks_while_it_pays, a_kept_one_holds_up_the_rest,
-			 each_may_be_kept, one_that_is_not_kept_any_more,
+	return RUN_TESTS("more", they_use_a_single_exchange, there_may_be_more_of_them,
+			 the_thread_asks_while_it_pays, kept_oneway_delays_the_rest,
+			 each_may_be_kept, oneway_that_is_no_longer_kept,
 			 the_connection_closes_before_they_are_served,
 			 the_object_ends_before_they_are_served, the_object_ends_in_a_handler,
 			 a_stop_leaves_the_rest, the_rest_is_served_after_a_stop,
-			 others_have_a_turn_after_a_tick, a_handler_serves_in_between,
+			 other_work_is_served_after_a_tick, a_handler_serves_in_between,
 			 a_handler_that_runs_the_loop_does_not_ask, a_handler_forks,
-			 a_child_releases_a_kept_one, a_thread_ends_in_a_handler,
-			 large_ones_are_released_in_between);
+			 child_releases_a_kept_oneway, a_thread_ends_in_a_handler,
+			 large_oneways_are_released_early);
 }

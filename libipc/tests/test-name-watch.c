@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Watches of names, on the fake device: which changes the program is notified of, whatever
- * the service manager sends.
+ * Watches of names, on the fake device: the changes that the program is notified of, for any
+ * messages from the service manager.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -75,7 +75,7 @@ static void end(void)
 	ipc_unref(ipc);
 }
 
-/* What the manager was asked last. */
+/* Checks the last request to the manager. */
 static void check_request(const char *method, const char *name, bool prefix, uint64_t cookie)
 {
 	const struct fake_sent *sent = fake_last();
@@ -143,7 +143,7 @@ START_TEST(each_change_once)
 	notify(SETTLED, NULL, 0, 0, 1);
 	notify(SETTLED, NULL, 0, 0, 1);
 	check_story(". ");
-	/* Another object, another process, an object that may not be called. */
+	/* Another object, another process, and an object that may not be called. */
 	notify(PRESENT, "some.a", 7, 60, 1);
 	notify(PRESENT, "some.a", 7, 61, 1);
 	notify(PRESENT, "some.a", 0, 61, 1);
@@ -161,7 +161,7 @@ START_TEST(each_change_once)
 }
 END_TEST
 
-/* More than the first table has space for. */
+/* More names than the first table has space for. */
 #define NAMES	17
 
 START_TEST(many_names)
@@ -169,7 +169,7 @@ START_TEST(many_names)
 	char name[16];
 
 	begin();
-	/* Every number comes, in no order. */
+	/* All names arrive, in a scattered order. */
 	for (unsigned int i = 0; i < NAMES; i++) {
 		snprintf(name, sizeof(name), "some.%02u", i * 5 % NAMES);
 		notify(PRESENT, name, 0, i, 1);
@@ -186,7 +186,7 @@ START_TEST(many_names)
 		ck_assert_str_eq(strchr(story, '-') + 1 + strlen(name), " ");
 		*story = '\0';
 	}
-	/* The rest, in the order in which they were reported. */
+	/* The other names, in the order in which they were reported. */
 	notify(REPLAY, NULL, 0, 0, 1);
 	notify(SETTLED, NULL, 0, 0, 1);
 	for (unsigned int i = 0, at = 0; i < NAMES; i++) {
@@ -200,7 +200,7 @@ START_TEST(many_names)
 }
 END_TEST
 
-START_TEST(what_a_new_manager_does_not_report_is_gone)
+START_TEST(name_missing_at_a_new_manager_is_gone)
 {
 	begin();
 	notify(PRESENT, "some.a", 5, 50, 1);
@@ -215,7 +215,7 @@ START_TEST(what_a_new_manager_does_not_report_is_gone)
 	check_request("Watch", "some.", true, 2);
 	notify(PRESENT, "some.b", 6, 60, 2);
 	check_story("");
-	/* The old one's last words. */
+	/* The last messages of the old manager. */
 	notify(GONE, "some.b", 0, 0, 1);
 	notify(PRESENT, "some.d", 8, 80, 1);
 	notify(SETTLED, NULL, 0, 0, 1);
@@ -300,7 +300,7 @@ START_TEST(one_of_two)
 	push_reply(0);
 	slot = ipc_slot_end(slot);
 	check_request("Unwatch", "some.", true, 2);
-	/* The manager need not agree. */
+	/* The manager's reply may be an error. */
 	push_reply(-ENOENT);
 	ipc_slot_end(second);
 	check_request("Unwatch", "other.name", false, 2);
@@ -330,7 +330,7 @@ START_TEST(patterns)
 	push_reply(0);
 	ck_assert_int_eq(ipc_watch_names(ipc, "*", on_change, story, NULL), 0);
 	check_request("Watch", "", true, 1);
-	/* Without a manager the watch is for the one that comes. */
+	/* Without a manager, the watch is set at the next manager. */
 	push_reply(-EOWNERDEAD);
 	ck_assert_int_eq(ipc_watch_names(ipc, "a", on_change, story, NULL), 0);
 	push_reply(-EACCES);
@@ -342,7 +342,7 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("name-watch", each_change_once, many_names,
-			 what_a_new_manager_does_not_report_is_gone, a_replay_begins_anew,
+			 name_missing_at_a_new_manager_is_gone, a_replay_begins_anew,
 			 a_change_that_cannot_be_taken, unwatched_in_its_callback, one_of_two,
 			 patterns);
 }

@@ -30,7 +30,7 @@ static void on_event(struct ipc *from, const char *name, enum ipc_registration_e
 
 	ck_assert_ptr_eq(from, ipc);
 	ck_assert_ptr_eq(userdata, &failures);
-	/* No lock is held. */
+	/* Checks that no lock is held. */
 	ck_assert_int_eq(ipc_on_registration(ipc, on_event, userdata, &slot), 0);
 	ipc_slot_end(slot);
 	ck_assert_int_eq(!error, event == IPC_REGISTRATION_ACQUIRED);
@@ -44,13 +44,13 @@ static void on_change(struct ipc *from, enum ipc_name_change change,
 	(void)from, (void)change, (void)info, (void)proxy, (void)userdata;
 }
 
-/* The manager's next reply. */
+/* Sets the manager's next reply. */
 static void push_reply(int r)
 {
 	struct ipcbus_event event = { .kind = r ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY,
 				      .error = r, .buffer = 70 };
 
-	/* What the bus says. */
+	/* These errors come from the bus. */
 	if (r == -ETIMEDOUT || r == -ENOTCONN || r == -ECONNRESET)
 		event.kind = IPCBUS_EVENT_FAILED;
 	fake_push(event, "", 0, NULL, 0);
@@ -91,7 +91,7 @@ static uint32_t code_of(const char *method)
 	return method_of(&service_manager_interface, method)->code;
 }
 
-/* Another manager comes, and replies to one thing that it is sent. */
+/* A new manager starts, and replies to one request. */
 static void manager_comes(int r)
 {
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_MANAGER }, NULL, 0, NULL, 0);
@@ -99,12 +99,12 @@ static void manager_comes(int r)
 	ck_assert_int_eq(ipc_process(ipc), 1);
 }
 
-START_TEST(what_does_not_pass_is_reported)
+START_TEST(failed_replay_is_reported)
 {
 	begin_with("name");
 	manager_comes(-EEXIST);
 	ck_assert_str_eq(failures, "name -17\n");
-	/* The next one is notified all the same. */
+	/* A later failure is reported as well. */
 	manager_comes(-EACCES);
 	ck_assert_str_eq(failures, "name -17\nname -13\n");
 	manager_comes(0);
@@ -124,8 +124,8 @@ START_TEST(failed_watches_are_reported_too)
 }
 END_TEST
 
-/* Somebody else has it by now: what this connection wants is so. */
-START_TEST(what_is_anothers_is_not_registered_any_more)
+/* Another process has the name now: this connection's request is fulfilled. */
+START_TEST(name_of_another_process_is_not_registered_again)
 {
 	unsigned int sent;
 
@@ -186,7 +186,7 @@ START_TEST(a_name_goes_without_a_manager)
 }
 END_TEST
 
-/* --- Leaving ------------------------------------------------------------------------ */
+/* --- Idle exit -------------------------------------------------------------------------- */
 
 static unsigned int idle;
 
@@ -206,8 +206,8 @@ static void begin_idle_exit(void)
 			/* ret_slot= */ NULL), 0);
 }
 
-/* Another process of this user's has it by now: there is nothing to give up. */
-START_TEST(what_is_anothers_is_left_alone)
+/* Another process of this user has the name now: there is nothing to unregister. */
+START_TEST(name_of_another_process_is_left_alone)
 {
 	begin_idle_exit();
 	push_reply(-EPERM);
@@ -219,8 +219,8 @@ START_TEST(what_is_anothers_is_left_alone)
 }
 END_TEST
 
-/* Nor to take back. */
-START_TEST(what_is_anothers_is_not_taken_back)
+/* Nor to register again. */
+START_TEST(name_of_another_process_is_not_taken_back)
 {
 	begin_idle_exit();
 	object_id(object);
@@ -233,7 +233,7 @@ START_TEST(what_is_anothers_is_not_taken_back)
 }
 END_TEST
 
-START_TEST(what_is_still_used_is_taken_back)
+START_TEST(used_name_is_taken_back)
 {
 	begin_idle_exit();
 	object_id(object);
@@ -247,8 +247,8 @@ START_TEST(what_is_still_used_is_taken_back)
 }
 END_TEST
 
-/* It may have been exiting when nobody knows what became of that. */
-START_TEST(what_is_not_known_to_have_left_is_taken_back)
+/* After an unknown result, the name may have been given up, so it is registered again. */
+START_TEST(name_is_taken_back_after_an_unknown_result)
 {
 	begin_idle_exit();
 	push_reply(-ETIMEDOUT);
@@ -260,7 +260,7 @@ START_TEST(what_is_not_known_to_have_left_is_taken_back)
 }
 END_TEST
 
-START_TEST(what_cannot_be_taken_back_is_reported)
+START_TEST(failure_to_take_back_is_reported)
 {
 	begin_idle_exit();
 	object_id(object);
@@ -276,7 +276,7 @@ START_TEST(what_cannot_be_taken_back_is_reported)
 	ck_assert_int_eq(ipc_idle_exit(ipc, "name"), -EBUSY);
 	ck_assert_str_eq(failures, "name -13\nname -17\n");
 
-	/* Somebody waits: nothing happened. */
+	/* A client is waiting: the name is kept. */
 	push_reply(-EBUSY);
 	ck_assert_int_eq(ipc_idle_exit(ipc, "name"), -EBUSY);
 	ck_assert_uint_eq(fake_last()->send.code, code_of("IdleExit"));
@@ -292,7 +292,7 @@ static void become_idle(uint64_t cookie)
 	ck_assert_int_eq(ipc_process(ipc), 1);
 }
 
-START_TEST(nobody_is_idle_who_has_no_name)
+START_TEST(idle_exit_needs_a_name)
 {
 	struct ipcbus_event need = { .kind = IPCBUS_EVENT_ONEWAY, .buffer = 71 };
 	uint64_t cookie;
@@ -321,7 +321,7 @@ START_TEST(nobody_is_idle_who_has_no_name)
 }
 END_TEST
 
-/* Of a canceled cancellation: nothing is sent, and nothing waits. */
+/* In a canceled call, no request is sent, and no thread waits. */
 START_TEST(canceled_thread_sends_no_names)
 {
 	struct ipc_cancellation *cancellation;
@@ -357,7 +357,7 @@ START_TEST(canceled_thread_sends_no_names)
 }
 END_TEST
 
-/* A flag for each function: whether its message depends on no call. */
+/* For each function, records whether its message is detached from all calls. */
 static int use_names(struct ipc_call *call, const struct ipc_raw_message *message, void *userdata)
 {
 	unsigned int *detached = userdata, first = fake.n_sent;
@@ -408,8 +408,8 @@ int main(void)
 {
 	return RUN_TESTS("name", canceled_thread_sends_no_names,
 			 handler_that_outlived_its_call_uses_names_detached,
-			 what_does_not_pass_is_reported, failed_watches_are_reported_too,
-			 what_is_anothers_is_not_registered_any_more,
+			 failed_replay_is_reported, failed_watches_are_reported_too,
+			 name_of_another_process_is_not_registered_again,
 			 a_name_goes_without_a_manager,
 			 a_registration_without_a_reply_is_undone,
 			 what_is_not_known_to_have_left_is_taken_back,

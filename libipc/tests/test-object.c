@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * How long objects live: each line of the table in object.h.
+ * Lifetimes of objects: each row of the table in object.h.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -61,7 +61,7 @@ START_TEST(null_is_no_object)
 }
 END_TEST
 
-START_TEST(what_the_node_shall_have)
+START_TEST(properties_of_the_node)
 {
 	const struct ipc_object_limits limits = { .size = sizeof(limits), .streams = 2 };
 	const struct ipc_object_limits shorter = { .size = sizeof(limits) - 1 };
@@ -77,7 +77,7 @@ START_TEST(what_the_node_shall_have)
 	ck_assert_int_eq(ipc_object_set_limits(object, NULL), -EINVAL);
 	ck_assert_int_eq(ipc_object_set_limits(object, &shorter), -EINVAL);
 	ck_assert_int_eq(ipc_object_set_limits(object, &limits), 0);
-	/* A newer program may ask for what is known here, and for no more. */
+	/* A newer program may use known members, and no unknown ones. */
 	ck_assert_int_eq(ipc_object_set_limits(object, &newer.limits), 0);
 	newer.later = 1;
 	ck_assert_int_eq(ipc_object_set_limits(object, &newer.limits), -E2BIG);
@@ -89,7 +89,7 @@ START_TEST(what_the_node_shall_have)
 	ck_assert(fake.node.flags & IPCBUS_NODE_PRIORITY);
 	ck_assert_int_eq(fake.node.policy, 1);
 	ck_assert_int_eq(fake.node.priority, 7);
-	/* Too late. */
+	/* Fails after the node was created. */
 	ck_assert_int_eq(ipc_object_set_flags(object, 0), -EBUSY);
 	ck_assert_int_eq(ipc_object_set_limits(object, &limits), -EBUSY);
 	ck_assert_int_eq(ipc_object_set_priority(object, 0, 0), -EBUSY);
@@ -98,7 +98,7 @@ START_TEST(what_the_node_shall_have)
 }
 END_TEST
 
-START_TEST(one_node_for_all_ids)
+START_TEST(single_node_for_all_ids)
 {
 	struct ipc_object *object = begin();
 	uint64_t id = object_id(object);
@@ -115,7 +115,7 @@ START_TEST(one_node_for_all_ids)
 }
 END_TEST
 
-START_TEST(who_refers_to_it)
+START_TEST(references_to_it)
 {
 	struct ipc_object *object = begin();
 	struct ipc_object_info info = { .size = sizeof(info) };
@@ -124,7 +124,7 @@ START_TEST(who_refers_to_it)
 		uint64_t later;
 	} newer = { .later = 7 };
 
-	/* There is no node that somebody could refer to. */
+	/* No node was created, so there are no references. */
 	ck_assert_int_eq(ipc_object_info(object, &info), 0);
 	ck_assert_uint_eq(info.refs + info.pending + info.oneways + info.watches, 0);
 	object_id(object);
@@ -146,7 +146,7 @@ START_TEST(who_refers_to_it)
 }
 END_TEST
 
-/* Its methods take no objects and no bytes, so nobody can send it a file. */
+/* Its methods take no objects and no bytes, so it accepts no files. */
 static int invoke(struct ipc_call *call, const ProtobufCMessage *request, const void *ops,
 		  void *userdata)
 {
@@ -188,7 +188,7 @@ START_TEST(interfaces_without_codecs)
 }
 END_TEST
 
-/* A stub of a newer program: its table of methods has longer entries. */
+/* The stub of a newer program: its table of methods has longer entries. */
 START_TEST(interfaces_of_other_versions)
 {
 	struct {
@@ -238,7 +238,7 @@ START_TEST(interfaces_of_other_versions)
 }
 END_TEST
 
-START_TEST(files_only_for_those_who_take_them)
+START_TEST(files_only_for_objects_that_accept_them)
 {
 	struct ipc_object *object;
 
@@ -252,14 +252,14 @@ START_TEST(files_only_for_those_who_take_them)
 }
 END_TEST
 
-START_TEST(held_by_others_until_idle)
+START_TEST(remote_references_keep_it_until_idle)
 {
 	struct ipc_object *object = begin();
 	uint64_t id = object_id(object);
 
 	ck_assert_int_eq(object_sending(ipc, id_node(id)), 0);
 	ipc_object_unref(object);
-	/* Nothing to ask the driver: its word is still to come. */
+	/* The driver need not be asked: its IDLE event is still to come. */
 	ck_assert_uint_eq(fake.n_settled, 0);
 	ck_assert_int_eq(destroyed, 0);
 	ck_assert_ptr_eq(object_from_cookie(ipc, fake.cookie), object);
@@ -275,7 +275,7 @@ START_TEST(held_by_others_until_idle)
 }
 END_TEST
 
-/* --- Found without a lock -------------------------------------------------------------- */
+/* --- Lookup without a lock ------------------------------------------------------------ */
 
 START_TEST(served_only_while_it_is_there)
 {
@@ -291,7 +291,7 @@ START_TEST(served_only_while_it_is_there)
 		ck_assert_ptr_null(atomic_load(&t->looking));
 	}
 	ck_assert_ptr_null(object_served(t, fake.cookie + 1));
-	/* Held by others alone. */
+	/* Only other processes hold it. */
 	ck_assert_int_eq(object_sending(ipc, id_node(id)), 0);
 	ipc_object_unref(object);
 	ck_assert_ptr_eq(object_served(t, fake.cookie), object);
@@ -304,7 +304,7 @@ START_TEST(served_only_while_it_is_there)
 }
 END_TEST
 
-/* The memory of one that a thread is looking at stays until another one ends. */
+/* While a thread uses an object, its memory is kept until another object ends. */
 START_TEST(looked_at_while_it_ends)
 {
 	struct ipc_object *object = begin(), *other;
@@ -323,7 +323,7 @@ START_TEST(looked_at_while_it_ends)
 	for (int i = 0; i < 2; i++) {
 		ck_assert_int_eq(test_object_new(ipc, &no_ops, &destroyed, destroy, &other), 0);
 		object_id(other);
-		/* At last the connection is closed with one there. */
+		/* In the end the connection is closed during a lookup. */
 		atomic_store(&t->looking, i ? other : NULL);
 		ipc_object_unref(other);
 		ck_assert_ptr_eq(ipc->ended, i ? other : NULL);
@@ -334,8 +334,8 @@ END_TEST
 
 #define ENDS	2000
 
-static _Atomic uint64_t current;	/* the cookie of the newest object; 0: no more come */
-static _Atomic int others;		/* objects that were found in its place */
+static _Atomic uint64_t current;	/* the cookie of the newest object; 0: no more follow */
+static _Atomic int others;		/* lookups that found another object */
 
 static void *serve_current(void *data)
 {
@@ -354,7 +354,7 @@ static void *serve_current(void *data)
 	return NULL;
 }
 
-/* Threads that serve an object and one that ends it. */
+/* Some threads serve an object while another thread ends it. */
 START_TEST(served_while_it_ends)
 {
 	struct ipc_object *object = begin();
@@ -383,9 +383,9 @@ START_TEST(served_while_it_ends)
 }
 END_TEST
 
-/* --- Others' word -------------------------------------------------------------------- */
+/* --- Events of the driver ---------------------------------------------------------------- */
 
-/* IDLE was true when it was said, but then the object was sent again. */
+/* IDLE was true when it was queued, but then the object was sent again. */
 START_TEST(idle_that_is_old)
 {
 	struct ipc_object *object = begin();
@@ -397,7 +397,7 @@ START_TEST(idle_that_is_old)
 	object_idle(ipc, fake.cookie);
 	ck_assert_uint_eq(fake.n_settled, 1);
 	ck_assert_int_eq(destroyed, 0);
-	/* Calls come and go without more questions. */
+	/* Further calls cause no further requests. */
 	ipc_object_unref(object_from_cookie(ipc, fake.cookie));
 	ck_assert_uint_eq(fake.n_settled, 1);
 	fake.settle_error = 0;
@@ -415,7 +415,7 @@ START_TEST(idle_while_in_use_here)
 	ck_assert_int_eq(object_sending(ipc, id_node(id)), 0);
 	object_idle(ipc, fake.cookie);
 	ck_assert_uint_eq(fake.n_settled, 0);
-	/* The id stays the object's. */
+	/* The object keeps its id. */
 	ck_assert_uint_eq(object_id(object), id);
 	ipc_object_unref(object);
 	ck_assert_uint_eq(fake.n_settled, 1);
@@ -432,7 +432,7 @@ START_TEST(idle_overtakes_the_sender)
 
 	ck_assert_int_eq(object_sending(ipc, id_node(id)), 0);
 	object_idle(ipc, fake.cookie);
-	/* ... the call returns, and says nothing */
+	/* The call returns without an effect on the object. */
 	ipc_object_unref(object);
 	ck_assert_int_eq(destroyed, 1);
 	ipc_unref(ipc);
@@ -454,7 +454,7 @@ START_TEST(not_sent_after_all)
 }
 END_TEST
 
-START_TEST(the_end_of_the_connection_ends_what_others_hold)
+START_TEST(end_of_the_connection_ends_remotely_held_objects)
 {
 	struct ipc_object *object = begin();
 
@@ -466,7 +466,7 @@ START_TEST(the_end_of_the_connection_ends_what_others_hold)
 }
 END_TEST
 
-/* Against the rules, but it must not crash. */
+/* Violates the rules, but must not crash. */
 START_TEST(a_reference_that_outlives_the_connection)
 {
 	struct ipc_object *object = begin();
@@ -507,7 +507,7 @@ static void send_fails(uint32_t kind)
 	fake.send_error_kind = kind;
 }
 
-/* Whether it may be idle for the driver: not while others may have it from a message. */
+/* Returns whether the driver may consider it idle: not while a message may hold it. */
 START_TEST(sent_or_not)
 {
 	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
@@ -551,7 +551,7 @@ START_TEST(sent_or_not)
 }
 END_TEST
 
-START_TEST(ended_while_others_hold_it)
+START_TEST(ended_while_held_remotely)
 {
 	struct ipc_object *object = begin();
 
@@ -570,13 +570,14 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("object", never_sent, null_is_no_object, what_the_node_shall_have,
-			 one_node_for_all_ids, who_refers_to_it, interfaces_without_codecs,
+	return RUN_TESTS("object", never_sent, null_is_no_object, properties_of_the_node,
+			 single_node_for_all_ids, references_to_it, interfaces_without_codecs,
 			 interfaces_of_other_versions,
-			 files_only_for_those_who_take_them, held_by_others_until_idle,
+			 files_only_for_objects_that_accept_them,
+			 remote_references_keep_it_until_idle,
 			 idle_that_is_old, idle_while_in_use_here, idle_overtakes_the_sender,
-			 not_sent_after_all, the_end_of_the_connection_ends_what_others_hold,
+			 not_sent_after_all, end_of_the_connection_ends_remotely_held_objects,
 			 a_reference_that_outlives_the_connection, the_manager_is_kept,
-			 sent_or_not, ended_while_others_hold_it, served_only_while_it_is_there,
+			 sent_or_not, ended_while_held_remotely, served_only_while_it_is_there,
 			 looked_at_while_it_ends, served_while_it_ends);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What packing a message leaves behind, in the message and here: on a fake device.
+ * The effects of packing, on the message and on this side, on a fake device.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -48,8 +48,8 @@ START_TEST(object_in_a_message_that_is_not_sent)
 }
 END_TEST
 
-/* Between the parts of a frame, the receiver sees nothing of what was sent before. */
-START_TEST(nothing_old_is_between_the_parts)
+/* Padding between the parts of a frame does not contain earlier messages. */
+START_TEST(padding_contains_no_old_bytes)
 {
 	static const char *const metadata[] = { "trace", "00-1234", NULL };
 	const struct ipc_options options = { .metadata = metadata };
@@ -84,7 +84,7 @@ static void on_shipped(int result, Ipc__Test__Crate *reply, const struct ipc_err
 	*(int *)userdata = result;
 }
 
-/* A call that does not wait is sent as a file, too, if the receiver's region is too small. */
+/* An async call is also sent as a file if the receiver's region is too small. */
 START_TEST(async_call_that_does_not_fit_goes_as_a_file)
 {
 	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
@@ -108,6 +108,6 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("pack", object_in_a_message_that_is_not_sent, nothing_old_is_between_the_parts,
+	return RUN_TESTS("pack", object_in_a_message_that_is_not_sent, padding_contains_no_old_bytes,
 			 async_call_that_does_not_fit_goes_as_a_file);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Messages that do not fit into the receiver's region, on a fake device: what is sent as a file,
- * and that no file that arrives is trusted.
+ * Messages that do not fit into the receiver's region, on a fake device: which are sent as files,
+ * and that received files are not trusted.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -32,10 +32,10 @@
 
 PAIR_OF(barn)
 
-static size_t served;		/* bytes of straw that arrived last; 0: no request did */
+static size_t served;		/* bytes of the last straw; 0: no request arrived */
 static bool served_right;
 static char trace[8];		/* its metadata */
-static long served_copied;	/* KiB of the mapping with the straw that are copies */
+static long served_copied;	/* KiB of the straw's mapping that are copies */
 
 /* Returns -1 if the address is not mapped. */
 static long copied_kib(const void *address)
@@ -71,7 +71,7 @@ static int take_straw(struct ipc_call *call, const Ipc__Test__Bale *request, voi
 	return -ENOMSG;
 }
 
-/* The program may write to what it got. */
+/* The program may write to received bytes. */
 static int own(struct ipc_call *call, const Ipc__Test__Bale *request, void *userdata)
 {
 	take_straw(call, request, userdata);
@@ -87,7 +87,7 @@ static void begin(void)
 	ck_assert(fake.node.flags & IPCBUS_NODE_ACCEPT_FDS);
 }
 
-/* Calls with so many bytes. The receiver's region has no space for them. */
+/* Calls with @size bytes, for which the receiver's region has no space. */
 static int call_that_does_not_fit(size_t size, const struct ipc_options *options)
 {
 	Ipc__Test__Bale bale = IPC__TEST__BALE__INIT;
@@ -102,7 +102,7 @@ static int call_that_does_not_fit(size_t size, const struct ipc_options *options
 	return r;
 }
 
-/* A request of the method arrives with this payload: 0, or the errno of the reply. */
+/* A request with this payload arrives. Returns 0, or the errno of the reply. */
 static int take(const char *method, const void *payload, size_t size, int fd)
 {
 	struct ipcbus_object entry = {
@@ -134,7 +134,7 @@ static int take_sized(int fd, size_t size)
 	return take("Store", &header, sizeof(header), fd);
 }
 
-/* A file with a message of so many bytes of straw. */
+/* Returns a file with a message of @straw bytes. */
 static int file_of(size_t straw, int seals, size_t *ret_size)
 {
 	Ipc__Test__Bale bale = IPC__TEST__BALE__INIT;
@@ -154,7 +154,7 @@ static int file_of(size_t straw, int seals, size_t *ret_size)
 
 /* --- Sending ---------------------------------------------------------------------------- */
 
-START_TEST(what_does_not_fit_goes_as_a_file)
+START_TEST(large_message_goes_as_a_file)
 {
 	static const char *const metadata[] = { "trace", "one", NULL };
 	struct ipc_options options = { .metadata = metadata };
@@ -228,7 +228,7 @@ END_TEST
 static uint8_t oneway[STRAW + 16];
 static unsigned int waits;
 
-/* Sends straw as a oneway, which goes as a file and first finds no space. */
+/* Sends straw as a oneway, which goes as a file and at first finds no space. */
 static int oneway_that_waits(uint64_t timeout_usec)
 {
 	const struct ipc_options options = { .timeout_usec = timeout_usec };
@@ -247,7 +247,7 @@ static int oneway_that_waits(uint64_t timeout_usec)
 	return ipc_raw_oneway(barn_proxy(peer), &message, &options);
 }
 
-/* A file that is made after this has other bytes. */
+/* A file that is created after this has other bytes. */
 static void spoil_straw(void)
 {
 	waits++;
@@ -321,7 +321,7 @@ START_TEST(locked_memory_is_not_copied)
 }
 END_TEST
 
-/* Of so many bytes of straw; the header says that the payload has so many more. */
+/* @straw bytes; the header claims @more additional bytes. */
 static int take_file(size_t straw, int seals, size_t more)
 {
 	size_t size;
@@ -345,7 +345,7 @@ START_TEST(files_that_may_change)
 }
 END_TEST
 
-/* A file claims a size and has no memory: nobody maps it, and no memory is allocated. */
+/* A file claims a size without having pages: it is not mapped, and no memory is allocated. */
 START_TEST(files_with_holes)
 {
 	static const off_t sizes[] = { 8192, 900 << 20 };
@@ -356,7 +356,7 @@ START_TEST(files_with_holes)
 			int fd = memory_file((size_t)sizes[i]);
 
 			ck_assert_int_ge(fd, 0);
-			/* A page at the beginning or behind the end hides no hole. */
+			/* A page at the start or beyond the end does not hide the hole. */
 			if (where == 1)
 				ck_assert_int_eq(pwrite(fd, "x", 1, 0), 1);
 			if (where == 2)
@@ -406,7 +406,7 @@ END_TEST
 
 /* --- Replies ------------------------------------------------------------------------------ */
 
-/* The next call gets this file as its reply, if its size is right. */
+/* The next call gets this file as its reply; @right: with its correct size. */
 static void push_reply(size_t straw, bool right)
 {
 	struct ipcbus_object entry = { .type = IPCBUS_OBJECT_FD, .tag = PAYLOAD_TAG };
@@ -441,7 +441,7 @@ START_TEST(replies_that_are_files)
 	}
 	push_reply(200000, false);
 	ck_assert_int_eq(barn_store(peer, &request, &reply, NULL), -EBADMSG);
-	/* A call that does not take its reply. */
+	/* A call that ignores its reply. */
 	push_reply(200000, true);
 	ck_assert_int_eq(barn_store(peer, &request, NULL, NULL), 0);
 	free(expected);
@@ -484,7 +484,7 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("payload", what_does_not_fit_goes_as_a_file, small_messages_fail,
+	return RUN_TESTS("payload", large_message_goes_as_a_file, small_messages_fail,
 			 file_that_does_not_fit_either, file_that_cannot_be_made,
 			 file_is_made_once_while_a_oneway_waits,
 			 time_limit_of_a_oneway_ends_making_its_file,

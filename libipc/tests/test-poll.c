@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a connection waits for by files: the real device.c, on a bus that ipcbusd runs and on
- * pipes. No fake device here.
+ * Waiting for files: the real device.c on a bus of ipcbusd and on pipes, without the fake device.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -33,7 +32,7 @@ static void end(void)
 	ipc_test_bus_free(bus);
 }
 
-/* How many files an epoll file looks at. */
+/* Returns the number of files in an epoll file. */
 static unsigned int looked_at(int epoll)
 {
 	char path[64], line[256];
@@ -49,8 +48,8 @@ static unsigned int looked_at(int epoll)
 	return n;
 }
 
-/* And at the socket, for the end of the daemon. */
-START_TEST(only_what_is_asked_for_is_polled)
+/* In addition to the socket, which shows the end of the daemon. */
+START_TEST(only_requested_events_are_polled)
 {
 	static const unsigned int polls[] = {
 		DEVICE_POLL_EVENT, DEVICE_POLL_EVENT | DEVICE_POLL_WRITABLE,
@@ -81,7 +80,7 @@ START_TEST(a_poll_keeps_events_from_errors)
 	device.fd = writable[0];
 	device.poll_fd = events[0];
 	ck_assert_int_eq(device_poll(&device, -1, -1, 0), (int)DEVICE_POLL_WRITABLE);
-	/* Hung up, whatever is true beside. */
+	/* A hangup takes precedence over other events. */
 	close(writable[1]);
 	ck_assert_int_eq(device_poll(&device, -1, -1, 0), -EIO);
 	device.poll_fd = -1;
@@ -113,7 +112,7 @@ static void *find_no_slot(void *unused)
 	return unused;
 }
 
-/* The daemon serves so many threads of a client. This one is one of them. */
+/* The daemon serves a limited number of a client's threads. This thread is one of them. */
 START_TEST(a_thread_too_many)
 {
 	static pthread_t threads[IPCBUSD_SLOTS - 1];
@@ -141,6 +140,6 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("poll", only_what_is_asked_for_is_polled, a_poll_keeps_events_from_errors,
+	return RUN_TESTS("poll", only_requested_events_are_polled, a_poll_keeps_events_from_errors,
 			 a_thread_too_many);
 }

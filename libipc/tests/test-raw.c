@@ -113,7 +113,7 @@ END_TEST
 
 /* --- Calling -------------------------------------------------------------------- */
 
-START_TEST(a_call_is_one_exchange)
+START_TEST(call_is_a_single_exchange)
 {
 	const struct ipc_raw_message request = { .code = 9, .data = "hello", .size = 5 };
 	struct ipc_raw_message *reply;
@@ -130,7 +130,7 @@ START_TEST(a_call_is_one_exchange)
 	ck_assert_mem_eq(reply->data, "world", 5);
 	ck_assert_uint_eq(reply->n_entries, 0);
 
-	/* The bytes are where they came, until the reply is freed. */
+	/* The bytes stay in the region until the reply is freed. */
 	ck_assert_uint_eq(fake.n_released, 0);
 	ipc_raw_free(reply);
 	ipc_raw_free(NULL);
@@ -200,10 +200,10 @@ START_TEST(requests_that_are_none)
 	ck_assert_int_eq(ipc_raw_oneway(proxy, &request, NULL), -EINVAL);
 	request = (struct ipc_raw_message){ .size = 1 };
 	ck_assert_int_eq(ipc_raw_oneway(proxy, &request, NULL), -EINVAL);
-	/* A frame has 32 bits for a size. */
+	/* Frames have 32-bit sizes. */
 	request = (struct ipc_raw_message){ .data = "x", .size = (size_t)UINT32_MAX + 1 };
 	ck_assert_int_eq(ipc_raw_oneway(proxy, &request, &framed), -EMSGSIZE);
-	/* A oneway has no reply that could bring any. */
+	/* A oneway has no reply that could contain fds. */
 	request = (struct ipc_raw_message){ .flags = IPC_RAW_ACCEPT_FDS };
 	ck_assert_int_eq(ipc_raw_oneway(proxy, &request, NULL), -EINVAL);
 	request.flags = 1U << 31;
@@ -256,7 +256,7 @@ START_TEST(entries_both_ways)
 	ck_assert_uint_eq(reply->entries[0].proxy->handle, 9);
 	ck_assert_int_eq(reply->entries[1].fd, fd);
 	ck_assert_ptr_eq(reply->entries[2].object, object);
-	/* What was taken stays, what was not goes. */
+	/* Taken fds stay open; the others are closed. */
 	ck_assert_int_eq(ipc_take_fd(&reply->entries[1].fd), fd);
 	ipc_raw_free(reply);
 	ck_assert_uint_eq(fake.n_puts, 1);
@@ -281,7 +281,7 @@ START_TEST(the_longest_table)
 	ck_assert_uint_eq(reply->n_entries, IPCBUS_MAX_OBJECTS);
 	for (unsigned int i = 0; i < IPCBUS_MAX_OBJECTS; i++)
 		ck_assert_uint_eq(reply->entries[i].tag, i);
-	/* All of them lie in its memory, which begins with a struct reply. */
+	/* All entries are in its memory, which begins with a struct reply. */
 	memory = (const struct reply *)reply - 1;
 	ck_assert_uint_ge(memory->size, (size_t)((char *)&reply->entries[IPCBUS_MAX_OBJECTS] -
 						 (char *)memory));
@@ -291,7 +291,7 @@ START_TEST(the_longest_table)
 }
 END_TEST
 
-START_TEST(what_nobody_asked_for_is_closed)
+START_TEST(unrequested_fds_are_closed)
 {
 	struct ipcbus_object came = {
 		IPCBUS_OBJECT_FD, .value = (uint64_t)open("/dev/null", O_RDONLY),
@@ -354,7 +354,7 @@ START_TEST(errors_are_explained)
 	ck_assert_int_eq(error.number, -7);
 	ck_assert_uint_eq(error.details_size, 3);
 	ck_assert_mem_eq(error.details, "xyz", 3);
-	/* Cut anywhere: the errno stays. */
+	/* Truncated anywhere: the errno is kept. */
 	for (size_t n = strlen(bytes) - 1; n; n--) {
 		bytes[n] = '\0';
 		push(IPCBUS_EVENT_ERROR, bytes, NULL, 0);
@@ -370,7 +370,7 @@ START_TEST(errors_are_explained)
 }
 END_TEST
 
-/* --- Without waiting -------------------------------------------------------------- */
+/* --- Async calls -------------------------------------------------------------------- */
 
 static struct ipc_raw_message *kept;
 static int result;
@@ -412,7 +412,7 @@ START_TEST(async_calls)
 	ck_assert_int_eq(ipc_raw_call_async(proxy, &request, NULL, on_end, NULL, NULL), 0);
 	push_end(IPCBUS_EVENT_ERROR, fake_last()->send.cookie);
 	ck_assert_int_eq(result, -EIO);
-	/* One that is open when the connection closes. */
+	/* A call that is open when the connection closes. */
 	ck_assert_int_eq(ipc_raw_call_async(proxy, &request, NULL, on_end, NULL, NULL), 0);
 	end();
 	ck_assert_uint_eq(ended, 3);
@@ -433,7 +433,7 @@ static int echo(struct ipc_call *call, const struct ipc_raw_message *request)
 	return 0;
 }
 
-START_TEST(a_served_call_is_one_exchange)
+START_TEST(served_call_is_a_single_exchange)
 {
 	begin();
 	on_serve = echo;
@@ -513,7 +513,7 @@ START_TEST(replied_to_later)
 	entry.proxy = held_request->entries[0].proxy;
 	reply.entries = &entry;
 	reply.n_entries = 1;
-	/* One that cannot be sent leaves the call open. */
+	/* If the reply cannot be sent, the call stays open. */
 	fake.send_error = -ENOSPC;
 	fake.send_error_kind = IPCBUS_SEND_REPLY;
 	ck_assert_int_eq(ipc_raw_reply(held, &reply), -ENOSPC);
@@ -534,7 +534,7 @@ static int never(struct ipc_call *call, const struct ipc_raw_message *request)
 	return 0;
 }
 
-START_TEST(what_the_library_serves)
+START_TEST(methods_served_by_the_library)
 {
 	struct ipcbus_event event = {
 		.kind = IPCBUS_EVENT_CALL, .code = IPC_CODE_PING, .call = 100, .buffer = 50,
@@ -546,7 +546,7 @@ START_TEST(what_the_library_serves)
 	fake_push(event, "", 0, NULL, 0);
 	ck_assert_int_eq(ipc_process(ipc), 1);
 	check_sent(IPCBUS_SEND_REPLY, "");
-	/* An object that is gone. */
+	/* A destroyed object. */
 	event.cookie = 4711;
 	fake_push(event, "", 0, NULL, 0);
 	ck_assert_int_eq(ipc_process(ipc), 1);
@@ -559,7 +559,7 @@ END_TEST
 static int fork_here(struct ipc_call *call, const struct ipc_raw_message *request)
 {
 	(void)call, (void)request;
-	/* The driver did not ask for more threads. */
+	/* The driver did not request more threads. */
 	ck_assert_uint_eq(ipc->pool.started, 0);
 	served_in = fork();
 	return 0;
@@ -570,7 +570,7 @@ static void stop(void)
 	ipc_stop(ipc);
 }
 
-/* The threads that serve are the parent's. */
+/* The serving threads belong to the parent. */
 START_TEST(a_handler_that_forks)
 {
 	int status, r;
@@ -589,11 +589,11 @@ START_TEST(a_handler_that_forks)
 }
 END_TEST
 
-/* What was published first, without the members that came later. */
+/* The first published sizes, without later members. */
 #define FIRST_MESSAGE 56
 #define FIRST_OPS     40
 
-/* A copy of these bytes that ends where memory ends. */
+/* Returns a copy of these bytes that ends where the mapping ends. */
 static void *at_the_end(const void *from, size_t size)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -615,7 +615,7 @@ static int reply_old(struct ipc_call *call, const struct ipc_raw_message *reques
 	return ipc_raw_reply(call, old_reply);
 }
 
-/* A structure without a size: nothing behind what a program has is read. */
+/* A structure without a size member: bytes beyond the program's version are not read. */
 START_TEST(programs_of_the_first_version)
 {
 	static const struct ipc_raw_message message = { .data = "hello", .size = 5 };
@@ -623,7 +623,7 @@ START_TEST(programs_of_the_first_version)
 	const struct ipc_raw_ops *old_ops = at_the_end(&ops, FIRST_OPS);
 	struct ipc_object *old_object;
 
-	/* An array has no space for more. */
+	/* Entries of an array cannot grow. */
 	ck_assert_uint_eq(sizeof(struct ipc_raw_entry), 24);
 	begin();
 	ck_assert_int_eq(ipc_raw_oneway(proxy, old, NULL), 0);
@@ -661,8 +661,8 @@ START_TEST(an_object_without_files)
 }
 END_TEST
 
-/* A oneway comes when its object is gone. */
-START_TEST(what_comes_to_nobody_is_released)
+/* A oneway arrives after its object was destroyed. */
+START_TEST(messages_without_an_object_are_released)
 {
 	const struct ipcbus_object came[] = {
 		{ IPCBUS_OBJECT_HANDLE, .value = 9, .tag = 1 },
@@ -709,7 +709,7 @@ START_TEST(fields_that_are_none)
 		size_t size;
 	} bad[] = {
 		{ "\x08", 1 },					/* no value */
-		{ "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11 }, /* without end */
+		{ "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11 }, /* unterminated */
 		{ "\x0a\x05" "abcd", 6 },			/* too short */
 		{ "\x09" "1234567", 8 },
 		{ "\x0d" "123", 4 },
@@ -754,13 +754,13 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("raw", a_handler_knows_a_oneway, a_call_is_one_exchange,
+	return RUN_TESTS("raw", a_handler_knows_a_oneway, call_is_a_single_exchange,
 			 parts_and_metadata, requests_that_are_none,
-			 entries_both_ways, the_longest_table, what_nobody_asked_for_is_closed,
+			 entries_both_ways, the_longest_table, unrequested_fds_are_closed,
 			 an_object_that_was_not_sent, errors_are_explained, async_calls,
-			 a_served_call_is_one_exchange, a_reply_in_parts, errors_of_a_handler,
-			 replied_to_later, what_the_library_serves,
+			 served_call_is_a_single_exchange, a_reply_in_parts, errors_of_a_handler,
+			 replied_to_later, methods_served_by_the_library,
 			 a_handler_that_forks, programs_of_the_first_version,
-			 an_object_without_files, what_comes_to_nobody_is_released,
+			 an_object_without_files, messages_without_an_object_are_released,
 			 objects_that_are_none, fields_that_are_none, fields_there_and_back);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Connections that survive their bus: ipcbusd is killed and started again at the same path, under
+ * Connections that survive their bus: ipcbusd is killed and restarted at the same path, during
  * calls, streams, watches and names.
  */
 #define _GNU_SOURCE
@@ -99,7 +99,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		atomic_fetch_add(&arrived, 1);
 		return 0;
 	case BACK:
-		/* The call ends with the bus, and its handler goes on with the next one. */
+		/* The call ends with the bus, and its handler continues with the next bus. */
 		atomic_fetch_add(&arrived, 1);
 		until(&back, 1);
 		break;
@@ -178,7 +178,7 @@ static int echo(struct ipc_proxy *proxy, const char *text)
 	return 0;
 }
 
-/* Calls until the name is back. */
+/* Calls until the name is registered again. */
 static void echo_again(struct ipc_proxy *proxy)
 {
 	int r;
@@ -223,7 +223,7 @@ static void on_reply(int r, struct ipc_raw_message *reply, const struct ipc_erro
 		     void *userdata)
 {
 	(void)reply, (void)error, (void)userdata;
-	/* The last one is canceled by the end of its connection. */
+	/* The last call is canceled by the end of its connection. */
 	ck_assert(r == -ECONNRESET || r == -ECANCELED);
 	atomic_fetch_add(&failed, 1);
 }
@@ -245,7 +245,7 @@ static void on_name(struct ipc *ipc, enum ipc_name_change change, const struct i
 		atomic_fetch_add(&gone, 1);
 }
 
-/* What waits when the bus ends. */
+/* Starts operations that are pending when the bus ends. */
 static void begin_waiting(struct ipc_proxy *proxy)
 {
 	static const struct ipc_stream_ops callbacks = {
@@ -304,7 +304,7 @@ START_TEST(everything_ends_and_begins_again)
 }
 END_TEST
 
-/* Serves as an event loop does. Returns how often it woke up. */
+/* Serves as an event loop does. Returns the number of wakeups. */
 static unsigned int loop_until(int epoll, atomic_uint *count, unsigned int n)
 {
 	struct epoll_event event;
@@ -338,7 +338,7 @@ START_TEST(an_event_loop_keeps_its_fd)
 		loop_until(epoll, &died, i);
 		loop_until(epoll, &gone, i);
 		if (i == 1) {
-			/* It does not spin while the bus is away. */
+			/* It does not spin while there is no bus. */
 			usleep(300000);
 			ck_assert_uint_lt(loop_until(epoll, &lost, 2), 20);
 		}
@@ -391,7 +391,7 @@ START_TEST(a_connection_closes_while_the_bus_is_away)
 	}
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	ck_assert_int_eq(status, 0);
-	/* The proxy last. */
+	/* The proxy is released last. */
 	client = ipc_unref(client);
 	ck_assert_int_eq(echo(proxy, "closed"), -EINVAL);
 	ipc_proxy_unref(proxy);
@@ -400,8 +400,8 @@ START_TEST(a_connection_closes_while_the_bus_is_away)
 }
 END_TEST
 
-/* A call, its request and a reply of the old bus stay as they are, and do not touch the new bus. */
-START_TEST(things_of_the_old_bus_mean_nothing_to_the_new_one)
+/* A call, its request and a reply of the old bus stay valid, and do not affect the new bus. */
+START_TEST(objects_of_the_old_bus_do_not_affect_the_new_bus)
 {
 	struct ipc_raw_message request = { .code = ECHO, .data = "old", .size = 3 }, *old;
 	struct ipc_raw_message keep = { .code = KEEP, .data = "kept", .size = 4 };
@@ -419,7 +419,7 @@ START_TEST(things_of_the_old_bus_mean_nothing_to_the_new_one)
 	start_bus();
 	until(&back, 1);
 	echo_again(proxy);
-	/* The first call of the new bus has the number that the old one had. */
+	/* The first call on the new bus has the same number as the old call. */
 	keep.data = "next";
 	ck_assert_int_eq(ipc_raw_call_async(proxy, &keep, NULL, on_reply, NULL, NULL), 0);
 	until(&arrived, 2);
@@ -480,7 +480,7 @@ START_TEST(a_proxy_without_a_name_stays_dead)
 	ck_assert_int_eq(ipc_proxy_get(client, NAME, NULL, &named), 0);
 	ck_assert_int_eq(ipc_open(&other, path), 0);
 	ck_assert_int_eq(ipc_proxy_get(other, NAME, NULL, &proxy), 0);
-	/* Too late for the proxy's name. */
+	/* Too late to look up the proxy's name again. */
 	ck_assert_int_eq(ipc_set_reconnect(other, NULL, NULL, NULL), 0);
 	stop_bus();
 	start_bus();
@@ -526,7 +526,7 @@ int main(void)
 			 everything_ends_and_begins_again, an_event_loop_keeps_its_fd,
 			 threads_stop_while_the_bus_is_away,
 			 a_connection_closes_while_the_bus_is_away,
-			 things_of_the_old_bus_mean_nothing_to_the_new_one,
+			 objects_of_the_old_bus_do_not_affect_the_new_bus,
 			 the_reply_of_a_handler_that_runs_meanwhile_is_dropped,
 			 a_proxy_without_a_name_stays_dead,
 			 a_name_that_is_missing_after_a_restart_is_enoent);

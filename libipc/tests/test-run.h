@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What every unit test of the library ends with: run these cases, each in a
- * process of its own (CK_FORK=no: all in this one, for a debugger). A case that leaves a file
- * open fails, for the library left it.
+ * The main function of the library's unit tests: runs the cases, each in its own process
+ * (CK_FORK=no: all in this process, for debuggers). A case fails if the library leaves a file open.
  */
 #ifndef IPC_TEST_RUN_H
 #define IPC_TEST_RUN_H
@@ -23,7 +22,7 @@ static inline uint64_t object_id(struct ipc_object *object)
 	return id;
 }
 
-/* How many files are open. */
+/* Returns the number of open files. */
 static inline unsigned int open_files(void)
 {
 	DIR *folder = opendir("/proc/self/fd");
@@ -43,7 +42,7 @@ static inline void note_files(void)
 	files_before = open_files();
 }
 
-/* Threads that a case has left to end by themselves may still close theirs. */
+/* Waits, because threads that a case has left may still close their files. */
 static inline void expect_files(void)
 {
 	for (int i = 0; i < 2000 && open_files() > files_before; i++)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * How large what a peer sends may be, on a fake device: replies, and files of memory in a message.
+ * Size limits of received messages, on a fake device: replies, and memory files in a message.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -43,7 +43,7 @@ static int sized(uint64_t size, int seals)
 	return fd;
 }
 
-/* The file arrives as memory. Returns what happens to the message. */
+/* The file arrives as memory. Returns the result of the message. */
 static int take_memory(int fd)
 {
 	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
@@ -74,7 +74,7 @@ START_TEST(memory_over_the_limit)
 {
 	int fixed = F_SEAL_SHRINK | F_SEAL_GROW, before = dup(0);
 
-	/* The number that the next fd will have. */
+	/* The next fd will have this number. */
 	close(before);
 	begin();
 	ck_assert_int_eq(take_memory(sized((uint64_t)1 << 40, fixed)), -EMSGSIZE);
@@ -83,7 +83,7 @@ START_TEST(memory_over_the_limit)
 	ck_assert_int_eq(ipc_set_message_max(ipc, 8192), 0);
 	ck_assert_int_eq(take_memory(sized(8193, fixed)), -EMSGSIZE);
 	ck_assert_int_eq(take_memory(sized(8192, fixed)), 0);
-	/* It could be made larger after the look at it. */
+	/* It could grow after the check. */
 	ck_assert_int_eq(take_memory(sized(1, F_SEAL_SHRINK)), -EBADMSG);
 	ck_assert_int_eq(take_memory(open("/dev/zero", O_RDONLY | O_CLOEXEC)), -EBADMSG);
 	end();
@@ -94,8 +94,10 @@ END_TEST
 
 /* --- Replies --------------------------------------------------------------------------- */
 
-/* Returns the result of a call. The reply, or the error if number is not 0, consists of size bytes
- * of unknown fields. */
+/*
+ * Returns the result of a call. The reply, or the error if @number is not 0, consists of @size
+ * bytes of unknown fields.
+ */
 static int call_of_noise(size_t size, int number, struct ipc_error *error)
 {
 	ipc_auto(test_echo_reply_free) Ipc__Test__EchoReply *reply = NULL;

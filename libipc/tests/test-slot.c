@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Slots: what the end of one guarantees, from any thread and within callbacks.
+ * Slots: the guarantees at a slot's end, from any thread and within callbacks.
  */
 #include <errno.h>
 #include <sched.h>
@@ -65,7 +65,7 @@ static void *die(void *unused)
 	return unused;
 }
 
-/* Its callback has begun, and stays until hold is false. */
+/* Returns when its callback has begun. The callback runs until hold is false. */
 static pthread_t start(void *(*run)(void *unused))
 {
 	pthread_t thread;
@@ -144,7 +144,7 @@ START_TEST(a_callback_ends_its_own)
 }
 END_TEST
 
-/* Runs a callback of the slot on a thread of its own, beside others of the same slot. */
+/* Runs a callback of the slot on its own thread, concurrently with others of the same slot. */
 static void *run_beside(void *unused)
 {
 	struct slot_frame frame;
@@ -155,7 +155,7 @@ static void *run_beside(void *unused)
 	return unused;
 }
 
-START_TEST(within_a_callback_the_end_waits_for_others)
+START_TEST(end_within_a_callback_waits_for_other_callbacks)
 {
 	struct slot_frame frame;
 	pthread_t beside, other;
@@ -182,7 +182,7 @@ static void destroy_in_child(void *userdata)
 	destroyed++;
 }
 
-/* There the thread that ran the callback does not exist. */
+/* The thread that ran the callback does not exist in the child. */
 START_TEST(a_child_waits_for_no_callback)
 {
 	pthread_t beside;
@@ -242,7 +242,7 @@ START_TEST(destroy_is_set_late)
 }
 END_TEST
 
-/* What was released ends with the connection; a slot keeps that open. */
+/* Released slots end with the connection. Other slots keep it open. */
 START_TEST(the_end_of_the_connection)
 {
 	begin();
@@ -287,7 +287,7 @@ START_TEST(writable_slots)
 	ipc_slot_set_destroy(second, destroy);
 	ck_assert_uint_eq(destroyed, 2);
 	ipc_slot_end(second);
-	/* Two that are left when the connection closes, one of them notified. */
+	/* Two slots are left when the connection closes; one of them was notified. */
 	ck_assert_int_eq(ipc_on_writable(ipc, writable, &begun, NULL), 0);
 	writable_notify(ipc);
 	ck_assert_int_eq(ipc_on_writable(ipc, writable, &begun, NULL), 0);
@@ -299,7 +299,7 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("slot", the_end_waits_for_the_callback, the_async_end_does_not_wait,
-			 a_callback_ends_its_own, within_a_callback_the_end_waits_for_others,
+			 a_callback_ends_its_own, end_within_a_callback_waits_for_other_callbacks,
 			 a_child_waits_for_no_callback, without_a_callback, destroy_is_set_late,
 			 the_end_of_the_connection, writable_slots);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Streams on the fake device that a program forwards: opening without a wait, messages that
- * on_message leaves for later, and other threads in the meantime.
+ * Streams that a program forwards, on the fake device: opening without waiting, messages that
+ * on_message does not take yet, and other threads in the meantime.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -136,8 +136,8 @@ START_TEST(opening_may_fail)
 }
 END_TEST
 
-/* The other end grants too much, or its reply is none. */
-START_TEST(a_bad_reply_opens_nothing)
+/* The other end grants too much, or its reply is invalid. */
+START_TEST(invalid_reply_opens_no_stream)
 {
 	begin();
 	ck_assert_int_eq(start(NULL), 0);
@@ -153,7 +153,7 @@ START_TEST(a_bad_reply_opens_nothing)
 }
 END_TEST
 
-/* With callbacks no thread receives before a message arrives, for which there is no credit. */
+/* With callbacks, no credit is granted before the first message has been offered. */
 START_TEST(credit_is_granted_when_there_is_space)
 {
 	static const struct ipc_stream_ops ops = { .size = sizeof(ops), .on_message = take_all };
@@ -171,7 +171,7 @@ START_TEST(credit_is_granted_when_there_is_space)
 	writable_notify(ipc);
 	ck_assert_uint_eq(fake_last()->send.code, STREAM_CREDIT);
 	ck_assert_uint_eq(fake_last()->send.handle, 10);
-	/* Its callbacks hold it until it is over. */
+	/* The stream is kept for its callbacks until it has ended. */
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ONEWAY, .code = STREAM_END,
 					 .cookie = data_cookie, .buffer = 8 },
 		  NULL, 0, NULL, 0);
@@ -185,8 +185,10 @@ static void on_writable(struct ipc_stream *writable, void *userdata)
 	(void)writable, (void)userdata;
 }
 
-/* Space may have come before it was arranged that there is a callback: a send that finds none
- * tries once more, also if it was arranged before. */
+/*
+ * Space may be freed before a callback is registered: a refused send tries once more, even if a
+ * callback was registered before.
+ */
 START_TEST(a_send_that_finds_no_space_tries_again)
 {
 	static const struct ipc_stream_ops ops = {
@@ -216,7 +218,7 @@ static void spoil_large(void)
 	memset(large, 'x', sizeof(large));
 }
 
-/* The file has the bytes of the first try. */
+/* The file has the bytes of the first attempt. */
 START_TEST(file_is_made_once_while_a_stream_waits)
 {
 	const struct ipc_raw_message message = { .data = large, .size = sizeof(large) };
@@ -271,13 +273,13 @@ START_TEST(a_cancellation_ends_the_opening_and_the_stream)
 	ck_assert_int_eq(ipc_cancel(options.cancellation), 0);
 	ck_assert_uint_eq(fake.n_cancels, 1);
 	ck_assert_uint_eq(fake.canceled, cookie);
-	/* The server was faster: the stream is not to be kept. */
+	/* The server was faster: the stream must not be kept. */
 	push_open(ended(IPCBUS_EVENT_REPLY), 0, 0);
 	serve_all_of(ipc);
 	ck_assert_int_eq(opened_result, -ECANCELED);
 	ipc_cancellation_unref(options.cancellation);
 
-	/* The library holds it for long enough. */
+	/* The library keeps it for long enough. */
 	opened_calls = 0;
 	ck_assert_int_eq(ipc_cancellation_new(ipc, &options.cancellation), 0);
 	ck_assert_int_eq(start(&options), 0);
@@ -292,7 +294,7 @@ START_TEST(a_cancellation_ends_the_opening_and_the_stream)
 END_TEST
 
 /* The server may have accepted the stream, and has no other way to notice. */
-START_TEST(what_was_not_opened_ends_for_the_server)
+START_TEST(failed_opening_ends_at_the_server)
 {
 	begin();
 	ck_assert_int_eq(start(NULL), 0);
@@ -302,7 +304,7 @@ START_TEST(what_was_not_opened_ends_for_the_server)
 	ck_assert_int_lt(opened_result, 0);
 	ck_assert_uint_eq(fake.n_destroyed, 2);
 
-	/* The objects of an end that was open end when the server releases them. */
+	/* When the server releases the objects of an open end, they are destroyed. */
 	opened_calls = 0;
 	open_stream();
 	stream = ipc_stream_unref(stream);
@@ -331,7 +333,7 @@ START_TEST(a_parent_is_held_until_it_is_open)
 }
 END_TEST
 
-/* --- Messages that were left ------------------------------------------------------------ */
+/* --- Messages that were not taken ------------------------------------------------------ */
 
 static void on_message(struct ipc_stream *ready, void *userdata)
 {
@@ -347,7 +349,7 @@ static void on_message(struct ipc_stream *ready, void *userdata)
 
 static const struct ipc_stream_ops ops = { .size = sizeof(ops), .on_message = on_message };
 
-START_TEST(what_was_left_comes_after_resume)
+START_TEST(untaken_message_comes_after_resume)
 {
 	begin();
 	open_stream();
@@ -359,7 +361,7 @@ START_TEST(what_was_left_comes_after_resume)
 	serve_all_of(ipc);
 	ck_assert_uint_eq(called, 3);
 
-	/* Two are taken, and the third is offered. */
+	/* Two messages are taken, and the third is offered. */
 	wanted = 2;
 	ck_assert_int_eq(ipc_stream_resume(stream), 0);
 	ck_assert_uint_eq(called, 3);
@@ -376,7 +378,7 @@ START_TEST(what_was_left_comes_after_resume)
 }
 END_TEST
 
-START_TEST(resume_of_nothing_does_nothing)
+START_TEST(resume_without_a_message_has_no_effect)
 {
 	begin();
 	ck_assert_int_eq(ipc_stream_resume(NULL), -EINVAL);
@@ -402,7 +404,7 @@ START_TEST(resume_of_nothing_does_nothing)
 }
 END_TEST
 
-/* --- Another thread, between two steps ----------------------------------------------------- */
+/* --- Another thread between two steps ------------------------------------------------------- */
 
 /* The rest of ipc_stream_set_ops(), after it dropped the lock of the stream. */
 static void (*then)(void);
@@ -451,7 +453,7 @@ START_TEST(callbacks_may_end_it_before_they_are_set)
 	ck_assert_int_eq(ipc_stream_set_ops(stream, &both, NULL), 0);
 	ck_assert_ptr_null(then);
 	ck_assert_uint_eq(destroyed, 1);
-	/* The program has its reference still. */
+	/* The program still has its reference. */
 	ck_assert_uint_eq(stream->users, 1);
 	ck_assert(!stream->closed);
 	end();
@@ -461,11 +463,12 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("stream-async", opening_does_not_wait, opening_may_fail,
-			 a_bad_reply_opens_nothing, credit_is_granted_when_there_is_space,
+			 invalid_reply_opens_no_stream, credit_is_granted_when_there_is_space,
 			 a_send_that_finds_no_space_tries_again,
 			 file_is_made_once_while_a_stream_waits, calls_of_nothing,
 			 a_cancellation_ends_the_opening_and_the_stream,
-			 what_was_not_opened_ends_for_the_server,
-			 a_parent_is_held_until_it_is_open, what_was_left_comes_after_resume,
-			 resume_of_nothing_does_nothing, callbacks_may_end_it_before_they_are_set);
+			 failed_opening_ends_at_the_server,
+			 a_parent_is_held_until_it_is_open, untaken_message_comes_after_resume,
+			 resume_without_a_message_has_no_effect,
+			 callbacks_may_end_it_before_they_are_set);
 }

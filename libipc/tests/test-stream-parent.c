@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls and streams that are made for a stream, and streams with a cancellation, on the fake
- * device: their limits, and the cancels to the driver and to the other ends when the stream is
- * over, or the cancellation is canceled.
+ * Calls and streams made for a stream, and streams with a cancellation, on the fake device: their
+ * limits, and the cancels to the driver and the other ends when the stream ends or the cancellation
+ * is canceled.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -98,7 +98,7 @@ static void push_idle(uint64_t cookie)
 	ck_assert_int_eq(ipc_process(ipc), 1);
 }
 
-/* --- Breaking off ----------------------------------------------------------------------- */
+/* --- Failures --------------------------------------------------------------------------- */
 
 static void cancel_here(void)
 {
@@ -115,7 +115,7 @@ static void die_there(void)
 	stream_break(parent, -EOWNERDEAD);
 }
 
-/* More than its credit. */
+/* Grants more credit than allowed. */
 static void lie_there(void)
 {
 	for (int i = 0; i <= STREAM_WINDOW; i++)
@@ -127,7 +127,7 @@ static void close_here(void)
 	parent = ipc_stream_unref(parent);
 }
 
-START_TEST(what_breaks_it_off_ends_its_calls)
+START_TEST(failures_end_its_calls)
 {
 	static void (*const breaks[])(void) = {
 		cancel_here, cancel_there, die_there, lie_there, close_here,
@@ -147,7 +147,7 @@ START_TEST(what_breaks_it_off_ends_its_calls)
 		ck_assert_uint_eq(fake.n_cancels, 2);
 		ck_assert_uint_eq(fake.canceled, ids[0]);
 		ck_assert_int_eq(ipc_stream_is_canceled(child), 1);
-		/* The driver's word completes them. */
+		/* The driver's events complete them. */
 		ck_assert_uint_eq(ended, 0);
 		for (int k = 0; k < 2; k++)
 			push_end(IPCBUS_EVENT_FAILED, ids[k], -ECANCELED);
@@ -166,7 +166,7 @@ START_TEST(what_breaks_it_off_ends_its_calls)
 }
 END_TEST
 
-/* The other end of a child learns it too. */
+/* The other end of a child stream is notified too. */
 START_TEST(its_streams_are_canceled)
 {
 	const struct ipc_raw_message *received;
@@ -190,8 +190,8 @@ START_TEST(its_streams_are_canceled)
 }
 END_TEST
 
-/* The server is done, and messages may be left to deal with. */
-START_TEST(a_good_end_of_the_other_side_ends_nothing)
+/* The server has ended, but messages may still be queued. */
+START_TEST(successful_remote_end_cancels_no_calls)
 {
 	uint64_t id;
 
@@ -259,7 +259,7 @@ static void serve_with(const struct ipc_raw_ops *ops, uint64_t deadline)
 static const struct ipc_raw_ops keeping = { .serve = refuse, .stream = call_and_keep };
 static const struct ipc_raw_ops failing = { .serve = refuse, .stream = call_and_fail };
 
-START_TEST(a_servers_end_ends_what_was_made_for_it)
+START_TEST(end_at_the_server_cancels_its_calls_and_streams)
 {
 	for (int how = 0; how < 4; how++) {
 		begin();
@@ -283,7 +283,7 @@ START_TEST(a_servers_end_ends_what_was_made_for_it)
 }
 END_TEST
 
-START_TEST(an_end_that_was_not_sent_ends_nothing)
+START_TEST(unsent_end_cancels_no_calls)
 {
 	begin();
 	serve_with(&keeping, 0);
@@ -300,7 +300,7 @@ END_TEST
 
 /* --- Time ----------------------------------------------------------------------------------- */
 
-START_TEST(it_limits_what_is_made_for_it)
+START_TEST(it_limits_its_calls_and_streams)
 {
 	struct ipc_options options = { .timeout_usec = 5000000000 };
 	struct ipc_stream *child;
@@ -316,7 +316,7 @@ START_TEST(it_limits_what_is_made_for_it)
 	ck_assert_uint_eq(child->deadline, parent->deadline);
 	ipc_stream_unref(child);
 
-	/* An earlier deadline stays. */
+	/* An earlier deadline is kept. */
 	options.timeout_usec = 1000;
 	push_end(IPCBUS_EVENT_REPLY, 0, 0);
 	ck_assert_int_eq(call_now(&options), 0);
@@ -402,7 +402,7 @@ static void cancel_elsewhere(void)
 	fake.cancel_error = 0;
 }
 
-/* Between the first look and the driver's. */
+/* Between the library's check and the send. */
 START_TEST(canceled_while_it_is_sent)
 {
 	for (int async = 0; async < 2; async++) {
@@ -475,7 +475,7 @@ START_TEST(a_cancellation_breaks_off_all_its_streams)
 	/* The first stream has callbacks, and the program has no reference. */
 	ck_assert_int_eq(ipc_stream_set_ops(streams[2], &ops, NULL), 0);
 	ipc_stream_unref(streams[2]);
-	/* A stream is gone. */
+	/* A stream was released. */
 	ipc_stream_unref(streams[1]);
 
 	fake.n_sent = 0;
@@ -492,14 +492,14 @@ START_TEST(a_cancellation_breaks_off_all_its_streams)
 	ck_assert_int_eq(result, -ECANCELED);
 	ck_assert_uint_eq(over, 1);
 
-	/* It stays so. */
+	/* The cancellation stays canceled. */
 	fake.n_sent = 0;
 	ck_assert_int_eq(ipc_raw_stream_open(peer, 1, &options, &refused, NULL), -ECANCELED);
 	ck_assert_int_eq(ipc_cancel(options.cancellation), 0);
 	ck_assert_uint_eq(fake.n_sent, 0);
 	ipc_stream_unref(streams[0]);
 	ipc_cancellation_unref(options.cancellation);
-	/* The stream of begin() has none. */
+	/* The stream of begin() has no cancellation. */
 	ck_assert_int_eq(ipc_stream_is_canceled(parent), 0);
 	end();
 }
@@ -528,7 +528,7 @@ static void cancel_current(void)
 	ck_assert_int_eq(ipc_cancel(current), 0);
 }
 
-/* The server has accepted the stream in the meantime, so it learns it. */
+/* The server has accepted the stream in the meantime, so it is notified. */
 START_TEST(canceled_while_it_is_opened)
 {
 	struct ipc_options options = { 0 };
@@ -549,10 +549,10 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("stream-parent", what_breaks_it_off_ends_its_calls,
-			 its_streams_are_canceled, a_good_end_of_the_other_side_ends_nothing,
-			 a_servers_end_ends_what_was_made_for_it,
-			 an_end_that_was_not_sent_ends_nothing, it_limits_what_is_made_for_it,
+	return RUN_TESTS("stream-parent", failures_end_its_calls,
+			 its_streams_are_canceled, successful_remote_end_cancels_no_calls,
+			 end_at_the_server_cancels_its_calls_and_streams,
+			 unsent_end_cancels_no_calls, it_limits_its_calls_and_streams,
 			 its_time_is_theirs, options_of_a_parent, canceled_while_it_is_sent,
 			 a_cancellation_breaks_off_all_its_streams,
 			 a_stream_outlives_its_cancellation, canceled_while_it_is_opened);

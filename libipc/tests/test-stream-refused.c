@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Messages of the other end that end a stream, on a fake device: each side gets the error, with its
+ * Messages of the other end that end a stream, on a fake device: each side gets the error with its
  * origin, instead of a death that did not happen.
  */
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include "stream-run.h"
 #include "test.ipc.h"
 
-/* Field 1 in a wire type that no message here has there, and a field that is cut off. */
+/* Field 1 with a wire type that no message here uses, followed by a truncated field. */
 #define JUNK		"\x0d\x01"
 
 static struct ipc *ipc;
@@ -146,14 +146,14 @@ START_TEST(both_sides_learn_why)
 			is_explained(wrong[i].error);
 			is_over(wrong[i].error, IPC_ORIGIN_HERE);
 			ck_assert_int_eq(ipc_stream_is_canceled(stream), 1);
-			/* The program has not ended it, and need not. */
+			/* The program has not ended it, and need not do so. */
 			ck_assert_int_eq(ipc_stream_end(stream), -EALREADY);
 			end();
 		}
 }
 END_TEST
 
-/* The other side of that. */
+/* The same at the peer. */
 START_TEST(the_reason_comes_from_the_peer)
 {
 	Ipc__StreamEnd said = IPC__STREAM_END__INIT;
@@ -164,7 +164,7 @@ START_TEST(the_reason_comes_from_the_peer)
 		said.has_code = true;
 		said.code = -EBADMSG;
 		arrive(data_cookie, STREAM_END, bytes, ipc__stream_end__pack(&said, bytes));
-		/* A client that has failed may still receive, until it is gone. */
+		/* A failed client may still receive, until it is released. */
 		if (server)
 			stream_break(stream, -EOWNERDEAD);
 		is_over(-EBADMSG, IPC_ORIGIN_PEER);
@@ -252,8 +252,8 @@ START_TEST(nobody_takes_messages)
 }
 END_TEST
 
-/* A server that has ended the stream itself gets no on_end: whatever comes later. */
-START_TEST(what_comes_after_the_end_says_nothing)
+/* If a server has ended the stream itself, later messages do not call its on_end. */
+START_TEST(messages_after_the_end_call_no_on_end)
 {
 	begin(/* server= */ true);
 	ck_assert_int_eq(ipc_stream_end(stream), 0);
@@ -264,7 +264,7 @@ START_TEST(what_comes_after_the_end_says_nothing)
 }
 END_TEST
 
-/* Neither does a message behind the end of the other side, and this side may go on. */
+/* Nor is there an on_end for a message after the other side's end, and this side may continue. */
 START_TEST(a_message_after_the_end_is_dropped)
 {
 	Ipc__Test__Crate more = IPC__TEST__CRATE__INIT;
@@ -282,8 +282,8 @@ START_TEST(a_message_after_the_end_is_dropped)
 }
 END_TEST
 
-/* A canceled stream is over without an end of the program, also after further messages. */
-START_TEST(what_comes_after_a_cancellation_says_nothing)
+/* A canceled stream is over without an end by the program, even after further messages. */
+START_TEST(messages_after_a_cancellation_call_no_on_end)
 {
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		for (int server = 0; server < 2; server++) {
@@ -329,8 +329,8 @@ static void begin_deferred(void)
 	stream = NULL;
 }
 
-/* The proxies of the other end are released then, also if the error could not be sent. */
-START_TEST(a_refused_end_without_request_says_nothing_more)
+/* The proxies of the other end are then released, even if the error could not be sent. */
+START_TEST(refused_end_without_request_sends_no_more)
 {
 	static const int fails[] = { 0, -EOWNERDEAD, -ENOMEM };
 	const size_t n = sizeof(wrong) / sizeof(wrong[0]);
@@ -407,7 +407,7 @@ START_TEST(metadata_has_a_size)
 }
 END_TEST
 
-/* A closed end whose objects the other end still holds keeps no explanation. */
+/* If the other end still holds objects of a closed end, the end keeps no explanation. */
 START_TEST(a_closed_end_keeps_no_explanation)
 {
 	struct ipc_stream *closed;
@@ -426,7 +426,7 @@ END_TEST
 
 /* --- Cancellation ------------------------------------------------------------------------- */
 
-START_TEST(who_canceled_it)
+START_TEST(origin_of_the_cancellation)
 {
 	for (int server = 0; server < 2; server++) {
 		begin(server);
@@ -449,7 +449,8 @@ int main(void)
 			 the_reason_comes_from_the_peer, callbacks_learn_why, nobody_takes_messages,
 			 what_comes_after_the_end_says_nothing,
 			 a_message_after_the_end_is_dropped,
-			 what_comes_after_a_cancellation_says_nothing,
-			 a_refused_end_without_request_says_nothing_more, an_explanation_has_a_size,
-			 metadata_has_a_size, a_closed_end_keeps_no_explanation, who_canceled_it);
+			 messages_after_a_cancellation_call_no_on_end,
+			 refused_end_without_request_sends_no_more, an_explanation_has_a_size,
+			 metadata_has_a_size, a_closed_end_keeps_no_explanation,
+			 origin_of_the_cancellation);
 }

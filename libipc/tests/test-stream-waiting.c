@@ -16,13 +16,13 @@
 #include "test.ipc.h"
 
 #define STREAMS 3
-/* The bytes that a message of a byte or two counts. */
+/* The bytes that a message of one or two bytes counts. */
 #define ONE (sizeof(struct ipc_call) + sizeof(struct stream_item))
 
 static struct ipc *ipc;
 static struct ipc_object *object;
 
-/* An end here, and the cookie of its object that takes messages. */
+/* A local end, and the cookie of its object that receives messages. */
 static struct end {
 	struct ipc_stream *stream;
 	uint64_t data_cookie;
@@ -90,7 +90,7 @@ static void arrive(struct end *to, size_t size)
 	arrive_with(to, bytes, size, NULL, 0);
 }
 
-/* A good end of the other side. */
+/* The remote side ends the stream successfully. */
 static void ends_well(struct end *to)
 {
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ONEWAY, .code = STREAM_END,
@@ -105,7 +105,7 @@ static int receive(struct end *from)
 	return ipc_raw_stream_receive(from->stream, 0, &got, NULL);
 }
 
-/* Messages that arrived before the stream broke off are received, and then its error. */
+/* Messages that arrived before the failure are received, and then its error. */
 static void is_broken(struct end *one, unsigned int messages, int error)
 {
 	while (messages--)
@@ -118,9 +118,9 @@ static unsigned int last_code(void)
 	return (unsigned int)fake_last()->send.code;
 }
 
-/* --- Of a user -------------------------------------------------------------------------------- */
+/* --- Limits of a user ---------------------------------------------------------------------- */
 
-START_TEST(one_user_has_so_many_bytes)
+START_TEST(bytes_of_a_user_are_limited)
 {
 	static const struct ipc_object_limits limits = {
 		.size = sizeof(limits), .waiting_bytes = 20000,
@@ -132,11 +132,11 @@ START_TEST(one_user_has_so_many_bytes)
 	opens(1001);
 	arrive(&ends[0], 9000 - ONE);
 	arrive(&ends[1], 9000 - ONE);
-	/* A received message no longer counts, also while the program has it. */
+	/* A received message no longer counts, even while the program holds it. */
 	ck_assert_int_eq(receive(&ends[0]), 1);
 	arrive(&ends[0], 11000 - ONE);
 	ck_assert_int_eq(ipc_stream_is_canceled(ends[0].stream), 0);
-	/* Another user may have as many. */
+	/* Another user has its own limit. */
 	arrive(&ends[2], 20000 - ONE);
 	ck_assert_int_eq(ipc_stream_is_canceled(ends[2].stream), 0);
 
@@ -149,7 +149,7 @@ START_TEST(one_user_has_so_many_bytes)
 }
 END_TEST
 
-START_TEST(one_message_is_never_too_much)
+START_TEST(single_message_is_always_accepted)
 {
 	static const struct ipc_object_limits limits = {
 		.size = sizeof(limits), .waiting_bytes = 1, .waiting_entries = 1,
@@ -172,8 +172,8 @@ START_TEST(one_message_is_never_too_much)
 }
 END_TEST
 
-/* Messages of streams that end in each way count no more. */
-START_TEST(what_is_dropped_does_not_count)
+/* Messages of ended streams no longer count, however the stream ended. */
+START_TEST(dropped_messages_do_not_count)
 {
 	static const struct ipc_object_limits limits = {
 		.size = sizeof(limits), .waiting_bytes = 3 * ONE + 3,
@@ -186,7 +186,7 @@ START_TEST(what_is_dropped_does_not_count)
 	arrive(&ends[1], 1);
 	arrive(&ends[2], 1);
 	ipc_stream_cancel(ends[1].stream);
-	/* To a stream that is over. */
+	/* For a stream that has ended. */
 	arrive(&ends[1], 1);
 	ipc_stream_unref(ends[2].stream);
 	for (int i = 0; i < 3; i++)
@@ -226,7 +226,7 @@ END_TEST
 
 /* --- Lost messages ---------------------------------------------------------------------------- */
 
-START_TEST(what_was_lost_is_no_good_end)
+START_TEST(lost_message_prevents_a_successful_end)
 {
 	static const struct ipc_object_limits limits = {
 		.size = sizeof(limits), .message_size = 1000, .waiting_bytes = 4 * ONE,
@@ -262,8 +262,8 @@ START_TEST(messages_beyond_the_credit_are_lost)
 }
 END_TEST
 
-/* Messages to a closed end whose objects the other end still has. */
-START_TEST(a_closed_end_says_nothing)
+/* Messages for a closed end whose objects the remote side still holds. */
+START_TEST(closed_end_sends_nothing)
 {
 	static const struct ipc_object_limits limits = {
 		.size = sizeof(limits), .message_size = 1000,
@@ -284,7 +284,7 @@ END_TEST
 
 /* --- Opening ---------------------------------------------------------------------------------- */
 
-/* A request that names an object that it did not bring, after one that did. */
+/* A request that names an object that it did not contain, after a valid request. */
 START_TEST(an_object_that_did_not_come)
 {
 	static const struct ipc_object_limits limits = { .size = sizeof(limits) };
@@ -311,7 +311,7 @@ START_TEST(an_object_that_did_not_come)
 }
 END_TEST
 
-/* --- Of a service --------------------------------------------------------------------------- */
+/* --- Limits of a service ------------------------------------------------------------------- */
 
 static uint64_t cookie_of_node(uint64_t node)
 {
@@ -394,7 +394,7 @@ static void open_and_close(struct ipc_proxy *peer)
 	ipc_stream_unref(stream);
 }
 
-/* The service releases an object of an end. */
+/* The service drops an object of an end. */
 static void release(uint64_t node)
 {
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_IDLE,
@@ -413,7 +413,7 @@ START_TEST(a_service_keeps_no_closed_ends)
 		open_and_close(peer);
 	ck_assert_uint_eq(fake.n_destroyed, 0);
 	ck_assert_uint_eq(ipc->nodes.count, 2 * STREAM_MAX_CLOSED);
-	/* The service releases the end that was closed first, and another. */
+	/* The service drops the end that was closed first, and another. */
 	release(1);
 	release(2);
 	release(101);
@@ -421,7 +421,7 @@ START_TEST(a_service_keeps_no_closed_ends)
 	open_and_close(peer);
 	ck_assert_uint_eq(fake.n_destroyed, 0);
 
-	/* The end that was closed second is still there, and ends. */
+	/* The end that was closed second still exists, and ends now. */
 	open_and_close(peer);
 	ck_assert_uint_eq(fake.n_destroyed, 2);
 	ck_assert_ptr_null(map_get(&ipc->nodes, 3));
@@ -435,11 +435,12 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("stream-waiting", one_user_has_so_many_bytes,
-			 one_message_is_never_too_much, what_is_dropped_does_not_count,
+	return RUN_TESTS("stream-waiting", bytes_of_a_user_are_limited,
+			 single_message_is_always_accepted, dropped_messages_do_not_count,
 			 files_and_objects_are_limited,
-			 what_was_lost_is_no_good_end, messages_beyond_the_credit_are_lost,
-			 a_closed_end_says_nothing, an_object_that_did_not_come,
+			 lost_message_prevents_a_successful_end,
+			 messages_beyond_the_credit_are_lost,
+			 closed_end_sends_nothing, an_object_that_did_not_come,
 			 a_service_fills_no_client, a_service_leaves_no_objects,
 			 a_service_keeps_no_closed_ends);
 }

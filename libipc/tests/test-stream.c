@@ -85,7 +85,7 @@ static int use_inherited(void)
 	return called == calls ? 0 : 2;
 }
 
-/* A thread of the parent is in the stream when another forks. */
+/* A thread of the parent uses the stream when another forks. */
 START_TEST(a_forked_child_may_only_unref)
 {
 	static const struct ipc_stream_ops ops = { .size = sizeof(ops), .on_message = on_message };
@@ -128,7 +128,7 @@ START_TEST(granting_credit_does_not_wait)
 	fake.send_error_kind = IPCBUS_SEND_ONEWAY;
 	ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &received, NULL), -EAGAIN);
 	ck_assert_int_eq(fake.send_error, 0);
-	/* It looked once more after it had announced that it waits. */
+	/* It checked once more after it had announced that it waits. */
 	ck_assert_uint_eq(fake_last()->send.handle, 10);
 	ck_assert_uint_eq(fake_last()->send.code, STREAM_CREDIT);
 	ck_assert_uint_eq(fake_last()->send.deadline, 0);
@@ -147,7 +147,7 @@ static void grant(uint32_t messages)
 	arrive_at(control_cookie, STREAM_CREDIT, bytes, ipc__stream_credit__pack(&credit, bytes));
 }
 
-/* Returns how many messages go. */
+/* Returns the number of sent messages. */
 static unsigned int send_until_full(void)
 {
 	const struct ipc_raw_message message = { .size = 0 };
@@ -158,8 +158,10 @@ static unsigned int send_until_full(void)
 	return n;
 }
 
-/* The other end grants more than there may be: at once, by and by, and with a number so large
- * that a sum would be small. */
+/*
+ * The other end grants more than the maximum: at once, gradually, and with a number so large that a
+ * sum would overflow.
+ */
 START_TEST(credit_has_a_limit)
 {
 	static const struct {
@@ -194,7 +196,7 @@ START_TEST(credit_has_a_limit)
 }
 END_TEST
 
-/* A server's end that grants more from the beginning. */
+/* The initial credit of a server's end exceeds the maximum. */
 START_TEST(the_first_credit_has_a_limit)
 {
 	static const uint32_t windows[] = { STREAM_WINDOW, STREAM_WINDOW + 1, UINT32_MAX };
@@ -265,7 +267,7 @@ static void serve_all(void)
 	serve_all_of(ipc);
 }
 
-START_TEST(what_arrived_before_is_reported)
+START_TEST(earlier_arrivals_are_reported)
 {
 	begin_with_ops();
 	arrive(STREAM_MESSAGE, "one", 3);
@@ -288,7 +290,7 @@ START_TEST(what_arrived_before_is_reported)
 }
 END_TEST
 
-/* It lives until it is over, without a reference of the program's. */
+/* A stream lives until it has ended, without a reference by the program. */
 START_TEST(it_lives_until_it_is_over)
 {
 	begin_with_ops();
@@ -310,7 +312,7 @@ START_TEST(it_lives_until_it_is_over)
 END_TEST
 
 /* A callback that does not receive slows the sender down, but does not keep a broken stream. */
-START_TEST(who_receives_nothing_is_called_once_a_message)
+START_TEST(callback_runs_once_per_unreceived_message)
 {
 	begin_with_ops();
 	called = 3;
@@ -333,7 +335,7 @@ START_TEST(who_receives_nothing_is_called_once_a_message)
 }
 END_TEST
 
-START_TEST(what_nobody_wants_ends_the_stream)
+START_TEST(unwanted_message_ends_the_stream)
 {
 	static const struct ipc_stream_ops ops = {
 		.size = sizeof(ops), .on_end = on_end, .destroy = on_destroy,
@@ -366,8 +368,8 @@ static int count_call(struct ipc_call *call, const struct ipc_raw_message *reque
 	return ipc_raw_reply(call, &reply);
 }
 
-/* A call to another object comes first. It is for a thread that serves. */
-START_TEST(a_wait_serves_nobody_else)
+/* A call to another object arrives first. It is left for a serving thread. */
+START_TEST(wait_serves_no_other_objects)
 {
 	static const struct ipc_raw_ops ops = { .interface = "Other", .serve = count_call };
 	const struct ipc_raw_message *received;
@@ -414,8 +416,8 @@ static int wait_here(struct ipc_call *call, const struct ipc_raw_message *reques
 	return ipc_raw_stream_receive(stream, IPC_NEVER, &received, NULL);
 }
 
-/* The last thread that serves does not wait. */
-START_TEST(a_handler_of_one_thread_does_not_wait)
+/* The last serving thread does not wait. */
+START_TEST(handler_of_a_single_thread_does_not_wait)
 {
 	static const struct ipc_raw_ops ops = { .interface = "Other", .serve = wait_here };
 	struct ipc_object *object;
@@ -440,7 +442,7 @@ END_TEST
 
 /* --- Ends ---------------------------------------------------------------------------- */
 
-/* The other end has no space for it: it goes when there is, also of a closed stream. */
+/* The other end has no space for it: it is sent later, even if the stream is closed. */
 START_TEST(ending_does_not_wait)
 {
 	begin();
@@ -468,7 +470,7 @@ START_TEST(the_end_has_an_origin)
 		{ -EDOM, -EDOM, 0, IPC_ORIGIN_PEER },
 		{ -EOWNERDEAD, -EREMOTEIO, -EOWNERDEAD, IPC_ORIGIN_BEHIND },
 		{ -ECANCELED, -EREMOTEIO, -ECANCELED, IPC_ORIGIN_BEHIND },
-		/* These would say that the receiver should wait, or grant credit. */
+		/* These codes would tell the receiver to wait, or grant credit. */
 		{ -EAGAIN, -EREMOTEIO, 0, IPC_ORIGIN_PEER },
 		{ -EPIPE, -EREMOTEIO, 0, IPC_ORIGIN_PEER },
 	};
@@ -494,7 +496,7 @@ START_TEST(the_end_has_an_origin)
 }
 END_TEST
 
-/* --- The call that opens it ------------------------------------------------------------ */
+/* --- The opening call ------------------------------------------------------------------- */
 
 static uint64_t sent_deadline(void)
 {
@@ -523,7 +525,7 @@ START_TEST(without_a_limit_it_has_none)
 }
 END_TEST
 
-START_TEST(after_its_deadline_nothing_goes)
+START_TEST(no_messages_after_the_deadline)
 {
 	static const struct ipc_options options = { .timeout_usec = 1000000000 };
 	const struct ipc_raw_message sent = { .size = 0 }, *received;
@@ -539,7 +541,7 @@ START_TEST(after_its_deadline_nothing_goes)
 
 	stream->deadline = time_now();
 	ck_assert_uint_eq(ipc_stream_remaining(stream), 0);
-	/* The other end looked at the clock first. */
+	/* The other end noticed the deadline first. */
 	stream_break(stream, -EOWNERDEAD);
 	ck_assert_int_eq(ipc_stream_is_canceled(stream), 1);
 	ck_assert_int_eq(ipc_raw_stream_send(stream, &sent, IPC_NEVER), -ETIMEDOUT);
@@ -550,7 +552,7 @@ START_TEST(after_its_deadline_nothing_goes)
 	ck_assert_int_eq(error.code, -ETIMEDOUT);
 	ck_assert_int_eq(error.origin, IPC_ORIGIN_HERE);
 	ipc_error_done(&error);
-	/* The other end knows. */
+	/* The other end knows already. */
 	n_sent = fake.n_sent;
 	end();
 	ck_assert_uint_eq(fake.n_sent, n_sent);
@@ -608,7 +610,7 @@ static size_t count_timers(void)
 	return n;
 }
 
-/* Closed before their time, in another order than they would expire. */
+/* Closed before their deadlines, in another order than they would expire. */
 START_TEST(timers_end_with_their_streams)
 {
 	static const struct ipc_stream_ops ops = { .size = sizeof(ops) };
@@ -681,7 +683,7 @@ START_TEST(a_parent_limits_and_cancels_it)
 	ck_assert_int_eq(ipc_raw_stream_receive(child, 0, &received, NULL), -ECANCELED);
 	ipc_stream_unref(child);
 
-	/* After its reply the parent no longer cancels the stream. */
+	/* After its reply, the parent no longer cancels the stream. */
 	serve_parent(object, 51);
 	ck_assert_uint_eq(child->deadline, parent_deadline);
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CANCELED, .call = 51 }, NULL, 0,
@@ -754,13 +756,13 @@ int main(void)
 {
 	return RUN_TESTS("stream", a_forked_child_may_only_unref,
 			 granting_credit_does_not_wait, credit_has_a_limit,
-			 the_first_credit_has_a_limit, what_arrived_before_is_reported,
+			 the_first_credit_has_a_limit, earlier_arrivals_are_reported,
 			 it_lives_until_it_is_over,
-			 who_receives_nothing_is_called_once_a_message,
-			 what_nobody_wants_ends_the_stream, a_wait_serves_nobody_else,
-			 a_handler_of_one_thread_does_not_wait, ending_does_not_wait,
+			 callback_runs_once_per_unreceived_message,
+			 unwanted_message_ends_the_stream, wait_serves_no_other_objects,
+			 handler_of_a_single_thread_does_not_wait, ending_does_not_wait,
 			 the_end_has_an_origin, without_a_limit_it_has_none,
-			 after_its_deadline_nothing_goes, a_wait_ends_at_the_deadline,
+			 no_messages_after_the_deadline, a_wait_ends_at_the_deadline,
 			 callbacks_learn_of_the_deadline,
 			 timers_end_with_their_streams, a_parent_limits_and_cancels_it,
 			 a_server_knows_its_client);

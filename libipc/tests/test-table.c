@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Objects and files in messages, both ways, on a fake device.
+ * Objects and files in messages, in both directions, on a fake device.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -76,7 +76,7 @@ START_TEST(entries_are_in_the_order_of_the_fields)
 }
 END_TEST
 
-START_TEST(what_cannot_be_sent)
+START_TEST(unsendable_objects)
 {
 	struct ipc_object *object;
 	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
@@ -137,7 +137,7 @@ END_TEST
 
 /* --- Receiving ---------------------------------------------------------------- */
 
-/* What a receiver makes of the cargo, with these entries. */
+/* Returns the result of receiving the cargo with these entries. */
 static int receive(struct message *message, const Ipc__Test__Cargo *cargo,
 		   const struct ipcbus_object *objects, unsigned int n)
 {
@@ -220,7 +220,7 @@ START_TEST(fields_get_the_receivers_numbers)
 	ck_assert_int_eq(ipc_take_proxy(ipc, &got->object->id, &proxy), -ENOENT);
 	ck_assert_int_eq(ipc_take_fd(&got->fd->fd), -ENOENT);
 
-	/* They outlive the message, and go one by one. */
+	/* The fds outlive the message, and are closed one by one. */
 	done(&message);
 	ck_assert(is_open(n));
 	close(n);
@@ -237,8 +237,8 @@ START_TEST(fields_get_the_receivers_numbers)
 }
 END_TEST
 
-/* A number in a message that was not received is as good as any. */
-START_TEST(taken_out_of_ones_own_message)
+/* A message that was not received may contain any number. */
+START_TEST(taken_from_an_own_message)
 {
 	Ipc__Object field = IPC__OBJECT__INIT;
 	struct ipc_proxy *proxy, *taken;
@@ -270,7 +270,7 @@ START_TEST(taken_out_of_ones_own_message)
 }
 END_TEST
 
-START_TEST(what_is_not_taken_goes_with_the_message)
+START_TEST(untaken_objects_are_freed_with_the_message)
 {
 	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
 	Ipc__Object id = IPC__OBJECT__INIT;
@@ -296,7 +296,7 @@ START_TEST(what_is_not_taken_goes_with_the_message)
 }
 END_TEST
 
-START_TEST(what_no_field_names_is_given_back_at_once)
+START_TEST(unnamed_objects_are_released_at_once)
 {
 	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
 	struct ipcbus_object entries[3];
@@ -312,7 +312,7 @@ START_TEST(what_no_field_names_is_given_back_at_once)
 	ck_assert(!is_open(n));
 	ck_assert_uint_eq(fake.n_puts, 1);
 	ck_assert_uint_eq(fake.put_count, 2);
-	/* Nor once more with the message: by now the number may be another file's. */
+	/* Nor are they closed again with the message: the number may belong to another file. */
 	ck_assert_int_eq(open_fd(), n);
 	done(&message);
 	ck_assert(is_open(n));
@@ -331,12 +331,12 @@ START_TEST(a_field_without_an_entry_is_refused)
 	struct message message;
 
 	begin();
-	/* None at all. */
+	/* No entries at all. */
 	id.id = 4;
 	cargo.object = &id;
 	ck_assert_int_eq(receive(&message, &cargo, NULL, 0), -EBADMSG);
 	done(&message);
-	/* Another tag: nobody can name a handle that he was not given. */
+	/* Another tag: a message cannot name a handle that it did not contain. */
 	id.id = 5;
 	ck_assert_int_eq(receive(&message, &cargo, &entry, 1), -EBADMSG);
 	done(&message);
@@ -349,7 +349,7 @@ START_TEST(a_field_without_an_entry_is_refused)
 	ck_assert_int_eq(receive(&message, &cargo, &entry, 1), -EBADMSG);
 	done(&message);
 	ck_assert_uint_eq(fake.n_puts, 2);
-	/* The right tag on the wrong kind. */
+	/* The right tag, but another kind. */
 	cargo.n_objects = 0;
 	fd.fd = 4;
 	cargo.fd = &fd;
@@ -415,10 +415,10 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("table", entries_are_in_the_order_of_the_fields, what_cannot_be_sent,
+	return RUN_TESTS("table", entries_are_in_the_order_of_the_fields, unsendable_objects,
 			 too_deep_to_send, fields_get_the_receivers_numbers,
-			 taken_out_of_ones_own_message, what_is_not_taken_goes_with_the_message,
-			 what_no_field_names_is_given_back_at_once,
+			 taken_from_an_own_message, untaken_objects_are_freed_with_the_message,
+			 unnamed_objects_are_released_at_once,
 			 a_field_without_an_entry_is_refused,
 			 an_object_that_ended_on_the_way_is_none,
 			 the_same_handle_is_the_same_proxy);

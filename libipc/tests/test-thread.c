@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Threads, forks, and several connections of one thread.
+ * Threads, forks, and several connections used by one thread.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -55,7 +55,7 @@ START_TEST(the_environment_names_the_device)
 }
 END_TEST
 
-/* Those of connections that have closed go when the thread uses another one. */
+/* States for closed connections are freed when the thread uses another connection. */
 START_TEST(states_do_not_pile_up)
 {
 	struct thread *t;
@@ -85,7 +85,7 @@ START_TEST(a_state_for_each_connection)
 	ck_assert_int_eq(thread_get(ipc, &again), 0);
 	ck_assert_ptr_eq(again, a);
 	ipc_unref(ipc);
-	/* The next connection may lie where the last one was. */
+	/* The next connection may have the same address. */
 	for (int i = 0; i < 100; i++) {
 		ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 		ck_assert_int_eq(thread_get(ipc, &a), 0);
@@ -184,7 +184,7 @@ static int child(struct ipc_object *object, struct test *test)
 	ipc_object_unref(object);
 	ipc_unref(ipc);
 
-	/* One of its own works. */
+	/* A new connection of the child works. */
 	if (ipc_open(&other, NULL) < 0 || test_object_new(other, &no_ops, NULL, NULL, &new) < 0)
 		return 2;
 	if (ipc_object_id(new, &id) < 0)
@@ -213,7 +213,7 @@ START_TEST(a_child_has_no_part_in_it)
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
 
-	/* The parent's goes on. */
+	/* The parent's connection is not affected. */
 	object_id(object);
 	ck_assert_int_eq(thread_get(ipc, &t), 0);
 	ipc_proxy_unref(proxy);
@@ -234,13 +234,13 @@ static struct ipc_raw_message *reply_of(struct ipc_proxy *proxy, size_t size)
 	return reply;
 }
 
-/* A thread may do nothing for long. What it frees waits for its next exchange if it is small. */
+/* A thread may be idle for long. Only small buffers wait for its next exchange. */
 START_TEST(large_replies_are_released_at_once)
 {
 	struct ipc_proxy *proxy;
 
 	fake_reset();
-	/* The largest region; threads of a smaller one keep less. */
+	/* The largest region; threads of smaller regions keep less. */
 	ck_assert_int_eq(ipc_open_sized(&ipc, NULL, 1UL << 30), 0);
 	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
 	ipc_raw_free(reply_of(proxy, 100));
@@ -252,8 +252,8 @@ START_TEST(large_replies_are_released_at_once)
 }
 END_TEST
 
-/* The buffer is the parent's. */
-START_TEST(a_child_releases_nothing)
+/* The buffer belongs to the parent. */
+START_TEST(child_releases_no_buffers)
 {
 	const struct ipc_raw_message request = { .code = 1 };
 	struct ipc_raw_message *reply;
@@ -321,7 +321,7 @@ START_TEST(bad_names)
 	ck_assert_int_eq(ipc_unregister_name(ipc, "\xc3\xa4"), -EINVAL);
 	ck_assert_uint_eq(fake.exchanges, 0);
 
-	/* A manager that is not there, and one that dies. */
+	/* A missing manager, and a manager that dies. */
 	name[127] = 0;
 	fake.send_error = -ENOTCONN;
 	fake.send_error_kind = IPCBUS_SEND_CALL;
@@ -343,7 +343,7 @@ START_TEST(a_stop_before_the_run_counts)
 	ipc_stop(ipc);
 	ck_assert_int_eq(ipc_run(ipc), 0);
 	ck_assert_uint_eq(fake.exchanges, 0);
-	/* And only once. */
+	/* It is reported only once. */
 	ck_assert_int_eq(ipc_run(ipc), -EPIPE);
 	ipc_stop(NULL);
 	ipc_unref(ipc);
@@ -357,7 +357,7 @@ int main(void)
 			 a_thread_that_ends_gives_back,
 			 a_thread_that_outlives_the_connection,
 			 a_child_has_no_part_in_it, large_replies_are_released_at_once,
-			 a_child_releases_nothing, the_end_of_the_bus_is_reported,
+			 child_releases_no_buffers, the_end_of_the_bus_is_reported,
 			 limits_of_threads, bad_names,
 			 a_stop_before_the_run_counts);
 }

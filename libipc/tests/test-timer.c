@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Timers of a connection: in whichever order they are set and forgotten, those that are due run,
- * the earliest first, and the others do not.
+ * Timers of a connection: in whatever order they are set and removed, exactly the due timers run,
+ * the earliest first.
  */
 #include <errno.h>
 
@@ -25,7 +25,7 @@ static void on_expired(struct timer *timer)
 	expired++;
 }
 
-/* Deadlines are begin, begin + 1 ns, and so on, and are set in another order. */
+/* Deadlines are begin, begin + 1 ns, and so on, set in another order. */
 static void set_all(uint64_t begin)
 {
 	last = expired = 0;
@@ -55,7 +55,7 @@ START_TEST(many_run_in_order)
 }
 END_TEST
 
-START_TEST(what_is_not_due_waits)
+START_TEST(timer_before_its_deadline_waits)
 {
 	begin();
 	set_all(time_now() + UINT64_C(3600) * 1000000000);
@@ -68,7 +68,7 @@ START_TEST(what_is_not_due_waits)
 }
 END_TEST
 
-START_TEST(forgotten_ones_do_not_run)
+START_TEST(removed_timers_do_not_run)
 {
 	begin();
 	set_all(1);
@@ -82,6 +82,6 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("timer", many_run_in_order, what_is_not_due_waits,
-			 forgotten_ones_do_not_run);
+	return RUN_TESTS("timer", many_run_in_order, timer_before_its_deadline_waits,
+			 removed_timers_do_not_run);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Streams of protobuf messages, on the fake device: the contents of a message, and
- * the identity of the other end.
+ * Streams of protobuf messages, on the fake device: the contents of a message, and the identity of
+ * the other end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -83,7 +83,7 @@ static void end(void)
 	stream = NULL;
 }
 
-/* This side's object for data, from the message that opened the stream. */
+/* Returns this side's data object, from the message that opened the stream. */
 static struct ipc_object *data_object(void)
 {
 	for (unsigned int i = 0; i < fake.n_sent; i++)
@@ -101,7 +101,7 @@ static void arrive(uint32_t code, const void *bytes, size_t size,
 	ck_assert_int_eq(ipc_process(ipc), 1);
 }
 
-/* A crate with five bytes and a file. */
+/* A crate with five bytes and a file arrives. */
 static void crate_arrives(void)
 {
 	struct ipcbus_object came = { .type = IPCBUS_OBJECT_FD, .tag = 77 };
@@ -173,7 +173,7 @@ START_TEST(not_of_this_stream)
 	ck_assert_int_eq(ipc_rpc_stream_receive(stream, gather, 0, &message, NULL), -EINVAL);
 	ck_assert_int_eq(ipc_rpc_stream_receive(stream, convey, 0, NULL, NULL), -EINVAL);
 	ck_assert_int_eq(ipc_rpc_stream_finish(stream, gather, 0, &message, NULL), -EINVAL);
-	/* The end brings no message. */
+	/* An end carries no message. */
 	arrive(STREAM_END, NULL, 0, NULL);
 	ck_assert_int_eq(ipc_rpc_stream_receive(stream, convey, 0, &message, NULL), 0);
 	ck_assert_ptr_null(message);
@@ -237,12 +237,12 @@ START_TEST(callbacks_get_the_message)
 }
 END_TEST
 
-START_TEST(what_breaks_it)
+START_TEST(failures_that_break_it)
 {
 	struct ipc_error error = IPC_ERROR_INIT;
 	const Ipc__Test__Crate *crate;
 
-	/* The other end died, which the driver said. */
+	/* The driver reported the death of the other end. */
 	begin_conveying();
 	for (unsigned int i = 0; i < 2; i++) {
 		struct ipc_object *end_of = map_get(&ipc->nodes, fake.sent[0].objects[i].value);
@@ -298,7 +298,7 @@ START_TEST(messages_to_the_client_are_limited)
 }
 END_TEST
 
-START_TEST(who_opened_it)
+START_TEST(identity_of_the_opener)
 {
 	struct ipcbus_event opens = {
 		.kind = IPCBUS_EVENT_CALL, .call = 100, .buffer = 50, .code = IPC_CODE_STREAM,
@@ -311,7 +311,7 @@ START_TEST(who_opened_it)
 	opens.cookie = fake.cookie;
 	push_end_of_peer(opens, method_of(&test_interface, "Count")->code);
 	ck_assert_int_eq(ipc_process(ipc), 1);
-	/* The handler has to wait for the request. */
+	/* The handler must wait for the request. */
 	ck_assert_ptr_null(served);
 	arrive(STREAM_MESSAGE, bytes, ipc__test__echo_request__pack(&request, bytes), NULL);
 	ck_assert_ptr_nonnull(served);
@@ -327,5 +327,6 @@ int main(void)
 {
 	return RUN_TESTS("typed-stream", objects_and_bytes, no_files_without_a_field,
 			 not_of_this_stream, callbacks_get_the_message,
-			 what_breaks_it, messages_to_the_client_are_limited, who_opened_it);
+			 failures_that_break_it, messages_to_the_client_are_limited,
+			 identity_of_the_opener);
 }

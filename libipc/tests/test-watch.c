@@ -132,7 +132,7 @@ START_TEST(taken_back)
 	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "b", &b), 0);
 	ck_assert_ptr_null(ipc_slot_end(a));
 	ck_assert_int_eq(fake.watches, 1);
-	/* The event is in another thread's hands already. */
+	/* Another thread has already taken the event. */
 	fake.unwatch_error = -ENOENT;
 	ck_assert_ptr_null(ipc_slot_end_async(b));
 	ck_assert_int_eq(fake.watches, 0);
@@ -172,7 +172,7 @@ static void take_other_back(struct ipc_proxy *proxy, void *userdata)
 	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "n", NULL), 0);
 }
 
-/* A callback that takes back one that is still to come, and adds one. */
+/* A callback that ends a pending watch, and adds another. */
 START_TEST(callbacks_may_change_the_list)
 {
 	struct ipc_proxy *proxy = begin();
@@ -220,7 +220,7 @@ START_TEST(notified_of_freezing)
 
 	n_frozen = 0;
 	ck_assert_int_eq(ipc_proxy_on_freeze(proxy, NULL, NULL, NULL), -EINVAL);
-	/* A watch for death is there: a wider one takes its place. */
+	/* The death watch exists: a wider watch replaces it. */
 	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "1", NULL), 0);
 	ck_assert(!fake.watch_frozen);
 	first = fake.watch_cookie;
@@ -232,7 +232,7 @@ START_TEST(notified_of_freezing)
 
 	push_freeze(IPCBUS_EVENT_FROZEN, fake.watch_cookie, 1);
 	push_freeze(IPCBUS_EVENT_THAWED, fake.watch_cookie, 3);
-	/* Overtaken by the one before, and of a watch that is not there. */
+	/* An event overtaken by an earlier one, and an event of an unknown watch. */
 	push_freeze(IPCBUS_EVENT_FROZEN, fake.watch_cookie, 2);
 	push_freeze(IPCBUS_EVENT_FROZEN, first, 4);
 	ck_assert_str_eq(frozen, "ABab");
@@ -258,7 +258,7 @@ START_TEST(the_end_of_the_connection_forgets_watchers)
 	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "a", NULL), 0);
 	ipc_unref(ipc);
 	ck_assert_int_eq(n_calls, 0);
-	/* Against the rules, but it must not crash. */
+	/* Violates the rules, but must not crash. */
 	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "a", NULL), -EINVAL);
 	ipc_proxy_unref(proxy);
 }

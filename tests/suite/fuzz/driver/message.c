@@ -165,7 +165,7 @@ static void object_fd(struct proc *proc, struct ipcbus_object *o, struct sent_ob
 		o->value = proc->fd; /* the device itself: refused */
 	else if (pick >= PICK_GARBAGE)
 		o->value = (u64)pick << 8 * (pick % 5);
-	else if (o->value < SHIM_MAX_FDS && proc->alive == 1) /* else others may change the number */
+	else if (o->value < SHIM_MAX_FDS && proc->alive == 1) /* no other thread changes it */
 		sent->file = proc->process->file[o->value];
 }
 
