@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Procs that have handles of each other's nodes: see couple.h.
+ * Procs with handles of each other's nodes; see couple.h.
  */
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Procs of an ordinary user that have handles of each other's nodes. What says whether it could
- * returns false, or an error, once the user may have no more.
+ * Procs of an ordinary user with handles of each other's nodes. Functions return false, or an
+ * error, once the user has reached a limit.
  */
 #ifndef BUDGET_COUPLE_H
 #define BUDGET_COUPLE_H
 
 #include "raw.h"
 
-/* Of the way; NULL: the default bus. */
+/* The bus of the current way; NULL: the default bus. */
 extern const char *device;
 
 int try_open(void);
@@ -16,12 +16,14 @@ bool try_raw(struct raw *r, size_t size);
 struct raw must_raw(size_t size);
 int try_node(const struct raw *r, uint64_t *ret_node);
 
-/* The manager, which is root's, passes a handle of it on: see be_manager(). */
+/* The manager, which runs as root, passes on a handle; see be_manager(). */
 bool pass_handle(const struct raw *from, uint64_t node, const struct raw *to,
 		 uint32_t *ret_handle);
 
-/* A server of the same process, to whose first node the client has a handle: its own
- * message to handle 0 cannot be, for an ordinary user is no manager. So it goes by srv. */
+/*
+ * A server and a client in one process, where the client has a handle for the server's first node.
+ * Handle 0 is not available: an ordinary user cannot be manager. The handle thus goes through srv.
+ */
 struct couple {
 	struct raw server, client;
 	uint32_t handle;
@@ -29,7 +31,7 @@ struct couple {
 };
 
 bool couple_open(struct couple *c, size_t size);
-/* Nodes of the client become handles of the server, up to 64 at once. Returns how many. */
+/* Sends the client's nodes to the server, up to 64 at once. Returns the number of handles. */
 long give_handles(struct couple *c);
 
 #endif /* BUDGET_COUPLE_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the machine says: see machine.h.
+ * Limits and memory of the machine; see machine.h.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -29,7 +29,7 @@ struct limits limits_read(void)
 		.files = info.user_files,
 		.threads = info.user_threads,
 		.memory = info.user_memory * KIB,
-		/* The driver's own. A small machine has less. */
+		/* The driver's default. A small machine has less. */
 		.buses = 64,
 		.objects = info.user_handles,
 	};
@@ -51,7 +51,7 @@ long kernel_holds(void)
 	sync();
 	fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
 	ck_assert_int_ge(fd, 0);
-	/* Files' pages, and inodes and idle pages of regions that nobody needs. */
+	/* Drops the page cache, inodes, and idle pages of regions. */
 	ck_assert_int_eq(write(fd, "3\n", 2), 2);
 	close(fd);
 	fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * The adversary's budget: what one unprivileged user with the default limits can make the
- * kernel hold, way by way, against the bound that docs/security.md computes. Each way runs
- * in processes of that user, which do as much as they may and then hold it. This program
- * looks at the machine's memory before, meanwhile, and after it has killed them.
+ * The kernel memory that an unprivileged user with the default limits can use, way by way, compared
+ * with the bound from docs/security.md. Each way runs in processes of that user, which use as much
+ * as they can and then hold it. This program measures the machine's memory before, during, and
+ * after it has killed them.
  *
  * The last line is "budget: N ways, 0 above the bound".
  *
- *   test-budget [--all]    a few ways, of which one is in each part of the driver; or all
- *   test-budget NAME       those whose names contain that
+ *   test-budget [--all]    a few ways, each in another part of the driver; or all
+ *   test-budget NAME       ways whose names contain NAME
  */
 #define _GNU_SOURCE
 #include <linux/io_uring.h>
@@ -29,7 +29,7 @@
 #define USER 1000
 #define MAX_WORKERS 64
 
-/* Bytes that one of each takes at most, whatever it consists of: docs/security.md. */
+/* Maximum bytes per object, with all its parts: docs/security.md. */
 enum {
 	COST_PROC = 8192,
 	COST_NODE = 1024,
@@ -42,10 +42,10 @@ enum {
 	COST_OBJECT = 320,
 };
 
-/* What other parts of the kernel may do meanwhile. */
+/* Allowance for other parts of the kernel. */
 #define NOISE (3 * MIB)
 
-/* What processes take that have nothing of ours: files of /dev, sockets, tasks. */
+/* Memory of a process without ipcbus objects: its files, sockets and tasks. */
 #define COST_PROCESS (96 * KIB)
 
 static struct limits limits;
@@ -54,14 +54,14 @@ static int *above, *tried;
 /* --- Workers ------------------------------------------------------------------ */
 
 /**
- * struct way - one way to make the kernel hold something
+ * struct way - a way to make the kernel use memory
  * @name: shown
- * @work: what each process does: as much as it may; returns when it can no more
- * @workers: how many processes
- * @bound: bytes that all may take
- * @left: bytes that may be left once they are dead
- * @how: GROUPED: in a memory cgroup, where that is the bound; SAMPLE: always tried
- * @procs: so many open files there must be meanwhile, or it was not tried
+ * @work: run by each process: uses as much as possible, and returns
+ * @workers: number of processes
+ * @bound: bytes that all may use
+ * @left: bytes that may be left after their death
+ * @how: GROUPED: in a memory cgroup, which is the bound; SAMPLE: always tried
+ * @procs: minimum of open files at the same time, or the way was not really tried
  */
 struct way {
 	const char *name;
@@ -101,7 +101,7 @@ static int worker(struct peer *self, void *arg)
 		pause();
 }
 
-/* Until it has done what it may, or was killed for it, or has taken long enough. */
+/* Until it has reached its limit, was killed for it, or has taken too long. */
 static void wait_for_worker(struct peer *worker)
 {
 	struct pollfd p = { .fd = worker->hear, .events = POLLIN };
@@ -118,7 +118,7 @@ static void run_workers(const struct way *way, struct peer *workers)
 	}
 }
 
-/* All that the driver counts of what they had is gone. */
+/* Waits until the driver's counters of their objects are back. */
 static void wait_for_end(void)
 {
 	static const char *const counters[] = { "procs", "nodes", "handles", "transactions",
@@ -186,7 +186,7 @@ static void make_handles(int i)
 
 #define TABLE 4096
 
-/* Procs without a handle whose tables had that many of them: tables do not shrink. */
+/* Procs whose handle tables were large: tables do not shrink. */
 static void make_tables(int i)
 {
 	uint64_t end = now_ms() + 4000;
@@ -197,7 +197,7 @@ static void make_tables(int i)
 	for (int n = 0; n < 500 && now_ms() < end; n++) {
 		uint32_t count = 0, got;
 
-		/* The next one has a client of its own, whose nodes end with that. */
+		/* Each server has its own client, whose nodes end with it. */
 		if (!couple_open(&c, MIB))
 			break;
 		proc[n] = c.server;
@@ -279,7 +279,7 @@ static void queue_objects(int i)
 	queue(IPCBUS_SEND_CALL, 32 * MIB, 0, IPCBUS_MAX_OBJECTS);
 }
 
-/* Of the nodes, too, nothing is left but what is in the messages. */
+/* The nodes are destroyed, and only their parts in messages are left. */
 static void queue_dead_nodes(int i)
 {
 	struct ipcbus_object o[IPCBUS_MAX_OBJECTS];
@@ -361,7 +361,9 @@ static void leave_threads(int i)
 
 /* --- Procs that are closed ------------------------------------------------------ */
 
-/* Each has a region, nodes and handles; all of it goes but what others refer to. */
+/*
+ * Each has a region, nodes and handles. Everything is freed, except objects with remote references.
+ */
 static void close_procs(int i)
 {
 	struct raw client = must_raw(MIB);
@@ -396,7 +398,7 @@ static bool queue_fd(int socket, int fd)
 	return sendmsg(socket, &msg, MSG_DONTWAIT) == 1;
 }
 
-/* Bus files in the queue of a socket of somebody else: the opener is dead then. */
+/* Bus files queued in a socket of another process, after their opener died. */
 static void hide_files(int i)
 {
 	int pair[2], n = 0;
@@ -419,7 +421,7 @@ static void hide_files(int i)
 	_exit(0);
 }
 
-/* As many as it may, closed then but for the ring. */
+/* Opens as many files as possible, and closes them all, so that only the ring holds them. */
 static int fill_ring(void)
 {
 	struct io_uring_params params = {};
@@ -453,7 +455,7 @@ static bool have_io_uring(void)
 	return true;
 }
 
-/* Bus files that an io_uring of somebody else has registered: the opener is dead then. */
+/* Bus files registered in an io_uring of another process, after their opener died. */
 static void register_files(int i)
 {
 	int pair[2];
@@ -526,7 +528,7 @@ static long of_watches(void)
 
 static long of_messages(void)
 {
-	/* The objects of a message take as much again as their space. */
+	/* A message's objects take up to as much memory as its space. */
 	return limits.calls * COST_CALL + 2 * limits.memory;
 }
 
@@ -590,7 +592,7 @@ static const struct way ways[] = {
 
 enum { WAYS = sizeof(ways) / sizeof(ways[0]) };
 
-/* Their places in the table. */
+/* Indexes into the table. */
 static int chosen[WAYS];
 
 /* --- The test ------------------------------------------------------------------- */
@@ -668,7 +670,7 @@ START_TEST(way_is_bounded)
 }
 END_TEST
 
-/* All ways, those with a name like that, or for NULL those of the sample; returns how many. */
+/* Selects all ways with that text in their names, or the sample for NULL. Returns the number. */
 static int choose(const char *name)
 {
 	bool all = name && !strcmp(name, "--all");
@@ -687,10 +689,10 @@ int main(int argc, char **argv)
 	int failed;
 
 	if (geteuid()) {
-		fprintf(stderr, "not root, nothing tested\n");
+		fprintf(stderr, "not root, no tests run\n");
 		return 77;
 	}
-	/* Cases run in processes of their own. */
+	/* Each case runs in its own process. */
 	above = mmap(NULL, 2 * sizeof(*above), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (above == MAP_FAILED)

@@ -44,7 +44,7 @@ uint64_t own_time(void)
 
 #define WORTH_A_LOOK 100000 /* ns */
 
-/* Shared with the process that measures, and with the one that is kept waiting. */
+/* Shared with the measuring process and the delayed process. */
 static struct shared {
 	_Atomic bool watching;
 	_Atomic uint64_t longest;
@@ -55,7 +55,7 @@ static struct shared {
 
 static bool read_text(const char *pid, const char *name, char *text, size_t size);
 
-/* The functions of a stack: its lines are "[<0>] FUNCTION+0x12/0x34". */
+/* Extracts the functions of a stack, whose lines are "[<0>] FUNCTION+0x12/0x34". */
 static void note_stack(char *stack)
 {
 	size_t used = 0;
@@ -73,7 +73,7 @@ static void note_stack(char *stack)
 	}
 }
 
-/* Who ran until now is where it let go. */
+/* The thread that ran until now is still where it yielded. */
 static void look_where(void)
 {
 	char path[64], task[400], text[2000], *state;
@@ -95,7 +95,7 @@ static void look_where(void)
 		closedir(dir);
 }
 
-/* Wakes up each 20 us and notes how late. */
+/* Wakes up every 20 us and measures the delay. */
 static void watch_sections(void)
 {
 	struct sched_param param = { .sched_priority = 99 };
@@ -117,7 +117,7 @@ static void watch_sections(void)
 	}
 }
 
-/* Where there is nothing else to do, or the kernel stops its ticks and timers are late. */
+/* Needed on an idle machine, where the kernel stops its ticks and timers are late. */
 static pid_t start_spinner(void)
 {
 	static const struct sched_param param;
@@ -154,7 +154,7 @@ void begin_watching(void)
 {
 	atomic_store(&shared->watching, true);
 	kill(shared->spinner, SIGCONT);
-	/* Until the one that watches has looked. */
+	/* Until the watcher has read the stacks. */
 	usleep(3000);
 	shared->where[0] = '\0';
 	atomic_store(&shared->longest, 0);
@@ -204,13 +204,13 @@ static bool is_kernel_thread(const char *pid)
 
 	if (!read_text(pid, "stat", text, sizeof(text)))
 		return false;
-	/* Behind the name: state, ppid, pgrp, session, tty, tpgid, flags. */
+	/* After the name: state, ppid, pgrp, session, tty, tpgid, flags. */
 	at = strrchr(text, ')');
 	return at && sscanf(at, ") %*c %*d %*d %*d %*d %*d %lu", &flags) == 1 &&
 	       flags & KERNEL_THREAD;
 }
 
-/* For how many nanoseconds they have run, all together. */
+/* Returns their total run time in ns. */
 uint64_t kernel_time(void)
 {
 	DIR *dir = opendir("/proc");

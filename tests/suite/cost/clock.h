@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How long things take in a guest in which a nanosecond is an instruction: an operation, the
- * longest section during it, and the kernel's own threads.
+ * Measurements in a guest in which a nanosecond is an instruction: the duration of an operation,
+ * the longest nonpreemptible section during it, and the run time of kernel threads.
  */
 #ifndef TESTS_COST_CLOCK_H
 #define TESTS_COST_CLOCK_H
@@ -10,21 +10,23 @@
 #include <sys/types.h>
 
 uint64_t now(void);
-/* For how long the calling thread has run. */
+/* Returns the run time of the calling thread. */
 uint64_t own_time(void);
 
-/* A realtime process that wakes up often. Once, before the others. */
+/* Starts a realtime process that wakes up often. Call it once, before the others. */
 pid_t start_watcher(void);
 void begin_watching(void);
-/* For how long it was kept from running at most, since the beginning. */
+/* Returns its longest delay since begin_watching(). */
 uint64_t end_watching(void);
-/* From here on where() shows what threads of this process did at the end of long sections. */
+/* From now on, where() reports the stacks of this process's threads at the end of long sections. */
 void watch_process(pid_t pid);
-/* Where the longest section since begin_watching() ended, as functions, the innermost first;
- * "" if it was not long enough to look. Valid until the next begin_watching(). */
+/*
+ * Returns the stack at the end of the longest section since begin_watching(), innermost function
+ * first, or "" if the section was short. Valid until the next begin_watching().
+ */
 const char *where(void);
 
-/* For how long all of the kernel's own threads have run. */
+/* Returns the total run time of all kernel threads. */
 uint64_t kernel_time(void);
 
 #endif

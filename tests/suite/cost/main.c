@@ -1,24 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * What each operation costs while others have created n of a thing, for each thing and
- * growing n. The guest runs such that a nanosecond is an instruction, so time is cost.
- * Two rules are judged:
+ * The cost of each operation while other users have n of an object, for each kind of object and
+ * growing n. In the guest a nanosecond is an instruction, so time is cost. There are two rules:
  *
- *   cost     From one n to ten times that, an operation may cost a quarter more and 1,500
- *            instructions beside. It does not apply to operations that touch all of what
- *            somebody has because they end it or show it: those yield.
- *   section  While any operation runs, a realtime thread that wakes up often is never kept
- *            from running for more than 100 us. Where files are closed and threads end, the
- *            kernel itself has longer ones, among them its batches of RCU callbacks: there
- *            it is at most twice as long as that of a process without ipcbus that has as many
- *            files and threads.
+ *   cost     If n grows tenfold, an operation may cost a quarter more plus 1,500 instructions.
+ *            Operations that end or list all objects of a user are exempt: they yield.
+ *   section  During every operation, a realtime thread that wakes up often is delayed by at most
+ *            100 us. Closing files and ending threads has longer sections in the kernel itself,
+ *            such as batches of RCU callbacks. There the limit is twice the delay by a process
+ *            without ipcbus that has as many files and threads.
  *
- * An operation costs what its own thread runs. What the kernel's own threads do for an
- * operation, or in a second in which nothing happens, is shown likewise. Nobody pays for it.
+ * The cost of an operation is the run time of its own thread. The work of kernel threads for an
+ * operation, and in an idle second, is shown as well, but not charged to any user.
  *
  *   cost [--most N] [--sample] [THING]...
- *                              prints a line of each operation, thing and n, and the result;
- *                              with --sample only of a few things
+ *                              prints a line per operation, thing and n, and the result;
+ *                              with --sample only for a few things
  */
 #define _GNU_SOURCE
 #include "clock.h"
@@ -42,7 +39,7 @@
 
 static const unsigned int sizes[SIZES] = { 100, 1000, 10000, 100000 };
 
-/* Shared with the child that measures. */
+/* Shared with the measuring child. */
 static struct shared {
 	struct figure {
 		uint64_t cost;
@@ -111,7 +108,7 @@ static void measure(const struct op *op, struct world *w, struct figure *ret)
 		measure_own(op, w, ret);
 }
 
-/* In a process of its own, whose end is the last operation. */
+/* Runs in a separate process, whose end is the last operation. */
 static void measure_all(const struct thing *thing, unsigned int size)
 {
 	unsigned int count = sizes[size] < thing->most ? sizes[size] : thing->most;
@@ -150,15 +147,17 @@ static void run_child(const struct thing *thing, unsigned int size)
 /* --- Judging ------------------------------------------------------------------------ */
 
 static unsigned int judged, above;
-/* The longest section of the kernel itself where it ends as many files and threads. It comes with
- * a batch of its own, at any of the sizes. */
+/*
+ * The longest section of the kernel itself when a process ends as many files and threads. It occurs
+ * in a batch, at any of the sizes.
+ */
 static uint64_t kernels;
 
 static bool is_long(const struct op *op, const struct figure *figure)
 {
 	uint64_t own = op->how & CLOSE ? 2 * kernels : 0;
 
-	/* It forgets the names of files that were closed. */
+	/* The kernel prunes the dentries of closed files. */
 	if (strstr(figure->where, " prune_dcache_sb"))
 		return false;
 	return figure->section > (own > SECTION_LIMIT ? own : SECTION_LIMIT);
@@ -187,7 +186,7 @@ static void judge(const struct thing *thing, const struct op *op, const struct f
 	above += bad;
 }
 
-/* Returns for how many sizes. */
+/* Returns the number of measured sizes. */
 static unsigned int run_children(const struct thing *thing, unsigned int most)
 {
 	unsigned int count = 0;
@@ -218,7 +217,7 @@ static void run_control(unsigned int most)
 	}
 }
 
-/* Some are, and none that lacks a batch of the kernel's own. */
+/* Some sections are too long, and all of them end in a batch of the kernel. */
 static bool only_ends_are_long(unsigned int count)
 {
 	bool any = false;
@@ -234,7 +233,7 @@ static bool only_ends_are_long(unsigned int count)
 	return any;
 }
 
-/* That batch is longer now and then. What is the driver's is so again. */
+/* The kernel's batch is sometimes longer. A fault of the driver occurs again. */
 static void run_thing(const struct thing *thing, unsigned int most)
 {
 	unsigned int count = run_children(thing, most);
@@ -246,7 +245,7 @@ static void run_thing(const struct thing *thing, unsigned int most)
 	fflush(stdout);
 }
 
-/* Soon after boot the kernel has no timers but its ticks. */
+/* Soon after boot the kernel has no timers except its ticks. */
 static void wait_for_timers(void)
 {
 	uint64_t start;

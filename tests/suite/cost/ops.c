@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What one step leaves for the next. */
+/* Results of one step for the next. */
 static struct ipcbus_event event;
 static uint64_t id;
 static int file;
@@ -37,7 +37,7 @@ static void call(struct world *w)
 	send_message(w->cli, &send);
 }
 
-/* Realtime, so that it is the next that the server takes. */
+/* Realtime, so that the server takes this call next. */
 static void call_first(struct world *w)
 {
 	run_as(INT_MIN);
@@ -132,7 +132,7 @@ static void sender_info(struct world *w)
 	xioctl(w->srv, IPCBUS_IOC_SENDER_INFO, &s, "SENDER_INFO");
 }
 
-/* To the client, at which nobody else's messages are. */
+/* Handle and node for messages to the client, whose queue has no messages of other users. */
 static uint32_t back_handle;
 static uint64_t back_node;
 
@@ -179,7 +179,7 @@ static void take_and_release(struct world *w)
 	release(w);
 }
 
-/* --- Oneways for which there is little space, or none -------------------------------- */
+/* --- Oneways with little or no space ------------------------------------------------- */
 
 static char large[64 << 10];
 static uint32_t full_handle;
@@ -348,7 +348,7 @@ static void close_file(struct world *w)
 	close(file);
 }
 
-/* A process that has a file on the bus, to be frozen. */
+/* Starts a process with a file on the bus, which will be frozen. */
 static void start_child(struct world *w)
 {
 	int up[2];
@@ -397,7 +397,7 @@ static void frozen_child(struct world *w)
 	freeze(w);
 }
 
-/* Of this process, which has most of the procs. */
+/* Freezes this process, which has most of the procs. */
 static void freeze_all(struct world *w)
 {
 	struct ipcbus_freeze f = { .size = sizeof(f), .pid = getpid() };
@@ -501,11 +501,11 @@ const struct op ops[] = {
 	{ "oneway", have_handle, send_oneway, take_and_release, NULL, 0 },
 	{ "oneway without space", have_full, send_in_vain, NULL, NULL, 0 },
 	{ "wait that takes a oneway", have_oneway, take_oneway, release, NULL, 0 },
-	{ "release", have_taken_oneway, release, NULL, "wakes all who poll for space", 0 },
+	{ "release", have_taken_oneway, release, NULL, "wakes all polling senders", 0 },
 	{ "node create", NULL, node_create, node_destroy, NULL, 0 },
 	{ "node destroy", node_create, node_destroy, NULL, NULL, 0 },
 	{ "node destroy, flooded proc", node_of_flooded, destroy_of_flooded, NULL,
-	  "wakes all who poll for space", 0 },
+	  "wakes all polling senders", 0 },
 	{ "node info", NULL, node_info, NULL, NULL, 0 },
 	{ "watch", NULL, watch, unwatch, NULL, 0 },
 	{ "unwatch", watch, unwatch, NULL, NULL, 0 },
@@ -525,14 +525,14 @@ const struct op ops[] = {
 	{ "read transactions", NULL, read_transactions, NULL, "shows all", ONCE },
 	{ "reclaim", NULL, reclaim, NULL, "looks at each region", ONCE },
 	{ "release, flooded region", take_of_flood, release_of_flood, NULL,
-	  "wakes all who poll for space", 0 },
+	  "wakes all polling senders", 0 },
 	{ "kernel threads, in a second without operations", NULL, do_nothing, NULL,
 	  "they look at threads that keep events", ONCE | KERNEL },
 	{ "freeze all", NULL, freeze_all, thaw_all, "all procs of a process", ONCE },
 	{ "node destroy, of the flood", NULL, destroy_server_node, NULL, "ends all for the node",
 	  ONCE },
-	{ "become manager", NULL, become_manager, NULL, "notifies all who watch", ONCE },
-	{ "close of the flooded or of what others have", NULL, close_flooded, NULL, "ends all", ONCE },
+	{ "become manager", NULL, become_manager, NULL, "notifies all watchers", ONCE },
+	{ "close of a flooded proc, or of objects with remote references", NULL, close_flooded, NULL, "ends all", ONCE },
 	{ "close of the server", NULL, close_server, NULL, "ends all", ONCE },
 	{ "close of the procs", NULL, close_procs, NULL, "ends all", ONCE | CLOSE },
 	{ "exit", NULL, nop, NULL, "ends all", ONCE | CLOSE },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The operations that are measured.
+ * The measured operations.
  */
 #ifndef TESTS_COST_OPS_H
 #define TESTS_COST_OPS_H
@@ -10,14 +10,14 @@
 #include "world.h"
 
 /**
- * struct op - an operation that is measured
+ * struct op - a measured operation
  * @name: in the table
- * @before: makes what it needs, unmeasured; or NULL
+ * @before: prepares, unmeasured; or NULL
  * @run: the operation
  * @after: cleans up, unmeasured; or NULL
- * @yields: it touches all of what there is; or NULL
- * @how: ONCE: it cannot be repeated; KERNEL: its cost is what the kernel's own threads do;
- *       CLOSE: the kernel ends as many files with it
+ * @yields: the operation processes all objects, and yields; or NULL
+ * @how: ONCE: it cannot be repeated; KERNEL: its cost is that of kernel threads;
+ *       CLOSE: the kernel closes as many files with it
  */
 struct op {
 	const char *name;
@@ -34,7 +34,7 @@ struct op {
 
 #define MAX_OPS	64
 
-/* The last one is the end of the process. */
+/* The last operation is the end of the process. */
 extern const struct op ops[];
 extern const size_t op_count;
 

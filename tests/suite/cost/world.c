@@ -39,7 +39,7 @@ int xioctl(int fd, unsigned long cmd, void *arg, const char *what)
 	return r;
 }
 
-/* The regions by fd. They stay mapped. */
+/* The regions, indexed by fd. They stay mapped. */
 #define MAX_FDS	32768
 static const char *maps[MAX_FDS];
 
@@ -122,7 +122,7 @@ static void reply_with(int fd, uint64_t call, const struct ipcbus_object *object
 	send_message(fd, &send);
 }
 
-/* By calls that overtake all that others sent. */
+/* By calls, which overtake all queued oneways. */
 uint32_t hand(struct world *w, int to, int from, uint64_t node)
 {
 	struct ipcbus_object object = { .type = IPCBUS_OBJECT_NODE, .value = node };
@@ -174,7 +174,7 @@ void world_make(struct world *w)
 	xioctl(w->srv, IPCBUS_IOC_SET_MANAGER, &n, "SET_MANAGER");
 }
 
-/* --- What others create ------------------------------------------------------------ */
+/* --- Objects of other users ----------------------------------------------------------- */
 
 static void make_procs(struct world *w, unsigned int count)
 {
@@ -194,14 +194,14 @@ static void make_nodes_of_server(struct world *w, unsigned int count)
 		create_node(w->srv);
 }
 
-/* One by one through a oneway, so that each has its count. */
+/* One by one in oneways, so that each has its own reference. */
 static void make_handles(struct world *w, unsigned int count)
 {
 	while (count--)
 		hand(w, w->oth, w->srv, create_node(w->srv));
 }
 
-/* Of the node that is measured, by a proc each. */
+/* Watches of the measured node, each by another proc. */
 static void make_watches(struct world *w, unsigned int count)
 {
 	struct ipcbus_handle h = { .size = sizeof(h), .cookie = 1 };
@@ -222,7 +222,7 @@ static void make_manager_watches(struct world *w, unsigned int count)
 	}
 }
 
-/* A proc has a limit of async calls, and a region one of messages. */
+/* The number of async calls of a proc is limited, and so is the number of messages in a region. */
 static unsigned int make_calls(struct world *w, unsigned int count, int nice, size_t size)
 {
 	static char data[64];
@@ -295,7 +295,7 @@ static void make_oneways_to_many(struct world *w, unsigned int count)
 	}
 }
 
-/* To cli, whose region is the target: calls with an fd and an object each. */
+/* Calls with an fd and an object each, to cli, whose region is the target. */
 static void make_objects(struct world *w, unsigned int count)
 {
 	struct ipcbus_object objects[] = {
@@ -314,7 +314,7 @@ static void make_objects(struct world *w, unsigned int count)
 
 static char large[64 << 10];
 
-/* A queued oneway of each of so many users. */
+/* Oneways of @count users, one queued for each. */
 static void make_users(struct world *w, unsigned int count)
 {
 	struct ipcbus_send send = { .kind = IPCBUS_SEND_ONEWAY };
@@ -331,7 +331,7 @@ static void make_users(struct world *w, unsigned int count)
 	}
 }
 
-/* Each of cli's next sends to one of them fails, and is to be reported when there is space. */
+/* cli's next send to each of them fails, and must be reported when there is space. */
 static void make_full_regions(struct world *w, unsigned int count)
 {
 	struct ipcbus_exchange x = {
@@ -351,7 +351,9 @@ static void make_full_regions(struct world *w, unsigned int count)
 	}
 }
 
-/* In the region: others had as many messages there at once, and have none now. */
+/*
+ * Buffer descriptors of the region: other users had that many messages at once, and have none now.
+ */
 static void make_descriptors(struct world *w, unsigned int count)
 {
 	struct ipcbus_exchange x = {
@@ -405,7 +407,7 @@ static void make_pollers(struct world *w, unsigned int count)
 		.kind = IPCBUS_SEND_ONEWAY, .data = (uintptr_t)large, .data_size = 1 << 10,
 	};
 
-	/* Handle 0 is the one node that each of many procs has at once. */
+	/* Handle 0 is the only node for which every proc has a handle immediately. */
 	x.send.data_size = sizeof(large);
 	while (ioctl(w->oth, IPCBUS_IOC_EXCHANGE, &x) == 0)
 		;
@@ -419,7 +421,7 @@ static void make_pollers(struct world *w, unsigned int count)
 	}
 }
 
-/* --- Others ------------------------------------------------------------------------- */
+/* --- Other objects -------------------------------------------------------------------- */
 
 static void *be_a_thread(void *arg)
 {
@@ -432,7 +434,7 @@ static void *be_a_thread(void *arg)
 	return NULL;
 }
 
-/* Of the very proc: others may be forked off it. */
+/* Threads of this process: other processes may be forked from it. */
 static void make_threads(struct world *w, unsigned int count)
 {
 	while (count--)
@@ -449,14 +451,14 @@ static void make_mounts(struct world *w, unsigned int count)
 		snprintf(path, sizeof(path), "/tmp/cost-%d-%u", getpid(), count);
 		if (mkdir(path, 0700) < 0 || mount("none", path, "ipcbus", 0, NULL) < 0)
 			fail(path, errno);
-		/* Goes with the namespace, or now if nobody uses it. */
+		/* Unmounted with the namespace, or now if it is unused. */
 		if (umount2(path, MNT_DETACH) < 0 && errno != EINVAL)
 			fail(path, errno);
 		rmdir(path);
 	}
 }
 
-/* Those of a mount that stays are held by a file. */
+/* A file keeps the monitors of a lasting mount. */
 static void make_monitors(struct world *w, unsigned int count)
 {
 	struct ipcbus_monitor m = { .size = sizeof(m), .flags = IPCBUS_MONITOR_FAILURES };

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What others create, as much of it as one wants: a server, a client that is measured, and
- * procs of others who make things grow. All is in one process, but for the one that is
- * frozen.
+ * Any number of objects of other users: a server, a measured client, and further procs whose
+ * objects increase. All are in one process, except for the frozen process.
  */
 #ifndef TESTS_COST_WORLD_H
 #define TESTS_COST_WORLD_H
@@ -19,13 +18,13 @@
 #define MAX_PROCS	16384
 
 /**
- * struct world - who is there
+ * struct world - the participants
  * @srv: the bus's manager, with @node behind handle 0
- * @cli: whose operations are measured
- * @oth: has what others have
+ * @cli: its operations are measured
+ * @oth: has the objects of other users
  * @node: of @srv
- * @procs: further procs of others
- * @proc_count: how many
+ * @procs: further procs of other users
+ * @proc_count: number of @procs
  */
 struct world {
 	int srv;
@@ -37,11 +36,11 @@ struct world {
 };
 
 /**
- * struct thing - something of which others create much
+ * struct thing - a kind of object of which other users have many
  * @name: in the table
- * @most: how many there may be here at most
- * @make: creates so many more
- * @in_sample: what costs others most where it is wrong, and is made soon
+ * @most: maximum number here
+ * @make: creates @count more
+ * @in_sample: reveals faults best, and is created quickly
  */
 struct thing {
 	const char *name;
@@ -50,7 +49,7 @@ struct thing {
 	bool in_sample;
 };
 
-/* As many files and threads without ipcbus. */
+/* The same number of files and threads without ipcbus. */
 extern const struct thing control;
 
 extern const struct thing things[];
@@ -58,7 +57,7 @@ extern const unsigned int thing_count;
 
 void world_make(struct world *w);
 
-/* All of these end the program if the driver does something else. */
+/* Each of these ends the program if the driver returns an unexpected result. */
 int open_proc(size_t region);
 int xioctl(int fd, unsigned long cmd, void *arg, const char *what);
 uint64_t create_node(int fd);
@@ -66,9 +65,9 @@ void destroy_node(int fd, uint64_t node);
 void send_message(int fd, const struct ipcbus_send *send);
 void take_event(int fd, uint32_t kind, struct ipcbus_event *ev);
 void release_buffer(int fd, uint64_t id);
-/* A handle of to's for a node of from's, by way of the manager. */
+/* Gives @to a handle for @from's node, through the manager. */
 uint32_t hand(struct world *w, int to, int from, uint64_t node);
-/* Runs what follows with that nice value, or as a realtime thread for INT_MIN. */
+/* Continues with that nice value, or as a realtime thread for INT_MIN. */
 void run_as(int nice);
 
 _Noreturn void fail(const char *what, int error);

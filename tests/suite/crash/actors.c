@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * The traffic; see actors.h. A payload says what it is (pattern_fill), so that a
- * reply, a call or a page that belongs to somebody else shows at once.
+ * The traffic; see actors.h. Each payload contains a pattern (pattern_fill), so that a misdirected
+ * reply, call or page is detected.
  *
- * A process that is sabotaged loses its file or its region under its threads'
- * hands: then an error is the end of it, and no complaint.
+ * A sabotaged process loses its file or its region while its threads use it: an error then ends it,
+ * and is not a failure.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -27,13 +27,13 @@ static const struct life *life;
 static struct raw bus;
 static uint64_t own_node;
 
-/* A handle that a thread was given last; any thread may use or lose it. */
+/* The handle that some thread received last. Any thread may use or put it. */
 static uint32_t friend;
 
-/* The cookie of the call that was made last; any thread may cancel it. */
+/* The cookie of the last call. Any thread may cancel it. */
 static uint64_t last_cookie;
 
-/* A cookie is what the payload was made from, and whether nobody waits for it. */
+/* A cookie contains the payload's seed and whether the call is async. */
 #define ASYNC_COOKIE (1ULL << 32)
 #define SYNC_COOKIE (1ULL << 33)
 
@@ -44,7 +44,7 @@ void complain(const char *what, long number)
 			 life ? life->index : -1, what, number);
 }
 
-/* Not for ever: a manager may find the one before it still there. */
+/* With a limit: a new manager may find that the previous one still exists. */
 void wait_for_traffic(void)
 {
 	uint64_t end = now_ms() + 2000;
@@ -59,14 +59,14 @@ uint32_t below(uint32_t *seed, uint32_t n)
 	return next_random(seed) % n;
 }
 
-/* One exchange, without raw_exchange()'s assertions: they are not for threads. */
+/* An exchange without raw_exchange()'s assertions, which are not thread-safe. */
 static int exchange(struct ipcbus_exchange *x)
 {
 	x->size = sizeof(*x);
 	return dev_ioctl(bus.fd, IPCBUS_IOC_EXCHANGE, x);
 }
 
-/* Code and seed travel beside the payload, so that a receiver can check it. */
+/* Code and seed are sent beside the payload, so that a receiver can check it. */
 static const uint8_t *payload(const struct ipcbus_event *ev)
 {
 	if (ev->offset > bus.size || ev->data_size > bus.size - ev->offset) {
@@ -82,7 +82,7 @@ static void check_payload(const struct ipcbus_event *ev, uint32_t seed, const ch
 		complain(what, ev->data_size);
 }
 
-/* Handles replace the friend, files are closed; the rest is left as it came. */
+/* A received handle replaces the friend, files are closed, and other objects are ignored. */
 static void take_objects(const struct ipcbus_event *ev)
 {
 	const struct ipcbus_object *o = (const void *)(bus.map + ev->objects);
@@ -101,7 +101,7 @@ static void take_objects(const struct ipcbus_event *ev)
 	}
 }
 
-/* The reply brings what came, and now and then an object. */
+/* Replies with the received bytes, and sometimes an object. */
 static void reply(const struct ipcbus_event *ev, uint32_t *seed)
 {
 	struct ipcbus_object o = below(seed, 2) && friend ? object_handle(friend) :
@@ -113,7 +113,7 @@ static void reply(const struct ipcbus_event *ev, uint32_t *seed)
 	} };
 
 	if (below(seed, 50) == 0)
-		return; /* never replied to: somebody has to die first */
+		return; /* never replied to: one side must die first */
 	if (!exchange(&x))
 		return;
 	x.send = (struct ipcbus_send){ .kind = IPCBUS_SEND_ERROR, .code = EAGAIN,
@@ -121,7 +121,7 @@ static void reply(const struct ipcbus_event *ev, uint32_t *seed)
 	exchange(&x);
 }
 
-/* Of a call that was made here; other ends than these have other cookies. */
+/* Returns whether the event belongs to a call of this process, by its cookie. */
 static bool is_own(const struct ipcbus_event *ev)
 {
 	if (!(ev->cookie & (ASYNC_COOKIE | SYNC_COOKIE)))
@@ -129,7 +129,7 @@ static bool is_own(const struct ipcbus_event *ev)
 	return ev->cookie & SYNC_COOKIE;
 }
 
-/* Nobody waits: that is what is to be known of a call that is open. */
+/* A canceled call must be reported as canceled while it is open. */
 static void hear_of_cancel(const struct ipcbus_event *ev)
 {
 	struct ipcbus_call_info info = { .size = sizeof(info), .call = ev->call };
@@ -138,21 +138,21 @@ static void hear_of_cancel(const struct ipcbus_event *ev)
 		complain("a cancelled call is not cancelled", ev->call);
 }
 
-/* Returns whether the call that this thread waits for has ended. */
+/* Returns whether the call for which this thread waits has ended. */
 static bool handle_event(const struct ipcbus_event *ev, uint32_t *rnd)
 {
 	bool over = false;
 
 	switch (ev->kind) {
 	case IPCBUS_EVENT_CALL:
-		check_payload(ev, ev->code, "a call is not what was sent");
+		check_payload(ev, ev->code, "a call differs from the sent message");
 		reply(ev, rnd);
 		break;
 	case IPCBUS_EVENT_ONEWAY:
-		check_payload(ev, ev->code, "a oneway is not what was sent");
+		check_payload(ev, ev->code, "a oneway differs from the sent message");
 		break;
 	case IPCBUS_EVENT_REPLY:
-		check_payload(ev, ev->cookie, "a reply is not what was sent");
+		check_payload(ev, ev->cookie, "a reply differs from the sent message");
 		__atomic_fetch_add(&board->replied, 1, __ATOMIC_RELAXED);
 		over = is_own(ev);
 		break;
@@ -175,12 +175,12 @@ static bool handle_event(const struct ipcbus_event *ev, uint32_t *rnd)
 	return over;
 }
 
-/* Serve for a moment; false if the file does not work any more. */
+/* Serves for a moment. Returns false if the file no longer works. */
 static bool serve(uint32_t flags, uint32_t *rnd)
 {
 	struct ipcbus_exchange x;
 
-	/* Replies to async calls come beside what is served. */
+	/* Replies to async calls arrive between served calls. */
 	for (int i = 0; i < 3; i++) {
 		x = (struct ipcbus_exchange){ .flags = IPCBUS_WAIT | IPCBUS_SERVE | flags };
 		if (exchange(&x))
@@ -201,7 +201,7 @@ static void wait_for_reply(uint32_t *rnd)
 	while (!exchange(&x) && !handle_event(&x.event, rnd));
 }
 
-/* Not for long, sometimes; and sometimes not for this thread. */
+/* Sometimes with a short deadline, and sometimes async. */
 static void set_terms(struct ipcbus_send *send, uint32_t seed, uint32_t *rnd)
 {
 	bool async = below(rnd, 4) == 0;
@@ -225,7 +225,7 @@ static void cancel_last(void)
 	dev_ioctl(bus.fd, IPCBUS_IOC_CANCEL, &args);
 }
 
-/* Sends something to somebody, with a few things beside it. */
+/* Sends a random message to a random target, with some objects. */
 static void call(char *data, uint32_t *rnd)
 {
 	uint32_t seed = next_random(rnd);
@@ -266,7 +266,7 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* Reading a region that was taken away. */
+/* Reading a region that was unmapped. */
 static void gone(int signal)
 {
 	_exit(signal == SIGSEGV && life->sabotage ? 0 : 1);
@@ -290,7 +290,7 @@ int actor_main(struct peer *self, void *arg)
 	raw_open(&bus, ACTOR_REGION);
 	own_node = raw_node(&bus, IPCBUS_NODE_ACCEPT_FDS, 1);
 	if (life->index == 0 && raw_claim(&bus, own_node))
-		return 0; /* the one before is not gone yet */
+		return 0; /* the previous manager still exists */
 	for (int i = 0; i < 2; i++) {
 		rnd[i] = (life->seed + i * 7919) | 1;
 		if (pthread_create(&thread[i], NULL, work, &rnd[i]))

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The processes of a crash test: one that serves as the bus's manager and some
- * that call it and each other, each with two threads that never rest. They end
- * when they are killed, or when the bus stops to work for them. What they see
- * must be right for as long as they live.
+ * The processes of a crash test: a manager that serves, and others that call it and each other,
+ * each with two busy threads. They end when they are killed or the bus stops working. As long as
+ * they live, they check every result.
  */
 #ifndef TESTS_CRASH_ACTORS_H
 #define TESTS_CRASH_ACTORS_H
@@ -12,9 +11,9 @@
 
 #include "../kernel/fixture.h"
 
-enum { ACTORS = 3 }; /* the first is the manager */
+enum { ACTORS = 3 }; /* the first actor is the manager */
 
-/* What all of them see, in shared memory. */
+/* State of all actors, in shared memory. */
 struct board {
 	uint64_t calls;
 	uint64_t replied;
@@ -25,19 +24,19 @@ struct board {
 
 extern struct board *board;
 
-/* Remember the first thing that is wrong, for the test to fail with. */
+/* Records the first failure, with which the test fails. */
 void complain(const char *what, long number);
 
-/* Until the round's traffic flows: disturbing what has not begun shows nothing. */
+/* Waits until the round's traffic flows: an earlier disturbance would test nothing. */
 void wait_for_traffic(void);
 
 /*
- * A disturbance from inside: what one thread of an actor does to its process,
- * at a random moment, while the others work. Comes back or not.
+ * A disturbance from inside: at a random moment, one thread of an actor damages its process while
+ * the others work. May not return.
  */
 typedef void (*sabotage_fn)(struct raw *r, uint32_t *seed);
 
-/* How an actor is to live. */
+/* The settings of an actor. */
 struct life {
 	int index;
 	uint32_t seed;
@@ -48,7 +47,7 @@ struct life {
 /* For peer_start(); arg is a struct life. */
 int actor_main(struct peer *self, void *arg);
 
-/* A random number below n. */
+/* Returns a random number below n. */
 uint32_t below(uint32_t *seed, uint32_t n);
 
 #endif /* TESTS_CRASH_ACTORS_H */

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Processes that die, or lose what they stand on, in the midst of work: round
- * after round, a bus with traffic is started and disturbed in one way at a
- * random moment. After each round no process is left, and the driver's counters
- * are what they were. On two CPUs or more.
+ * Processes that die, or lose their file or memory, during their work: in each round, a bus with
+ * traffic is started and disturbed in one way at a random moment. After each round no process is
+ * left, and the driver's counters have their former values. Needs two CPUs.
  *
- * IPCBUS_CRASH_SECONDS sets how long (default 40), shared by the disturbances,
- * IPCBUS_CRASH_SEED the order.
+ * IPCBUS_CRASH_SECONDS sets the total time (default 40) of all disturbances, IPCBUS_CRASH_SEED the
+ * order.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,7 +33,7 @@ static void close_file(struct raw *r, uint32_t *seed)
 	close(r->fd);
 }
 
-/* Numbers are taken again at once: other files must not be mistaken for it. */
+/* The number is reused at once, and the new file must not be mistaken for the old. */
 static void replace_file(struct raw *r, uint32_t *seed)
 {
 	int fd = below(seed, 2) ? open("/dev/null", O_RDWR) : dev_open(O_RDWR);
@@ -53,7 +52,7 @@ static void unmap_region(struct raw *r, uint32_t *seed)
 		munmap((void *)(uintptr_t)(r->map + page), r->size - page);
 }
 
-/* The pages may be taken away at any time, and come back as they were. */
+/* The pages may be dropped at any time, and must return unchanged. */
 static void drop_pages(struct raw *r, uint32_t *seed)
 {
 	for (unsigned int i = below(seed, 50); i; i--)
@@ -106,7 +105,7 @@ static void send_signals(struct raw *r, uint32_t *seed)
 	_exit(0);
 }
 
-/* Threads that look, serve a little and end, by the front door or the back. */
+/* Threads that use the file briefly, serve a little and end, with or without announcing it. */
 static void *short_life(void *arg)
 {
 	struct raw *r = arg;
@@ -136,7 +135,7 @@ static void end_threads(struct raw *r, uint32_t *seed)
 	_exit(0);
 }
 
-/* The file goes while somebody polls it. */
+/* The file is closed while a thread polls it. */
 static void close_polled(struct raw *r, uint32_t *seed)
 {
 	struct epoll_event event = { .events = EPOLLIN | (below(seed, 2) ? EPOLLET : 0) };
@@ -151,9 +150,9 @@ static void close_polled(struct raw *r, uint32_t *seed)
 	_exit(0);
 }
 
-/* And what the parent does to them */
+/* Disturbances by the parent */
 
-static void kill_one(struct peer *p, uint32_t *seed)
+static void kill_an_actor(struct peer *p, uint32_t *seed)
 {
 	kill(p[below(seed, ACTORS)].pid, SIGKILL);
 }
@@ -181,7 +180,7 @@ static void stop_and_kill(struct peer *p, uint32_t *seed)
 	kill(pid, below(seed, 2) ? SIGCONT : SIGKILL);
 }
 
-/* Never while somebody has it, if only by a mapping. */
+/* Unloading must fail while a process uses the module, even only by a mapping. */
 static void unload(struct peer *p, uint32_t *seed)
 {
 	struct raw r;
@@ -202,7 +201,7 @@ static const struct disturbance {
 	sabotage_fn inside;
 	void (*outside)(struct peer *p, uint32_t *seed);
 } disturbances[] = {
-	{ "kill_one", NULL, kill_one },
+	{ "kill_an_actor", NULL, kill_an_actor },
 	{ "kill_manager", NULL, kill_manager },
 	{ "kill_all", NULL, kill_all },
 	{ "stop_and_kill", NULL, stop_and_kill },
@@ -219,7 +218,7 @@ static const struct disturbance {
 	{ "end_threads", end_threads, NULL },
 };
 
-/* Everybody must be mortal, also those whose parent died before them. */
+/* Every process must be killable, even if its parent died before it. */
 static void bury_all(struct peer *p)
 {
 	uint64_t end = now_ms() + 10000;
@@ -282,7 +281,7 @@ START_TEST(disturbed)
 		rounds++;
 		ck_assert_msg(!board->wrong, "%s, round %u, IPCBUS_CRASH_SEED=%u: %s", d->name,
 			      rounds, seed_given, board->what);
-		/* A slow machine may have been disturbed each time before it replied. */
+		/* On a slow machine, every round may have been disturbed before the first reply. */
 	} while (now_ms() < end || (!board->replied && now_ms() < end + 20000));
 	ck_assert_msg(board->replied, "%s: %u rounds without traffic", d->name, rounds);
 	printf("%s: %u rounds, %llu calls, %llu replied to\n", d->name, rounds,

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Traffic while there is hardly any memory: the actors of this folder in a memory
- * cgroup that somebody else fills and makes larger and smaller, with idle pages taken
- * back all the time, and `kill -9`, the test's or the kernel's own, at random moments.
- * What arrives is what was sent; after each round no process is left, no page, and
- * the driver's counters are what they were. Needs root and cgroup v2.
+ * Traffic with very little memory: the actors run in a memory cgroup that another process fills and
+ * resizes, while idle pages are reclaimed all the time, and `kill -9`, by the test or the kernel,
+ * strikes at random moments. Messages must arrive unchanged. After each round no process and no
+ * page is left, and the driver's counters have their former values. Needs root and cgroup v2.
  *
- * IPCBUS_CRASH_SECONDS sets how long (default 40; a third of it is taken),
- * IPCBUS_CRASH_SEED the order.
+ * IPCBUS_CRASH_SECONDS sets the time (default 40; a third of it is used), IPCBUS_CRASH_SEED the
+ * order.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -53,7 +52,7 @@ static int write_number(const char *path, unsigned int number)
 	return write_file(path, text);
 }
 
-/* What is said there behind word. */
+/* Reads the number after @word in the file. */
 static long read_number(const char *path, const char *word)
 {
 	char text[1024] = "";
@@ -78,7 +77,7 @@ static bool have_groups(void)
 	       (!mkdir(GROUP, 0755) || errno == EEXIST);
 }
 
-/* Its last process may still be on its way out. */
+/* The group's last process may still be exiting. */
 static void groups_done(void)
 {
 	for (uint64_t end = now_ms() + 2000; rmdir(GROUP) && errno == EBUSY && now_ms() < end;)
@@ -87,9 +86,9 @@ static void groups_done(void)
 	rmdir(ROOT);
 }
 
-/* --- Who presses ------------------------------------------------------------------- */
+/* --- Memory pressure ------------------------------------------------------------------ */
 
-/* Touches memory until there is no more, and dies of that, again and again. */
+/* Touches memory until the OOM killer ends it, again and again. */
 static int fill(struct peer *self, void *arg)
 {
 	uint32_t seed = *(uint32_t *)arg;
@@ -109,7 +108,7 @@ static int fill(struct peer *self, void *arg)
 	}
 }
 
-/* The shrinker, for all and for the group alone. */
+/* Runs the shrinker, for all or for the group alone. */
 static int take_back(struct peer *self, void *arg)
 {
 	uint32_t seed = *(uint32_t *)arg;
@@ -117,14 +116,14 @@ static int take_back(struct peer *self, void *arg)
 	(void)self;
 	while (!board->wrong) {
 		dev_reclaim();
-		/* 6.1 and later have it; that it finds too little is no failure. */
+		/* Linux 6.1 and later have it. Reclaiming too little is not a failure. */
 		write_number(GROUP "/memory.reclaim", below(&seed, 256) * KIB);
 		usleep(below(&seed, 500));
 	}
 	return 0;
 }
 
-/* How much there may be, from hardly enough to plenty. */
+/* Changes the limit, between very little and plenty. */
 static int squeeze(struct peer *self, void *arg)
 {
 	uint32_t seed = *(uint32_t *)arg;
@@ -148,7 +147,7 @@ static int fill_in_group(struct peer *self, void *arg)
 {
 	if (write_file(GROUP "/cgroup.procs", "0"))
 		complain("cannot enter the group", errno);
-	/* Most of the time it is this one that the kernel chooses. */
+	/* Usually the OOM killer selects this process. */
 	write_file("/proc/self/oom_score_adj", "500");
 	return fill(self, arg);
 }
@@ -157,7 +156,7 @@ static int fill_in_group(struct peer *self, void *arg)
 
 static uint32_t seed_given;
 
-/* All of them; who died of the lack of memory has done nothing wrong. */
+/* Waits for all actors. A process that died for lack of memory is not a failure. */
 static void bury(struct peer *p, int n)
 {
 	int status;
@@ -194,7 +193,7 @@ static void round_of(uint32_t *seed)
 		peer_start(&p[ACTORS + i], pressers[i], &seeds[i]);
 	}
 	usleep(10000 + below(seed, 60000));
-	/* One goes first, and the others feel it. */
+	/* One actor is killed first, and the others must notice. */
 	kill(p[below(seed, ACTORS)].pid, SIGKILL);
 	usleep(below(seed, 20000));
 	bury(p, ACTORS + PRESSERS);
@@ -230,7 +229,7 @@ int main(void)
 	int failed;
 
 	if (geteuid() || !have_groups()) {
-		fprintf(stderr, "no memory cgroups, nothing tested\n");
+		fprintf(stderr, "no memory cgroups, no tests run\n");
 		return 77;
 	}
 	if (getentropy(&seed_given, sizeof(seed_given)) < 0)

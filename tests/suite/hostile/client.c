@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Attacks on clients: services that keep to no rule. The client calls Mallory's service,
- * with a time limit, and an honest one by turns.
+ * Attacks on clients by hostile services. The client calls Mallory's service, with a time limit,
+ * and an honest service in turn.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,13 +20,15 @@
 #define ROUNDS	12
 #define LIMIT	UINT64_C(50000)
 
-/* Who calls strangers limits their replies, and with these the memory that they take to unpack,
- * which is 64 times as much. */
+/*
+ * A client of untrusted services limits their replies, and thus the memory for unpacking, which can
+ * be 64 times as much.
+ */
 #define REPLY_MAX	((size_t)512 << 10)
 
 /* --- The victim ------------------------------------------------------------------------ */
 
-/* What no service can say, only the bus. A limit and an end may be true. */
+/* Returns whether the error may come only from the bus. A limit and an end may be true. */
 static bool is_forged(int r)
 {
 	return r == -EHOSTDOWN || r == -ECANCELED || r == -ECHILD;
@@ -53,7 +55,7 @@ static void ask_mallory(struct server *mallory)
 		server_open_reply_free(opened);
 }
 
-/* The size of a parcel that Mallory sends. */
+/* Receives a parcel from Mallory and reads its size. */
 static void weigh_parcel(struct ipc_proxy *proxy)
 {
 	struct counter *counter = counter_from_proxy(ipc_proxy_ref(proxy));
@@ -109,7 +111,7 @@ static int be_a_client(void *data)
 
 static void look_at_client(void)
 {
-	/* Four calls a round, each within its limit, and what a busy machine takes. */
+	/* Four calls per round, each within its limit, plus time for a busy machine. */
 	int r = run_as(ALICE, be_a_client, NULL, ROUNDS * 4 * LIMIT / 1000 + 5000);
 
 	if (r)
@@ -166,7 +168,7 @@ static void never(unsigned int index)
 	serve_as(serve_never);
 }
 
-/* The errors by which the bus speaks. */
+/* The errors that come only from the bus. */
 static int serve_forged(struct ipc_call *call, const struct ipc_raw_message *request,
 			void *userdata)
 {
@@ -195,7 +197,7 @@ static int serve_large(struct ipc_call *call, const struct ipc_raw_message *requ
 	memset(data, random_below(2) ? 0x0a : 'x', sizeof(data));
 	r = random_below(2) ? ipc_raw_fail(call, EREMOTEIO, data, size) :
 			      reply_bytes(call, data, size);
-	/* What does not fit is no reply. */
+	/* If the reply does not fit, sends an empty one. */
 	return r < 0 ? reply_bytes(call, NULL, 0) : r;
 }
 
@@ -205,7 +207,7 @@ static void large(unsigned int index)
 	serve_as(serve_large);
 }
 
-/* Objects and files that nobody asked for, in a number of fields. */
+/* Unrequested objects and files, in some fields. */
 static int serve_entries(struct ipc_call *call, const struct ipc_raw_message *request,
 			 void *userdata)
 {
@@ -230,7 +232,7 @@ static int serve_entries(struct ipc_call *call, const struct ipc_raw_message *re
 			entries[i].fd = 0;
 		}
 	}
-	/* Files, only to those who take them. */
+	/* Files are refused by clients that do not accept them. */
 	return ipc_raw_reply(call, &reply) == 0 ? 0 : serve_noise(call, request, userdata);
 }
 
@@ -244,7 +246,7 @@ static int serve_holes(struct ipc_call *call, const struct ipc_raw_message *requ
 		       void *userdata)
 {
 	static int fd = -1;
-	/* A frame header that says that the payload is in a file. */
+	/* A frame header that claims that the payload is in a file. */
 	static const uint32_t header[4] = { 7, 300 << 20, 0, 1 };
 	struct ipc_raw_entry entry = { .tag = IPC_RAW_FILE_TAG, .type = IPC_RAW_FD };
 	struct ipc_raw_message reply = {
@@ -276,7 +278,7 @@ static int serve_dying(struct ipc_call *call, const struct ipc_raw_message *requ
 	return 0;
 }
 
-/* Dies over each call, and comes again. */
+/* Dies during each call, and restarts. */
 static void dying(unsigned int index)
 {
 	(void)index;
@@ -292,7 +294,7 @@ static void dying(unsigned int index)
 	}
 }
 
-/* Twice, and after the client gave up. */
+/* Replies twice, and after the client has given up. */
 static int serve_late(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
 	static struct ipc_call *old;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Attacks on ipcctl, which root runs: services whose texts and replies are to get at root's
- * terminal, shell or time. The command's terminal is one of its own.
+ * Attacks on ipcctl, run by root: services whose texts and replies try to affect root's terminal,
+ * shell or time. The command runs on its own terminal.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,14 +21,16 @@
 /* --- Root ----------------------------------------------------------------------------------- */
 
 #define OUTPUT_MAX (1 << 20)
-/* A question has one second. The rest is for a machine ten times slower than ours. */
+/* A query takes at most a second. The rest is for a machine ten times slower than usual. */
 #define LIMIT_MS   40000
 
 static char output[OUTPUT_MAX + 1];
 
-/* The first byte at which text is no longer printable: a control character, something that
- * turns the direction of text or cannot be seen, or no UTF-8. -1: all of it is. The terminal
- * turns newlines into two characters, and ipcctl top may begin with a clear one. */
+/*
+ * Returns the offset of the first unprintable byte: a control character, a character that changes
+ * text direction or is invisible, or invalid UTF-8. -1: none. The terminal turns newlines into two
+ * characters, and ipcctl top may begin by clearing the screen.
+ */
 static long unprintable(const unsigned char *text, size_t size)
 {
 	static const char clear[] = "\033[H\033[2J";
@@ -55,8 +57,9 @@ static long unprintable(const unsigned char *text, size_t size)
 	return -1;
 }
 
-/* Reads all that the command prints until it closes its terminal. Returns the size, or -1 if
- * that takes too long. */
+/*
+ * Reads the command's output until it closes its terminal. Returns the size, or -1 after a timeout.
+ */
 static long read_output(int terminal)
 {
 	uint64_t end = clock_ms() + LIMIT_MS;
@@ -72,7 +75,7 @@ static long read_output(int terminal)
 		if (n <= 0)
 			break;
 		size += n;
-		/* What endless output begins with will do. */
+		/* The beginning of endless output suffices. */
 		if (size == OUTPUT_MAX)
 			size = OUTPUT_MAX / 2;
 	}
@@ -117,7 +120,7 @@ static void ctl(const char *arguments)
 			  (unsigned char)output[at], at);
 }
 
-/* It shows the honest service, whatever others say. */
+/* The output must show the honest service, despite the attack. */
 static void ctl_shows(const char *what, const char *arguments)
 {
 	ctl(arguments);
@@ -125,7 +128,7 @@ static void ctl_shows(const char *what, const char *arguments)
 		succeeded("ipcctl %s does not show %s", arguments, what);
 }
 
-/* All that asks or shows Mallory's service, a second for each question. */
+/* All verbs that query or show Mallory's service, with a second for each query. */
 static void look_with_all_verbs(void)
 {
 	ctl_shows(SERVICE, "list");
@@ -151,7 +154,7 @@ static void look_at_traffic(void)
 
 /* --- Mallory's services ----------------------------------------------------------------------- */
 
-/* What a service replies, by code; a size of 0: its own error. */
+/* The service's reply for each code; a size of 0: its own error. */
 static struct {
 	const uint8_t *data;
 	size_t size;
@@ -200,7 +203,7 @@ static void stopped(unsigned int index)
 	raise(SIGSTOP);
 }
 
-/* Colors, a window's title, C1 control characters, no UTF-8, text that runs backwards. */
+/* Colors, a window title, C1 control characters, invalid UTF-8, right-to-left text. */
 #define EVIL "\033[31m\033]0;x\a\x9b" "1m\xc2\x9b\xff\xe2\x80\xae$(touch /tmp/hostile)\n\r`id`"
 
 static void evil_process(unsigned int index)
@@ -232,7 +235,7 @@ static uint8_t *put_field(uint8_t *at, const uint8_t *end, unsigned int field, c
 	return wrap(at, at + size, field);
 }
 
-/* A description with that interface, of that set. */
+/* Describes itself with that interface of that descriptor set. */
 static void describe_as(const char *interface, const void *set, size_t size)
 {
 	size_t all = size + strlen(interface) + 32;
@@ -246,7 +249,7 @@ static void describe_as(const char *interface, const void *set, size_t size)
 	serve_his();
 }
 
-/* A message within a message, 20,000 times, in a file "x". */
+/* A message nested 20,000 times, in a file "x". */
 static void deep_description(unsigned int index)
 {
 	static uint8_t data[200000];
@@ -263,7 +266,7 @@ static void deep_description(unsigned int index)
 	describe_as("x.S", at, end - at);
 }
 
-/* Two services, the second without a name, with methods that a shell would run. */
+/* Two services, the second without a name, with methods named like shell commands. */
 static void evil_description(unsigned int index)
 {
 	static const char method[] = "\x12\x17\x0a\x15$(touch /tmp/hostile)";
@@ -302,7 +305,7 @@ static void noisy_description(unsigned int index)
 
 /* --- Dumps --------------------------------------------------------------------------------- */
 
-/* Keeps the file, and fills it for ever. It must not be the terminal, nor readable. */
+/* Keeps the file, and writes to it forever. It must not be the terminal, nor readable. */
 static int serve_dump(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
 	(void)userdata;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hostile peers. An attack is a function that runs in processes of an ordinary user,
- * MALLORY, against a victim: a service of libipc, a client of it, servicemanager, or
- * ipcctl. While the attackers are at work, and after they died, another user's witness calls
- * service and servicemanager: both reply within their usual time, and hold no more memory
- * and files than before.
+ * Hostile peers. An attack is a function in processes of an ordinary user, MALLORY, against a
+ * victim: a service of libipc, a client of it, servicemanager, or ipcctl. During the attack, and
+ * after the attackers died, another user's witness calls service and servicemanager. Both must
+ * reply within their usual time, and must use no more memory and files than before.
  */
 #ifndef HOSTILE_H
 #define HOSTILE_H
@@ -29,14 +28,14 @@
 
 /**
  * struct attack - one attack
- * @name: what it tries, for the report
- * @run: what each attacker does. It calls begun() once it is at work, and may return: then
- *	its process holds what it has until it is killed
- * @look: what to look at in addition while they are at work, as root; or NULL. It calls
- *	succeeded() if the attack did
+ * @name: for the report
+ * @run: run by each attacker. Calls begun() once the attack runs, and may return:
+ * its process keeps its resources until it is killed
+ * @look: an additional check during the attack, as root; or NULL. Calls
+ * succeeded() if the attack succeeded
  * @processes: number of attackers; 0: one
- * @factor: how many times its usual time a call of others may take; 0: 10, and 10 for each
- *	attacker. Four milliseconds more are allowed
+ * @factor: multiple of its usual time that a call of other users may take; 0: 10, and 10 for
+ * each attacker. Four milliseconds more are allowed
  */
 struct attack {
 	const char *name;
@@ -53,56 +52,57 @@ extern const struct attack service_attacks[], stream_attacks[], client_attacks[]
 
 /* The attack is under way. */
 void begun(void);
-/* The attack has succeeded: the first reason is reported. From any process. */
+/* Reports that the attack has succeeded; the first reason is printed. From any process. */
 void succeeded(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Without that the attack cannot be carried out: must() ends the process. */
+/* Report that the attack could not be carried out, and end the process. */
 void must(bool condition, const char *what);
 void broken(const char *what);
 
-/* A connection, and the proxy of a name. Not without them. */
+/* Connect, and get a proxy of a name. If that fails, they end the process. */
 struct ipc *connect_bus(void);
 struct ipc_proxy *find(struct ipc *ipc, const char *name);
 
-/* Registers HIS as a service that does what `serve` does. Not without it. */
+/* Registers HIS as a service with the handler @serve. If that fails, ends the process. */
 void offer_his(struct ipc *ipc, const char *interface,
 	       int (*serve)(struct ipc_call *, const struct ipc_raw_message *, void *));
 
-/* The number of a method of the service, or of COUNTER. */
+/* Returns the number of a method of the service, or of COUNTER. */
 uint32_t code_of(const struct ipc_interface *interface, const char *method);
 
-/* Calls: 0, or the error. */
+/* Calls a method. Returns 0 or the error. */
 int call_bytes(struct ipc_proxy *proxy, uint32_t code, const void *data, size_t size);
 
 uint32_t random_below(uint32_t limit);
 
-/* A protobuf field in front of what is at `at`, which ends at `end`. Returns its beginning. */
+/* Puts a protobuf field around the bytes from @at to @end. Returns its start. */
 uint8_t *wrap(uint8_t *at, const uint8_t *end, unsigned int field);
 
-/* --- For looking ---------------------------------------------------------------------- */
+/* --- For checks ----------------------------------------------------------------------- */
 
-/* Milliseconds of the monotonic clock; and sleep for as long. */
+/* Return the monotonic clock in milliseconds; and sleep. */
 uint64_t clock_ms(void);
 void pause_ms(unsigned int ms);
 
-/* The number behind `name` in a file of lines, or 0; and the most KiB of this process that were
- * resident. */
+/*
+ * Return the number after @name in a file of lines, or 0; and this process's peak of resident KiB.
+ */
 size_t number_in(const char *path, const char *name);
 size_t peak_kib(void);
 
-/* Runs fn as that user in a process of its own. Returns its status; -1 if it did not end in time;
- * -2 if it crashed. */
+/*
+ * Runs @fn as that user in a new process. Returns its status; -1 after a timeout; -2 if it crashed.
+ */
 int run_as(uid_t uid, int (*fn)(void *data), void *data, unsigned int limit_ms);
 
-/* Processes of the scene. */
+/* Start processes of the scene. */
 pid_t start_process(uid_t uid, void (*fn)(void));
-pid_t start_ready(uid_t uid, void (*fn)(void)); /* returns once it has begun() */
+pid_t start_ready(uid_t uid, void (*fn)(void)); /* returns after its begun() */
 void end_process(pid_t pid);
 
-/* The service that the witness calls, and where its process is noted. It offers streams as well:
- * 0, or a negative errno. */
+/* The service that the witness calls. It also offers streams: returns 0, or a negative errno. */
 void serve_victim(void);
 int offer_streams(struct ipc *ipc);
-/* Uses streams of the service, as a client should: succeeded() if that does not work. */
+/* Uses streams of the service correctly. If that fails, calls succeeded(). */
 void look_at_streams(void);
 extern struct scene {
 	pid_t service, manager;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Runs all attacks of this folder, one after the other, and judges each. Prints TAP and, in
- * the last line, "hostile: N attacks, N succeeded". An argument chooses attacks whose names
- * have that text. IPCBUS_HOSTILE_SECONDS: for so long, three random attacks at once, whose
- * processes die at random moments.
+ * Runs all attacks of this folder, one after the other, and judges each. Prints TAP and, as the
+ * last line, "hostile: N attacks, N succeeded". An argument selects attacks whose names contain it.
+ * IPCBUS_HOSTILE_SECONDS: for this time, runs three random attacks at once, whose processes die at
+ * random moments.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -15,7 +15,7 @@
 
 #define PROCESSES_MAX 8
 
-/* How long the witness calls while the attackers are at work, and afterwards. */
+/* Time for the witness during the attack, and afterwards. */
 #define DURING_MS 250
 #define AFTER_MS  100
 
@@ -24,11 +24,13 @@ static const struct attack *const all[] = {
 	stream_client_attacks, manager_attacks, ctl_attacks,
 };
 
-/* What a victim may grow by meanwhile: the 16 MiB of its region, and as much as the largest
- * message that it unpacks takes. */
+/*
+ * A victim may grow by this much in the meantime: the 16 MiB of its region, and the memory for its
+ * largest unpacked message.
+ */
 #define PEAK_MIB 24
 
-/* Of both kinds of calls, before the first attack. */
+/* For both kinds of calls, measured before the first attack. */
 static struct service_times usual;
 static unsigned int attacks, won, failed;
 
@@ -65,7 +67,7 @@ static void end_attackers(const struct attackers *a)
 
 /* --- Judging ---------------------------------------------------------------------------- */
 
-/* A timer tick of grace, for other processes want the processors too. */
+/* One timer tick is allowed, because other processes use the processors too. */
 static bool is_slow(const struct service_times *times, double factor, double worst_ms)
 {
 	for (int by = 0; by < SERVED_BY; by++)
@@ -74,7 +76,7 @@ static bool is_slow(const struct service_times *times, double factor, double wor
 	return times->worst_ms > worst_ms;
 }
 
-/* What is slow for a second or two may be this machine: an attack makes it slow again. */
+/* This machine may be slow for a second or two. A real attack makes it slow again. */
 static struct service_times judge_times(const char *when, unsigned int ms, double factor,
 					double worst_ms)
 {
@@ -83,7 +85,7 @@ static struct service_times judge_times(const char *when, unsigned int ms, doubl
 	for (int i = 0; i < 20 && !times.failed && is_slow(&times, factor, worst_ms); i++)
 		times = witness(ms);
 	if (times.failed)
-		succeeded("%s, %u of %u calls of others failed", when, times.failed, times.calls);
+		succeeded("%s, %u of %u calls of other users failed", when, times.failed, times.calls);
 	if (is_slow(&times, factor, worst_ms))
 		succeeded("%s, service and servicemanager took %.1f and %.1f ms, at worst %.0f ms; "
 			  "usually %.1f and %.1f ms", when, times.median_us[0] / 1000,
@@ -98,7 +100,7 @@ static bool held_too_much(const struct holdings *before, const struct holdings *
 	       after->threads > before->threads;
 }
 
-/* What dead attackers left goes within a moment. */
+/* Resources of dead attackers are freed within a moment. */
 static void judge_holdings(const char *who, pid_t pid, const struct holdings *before,
 			   unsigned int peak_mib)
 {
@@ -134,7 +136,7 @@ static void report(const struct attack *of, const struct service_times *during)
 	fflush(stdout);
 }
 
-/* Both victims live and serve as before; else they are started anew. */
+/* Both victims must live and serve as before. If not, they are restarted. */
 static void judge_after(const struct holdings before[2], unsigned int peak_mib)
 {
 	if (!scene_lives()) {
@@ -177,7 +179,7 @@ static void carry_out(const struct attack *of)
 	report(of, &during);
 }
 
-/* --- Which ---------------------------------------------------------------------------------- */
+/* --- Selection --------------------------------------------------------------------------- */
 
 static void carry_out_all(const char *named)
 {
@@ -203,7 +205,7 @@ static const struct attack *any_attack(void)
 	return of;
 }
 
-/* Who attacks may be broken by another attack or be dead: what counts is what is left. */
+/* An attacker may fail because of another attack. Only the remaining effects count. */
 static void brawl(unsigned int seconds)
 {
 	static struct attack mixed = { .name = "three at once" };
@@ -243,7 +245,7 @@ int main(int argc, char **argv)
 
 	if (board_make() < 0 || scene_begin() < 0)
 		return 2;
-	/* The first stream of a service opens files that stay. */
+	/* A service's first stream opens lasting files. */
 	look_at_streams();
 	if (board->succeeded || board->broken) {
 		fprintf(stderr, "before the first attack: %s\n",

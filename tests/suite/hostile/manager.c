@@ -15,7 +15,7 @@
 #include "hostile.h"
 #include "servicemanager.ipc.h"
 
-/* The same object under all names. */
+/* Returns an object for all names. */
 static struct ipc_object *some_object(struct ipc *ipc)
 {
 	static const struct server_ops none;
@@ -27,7 +27,7 @@ static struct ipc_object *some_object(struct ipc *ipc)
 
 /* --- Requests -------------------------------------------------------------------------- */
 
-/* Of a few hundred names, which are a page. */
+/* A list of a few hundred names, which is a page. */
 static void lists(unsigned int index)
 {
 	struct ipc *ipc = connect_bus();
@@ -46,7 +46,7 @@ static void lists(unsigned int index)
 	}
 }
 
-/* Each field is unknown, and would be kept. */
+/* Every field is unknown, and would be kept. */
 static void unknown_fields(unsigned int index)
 {
 	size_t size = 6 << 20;
@@ -85,7 +85,7 @@ static void noise(unsigned int index)
 	}
 }
 
-/* --- As much as there may be -------------------------------------------------------------- */
+/* --- The maximum of everything -------------------------------------------------------------- */
 
 static void names(unsigned int index)
 {
@@ -110,7 +110,9 @@ static void drop_change(struct ipc *ipc, enum ipc_name_change change,
 	(void)ipc, (void)change, (void)info, (void)proxy, (void)userdata;
 }
 
-/* The first one makes changes, which the others are to be notified of, and are stopped. */
+/*
+ * The first attacker makes changes, of which the others are to be notified, but they are stopped.
+ */
 static void stopped_watchers(unsigned int index)
 {
 	struct ipc *ipc;
@@ -152,7 +154,7 @@ static void stopped_waiters(unsigned int index)
 	raise(SIGSTOP);
 }
 
-/* As many as may be queued, again and again: others wait for one of them a turn. */
+/* Always queues as many as possible: other calls wait for one of them at a time. */
 static void queued_calls(unsigned int index)
 {
 	Ipc__Manager__CheckRequest request = IPC__MANAGER__CHECK_REQUEST__INIT;
@@ -194,7 +196,7 @@ static void short_lives(unsigned int index)
 	}
 }
 
-/* --- What is not Mallory's ------------------------------------------------------------------ */
+/* --- Names of other users ------------------------------------------------------------------- */
 
 static void odd_names(unsigned int index)
 {
@@ -215,7 +217,7 @@ static void odd_names(unsigned int index)
 			succeeded("the name \"%s\" was registered", odd[i]);
 	if (ipc_register_name(ipc, longest, object, NULL) == 0)
 		succeeded("a name of 199 characters was registered");
-	must(ipc_register_name(ipc, "user/1001/x", object, NULL) == 0, "a name of one's own");
+	must(ipc_register_name(ipc, "user/1001/x", object, NULL) == 0, "an own name");
 }
 
 static void others_names(unsigned int index)
@@ -272,7 +274,7 @@ static void own_the_shared_name(void)
 	own("shared.name");
 }
 
-/* The policy lets both users register the name: who had it keeps it. */
+/* The policy lets both users register the name. Its former owner must get it again. */
 static void look_at_restarts(void)
 {
 	pid_t owner = start_ready(ALICE, own_the_shared_name);
@@ -287,14 +289,14 @@ static void look_at_restarts(void)
 	end_process(owner);
 }
 
-/* --- What is hidden ----------------------------------------------------------------------- */
+/* --- Hidden names ----------------------------------------------------------------------------- */
 
 static void own_the_secret(void)
 {
 	own("secret.there");
 }
 
-/* What each method says of a name. */
+/* Records each method's error for a name. */
 static void ask_all(struct ipc *ipc, const char *name, int said[7])
 {
 	Ipc__Manager__UnregisterNameRequest unregister =
@@ -352,12 +354,12 @@ const struct attack manager_attacks[] = {
 	{ "requests of three million unknown fields", .run = unknown_fields, .processes = 2 },
 	{ "noise to servicemanager", .run = noise },
 	{ "names that come and go", .run = names, .processes = 2 },
-	{ "watchers that take nothing", .run = stopped_watchers, .processes = 3 },
-	{ "waiters that take nothing", .run = stopped_waiters, .processes = 2 },
+	{ "watchers that do not receive", .run = stopped_watchers, .processes = 3 },
+	{ "waiting clients that do not receive", .run = stopped_waiters, .processes = 2 },
 	{ "as many calls as may be queued", .run = queued_calls, .processes = 2 },
 	{ "owners that die", .run = short_lives, .processes = 2 },
 	{ "odd names", .run = odd_names },
-	{ "rights to others' names", .run = others_names },
+	{ "rights to names of other users", .run = others_names },
 	{ "a thief of names", .look = look_at_restarts },
 	{ "questions about hidden names", .look = look_for_the_secret },
 	{ 0 },

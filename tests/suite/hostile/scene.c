@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The scene and its processes: see board.h and hostile.h.
+ * The scene and its processes; see board.h and hostile.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -149,7 +149,7 @@ void pause_ms(unsigned int ms)
 
 /* --- Processes ------------------------------------------------------------------------ */
 
-/* The group is the parent's to kill, with all children of the process. */
+/* In a process group, which the parent kills with all children of the process. */
 static pid_t start(uid_t uid)
 {
 	static const gid_t group = GROUP;
@@ -192,7 +192,7 @@ pid_t start_ready(uid_t uid, void (*fn)(void))
 
 void end_process(pid_t pid)
 {
-	/* Its group may not be there yet. */
+	/* The group may not exist yet. */
 	if (kill(-pid, SIGKILL) < 0)
 		kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
@@ -219,7 +219,7 @@ int run_as(uid_t uid, int (*fn)(void *data), void *data, unsigned int limit_ms)
 
 /* --- Victims --------------------------------------------------------------------------- */
 
-/* What the default policy says, and names that MALLORY must not know of. */
+/* The default policy, and names that MALLORY must not know. */
 static const char policy[] = "allow anyone find,list,call *\n"
 			     "allow anyone register *\n"
 			     "refuse anyone register victim.*\n"
@@ -264,7 +264,7 @@ static bool start_manager(void)
 	close(fds[1]);
 	while (manager_log && fgets(line, sizeof(line), manager_log))
 		if (strstr(line, "ready")) {
-			/* Nobody reads on, and it must not wait for that. */
+			/* The rest is not read, and servicemanager must not wait for that. */
 			fcntl(fds[0], F_SETFL, O_NONBLOCK);
 			return true;
 		}
@@ -296,7 +296,7 @@ bool scene_lives(void)
 {
 	char drop[4096];
 
-	/* What servicemanager says of refused requests. */
+	/* Discards servicemanager's messages about refused requests. */
 	while (manager_log && read(fileno(manager_log), drop, sizeof(drop)) > 0)
 		;
 	return waitpid(scene.service, NULL, WNOHANG) == 0 &&

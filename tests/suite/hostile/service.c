@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Attacks on a service: clients that keep to no rule. The service itself is what a careful
- * author writes: it limits its requests, and looks at no more bytes than it needs.
+ * Attacks on a service by hostile clients. The service is carefully written: it limits its
+ * requests, and reads no more bytes than it needs.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -75,7 +75,7 @@ static int new_counter(struct ipc_call *call, void *userdata)
 	return server_reply_new_counter(call, &reply);
 }
 
-/* The sum of one byte of each page. */
+/* Sums one byte of each page. */
 static int weigh(struct ipc_call *call, const E2e__Parcel *parcel, void *userdata)
 {
 	E2e__AddReply reply = E2E__ADD_REPLY__INIT;
@@ -118,7 +118,7 @@ void serve_victim(void)
 	_exit(1);
 }
 
-/* --- Messages that are none ------------------------------------------------------------- */
+/* --- Invalid messages ------------------------------------------------------------------- */
 
 static uint32_t any_code(void)
 {
@@ -148,7 +148,7 @@ static void noise(unsigned int index)
 	}
 }
 
-/* A tree of trees: each level is a field in the one above. */
+/* A tree of trees: each level is a field of the level above. */
 static void deep(unsigned int index)
 {
 	static uint8_t data[60000];
@@ -167,7 +167,7 @@ static void deep(unsigned int index)
 	}
 }
 
-/* Two bytes each become a structure each. */
+/* Every two bytes become a structure. */
 static void many_small(unsigned int index)
 {
 	size_t size = 4 << 20;
@@ -223,7 +223,7 @@ static void metadata(unsigned int index)
 	}
 }
 
-/* --- Too much of what is allowed --------------------------------------------------------- */
+/* --- Excess of valid requests ------------------------------------------------------------ */
 
 static void oneways(unsigned int index)
 {
@@ -256,7 +256,7 @@ static void ignore(int result, struct ipc_raw_message *reply, const struct ipc_e
 	(void)result, (void)reply, (void)error, (void)userdata;
 }
 
-/* As many as may be queued, again and again: others wait for one of them a turn. */
+/* Always queues as many as possible: other calls wait for one of them at a time. */
 static void waiting_calls(unsigned int index)
 {
 	struct ipc_raw_message message = { .code = code_of(&server_interface, "Say") };
@@ -278,7 +278,7 @@ static void waiting_calls(unsigned int index)
 	}
 }
 
-/* Stopped with many calls open, and replies that it never takes. */
+/* Stopped with many open calls, and never takes their replies. */
 static void never_collected(unsigned int index)
 {
 	struct ipc_raw_message message = { .code = IPC_CODE_DESCRIBE };
@@ -310,7 +310,7 @@ static void large(unsigned int index)
 	}
 }
 
-/* Replies for which the region has no space. Those with bytes come as files. */
+/* Replies for which the region has no space. Those with bytes are sent as files. */
 static void no_space_for_replies(unsigned int index)
 {
 	static char text[60000];
@@ -418,7 +418,7 @@ static void files(unsigned int index)
 	}
 }
 
-/* Pipes that nobody reads from, closed or full, and files that are none. */
+/* Pipes that are never read, closed or full, and special files. */
 static void dumped(unsigned int index)
 {
 	Ipc__DumpRequest request = IPC__DUMP_REQUEST__INIT;
@@ -458,7 +458,7 @@ static int sealed_file(off_t size, unsigned int seals)
 
 static int call_with_payload(struct ipc_proxy *proxy, uint64_t claimed, int fd)
 {
-	/* A frame header that says that the payload is in the file. */
+	/* A frame header that claims that the payload is in the file. */
 	const uint32_t header[4] = { 7, (uint32_t)claimed, 0, 1 };
 
 	return call_with_file(proxy, code_of(&counter_interface, "Weigh"), (const uint8_t *)header,
@@ -467,7 +467,7 @@ static int call_with_payload(struct ipc_proxy *proxy, uint64_t claimed, int fd)
 
 #define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
 
-/* Files of holes, which take memory once somebody reads them. */
+/* Files with holes, which would allocate memory when they are read. */
 static void sparse_files(unsigned int index)
 {
 	struct ipc *ipc = connect_bus();
@@ -488,7 +488,7 @@ static void sparse_files(unsigned int index)
 	}
 }
 
-/* A file that is cut while it is read. */
+/* A file that is truncated while it is read. */
 static void cut_files(unsigned int index)
 {
 	int fd = sealed_file(1 << 20, 0);
@@ -515,14 +515,14 @@ const struct attack service_attacks[] = {
 	{ "a flood of oneways", .run = oneways, .processes = 4 },
 	{ "a flood of calls", .run = calls, .processes = 4 },
 	{ "as many calls as may wait", .run = waiting_calls, .processes = 2 },
-	{ "replies that nobody takes", .run = never_collected, .processes = 2 },
+	{ "replies that are never taken", .run = never_collected, .processes = 2 },
 	{ "the largest messages there are", .run = large, .processes = 2 },
 	{ "replies without space", .run = no_space_for_replies },
 	{ "a hundred connections", .run = many_clients },
 	{ "callers that die", .run = dies, .processes = 2 },
 	{ "calls that are canceled", .run = cancels, .processes = 2 },
 	{ "64 files in each call", .run = files, .processes = 2 },
-	{ "dumps to files that nobody reads", .run = dumped },
+	{ "dumps to files that are never read", .run = dumped },
 	{ "files of holes", .run = sparse_files },
 	{ "files that change", .run = cut_files },
 	{ 0 },

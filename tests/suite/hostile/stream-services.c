@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Attacks on clients of streams: services that keep to no rule of <ipc/stream.h>. The client opens
- * streams of Mallory's service in every way there is, each with a time limit, and uses an honest
- * service by turns, on the same connection.
+ * Attacks on clients of streams, by services that violate the protocol of <ipc/stream.h>. The
+ * client opens streams of Mallory's service in all possible ways, each with a time limit, and uses
+ * an honest service in turn, on the same connection.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -19,15 +19,15 @@
 #include "streams.h"
 
 #define ROUNDS 6
-/* Of each stream with Mallory. */
+/* For each stream with Mallory. */
 #define LIMIT_MS   30
 #define LIMIT_USEC UINT64_C(30000)
 #define REPLY_MAX  ((size_t)64 << 10)
 #define UNREAD	   4
-/* In it, whoever may fill the unread ones. */
+/* Time to fill a stream that the client does not read. */
 #define UNREAD_MS  300
 #define FILES_MAX  512
-/* Streams that a client closes at once, and more closed ones than a service can keep. */
+/* Streams that a client closes at once, and the maximum of closed ends that a service can keep. */
 #define BRIEF	 1500
 #define LEFT_MAX 1100
 
@@ -35,7 +35,7 @@
 
 static const struct ipc_options limited = { .timeout_usec = LIMIT_USEC };
 
-/* Files of this process, and nodes of its only connection, which has two of them. */
+/* Counts files of this process, and nodes of its only connection, which has two by itself. */
 static unsigned int count_files(size_t *ret_nodes)
 {
 	DIR *folder = opendir("/proc/self/fdinfo");
@@ -65,7 +65,7 @@ static void drain(struct ipc_stream *stream)
 		;
 }
 
-/* A thread that waits. */
+/* Uses a stream with a waiting thread. */
 static void wait_for_it(struct streams *mallory)
 {
 	Stream__Number number = STREAM__NUMBER__INIT;
@@ -124,7 +124,7 @@ static void send_bytes(struct ipc_proxy *proxy)
 	ipc_stream_unref(stream);
 }
 
-/* Callbacks. */
+/* Uses a stream with callbacks. */
 struct called {
 	bool over;
 	unsigned int ends, after;
@@ -186,7 +186,7 @@ static void be_called(struct ipc *ipc, struct streams *mallory)
 	ipc_stream_unref(stream);
 }
 
-/* What comes is not received until the time is over. */
+/* Receives nothing until the time is over. */
 static void read_nothing(struct ipc *ipc, struct streams *mallory)
 {
 	static const struct ipc_options options = { .timeout_usec = UNREAD_MS * 1000 };
@@ -225,7 +225,7 @@ static void use_all_forms(struct ipc *ipc, struct ipc_proxy *proxy)
 	streams_unref(mallory);
 }
 
-/* Returns the milliseconds that it took. */
+/* Returns the duration in milliseconds. */
 static uint64_t use_honest(struct ipc *ipc)
 {
 	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
@@ -242,7 +242,7 @@ static uint64_t use_honest(struct ipc *ipc)
 	return since;
 }
 
-/* One that was slow once may be this machine: the fastest counts. */
+/* A single slow use may be this machine's fault, so the fastest counts. */
 static void judge_times(const uint64_t *each_ms, size_t n, uint64_t usual_ms)
 {
 	uint64_t least = each_ms[0];
@@ -254,7 +254,7 @@ static void judge_times(const uint64_t *each_ms, size_t n, uint64_t usual_ms)
 			  (unsigned long long)least, (unsigned long long)usual_ms);
 }
 
-/* What is unpacked at the moment, what waits in streams, and the region. */
+/* Memory for unpacking, for queued messages, and for the region. */
 static void judge_memory(size_t before)
 {
 	size_t most = 64 * REPLY_MAX + UNREAD * 16 * (REPLY_MAX + 4096) + IPC_REGION_DEFAULT;
@@ -278,7 +278,7 @@ static int be_a_client(void *data)
 	ipc = connect_bus();
 	must(ipc_set_message_max(ipc, REPLY_MAX) == 0, "a limit on replies");
 	honest = find(ipc, STREAMS);
-	/* The first streams open files that stay. */
+	/* The first streams open lasting files. */
 	must(streams_work(honest), "a stream of an honest service");
 	use_all_forms(ipc, honest);
 	usual_ms = use_honest(ipc);
@@ -324,7 +324,7 @@ static int be_a_brief_client(void *data)
 
 static void look_at(int (*client)(void *data))
 {
-	/* Six forms a round, each within its limit, and what a busy machine takes. */
+	/* Six forms per round, each within its limit, plus time for a busy machine. */
 	int r = run_as(ALICE, client, NULL, ROUNDS * (10 * LIMIT_MS + UNREAD_MS) + 30000);
 
 	if (r)
@@ -344,7 +344,7 @@ static void look_at_brief_client(void)
 
 /* --- Mallory's services ------------------------------------------------------------------ */
 
-/* Ends of clients that Mallory has, the newest of them. */
+/* The newest ends of clients that Mallory holds. */
 static struct forged held[64];
 static unsigned int n_held;
 static bool keeps_all;
@@ -361,7 +361,7 @@ static int reply_open(struct ipc_call *call, uint32_t window, struct ipc_raw_ent
 	return ipc_raw_reply(call, &reply);
 }
 
-/* Takes the client's end. Whatever is no stream gets no reply. */
+/* Takes the client's end. Requests that are not streams get no reply. */
 static struct forged *take_open(const struct ipc_raw_message *request)
 {
 	struct forged *one = &held[n_held % 64];
@@ -388,7 +388,7 @@ static int accept_stream(struct ipc_call *call, const struct ipc_raw_message *re
 	return take_open(request) ? reply_open(call, MOST, entries, 2) : -EOPNOTSUPP;
 }
 
-/* Serves, and does something to each client's end by turns. */
+/* Serves, and acts on each client's end in turn. */
 static void serve_with(int (*serve)(struct ipc_call *, const struct ipc_raw_message *, void *),
 		       void (*act)(struct ipc *ipc, struct forged *one))
 {
@@ -411,7 +411,7 @@ static void never_reads(unsigned int index)
 	serve_with(accept_stream, NULL);
 }
 
-/* Nor ever releases anything of a stream. */
+/* Never releases any part of a stream. */
 static void keeps(unsigned int index)
 {
 	(void)index;
@@ -433,8 +433,7 @@ static void beyond_the_credit(unsigned int index)
 	serve_with(accept_stream, flood);
 }
 
-/* Of fields that nobody knows, which take many times their size, as many as there is credit
- * for. */
+/* Unknown fields, which take many times their size, up to the credit. */
 static void say_large(struct ipc *ipc, struct forged *one)
 {
 	static uint8_t bytes[6 << 20];
@@ -489,7 +488,7 @@ static void ends_twice(unsigned int index)
 	serve_with(accept_stream, end_twice);
 }
 
-/* Files, and objects, with each message, whoever takes them. */
+/* Files and objects with each message, whether accepted or not. */
 static void send_entries(struct ipc *ipc, struct forged *one)
 {
 	struct ipc_raw_entry entries[IPC_RAW_ENTRIES_MAX];
@@ -520,7 +519,7 @@ static void ignore(int result, struct ipc_raw_message *reply, const struct ipc_e
 	(void)result, (void)reply, (void)error, (void)userdata;
 }
 
-/* Calls in place of oneways, also of what every object has, to both objects of a client. */
+/* Calls instead of oneways, also of methods of every object, to both objects of a client. */
 static void call_back(struct ipc *ipc, struct forged *one)
 {
 	(void)ipc;
@@ -548,8 +547,10 @@ static void any_nonsense(struct ipc *ipc, struct forged *one)
 		say_nonsense(ipc, one);
 }
 
-/* Replies to an opening with too much credit, without objects, with the client's own, with one in
- * place of two, or twice. */
+/*
+ * Replies to an opening with too much credit, without objects, with the client's own objects, with
+ * one object instead of two, or twice.
+ */
 static int accept_badly(struct ipc_call *call, const struct ipc_raw_message *request,
 			void *userdata)
 {
@@ -579,7 +580,7 @@ static int accept_badly(struct ipc_call *call, const struct ipc_raw_message *req
 		reply_open(call, MOST, entries, 2);
 		return reply_open(call, MOST, entries, 2);
 	default:
-		/* It says much before it accepts. */
+		/* Sends many messages before it accepts. */
 		flood(userdata, one);
 		end_twice(userdata, one);
 		return reply_open(call, MOST, entries, 2);

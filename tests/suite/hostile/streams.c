@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Attacks on a service with streams, which the victim's one thread serves beside its calls: clients
- * that keep to no rule of <ipc/stream.h>. Many of them do not use libipc's streams, but speak
- * its protocol themselves (streams.h).
+ * Attacks on a service with streams, which the victim's only thread serves beside its calls, by
+ * clients that violate the protocol of <ipc/stream.h>. Many of them implement the protocol
+ * themselves (streams.h) instead of using libipc's streams.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,14 +16,14 @@
 
 #define COUNT_MAX     1000u
 #define MESSAGE_BYTES ((size_t)64 << 10)
-/* More than one user may have. */
+/* More than a user may have. */
 #define MANY 1100
-/* Of one stream of others. A slow machine needs a second under attack. */
+/* For a stream of another user. A slow machine needs a second under attack. */
 #define LIMIT_USEC UINT64_C(20000000)
 
 /* --- The victim ----------------------------------------------------------------------- */
 
-/* A reply without space waits, and nothing is received meanwhile. */
+/* If a reply finds no space, it waits, and the stream receives no more in the meantime. */
 struct twice {
 	bool waits, ended;
 	Stream__Number reply;
@@ -153,7 +153,7 @@ int offer_streams(struct ipc *ipc)
 	return r < 0 ? r : ipc_register_name(ipc, STREAMS, object, NULL);
 }
 
-/* --- Others, who use streams as they should --------------------------------------------- */
+/* --- Honest users of streams ------------------------------------------------------------ */
 
 static bool is_doubled(struct streams *streams)
 {
@@ -165,7 +165,7 @@ static bool is_doubled(struct streams *streams)
 
 	if (streams_twice_open(streams, &options, &stream, NULL) < 0)
 		return false;
-	/* More than the credit of both sides. */
+	/* More messages than the credit of both sides. */
 	for (number.value = 1; number.value <= 50 && good; number.value++)
 		good = streams_twice_send(stream, IPC_NEVER, &number) == 0 &&
 		       streams_twice_receive(stream, IPC_NEVER, &reply, NULL) == 1 &&
@@ -222,13 +222,13 @@ void look_at_streams(void)
 	int r = run_as(WITNESS, use_streams, NULL, 60000);
 
 	if (r)
-		succeeded("a stream of others %s", r == -1 ? "hung" :
+		succeeded("a stream of another user %s", r == -1 ? "hung" :
 						   r == -2 ? "crashed its client" : "failed");
 }
 
 /* --- Ends ------------------------------------------------------------------------------- */
 
-/* What comes to ours. */
+/* Messages to this process. */
 static int swallow(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
 	(void)call, (void)request, (void)userdata;
@@ -319,7 +319,7 @@ void serve_all(struct ipc *ipc)
 
 /* --- Too many ------------------------------------------------------------------------------- */
 
-/* Their requests never come, so no handler runs: they cost the server what an end costs. */
+/* Their requests are never sent, so no handler runs: they only cost the server an end. */
 static void never_accepted(unsigned int index)
 {
 	struct ipc *ipc = connect_bus();
@@ -333,7 +333,7 @@ static void never_accepted(unsigned int index)
 		begun();
 	}
 	if (r != -EDQUOT)
-		succeeded("one user has %d streams that wait for a request", MANY);
+		succeeded("a user has %d streams that wait for a request", MANY);
 	for (;;)
 		open_forged(proxy, "Count", 16, &forged);
 }
@@ -351,14 +351,14 @@ static void idle(unsigned int index)
 		begun();
 	}
 	if (r != -EDQUOT)
-		succeeded("one user has %d idle streams", MANY);
+		succeeded("a user has %d idle streams", MANY);
 	for (;;)
 		streams_twice_open(streams, NULL, &stream, NULL);
 }
 
-/* --- Too little, and too much ----------------------------------------------------------------- */
+/* --- Too few and too many messages -------------------------------------------------------- */
 
-/* Nothing that the server sends is received, so it gets no credit. Some never gave any. */
+/* Receives none of the server's messages, and thus grants no credit. Some never granted any. */
 static void takes_nothing(unsigned int index)
 {
 	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
@@ -382,7 +382,7 @@ static void takes_nothing(unsigned int index)
 	}
 }
 
-/* It sends on, whatever the other side grants. */
+/* Continues to send regardless of credit. */
 static void beyond_the_credit(unsigned int index)
 {
 	struct ipc *ipc = connect_bus();
@@ -391,7 +391,7 @@ static void beyond_the_credit(unsigned int index)
 
 	(void)index;
 	for (;;) {
-		/* One that replies, and one that cannot. */
+		/* A stream with replies, and a stream that cannot reply. */
 		if (open_forged(proxy, "Twice", random_below(2) ? 16 : 0, &forged) == 0) {
 			for (int i = 0; i < 40; i++)
 				say_number(forged.data, MESSAGE, i);
@@ -402,7 +402,7 @@ static void beyond_the_credit(unsigned int index)
 	}
 }
 
-/* More credit than there can be, and as much as there can be, again and again. */
+/* Grants too much credit, and the maximum, again and again. */
 static void boundless_credit(unsigned int index)
 {
 	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
@@ -425,7 +425,7 @@ static void boundless_credit(unsigned int index)
 			say_bytes(forged.data, MESSAGE, bytes, size);
 			for (int i = 0; i < 20; i++)
 				say_number(forged.control, CREDIT, more);
-			/* Now and then nothing of it is taken. */
+			/* Sometimes it takes no messages. */
 			if (random_below(8))
 				serve_all(ipc);
 			close_forged(&forged);
@@ -434,8 +434,10 @@ static void boundless_credit(unsigned int index)
 	}
 }
 
-/* Of the greatest size there may be, to a server that cannot reply and so does not read. Streams
- * that the server ends are opened again. */
+/*
+ * Messages of maximum size, to a server that cannot reply and thus does not read. Streams that the
+ * server ends are opened again.
+ */
 static void large_unread(unsigned int index)
 {
 	static uint8_t ballast[6 << 20];
@@ -451,22 +453,25 @@ static void large_unread(unsigned int index)
 		for (int i = 0; i < 200; i++) {
 			if (!all[i] && streams_twice_open(streams, NULL, &all[i], NULL) < 0)
 				continue;
-			/* Larger ones than the server takes end their streams. */
+			/* Larger messages than the server accepts end their streams. */
 			number.ballast.len = i < 195 ? MESSAGE_BYTES - 64 : sizeof(ballast);
 			r = streams_twice_send(all[i], 0, &number);
 			if (r < 0 && r != -EAGAIN)
 				all[i] = ipc_stream_unref(all[i]);
 		}
 		serve_all(ipc);
-		/* Each has sent what it may. */
+		/* Each stream has sent its maximum. */
 		if (round > 2 * MOST)
 			begun();
 	}
 }
 
-/* --- Nonsense --------------------------------------------------------------------------- */
+/* --- Invalid messages ------------------------------------------------------------------- */
 
-/* Calls in place of oneways, messages to the wrong object, unknown methods, objects, bytes. */
+/*
+ * Calls instead of oneways, messages to the wrong object, unknown methods, random objects and
+ * bytes.
+ */
 void say_nonsense(struct ipc *ipc, struct forged *forged)
 {
 	struct ipc_proxy *to = random_below(2) ? forged->data : forged->control;
@@ -492,7 +497,7 @@ void say_nonsense(struct ipc *ipc, struct forged *forged)
 		ipc_raw_call(to, &message, NULL, NULL, NULL);
 }
 
-/* A StreamOpen with what is no object of ours, or with none. */
+/* A StreamOpen with foreign objects, or without objects. */
 static void open_nonsense(struct ipc_proxy *service, struct forged *other)
 {
 	Ipc__StreamOpen open = IPC__STREAM_OPEN__INIT;
@@ -534,14 +539,14 @@ static void nonsense(unsigned int index)
 			open_nonsense(proxy, &forged);
 			close_forged(&forged);
 		}
-		/* A method with streams, called. */
+		/* Calls a method that has streams. */
 		call_bytes(proxy, code_of(&streams_interface, "Twice"), "\x08\x01", 2);
 		serve_all(ipc);
 		begun();
 	}
 }
 
-/* It learns what was wrong with its messages. That the service died would be a lie. */
+/* The client gets the error about its messages. A report of the service's death would be wrong. */
 static void malformed(unsigned int index)
 {
 	static const struct ipc_raw_message junk = { .data = "\x0d\x01", .size = 2 };
@@ -568,7 +573,7 @@ static void malformed(unsigned int index)
 
 /* --- Ends ------------------------------------------------------------------------------- */
 
-/* Ends and cancels in every order, also of what has ended. */
+/* Ends and cancels in every order, also for ended streams. */
 static void storm(unsigned int index)
 {
 	struct ipc *ipc = connect_bus();
@@ -598,7 +603,7 @@ static void storm(unsigned int index)
 	}
 }
 
-/* Some with callbacks that are due at the server, some before their request. */
+/* Some with callbacks pending at the server, some before their request. */
 static void live_and_die(void)
 {
 	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
@@ -638,12 +643,14 @@ static void dies(unsigned int index)
 	}
 }
 
-/* Those of two attackers are floods, whose messages the service takes from its queue one by one.
- * Three processes want the processor then, so others wait for some turns of the scheduler. */
+/*
+ * With two attackers the messages are floods, of which the service takes one at a time. Three
+ * processes then compete for the processor, so other users wait for some time slices.
+ */
 const struct attack stream_attacks[] = {
 	{ "streams that are never accepted", .run = never_accepted, .look = look_at_streams },
 	{ "idle streams without end", .run = idle, .look = look_at_streams },
-	{ "streams whose messages nobody takes", .run = takes_nothing, .look = look_at_streams },
+	{ "streams whose messages are never taken", .run = takes_nothing, .look = look_at_streams },
 	{ "messages beyond the credit", .run = beyond_the_credit, .look = look_at_streams,
 	  .processes = 2, .factor = 200 },
 	{ "credit without bounds", .run = boundless_credit, .look = look_at_streams,

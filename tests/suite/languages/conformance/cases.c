@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Cases of the client in C: what travels beside messages, streams, time, versions.
+ * Cases of the client in C: contents beside messages, streams, time, versions.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -51,7 +51,7 @@ int test_fds(struct bench *bench)
 
 int test_bytes(struct bench *bench)
 {
-	/* The last one is larger than a region. */
+	/* The last chunk is larger than a region. */
 	static const size_t sizes[] = { 0, 5, 100001, 5000000, 3, 17 << 20 };
 	enum { N = sizeof(sizes) / sizeof(*sizes) };
 	ipc_auto(peer_turn_reply_free) Conform__Chunks *reply = NULL;
@@ -139,7 +139,7 @@ static int check_left(struct bench *bench)
 	return 0;
 }
 
-/* What a handler calls has no later deadline. */
+/* Calls by a handler inherit its deadline. */
 static int check_left_behind(struct bench *bench)
 {
 	ipc_auto(peer_visit_reply_free) Conform__VisitReply *reply = NULL;
@@ -165,7 +165,7 @@ int test_deadlines(struct bench *bench)
 	int r;
 
 	CHECK(check_left(bench) == 0 && check_left_behind(bench) == 0);
-	/* On a busy machine the time may be over before the handler begins. */
+	/* On a busy machine the time limit may pass before the handler begins. */
 	CHECK(wait_for_calm(bench, &before) == 0);
 	do {
 		CHECK(brief.timeout_usec < LONG_USEC);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The cases of conform.proto and versions.proto in C: `client NAME CASE...` calls the server that
- * has the NAME.
+ * The cases of conform.proto and versions.proto in C: `client NAME CASE...` calls the server with
+ * that NAME.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 #include "client.h"
 
-/* --- What cases share ------------------------------------------------------------------- */
+/* --- Helpers for cases -------------------------------------------------------------------- */
 
 void event_set(struct event *event, int result)
 {
@@ -203,7 +203,7 @@ static int errors_of_the_service(struct bench *bench)
 	CHECK(!plain.name && !strcmp(plain.message, failure.text));
 	CHECK(plain.origin == IPC_ORIGIN_PEER);
 
-	/* No service can say that its own process is dead. */
+	/* A service cannot report that its own process is dead. */
 	failure.code = EOWNERDEAD;
 	CHECK(peer_fail(bench->peer, &failure, &behind) == -EREMOTEIO);
 	CHECK(behind.origin == IPC_ORIGIN_BEHIND && behind.cause == -EOWNERDEAD);
@@ -240,7 +240,7 @@ static int test_oneways(struct bench *bench)
 		number.number = i * 1000;
 		CHECK(peer_note(bench->peer, &number) == 0);
 	}
-	/* Another thread may serve the last of them. */
+	/* Another thread may serve the last oneway. */
 	for (int i = 0; i < 6000 && n < 50; i++) {
 		ipc_auto(peer_notes_reply_free) Conform__Numbers *numbers = NULL;
 

@@ -19,7 +19,7 @@
 
 #define STRING(text) #text
 #define LINE_OF(line) STRING(line)
-/* Ends the case as failed. */
+/* Fails the case unless the condition holds. */
 #define CHECK(condition) \
 	((condition) ? void() : throw std::runtime_error(__FILE__ ":" LINE_OF(__LINE__) ": " #condition))
 
@@ -28,7 +28,7 @@ namespace {
 using google::protobuf::util::MessageDifferencer;
 using namespace std::chrono_literals;
 
-/* Longer than anything takes on a busy machine. */
+/* Longer than any operation on a busy machine. */
 constexpr std::chrono::seconds LONG = 60s;
 
 template <typename F> ipc::error error_of(F function)
@@ -50,7 +50,7 @@ template <typename F> bool fails(int code, F function)
 	return e.number_of_errno() == code;
 }
 
-/* What happens in other threads, to be waited for. */
+/* An event of another thread, to wait for. */
 class event {
 public:
 	void set()
@@ -97,7 +97,7 @@ public:
 
 	void Refuse(const ipc::call &) override { throw ipc::error("visitor.Busy", "not now"); }
 
-	/* Waits on its thread. */
+	/* Waits on its own thread. */
 	void Stay(const ipc::call &call) override
 	{
 		entered.set();
@@ -211,7 +211,7 @@ void test_errors(const bench &b)
 	CHECK(plain.number_of_errno() == ENOTEMPTY && plain.reported_by() == ipc::origin::peer);
 	CHECK(plain.name().empty() && plain.message() == failure.text());
 
-	/* No service can say that its own process is dead. */
+	/* A service cannot report that its own process is dead. */
 	failure.set_code(EOWNERDEAD);
 	ipc::error behind = error_of([&] { b.peer.Fail(failure); });
 	CHECK(behind.number_of_errno() == EREMOTEIO && behind.cause() == EOWNERDEAD);
@@ -239,7 +239,7 @@ void test_oneways(const bench &b)
 {
 	for (int i = 0; i < 50; i++)
 		b.peer.Note(number(i * 1000));
-	/* Another thread may serve the last of them. */
+	/* Another thread may serve the last oneway. */
 	for (int i = 0; i < 6000; i++) {
 		conform::Numbers numbers = b.peer.Notes();
 
@@ -306,7 +306,7 @@ void test_bytes(const bench &b)
 {
 	conform::Chunks request;
 
-	/* The last one is larger than a region. */
+	/* The last chunk is larger than a region. */
 	for (std::size_t size : { 0, 5, 100001, 5000000, 3, 17 << 20 }) {
 		std::string *chunk = request.add_chunks();
 
@@ -353,7 +353,7 @@ void test_streams(const bench &b)
 	CHECK(!both.receive(LONG));
 }
 
-/* A stream with a time limit in which it could be opened. */
+/* Returns a stream with a time limit that sufficed for opening it. */
 auto open_briefly(const bench &b)
 {
 	for (std::chrono::milliseconds brief = 200ms;; brief *= 4) {
@@ -373,11 +373,11 @@ void test_deadlines(const bench &b)
 	CHECK(b.peer.Left().number() == 0);
 	std::int64_t left = b.peer.Left(patient).number();
 	CHECK(left > 0 && left <= limit);
-	/* What a handler calls has no later deadline. */
+	/* Calls by a handler inherit its deadline. */
 	auto behind = b.peer.Visit(visit_of(b, std::make_shared<guest>()), patient)->left_ms();
 	CHECK(behind > 0 && behind <= static_cast<std::uint64_t>(limit));
 
-	/* On a busy machine the time may be over before the handler begins. */
+	/* On a busy machine the time limit may pass before the handler begins. */
 	std::int64_t before = b.calm();
 	std::chrono::milliseconds brief = 100ms;
 	do {
@@ -412,7 +412,7 @@ void test_cancellation(const bench &b)
 	CHECK(fails(ECANCELED, [&] { both.receive(LONG); }));
 	b.hangs(0, canceled + 2);
 
-	/* What a handler calls is canceled with it. */
+	/* If a handler is canceled, its calls are canceled too. */
 	auto second = ipc::cancellation::create(b.bus);
 	auto host = b.peer.Host_future(visit_of(b, by), ipc::options().cancellation(second));
 	CHECK(by->entered.wait());

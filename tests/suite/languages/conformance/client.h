@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the cases of the client in C share: checks, events, and the peer that they call.
+ * Shared by the cases of the client in C: checks, events, and the peer that they call.
  */
 #ifndef TESTS_LANGUAGES_CONFORMANCE_CLIENT_H
 #define TESTS_LANGUAGES_CONFORMANCE_CLIENT_H
@@ -13,7 +13,7 @@
 #include "conform.ipc.h"
 #include "versions.ipc.h"
 
-/* Ends the case as failed. */
+/* Fails the case unless the condition holds. */
 #define CHECK(condition)                                                             \
 	do {                                                                         \
 		if (!(condition)) {                                                  \
@@ -22,10 +22,10 @@
 		}                                                                    \
 	} while (0)
 
-/* Longer than anything takes on a busy machine. */
+/* Longer than any operation on a busy machine. */
 #define LONG_USEC 60000000U
 
-/* What is waited for in another thread. It lives as long as the program. */
+/* An event of another thread. It lives as long as the program. */
 struct event {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -36,7 +36,7 @@ struct event {
 #define EVENT_INIT { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0 }
 
 void event_set(struct event *event, int result);
-/* 0 when it has happened; -1 after LONG_USEC. */
+/* Returns 0 when the event has happened, -1 after LONG_USEC. */
 int event_wait(struct event *event);
 
 struct bench {
@@ -45,10 +45,10 @@ struct bench {
 	struct peer *peer;
 };
 
-/* How many handlers of the peer wait, and how many have ended since nobody waited for them. */
+/* The numbers of the peer's handlers that wait, and that ended because they were canceled. */
 int get_hangs(struct bench *bench, int64_t *ret_waiting, int64_t *ret_canceled);
 int wait_for_hangs(struct bench *bench, int64_t waiting, int64_t canceled);
-/* Until no handler waits. */
+/* Waits until no handler of the peer waits. */
 int wait_for_calm(struct bench *bench, int64_t *ret_canceled);
 
 /* An object of this process: Ask() adds one, Stay() waits. */

@@ -16,7 +16,7 @@ from conform_ipc import Peer, Visitor, VisitorService
 from ipcbus.aio import Bus
 from versions_ipc import Newer, Older
 
-# Longer than anything takes on a busy machine.
+# Longer than any operation on a busy machine.
 LONG = 60
 
 
@@ -26,7 +26,7 @@ def check(condition, what=""):
 
 
 async def fails(awaitable, kind, code=None):
-    """The error, which is of that class."""
+    """Returns the error, which must be of that class."""
     try:
         await awaitable
     except kind as error:
@@ -118,7 +118,7 @@ class Cases:
         )
         check(plain.name is None and plain.message == "something is left")
         check(plain.origin == ipcbus.Origin.PEER)
-        # No service can say that its own process is dead.
+        # A service cannot report that its own process is dead.
         behind = await fails(peer.Fail(code=errno.EOWNERDEAD), ipcbus.Error, errno.EREMOTEIO)
         check(behind.origin == ipcbus.Origin.BEHIND and behind.cause_code == errno.EOWNERDEAD)
         await fails(peer.Drop(), ipcbus.NoReply)
@@ -139,7 +139,7 @@ class Cases:
         expected = [i * 1000 for i in range(50)]
         for number in expected:
             await self.peer.Note(number=number)
-        # Another thread may serve the last of them.
+        # Another thread may serve the last oneway.
         for _ in range(LONG * 100):
             numbers = list((await self.peer.Notes()).numbers)
             check(numbers == expected[: len(numbers)], numbers)
@@ -192,7 +192,7 @@ class Cases:
             os.close(number)
 
     async def bytes(self):
-        # The last one is larger than a region.
+        # The last chunk is larger than a region.
         sizes = [0, 5, 100001, 5000000, 3, 17 << 20]
         chunks = [bytes(range(i, 251)) * (size // (251 - i) + 1) for i, size in enumerate(sizes)]
         chunks = [chunk[:size] for chunk, size in zip(chunks, sizes)]
@@ -223,10 +223,10 @@ class Cases:
         peer = self.peer
         check((await peer.Left()).number == 0)
         check(0 < (await peer.Left(timeout=LONG)).number <= LONG * 1000)
-        # What a handler calls has no later deadline.
+        # Calls by a handler inherit its deadline.
         reply = await peer.Visit(visitor=Guest(), timeout=LONG)
         check(0 < reply.left_ms <= LONG * 1000, reply.left_ms)
-        # On a busy machine the time may be over before the handler begins.
+        # On a busy machine the time limit may pass before the handler begins.
         before, timeout = await self.calm(), 0.1
         while True:
             await fails(peer.Hang(timeout=timeout), ipcbus.DeadlineExceeded)
@@ -262,7 +262,7 @@ class Cases:
         both.cancel()
         await fails(both.receive(), ipcbus.Canceled)
         await self.hangs(0, canceled + 2)
-        # What a handler calls is canceled with it.
+        # If a handler is canceled, its calls are canceled too.
         guest = Guest()
         task = asyncio.create_task(self.peer.Host(visitor=guest))
         await asyncio.wait_for(guest.entered.wait(), LONG)

@@ -68,7 +68,7 @@ CONF_PROGRAMS += $(CONF_PYTHON)
 CONF_LANGUAGES += python
 endif
 
-# --- Rust: in the crate of its other tests ----------------------------------------------------
+# --- Rust: in the crate with its other tests ----------------------------------------------------
 
 ifneq ($(filter $(RUST_B)/built,$(MORE_BUILDS)),)
 CONF_LANGUAGES += rust

@@ -183,7 +183,7 @@ public:
 	void Exit(const ipc::call &) override { ::_exit(0); }
 
 private:
-	/* A call that is kept until nobody waits for it. */
+	/* A call that is kept until it is canceled. */
 	struct kept {
 		std::mutex mutex;
 		std::optional<ipc::call_for<void>> call;

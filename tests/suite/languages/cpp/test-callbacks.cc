@@ -17,7 +17,7 @@ static void fill(const ipc::proxy &proxy)
 	}
 }
 
-/* Each callback throws, and ending its slot waits until it has returned. */
+/* Each callback throws. Ending its slot waits until it has returned. */
 CASE(callbacks_that_throw_are_logged_and_serving_goes_on)
 {
 	auto thrower = [](event &ran) {

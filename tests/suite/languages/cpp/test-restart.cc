@@ -58,7 +58,7 @@ private:
 	pid_t pid;
 };
 
-/* Calls until the service is back. */
+/* Calls until the service is available again. */
 static bool comes_back(const ipc::proxy &proxy)
 {
 	for (int i = 0; i < 1000; i++) {

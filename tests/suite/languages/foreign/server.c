@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A hostile server for the bindings, "test.foreign": whatever it is called for, it ends the call
- * with an error whose name and text are texts[] of the method's number. Above that, with the
- * text of number 1 and no name.
+ * A hostile server for the bindings, "test.foreign": it ends each call with an error whose name and
+ * text are texts[] of the method's number. For higher numbers, it uses text 1 and no name.
  */
 #include <errno.h>
 #include <string.h>
@@ -19,11 +18,11 @@ static const char *const texts[] = {
 	"",
 	/* A title, a color, and a line that looks like a prompt. */
 	"\x1b]2;owned\a\x1b[31mred\x7f\r\nroot# ",
-	/* CSI as a character of its own. */
+	/* CSI as a separate character. */
 	"\xc2\x9b" "31mred",
-	/* No UTF-8, among it CSI as a byte. */
+	/* Invalid UTF-8, including CSI as a byte. */
 	"\xff\x9b" "31m\xe2\x82|\xed\xa0\x80",
-	/* Backwards, and without width. */
+	/* Right-to-left override, and zero-width characters. */
 	"a\xe2\x80\xae" "b\xe2\x80\x8b" "c\xd8\x9c",
 	much,
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Decodes and encodes a message of judge.proto, as libipc does when it arrives and is sent on.
- * Where a codec decides as well, it must make what the descriptor makes. peer.c passes the judge's
+ * Decodes and encodes a message of judge.proto, as libipc does when it receives and forwards it. If
+ * a codec handles the type, its result must equal that of the descriptor. peer.c passes the judge's
  * inputs, and tests/suite/fuzz/codec.c those of libFuzzer.
  */
 #include <err.h>

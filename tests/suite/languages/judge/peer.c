@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Passes messages through libipc for test-judge. Standard input has, for each message, the index of
- * its type, its size in 4 bytes and its bytes; standard output has the same without the index, or a
+ * its type, its size in 4 bytes and its bytes. Standard output has the same without the index, or a
  * size of UINT32_MAX if the message is refused.
  */
 #include <endian.h>
@@ -32,7 +32,7 @@ int main(void)
 	uint8_t index;
 
 	while (get(&index, 1) && get(&in_size, sizeof(in_size))) {
-		/* Of exactly that length, for tools that check bounds. */
+		/* Exactly that long, for tools that check bounds. */
 		uint8_t *in, *data;
 		size_t size;
 

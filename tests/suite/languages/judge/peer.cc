@@ -35,7 +35,7 @@ template <typename T> void put(bool is_valid, const T &m)
 
 template <typename T> void pass(std::string_view in)
 {
-	/* As servers do: with the message of the call before. */
+	/* As servers do: with the message of the previous call. */
 	if constexpr (ipc::typed::codec<T>::exists) {
 		ipc::typed::kept_request<T> m;
 		bool is_valid = m.parse(in);

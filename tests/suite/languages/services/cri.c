@@ -26,7 +26,7 @@ static int version(struct ipc_call *call, const Runtime__V1__VersionRequest *req
 	return runtime_v1_runtime_service_reply_version(call, &reply);
 }
 
-/* What the client below sends: presence in each way that a file can have it. */
+/* Expects the client's request, with presence in every form that a .proto file can have. */
 static int create(struct ipc_call *call, const Runtime__V1__CreateContainerRequest *request,
 		  void *userdata)
 {
@@ -57,7 +57,7 @@ static int list(struct ipc_call *call, const Runtime__V1__ListContainersRequest 
 	container.state = RUNNING;
 	container.created_at = &created;
 	reply.containers = &containers;
-	/* Without a filter, or with one of its state. */
+	/* Without a filter, or with a filter of its state. */
 	reply.n_containers = exists && (!request->filter || !request->filter->_state_case ||
 					request->filter->state == RUNNING);
 	return runtime_v1_runtime_service_reply_list_containers(call, &reply);
@@ -213,7 +213,7 @@ static void call(struct ipc *ipc, const char *name)
 	create_one(runtime);
 	CHECK(count(runtime, NULL) == 1);
 	CHECK(count(runtime, &filter) == 1);
-	/* Present, although it is 0. */
+	/* The field is present, although it is 0. */
 	filter._state_case = RUNTIME__V1__CONTAINER_FILTER___STATE_STATE;
 	CHECK(count(runtime, &filter) == 0);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A store of some keys, whose changes one watcher gets. The lock is held while a reply is made. */
+/* A store of some keys, with one watcher of changes. The lock is held while a reply is built. */
 #include <pthread.h>
 
 #include "etcd.ipc.h"
@@ -44,7 +44,7 @@ static KeyValue *find(ProtobufCBinaryData key)
 	return NULL;
 }
 
-/* Keys of one byte are all that the client has. */
+/* The client uses only keys of one byte. */
 static void find_range(const Etcdserverpb__RangeRequest *request, RangeResponse *reply,
 		       KeyValue **kvs)
 {
@@ -134,7 +134,7 @@ static int delete_range(struct ipc_call *call, const Etcdserverpb__DeleteRangeRe
 	return r;
 }
 
-/* One comparison of a value; one deletion and one search. */
+/* One comparison of a value, one deletion and one search. */
 static int txn(struct ipc_call *call, const Etcdserverpb__TxnRequest *request, void *userdata)
 {
 	Etcdserverpb__TxnResponse reply = ETCDSERVERPB__TXN_RESPONSE__INIT;
@@ -172,7 +172,7 @@ static int txn(struct ipc_call *call, const Etcdserverpb__TxnRequest *request, v
 	return r;
 }
 
-/* What was asked for is created, has one event, and is canceled. */
+/* The requested watch is created, has one event, and is canceled. */
 static int watch(struct ipc_stream *stream, void *userdata)
 {
 	const Etcdserverpb__WatchRequest *request;
@@ -230,7 +230,7 @@ static int serve(struct ipc *ipc, const char *name)
 	return r ?: etcdserverpb_kv_register(ipc, name, &ops, NULL);
 }
 
-/* Returns the revision. With previous, the put replaces that. */
+/* Returns the revision. With previous, the put replaces that value. */
 static int64_t put_and_check(struct etcdserverpb_kv *kv, char *key, ProtobufCBinaryData value,
 			     const char *previous)
 {

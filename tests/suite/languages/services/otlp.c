@@ -18,7 +18,7 @@ typedef Opentelemetry__Proto__Trace__V1__Status Status;
 #define SERVER OPENTELEMETRY__PROTO__TRACE__V1__SPAN__SPAN_KIND__SPAN_KIND_SERVER
 #define ERROR  OPENTELEMETRY__PROTO__TRACE__V1__STATUS__STATUS_CODE__STATUS_CODE_ERROR
 
-/* What the client below sends. */
+/* Checks the client's request. */
 static int is_right(const Span *span)
 {
 	const AnyValue *list, *inner;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the programs in C of this folder share. Each is a server and a client: `PROGRAM server NAME`
- * registers its services and serves, `PROGRAM client NAME` checks all that they reply.
+ * Shared by the C programs of this folder. Each is a server and a client: `PROGRAM server NAME`
+ * registers its services and serves, `PROGRAM client NAME` checks all replies.
  */
 #ifndef SERVICE_H
 #define SERVICE_H
@@ -42,7 +42,7 @@ int main(int argc, char **argv)
 	r = ipc_open(&ipc, NULL);
 	if (r < 0)
 		return ipc_print_open_error(NULL, r);
-	/* Handlers of streams wait. */
+	/* Stream handlers wait. */
 	ipc_set_threads(ipc, 4);
 	if (!strcmp(argv[1], "client")) {
 		call(ipc, argv[2]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the programs in C++ of this folder share, as service.h for C. */
+/* Shared by the C++ programs of this folder, as service.h for C. */
 #ifndef SERVICE_HPP
 #define SERVICE_HPP
 
@@ -18,7 +18,7 @@ constexpr std::chrono::seconds LONG(60);
 			throw std::runtime_error(std::string("not so: ") + #condition); \
 	} while (0)
 
-/* That the function fails with this error of the service. */
+/* Checks that the function fails with this error of the service. */
 template <typename F> void fails(const std::string &name, F function)
 {
 	try {
@@ -35,7 +35,7 @@ try {
 	CHECK(argc == 3);
 	auto bus = ipc::connection::open();
 
-	/* Handlers of streams wait. */
+	/* Stream handlers wait. */
 	bus.set_threads(4);
 	if (argv[1] == std::string("client")) {
 		call(bus, std::string(argv[2]));

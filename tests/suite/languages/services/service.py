@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the programs in Python of this folder share, as service.h for C."""
+"""Shared by the Python programs of this folder, as service.h for C."""
 
 import asyncio
 import sys
@@ -16,7 +16,7 @@ def check(condition):
 
 
 async def fails(name, awaitable):
-    """It fails with this error of the service."""
+    """Checks that it fails with this error of the service."""
     try:
         await awaitable
     except ipcbus.ServiceError as error:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! What the programs in Rust of this folder share, as service.h for C.
+//! Shared by the Rust programs of this folder, as service.h for C.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use ipcbus::{Connection, Error, Result};
 
 pub const LONG: Option<Duration> = Some(Duration::from_secs(60));
 
-/// That the result is this error of the service.
+/// Returns whether the result is this error of the service.
 pub fn failed<T>(name: &str, result: Result<T>) -> bool {
     matches!(result, Err(Error::ServiceError(failure)) if failure.name.as_deref() == Some(name))
 }
 
 pub fn service_main(serve: fn(&Connection, &str) -> Result<()>, call: fn(&Connection, &str) -> Result<()>) -> Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
-    // Handlers of streams wait.
+    // Stream handlers wait.
     let bus = Connection::builder().threads(4).open()?;
     if arguments[1] == "client" {
         return call(&bus, &arguments[2]);
