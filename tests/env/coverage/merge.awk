@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 #
-# merge.awk A.info B.info: lcov's records of the same sources built
-# in two ways, as one. A line was run if it was in either. The branches of a line
-# differ from build to build, so they are those of the build that took the
-# larger share of them, of A if they are equal. Called by tests/env/coverage/run.
+# merge.awk A.info B.info: merges lcov's records of the same sources built in two ways. A line was
+# run if it was run in either build. The branches of a line differ between builds, so they are taken
+# from the build that covered the larger part of them, or from A if equal. Called by
+# tests/env/coverage/run.
 
 BEGIN { FS = "[:,]" }
 

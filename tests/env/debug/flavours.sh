@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 #
-# The kernels with checkers: what each is made of, and which tests run there.
-# Sourced by the scripts of this folder and by tests/env/vm/run.
+# The kernels with checkers: their configuration, and the tests that run there. Sourced by the
+# scripts of this folder and by tests/env/vm/run.
 #
 #   uml    a process: KASAN, lockdep, kmemleak, debug objects, fault injection
 #   kasan  the same in QEMU, with two processors, preemption, sleep-in-atomic
 #   kcsan  data races
-#   kmsan  uninitialised memory
+#   kmsan  uninitialized memory
 
 flavour_names='uml kasan kcsan kmsan'
 
@@ -34,7 +34,7 @@ flavour_targets() { case $1 in uml) echo linux modules ;; *) echo bzImage module
 flavour_append() { case $1 in uml | kasan) echo kasan_multi_shot ;; esac; }
 flavour_memory() { case $1 in kmsan) echo 2G ;; *) echo 1G ;; esac; }
 
-# How the module is built, beside what its own Kbuild says.
+# Options for building the module, in addition to its own Kbuild.
 flavour_make() {
 	case $1 in
 	uml) echo ARCH=um SUBARCH=x86_64 UBSAN_SANITIZE=y ;;
@@ -43,9 +43,9 @@ flavour_make() {
 	esac
 }
 
-# How tests/run runs there, and how long a test may take. User-mode Linux starts
-# in a second; the others are slow: what a test takes for a hang needs more time, some
-# go fewer rounds, and cases that are tagged long, up to each limit, would take minutes.
+# How tests/run runs there, and the time limit of a test. User-mode Linux starts in a second. The
+# others are slow: time limits are longer, some tests run fewer rounds, and cases tagged long, which
+# go up to a limit, would take minutes.
 flavour_run() {
 	case $1 in
 	uml) echo --guests $(($(nproc) + 1)) ;;
@@ -55,13 +55,13 @@ flavour_run() {
 }
 flavour_timeout() { case $1 in uml) echo 600 ;; *) echo 900 ;; esac; }
 
-# Tests that are not for this kernel, as a regular expression of "KIND PATH". Those that
-# want a servicemanager (guest) find none here, where only tests are in the image.
-# Examples measure, these kernels run no 32-bit programs, and most programs that know the
-# driver by libipc alone tell nothing new of it. The budget does not know what checkers
-# take of memory. Where time goes only in sleep, on one CPU without preemption (uml),
-# those that race for some seconds would do so for ever. What is uninitialised is so
-# without a race (kmsan, the slowest of all). Only uml and kasan can be made to fail.
+# Tests that do not run in this kernel, as a regular expression of "KIND PATH". Tests that need a
+# servicemanager (guest) find none here, because the image contains only tests. Examples measure,
+# these kernels run no 32-bit programs, and most programs that use the driver only through libipc
+# find nothing new. The budget does not include the checkers' memory. Where time passes only in
+# sleep, on one CPU without preemption (uml), tests that race for some seconds would never end.
+# Uninitialized memory needs no races (kmsan, the slowest of all). Only uml and kasan support
+# injected failures.
 flavour_without() {
 	local failing='suite/fault/' all='^guest | examples/|abi/i386/|servicemanager/|tools/|e2e/containers$'
 	all+='|e2e/test-(manager-.*|loop-.*|evolve|watch|async|call|death|serve|threads'
@@ -74,10 +74,10 @@ flavour_without() {
 	esac
 }
 
-# The part of the tests, as a regular expression, that a kernel under QEMU has in `make
-# test-debug-more`: what its checkers alone find. Each test runs in uml or in one of these.
-# Two processors tell something new where threads meet (kasan, kcsan) and where memory
-# goes or comes back; structures that reach user space may have holes (kmsan).
+# The tests, as a regular expression, that a kernel under QEMU runs in `make test-debug-more`: those
+# for which its checkers are needed. Each test runs in uml or in one of these. Two processors matter
+# where threads meet (kasan, kcsan) and where memory is freed or reused. Structures that reach user
+# space may have holes (kmsan).
 flavour_part() {
 	local kernel='suite/kernel/test-' threads
 	threads="$kernel(brawl|race)$"

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
 #
-# What scripts that test by mutants share: each puts bugs on purpose into copies of files,
-# links a test of the host build with the copy, and wants the test to fail. A bug that
-# does not fit the file any more is a failure, too. Sourced from the top of the tree by
-# a script that has two functions of its own:
+# Shared by scripts that test with mutants: each puts deliberate bugs into copies of files, links a
+# test of the host build with the copy, and expects the test to fail. A bug whose sed script no
+# longer matches the file is a failure, too. Sourced from the top of the tree by a script that
+# defines two functions:
 #
-#   build FOLDER FILE   make a program of $work/FILE.c in place of FOLDER/FILE.c
-#   run CASE            run it
+#   build FOLDER FILE   builds a program with $work/FILE.c instead of FOLDER/FILE.c
+#   run CASE            runs it
 #
-# With MUTANTS=fit in the environment nothing is built or run: whether each bug fits its file
-# is all that is looked at. It takes a second (scripts/pre-commit).
+# With MUTANTS=fit in the environment, nothing is built or run: only the sed scripts are checked.
+# That takes a second (scripts/pre-commit).
 #
 # shellcheck shell=bash
 
@@ -30,7 +30,7 @@ compile() {
 		-o "$work/$output" "$@"
 }
 
-# objects_but FILE OBJECT...: all but that of FILE, and those whose source is no more
+# objects_but FILE OBJECT...: all objects except FILE's, and those whose source no longer exists
 objects_but() {
 	local file=$1 object
 	shift
@@ -40,11 +40,11 @@ objects_but() {
 	return 0
 }
 
-# The first of what the compiler says that it read.
+# The first source file in the compiler's list of dependencies.
 source_of() { grep -om 1 '[^ ]*\.c\b' "${1%.o}.d"; }
 
-# [wanted=REGEX] mutant NAME FOLDER/FILE CASE SED...: what sed makes of the file must be
-# found by the case, with a complaint like that.
+# [wanted=REGEX] mutant NAME FOLDER/FILE CASE SED...: the case must detect the file changed by sed,
+# with a message that matches REGEX.
 mutant() {
 	local name=$1 folder=${2%/*} file=${2##*/} case=$3
 	shift 3

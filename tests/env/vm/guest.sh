@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 #
-# What is done inside the guest: make the machine, load ipcbus, start and stop the
-# service manager, look whether anything was left behind, unload. Sourced by the guest's
-# init, that of tests/suite/ports and tests/each; busybox's shell reads it. Each function
-# prints what is wrong and fails; none of them ends the shell.
+# Operations inside the guest: set up the machine, load ipcbus, start and stop the service manager,
+# check for leaked objects, unload. Sourced by the guest's init, by that of tests/suite/ports and by
+# tests/each; busybox's shell reads it. Each function prints problems and fails; none ends the
+# shell.
 
 guest_device=/dev/ipcbus
 guest_stats=/sys/kernel/debug/ipcbus/stats
@@ -14,10 +14,9 @@ guest_pid=/run/servicemanager.pid
 # What the kernel says when something is wrong with it. Also read on the host.
 kernel_trouble='BUG:|BUG [^ ]+ \(|WARNING:|Oops|general protection|KASAN|KCSAN|UBSAN:|ODEBUG:|INFO: (task|rcu)|possible recursive|possible circular|suspicious RCU|kmemleak: .* new suspected|Kernel panic'
 
-# Without the reports of races that have no module in any of their stacks: the
-# kernel has some of its own, by sleep, by page cache. One that was cut off stays. One of
-# these is in whoever sleeps until some time: hrtimer_wakeup() clears what the sleeper
-# looks at, both of them in hrtimer.c and on the sleeper's stack.
+# Removes reports of races without a module in their stacks: the kernel itself has some, in sleeps
+# and the page cache. A truncated report is kept. One such race is in timed sleeps: hrtimer_wakeup()
+# clears a field that the sleeper reads, both in hrtimer.c and on the sleeper's stack.
 kernel_races_of_modules() {
 	awk '
 		/BUG: KCSAN: / {
@@ -36,7 +35,7 @@ kernel_races_of_modules() {
 		END { if (report != "") print report }'
 }
 
-# The complaints in the kernel's log on stdin, each with what follows it.
+# Prints the warnings in the kernel's log on stdin, each with the lines after it.
 kernel_complaints() {
 	kernel_races_of_modules | grep -E -A 30 "$kernel_trouble"
 }
@@ -133,8 +132,8 @@ module_unload() {
 	return 1
 }
 
-# Lockdep ends with the first complaint of any kind, or when it runs out of room:
-# what came after was not looked at.
+# Lockdep stops at the first report of any kind, or when it runs out of memory: later code was not
+# checked.
 lockdep_check() {
 	[ -e /proc/lockdep_stats ] || return 0
 	grep -q 'debug_locks: *1$' /proc/lockdep_stats && return 0
@@ -147,8 +146,8 @@ leaks_forget() {
 	[ ! -e $guest_leaks ] || echo clear >$guest_leaks
 }
 
-# Memory that nothing points to. The first scan learns what changes, and what is
-# younger than five seconds may still be on its way somewhere.
+# Unreferenced memory. The first scan records changing objects. Memory younger than five seconds may
+# still be in transit.
 leaks_check() {
 	[ -e $guest_leaks ] || return 0
 	sleep 6

@@ -39,13 +39,13 @@ kernel_release() {
 	esac
 }
 
-# The release whose compiler builds modules for kernel $1: a kernel may well ask
-# for what older compilers do not know.
+# The release whose compiler builds modules for kernel $1: a kernel may need options that older
+# compilers lack.
 kernel_tools_release() {
 	kernel_release "$1" | sed 's/[:+].*//'
 }
 
-# Packages of that compiler and what the kernel's own build tools are linked with.
+# Packages of that compiler, and libraries of the kernel's own build tools.
 kernel_tools_packages() {
 	case $1 in
 	arm64-*) echo gcc-12-aarch64-linux-gnu binutils-aarch64-linux-gnu libelf1 ;;
@@ -86,8 +86,8 @@ kernel_cache_root() {
 	printf '%s\n' "${IPCBUS_CACHE:-${XDG_CACHE_HOME:-${HOME:?not set; set IPCBUS_CACHE}/.cache}/ipcbus}"
 }
 
-# The folder of kernel $1, once fetched: vmlinuz, version, headers/, modules/,
-# and tools/bin where the machine's own compiler is not the one.
+# The folder of kernel $1 after fetching: vmlinuz, version, headers/, modules/, and tools/bin if the
+# machine's own compiler differs.
 kernel_cache() {
 	printf '%s/kernel-%s\n' "$(kernel_cache_root)" "$1"
 }
@@ -108,7 +108,7 @@ kernel_codename() {
 		printf '%s\n' "${VERSION_CODENAME:-}") || :
 }
 
-# The kernel that belongs to it, and on what is not Debian the first.
+# The kernel of this Debian release, or the first on other distributions.
 kernel_default() {
 	case $(kernel_codename) in
 	trixie) echo 6.12 ;;

@@ -17,8 +17,8 @@ machine_qemu() {
 	else
 		accel_choose "$1"
 		machine+=("${accel[@]}" -smp "$cpus")
-		# Whether interrupts of the timer come within ten ticks says nothing on a
-		# busy host, and Linux 7.2 panics if they do not.
+		# The kernel checks that timer interrupts come within ten ticks. On a busy host they
+		# may not, and Linux 7.2 then panics.
 		append+=' no_timer_check'
 	fi
 	machine+=(-m "$memory" -nodefaults -no-user-config -display none -no-reboot
@@ -29,8 +29,8 @@ machine_qemu() {
 	[ -z "$save" ] || machine+=(-serial "file:${save%%=*}")
 }
 
-# An ARM board whose console is the only serial port; PCI brings the other two,
-# and a first that nobody uses, so that they have the names that init knows.
+# An ARM board whose only serial port is the console. PCI adds the other two, and an unused first
+# one, so that they have the names that init expects.
 machine_arm64() {
 	machine=(qemu-system-aarch64 -M virt -accel tcg,thread=multi -cpu max,pauth-impdef=on
 		-smp "$cpus" -m "$memory" -nodefaults -no-user-config -display none -no-reboot

@@ -2,7 +2,7 @@
 #
 # What came of a run of the guest. Sourced by tests/env/vm/run, after guest.sh.
 
-# last_words CONSOLE QEMU MESSAGE: MESSAGE, and what console and QEMU's own words end with
+# last_words CONSOLE QEMU MESSAGE: prints MESSAGE, and the last lines of the console and of QEMU
 last_words() {
 	say "$3"
 	tail -q -n 15 "$1" "$2" >&2

@@ -235,12 +235,12 @@ static void attack_server(uint64_t *dice)
 		put(request->data + 4UL * chance(dice, 1000), any_value(dice));
 		break;
 	case 5:
-		/* Without a call, and without a change. */
+		/* Wakes the other side without a call or a change. */
 		atomic_fetch_add_explicit(&part->tail, chance(dice, 2), memory_order_relaxed);
 		channel_wake(&part->tail, 1 + chance(dice, 2));
 		break;
 	default:
-		/* Two threads may post in a slot: the number is possible for one of them. */
+		/* Two threads may post in a slot: the number is possible for only one of them. */
 		if (habit == POSSIBLE &&
 		    atomic_load_explicit(&part->posted[slot], memory_order_relaxed) != seen)
 			break;

@@ -48,7 +48,7 @@
 #define LIFE_USEC      20000	  /* of a process, at most, once it has a channel */
 #define BEAT_USEC      2000U
 #define HANG_NS	       100000000ULL
-/* For things that have no limit of their own, on a busy machine. */
+/* For operations without a limit of their own, on a busy machine. */
 #define PATIENCE_NS    30000000000ULL
 
 /* Methods. The request is the number of the call. */
@@ -79,7 +79,7 @@ static struct report {
 	atomic_uint channel_calls[CLIENTS]; /* successes of this process after it has a channel */
 } * report;
 
-/* What must be the same after each round. */
+/* Values that must be equal after each round. */
 struct counts {
 	char stats[600];
 	unsigned int daemon_fds, daemon_maps, server_fds, server_maps;
@@ -179,7 +179,7 @@ static _Noreturn void run_server(void)
 		r = ipc_raw_object_new(ipc, &ops, NULL, &object);
 	if (r == 0)
 		r = ipc_set_threads(ipc, SERVER_THREADS);
-	/* The one before it may still be on the bus. */
+	/* The previous manager may still be on the bus. */
 	for (int i = 0; r == 0 && (r = ipc_set_manager(ipc, object)) == -EBUSY && i < 10000; i++)
 		usleep(1000), r = 0;
 	if (r == 0)
@@ -207,7 +207,7 @@ static void *run_connection(void *unused)
 	return NULL;
 }
 
-/* A thread that only sleeps: its delays are those of a busy machine. */
+/* A thread that only sleeps: its delays measure how busy the machine is. */
 static _Atomic uint64_t last_beat, longest_beat;
 
 static void *beat(void *unused)
@@ -233,7 +233,7 @@ static uint64_t delay_of_machine(void)
 	return running > longest ? running : longest;
 }
 
-/* The server is dead: how long did the thread wait after it could have known? */
+/* The server is dead: checks how long the thread waited after the death was known. */
 static void check_delay(uint64_t begin, int error)
 {
 	uint64_t notice = atomic_load(&death_notice), end = bus_now(), worst, delay;
@@ -420,7 +420,7 @@ static void wait_for_channels(void)
 		}
 }
 
-/* --- What is left ------------------------------------------------------------------------- */
+/* --- Checks after a round -------------------------------------------------------------------- */
 
 static void count(struct counts *counts)
 {

@@ -17,7 +17,7 @@
 #define MAX_WORDS    64U
 #define MAX_MESSAGES 200U
 #define MAX_QUEUED   64U
-/* A load reads one of so many values at most. */
+/* A load chooses among at most this many values. */
 #define MAX_CHOICES  4U
 
 /* Of each word: the number of the oldest message that may still be read. */
@@ -33,16 +33,16 @@ struct message {
 static struct word {
 	const volatile void *address;
 	uint8_t last; /* message */
-	uint8_t sc;   /* the last one that was written sequentially consistent */
+	uint8_t sc;   /* the last sequentially consistent write */
 	struct message messages[MAX_MESSAGES];
 } words[MAX_WORDS];
 
 static unsigned int n_words;
-/* The last is of the world outside of a run, which has seen everything. */
+/* The last view is that outside of a run, which has seen everything. */
 static struct view views[MODEL_THREADS + 1];
-/* What threads that made futex calls have seen: the kernel orders these calls. */
+/* The view of threads that made futex calls: the kernel orders these calls. */
 static struct view kernel;
-/* What threads had seen at their last sequentially consistent writes: a fence hands it on. */
+/* Views at sequentially consistent writes: a fence passes them on. */
 static struct view consistent;
 
 static struct {
@@ -77,7 +77,7 @@ static unsigned int find_written(const volatile void *address)
 	return MAX_WORDS;
 }
 
-/* Its first message is what the memory has. */
+/* If the word is new, its first message is the current value in memory. */
 static unsigned int find(const volatile void *address, uint32_t value)
 {
 	unsigned int i = find_written(address);
@@ -283,7 +283,7 @@ static void leave_queue(void)
 	n_queued = n;
 }
 
-/* Compares and queues, in one step as the kernel does. */
+/* Compares and queues in one step, as the kernel does. */
 static bool enter_queue(const volatile void *address, uint32_t value)
 {
 	const volatile uint32_t *word = address;

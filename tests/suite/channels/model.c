@@ -71,7 +71,7 @@ static bool is_enough(unsigned long n, unsigned long most, double until)
 	return options.seconds > 0 ? n % 256 == 0 && seconds() >= until : n >= most;
 }
 
-/* Returns whether there were no more schedules. */
+/* Returns whether all schedules were run. */
 static bool search(unsigned long most, double until, unsigned long *n)
 {
 	tested_seed = 0;

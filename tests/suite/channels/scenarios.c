@@ -32,9 +32,9 @@ static const struct scenario scenarios[] = {
 	  .clients = 3, .calls = 2, .servers = 1, .slots = 1, .cpus = 2 },
 	{ "abandon", "callers that stop waiting, two slots, two serving threads",
 	  .clients = 2, .calls = 3, .servers = 2, .slots = 2, .cpus = 2, .abandons = true },
-	{ "reuse", "the same with three clients and one slot",
+	{ "reuse", "the same with three clients and a single slot",
 	  .clients = 3, .calls = 2, .servers = 1, .slots = 1, .cpus = 2, .abandons = true },
-	{ "channels", "one thread serves two channels",
+	{ "channels", "a thread serves two channels",
 	  .channels = 2, .clients = 1, .calls = 2, .servers = 1, .slots = 1, .cpus = 2 },
 	{ "events", "the bus has events meanwhile, and two threads serve",
 	  .clients = 1, .calls = 2, .servers = 2, .slots = 1, .cpus = 2, .events = 2 },
@@ -111,7 +111,7 @@ static void wake_all(atomic_uint *word)
 
 /* --- Clients ------------------------------------------------------------------------------ */
 
-/* What became of a call whose reply is there. */
+/* Takes the reply of a call, and returns the call's fate. */
 static enum fate take_reply(struct channel_caller *caller, unsigned int slot, uint32_t number)
 {
 	uint8_t data[CHANNEL_DATA_MAX];
@@ -299,7 +299,10 @@ static void serve_call(struct channel_callee *callee, const struct channel_taken
 	channel_answer(callee, taken->slot, taken->number, &end, &number);
 }
 
-/* As channel-server.c: of several events, the thread that takes one wakes another thread. */
+/*
+ * As channel-server.c: if several events are queued, the thread that takes one wakes another
+ * thread.
+ */
 static bool take_event(void)
 {
 	uint32_t events = atomic_load(&event);
@@ -432,7 +435,7 @@ static void set_up(void)
 		model_spawn("closer", closer, 0);
 }
 
-/* Calls that nobody waits for may still be in their slots: then they are served now. */
+/* Slots may still contain abandoned calls, which are served now. */
 static void serve_rest(struct channel_callee *callee)
 {
 	uint8_t data[CHANNEL_DATA_MAX];

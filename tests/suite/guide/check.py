@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What can be said of the pages without running them. From the top of the tree:
+"""Static checks of documentation pages. Run from the top of the tree:
 
-    check.py links PAGE...     links and anchors that lead nowhere
-    check.py blocks PAGE...    blocks that nothing compiles or runs
-    check.py mans PAGE...      names of manual pages that this tree does not have
-    check.py listed INDEX PAGE...   pages that the index does not name
+    check.py links PAGE...     broken links and anchors
+    check.py blocks PAGE...    blocks that no test compiles or runs
+    check.py mans PAGE...      names of manual pages that do not exist
+    check.py listed INDEX PAGE...   pages missing in the index
 
-Each prints "PAGE:LINE: what is wrong". The marks of blocks are in tests/suite/guide/extract.
+Each prints "PAGE:LINE: PROBLEM". The marks of blocks are described in tests/suite/guide/extract.
 """
 import os
 import re
@@ -15,12 +15,12 @@ import sys
 import unicodedata
 
 FENCE = re.compile(r"^\s*```+\s*(\S*)")
-# What a reader would run or compile. Others show something: a table, a diagram.
+# Blocks that a reader would run or compile. Other blocks show a table or a diagram.
 LANGUAGES = {"c", "sh", "proto", "make", "conf", "python", "cpp"}
 MARKS = re.compile(r"^<!-- (file \S+|run|run in \S+|here|from \S+|as \S+|prints|unrun: .+)( -->)$")
-# docs/tutorial.md has those of tests/suite/install/tutorial too.
+# docs/tutorial.md also has the marks of tests/suite/install/tutorial.
 TUTORIAL = re.compile(r"^<!-- (packages|once|build) -->$")
-# Manual pages of these names are ours.
+# Manual pages with these names belong to this tree.
 OURS = re.compile(r"\b((?:ipc|ipcbus|ipcctl|servicemanager|protoc-gen-ipc)[a-z_-]*)\*{0,2}\(([1-8])\)")
 
 
@@ -30,7 +30,7 @@ def lines_of(page):
 
 
 def prose(page):
-    """(number, line) outside of blocks."""
+    """Yields (number, line) outside of blocks."""
     inside = False
     for number, line in enumerate(lines_of(page), 1):
         if FENCE.match(line):
@@ -40,7 +40,7 @@ def prose(page):
 
 
 def slug(heading):
-    """The anchor that forges and Sphinx make of a heading."""
+    """Returns the anchor that forges and Sphinx create for a heading."""
     text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)
     text = re.sub(r"[`*]", "", text).strip().lower()
     kept = [c for c in text if c in " -_" or unicodedata.category(c)[0] in "LN"]

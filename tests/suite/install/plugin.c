@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A plugin with libipc.a in it (PLUGIN), and a program that unloads it while the thread that used
- * it goes on. The thread then ends without the plugin's code.
+ * A plugin that contains libipc.a (PLUGIN), and a program that unloads it while a thread that used
+ * it continues. The thread then ends without the plugin's code.
  */
 #include <ipc/ipc.h>
 #include <ipc/raw.h>
@@ -50,7 +50,7 @@ static void *use(void *path)
 	function = (int (*)(void))dlsym(plugin, "plug");
 	if (!function || function() < 0 || dlclose(plugin))
 		return path;
-	/* It has gone. */
+	/* It must be unloaded. */
 	return dlopen(path, RTLD_NOW | RTLD_NOLOAD);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Included first in programs that are built for gcov: a child that ends by _exit() leaves
- * its counters too, so the lines that only children execute are seen.
+ * Included first in programs that are built for gcov: a child that ends by _exit() also writes its
+ * counters, so lines that only children execute are counted.
  */
 #ifndef MUTANTS_EXIT_H
 #define MUTANTS_EXIT_H

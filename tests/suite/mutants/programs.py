@@ -20,7 +20,7 @@ def environment(**more):
 
 
 def commands(build, sources, programs):
-	"""What make would do if the sources had changed: one command a line, without blanks lines."""
+	"""Returns make's commands if the sources had changed: one per line, without blank lines."""
 	flags = [arg for source in sources for arg in ('-W', source)]
 	said = subprocess.run(['make', '-n', 'V=1', f'B={build}', *flags, *programs], check=True,
 			      capture_output=True, text=True, env=environment()).stdout
@@ -72,7 +72,7 @@ def session_members(sid):
 
 
 def end_session(sid):
-	"""Whatever a program of ours started, in whichever process group."""
+	"""Ends all processes of the program's session, in any process group."""
 	for pid in session_members(sid):
 		try:
 			os.kill(pid, signal.SIGKILL)
@@ -81,7 +81,7 @@ def end_session(sid):
 
 
 def first_failure(cases):
-	"""The first case that failed, of those that are in the file so far."""
+	"""Returns the first failed case in the file so far."""
 	try:
 		with open(cases, encoding='utf-8', errors='replace') as file:
 			return next((line.strip() for line in file if line.startswith('not ok')), '')
@@ -90,7 +90,7 @@ def first_failure(cases):
 
 
 def run(program, limit, work, **env):
-	"""Runs until its end, the first case that fails, or the limit: what was wrong, or ''."""
+	"""Runs until the end, the first failed case, or the limit. Returns the problem, or ''."""
 	cases = os.path.join(work, 'cases')
 	if os.path.exists(cases):
 		os.unlink(cases)
@@ -114,7 +114,7 @@ def run(program, limit, work, **env):
 
 
 def covered(notes):
-	"""{source: lines that ran} by the gcov output of one run."""
+	"""Returns {source: executed lines} from the gcov output of a run."""
 	lines = {}
 	for document in notes.splitlines():
 		for file in json.loads(document)['files']:
@@ -124,7 +124,7 @@ def covered(notes):
 
 
 def coverage(program, limit, work):
-	"""Runs a program that was built for gcov: its seconds, and the lines that ran, or None."""
+	"""Runs a program built for gcov. Returns its seconds and the executed lines, or None."""
 	began = time.monotonic()
 	if run(program, limit, work, GCOV_PREFIX=work):
 		return None

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Where a C file can be changed, and how: one operator, constant, condition or statement at a
-time. Knows tokens and no grammar: what does not compile is no mutant."""
+"""Places in a C file that can be changed, and how: one operator, constant, condition or statement
+at a time. Works on tokens, without a grammar: a change that does not compile is not a mutant."""
 
 import re
 
@@ -21,7 +21,7 @@ SIGNS = {
 }
 NAMES = {'true': ('false',), 'false': ('true',)}
 
-# Checks of the code itself, which no test is to make speak, and what only reports.
+# Checks within the code, which tests never trigger, and pure reporting.
 EXEMPT = re.compile(r'(lockdep_|WARN|BUG|BUILD_BUG|trace_ipcbus|might_|static_assert|assert$|'
 		    r'_Static_assert|rcu_dereference_protected$|sizeof$|offsetof$|container_of$|'
 		    r'__attribute__$|pr_|seq_printf$)')
@@ -31,7 +31,7 @@ TYPES = {'struct', 'enum', 'union', 'const', 'static', 'int', 'char', 'bool', 'u
 
 
 class Site:
-	"""A place in a file, and what may stand there instead."""
+	"""A place in a file, and its possible replacements."""
 
 	def __init__(self, begin, end, options):
 		self.begin, self.end, self.options = begin, end, options
@@ -57,7 +57,7 @@ def numbers(word):
 
 
 def options_of(tok, i):
-	"""What may stand in place of token i."""
+	"""Returns the possible replacements of token i."""
 	kind, word, _ = tok[i]
 	before = tok[i - 1] if i else ('sign', '', 0)
 	after_value = before[0] in ('name', 'number') and before[1] != 'return' or before[1] in (')', ']')
@@ -73,13 +73,14 @@ def options_of(tok, i):
 
 
 def is_statement(tok, first, last):
-	"""Whether tokens first..last, with its ';', can go: a call, an assignment, a jump."""
+	"""Returns whether tokens first..last, with its ';', can be removed: a call, an
+	assignment, a jump."""
 	words = [t[1] for t in tok[first:last]]
 	if not words or words[0] in TYPES or words[0] == 'return' and len(words) > 1:
 		return False
 	if EXEMPT.match(words[0]):
 		return False
-	# A declaration begins with two names, or with one and a star.
+	# A declaration begins with two names, or with a name and a star.
 	if len(words) > 1 and tok[first][0] == 'name' and words[0] != 'goto' and \
 	   (tok[first + 1][0] == 'name' or words[1] == '*'):
 		return False

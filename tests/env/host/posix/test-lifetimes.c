@@ -64,12 +64,12 @@ struct thing {
 	};
 	struct data *data;	/* SLOT: of its callback */
 	bool talks;		/* STREAM: the reference that may send and receive */
-	bool cancels;		/* STREAM: the one that ends it */
+	bool cancels;		/* STREAM: the thing ends it */
 };
 
-/* What is given to callbacks. */
+/* The userdata of callbacks. */
 struct data {
-	atomic_uint refs;	/* its destroy has one, and the thing with the slot */
+	atomic_uint refs;	/* its destroy holds one, and the thing with the slot another */
 	atomic_uint running;
 	atomic_bool destroyed;
 	struct conn *conn;	/* held; or NULL */
@@ -166,7 +166,7 @@ static void thing_drop(struct thing *thing)
 	atomic_fetch_sub(&n_things, 1);
 }
 
-/* In place of another one if there is no space. */
+/* Replaces another thing if the table is full. */
 static void thing_put(struct thing *thing, unsigned int at)
 {
 	for (unsigned int i = 0; i < THINGS; i++) {
@@ -412,7 +412,7 @@ static struct conn *conn_open(void)
 	return conn;
 }
 
-/* What others hold of it by slots, streams, calls and cancellations may keep it open. */
+/* Slots, streams, calls and cancellations of other threads may keep it open. */
 static void close_ended(void)
 {
 	struct conn *conn;
@@ -705,7 +705,7 @@ static void *play(void *data)
 		if (!thing)
 			continue;
 		act(actor, thing);
-		/* What gives rise to others lasts longer. */
+		/* Things from which others are created last longer. */
 		if (chance(actor, thing->kind <= PROXY ? 10 : 3))
 			put(actor, thing);
 		else

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Names from many threads at once, on servicemanager's own code, which ends and comes
- * again meanwhile: libipc's side of names under the sanitizers. The processes are
- * e2e.c's; the daemon's own loop is not here, nor its files. Then with connections that
- * come and close with all of that under way, and a watch that sees it all and in the end
- * knows what is there.
+ * Names, from many threads at once, with servicemanager's own code, which ends and restarts in the
+ * meantime: libipc's part of names under the sanitizers. The processes are those of e2e.c, without
+ * the daemon's own loop and files. Also connections that open and close during all this, and a
+ * watch that sees all of it and must have the right state in the end.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -123,7 +122,7 @@ static void on_event(struct ipc *ipc, const char *name, enum ipc_registration_ev
 	ck_assert_int_lt(error, 0);
 }
 
-/* All that may come of it while others do the same, and the manager comes and goes. */
+/* The possible results while other threads do the same, and the manager ends and restarts. */
 static void expect_may(const char *what, int r)
 {
 	static const int may[] = {
@@ -162,7 +161,7 @@ static void use(struct user *user, unsigned int worker, unsigned int round)
 	char name[32];
 	int r;
 
-	/* Names of others' too, and of the other connection's. */
+	/* Also names of other threads, and of the other connection. */
 	snprintf(name, sizeof(name), "t.%u", (worker + round) % (WORKERS + 2));
 	r = ipc_watch_names(user->ipc, round % 2 ? "t.*" : name, on_change, NULL, &watch);
 	expect_may("watch", r);
@@ -223,7 +222,7 @@ static void join_workers(struct user *user)
 
 static void end_user(struct user *user)
 {
-	/* Who comes to ipc_run() after the other one has returned serves anew. */
+	/* A thread that calls ipc_run() after the others have returned serves again. */
 	while (__atomic_load_n(&user->stopped, __ATOMIC_SEQ_CST) < 2) {
 		ipc_stop(user->ipc);
 		sched_yield();
@@ -248,7 +247,7 @@ START_TEST(while_the_manager_comes_and_goes)
 	}
 	for (int i = 0; i < 2; i++)
 		join_workers(&users[i]);
-	/* What was there before is there in the end, whoever manages. */
+	/* Names that were registered before are registered in the end, whichever manager runs. */
 	for (int i = 0; i < 2; i++) {
 		ck_assert_int_eq(
 			ipc_proxy_wait(users[!i].ipc, i ? "kept.1" : "kept.0", NULL, 10000000,
@@ -398,7 +397,7 @@ static void note_change(struct ipc *ipc, enum ipc_name_change change,
 		atomic_store(&known[atoi(info->name + 2)], change == IPC_NAME_PRESENT);
 }
 
-/* Only that one, or -1: none. */
+/* Returns whether only this name is known, or with -1 no name. */
 static bool knows(int name)
 {
 	for (int i = 0; i < NAMES; i++)
