@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
-# What the checks that build the driver share; sourced by them after lib.sh. They build it with
-# the kernel's own kbuild. That one had nothing to say is kept outside the tree, and it is not
-# asked again as long as neither the driver nor the kernel nor the tools change.
+# Shared by the checks that build the driver; source it after lib.sh. They build it with the
+# kernel's own kbuild. A successful result of a tool is cached outside the tree, as long as neither
+# the driver nor the kernel nor the tools change.
 #
 # shellcheck shell=bash
 
@@ -13,7 +13,7 @@ only_one
 clean=$(kernel_cache_root)/clean
 mkdir -p "$clean"
 
-# key OPTION...: of all that a build with these sees
+# key OPTION...: prints a hash of all inputs of a build with these options
 key() {
 	{
 		echo "$KERNEL" "$@"
@@ -25,7 +25,7 @@ key() {
 	} 2>&1 | sha256sum | cut -c1-32
 }
 
-# build NAME VARIABLE=...: the driver anew in a folder of its own
+# build NAME VARIABLE=...: builds the driver in a new folder
 build() {
 	local dir=$static/$1
 	shift
@@ -34,7 +34,7 @@ build() {
 		grep -vE '^(  |make|WARNING: Symbol version dump)' || :
 }
 
-# build_once NAME VARIABLE=...: the same, unless it is known that it says nothing
+# build_once NAME VARIABLE=...: the same, unless a success is cached
 build_once() {
 	local kept
 	kept=$clean/$(key "$@")
@@ -47,7 +47,7 @@ build_once() {
 	find "$clean" -mtime +30 -delete
 }
 
-# A module of one function with a fault for each tool.
+# A module with a function that has a fault for each tool.
 write_mutant() {
 	mkdir -p "$static/mutant"
 	printf 'obj-m := mutant.o\n' >"$static/mutant/Kbuild"
@@ -66,7 +66,7 @@ write_mutant() {
 	END
 }
 
-# finds PATTERN VARIABLE=...: says so if the mutant is not found
+# finds PATTERN VARIABLE=...: prints a message if the fault is not reported
 finds() {
 	local pattern=$1 build said
 	shift

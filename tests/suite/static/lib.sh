@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
-# What the static checks share; sourced by each of them from the top of the
-# tree. A check is an executable that prints TAP: one `check NAME COMMAND...`
-# after the other, then `checks_done`. COMMAND passes when it ends with 0 and
-# prints nothing; what it prints is what is wrong.
+# Shared by the static checks; each sources it from the top of the tree. A check is an executable
+# that prints TAP: one `check NAME COMMAND...` after the other, then `checks_done`. COMMAND passes
+# if it exits with 0 and prints nothing. Its output describes the faults.
 #
 # shellcheck shell=bash
 
@@ -12,7 +11,7 @@ static=$B/static
 checks=0
 checks_failed=0
 
-# A make of our own is not a part of the one that may have started us.
+# A make started here must not be part of the make that started us.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
 mkdir -p "$static"
@@ -44,7 +43,7 @@ checks_done() {
 	[ $checks_failed = 0 ]
 }
 
-# All files of the tree that match the patterns: those git knows of or would.
+# Prints all files of the tree that match the patterns: those that git tracks or would track.
 tree_files() {
 	if git rev-parse --git-dir >/dev/null 2>&1; then
 		git ls-files --cached --others --exclude-standard -- "$@" | while read -r f; do
@@ -59,19 +58,19 @@ tree_files() {
 	fi
 }
 
-# C that people wrote: not what the generator is compared with.
+# Handwritten C: not the generator's expected output.
 tree_sources() {
 	tree_files '*.c' '*.h' | grep -vE '^tests/suite/idl/(golden|compile|fail)/'
 }
 
-# Checks that build wait for others of their kind: two runs may share $(B).
+# Checks that build run one at a time, because two runs may share $(B).
 only_one() {
 	exec 9>"$static/.lock"
 	flock 9
 }
 
-# compile_all NAME COMPILER CFLAGS: all C of user space, in a folder of its own;
-# only complaints are shown.
+# compile_all NAME COMPILER CFLAGS: compiles all C of user space, in a separate folder; shows only
+# warnings and errors.
 compile_all() {
 	local status=0
 	only_one
