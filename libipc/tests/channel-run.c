@@ -74,9 +74,7 @@ static int set_back(const struct ipc_raw_message *request)
 	return 0;
 }
 
-/*
- * Replies with the number from the client's object, plus 1000 if that call came through a channel.
- */
+/* Replies with the client's number, plus 1000 if that call came through a channel. */
 static int call_back(struct ipc_call *call)
 {
 	const struct ipc_raw_message request = { .code = WHERE };

@@ -87,10 +87,7 @@ START_TEST(canceling)
 	ck_assert_uint_eq(fake.n_cancels, 3);
 	ck_assert_uint_eq(fake.canceled, ids[1]);
 
-	/*
-	 * A cancellation stays canceled: later calls are not sent, and their completions do not
-	 * run.
-	 */
+	/* It stays canceled: later calls are not sent, and their completions do not run. */
 	fake.n_sent = 0;
 	ck_assert_int_eq(call_async(&options, NULL), -ECANCELED);
 	ck_assert_int_eq(call_now(&options), -ECANCELED);

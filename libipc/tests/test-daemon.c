@@ -255,10 +255,7 @@ static void echo(const void *data, size_t size)
 	ipc_raw_free(reply);
 }
 
-/*
- * A handler may wait only if another thread serves, so both must have started: each call waits
- * until the other was replied to.
- */
+/* Two threads must serve: each call waits until the other was replied to. */
 static void begin_with_two(void)
 {
 	const struct ipc_raw_message message = { .code = MEET };
@@ -434,10 +431,7 @@ static struct daemon_link *link_of(struct ipc *ipc)
 	return ipc->device.link;
 }
 
-/*
- * Returns -EINVAL if there is space for a message as large as the send area: its parts do not add
- * up, which is checked next.
- */
+/* Returns -EINVAL if there is space for a message of that size: its parts do not add up. */
 static int fill_area(void)
 {
 	const struct ipcbus_iovec part = { .base = (uintptr_t) "x", .size = SEND_AREA + 1 };

@@ -499,10 +499,7 @@ static void *run_elsewhere(void *unused)
 	return unused;
 }
 
-/*
- * If a thread ends in a handler, it stays in ipc_run() forever, and so does its call. Other threads
- * serve the rest.
- */
+/* A thread that ends in a handler stays in ipc_run() forever. Others serve the rest. */
 START_TEST(a_thread_ends_in_a_handler)
 {
 	pthread_t id;

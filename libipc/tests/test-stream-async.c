@@ -185,10 +185,7 @@ static void on_writable(struct ipc_stream *writable, void *userdata)
 	(void)writable, (void)userdata;
 }
 
-/*
- * Space may be freed before a callback is registered: a refused send tries once more, even if a
- * callback was registered before.
- */
+/* A refused send tries once more, because space may be freed before the callback is set. */
 START_TEST(a_send_that_finds_no_space_tries_again)
 {
 	static const struct ipc_stream_ops ops = {

@@ -158,10 +158,7 @@ static unsigned int send_until_full(void)
 	return n;
 }
 
-/*
- * The other end grants more than the maximum: at once, gradually, and with a number so large that a
- * sum would overflow.
- */
+/* The other end grants too much: at once, gradually, and with a sum that overflows. */
 START_TEST(credit_has_a_limit)
 {
 	static const struct {

@@ -361,9 +361,7 @@ static void leave_threads(int i)
 
 /* --- Procs that are closed ------------------------------------------------------ */
 
-/*
- * Each has a region, nodes and handles. Everything is freed, except objects with remote references.
- */
+/* Each has a region, nodes and handles. All are freed, except those with remote references. */
 static void close_procs(int i)
 {
 	struct raw client = must_raw(MIB);

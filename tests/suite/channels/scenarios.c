@@ -299,10 +299,7 @@ static void serve_call(struct channel_callee *callee, const struct channel_taken
 	channel_answer(callee, taken->slot, taken->number, &end, &number);
 }
 
-/*
- * As channel-server.c: if several events are queued, the thread that takes one wakes another
- * thread.
- */
+/* As channel-server.c: if several events are queued, a thread that takes one wakes another. */
 static bool take_event(void)
 {
 	uint32_t events = atomic_load(&event);

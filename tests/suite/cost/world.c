@@ -351,9 +351,7 @@ static void make_full_regions(struct world *w, unsigned int count)
 	}
 }
 
-/*
- * Buffer descriptors of the region: other users had that many messages at once, and have none now.
- */
+/* Buffer descriptors of the region, which other users filled before, and no longer use. */
 static void make_descriptors(struct world *w, unsigned int count)
 {
 	struct ipcbus_exchange x = {

@@ -30,10 +30,7 @@ void complain(const char *what, long number);
 /* Waits until the round's traffic flows: an earlier disturbance would test nothing. */
 void wait_for_traffic(void);
 
-/*
- * A disturbance from inside: at a random moment, one thread of an actor damages its process while
- * the others work. May not return.
- */
+/* A thread of an actor damages its process while the others work. May not return. */
 typedef void (*sabotage_fn)(struct raw *r, uint32_t *seed);
 
 /* The settings of an actor. */

@@ -39,10 +39,7 @@ pid_t daemon_pid(void);
 
 /* --- Parameters ------------------------------------------------------------------------- */
 
-/*
- * Parameters that the running case has changed, with their old values. A failing case does not
- * restore them itself.
- */
+/* Old values of parameters that the running case changed. A failing case does not restore them. */
 static struct {
 	char name[32];
 	unsigned int before;
@@ -96,10 +93,7 @@ void __wrap__tcase_add_test(TCase *tc, const TTest *test, int signal, int exit_v
 
 /* --- Deaths ----------------------------------------------------------------------------- */
 
-/*
- * The daemon notices a death a moment later: its main thread before it replies to this request, its
- * workers soon after.
- */
+/* The daemon notices a death before it replies to this request; its workers soon after. */
 static void hear_of_deaths(void)
 {
 	int fd = open(DEBUGFS "/state", O_RDONLY | O_CLOEXEC);
@@ -123,10 +117,7 @@ void __wrap_peer_end(struct peer *p)
 
 /* --- Threads ---------------------------------------------------------------------------- */
 
-/*
- * A thread appears asleep as soon as the daemon has its ioctl or its signal, although the daemon
- * may still be working for it.
- */
+/* A thread appears asleep once the daemon has its ioctl or signal, but may still be served. */
 void __wrap_wait_asleep(pid_t tid)
 {
 	__real_wait_asleep(tid);
@@ -134,10 +125,7 @@ void __wrap_wait_asleep(pid_t tid)
 	__real_wait_asleep(tid);
 }
 
-/*
- * If a signal handler runs between the start of an ioctl and the wait, the signal was before the
- * ioctl.
- */
+/* A signal handler that runs between the start of an ioctl and the wait counts as earlier. */
 int __wrap_pthread_kill(pthread_t thread, int signal)
 {
 	usleep(5000);

@@ -215,10 +215,7 @@ static int is_as_before(unsigned int before)
 	return 1;
 }
 
-/*
- * Another user connects, which needs files and a place in the daemon's queue, and sends as many
- * files as a message may have.
- */
+/* Another user connects, and sends as many files as a message may have. */
 static void be_another_user(bool sends)
 {
 	struct peer peer;
@@ -488,9 +485,7 @@ static int refused(struct peer *server, struct peer *client)
 	return r != 0;
 }
 
-/*
- * Connections sent as files, which libipc refuses: they must end with their processes nevertheless.
- */
+/* Connections sent as files: they must end with their processes nevertheless. */
 static int connections(struct peer *server, struct peer *client)
 {
 	int r = send_files(client, 1, server->socket, IPCBUS_SEND_ONEWAY, HONEST);

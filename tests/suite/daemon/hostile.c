@@ -181,10 +181,7 @@ static int are_refused(const int *sockets, int error, int *ret_by_error)
 	return refused < REFUSED;
 }
 
-/*
- * Returns the processor time, in ticks, that the daemon has used. The daemon is this process's
- * parent.
- */
+/* Returns the processor time of the daemon, which is this process's parent, in ticks. */
 static unsigned long daemon_time(void)
 {
 	unsigned long user = 0, system = 0;

@@ -130,9 +130,7 @@ static int say_hello(int socket, uint64_t nonce)
 	return send_message(socket, &message, -1);
 }
 
-/*
- * Sends HELLO when allowed. Returns whether the daemon opens the bus for the holder of the socket.
- */
+/* Sends HELLO when allowed. Returns whether the daemon opens the bus for this process. */
 static bool is_let_in(int socket)
 {
 	struct ipcbusd_message message;
@@ -150,10 +148,7 @@ static bool is_let_in(int socket)
 	return false;
 }
 
-/*
- * Returns whether the holder of an ended process's socket can open the bus. @early: the ended
- * process had already sent HELLO.
- */
+/* Returns whether the heir of a socket can open the bus. @early: after the owner's HELLO. */
 static bool heir_is_let_in(pid_t daemon, bool early)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), status;

@@ -7,17 +7,12 @@
 
 #include "ipcbus-daemon.h"
 
-/*
- * Sends a message with the valid magic and version, and with an fd unless that is negative. Returns
- * 0 or -errno.
- */
+/* Sends a message, with an fd unless that is negative. Returns 0 or -errno. */
 int send_message(int fd, struct ipcbusd_message *message, int pass);
 /* Waits for a message. Missing fds are -1. Returns the message's error, or -EPROTO at the end. */
 int receive_message(int fd, struct ipcbusd_message *message, int fds[4]);
 
-/*
- * bus_connect() returns a new connected socket, or -1; bus_connect_by() connects an existing one.
- */
+/* Return a connected socket, or -1: a new one, and an existing one. */
 int bus_connect(const char *path);
 int bus_connect_by(int fd, const char *path);
 

@@ -68,9 +68,7 @@ int set_parameter(const char *name, unsigned int value);
 pid_t daemon_pid(void);
 
 static struct daemon_link *links[MAX_FDS];
-/*
- * Per device: the ioctls that run, the number of children at its open, and whether it was closed.
- */
+/* Per device: running ioctls, number of children at its open, and whether it was closed. */
 static struct {
 	unsigned int running;
 	unsigned int children;
@@ -259,10 +257,7 @@ static void end(struct staged *staged)
 		free_piece(staged->link, staged->thread);
 }
 
-/*
- * Chooses the place for events after the first: in the send area, or at its end if not all of them
- * are writable.
- */
+/* The place for events after the first: at the end of the area if not all are writable. */
 static uint64_t place_for_more(struct staged *staged, uint64_t to, size_t size)
 {
 	size_t there = writable(to, size);
@@ -598,10 +593,7 @@ pid_t daemon_pid(void)
 /* In ms: the daemon sets the fds a moment after the event. */
 #define MOMENT	   20
 
-/*
- * Two fds replace one: that for events, and that for space, which is readable when the device would
- * be writable.
- */
+/* Two fds replace one: for events, and for space, which is readable when there is space. */
 static int polled_as(const struct pollfd *fd, struct pollfd *as)
 {
 	struct daemon_link *link = link_of(fd->fd);

@@ -301,10 +301,7 @@ static int sum(struct ipc_stream *stream, void *userdata)
 	return streams_set_ops_sum(stream, sum_message, &ops, total);
 }
 
-/*
- * A number that was received and could not be sent yet, or 0. In the meantime the stream receives
- * no more.
- */
+/* A received number that could not be sent yet, or 0. Until then, no more are received. */
 struct twice {
 	uint64_t value;
 	uint8_t *ballast;

@@ -16,10 +16,7 @@
 
 #include <sys/types.h>
 
-/*
- * argv: the program of good.service, which ends with NULL. Sets DBUS_SYSTEM_BUS_ADDRESS for this
- * process and its children.
- */
+/* argv: the program of good.service. Sets DBUS_SYSTEM_BUS_ADDRESS for this process. */
 void systemd_start(char *const *argv);
 void systemd_stop(void);
 /* Returns the number of StartUnit() requests. */

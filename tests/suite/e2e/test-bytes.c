@@ -225,10 +225,7 @@ START_TEST(only_copies_can_be_written_to)
 }
 END_TEST
 
-/*
- * The kept replies exceed the region many times. Calls still succeed, and each reply keeps its
- * content.
- */
+/* The kept replies exceed the region many times. Calls succeed, and replies stay intact. */
 START_TEST(replies_that_are_kept)
 {
 	E2e__Pile *replies[60];
@@ -308,10 +305,7 @@ static int huge_file(off_t size)
 	return fd;
 }
 
-/*
- * Only as root, and if no other program uses huge pages, as in the guest. If the server read the
- * hole, SIGBUS would kill it.
- */
+/* Only as root, and if huge pages are unused, as in the guest. Reading the hole is SIGBUS. */
 START_TEST(payload_of_huge_pages_is_refused)
 {
 	const struct {

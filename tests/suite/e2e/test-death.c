@@ -136,10 +136,7 @@ START_TEST(objects_of_a_dead_server)
 	ck_assert_int_eq(counter_add(watched, &request, NULL, NULL), -EOWNERDEAD);
 	ck_assert_int_eq(counter_add(later, &request, NULL, NULL), -EOWNERDEAD);
 
-	/*
-	 * A watch fires at once on a dead object, and on an object whose death was already
-	 * reported.
-	 */
+	/* A watch fires at once on a dead object, even if the death was already reported. */
 	ck_assert_int_eq(counter_on_death(later, note_death, counter_proxy(later), NULL), 0);
 	wait_deaths(&client, 3);
 	ck_assert_int_eq(counter_on_death(watched, note_death, counter_proxy(watched), NULL), 0);

@@ -515,9 +515,7 @@ START_TEST(a_unit_that_fails_is_named)
 		ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 		fails_with(ipc, failures[i].text);
 		manager_expect(&manager, failures[i].unit);
-		/*
-		 * A client that tries soon afterwards gets the same failure, without another start.
-		 */
+		/* A client that tries soon afterwards gets the same failure without a start. */
 		fails_with(ipc, failures[i].text);
 		ck_assert_uint_eq(systemd_starts(), 1);
 		end_with_systemd();

@@ -285,10 +285,7 @@ START_TEST(objects)
 	ck_assert_int_eq(reply->entries[1].type, IPC_RAW_PROXY);
 	ipc_raw_free(reply);
 
-	/*
-	 * There is no other reference: the object is destroyed with the last reference here, or
-	 * soon after.
-	 */
+	/* The object is destroyed with its last reference, here or soon after. */
 	ipc_object_unref(own);
 	for (int i = 0; i < 1000 && !destroyed; i++) {
 		ipc_process(ipc);
@@ -481,9 +478,7 @@ START_TEST(a_stream_that_ended_well_does_not_break_off)
 }
 END_TEST
 
-/*
- * Opens a stream and does not serve until its time limit has passed. Three messages have arrived.
- */
+/* Opens a stream and does not serve until its time limit. Three messages have arrived. */
 static struct ipc_stream *open_late(void)
 {
 	const struct ipc_options options = { .timeout_usec = SECONDS(2) };

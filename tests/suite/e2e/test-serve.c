@@ -298,10 +298,7 @@ START_TEST(stop_from_a_signal_handler)
 		if (!pid)
 			serve_until_signal();
 		usleep(3000 + i * 500);
-		/*
-		 * Until the handler is installed, SIGTERM kills the child: retry with the next
-		 * child.
-		 */
+		/* Until the handler is installed, SIGTERM kills the child: retry with another. */
 		kill(pid, SIGTERM);
 		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 		ck_assert(status == 0 || WTERMSIG(status) == SIGTERM);

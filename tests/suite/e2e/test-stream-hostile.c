@@ -65,8 +65,7 @@ START_TEST(idle_streams_of_an_event_loop)
 }
 END_TEST
 
-/* Waits until the server has ended the stream. An end from here would let the handler return before
- * it waits. */
+/* Waits until the server has ended the stream: an end from here would be earlier. */
 static void until_ended(struct ipc_stream *stream)
 {
 	Stream__Number number = STREAM__NUMBER__INIT;

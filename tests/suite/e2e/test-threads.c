@@ -51,10 +51,7 @@ static void *reply_elsewhere(void *data)
 	return NULL;
 }
 
-/*
- * The handler's thread returns while another thread replies to the call. A third thread may reply
- * too, if the call is canceled.
- */
+/* Another thread replies while the handler returns. After a cancel a third may reply, too. */
 static int finish_elsewhere(struct ipc_call *call, const E2e__FinishRequest *request,
 			    void *userdata)
 {
@@ -71,10 +68,7 @@ static int finish_elsewhere(struct ipc_call *call, const E2e__FinishRequest *req
 	return r;
 }
 
-/*
- * The usual server, except that Bounce returns an object with streams, and several threads reply to
- * Finish.
- */
+/* The usual server, but Bounce returns an object with streams, and Finish has two repliers. */
 static int prepare(struct ipc *ipc)
 {
 	static struct server_ops handlers;

@@ -133,10 +133,7 @@ static void two_lifted(void *unused)
 
 /* --- SRV --------------------------------------------------------------------- */
 
-/*
- * Takes a call and replies. Returns false if the file was closed: the inherited priority may then
- * last.
- */
+/* Takes a call and replies. Returns false if the file was closed: a boost may then last. */
 static bool serve(const struct ipcbus_event *event)
 {
 	int r = 0;

@@ -111,10 +111,7 @@ static unsigned long search(const struct scenario *scenario, double until)
 	return more ? 0 : n;
 }
 
-/*
- * Returns the approximate number of steps of a run. It must be deterministic, or seeds could not be
- * repeated.
- */
+/* Returns the approximate length of a run. Must be deterministic, so that seeds repeat. */
 static unsigned long measure(const struct scenario *scenario)
 {
 	world_run(scenario, policy_random(4, 1));

@@ -57,10 +57,7 @@ static void quotas_wait(void *unused)
 	CHECK(!r);
 }
 
-/*
- * Releases all buffers: space that the other sender took in between must not block the waiting
- * sender.
- */
+/* Releases all buffers: space that the other sender took must not block the waiting sender. */
 static void quotas_make_space(void *unused)
 {
 	struct ipcbus_event event;

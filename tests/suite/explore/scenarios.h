@@ -4,10 +4,7 @@
 
 #include "world.h"
 
-/*
- * Tables in files of their own: quotas.c, mounts.c, boosts.c, records.c, deaths.c, frozen.c,
- * more.c, directed.c.
- */
+/* Tables in other files: quotas, mounts, boosts, records, deaths, frozen, more, directed. */
 extern const struct scenario quota_scenarios[];
 extern const size_t n_quota_scenarios;
 extern const struct scenario mount_scenarios[];

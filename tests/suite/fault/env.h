@@ -27,10 +27,7 @@
 extern struct raw srv, cli, oth;
 extern uint64_t srv_node;
 
-/*
- * The operations that can fail: an allocation, a page, a copy from or to user memory, a new fd, or
- * the next of any of these.
- */
+/* Operations that can fail: an allocation, a page, a user copy, a new fd; or any of these. */
 enum point { POINT_ALLOC, POINT_PAGE, POINT_COPY, POINT_FD, POINT_ANY, POINTS };
 
 /* The steps that will fail: none, one or two. */

@@ -51,10 +51,7 @@ struct ipcbus_event request_event(uint32_t kind, const char *method);
 void push_request(uint32_t kind, const char *method, const char *text);
 /* Handles, an object that returns home, and a file. */
 void push_cargo(struct ipcbus_event event);
-/*
- * Queues the remote end of a stream: in the reply to an open, or in an open of this method (else
- * 0).
- */
+/* Queues the remote end of a stream: in a reply, or in an open of this method (if not 0). */
 void push_stream_end(struct ipcbus_event event, uint32_t method);
 bool is_waiting(void);
 /* act_process() handles one event, as an act or before one; process_all() all. */

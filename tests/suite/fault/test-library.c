@@ -665,10 +665,7 @@ static int act_run(void)
 	return ipc_run(ipc);
 }
 
-/*
- * Each run requests a thread. If it cannot be started, the other threads continue, and it is
- * requested again.
- */
+/* If a thread cannot be started, the others continue, and it is requested again. */
 static void finish_run(int r)
 {
 	assert_may(r);

@@ -16,10 +16,7 @@
 
 #define HEAP_FREED 0x6b
 
-/*
- * Checks all objects freed since the last call, and makes them reusable. If one was written to, the
- * program ends by heap_found().
- */
+/* Checks freed objects, and makes them reusable. A write to one ends by heap_found(). */
 void heap_settle(void);
 
 /* Defined by the program: called with a description of the fault. Must not return. */

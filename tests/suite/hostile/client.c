@@ -20,10 +20,7 @@
 #define ROUNDS	12
 #define LIMIT	UINT64_C(50000)
 
-/*
- * A client of untrusted services limits their replies, and thus the memory for unpacking, which can
- * be 64 times as much.
- */
+/* Limits untrusted replies, and thus the memory for unpacking, up to 64 times as much. */
 #define REPLY_MAX	((size_t)512 << 10)
 
 /* --- The victim ------------------------------------------------------------------------ */

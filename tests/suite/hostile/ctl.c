@@ -57,9 +57,7 @@ static long unprintable(const unsigned char *text, size_t size)
 	return -1;
 }
 
-/*
- * Reads the command's output until it closes its terminal. Returns the size, or -1 after a timeout.
- */
+/* Reads the output until the terminal is closed. Returns the size, or -1 after a timeout. */
 static long read_output(int terminal)
 {
 	uint64_t end = clock_ms() + LIMIT_MS;

@@ -83,15 +83,11 @@ uint8_t *wrap(uint8_t *at, const uint8_t *end, unsigned int field);
 uint64_t clock_ms(void);
 void pause_ms(unsigned int ms);
 
-/*
- * Return the number after @name in a file of lines, or 0; and this process's peak of resident KiB.
- */
+/* Return the number after @name in a file, or 0; and this process's peak of resident KiB. */
 size_t number_in(const char *path, const char *name);
 size_t peak_kib(void);
 
-/*
- * Runs @fn as that user in a new process. Returns its status; -1 after a timeout; -2 if it crashed.
- */
+/* Runs @fn as that user. Returns its status; -1 after a timeout; -2 if it crashed. */
 int run_as(uid_t uid, int (*fn)(void *data), void *data, unsigned int limit_ms);
 
 /* Start processes of the scene. */

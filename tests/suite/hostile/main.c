@@ -24,10 +24,7 @@ static const struct attack *const all[] = {
 	stream_client_attacks, manager_attacks, ctl_attacks,
 };
 
-/*
- * A victim may grow by this much in the meantime: the 16 MiB of its region, and the memory for its
- * largest unpacked message.
- */
+/* A victim may grow by this: its region of 16 MiB, and its largest unpacked message. */
 #define PEAK_MIB 24
 
 /* For both kinds of calls, measured before the first attack. */

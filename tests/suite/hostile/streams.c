@@ -434,10 +434,7 @@ static void boundless_credit(unsigned int index)
 	}
 }
 
-/*
- * Messages of maximum size, to a server that cannot reply and thus does not read. Streams that the
- * server ends are opened again.
- */
+/* Messages of maximum size that the server does not read. Ended streams are opened again. */
 static void large_unread(unsigned int index)
 {
 	static uint8_t ballast[6 << 20];
@@ -468,10 +465,7 @@ static void large_unread(unsigned int index)
 
 /* --- Invalid messages ------------------------------------------------------------------- */
 
-/*
- * Calls instead of oneways, messages to the wrong object, unknown methods, random objects and
- * bytes.
- */
+/* Calls instead of oneways, messages to the wrong object, unknown methods, random bytes. */
 void say_nonsense(struct ipc *ipc, struct forged *forged)
 {
 	struct ipc_proxy *to = random_below(2) ? forged->data : forged->control;

@@ -28,9 +28,7 @@ void close_forged(struct forged *forged);
 /* Returns an object for both of our sides. Its messages are dropped. */
 struct ipc_object *own_object(struct ipc *ipc);
 
-/*
- * Send a oneway of bytes, and a oneway with one field, as StreamCredit and Stream__Number have it.
- */
+/* Send a oneway of bytes, and one with a field as in StreamCredit and Stream__Number. */
 int say_bytes(struct ipc_proxy *proxy, uint32_t code, const void *data, size_t size);
 int say_number(struct ipc_proxy *proxy, uint32_t code, uint32_t value);
 /* Sends random invalid messages. */

@@ -120,10 +120,7 @@ uint32_t next_random(uint32_t *state);
  */
 void none_but_ended(const struct raw *server);
 
-/*
- * For a case that cannot run here: tests/each counts it as skipped. The case must return
- * afterwards.
- */
+/* For a case that cannot run here: counts it as skipped. The case must return afterwards. */
 #define case_skip(why) skip_case(__func__, why)
 void skip_case(const char *name, const char *why);
 

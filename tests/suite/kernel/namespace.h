@@ -13,10 +13,7 @@
 
 #include "fixture.h"
 
-/*
- * Called by a peer: enters namespaces, then waits for give_users(). Returns false if this
- * kernel has no user namespaces.
- */
+/* Called by a peer: waits for give_users(). False: this kernel has no user namespaces. */
 static inline bool enter_namespace(struct peer *self, int flags)
 {
 	if (unshare(CLONE_NEWUSER | flags) < 0) {
@@ -40,10 +37,7 @@ static inline void write_map(pid_t pid, const char *name, const char *text)
 	close(fd);
 }
 
-/*
- * @users, @groups: lines of first id inside, first id outside, count. Returns false if the
- * peer entered no namespace.
- */
+/* Lines of first id inside, first id outside, count. False: the peer entered none. */
 static inline bool give_users(struct peer *p, const char *users, const char *groups)
 {
 	if (!peer_hear(p))

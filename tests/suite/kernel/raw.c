@@ -182,10 +182,7 @@ int dev_reclaim(void)
 	return e;
 }
 
-/*
- * The open files of this process. A forked child must close its copies. Otherwise a close in
- * the parent would not end the proc.
- */
+/* Open files. A forked child must close its copies, so that closing in the parent ends the proc. */
 static pthread_mutex_t fds_lock = PTHREAD_MUTEX_INITIALIZER;
 static int open_fds[256];
 static size_t n_open_fds;

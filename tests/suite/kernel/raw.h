@@ -84,10 +84,7 @@ int dev_poll(int fd, int timeout_ms);
 int dev_close(int fd);
 /* Sets the file mode of the device, like chmod(); returns the previous mode. */
 int dev_set_mode(unsigned int mode);
-/*
- * Read as much of a file as fits, terminated by a 0; dev_debug() reads a debugfs file of the
- * driver.
- */
+/* Read as much of a file as fits, terminated by a 0; dev_debug() reads from debugfs. */
 int dev_read_text(const char *path, char *text, size_t size);
 int dev_debug(const char *name, char *text, size_t size);
 /* Sets a parameter of the driver. Returns the previous value, or -errno. */
@@ -174,10 +171,7 @@ void raw_round_trip(const struct raw *from, uint32_t handle, const struct raw *t
 /* must: gives @to a handle for @from's node, by way of the manager @by */
 uint32_t raw_hand(const struct raw *by, const struct raw *to, const struct raw *from,
 		  uint64_t node);
-/*
- * must: calls and waits, for a server in another thread or process; the caller must release
- * the reply
- */
+/* must: calls and waits, for a server elsewhere; the caller must release the reply */
 void raw_call_wait(const struct raw *r, uint32_t handle, uint32_t code, const void *data,
 		   size_t size, struct ipcbus_event *ev);
 

@@ -85,10 +85,7 @@ START_TEST(files_of_all_buses_count_together)
 }
 END_TEST
 
-/*
- * A dead proc's remaining nodes are charged to the holders of the handles. The user of the
- * dead proc may create new objects.
- */
+/* Nodes left by a dead proc are charged to handle holders, and no longer to its user. */
 START_TEST(dead_procs_are_not_charged)
 {
 	uint32_t handle[5];
@@ -237,10 +234,7 @@ START_TEST(files_on_their_way)
 }
 END_TEST
 
-/*
- * If a caller does not take its replies, further replies to it fail at that limit. Other
- * callers are not affected.
- */
+/* If a caller does not take replies, further replies fail. Other callers are not affected. */
 static void replies_count_for_their_caller(const char *limit, unsigned int value, uint32_t kind,
 					   struct ipcbus_object o[2])
 {
@@ -362,10 +356,7 @@ START_TEST(memory)
 	assert_result(try_oneway(&srv, to_cli, 200 * KIB), -ENOMEM);
 	assert_ok(try_oneway(&srv, to_cli, 50 * KIB));
 	assert_ok(try_oneway(&srv, to_oth, 200 * KIB));
-	/*
-	 * The receiver's idle pages may be used again, regardless of the memory of the other
-	 * regions.
-	 */
+	/* The receiver's idle pages are usable again, whatever its other regions use. */
 	raw_take(&more, IPCBUS_EVENT_ONEWAY, &ev);
 	raw_release(&more, &ev);
 	assert_ok(try_oneway(&srv, to_more, 200 * KIB));

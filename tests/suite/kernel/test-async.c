@@ -60,10 +60,7 @@ START_TEST(error_comes_as_an_event)
 }
 END_TEST
 
-/*
- * Only a serving thread gets the event. A thread that waits in a call receives only that
- * call's reply.
- */
+/* Only a serving thread gets the event. A thread in a call receives only its own reply. */
 START_TEST(thread_waiting_in_a_call_does_not_get_it)
 {
 	struct ipcbus_event first, second, ev;

@@ -63,10 +63,7 @@ static const struct pointer {
 	TO(GIVE_ARRAY, NULL, exchange, release, there.buffers, 8, RELEASE, 0)
 };
 
-/*
- * Sets the pointer, in the request or in a structure it points to. The request must fail there
- * and have no effect.
- */
+/* Sets the pointer. The request must fail there and have no effect. */
 static void try_pointer(const struct pointer *p, uint64_t address, size_t keep)
 {
 	/* The parts are checked one after the other. */
@@ -409,9 +406,7 @@ static unsigned int try_shaky(const struct shaky *s, enum how how)
 	r = issue(s->request, shaky + ARGS * PAGE);
 	ck_assert_msg(how == FLIP ? is_for_bad_input(r) : !r || r == -EFAULT, "%s", errname(r));
 	n = drain_all(s->request == REPLY);
-	/*
-	 * If its event is not readable, an exchange may have run or not. Other requests must match.
-	 */
+	/* Without a readable event, an exchange may have run or not. Other requests must match. */
 	if (how != FLIP && s->page != ARGS && s->request != GIVE_ARRAY)
 		ck_assert_msg(n == !r, "%s, but %u came", errname(r), n);
 	end_round(s->request);

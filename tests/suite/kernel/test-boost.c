@@ -13,10 +13,7 @@
 #include "fixture.h"
 #include "scheduling.h"
 
-/*
- * cli calls. The calling thread, which is also the server's thread, has that priority during
- * the call.
- */
+/* cli calls. This thread, which is also the server's, has that priority during the call. */
 static void call_with(int policy, int priority, uint32_t handle)
 {
 	struct ipcbus_send send = {
@@ -165,10 +162,7 @@ START_TEST(thread_that_resets_on_fork_is_not_boosted)
 }
 END_TEST
 
-/*
- * The boost by the first file ends first, or the second file, which does not boost in the
- * meantime, is closed first.
- */
+/* The first file's boost ends first, or the second file is closed first. */
 START_TEST(one_file_at_a_time_boosts_a_thread)
 {
 	uint32_t handle = give_handle(&cli, &oth, raw_node(&oth, 0, 1));

@@ -134,9 +134,7 @@ START_TEST(many_at_once)
 }
 END_TEST
 
-/*
- * If an id in the middle is wrong, the buffers before it are released and those after it are not.
- */
+/* If an id in the middle is wrong, only the buffers before it are released. */
 START_TEST(bad_id_among_many)
 {
 	struct ipcbus_event ev[6], failure;

@@ -118,10 +118,7 @@ static void reply_with_a_node(uint64_t call, uint64_t node)
 	assert_ok(raw_send(&srv, &reply, NULL));
 }
 
-/*
- * If the reply has no receiver, its node becomes idle. Otherwise the server would keep the
- * node forever.
- */
+/* The node of a reply without a receiver becomes idle, or the server would keep it forever. */
 START_TEST(node_in_a_reply_without_receiver_becomes_idle)
 {
 	uint64_t node = raw_node(&srv, 0, 77);

@@ -253,10 +253,7 @@ START_TEST(expires_below_a_nested_call)
 }
 END_TEST
 
-/*
- * A thread inherits deadlines only from the call that it serves, not from other calls that it
- * waits for.
- */
+/* A thread inherits deadlines only from the call that it serves, not from its own calls. */
 START_TEST(second_call_does_not_inherit)
 {
 	const uint64_t deadline = deadline_in(60000);
@@ -277,9 +274,7 @@ START_TEST(second_call_does_not_inherit)
 }
 END_TEST
 
-/*
- * Because of the inherited deadline, the nested call ends by itself, and so does the call below it.
- */
+/* The inherited deadline ends the nested call, and the call below it. */
 START_TEST(whole_chain_expires)
 {
 	uint32_t to_oth = give_handle(&srv, &oth, raw_node(&oth, 0, 1));

@@ -363,10 +363,7 @@ START_TEST(unwatch_before_the_death)
 }
 END_TEST
 
-/*
- * The watch fired, but its event was not taken. A result of 0 promises that the event never
- * arrives.
- */
+/* The watch fired, but its event was not taken. 0 promises that it never arrives. */
 START_TEST(unwatch_after_the_death)
 {
 	uint32_t handle = give_handle(&cli, &oth, raw_node(&oth, 0, 1));

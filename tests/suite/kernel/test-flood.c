@@ -79,10 +79,7 @@ static void expect_all(uint32_t code, unsigned int n)
 		expect(code + i);
 }
 
-/*
- * Serves all messages and checks each user's order. Returns the number of messages before the
- * last of oth's.
- */
+/* Serves all in each user's order. Returns the number of messages before the last of oth's. */
 static unsigned int serve_all(unsigned int of_cli, unsigned int of_oth)
 {
 	uint32_t cli_next = CLI, oth_next = OTH;

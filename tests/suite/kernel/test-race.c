@@ -401,10 +401,7 @@ static int unwatch_it(void *arg)
 	return raw_unwatch(&cli, ((struct settle *)arg)->handle);
 }
 
-/*
- * 0 promises that no event follows. ENOENT means that the event was queued, and only this
- * thread could take it.
- */
+/* 0 promises that no event follows. ENOENT means that an event is queued for this thread. */
 START_TEST(proc_closed_while_unwatched)
 {
 	struct settle s;

@@ -37,10 +37,7 @@ static void touch_by_turns(unsigned int n)
 	}
 }
 
-/*
- * Threads that end without announcing it are removed when new threads arrive, before there are
- * many.
- */
+/* Threads that end without announcing it are removed when new threads arrive. */
 START_TEST(ended_threads_are_removed)
 {
 	long before = live("threads");
@@ -109,10 +106,7 @@ START_TEST(ended_threads_keep_no_task)
 }
 END_TEST
 
-/*
- * Procs: a server that has closed and unmapped its file ends while another holder keeps the
- * file. The holder cannot use it.
- */
+/* Procs: a server ends that has closed its file, while another process holds it unusably. */
 
 enum holder {
 	CHILD,	  /* a forked child holds a copy of the fd */
@@ -212,10 +206,7 @@ static void expect_end(const char *what)
 	for (; now_ms() < end && live("pages"); usleep(2000))
 		;
 	ck_assert_msg(!live("pages") && !live("buffers"), "%s: memory stays", what);
-	/*
-	 * The caller's own thread is left, the dead proc's thread is freed. At most the dead
-	 * proc itself stays with its file.
-	 */
+	/* The dead proc's thread is freed. At most the dead proc itself stays with its file. */
 	ck_assert_int_eq(live("threads"), 1);
 	ck_assert_int_le(live("procs"), 2);
 }

@@ -326,9 +326,7 @@ START_TEST(closed_under_them)
 }
 END_TEST
 
-/*
- * Many senders of an increasing number: the receiver sees each number increase to its final value.
- */
+/* Many senders of an increasing number: the receiver sees each increase to its end. */
 
 enum { SENDERS = 4, ROUNDS = 3000 };
 

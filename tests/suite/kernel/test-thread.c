@@ -631,10 +631,7 @@ START_TEST(closing_a_dup_wakes_waiters)
 }
 END_TEST
 
-/*
- * The last fd is closed while a thread waits: the thread wakes, and the proc is freed when it
- * has left.
- */
+/* The last fd is closed while a thread waits: it wakes, and the proc is freed when it left. */
 START_TEST(closing_the_last_fd_under_a_waiter)
 {
 	struct waiter w = { .r = &oth, .x = { .flags = IPCBUS_WAIT | IPCBUS_SERVE } };

@@ -32,9 +32,7 @@ static inline void open_as(struct raw *r, uid_t uid)
 	open_at_as(r, NULL, uid, REGION);
 }
 
-/*
- * Sets a limit for the current case. Each case runs in its own process, but the driver is shared.
- */
+/* Sets a limit until the end of the case: the driver is shared by all cases. */
 static inline void set_limit(const char *name, unsigned int value)
 {
 	int before = dev_set_param(name, value);

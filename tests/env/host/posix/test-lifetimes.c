@@ -39,8 +39,7 @@ enum { TALK = 1, WAITED, KEPT, STREAMS };	/* methods, too */
 
 /* --- Things ---------------------------------------------------------------------------- */
 
-/* A connection, and the threads that serve it until its last user here is gone. Its memory
- * stays until the end, for handlers. */
+/* A connection and its serving threads. Its memory stays until the end, for handlers. */
 struct conn {
 	atomic_uint refs;
 	struct ipc *ipc;

@@ -35,10 +35,7 @@ static uint32_t below(uint32_t n)
 /* value 0: any value; 1: a small value. */
 static const struct op hand_over[] = {
 	{ OPEN, SECOND, 0, 0, 0 },
-	/*
-	 * A node of the first, with files, goes to the second through the server. OBJECTS of 0x1800
-	 * are node 1.
-	 */
+	/* A node of the first goes to the second, with files. OBJECTS of 0x1800 are node 1. */
 	{ IOCTL, FIRST, 4, 0, 0x21 },
 	{ WAIT_DONE, FIRST, 0, 0, 0 },
 	{ EXCHANGE, FIRST, IPCBUS_SEND_CALL | WAIT | OBJECTS, CODE(SERVER_KEEP), 0x1800 },

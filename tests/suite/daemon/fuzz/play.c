@@ -72,9 +72,7 @@ static uint64_t wild_address(const struct peer *peer, uint8_t kind, uint32_t val
 	}
 }
 
-/*
- * Returns a word with a meaning: in the first page, a slot's header or argument, or the send area.
- */
+/* Returns a word with a meaning: of the first page, a slot, or the send area. */
 static uint32_t *word_of(const struct peer *peer, const struct op *op)
 {
 	/* submitted, summary, interrupt */

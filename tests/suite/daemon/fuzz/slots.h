@@ -145,10 +145,7 @@ struct report {
 /* Serve and call forever. The caller exits if a call fails or takes longer than the limit. */
 _Noreturn void honest_server(void);
 _Noreturn void honest_caller(struct report *report);
-/*
- * Opens, calls with objects and files, and closes, until it is killed. @n: number of the first
- * call.
- */
+/* Opens, calls with objects and files, and closes, until it is killed. @n: the first call. */
 _Noreturn void honest_victim(unsigned int n);
 
 #endif
