@@ -70,7 +70,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	return 0;
 }
 
-/* Receives until the stream's end; the client sends nothing. */
+/* Receives until the stream's end; the client sends no messages. */
 static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata)
 {
 	const struct ipc_raw_message *message;

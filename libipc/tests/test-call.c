@@ -679,7 +679,7 @@ START_TEST(a_reply_that_cannot_be_sent)
 	serve_one();
 	check_error(ENOENT, NULL, NULL);
 
-	/* Another thread has replied: this thread sends nothing more. */
+	/* Another thread has replied: this thread sends no more. */
 	fake.send_error = -ESRCH;
 	push_request(IPCBUS_EVENT_CALL, "Echo", "x");
 	serve_one();

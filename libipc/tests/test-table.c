@@ -220,7 +220,7 @@ START_TEST(fields_get_the_receivers_numbers)
 	ck_assert_int_eq(ipc_take_proxy(ipc, &got->object->id, &proxy), -ENOENT);
 	ck_assert_int_eq(ipc_take_fd(&got->fd->fd), -ENOENT);
 
-	/* The fds outlive the message, and are closed one by one. */
+	/* The fds outlive the message, and are closed in sequence. */
 	done(&message);
 	ck_assert(is_open(n));
 	close(n);

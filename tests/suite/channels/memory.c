@@ -283,7 +283,7 @@ static void leave_queue(void)
 	n_queued = n;
 }
 
-/* Compares and queues in one step, as the kernel does. */
+/* Compares and queues in a single step, as the kernel does. */
 static bool enter_queue(const volatile void *address, uint32_t value)
 {
 	const volatile uint32_t *word = address;

@@ -30,7 +30,7 @@ struct scenario {
 
 /* NULL behind the last. */
 const struct scenario *scenario_nth(unsigned int i);
-/* One run, and a check that every call was served once and nothing is left. */
+/* One run, and a check that every call was served once and no object is left. */
 void scenario_run(const struct scenario *scenario, const struct shim_policy *policy);
 
 #endif /* CHANNELS_SCENARIOS_H */

@@ -237,7 +237,7 @@ static int refused(void)
 		close(crowd[i]);
 	if (failed)
 		return 1;
-	/* The daemon notices the ends of connections one by one. */
+	/* The daemon notices the ends of connections one at a time. */
 	while (peer_open(&peer, bus, SEND_SIZE)) {
 		peer_close(&peer);
 		usleep(10000);

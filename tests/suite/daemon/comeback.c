@@ -43,7 +43,7 @@ static struct ipc *open_first(ipc_reconnect_cb cb, void *userdata)
 
 /* --- Server ------------------------------------------------------------------------ */
 
-/* Replies with the received number plus one. */
+/* Replies with the received number plus 1. */
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
 	struct ipc_raw_message reply = { .size = sizeof(uint64_t) };

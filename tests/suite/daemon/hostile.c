@@ -77,7 +77,7 @@ static long seconds_since(const struct timespec *begin)
 	return now.tv_sec - begin->tv_sec;
 }
 
-/* Runs one ioctl in a slot. Returns its result, or INT_MIN after a timeout. */
+/* Runs an ioctl in a slot. Returns its result, or INT_MIN after a timeout. */
 static int run_by(struct peer *peer, unsigned int number, unsigned long cmd)
 {
 	struct ipcbusd_slot *slot = peer_slot(peer, number);
@@ -217,7 +217,7 @@ static int is_at_rest(void)
 	return 1;
 }
 
-/* The daemon notices the ends of the connections one by one. */
+/* The daemon notices the ends of the connections one at a time. */
 static int is_served_again(void)
 {
 	struct timespec begin;

@@ -14,7 +14,7 @@
 #define PEER_REGION (1UL << 20)
 
 /**
- * struct peer - one connection
+ * struct peer - a connection
  * @socket: to the daemon
  * @area: mapped; slots, then the send area
  * @size: of the area

@@ -161,7 +161,7 @@ static size_t writable(uint64_t to, size_t size)
 }
 
 /*
- * The send area of one ioctl. Memory that ends early is placed at the end of the area, where the
+ * The send area of an ioctl. Memory that ends early is placed at the end of the area, where the
  * daemon finds only the existing part. Only one such block fits per ioctl.
  */
 struct staged {

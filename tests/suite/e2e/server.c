@@ -347,7 +347,7 @@ static int meet(struct ipc_call *call, const E2e__MeetRequest *request, void *us
 
 /* --- Calls without a reply ------------------------------------------------------------ */
 
-/* One per connection, because in tests/env/host both sides are in one process. */
+/* One per connection, because in tests/env/host both sides are in a single process. */
 static struct hanging {
 	_Atomic(struct ipc *) ipc;
 	atomic_uint open, notified, had_ms, asked;

@@ -13,7 +13,7 @@ extern struct streams *streams;
 extern pid_t server;
 
 /*
- * Starts a server with this many threads. Handlers wait for streams if there is more than one. 0:
+ * Starts a server with this many threads. Handlers wait for streams if there are several. 0:
  * serves by its fd; BY_WAIT: serves with ipc_wait_event().
  */
 #define BY_WAIT 1000u

@@ -67,7 +67,7 @@ static int hang_async(struct client *client, const struct ipc_options *options,
 				  &request.base, count_end, NULL, ends, NULL);
 }
 
-/* Runs one loop in one thread until @count calls have ended. */
+/* Runs one loop in a single thread until @count calls have ended. */
 static void loop_until(struct client *client, const struct ends *ends, unsigned int count)
 {
 	while (ends->count < count) {

@@ -355,7 +355,7 @@ START_TEST(hanging_service_is_killed)
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(get(ipc, "activation.hang"), -EHOSTUNREACH);
 	/*
-	 * The timeout and the end of the program count as one failure. On a busy machine the
+	 * The timeout and the end of the program count as a single failure. On a busy machine the
 	 * program may be killed before it has written that it started.
 	 */
 	manager_expect(&manager, "names not registered within 1 s; 1 in a row");

@@ -144,7 +144,7 @@ START_TEST(second_registration_fails)
 	ck_assert_int_eq(add(&a, 0), 0);
 	ck_assert_int_eq(add(&b, 0), -EEXIST);
 	ck_assert(has_name(&a, &b));
-	/* Repeating a registration changes nothing. */
+	/* Repeating a registration has no effect. */
 	ck_assert_int_eq(add(&a, 0), 0);
 	ck_assert_int_eq(server_register(a.ipc, NAME, &server_handlers, NULL), -EEXIST);
 	ck_assert_int_eq(add(&a, IPC_NAME_REPLACE | IPC_NAME_QUEUE), -EINVAL);

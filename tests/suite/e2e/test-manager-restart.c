@@ -235,7 +235,7 @@ START_TEST(a_hundred_times)
 		await_more(&shared->calls, 3);
 		manager_start(&manager, arguments);
 		took = now_ms();
-		/* All names are looked up again, one after the other, so all are registered. */
+		/* All names are looked up again, in sequence, so all are registered. */
 		await_more(&shared->gets, SERVICES * NAMES);
 		took = now_ms() - took;
 		longest = took > longest ? took : longest;

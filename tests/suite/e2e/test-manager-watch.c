@@ -16,7 +16,7 @@
 
 #define SEEN_MAX 2048
 
-/* The changes of one watch, as "+name ", "-name " and "= ". */
+/* The changes of a watch, as "+name ", "-name " and "= ". */
 struct seen {
 	pthread_mutex_t lock;
 	char text[SEEN_MAX];

@@ -360,7 +360,7 @@ static int notify(struct ipc_call *call, const E2e__SayRequest *request, void *u
 
 static const struct visitor_ops visitor_handlers = { .notify = notify };
 
-/* Two connections in one thread: one sends to the other, which polls. */
+/* Two connections in a single thread: one sends to the other, which polls. */
 START_TEST(the_fd_says_when_there_is_work)
 {
 	struct ipc_object *object;

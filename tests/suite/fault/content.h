@@ -9,10 +9,10 @@
 #include "walk.h"
 
 /**
- * struct content - payload and objects of one message
+ * struct content - payload and objects of a message
  * @name: for people
  * @size: bytes of the payload
- * @parts: number of parts; 0: in one piece
+ * @parts: number of parts; 0: in a single piece
  * @objects: a letter each: n a node of the sender's own, h a handle for a third
  * proc's, 0 the manager's, m a handle for the receiver's own, f a file
  */

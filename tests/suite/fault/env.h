@@ -84,7 +84,7 @@ void env_estrange(struct raw *who);
 void env_init(void);
 /* Creates a bus; the bystanders begin a call. */
 void env_begin(void);
-/* Closes all procs, ends the bystanders' call, and checks that nothing is left. */
+/* Closes all procs, ends the bystanders' call, and checks that no object is left. */
 void env_end(void);
 
 /* Return a counter of the driver: current objects, and objects ever created. */

@@ -60,7 +60,7 @@ void process_all(void);
 
 void begin(void);
 int call_echo(const char *text);
-/* Checks calls in both directions, closes, and checks that nothing is left. */
+/* Checks calls in both directions, closes, and checks that no object is left. */
 void end(void);
 
 /*

@@ -622,7 +622,7 @@ static void finish_list(int r)
 	free(listed);
 }
 
-/* Registers a name: object, number and name in one operation. */
+/* Registers a name: object, number and name in a single operation. */
 static int act_serve_name(void)
 {
 	return test_register(ipc, "fail.test", &ops, NULL);

@@ -345,7 +345,7 @@ static int act_open(void)
 	return ipc_raw_stream_open(test_proxy(peer), METHOD, NULL, &stream, &error);
 }
 
-/* Closes the stream, and checks that nothing is left of it. */
+/* Closes the stream, and checks that no resources are left. */
 static void close_stream(void)
 {
 	stream = ipc_stream_unref(stream);

@@ -77,7 +77,7 @@ static void push_idle(const struct ipc_object *end_of)
 	     NULL, NULL, 0);
 }
 
-/* Closes the stream, and checks that nothing is left of it. */
+/* Closes the stream, and checks that no resources are left. */
 static void close_stream(void)
 {
 	/* A stream with callbacks would continue. */

@@ -19,7 +19,7 @@ enum { NODES, HANDLES, WATCHES, TRANSACTIONS, BUFFERS, FILES, COUNTS };
 struct state {
 	const struct scenario *sc;
 	const struct plan *plan;
-	/* The act's input and output are in one page, so that each is copied at once. */
+	/* The act's input and output are in a single page, so that each is copied at once. */
 	struct ipcbus_exchange x __attribute__((aligned(256)));
 	struct ipcbus_send send;	/* the message of the scenario */
 	struct ipcbus_object objects[16];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Texts of policy files. A refusal names a line of the text. An accepted policy decides as its
- * lines do one by one, from the last to the first. The printed text of a rule parses to an equal
+ * lines do in turn, from the last to the first. The printed text of a rule parses to an equal
  * rule.
  */
 #include <assert.h>

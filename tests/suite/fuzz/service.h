@@ -17,7 +17,7 @@ struct fuzz_service {
 };
 
 /*
- * Runs one input: calls and oneways to the service and to all objects it creates, with arbitrary
+ * Runs an input: calls and oneways to the service and to all objects it creates, with arbitrary
  * payloads and objects. In every case, each call gets at most one reply, each buffer is released
  * once, each fd closed and each handle put. Handlers must not wait. Returns 0.
  */

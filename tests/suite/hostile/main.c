@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Runs all attacks of this folder, one after the other, and judges each. Prints TAP and, as the
+ * Runs all attacks of this folder, in sequence, and judges each. Prints TAP and, as the
  * last line, "hostile: N attacks, N succeeded". An argument selects attacks whose names contain it.
  * IPCBUS_HOSTILE_SECONDS: for this time, runs three random attacks at once, whose processes die at
  * random moments.

@@ -3,7 +3,7 @@
  * The fixture of each test in this folder: procs, processes, threads, and the check that no
  * object is left.
  *
- * Most tests play all sides of a conversation in one thread: a thread may use any number of
+ * Most tests play all sides of a conversation in a single thread: a thread may use any number of
  * procs, and sending does not wait. The order of events is then exact. Processes are only for
  * cases that need them: death, fork, identity.
  */
@@ -81,7 +81,7 @@ void serve_echo(const struct raw *r);
 
 /*
  * Reads a region in the same way as the kernel does for a process: an unreadable page is an
- * error, not a signal. Use it from one thread at a time.
+ * error, not a signal. Use it from a single thread at a time.
  */
 struct peep {
 	const struct raw *raw;

@@ -38,7 +38,7 @@ struct raw_place {
 
 extern __thread struct raw_place raw_place;
 
-/* A function, so that two calls in one expression are ordered. */
+/* A function, so that two calls in a single expression are ordered. */
 static inline void raw_here(const char *file, int line)
 {
 	raw_place = (struct raw_place){ file, line };
@@ -106,7 +106,7 @@ int raw_exchange(const struct raw *r, struct ipcbus_exchange *x);
 int raw_send(const struct raw *r, const struct ipcbus_send *send, struct ipcbus_event *ev);
 /* Waits only, with @flags in addition to IPCBUS_WAIT. */
 int raw_next(const struct raw *r, uint32_t flags, struct ipcbus_event *ev);
-/* Releases one buffer. */
+/* Releases a buffer. */
 int raw_free(const struct raw *r, uint64_t id);
 
 int raw_node_ioctl(const struct raw *r, unsigned int cmd, struct ipcbus_node *n);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Async calls: thousands from one thread, each of which ends with exactly one event.
+ * Async calls: thousands from a single thread, each of which ends with exactly one event.
  */
 #include <errno.h>
 #include <poll.h>
@@ -89,7 +89,7 @@ static void *call_and_wait(void *arg)
 	return NULL;
 }
 
-/* Sends and waits in one system call. Any serving thread gets the event. */
+/* Sends and waits in a single system call. Any serving thread gets the event. */
 START_TEST(sends_and_waits_at_once)
 {
 	struct ipcbus_event ev, got;

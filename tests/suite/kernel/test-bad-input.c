@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Invalid input, one row per case: a working request, one field of it out of range, and the
+ * Invalid input, a row per case: a working request, one field of it out of range, and the
  * error that the contract names. After each row, no message was sent, no object was left, and
  * the unmodified request works. Wrong structure sizes are tried with all requests.
  */
@@ -315,7 +315,7 @@ static void try_row(const struct row *row)
 	expect_untouched(row->field);
 }
 
-/* All rows of one request. Afterwards the unmodified request works. */
+/* All rows of a request. Afterwards the unmodified request works. */
 START_TEST(fields_out_of_range)
 {
 	int fds = count_fds();

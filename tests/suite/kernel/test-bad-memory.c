@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Bad memory, one row per case: each pointer of each request points to unmapped memory, to
+ * Bad memory, a row per case: each pointer of each request points to unmapped memory, to
  * memory that ends half-way, or to memory that another thread changes or unmaps while the
  * driver reads it. A failed request must have no effect.
  */
@@ -66,7 +66,7 @@ static const struct pointer {
 /* Sets the pointer. The request must fail there and have no effect. */
 static void try_pointer(const struct pointer *p, uint64_t address, size_t keep)
 {
-	/* The parts are checked one after the other. */
+	/* The parts are checked in sequence. */
 	uint32_t index = p->content == there.parts ? keep / sizeof(there.parts[0]) : p->index;
 	const struct ipcbus_event *ev;
 	uint64_t was, *field;

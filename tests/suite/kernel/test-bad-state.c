@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Requests in a wrong state, one row per case: the working requests of requests.h, from and to
+ * Requests in a wrong state, a row per case: the working requests of requests.h, from and to
  * procs in states in which they fail, and the error that the contract names. A request without
  * a row for a state must work in that state.
  */
@@ -50,7 +50,7 @@ static void enter_owner_closed(void)
 	raw_close(&oth);
 }
 
-/* All procs are frozen, because they belong to one process. */
+/* All procs are frozen, because they belong to the same process. */
 static void enter_frozen(void)
 {
 	struct ipcbus_freeze f;
@@ -241,7 +241,7 @@ static void skip_events(const struct raw *r)
 	while (ev.kind != IPCBUS_EVENT_NONE);
 }
 
-/* Runs the failing requests one after the other. They change no state. */
+/* Runs the failing requests in sequence. They change no state. */
 static void refused_in(enum state state)
 {
 	setup_there();
@@ -264,7 +264,7 @@ START_TEST(refused)
 }
 END_TEST
 
-/* Runs the working requests one after the other, and then the last two each on a fresh setup. */
+/* Runs the working requests in sequence, and then the last two each on a fresh setup. */
 START_TEST(accepted)
 {
 	enum state state = _i / 2;

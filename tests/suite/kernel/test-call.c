@@ -569,7 +569,7 @@ START_TEST(ping_pong_between_processes)
 }
 END_TEST
 
-/* Releases, sends and waits in one exchange, in this order. */
+/* Releases, sends and waits in a single exchange, in this order. */
 START_TEST(one_exchange_releases_sends_and_waits)
 {
 	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK };

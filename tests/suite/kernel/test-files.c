@@ -162,7 +162,7 @@ static void in_order(const char *kind, const char *key, const uint64_t *numbers)
 	ck_assert_int_eq(n, MANY);
 }
 
-/* More objects than the driver prints in one step. */
+/* More objects than the driver prints in a single step. */
 START_TEST(many)
 {
 	uint64_t nodes[MANY], handles[MANY];

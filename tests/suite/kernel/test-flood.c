@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * If a user has many messages in the queue of another user's proc, each message of other users
- * waits for at most one of them. The flood keeps its own order. One thread opens the device
+ * waits for at most one of them. The flood keeps its own order. A single thread opens the device
  * under several user ids and sends more than the receiver takes.
  */
 #define _GNU_SOURCE

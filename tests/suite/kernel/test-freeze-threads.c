@@ -14,7 +14,7 @@ static void on_signal(int sig)
 	(void)sig;
 }
 
-/* More than the driver stops in one step. */
+/* More than the driver stops in a single step. */
 #define THREADS 70
 
 static void *serve_in_vain(void *arg)

@@ -2,7 +2,7 @@
 /*
  * Freezing and thawing a process, and watches for both.
  *
- * The target is a peer that follows commands, step by step. It serves one node, for which srv,
+ * The target is a peer that follows commands, step by step. It serves a node, for which srv,
  * the manager, has a handle.
  */
 #define _GNU_SOURCE

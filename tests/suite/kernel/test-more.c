@@ -14,7 +14,7 @@
 #define PAGE 4096
 #define SERVE_NOW (IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK)
 
-/* The result of one exchange: first.more is the number of additional events. */
+/* The result of an exchange: first.more is the number of additional events. */
 struct taken {
 	struct ipcbus_event first;
 	struct ipcbus_event more[IPCBUS_MAX_MORE];
@@ -253,7 +253,7 @@ START_TEST(replaceable_oneway_comes_alone)
 }
 END_TEST
 
-/* The thread has the node's priority for one oneway. */
+/* The thread has the node's priority for a single oneway. */
 START_TEST(oneways_of_a_node_with_a_priority_come_alone)
 {
 	struct ipcbus_node node = { .cookie = 1, .flags = IPCBUS_NODE_PRIORITY, .priority = -5 };

@@ -490,7 +490,7 @@ START_TEST(open_call_keeps_the_node)
 	raw_none(&cli);
 	assert_result(raw_destroy(&cli, node, IPCBUS_NODE_IF_IDLE), -EBUSY);
 
-	/* A failed reply changes nothing. */
+	/* A failed reply has no effect. */
 	raw_fails(&cli, &(struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY, .call = ev.call,
 					       .data = 8, .data_size = 8 },
 		  -EFAULT, IPCBUS_STAGE_COPY, 0);

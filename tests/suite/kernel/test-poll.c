@@ -420,7 +420,7 @@ START_TEST(pollers_and_waiters_together)
 }
 END_TEST
 
-/* An event loop plays both sides of 300 calls in one thread, with epoll in between. */
+/* An event loop plays both sides of 300 calls in a single thread, with epoll in between. */
 START_TEST(one_thread_runs_all)
 {
 	struct raw callers[10];

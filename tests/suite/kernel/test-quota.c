@@ -2,7 +2,7 @@
 /*
  * Limits on the resources that a user can take from others: on all procs of the user together,
  * and its quota in regions of other users. The user that exceeds a limit gets an error, and
- * other users are not affected. One thread opens the device under several user ids.
+ * other users are not affected. A single thread opens the device under several user ids.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -265,7 +265,7 @@ static int try_oneway(const struct raw *r, size_t size)
 	return try_send(r, IPCBUS_SEND_ONEWAY, size);
 }
 
-/* Sends calls until one fails. Returns the number of bytes sent. */
+/* Sends calls until a call fails. Returns the number of bytes sent. */
 static size_t flood(const struct raw *r, int err)
 {
 	size_t n = 0;
@@ -382,7 +382,7 @@ START_TEST(strangers_leave_buffers)
 }
 END_TEST
 
-/* Sends empty async calls until one fails. Returns their number. */
+/* Sends empty async calls until a call fails. Returns their number. */
 static size_t flood_empty(const struct raw *r, uint32_t handle)
 {
 	struct ipcbus_send send = {

@@ -91,7 +91,7 @@ static const struct op gone[] = {
 	{ OPEN, FIRST, 0, 0, 0 },
 };
 
-/* A file whose fd is never sent: OBJECTS of value 0x800 are one fd. */
+/* A file whose fd is never sent: OBJECTS of value 0x800 are an fd. */
 static const struct op promised[] = {
 	{ EXCHANGE, FIRST, IPCBUS_SEND_CALL | WAIT | OBJECTS, 0, 0x810 },
 	{ WAIT_DONE, FIRST, 0, 0, 0 },

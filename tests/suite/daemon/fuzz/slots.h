@@ -14,7 +14,7 @@
 #define MAX_OPS 48
 
 /**
- * struct op - one operation
+ * struct op - an operation
  * @what: enum what, modulo WHAT_COUNT
  * @where: upper two bits: the connection; other bits: the slot
  * @a: see enum what
@@ -37,7 +37,7 @@ struct input {
 /**
  * enum what - the kinds of operations. Those after OPEN do nothing if the connection is not open.
  * @OPEN: connects as an honest client, after closing the old connection
- * @CONNECT: connects and sends nothing
+ * @CONNECT: connects and sends no messages
  * @HELLO: sends HELLO with an invalid field
  * @MESSAGE: kind a, with b fds of kinds that value selects, possibly of another size
  * @FLOOD: sends messages until the daemon does not read, and reads no reply
@@ -125,7 +125,7 @@ enum {
 
 /**
  * struct report - memory shared by the caller and the fuzzer
- * @limit: for one call, in seconds; constant
+ * @limit: for a call, in seconds; constant
  * @calls: number of correct calls
  * @failed: text has the reason, and the caller has exited
  * @forget: the fuzzer requests that the server drops its objects
