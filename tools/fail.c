@@ -228,7 +228,7 @@ int fail_call(int error, const struct ipc_error *reported, const char *what)
 int fail_manager(int error, const struct ipc_error *reported)
 {
 	if (error == -EOWNERDEAD || error == -ENOTCONN)
-		return fail_reported(fail_status(-ENOTCONN), fail_hint(-ENOTCONN), reported, "%s",
+		return fail_reported(fail_status(-ENOTCONN), fail_manager_hint(), reported, "%s",
 				     ipc_strerror(-ENOTCONN));
 	return fail_call(error, reported, "the service manager");
 }

@@ -355,7 +355,7 @@ char *schema_text_option(const ProtobufCMessage *options, uint32_t number)
 
 		if (field->tag != number ||
 		    field->wire_type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED ||
-		    !wire_value(&wire, WIRE_VARINT, &size) ||
+		    !wire_take_value(&wire, WIRE_VARINT, &size) ||
 		    size != (size_t)(wire.end - wire.at))
 			continue;
 		text = strndup((const char *)wire.at, size);
