@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -269,6 +270,21 @@ void begin(unsigned int threads)
 	for (unsigned int i = 0; i < CHANNEL_AFTER - 1; i++)
 		ck_assert_uint_eq(get(WHERE), 0);
 	ck_assert_uint_eq(get(WHERE), 1);
+}
+
+unsigned int count_parts(void)
+{
+	char path[64], line[500];
+	unsigned int n = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)server);
+	file = fopen(path, "re");
+	ck_assert_ptr_nonnull(file);
+	while (fgets(line, sizeof(line), file))
+		n += !!strstr(line, "memfd:ipc (");
+	fclose(file);
+	return n;
 }
 
 uint64_t now_usec(void)

@@ -50,6 +50,9 @@ uint32_t get(uint32_t code);
 /* Calls a method with a time limit and drops the reply. */
 int call_within(uint32_t code, uint64_t usec);
 
+/* Returns how many parts of channels the server has mapped. */
+unsigned int count_parts(void);
+
 uint64_t now_usec(void);
 
 #endif /* IPC_CHANNEL_RUN_H */

@@ -367,22 +367,6 @@ START_TEST(servers_own_part_brings_no_calls)
 }
 END_TEST
 
-/* Maps of parts in the server. */
-static unsigned int count_parts(void)
-{
-	char path[64], line[500];
-	unsigned int n = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)server);
-	file = fopen(path, "re");
-	ck_assert_ptr_nonnull(file);
-	while (fgets(line, sizeof(line), file))
-		n += !!strstr(line, "memfd:ipc (");
-	fclose(file);
-	return n;
-}
-
 /* The channel of a process that dies lives as long as an object of the test's process. */
 static _Noreturn void open_and_die(void)
 {

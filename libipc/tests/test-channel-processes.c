@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Processes with direct channels that fork, execute another program, change their user, and are
+ * frozen.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <ipc/admin.h>
+
+#include "channel-run.h"
+#include "core/channel-client.h"
+
+#define NOBODY 65534
+
+/* Must be called in a forked child: opens a connection of its own with a channel. */
+static void open_channel(void)
+{
+	connect_again();
+	for (unsigned int i = 0; i < CHANNEL_AFTER; i++)
+		get(WHERE);
+	if (get(WHERE) != 1)
+		_exit(1);
+}
+
+static void wait_for_parts(unsigned int parts)
+{
+	/* The test fails if this never ends. */
+	while (count_parts() != parts)
+		usleep(1000);
+}
+
+START_TEST(exec_ends_the_channel)
+{
+	unsigned int before;
+	int status;
+	pid_t pid;
+
+	begin(1);
+	before = count_parts();
+	ck_assert_uint_eq(before, 2);
+	pid = fork();
+	if (!pid) {
+		open_channel();
+		if (count_parts() != before + 2)
+			_exit(2);
+		execlp("sleep", "sleep", "1000", (char *)NULL);
+		_exit(3);
+	}
+	wait_for_parts(before + 2);
+	wait_for_parts(before);
+	ck_assert_int_eq(waitpid(pid, &status, WNOHANG), 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	ck_assert_uint_eq(get(WHERE), 1);
+	end();
+}
+END_TEST
+
+/* The child has neither the connection nor the memory, and its end does not end the channel. */
+START_TEST(forked_child_cannot_use_the_channel)
+{
+	uint32_t number;
+	int status;
+	pid_t pid;
+
+	begin(1);
+	pid = fork();
+	if (!pid) {
+		int r = call_for(WHERE, NULL, 0, &number);
+
+		ipc_proxy_unref(proxy);
+		ipc_unref(ipc);
+		_exit(r == -ECHILD ? 0 : 1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ck_assert_uint_eq(count_parts(), 2);
+	ck_assert_uint_eq(get(WHERE), 1);
+	end();
+}
+END_TEST
+
+/* As with the bus, the server sees the user that opened it. */
+START_TEST(setuid_does_not_change_the_caller)
+{
+	struct ipc_raw_message *reply;
+	uint32_t who[4];
+	int status;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		return;
+	begin(1);
+	pid = fork();
+	if (!pid) {
+		open_channel();
+		if (setuid(NOBODY) < 0 || get(WHERE) != 1 ||
+		    ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = WHO }, NULL, &reply,
+				 NULL) < 0)
+			_exit(2);
+		memcpy(who, reply->data, sizeof(who));
+		_exit(who[0] == 0 && who[2] == (uint32_t)getpid() ? 0 : 3);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	end();
+}
+END_TEST
+
+/* A frozen server is usually stopped. Its channel works again afterwards. */
+START_TEST(call_to_a_frozen_server_fails)
+{
+	uint32_t number;
+
+	begin(1);
+	ck_assert_int_eq(ipc_freeze(ipc, server, 1000), 0);
+	kill(server, SIGSTOP);
+	ck_assert_int_eq(call_for(WHERE, NULL, 0, &number), -EHOSTDOWN);
+	ck_assert_int_eq(call_for(WHERE, NULL, 0, &number), -EHOSTDOWN);
+	kill(server, SIGCONT);
+	ck_assert_int_ge(ipc_thaw(ipc, server), 0);
+	ck_assert_uint_eq(get(WHERE), 1);
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("channel-processes", exec_ends_the_channel,
+			 forked_child_cannot_use_the_channel, setuid_does_not_change_the_caller,
+			 call_to_a_frozen_server_fails);
+}
