@@ -238,7 +238,8 @@ struct channel *channel_of_proxy(struct ipc_proxy *proxy, bool oneway)
 
 	if (channel)
 		return channel;
-	if (atomic_fetch_add_explicit(&proxy->calls, 1, memory_order_relaxed) + 1 != CHANNEL_AFTER)
+	if (atomic_fetch_add_explicit(&proxy->calls, 1, memory_order_relaxed) + 1 !=
+	    (proxy->ipc->channels_random ? 1 : CHANNEL_AFTER))
 		return NULL;
 	return try_open(proxy, oneway);
 }
@@ -619,6 +620,14 @@ static __attribute__((noinline)) int call_by_bus(struct channel *channel, struct
 	return r;
 }
 
+/* For tests: an irregular sequence. */
+static __attribute__((noinline)) bool choose_bus(void)
+{
+	static atomic_uint calls;
+
+	return atomic_fetch_add(&calls, 1) * 2654435769U >> 31;
+}
+
 int channel_call(struct channel *channel, struct request *request)
 {
 	struct ipcbus_send *send = &request->x.send;
@@ -633,7 +642,8 @@ int channel_call(struct channel *channel, struct request *request)
 			forget(channel);
 		return 1;
 	}
-	if (unlikely(!is_plain(request) || request->t->serving))
+	if (unlikely(!is_plain(request) || request->t->serving) ||
+	    (unlikely(request->t->ipc->channels_random) && choose_bus()))
 		return 1;
 	if (unlikely(atomic_load_explicit(&channel->sent, memory_order_relaxed) !=
 		     atomic_load_explicit(&channel->followed, memory_order_relaxed)))
@@ -787,7 +797,8 @@ int channel_oneway(struct channel *channel, struct request *request)
 {
 	int r;
 
-	if (is_ended(channel, request->t->ipc) || unlikely(!is_plain(request)))
+	if (is_ended(channel, request->t->ipc) || unlikely(!is_plain(request)) ||
+	    (unlikely(request->t->ipc->channels_random) && choose_bus()))
 		return 1;
 	/* The channel has no exchange that would release buffers. */
 	if (unlikely(request->t->n_release))

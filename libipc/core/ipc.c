@@ -217,11 +217,14 @@ void connection_renew(struct ipc *ipc)
 	ipc_unlock(ipc);
 }
 
-static bool channels_wanted(void)
+static void init_channels(struct ipc *ipc)
 {
 	const char *value = getenv("IPC_CHANNELS");
 
-	return !value || strcmp(value, "0") != 0;
+	if (value && strcmp(value, "0") == 0)
+		return;
+	ipc->monitors = device_monitors(&ipc->device);
+	ipc->channels_random = value && strcmp(value, "random") == 0;
 }
 
 static int ipc_init(struct ipc *ipc, const char *device, size_t region_size)
@@ -252,8 +255,7 @@ static int ipc_init(struct ipc *ipc, const char *device, size_t region_size)
 	r = device_open(&ipc->device, ipc->path, region_size);
 	if (r < 0)
 		goto err_pool;
-	if (channels_wanted())
-		ipc->monitors = device_monitors(&ipc->device);
+	init_channels(ipc);
 	return 0;
 
 err_pool:

@@ -134,6 +134,9 @@ struct ipc {
 	_Atomic uint64_t forced_ends;	/* likewise, of nodes in use */
 	struct pool pool;
 	const uint32_t *monitors;	/* number of monitors of the bus; NULL: no channels */
+	bool channels_random;		/* for tests, with IPC_CHANNELS=random: a proxy has a
+					 * channel from its first call on, and each call uses
+					 * either the channel or the bus */
 	struct channels *_Atomic channels;	/* that clients opened, or NULL */
 
 	/* Under the connections lock. */

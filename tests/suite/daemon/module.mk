@@ -84,5 +84,5 @@ run-test-kills: $(DAEMON_B)/fuzz/slots $(IPCBUSD_ASAN) $(DAEMON_B)/comeback $(IP
 TEST_BUILDS += $(addprefix $(DAEMON_B)/,comeback newcomers signals threads) $(DAEMON_KERNEL) $(DAEMON_ATTACKERS) $(IPCBUSD_ASAN)
 MORE_BUILDS += $(DAEMON_B)/fuzz/slots $(IPCBUSD_TSAN)
 UNIT_TESTS += $(addprefix tests/suite/daemon/test-,activation comeback doctor e2e hostile identity idle kernel left-out \
-	namespaces no-channels options seccomp signals surroundings users)
+	namespaces no-channels options random-channels seccomp signals surroundings users)
 MORE_UNIT_TESTS += $(addprefix tests/suite/daemon/test-,no-channels-all races slots)
