@@ -105,7 +105,7 @@ static void emit_finding(struct emitter *e, const struct service *s)
 	emit_title(e, '-', "Client: finding an object");
 
 	note(e,
-	     "Find the object that is registered under a name. The caller releases *ret_%s with "
+	     "Find the object that is registered under a name. The caller drops *ret_%s with "
 	     "%s_unref(). Blocks until the service manager replies.\n"
 	     "\n"
 	     "-ENOENT Nobody has the name.\n"
@@ -127,7 +127,7 @@ static void emit_finding(struct emitter *e, const struct service *s)
 
 	note(e,
 	     "Take the object out of a field of a received message, which is empty afterwards. The "
-	     "caller releases *ret_%s with %s_unref(). One thread at a time for each message.\n"
+	     "caller drops *ret_%s with %s_unref(). One thread at a time for each message.\n"
 	     "\n"
 	     "-ENOENT The field is NULL or empty.\n"
 	     "-EXDEV The object belongs to this connection: see ipc_take_object().\n"
@@ -176,7 +176,7 @@ static const char *stream_note(struct emitter *e, const struct service *s, const
 				      "on_message gets the reply after ipc_stream_end().",
 				      s->prefix, m->snake, s->prefix, m->snake);
 	return arena_printf(e->arena,
-			    "Open a stream of %s. The caller releases *ret_stream with "
+			    "Open a stream of %s. The caller drops *ret_stream with "
 			    "ipc_stream_unref(). options and error may be NULL.%s",
 			    kind, finish);
 }
@@ -400,7 +400,7 @@ static void emit_server_streams(struct emitter *e, const struct service *s)
 static void emit_objects(struct emitter *e, const struct service *s)
 {
 	note(e,
-	     "Create an object with this service. The caller releases *ret_object with "
+	     "Create an object with this service. The caller drops *ret_object with "
 	     "ipc_object_unref(). The object lives until nobody here or elsewhere refers to it; then "
 	     "destroy(userdata) runs, if destroy is not NULL. ops must stay valid until then. To send "
 	     "it, set the id of an Ipc__Object in a message to ipc_object_id().");

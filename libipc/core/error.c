@@ -228,7 +228,7 @@ static const struct {
 	{ ENOTTY, "the path is not a bus" },
 	{ EISDIR, "the path is a directory, not a bus" },
 	{ EXDEV, "the object belongs to this connection where a proxy is expected, or the reverse" },
-	{ EDQUOT, "a quota of this user is used up: connections, objects, proxies, watches, "
+	{ EDQUOT, "a limit of this user is reached: connections, objects, proxies, watches, "
 		  "threads, open calls, files, names, or space at the receiver; ipcctl stats, as "
 		  "root, shows what each process has" },
 	{ ELOOP, "calls are nested too deeply, or the message contains a bus" },

@@ -192,7 +192,7 @@ class WouldBlock(Error, BlockingIOError):
 
 
 class QuotaExceeded(Error):
-    """A quota of the user is used up."""
+    """A limit of the user is reached."""
 
     default_code = errno.EDQUOT
 

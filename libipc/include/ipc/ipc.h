@@ -17,7 +17,7 @@
  *               Generated code wraps it in a type for each service (struct echo).
  *   call        struct ipc_call: a request that this process serves. A oneway is a
  *               request without a reply.
- *   stream      struct ipc_stream: an end of a sequence of messages.
+ *   stream      struct ipc_stream: a side of a sequence of messages.
  *   slot        struct ipc_slot: a callback that is registered.
  *   cancellation  struct ipc_cancellation: a way to end calls and streams of this process early.
  *   chain       A call, with the calls that its handler makes on its own thread, and so on.
@@ -133,7 +133,7 @@
  *                 thread, so it cannot wait for a stream.
  *   -ESHUTDOWN    ipc_stop() was called, so a handler cannot wait for a stream.
  *   -EALREADY     The call already has a reply, or the stream has already ended.
- *   -EDQUOT       IPC_QUOTA_EXCEEDED. A quota of this user is used up: connections, objects,
+ *   -EDQUOT       IPC_QUOTA_EXCEEDED. A limit of this user is reached: connections, objects,
  *                 proxies, watches, threads, open calls, files, names, or space at a receiver;
  *                 see ipcctl stats.
  *   -ENOMEM       Out of memory, here or in the kernel.
@@ -229,7 +229,7 @@ struct ipc_cancellation;
 #define IPC_REGION_DEFAULT	((size_t)16 << 20)
 
 /*
- * Open a connection. The caller owns *ret_ipc and releases it with ipc_unref().
+ * Open a connection. The caller owns *ret_ipc and drops it with ipc_unref().
  *
  * device is the path of a bus: /dev/ipcbus, the file "bus" of a mounted bus, or the socket of
  * ipcbusd(8). NULL is the bus that ipc_find_bus() finds.
@@ -389,7 +389,7 @@ int ipc_on_writable(struct ipc *ipc, ipc_writable_cb cb, void *userdata,
 
 /*
  * Create an object. Generated code calls this (echo_object_new(), echo_register()). The
- * caller owns *ret_object and releases it with ipc_object_unref().
+ * caller owns *ret_object and drops it with ipc_object_unref().
  *
  * The object lives while this process has references or other processes have proxies, at most until
  * the connection closes. Then destroy(userdata) runs, unless destroy is NULL. If another process
@@ -456,7 +456,8 @@ int ipc_object_id(struct ipc_object *object, uint64_t *ret_id);
 void *ipc_object_userdata(const struct ipc_object *object);
 
 /*
- * Count the users of the object. All is 0 if the object was never sent or registered.
+ * Count the references of the object, and its messages. All is 0 if the object was never sent or
+ * registered.
  *
  *	struct ipc_object_info info = { .size = sizeof(info) };
  */
@@ -529,7 +530,7 @@ int ipc_proxy_on_freeze(struct ipc_proxy *proxy, ipc_freeze_cb cb, void *userdat
  * Objects and files that are not taken are released with the message.
  *
  * id points to the id of an Ipc__Object. ipc_take_proxy() is for objects of other processes,
- * ipc_take_object() for own objects that were sent back. The caller gets a reference and releases
+ * ipc_take_object() for own objects that were sent back. The caller gets a reference and drops
  * it with ipc_proxy_unref() or ipc_object_unref(). fd must point to the fd of an Ipc__Fd in a
  * received message. ipc_take_fd() returns the file descriptor, which is O_CLOEXEC and belongs to
  * the caller then. One thread at a time for each message.
@@ -633,7 +634,7 @@ struct ipc_options {
 /*
  * Create a cancellation, which ends calls and streams early. The options of any number of calls
  * and opened streams of the connection may name it, one after another and at the same time, on
- * any threads. The caller owns *ret_cancellation and releases it with ipc_cancellation_unref(). It
+ * any threads. The caller owns *ret_cancellation and drops it with ipc_cancellation_unref(). It
  * holds a reference of the connection.
  *
  * ipc_cancel() cancels it, from any thread and for good. Calls with it that wait for their reply

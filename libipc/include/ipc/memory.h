@@ -17,8 +17,8 @@
  *
  *	r = ipc_memory_take(&request->ring->fd->fd, IPC_MEMORY_WRITE, &memory);
  *
- * Any thread may use a struct ipc_memory. Its users must synchronize access to the bytes
- * themselves.
+ * Any thread may use a struct ipc_memory. The threads and processes that use it
+ * must synchronize access to the bytes themselves.
  */
 #ifndef IPC_MEMORY_FILE_H
 #define IPC_MEMORY_FILE_H
@@ -36,7 +36,7 @@ struct ipc_memory;
 
 /*
  * Create zeroed memory of size bytes and map it for reading and writing. The caller owns
- * *ret_memory and releases it with ipc_memory_unref(). With IPC_MEMORY_WRITE in flags
+ * *ret_memory and drops it with ipc_memory_unref(). With IPC_MEMORY_WRITE in flags
  * receivers may write too; with 0 they may only read.
  *
  *   -EINVAL   size is 0, or flags has other bits.

@@ -123,7 +123,7 @@ int ipc_on_registration(struct ipc *ipc, ipc_registration_cb cb, void *userdata,
 /*
  * Register an object of a service that exits when no client uses it. Like ipc_register_name(), but
  * the service manager holds no reference of the object. idle is called on a serving thread each
- * time that the last other user drops the object, and once after registration if no client is
+ * time that the last other process drops the object, and once after registration if no client is
  * waiting for the name. It may call ipc_idle_exit(). It may run on several threads at once. The
  * registration ends when its slot is ended, which unregisters the name, or when the name is
  * unregistered, given up or replaced here.
@@ -146,7 +146,7 @@ int ipc_idle_exit(struct ipc *ipc, const char *name);
 /* --- Finding --------------------------------------------------------------- */
 
 /*
- * Find the object that is registered under a name. The caller owns *ret_proxy and releases
+ * Find the object that is registered under a name. The caller owns *ret_proxy and drops
  * it with ipc_proxy_unref(). Generated code wraps these for an interface: echo_get(), echo_wait().
  *
  * interface is the name of the interface that the object must have: "echo.Echo". NULL and "" accept

@@ -252,7 +252,7 @@ struct ipc_raw_ops {
 };
 
 /*
- * Create an object. The caller releases *ret_object with ipc_object_unref(). Register it with
+ * Create an object. The caller drops *ret_object with ipc_object_unref(). Register it with
  * ipc_register_name(), or send it as an entry.
  *
  *   -EINVAL   ops has no serve, or unknown flags.
@@ -283,7 +283,7 @@ int ipc_raw_fail(struct ipc_call *call, int code, const void *data, size_t size)
 
 /*
  * Open a stream with the method code and block until the server has accepted it. The caller
- * releases *ret_stream with ipc_stream_unref(). All functions of <ipc/stream.h> work with it.
+ * drops *ret_stream with ipc_stream_unref(). All functions of <ipc/stream.h> work with it.
  * For a method with one request and a stream of replies, send the request and call
  * ipc_stream_end(). For a method with a stream of requests and one reply, the reply is the only
  * message to receive. If IPC_RAW_REFUSE_FDS is in the options' flags, the server's messages must

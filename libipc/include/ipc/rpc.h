@@ -134,8 +134,8 @@ int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method
 /*
  * Start a call and return. If that succeeds, complete is called once on a serving thread:
  * with 0 and the reply, or with a negative errno, NULL and an error, which is never NULL. cb
- * and userdata are passed through; complete casts cb back to the type that the stub's user
- * gave. When the connection closes, complete is called with -ECANCELED, inside the last
+ * and userdata are passed through; complete casts cb back to the type that the
+ * program gave. When the connection closes, complete is called with -ECANCELED, inside the last
  * ipc_unref(). Ending the slot before complete runs cancels the call, and complete does not run.
  * options and ret_slot may be NULL.
  *
@@ -202,7 +202,7 @@ int ipc_rpc_stream_reply(struct ipc_stream *stream, const struct ipc_method *met
 
 /*
  * ipc_stream_set_ops() with a callback that gets the message. The library receives it and calls
- * receive, which casts cb back to the type that the stub's user gave.
+ * receive, which casts cb back to the type that the program gave.
  *
  *   -EINVAL   The stream is of another method, cb is NULL, or ops->on_message is not.
  *   Others    As ipc_stream_set_ops().

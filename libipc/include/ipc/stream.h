@@ -2,7 +2,7 @@
 /*
  * Methods with streams. Included by <ipc/ipc.h>; its rules and error list apply.
  *
- * A client opens a method with `stream` in its .proto file. Client and server then have an end
+ * A client opens a method with `stream` in its .proto file. Client and server then have a side
  * each, a struct ipc_stream. Generated functions send and receive messages of the right type, by
  * the rules below.
  *
@@ -20,7 +20,7 @@
  * does not wait.
  *
  *   -EAGAIN      No message arrived in time.
- *   -ENOMSG      The server released its end without ending the stream.
+ *   -ENOMSG      The server closed its side without ending the stream.
  *   Others       The error with which the other side ended its sending; -EREMOTEIO instead of
  *                -EAGAIN, -EPIPE, and the errnos that enum ipc_origin lists.
  *
@@ -61,14 +61,14 @@
  * the server's sending ends with that error at once. If it returns 0, the stream ends well, but
  * only if the stream has no callbacks, the handler has the only reference, and no other thread has
  * dropped a reference before. In every other case the server must end the stream: if the last
- * reference of the server's end is dropped without an end, the client receives -ENOMSG after all
- * messages. If the last reference of a client's end without callbacks is dropped, a stream that is
- * not over is canceled. A connection keeps the objects of the 1024 client's ends that it closed
- * last, for servers that have not released them. A stream holds a reference of its connection.
+ * reference of the server's side is dropped without an end, the client receives -ENOMSG after all
+ * messages. If the last reference of a client's side without callbacks is dropped, a stream that is
+ * not over is canceled. A connection keeps the objects of the 1024 client's sides that it closed
+ * last, for servers that still have their proxies. A stream holds a reference of its connection.
  *
- * Over. A client's end is over when the server's end of the stream has arrived. From then on the
+ * Over. A client's side is over when the server's end of the stream has arrived. From then on the
  * client can receive the messages that are left, also if the server dies. Only ipc_stream_cancel()
- * breaks the stream off. A server's end is over when the server has ended it.
+ * breaks the stream off. A server's side is over when the server has ended the stream.
  *
  * Calls for a stream. The calls of a handler or callback of a stream do not depend on the stream,
  * unless their options have it as parent_stream (struct ipc_options). The caller must hold a
@@ -90,7 +90,7 @@ struct ipc;
 struct ipc_error;
 struct ipc_stream;
 
-/* Take or drop a reference. The last ipc_stream_unref() closes the end, as described above. It
+/* Take or drop a reference. The last ipc_stream_unref() closes the side, as described above. It
  * does not wait. */
 struct ipc_stream *ipc_stream_ref(struct ipc_stream *stream);
 struct ipc_stream *ipc_stream_unref(struct ipc_stream *stream);
@@ -100,7 +100,7 @@ struct ipc *ipc_stream_ipc(const struct ipc_stream *stream);
 
 /*
  * End the sending of this side. A server ends the whole stream. A client may still receive. If the
- * server has ended the stream already, a client's end is not sent, and the result is 0. If the
+ * server has ended the stream already, a client's own end is not sent, and the result is 0. If the
  * receiver has no space for the end, it is sent when there is space, as long as the connection is
  * open and a thread serves it or waits for a stream.
  *
@@ -184,7 +184,7 @@ int ipc_stream_resume(struct ipc_stream *stream);
 /*
  * Return the microseconds until the time limit, 0 if it has expired, or IPC_NEVER if there is
  * none. The client sets the limit when it opens the stream: timeout_usec and parent in struct
- * ipc_options, or timeout_ms of the method. Both ends know it and break off by themselves.
+ * ipc_options, or timeout_ms of the method. Both sides know it and break off by themselves.
  * Messages that arrived before can still be received, also if no thread has served the connection
  * since. Every other function fails with -ETIMEDOUT. If a stream with a time limit has callbacks,
  * serving the connection takes an additional system call for each event.
@@ -201,12 +201,12 @@ uint64_t ipc_stream_remaining(const struct ipc_stream *stream);
 int ipc_stream_is_canceled(struct ipc_stream *stream);
 
 /* Return the metadata and the label of the call that opened the stream, as ipc_call_metadata() and
- * ipc_call_label(). They are valid as long as the stream. A client's end has none: NULL. */
+ * ipc_call_label(). They are valid as long as the stream. A client's side has none: NULL. */
 const char *ipc_stream_metadata(const struct ipc_stream *stream, const char *name);
 const char *ipc_stream_label(const struct ipc_stream *stream);
 
 /* Return the identity of the client that opened the stream, as ipc_call_uid() and the like. On a
- * client's end they return 0. */
+ * client's side they return 0. */
 uid_t ipc_stream_uid(const struct ipc_stream *stream);
 gid_t ipc_stream_gid(const struct ipc_stream *stream);
 pid_t ipc_stream_pid(const struct ipc_stream *stream);
@@ -216,7 +216,7 @@ pid_t ipc_stream_pid(const struct ipc_stream *stream);
  * refers to a process that reuses the number. In the meantime the process may run another program,
  * or be gone.
  *
- *   -EINVAL   The stream is a client's end, or its object does not have IPC_OBJECT_PIDFD.
+ *   -EINVAL   The stream is a client's side, or its object does not have IPC_OBJECT_PIDFD.
  *   -ESRCH    The process was gone when the stream was opened.
  *   -ENOENT   The process is not visible from here.
  *   -EMFILE   This process cannot open more files, or could not when the stream was opened.

@@ -141,7 +141,7 @@ errors! {
     MessageTooLarge = EMSGSIZE,
     /// `EAGAIN`: the receiver has no space now, or no message arrived in time.
     WouldBlock = EAGAIN,
-    /// `EDQUOT`: a quota of the user is used up.
+    /// `EDQUOT`: a limit of the user is reached.
     QuotaExceeded = EDQUOT,
     /// `ENOMSG`: the server ended the call without a reply.
     NoReply = ENOMSG,

@@ -33,7 +33,7 @@ extern const struct ipc_interface kinds_of_url_interface;
 /* --- Client: finding an object -------------------------------------------- */
 
 /*
- * Find the object that is registered under a name. The caller releases
+ * Find the object that is registered under a name. The caller drops
  * *ret_kinds_of_url with kinds_of_url_unref(). Blocks until the service
  * manager replies.
  *
@@ -60,7 +60,7 @@ int kinds_of_url_wait(struct ipc *ipc, const char *name, uint64_t timeout_usec,
 
 /*
  * Take the object out of a field of a received message, which is empty
- * afterwards. The caller releases *ret_kinds_of_url with kinds_of_url_unref().
+ * afterwards. The caller drops *ret_kinds_of_url with kinds_of_url_unref().
  * One thread at a time for each message.
  *
  *   -ENOENT        The field is NULL or empty.
