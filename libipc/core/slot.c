@@ -261,7 +261,7 @@ struct ipc_slot *slots_next_locked(struct ipc_slot *list, uint64_t id)
 	return list;
 }
 
-void slots_call(struct ipc *ipc, struct ipc_slot **list,
+bool slots_call(struct ipc *ipc, struct ipc_slot **list,
 		void (*call)(struct ipc_slot *slot, const void *event), const void *event)
 {
 	struct slot_frame frame;
@@ -279,6 +279,7 @@ void slots_call(struct ipc *ipc, struct ipc_slot **list,
 		ipc_lock(ipc);
 	}
 	ipc_unlock(ipc);
+	return id;
 }
 
 void slots_end(struct ipc_slot **list, struct ipc_slot *slot)

@@ -8,6 +8,7 @@
 #include <ipc/rpc.h>
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 #include <time.h>
 
 #include "fake-device.h"
@@ -110,6 +111,36 @@ START_TEST(failed_replay_is_reported)
 	manager_comes(0);
 	ck_assert_str_eq(failures, "name -17\nname -13\n");
 	end();
+}
+END_TEST
+
+static void count_line(int priority, const char *line, void *userdata)
+{
+	ck_assert_int_eq(priority, LOG_WARNING);
+	ck_assert_ptr_nonnull(strstr(line, "ipc: name: cannot register again: "));
+	++*(int *)userdata;
+}
+
+START_TEST(failure_without_a_callback_is_logged)
+{
+	int lines = 0;
+
+	ipc_set_log(count_line, &lines);
+	begin_with("name");
+	manager_comes(-EEXIST);
+	ck_assert_str_eq(failures, "name -17\n");
+	ck_assert_int_eq(lines, 0);
+	end();
+
+	fake_reset();
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &object), 0);
+	push_reply(0);
+	ck_assert_int_eq(ipc_register_name(ipc, "name", object, NULL), 0);
+	manager_comes(-EEXIST);
+	ck_assert_int_eq(lines, 1);
+	end();
+	ipc_set_log(NULL, NULL);
 }
 END_TEST
 

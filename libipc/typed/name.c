@@ -122,10 +122,9 @@ void names_report(struct names *names)
 	while (take_event(names, &event)) {
 		if (event.lost)
 			slot_drop(&event.lost->slot);
-		if (event.error)
+		if (!slots_call(names->ipc, &names->event_slots, call_back, &event) && event.error)
 			ipc_log(LOG_WARNING, "ipc: %s: %s%s", event.text,
 				event.lost ? "" : "cannot register again: ", ipc_strerror(event.error));
-		slots_call(names->ipc, &names->event_slots, call_back, &event);
 	}
 }
 

@@ -476,7 +476,6 @@ fn a_cancellation_ends_functions_of_names() {
             for result in [
                 client.wait("test.nobody", None).map(drop),
                 client.get("test.nobody").map(drop),
-                client.unregister_name("test.nobody"),
                 client.list_names("").map(drop),
                 client.watch_names("*", |_| ()).map(drop),
             ] {

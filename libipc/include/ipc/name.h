@@ -105,7 +105,8 @@ enum ipc_registration_event {
 /*
  * Register a callback for events of this connection's registrations: of names and of watches. It
  * runs on a serving thread, once for each event. name is a name or the pattern of a watch. It is
- * valid during the call. error is a negative errno.
+ * valid during the call. error is a negative errno. Without a callback, an event with an error is a
+ * warning of the log (ipc_set_log()).
  *
  *   IPC_REGISTRATION_ACQUIRED  error is 0.
  *   IPC_REGISTRATION_LOST      Another object of this user replaced the object, or another process
