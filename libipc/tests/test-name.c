@@ -439,7 +439,8 @@ int main(void)
 {
 	return RUN_TESTS("name", canceled_thread_sends_no_names,
 			 handler_that_outlived_its_call_uses_names_detached,
-			 failed_replay_is_reported, failed_watches_are_reported_too,
+			 failed_replay_is_reported, failure_without_a_callback_is_logged,
+			 failed_watches_are_reported_too,
 			 name_of_another_process_is_not_registered_again,
 			 a_name_goes_without_a_manager,
 			 a_registration_without_a_reply_is_undone,
