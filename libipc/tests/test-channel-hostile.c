@@ -536,5 +536,5 @@ int main(void)
 			 channels_of_a_user_are_limited, servers_own_part_brings_no_calls,
 			 channel_ends_with_its_process_even_if_its_object_stays,
 			 idle_channel_ends_if_another_client_needs_one,
-			 failed_set_ups_leave_nothing, replies_that_nobody_fetches_are_limited);
+			 failed_set_ups_leave_nothing, unfetched_replies_are_limited);
 }

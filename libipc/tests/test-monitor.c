@@ -146,5 +146,5 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("monitor", records_are_delivered, a_refused_monitor_gets_nothing);
+	return RUN_TESTS("monitor", records_are_delivered, refused_monitor_gets_no_records);
 }

@@ -444,8 +444,8 @@ int main(void)
 			 name_of_another_process_is_not_registered_again,
 			 a_name_goes_without_a_manager,
 			 a_registration_without_a_reply_is_undone,
-			 what_is_not_known_to_have_left_is_taken_back,
-			 what_cannot_be_taken_back_is_reported, nobody_is_idle_who_has_no_name,
-			 what_is_anothers_is_left_alone,
-			 what_is_anothers_is_not_taken_back, what_is_still_used_is_taken_back);
+			 name_is_taken_back_after_an_unknown_result,
+			 failure_to_take_back_is_reported, idle_exit_needs_a_name,
+			 name_of_another_process_is_left_alone,
+			 name_of_another_process_is_not_taken_back, used_name_is_taken_back);
 }

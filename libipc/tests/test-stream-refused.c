@@ -447,7 +447,7 @@ int main(void)
 {
 	return RUN_TESTS("stream-refused", both_sides_learn_why, a_violation_is_logged_once,
 			 the_reason_comes_from_the_peer, callbacks_learn_why, nobody_takes_messages,
-			 what_comes_after_the_end_says_nothing,
+			 messages_after_the_end_call_no_on_end,
 			 a_message_after_the_end_is_dropped,
 			 messages_after_a_cancellation_call_no_on_end,
 			 refused_end_without_request_sends_no_more, an_explanation_has_a_size,
