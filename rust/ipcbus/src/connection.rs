@@ -351,7 +351,7 @@ impl Connection {
         let text = exact(name)?;
         check(unsafe { sys::ipc_unregister_name(self.0, text.as_ptr()) })
             .map(drop)
-            .map_err(|error| error.about(name))
+            .map_err(|error| error.about_name(name))
     }
 
     /// Returns the interface and owner of a name. `ENOENT`: no service has the name.
@@ -362,7 +362,7 @@ impl Connection {
             let mut info: sys::ipc_name_info = std::mem::zeroed();
             info.size = std::mem::size_of::<sys::ipc_name_info>();
             check(sys::ipc_check_name(self.0, text.as_ptr(), &mut info))
-                .map_err(|error| error.about(name))?;
+                .map_err(|error| error.about_name(name))?;
             Ok(NameInfo::copy(&info))
         }
     }

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The client's side of direct channels: oneways. See "Oneways" in channel-server.h for their order
+ * with oneways of the bus.
+ */
+#define _GNU_SOURCE
+#include <time.h>
+
+#include "channel-memory.h"
+#include "channel-opened.h"
+
+/* If the server takes no oneway for so long, they use the bus, which knows if it is dead. */
+#define STALL_NS       ((uint64_t)20000000)
+
+/* A mutex would cost as much as the rest of a oneway. */
+static inline void lock(struct channel *channel)
+{
+	unsigned int none = 0;
+
+	if (likely(atomic_compare_exchange_strong(&channel->lock, &none, 1)))
+		return;
+	while (atomic_exchange(&channel->lock, 2))
+		channel_sleep(&channel->lock, 2, /* until= */ 0);
+}
+
+static inline void unlock(struct channel *channel)
+{
+	if (unlikely(atomic_exchange(&channel->lock, 0) == 2))
+		channel_wake(&channel->lock, 1);
+}
+
+/* Sends a fence or a drain to the object. */
+static int send_switch_locked(struct channel *channel, const struct request *request,
+			      uint32_t code, uint32_t number)
+{
+	const struct channel_ref ref = { .id = channel->id, .number = number };
+	struct ipcbus_exchange x = {
+		.send = {
+			.kind = IPCBUS_SEND_ONEWAY,
+			.handle = request->x.send.handle,
+			.code = code,
+			.data = (uintptr_t)&ref,
+			.data_size = sizeof(ref),
+		},
+	};
+
+	return thread_exchange_bus(request->t, &x);
+}
+
+static bool is_drained_locked(struct channel *channel)
+{
+	return channel_drained(&channel->caller) == channel->caller.sent;
+}
+
+/* Changes to the bus. The server serves the oneways in the ring before it takes the next one from
+ * the bus. */
+static int leave_ring_locked(struct channel *channel, const struct request *request)
+{
+	int r = 0;
+
+	if (!channel->in_ring)
+		return 0;
+	/* The object's turn orders the last one, which the server may be handling. */
+	if (!is_drained_locked(channel))
+		r = send_switch_locked(channel, request, CHANNEL_DRAIN, channel->caller.sent);
+	if (r < 0)
+		return r;
+	channel->in_ring = false;
+	channel->by_bus = 0;
+	return 0;
+}
+
+/* Changes to the ring, if that pays. Other threads may be sending oneways through the bus: each of
+ * them then needs a new fence. */
+static bool enter_ring_locked(struct channel *channel, const struct request *request)
+{
+	uint32_t used = channel->caller.sent - channel_drained(&channel->caller);
+
+	if (!channel->in_ring &&
+	    (channel->by_bus < BUS_ONEWAYS || used > CHANNEL_RING_SIZE / 2))
+		return false;
+	if (send_switch_locked(channel, request, CHANNEL_FENCE, channel->epoch + 1) < 0)
+		return false;
+	channel->epoch++;
+	channel->in_ring = channel->fenced = true;
+	return true;
+}
+
+static uint64_t coarse_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Whether the server has taken no oneway for long. Reads the clock only once in a while. */
+static bool is_stalled_locked(struct channel *channel)
+{
+	uint32_t drained = channel_drained(&channel->caller);
+
+	if (drained != channel->drained || drained == channel->caller.sent) {
+		channel->drained = drained;
+		channel->stalled = 0;
+		channel->stalled_since = coarse_now();
+		return false;
+	}
+	channel->stalled++;
+	if (channel->stalled & (channel->stalled - 1) && channel->stalled % 64)
+		return false;
+	return coarse_now() - channel->stalled_since > STALL_NS;
+}
+
+static int send_locked(struct channel *channel, struct request *request)
+{
+	const struct ipcbus_send *send = &request->x.send;
+	uint8_t *payload;
+
+	if (unlikely(!channel->in_ring || !channel->fenced) && !enter_ring_locked(channel, request))
+		return 1;
+	if (unlikely(is_stalled_locked(channel)))
+		return 1;
+	payload = channel_reserve_oneway(&channel->caller, send->data_size);
+	if (unlikely(!payload) || unlikely(channel_gather(send, payload) < 0))
+		return 1;
+	channel_send_oneway(&channel->caller, channel->epoch, send->code, send->data_size);
+	/* The server may have looked for the last time before this oneway. If the drain cannot be
+	 * sent now, the next oneway sends it. */
+	if (unlikely(atomic_load(&channel->caller.peer->ended)))
+		leave_ring_locked(channel, request);
+	return 0;
+}
+
+bool channel_choose_bus(void)
+{
+	static atomic_uint calls;
+
+	return atomic_fetch_add(&calls, 1) * 2654435769U >> 31;
+}
+
+int channel_oneway(struct channel *channel, struct request *request)
+{
+	int r;
+
+	if (channel_is_unusable(channel, request->t->ipc) || unlikely(!request_is_plain(request)) ||
+	    (unlikely(request->t->ipc->channels_random) && channel_choose_bus()))
+		return 1;
+	/* The channel has no exchange that would release buffers. */
+	if (unlikely(request->t->n_release))
+		thread_flush(request->t);
+	lock(channel);
+	r = send_locked(channel, request);
+	unlock(channel);
+	return r;
+}
+
+int channel_use_bus(struct channel *channel, struct request *request)
+{
+	int r;
+
+	channel_fence(channel);
+	lock(channel);
+	r = leave_ring_locked(channel, request);
+	unlock(channel);
+	return r;
+}
+
+void channel_used_bus(struct channel *channel, const struct request *request)
+{
+	bool small = request_is_plain(request);
+
+	lock(channel);
+	channel->by_bus = small ? channel->by_bus + 1 : 0;
+	channel->fenced = false;
+	unlock(channel);
+}
