@@ -270,8 +270,8 @@ int kinds_of_url_not_oneway_async(struct kinds_of_url *kinds_of_url,
 /*
  * Messages in both directions.
  *
- * Open a stream of requests and one of replies. The caller releases
- * *ret_stream with ipc_stream_unref(). options and error may be NULL.
+ * Open a stream of requests and one of replies. The caller drops *ret_stream
+ * with ipc_stream_unref(). options and error may be NULL.
  */
 int kinds_of_url_chat_open(struct kinds_of_url *kinds_of_url,
 			   const struct ipc_options *options,
@@ -358,7 +358,7 @@ int kinds_of_url_push_chat(struct ipc_stream *stream, uint64_t timeout_usec,
 			   const MyApp__V2__Io__Chain *message);
 
 /*
- * Create an object with this service. The caller releases *ret_object with
+ * Create an object with this service. The caller drops *ret_object with
  * ipc_object_unref(). The object lives until nobody here or elsewhere refers
  * to it; then destroy(userdata) runs, if destroy is not NULL. ops must stay
  * valid until then. To send it, set the id of an Ipc__Object in a message to
