@@ -187,7 +187,7 @@ static uint64_t idle_since_locked(struct served *served, uint64_t now)
  * client may have been on its way when the channel ended. */
 static void end_idle(struct channels *channels, uid_t uid)
 {
-	uint64_t now = time_now(), longest = 0;
+	uint64_t now = time_now(), longest = IDLE_NS;
 	struct served *idle = NULL;
 	bool any;
 
@@ -200,7 +200,11 @@ static void end_idle(struct channels *channels, uid_t uid)
 		if (!served || !(any || served->uid == uid))
 			continue;
 		ns = now - idle_since_locked(served, now);
-		if (ns >= (atomic_load(&served->ended) ? ENDED_NS : IDLE_NS) && ns > longest) {
+		if (atomic_load(&served->ended) && ns >= ENDED_NS) {
+			idle = served;
+			break;
+		}
+		if (!atomic_load(&served->ended) && ns >= longest) {
 			longest = ns;
 			idle = served;
 		}
@@ -286,7 +290,7 @@ static int open_channel(struct ipc_call *call, struct channels *channels,
 	if (!served)
 		return -ENOMEM;
 	atomic_init(&served->refs, 1);
-	atomic_store(&entries[1].object->turn.shared, true);
+	atomic_store(&entries[2].object->turn.shared, true);
 	served->channels = channels;
 	served->owner = getpid();
 	served->cookie = entries[2].object->wants.cookie;
