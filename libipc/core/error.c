@@ -206,7 +206,7 @@ static const struct {
 	{ ECONNREFUSED, "no daemon runs the bus: it has ended; start ipcbusd" },
 	{ EOPNOTSUPP, "the object has no such method" },
 	{ EBADMSG, "the message does not match its type" },
-	{ EPROTOTYPE, "the object has another interface" },
+	{ EPROTOTYPE, "the object has another interface, or an incompatible version of it" },
 	{ EPROTO, "the two sides disagree about the kind of the method, or about a stream" },
 	{ EREMOTEIO, "the service reports an error" },
 	{ ENOMSG, "the server ended the call without a reply" },

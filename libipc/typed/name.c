@@ -320,8 +320,6 @@ const char *ipc_name_strerror(int code)
 		return "no service has registered the name";
 	case ETIMEDOUT:
 		return "no service registered the name within the time limit";
-	case EPROTOTYPE:
-		return "the name belongs to a service with another interface";
 	default:
 		return ipc_strerror(code);
 	}

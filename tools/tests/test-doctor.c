@@ -295,7 +295,7 @@ START_TEST(version_mismatch)
 	is_defect("version", "error", "the bus has interface version 2, these tools have 1",
 		  "modprobe ipcbus");
 	facts.kind = IPC_BUS_DAEMON;
-	is_defect("version", "error", "the daemon's driver has version 2", "start ipcbusd again");
+	is_defect("version", "error", "the bus has interface version 2", "start ipcbusd again");
 	facts.kind = IPC_BUS_DEVICE;
 	facts.info.version = IPCBUS_VERSION;
 	facts.info_error = -ENOTTY;
