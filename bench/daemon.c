@@ -48,7 +48,7 @@ int bench_daemon_start(struct bench_case *c)
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/bench-ipcbusd", folder ? folder : "/tmp");
-	setenv("IPCBUS_DEVICE", path, 1);
+	setenv("IPCBUS_BUS", path, 1);
 	setenv("IPC_CHANNELS", "0", 1);
 	unlink(path);
 	c->daemon = fork();

@@ -137,7 +137,7 @@ static int open_daemon(struct ipcbus_state *s)
 	const void *region;
 	int r;
 
-	r = daemon_open(getenv("IPCBUS_DEVICE"), &s->link);
+	r = daemon_open(getenv("IPCBUS_BUS"), &s->link);
 	if (r == 0)
 		r = daemon_map(s->link, REGION_SIZE, &region);
 	if (r < 0)
@@ -148,7 +148,7 @@ static int open_daemon(struct ipcbus_state *s)
 
 static int open_device(struct ipcbus_state *s)
 {
-	const char *path = getenv("IPCBUS_DEVICE");
+	const char *path = getenv("IPCBUS_BUS");
 	void *region;
 
 	s->fd = open(path ? path : "/dev/ipcbus", O_RDWR | O_CLOEXEC);

@@ -134,7 +134,7 @@ int command_start(char **argv, const char *bus)
 		setrlimit(RLIMIT_FSIZE, &file_size);
 	if (address_space.rlim_max)
 		setrlimit(RLIMIT_AS, &address_space);
-	setenv("IPCBUS_DEVICE", bus, 1);
+	setenv("IPCBUS_BUS", bus, 1);
 	execvp(argv[0], argv);
 	fprintf(stderr, "ipcbusd: cannot start %s: %s\n", argv[0], strerror(errno));
 	_exit(127);

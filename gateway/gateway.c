@@ -279,10 +279,10 @@ static int open_bus(struct gateway *gateway)
 	char *path = NULL;
 	int r;
 
-	r = ipc_open_sized(&gateway->ipc, options->device,
+	r = ipc_open_sized(&gateway->ipc, options->bus,
 			   region_size(options->limits.message_size));
 	if (r < 0) {
-		ipc_find_bus(options->device, &path, /* ret_kind= */ NULL, /* ret_reason= */ NULL);
+		ipc_find_bus(options->bus, &path, /* ret_kind= */ NULL, /* ret_reason= */ NULL);
 		log_line("cannot open the bus %s: %s", path ?: "", ipc_strerror(r));
 		free(path);
 		return r;
@@ -367,7 +367,7 @@ static int open_links(struct gateway *gateway, const struct net_pem *pem)
 	const struct gateway_options *options = gateway->options;
 
 	gateway->link_options = (struct link_options){
-		.device = options->device,
+		.bus = options->bus,
 		.region_size = region_size(options->limits.message_size),
 		.shared = options->shared.all,
 		.n_shared = options->shared.n,

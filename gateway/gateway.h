@@ -15,7 +15,7 @@ struct gateway_list {
 };
 
 struct gateway_options {
-	const char *device;
+	const char *bus;
 	struct gateway_list exports; /* names */
 	struct gateway_list imports; /* NAME=TARGET/package.Service */
 	const char *descriptor_set; /* for imports; a path */

@@ -319,7 +319,7 @@ static int open_bus(struct link *link)
 	int r;
 
 	link->max_calls = options->max_calls < most ? options->max_calls : most;
-	r = ipc_open_sized(&ipc, options->device, options->region_size);
+	r = ipc_open_sized(&ipc, options->bus, options->region_size);
 	pthread_mutex_lock(&link->lock);
 	link->ipc = ipc;
 	/* If the link broke in the meantime, there was no connection to stop. */

@@ -17,7 +17,7 @@
 struct links;
 
 struct link_options {
-	const char *device;
+	const char *bus;
 	size_t region_size;
 	char **shared;	/* names */
 	size_t n_shared;

@@ -40,7 +40,7 @@ static const char help[] =
 	"      --check-policy [CERTIFICATE RIGHT NAME]  check it, or print a decision, and exit\n"
 	"      --insecure          accept addresses where any process may call\n"
 	"      --metrics PATH      a Unix socket that has metrics, as OpenMetrics text\n"
-	"  -d, --device PATH       the bus (default: $IPCBUS_DEVICE, else /dev/ipcbus or ipcbusd's)\n"
+	"  -b, --bus PATH          the bus (default: $IPCBUS_BUS, else /dev/ipcbus or ipcbusd's)\n"
 	"      --max-message SIZE  bytes of a message (default: 4M)\n"
 	"      --max-calls N       calls that are open at a time (default: 1000)\n"
 	"      --max-connections N  connections of clients (default: 10000, or half of the files that\n"
@@ -92,7 +92,7 @@ static const struct setting {
 	{ "policy", 0, TEXT, AT(options.policy), 0 },
 	{ "check-policy", 0, FLAG, AT(flags.check_policy), 0 },
 	{ "metrics", 0, TEXT, AT(options.metrics), 0 },
-	{ "device", 'd', TEXT, AT(options.device), 0 },
+	{ "bus", 'b', TEXT, AT(options.bus), 0 },
 	{ "max-message", 0, SIZE, AT(options.limits.message_size), 256 << 20 },
 	{ "max-calls", 0, COUNT, AT(options.max_calls), 1000000 },
 	{ "max-connections", 0, COUNT, AT(options.max_connections), 1000000 },

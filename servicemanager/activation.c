@@ -138,7 +138,7 @@ static int detach(void)
 static void run(const struct activation *a)
 {
 	const struct activation_config *config = a->config;
-	const char *device = a->manager->options.device ?: getenv("IPCBUS_DEVICE");
+	const char *bus = a->manager->options.bus ?: getenv("IPCBUS_BUS");
 	char variables[5][PATH_MAX], *environment[] = { variables[0], variables[1], variables[2],
 							variables[3], NULL, NULL };
 	int r;
@@ -147,8 +147,8 @@ static void run(const struct activation *a)
 	snprintf(variables[1], PATH_MAX, "HOME=%s", config->home);
 	snprintf(variables[2], PATH_MAX, "USER=%s", config->login);
 	snprintf(variables[3], PATH_MAX, "LOGNAME=%s", config->login);
-	snprintf(variables[4], PATH_MAX, "IPCBUS_DEVICE=%s", device ?: "");
-	if (device)
+	snprintf(variables[4], PATH_MAX, "IPCBUS_BUS=%s", bus ?: "");
+	if (bus)
 		environment[4] = variables[4];
 
 	r = detach();

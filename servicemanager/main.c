@@ -33,7 +33,7 @@
 #define READY "READY=1\nSTATUS=Names can be registered."
 
 struct arguments {
-	const char *device;
+	const char *bus;
 	const char *policy[3];	 /* directories; ends with NULL */
 	const char *services[3]; /* the same */
 	bool check;
@@ -42,7 +42,7 @@ struct arguments {
 
 struct daemon {
 	const struct arguments *options;
-	char *device; /* path of the bus, which libipc found */
+	char *bus; /* path of the bus, which libipc found */
 	struct ipc *ipc;
 	struct manager *manager;
 	struct policy *policy;
@@ -232,7 +232,7 @@ static int serve(struct daemon *daemon)
 		.settle_msec = SETTLE_MSEC,
 		.verbose = daemon->options->verbose,
 		.policy = daemon->policy,
-		.device = daemon->device,
+		.bus = daemon->bus,
 		.reload = reload,
 		.userdata = daemon,
 		.problems = &daemon->problems,
@@ -277,19 +277,19 @@ static int serve(struct daemon *daemon)
 /* Services find the bus by this path, whatever the environment of servicemanager is. */
 static int open_bus(struct daemon *daemon)
 {
-	int r = ipc_find_bus(daemon->options->device, &daemon->device, NULL, NULL);
+	int r = ipc_find_bus(daemon->options->bus, &daemon->bus, NULL, NULL);
 
 	if (r == 0)
-		r = ipc_open(&daemon->ipc, daemon->device);
+		r = ipc_open(&daemon->ipc, daemon->bus);
 	if (r == -ENOENT)
 		log_line("cannot open %s: it does not exist; load the module (modprobe ipcbus), or "
 			 "start ipcbusd, which needs none",
-			 daemon->device);
+			 daemon->bus);
 	else if (r == -ECONNREFUSED)
 		log_line("cannot open %s: no ipcbusd listens there; start it first",
-			 daemon->device);
+			 daemon->bus);
 	else if (r < 0)
-		log_line("cannot open %s: %s", daemon->device ?: "the bus", ipc_strerror(r));
+		log_line("cannot open %s: %s", daemon->bus ?: "the bus", ipc_strerror(r));
 
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
@@ -327,7 +327,7 @@ static int run(const struct arguments *options)
 	if (status == EXIT_SUCCESS)
 		status = serve(&daemon);
 	ipc_unref(daemon.ipc);
-	free(daemon.device);
+	free(daemon.bus);
 	policy_free(daemon.policy);
 	return status;
 }
@@ -335,7 +335,7 @@ static int run(const struct arguments *options)
 /* --- Options ---------------------------------------------------------------------------- */
 
 static const char usage[] =
-	"usage: servicemanager [--device PATH] [--policy DIRECTORY]\n"
+	"usage: servicemanager [--bus PATH] [--policy DIRECTORY]\n"
 	"                      [--services DIRECTORY] [--verbose]\n"
 	"       servicemanager --check-policy [--policy DIRECTORY]\n"
 	"                      [USER[:GROUP,...] RIGHT NAME [LABEL]]\n"
@@ -343,7 +343,7 @@ static const char usage[] =
 	"Gives names to the objects of a bus. One servicemanager runs on each bus, in the\n"
 	"foreground.\n"
 	"\n"
-	"  -d, --device PATH   the bus (default: $IPCBUS_DEVICE, else /dev/ipcbus or ipcbusd's)\n"
+	"  -b, --bus PATH      the bus (default: $IPCBUS_BUS, else /dev/ipcbus or ipcbusd's)\n"
 	"  -p, --policy DIR    read the policy from DIR, instead of /etc/ipcbus/policy.d and\n"
 	"                      " IPC_DATADIR "/ipcbus/policy.d\n"
 	"  -s, --services DIR  read the services to activate from DIR, instead of\n"
@@ -379,7 +379,7 @@ static bool is_missing(const char *directory)
 static int parse_options(struct arguments *arguments, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "device", required_argument, NULL, 'd' },
+		{ "bus", required_argument, NULL, 'b' },
 		{ "policy", required_argument, NULL, 'p' },
 		{ "services", required_argument, NULL, 's' },
 		{ "check-policy", no_argument, NULL, 'c' },
@@ -390,10 +390,10 @@ static int parse_options(struct arguments *arguments, int argc, char **argv)
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "d:p:s:vh", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "b:p:s:vh", options, NULL)) != -1) {
 		switch (option) {
-		case 'd':
-			arguments->device = optarg;
+		case 'b':
+			arguments->bus = optarg;
 			break;
 		case 'p':
 			arguments->policy[0] = optarg;

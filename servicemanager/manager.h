@@ -42,7 +42,7 @@ struct manager_options {
 	unsigned int settle_msec;
 	bool verbose;
 	/* Path of the bus for services that the manager starts. NULL: the default bus. */
-	const char *device;
+	const char *bus;
 	/* The caller may free the policy after manager_free(), or after manager_set_policy()
 	 * with another policy. */
 	const struct policy *policy;

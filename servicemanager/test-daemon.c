@@ -112,12 +112,12 @@ START_TEST(wrong_arguments_are_refused)
 	daemon = daemon_start("nonsense", NULL);
 	ck_assert_str_eq(daemon_line(&daemon), "servicemanager: unexpected argument \"nonsense\"; see servicemanager --help");
 	ck_assert_int_eq(daemon_status(&daemon), 2);
-	daemon = daemon_start("--device", "/nowhere");
+	daemon = daemon_start("--bus", "/nowhere");
 	ck_assert_str_eq(daemon_line(&daemon),
 			 "servicemanager: cannot open /nowhere: it does not exist; load the module "
 			 "(modprobe ipcbus), or start ipcbusd, which needs none");
 	ck_assert_int_eq(daemon_status(&daemon), 1);
-	daemon = daemon_start("--device", "/dev/null");
+	daemon = daemon_start("--bus", "/dev/null");
 	ck_assert_int_eq(daemon_status(&daemon), 1);
 }
 END_TEST
@@ -283,7 +283,7 @@ static void run_as_ordinary(const char *bus)
 	ck_assert_int_eq(setgroups(0, NULL), 0);
 	ck_assert_int_eq(setresgid(ORDINARY, ORDINARY, ORDINARY), 0);
 	ck_assert_int_eq(setresuid(ORDINARY, ORDINARY, ORDINARY), 0);
-	ck_assert_int_eq(setenv("IPCBUS_DEVICE", bus, 1), 0);
+	ck_assert_int_eq(setenv("IPCBUS_BUS", bus, 1), 0);
 }
 
 START_TEST(it_needs_no_root)

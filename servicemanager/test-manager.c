@@ -32,7 +32,7 @@ static void connect_bus(void)
 {
 	struct ipc_proxy *proxy;
 
-	ck_assert_int_eq(ipc_open(&ipc, /* device= */ NULL), 0);
+	ck_assert_int_eq(ipc_open(&ipc, /* bus= */ NULL), 0);
 	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
 	manager = service_manager_from_proxy(proxy);
 }

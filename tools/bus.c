@@ -29,14 +29,14 @@ static int fail_denied(void)
 	struct stat st;
 
 	/* Never advise to join root's group. */
-	if (stat(ctl_device(), &st) == 0 && (st.st_mode & 0060) == 0060 && st.st_gid) {
+	if (stat(ctl_bus_path(), &st) == 0 && (st.st_mode & 0060) == 0060 && st.st_gid) {
 		user_name(geteuid(), user, sizeof(user));
 		group_name(st.st_gid, group, sizeof(group));
 		snprintf(hint, sizeof(hint),
 			 "join the group %s (usermod -a -G %s %s, as root) and log in again", group,
 			 group, user);
 	}
-	return fail_with(STATUS_DENIED, hint, "no permission to open the bus %s", ctl_device());
+	return fail_with(STATUS_DENIED, hint, "no permission to open the bus %s", ctl_bus_path());
 }
 
 /* A service may send larger messages as files, but their JSON would need about fifty times as much
@@ -50,7 +50,7 @@ int bus_open(struct ipc **ret_ipc)
 
 int bus_open_sized(struct ipc **ret_ipc, size_t region_size)
 {
-	int r = ipc_open_sized(ret_ipc, ctl_device(), region_size);
+	int r = ipc_open_sized(ret_ipc, ctl_bus_path(), region_size);
 
 	switch (r) {
 	case 0:
@@ -63,18 +63,18 @@ int bus_open_sized(struct ipc **ret_ipc, size_t region_size)
 		return fail_no_bus(r);
 	case -EPROTO:
 		return fail_with(STATUS_NO_BUS, "see ipcctl doctor",
-				 "%s is not a socket of ipcbusd, or has another version", ctl_device());
+				 "%s is not a socket of ipcbusd, or has another version", ctl_bus_path());
 	case -EACCES:
 	case -EPERM:
 		return fail_denied();
 	case -ESRCH:
 		return fail_with(STATUS_FAILED, "see ipcctl doctor",
-				 "ipcbusd at %s cannot see this process", ctl_device());
+				 "ipcbusd at %s cannot see this process", ctl_bus_path());
 	case -ENOTTY:
-		return fail_with(STATUS_NO_BUS, NULL, "%s is not a bus", ctl_device());
+		return fail_with(STATUS_NO_BUS, NULL, "%s is not a bus", ctl_bus_path());
 	default:
 		return fail_with(STATUS_FAILED, "see ipcctl doctor", "cannot open the bus %s: %s",
-				 ctl_device(), ipc_strerror(r));
+				 ctl_bus_path(), ipc_strerror(r));
 	}
 }
 
@@ -307,9 +307,9 @@ const char *bus_reason(enum ipc_bus_reason reason)
 	case IPC_BUS_BY_ARGUMENT:
 		return "because the command line names it";
 	case IPC_BUS_BY_ENVIRONMENT:
-		return "because $IPCBUS_DEVICE names it";
+		return "because $IPCBUS_BUS names it";
 	case IPC_BUS_BY_DEVICE:
-		return "because it exists and $IPCBUS_DEVICE is not set";
+		return "because it exists and $IPCBUS_BUS is not set";
 	case IPC_BUS_BY_USER_DAEMON:
 		return "because there is no /dev/ipcbus, and this user has a daemon";
 	case IPC_BUS_BY_SYSTEM_DAEMON:

@@ -69,23 +69,23 @@ static void check_bus(const struct facts *facts, struct finding *finding)
 	const char *reason = bus_reason(facts->reason);
 
 	if (facts->kind == IPC_BUS_DAEMON) {
-		find(finding, ok, "programs open %s, a socket of ipcbusd, %s", facts->device,
+		find(finding, ok, "programs open %s, a socket of ipcbusd, %s", facts->bus,
 		     reason);
 	} else if (facts->kind == IPC_BUS_DEVICE) {
-		find(finding, ok, "programs open the device %s, %s", facts->device, reason);
+		find(finding, ok, "programs open the device %s, %s", facts->bus, reason);
 	} else if (facts->kind == IPC_BUS_UNKNOWN) {
-		find(finding, unknown, "programs open %s, %s; %s", facts->device, reason,
+		find(finding, unknown, "programs open %s, %s; %s", facts->bus, reason,
 		     facts->device_error == -EACCES ? "it cannot be examined" : "it is not a bus");
 	} else if (facts->reason == IPC_BUS_NOT_FOUND) {
 		find(finding, error, "there is no bus: no /dev/ipcbus, and no socket of ipcbusd");
 		fix(finding, "%s; or, without a module: ipcbusd & then servicemanager &",
 		    device_fix(facts));
 	} else {
-		find(finding, error, "programs open %s, %s; it does not exist", facts->device,
+		find(finding, error, "programs open %s, %s; it does not exist", facts->bus,
 		     reason);
-		if (strcmp(facts->device, "/dev/ipcbus"))
+		if (strcmp(facts->bus, "/dev/ipcbus"))
 			fix(finding, "ipcbusd --bus %s &, or mount -t ipcbus none FOLDER for FOLDER/bus, "
-				     "or for another bus: unset IPCBUS_DEVICE", facts->device);
+				     "or for another bus: unset IPCBUS_BUS", facts->bus);
 		else
 			fix(finding, "%s", device_fix(facts));
 	}
@@ -122,7 +122,7 @@ static void check_refusal(const struct facts *facts, struct finding *finding)
 		fix(finding, "prlimit --pid %d --nofile=65536, and start it with such a limit", pid);
 		break;
 	}
-	find(finding, error, "process %d at %s %s", pid, facts->device, what);
+	find(finding, error, "process %d at %s %s", pid, facts->bus, what);
 }
 
 static void check_daemon(const struct facts *facts, struct finding *finding)
@@ -132,16 +132,16 @@ static void check_daemon(const struct facts *facts, struct finding *finding)
 
 	if (peer->connect_error == -ECONNREFUSED) {
 		find(finding, error, "no daemon listens at %s: it has ended, and the socket is left",
-		     facts->device);
-		fix(finding, "ipcbusd --bus %s &", facts->device);
+		     facts->bus);
+		fix(finding, "ipcbusd --bus %s &", facts->bus);
 	} else if (peer->connect_error == -ETIMEDOUT) {
 		find(finding, error,
 		     "the daemon at %s accepts no connections, and too many processes wait for it; it "
-		     "may be stopped", facts->device);
+		     "may be stopped", facts->bus);
 		fix(finding, "ss -xlp | grep %s for its PID, then kill -CONT PID, or start it again",
-		    facts->device);
+		    facts->bus);
 	} else if (peer->connect_error) {
-		find(finding, unknown, "cannot connect to %s: %s", facts->device,
+		find(finding, unknown, "cannot connect to %s: %s", facts->bus,
 		     strerror(-peer->connect_error));
 	} else if (peer->welcome_error) {
 		check_refusal(facts, finding);
@@ -203,12 +203,12 @@ static void check_permission(const struct facts *facts, struct finding *finding)
 	if (facts->device_error == -ENOENT) {
 		find(finding, unknown, "no device to open");
 	} else if (facts->device_error) {
-		find(finding, error, "cannot examine %s: %s", facts->device,
+		find(finding, error, "cannot examine %s: %s", facts->bus,
 		     strerror(-facts->device_error));
-		fix(finding, "ls -ld %s", facts->device);
+		fix(finding, "ls -ld %s", facts->bus);
 	} else if (facts->open_error == -EACCES || facts->open_error == -EPERM) {
 		find(finding, error, "user %s has no permission to open %s (mode %04o, group %s)",
-		     facts->user, facts->device, facts->mode, facts->group);
+		     facts->user, facts->bus, facts->mode, facts->group);
 		/* Never advise to join root's group. */
 		if (is_socket && !(facts->mode & 020 && strcmp(facts->group, "root")))
 			fix(finding, "user %s may allow it: ipcbusd --mode 666, or chmod of the socket",
@@ -218,16 +218,16 @@ static void check_permission(const struct facts *facts, struct finding *finding)
 			    facts->user);
 		else
 			fix(finding, "groupadd -f ipcbus && chgrp ipcbus %s && chmod 0660 %s",
-			    facts->device, facts->device);
+			    facts->bus, facts->bus);
 	} else if (is_socket && facts->open_error) {
 		find(finding, unknown, "no daemon to connect to");
 	} else if (facts->open_error) {
-		find(finding, error, "cannot open %s: %s", facts->device,
+		find(finding, error, "cannot open %s: %s", facts->bus,
 		     strerror(-facts->open_error));
 		fix(finding, "dmesg | grep ipcbus");
 	} else {
 		find(finding, ok, "user %s has permission to open %s (mode %04o, group %s)",
-		     facts->user, facts->device, facts->mode, facts->group);
+		     facts->user, facts->bus, facts->mode, facts->group);
 	}
 }
 
@@ -264,9 +264,9 @@ static void check_version(const struct facts *facts, struct finding *finding)
 	} else if (is_socket && facts->info_error) {
 		check_daemon_error(facts, finding);
 	} else if (facts->info_error == -ENOTTY) {
-		find(finding, error, "%s is not a bus", facts->device);
+		find(finding, error, "%s is not a bus", facts->bus);
 		fix(finding, "ls -l %s; the bus is /dev/ipcbus, or \"bus\" of a mount",
-		    facts->device);
+		    facts->bus);
 	} else if (facts->info_error) {
 		find(finding, error, "cannot read the version of the driver: %s",
 		     strerror(-facts->info_error));
@@ -290,13 +290,13 @@ static void check_manager(const struct facts *facts, struct finding *finding)
 	if (facts->device_error || facts->open_error || facts->info_error) {
 		find(finding, unknown, "no bus to look for a service manager");
 	} else if (facts->manager > 0) {
-		find(finding, ok, "a service manager runs on %s", facts->device);
+		find(finding, ok, "a service manager runs on %s", facts->bus);
 	} else if (facts->manager == -ETIMEDOUT || facts->manager == -EHOSTDOWN) {
-		find(finding, error, "the service manager on %s %s", facts->device,
+		find(finding, error, "the service manager on %s %s", facts->bus,
 		     facts->manager == -ETIMEDOUT ? "does not reply" : "is frozen");
 		if (facts->kind == IPC_BUS_DAEMON)
-			fix(finding, "end it and start it again: servicemanager --device %s &",
-			    facts->device);
+			fix(finding, "end it and start it again: servicemanager --bus %s &",
+			    facts->bus);
 		else
 			fix(finding,
 			    "systemctl restart ipcbus-servicemanager; see also ipcctl stats");
@@ -304,12 +304,12 @@ static void check_manager(const struct facts *facts, struct finding *finding)
 		find(finding, unknown, "cannot find out whether a service manager runs: %s",
 		     strerror(-facts->manager));
 	} else {
-		find(finding, error, "no service manager runs on %s", facts->device);
-		fix(finding, "%sservicemanager --device %s &",
+		find(finding, error, "no service manager runs on %s", facts->bus);
+		fix(finding, "%sservicemanager --bus %s &",
 		    facts->kind == IPC_BUS_DAEMON ?
 			    "" :
 			    "systemctl start ipcbus-servicemanager, or: ",
-		    facts->device);
+		    facts->bus);
 	}
 }
 
@@ -335,7 +335,7 @@ static int checks_for(const struct facts *facts)
 	if (facts->kind == IPC_BUS_DAEMON)
 		return OF_ANY | OF_DAEMON;
 	/* A path that does not exist may have been that of a daemon. */
-	if (facts->kind != IPC_BUS_DEVICE && !facts->loaded && strcmp(facts->device, "/dev/ipcbus"))
+	if (facts->kind != IPC_BUS_DEVICE && !facts->loaded && strcmp(facts->bus, "/dev/ipcbus"))
 		return OF_ANY;
 	return OF_ANY | (facts->confined ? 0 : OF_MODULE);
 }

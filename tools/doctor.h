@@ -16,7 +16,7 @@
 
 /**
  * struct facts - facts about the system
- * @device: path of the bus
+ * @bus: path of the bus
  * @kind: the kind of file there
  * @reason: why programs open this bus
  * @release: release of the running kernel
@@ -27,12 +27,12 @@
  * @file: file of the module for this kernel, or ""
  * @refusal: last line of the kernel's log that refuses the module, or "". Only root reads the log
  * @dkms: the source of the module is installed for DKMS
- * @device_error: 0, or -errno of stat(@device)
+ * @device_error: 0, or -errno of stat(@bus)
  * @mode: mode of the device
  * @group: name of the group of the device
  * @owner: name of its user
  * @peer: the process that listens, if @kind is IPC_BUS_DAEMON
- * @open_error: 0, or -errno of opening or connecting to @device
+ * @open_error: 0, or -errno of opening or connecting to @bus
  * @info: @info.version is that of the driver
  * @info_error: 0, or -errno of IPCBUS_IOC_INFO, or of opening the bus of a daemon
  * @manager: 1: a service manager replies; 0: there is none; or -errno, -ETIMEDOUT if it does not
@@ -41,7 +41,7 @@
  *	older than the files. "" if there is none, or if this user may not know
  */
 struct facts {
-	const char *device;
+	const char *bus;
 	enum ipc_bus_kind kind;
 	enum ipc_bus_reason reason;
 	char release[128];

@@ -141,13 +141,13 @@ static int fail_status(int error)
 }
 
 /* Returns the beginning of a command that runs as root for this bus. sudo does not pass on
- * $IPCBUS_DEVICE. */
+ * $IPCBUS_BUS. */
 static const char *as_root(char *command, size_t size)
 {
-	bool is_default = !strcmp(ctl_device(), "/dev/ipcbus");
+	bool is_default = !strcmp(ctl_bus_path(), "/dev/ipcbus");
 
-	snprintf(command, size, "sudo ipcctl%s%s", is_default ? "" : " --device ",
-		 is_default ? "" : ctl_device());
+	snprintf(command, size, "sudo ipcctl%s%s", is_default ? "" : " --bus ",
+		 is_default ? "" : ctl_bus_path());
 	return command;
 }
 
@@ -160,7 +160,7 @@ const char *fail_root_hint(void)
 	as_root(command, sizeof(command));
 	snprintf(hint, sizeof(hint), "run it as root: %s ...", command);
 	/* The socket of a bus belongs to the user who runs its daemon. */
-	if (ctl_bus()->kind != IPC_BUS_DAEMON || stat(ctl_device(), &st) < 0 || !st.st_uid ||
+	if (ctl_bus()->kind != IPC_BUS_DAEMON || stat(ctl_bus_path(), &st) < 0 || !st.st_uid ||
 	    st.st_uid == geteuid())
 		return hint;
 	user_name(st.st_uid, user, sizeof(user));
@@ -176,8 +176,8 @@ static const char *fail_manager_hint(void)
 	if (ctl_bus()->kind != IPC_BUS_DAEMON)
 		return "start the service manager: systemctl start ipcbus-servicemanager, or: "
 		       "servicemanager &";
-	snprintf(hint, sizeof(hint), "start the service manager: servicemanager --device %s &",
-		 ctl_device());
+	snprintf(hint, sizeof(hint), "start the service manager: servicemanager --bus %s &",
+		 ctl_bus_path());
 	return hint;
 }
 
@@ -236,7 +236,7 @@ int fail_manager(int error, const struct ipc_error *reported)
 int fail_not_on_bus(int pid)
 {
 	return fail_with(STATUS_NOT_FOUND, "ipcctl stats lists the processes on the bus",
-			 "process %d is not on the bus %s", pid, ctl_device());
+			 "process %d is not on the bus %s", pid, ctl_bus_path());
 }
 
 int fail_no_bus(int error)
@@ -254,5 +254,5 @@ int fail_no_bus(int error)
 				 "module; or see ipcctl doctor",
 				 "no bus: there is neither /dev/ipcbus nor a socket of ipcbusd");
 	return fail_with(STATUS_NO_BUS, hint, "no bus at %s, which %s names", bus->path,
-			 bus->reason == IPC_BUS_BY_ENVIRONMENT ? "IPCBUS_DEVICE" : "--device");
+			 bus->reason == IPC_BUS_BY_ENVIRONMENT ? "IPCBUS_BUS" : "--bus");
 }

@@ -53,12 +53,12 @@ enum status {
 
 /**
  * struct ctl - the common options
- * @device: path of the bus; NULL: the bus that libipc finds
+ * @bus: path of the bus; NULL: the bus that libipc finds
  * @json: print JSON instead of text for people
  * @timeout_ms: limit of the whole run in milliseconds; 0: none, but see bus_limit_usec()
  */
 struct ctl {
-	const char *device;
+	const char *bus;
 	bool json;
 	unsigned int timeout_ms;
 };
@@ -79,7 +79,7 @@ struct ctl_bus {
 
 /* Return the bus, and its path. Must be called after the options were read. */
 const struct ctl_bus *ctl_bus(void);
-const char *ctl_device(void);
+const char *ctl_bus_path(void);
 
 /* Parses a number from min to max. what is the name of the option or argument for the message. On
  * failure prints an error. Returns an enum status. */

@@ -17,14 +17,14 @@
 enum { KEY_JSON = 0x100, KEY_TIMEOUT, KEY_VERSION, KEY_VERBS, KEY_VERB };
 
 #define COMMON_OPTIONS                                                                       \
-	{ "device", required_argument, NULL, 'd' }, { "json", no_argument, NULL, KEY_JSON }, \
+	{ "bus", required_argument, NULL, 'b' }, { "json", no_argument, NULL, KEY_JSON }, \
 		{ "timeout", required_argument, NULL, KEY_TIMEOUT },                         \
 	{                                                                                    \
 		"help", no_argument, NULL, 'h'                                               \
 	}
 
 static const char common_help[] =
-	"  -d, --device PATH    the bus (default: $IPCBUS_DEVICE, else /dev/ipcbus or ipcbusd's)\n"
+	"  -b, --bus PATH       the bus (default: $IPCBUS_BUS, else /dev/ipcbus or ipcbusd's)\n"
 	"      --json           print JSON: one value, or one line for each item of a stream\n"
 	"      --timeout S      give up after S seconds (default: 5 for a question)\n"
 	"  -h, --help           print this text\n";
@@ -120,8 +120,8 @@ static int put_verbs(void)
 static int common_option(const struct verb *verb, int key, const char *value)
 {
 	switch (key) {
-	case 'd':
-		ctl.device = value;
+	case 'b':
+		ctl.bus = value;
 		return 0;
 	case KEY_JSON:
 		ctl.json = true;
@@ -193,7 +193,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 	optind = 0;
 	/* getopt's messages begin with argv[0]. */
 	argv[0] = "ipcctl";
-	while (!status && (key = getopt_long(argc, argv, "d:h", all, NULL)) != -1) {
+	while (!status && (key = getopt_long(argc, argv, "b:h", all, NULL)) != -1) {
 		if (key == 'h')
 			return help_verb(verb);
 		if (key >= KEY_VERB)

@@ -26,13 +26,13 @@ static int fail_to_open(int error)
 	switch (error) {
 	case -EPERM:
 		return fail_with(STATUS_DENIED, fail_root_hint(),
-				 "no permission to monitor the bus %s", ctl_device());
+				 "no permission to monitor the bus %s", ctl_bus_path());
 	case -EDQUOT:
 		return fail_with(STATUS_FAILED, "end another ipcctl top or monitor first",
-				 "the bus %s has its maximum number of monitors", ctl_device());
+				 "the bus %s has its maximum number of monitors", ctl_bus_path());
 	case -ESRCH:
 		return fail_with(STATUS_NOT_FOUND, "ipcctl stats lists the processes on the bus",
-				 "no such process on the bus %s", ctl_device());
+				 "no such process on the bus %s", ctl_bus_path());
 	case -ENOTTY:
 		return fail_with(STATUS_FAILED, "see ipcctl doctor",
 				 "the driver is too old to monitor the bus");

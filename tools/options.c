@@ -15,12 +15,12 @@ const struct ctl_bus *ctl_bus(void)
 	static struct ctl_bus bus;
 
 	/* If memory is short even for a path, no verb can work. */
-	if (!bus.path && ipc_find_bus(ctl.device, &bus.path, &bus.kind, &bus.reason) < 0)
+	if (!bus.path && ipc_find_bus(ctl.bus, &bus.path, &bus.kind, &bus.reason) < 0)
 		exit(fail_memory());
 	return &bus;
 }
 
-const char *ctl_device(void)
+const char *ctl_bus_path(void)
 {
 	return ctl_bus()->path;
 }

@@ -75,8 +75,8 @@ static int cannot_open(const char *name, int error)
 
 	if (ctl_bus()->kind == IPC_BUS_UNKNOWN ||
 	    (ctl_bus()->kind == IPC_BUS_DEVICE && access("/sys/module/ipcbus", F_OK) < 0))
-		return fail_with(STATUS_NO_BUS, NULL, "%s is not a bus", ctl_device());
-	if (error == ENOENT && !stat(ctl_device(), &st) && S_ISCHR(st.st_mode))
+		return fail_with(STATUS_NO_BUS, NULL, "%s is not a bus", ctl_bus_path());
+	if (error == ENOENT && !stat(ctl_bus_path(), &st) && S_ISCHR(st.st_mode))
 		return fail_with(STATUS_NO_BUS,
 				 "mount debugfs: mount -t debugfs debugfs /sys/kernel/debug",
 				 "the driver's file %s is not in /sys/kernel/debug/ipcbus", name);
@@ -85,14 +85,14 @@ static int cannot_open(const char *name, int error)
 	if (error == EACCES)
 		return fail_with(STATUS_DENIED, fail_root_hint(),
 				 "no permission to read the file %s of the bus %s", name,
-				 ctl_device());
-	return fail_with(STATUS_FAILED, NULL, "the file %s of the bus %s: %s", name, ctl_device(),
+				 ctl_bus_path());
+	return fail_with(STATUS_FAILED, NULL, "the file %s of the bus %s: %s", name, ctl_bus_path(),
 			 strerror(error));
 }
 
 static FILE *open_file(const char *name, int *ret_error)
 {
-	int fd = ipc_open_state(ctl_device(), name);
+	int fd = ipc_open_state(ctl_bus_path(), name);
 	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
 
 	*ret_error = fd < 0 ? -fd : file ? 0 : errno;

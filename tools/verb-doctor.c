@@ -169,7 +169,7 @@ static void open_socket(struct facts *facts, const char *path)
 
 static void examine_device(struct facts *facts)
 {
-	const char *path = facts->device;
+	const char *path = facts->bus;
 	struct stat st;
 
 	if (stat(path, &st) < 0) {
@@ -217,7 +217,7 @@ static int put_finding(const json_t *finding)
 static int run(int argc, char **argv)
 {
 	const struct ctl_bus *bus = ctl_bus();
-	struct facts facts = { .device = bus->path, .kind = bus->kind, .reason = bus->reason };
+	struct facts facts = { .bus = bus->path, .kind = bus->kind, .reason = bus->reason };
 	int status = STATUS_OK;
 	json_t *findings, *finding;
 	struct utsname name;

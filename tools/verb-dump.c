@@ -156,7 +156,7 @@ static void put_title(const char *title, const char *more)
 /* Runs another ipcctl, so that a crash or hang affects only its part of the report. */
 static void put_verb(const char *verb, const char *argument)
 {
-	const char *words[] = { "ipcctl", "--device", ctl_device(), "--timeout", NULL,
+	const char *words[] = { "ipcctl", "--bus", ctl_bus_path(), "--timeout", NULL,
 				verb, argument, NULL };
 	char seconds[32];
 	pid_t pid;
@@ -231,7 +231,7 @@ static int put_report(void)
 	uname(&system);
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
 	put_title("ipcctl " IPC_VERSION, when);
-	printf("bus: %s\nkernel: %s %s %s %s\n\n", ctl_device(), system.sysname, system.release,
+	printf("bus: %s\nkernel: %s %s %s %s\n\n", ctl_bus_path(), system.sysname, system.release,
 	       system.machine, system.version);
 	put_verb("doctor", NULL);
 	put_verb("list", NULL);
@@ -241,7 +241,7 @@ static int put_report(void)
 	put_verb("tree", NULL);
 	put_file("transactions");
 	put_file("stats");
-	if (ipc_wait_manager(ctl_device(), 0) == 1 && !bus_manager(&ipc, &manager) &&
+	if (ipc_wait_manager(ctl_bus_path(), 0) == 1 && !bus_manager(&ipc, &manager) &&
 	    !bus_list(manager, "", false, &rows))
 		put_dumps(rows);
 	json_decref(rows);

@@ -80,7 +80,7 @@ static int run(int argc, char **argv)
 		return status;
 	if (ipc_get_driver(ipc, &version, &features) < 0)
 		return fail_with(STATUS_FAILED, "see ipcctl doctor", "cannot ask the bus %s",
-				 ctl_device());
+				 ctl_bus_path());
 	info = info_of(ctl_bus(), version, features);
 	if (!info || ctl.json)
 		return out_json(info);

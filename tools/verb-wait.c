@@ -16,7 +16,7 @@ static int wait_manager(void)
 	int r;
 
 	do
-		r = ipc_wait_manager(ctl_device(), UINT64_MAX);
+		r = ipc_wait_manager(ctl_bus_path(), UINT64_MAX);
 	while (r == -EINTR);
 	return r < 0 ? fail_errno(r, "wait for a service manager") : STATUS_OK;
 }

@@ -106,9 +106,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: client NAME <LINES\n");
 		return 2;
 	}
-	r = ipc_open(&ipc, /* device= */ NULL);
+	r = ipc_open(&ipc, /* bus= */ NULL);
 	if (r < 0)
-		return ipc_print_open_error(/* device= */ NULL, r);
+		return ipc_print_open_error(/* bus= */ NULL, r);
 	r = join(ipc, argv[1], &seat);
 	return r ? r : talk(ipc, seat);
 }

@@ -124,9 +124,9 @@ int main(void)
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	int r;
 
-	r = ipc_open(&ipc, /* device= */ NULL);
+	r = ipc_open(&ipc, /* bus= */ NULL);
 	if (r < 0)
-		return ipc_print_open_error(/* device= */ NULL, r);
+		return ipc_print_open_error(/* bus= */ NULL, r);
 	r = chat_register(ipc, "demo.chat", &chat_ops, /* userdata= */ NULL);
 	if (r < 0)
 		return ipc_print_error("register demo.chat", r, NULL);

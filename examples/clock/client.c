@@ -60,9 +60,9 @@ int main(int argc, char **argv)
 	int count = argc > 1 ? atoi(argv[1]) : 5;
 	int r;
 
-	r = ipc_open(&ipc, /* device= */ NULL);
+	r = ipc_open(&ipc, /* bus= */ NULL);
 	if (r < 0)
-		return ipc_print_open_error(/* device= */ NULL, r);
+		return ipc_print_open_error(/* bus= */ NULL, r);
 	r = tower_wait(ipc, "demo.clock", IPC_NEVER, &tower);
 	if (r < 0)
 		return ipc_print_error("find demo.clock", r, NULL);

@@ -169,9 +169,9 @@ int main(void)
 	int r;
 
 	epoll = epoll_create1(EPOLL_CLOEXEC);
-	r = ipc_open(&ipc, /* device= */ NULL);
+	r = ipc_open(&ipc, /* bus= */ NULL);
 	if (r < 0)
-		return ipc_print_open_error(/* device= */ NULL, r);
+		return ipc_print_open_error(/* bus= */ NULL, r);
 	r = tower_register(ipc, "demo.clock", &ops, /* userdata= */ NULL);
 	if (r < 0)
 		return ipc_print_error("register demo.clock", r, NULL);

@@ -15,9 +15,9 @@ int main(int argc, char **argv)
 	Echo__SayRequest request = ECHO__SAY_REQUEST__INIT;
 	int r;
 
-	r = ipc_open(&ipc, /* device= */ NULL);
+	r = ipc_open(&ipc, /* bus= */ NULL);
 	if (r < 0)
-		return ipc_print_open_error(/* device= */ NULL, r);
+		return ipc_print_open_error(/* bus= */ NULL, r);
 
 	r = echo_get(ipc, "demo.echo", &echo);
 	if (r < 0)

@@ -105,9 +105,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: client COUNT MILLISECONDS WORKER...\n");
 		return 2;
 	}
-	r = ipc_open(&ipc, /* device= */ NULL);
+	r = ipc_open(&ipc, /* bus= */ NULL);
 	if (r < 0)
-		return ipc_print_open_error(/* device= */ NULL, r);
+		return ipc_print_open_error(/* bus= */ NULL, r);
 	r = send_jobs(ipc, (unsigned int)atoi(argv[1]), (unsigned int)atoi(argv[2]), argv + 3,
 		      (unsigned int)argc - 3);
 	if (r == 0)

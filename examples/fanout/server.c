@@ -34,9 +34,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: server NAME\n");
 		return 2;
 	}
-	r = ipc_open(&ipc, /* device= */ NULL);
+	r = ipc_open(&ipc, /* bus= */ NULL);
 	if (r < 0)
-		return ipc_print_open_error(/* device= */ NULL, r);
+		return ipc_print_open_error(/* bus= */ NULL, r);
 	r = ipc_set_threads(ipc, 16);
 	if (r < 0)
 		return ipc_print_error("set threads", r, NULL);

@@ -59,9 +59,9 @@ int main(int argc, char **argv)
 	ipc_auto(files_unref) struct files *files = NULL;
 	int r, fd;
 
-	r = ipc_open(&ipc, /* device= */ NULL);
+	r = ipc_open(&ipc, /* bus= */ NULL);
 	if (r < 0)
-		return ipc_print_open_error(/* device= */ NULL, r);
+		return ipc_print_open_error(/* bus= */ NULL, r);
 	r = files_wait(ipc, "demo.files", IPC_NEVER, &files);
 	if (r < 0)
 		return ipc_print_error("find demo.files", r, NULL);

@@ -91,9 +91,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: server FOLDER\n");
 		return 2;
 	}
-	r = ipc_open(&ipc, /* device= */ NULL);
+	r = ipc_open(&ipc, /* bus= */ NULL);
 	if (r < 0)
-		return ipc_print_open_error(/* device= */ NULL, r);
+		return ipc_print_open_error(/* bus= */ NULL, r);
 	r = files_register(ipc, "demo.files", &ops, argv[1]);
 	if (r < 0)
 		return ipc_print_error("register demo.files", r, NULL);

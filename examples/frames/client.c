@@ -56,9 +56,9 @@ int main(int argc, char **argv)
 	request.count = (uint32_t)atoi(argv[1]);
 	request.width = (uint32_t)atoi(argv[2]);
 	request.height = (uint32_t)atoi(argv[3]);
-	r = ipc_open(&ipc, /* device= */ NULL);
+	r = ipc_open(&ipc, /* bus= */ NULL);
 	if (r < 0)
-		return ipc_print_open_error(/* device= */ NULL, r);
+		return ipc_print_open_error(/* bus= */ NULL, r);
 	r = frames_camera_wait(ipc, "demo.camera", IPC_NEVER, &camera);
 	if (r < 0)
 		return ipc_print_error("find demo.camera", r, NULL);

@@ -64,9 +64,9 @@ int main(void)
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	int r;
 
-	r = ipc_open(&ipc, /* device= */ NULL);
+	r = ipc_open(&ipc, /* bus= */ NULL);
 	if (r < 0)
-		return ipc_print_open_error(/* device= */ NULL, r);
+		return ipc_print_open_error(/* bus= */ NULL, r);
 	/* Each viewer occupies a thread, and the last thread must serve: an eighth viewer gets
 	 * -EDEADLK. */
 	r = ipc_set_threads(ipc, 8);

@@ -78,9 +78,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: client WRITER COUNT\n");
 		return 2;
 	}
-	r = ipc_open(&ipc, /* device= */ NULL);
+	r = ipc_open(&ipc, /* bus= */ NULL);
 	if (r < 0)
-		return ipc_print_open_error(/* device= */ NULL, r);
+		return ipc_print_open_error(/* bus= */ NULL, r);
 	do {
 		ipc_auto(journal_unref) struct journal *journal = NULL;
 

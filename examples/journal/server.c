@@ -73,9 +73,9 @@ int main(int argc, char **argv)
 	while ((record = file_next(file, record)) != NULL && last_of(record->writer))
 		*last_of(record->writer) = record->number;
 
-	r = ipc_open(&ipc, /* device= */ NULL);
+	r = ipc_open(&ipc, /* bus= */ NULL);
 	if (r < 0)
-		return ipc_print_open_error(/* device= */ NULL, r);
+		return ipc_print_open_error(/* bus= */ NULL, r);
 	r = journal_register(ipc, "demo.journal", &ops, /* userdata= */ NULL);
 	if (r < 0)
 		return ipc_print_error("register demo.journal", r, NULL);

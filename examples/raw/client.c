@@ -56,9 +56,9 @@ int main(int argc, char **argv)
 	ipc_auto(ipc_proxy_unref) struct ipc_proxy *notes = NULL;
 	int r;
 
-	r = ipc_open(&ipc, /* device= */ NULL);
+	r = ipc_open(&ipc, /* bus= */ NULL);
 	if (r < 0)
-		return ipc_print_open_error(/* device= */ NULL, r);
+		return ipc_print_open_error(/* bus= */ NULL, r);
 
 	r = ipc_proxy_wait(ipc, NOTES_NAME, NULL, 10000000, &notes);
 	if (r < 0)

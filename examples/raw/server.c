@@ -111,9 +111,9 @@ int main(void)
 	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
 	int r;
 
-	r = ipc_open(&ipc, /* device= */ NULL);
+	r = ipc_open(&ipc, /* bus= */ NULL);
 	if (r < 0)
-		return ipc_print_open_error(/* device= */ NULL, r);
+		return ipc_print_open_error(/* bus= */ NULL, r);
 
 	r = ipc_raw_object_new(ipc, &ops, /* userdata= */ NULL, &object);
 	if (r == 0)

@@ -76,9 +76,9 @@ int main(int argc, char **argv)
 	alarm(STEP_SECONDS);
 	/* Print line by line, even into a pipe. */
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	r = ipc_open(&ipc, /* device= */ NULL);
+	r = ipc_open(&ipc, /* bus= */ NULL);
 	if (r < 0)
-		return ipc_print_open_error(/* device= */ NULL, r);
+		return ipc_print_open_error(/* bus= */ NULL, r);
 
 	return run_step(ipc, argv[1]);
 }

@@ -47,9 +47,9 @@ int main(void)
 	int r;
 
 	alarm(30);
-	r = ipc_open(&ipc, /* device= */ NULL);
+	r = ipc_open(&ipc, /* bus= */ NULL);
 	if (r < 0)
-		return ipc_print_open_error(/* device= */ NULL, r);
+		return ipc_print_open_error(/* bus= */ NULL, r);
 
 	r = story_get(ipc, "demo.story", &story);
 	if (r < 0)

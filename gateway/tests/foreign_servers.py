@@ -63,7 +63,7 @@ def calls(there):
     fails_with('', 'Keep', timeout=0.5)
     there.says('canceled')
     # If a client dies, its call is canceled too.
-    client = Program(f'{B}/tools/ipcctl', '--device', os.environ['IPCBUS_DEVICE'], 'call', NAME, 'Keep')
+    client = Program(f'{B}/tools/ipcctl', '--bus', os.environ['IPCBUS_BUS'], 'call', NAME, 'Keep')
     wait_until('the call is there', lambda: there.server.log().count('left ') == 2)
     client.end(signal.SIGKILL)
     there.says('canceled', 2)
@@ -102,7 +102,7 @@ def streams_end_early(there):
     client.cancel()
     there.says('canceled', 2)
     # The end of a killed client must not look like a normal end of its requests.
-    program = subprocess.Popen((f'{B}/tools/ipcctl', '--device', os.environ['IPCBUS_DEVICE'], 'call', NAME,
+    program = subprocess.Popen((f'{B}/tools/ipcctl', '--bus', os.environ['IPCBUS_BUS'], 'call', NAME,
                                 'Input'), stdin=subprocess.PIPE)
     program.stdin.write(b'{"size": 1}\n')
     program.stdin.flush()

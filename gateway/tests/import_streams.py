@@ -311,7 +311,7 @@ def imported_streams_end_early():
         client.cancel()
         wait_until('the server sees that', lambda: server.canceled == 1)
         # The end of a killed client must not look like a normal end of its requests.
-        program = subprocess.Popen((f'{B}/tools/ipcctl', '--device', os.environ['IPCBUS_DEVICE'],
+        program = subprocess.Popen((f'{B}/tools/ipcctl', '--bus', os.environ['IPCBUS_BUS'],
                                     'call', NAME, 'Input'), stdin=subprocess.PIPE)
         program.stdin.write(b'{"size": 1}\n')
         program.stdin.flush()

@@ -85,7 +85,7 @@ def importer(address, *arguments, name='there.interop'):
 
 def call(method, request=None, timeout=10, name='there.interop'):
     """Returns the output of ipcctl and its exit status."""
-    done = subprocess.run((f'{B}/tools/ipcctl', '--device', os.environ['IPCBUS_DEVICE'], 'call',
+    done = subprocess.run((f'{B}/tools/ipcctl', '--bus', os.environ['IPCBUS_BUS'], 'call',
                            '--timeout', str(timeout), name, method, json.dumps(request or {})),
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     return done.stdout, done.returncode
@@ -125,9 +125,9 @@ def users_have_so_many_imported_calls():
         thread.start()
     wait_until('they are there', lambda: service.calls == 2)
     fails_with('this user has 2 open calls already', 'Empty')
-    os.chmod(os.environ['IPCBUS_DEVICE'], 0o666)
-    done = subprocess.run(('setpriv', '--reuid', 'nobody', '--clear-groups', f'{B}/tools/ipcctl', '--device',
-                           os.environ['IPCBUS_DEVICE'], 'call', 'there.interop', 'Empty'),
+    os.chmod(os.environ['IPCBUS_BUS'], 0o666)
+    done = subprocess.run(('setpriv', '--reuid', 'nobody', '--clear-groups', f'{B}/tools/ipcctl', '--bus',
+                           os.environ['IPCBUS_BUS'], 'call', 'there.interop', 'Empty'),
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     assert done.returncode == 0, done.stdout
     for thread in threads:
@@ -163,7 +163,7 @@ def imported_deadline_and_cancellation():
     assert service.canceled.wait(5)
     # If a client dies, its call is canceled too. Without --timeout, the call itself has a deadline.
     service.canceled.clear()
-    client = Program(f'{B}/tools/ipcctl', '--device', os.environ['IPCBUS_DEVICE'], 'call',
+    client = Program(f'{B}/tools/ipcctl', '--bus', os.environ['IPCBUS_BUS'], 'call',
                      'there.interop', 'Keep')
     wait_until('the call is there', lambda: service.calls == 2)
     assert 20 < service.left <= 30.1, service.left
@@ -199,7 +199,7 @@ def silent_server(*arguments):
         listener.bind(address[len('unix:'):])
         listener.listen()
         program = importer(address, *arguments)
-        client = Program(f'{B}/tools/ipcctl', '--device', os.environ['IPCBUS_DEVICE'], 'call',
+        client = Program(f'{B}/tools/ipcctl', '--bus', os.environ['IPCBUS_BUS'], 'call',
                          '--timeout', '60', 'there.interop', 'Keep')
         server = http2.Server(listener)
     server.wait_for_call()
@@ -244,7 +244,7 @@ def wrong_imports():
 def drain_with_an_imported_call():
     service = Service()
     program = importer(service.address, '--drain', '1')
-    client = Program(f'{B}/tools/ipcctl', '--device', os.environ['IPCBUS_DEVICE'], 'call',
+    client = Program(f'{B}/tools/ipcctl', '--bus', os.environ['IPCBUS_BUS'], 'call',
                      '--timeout', '60', 'there.interop', 'Keep')
     wait_until('the call is there', lambda: service.calls == 1)
     assert program.end() == 0

@@ -215,7 +215,7 @@ def callers_of_a_peer_that_does_not_read():
         say(next(offers(find)), field(KIND, FIND) + field(ID, 1) + bytes_field(TEXT, b'test.interop'))
         wait_for(NAME)
         near.wait_for('x.y is y of')
-        caller = Program(f'{B}/tools/ipcctl', '--device', os.environ['IPCBUS_DEVICE'], 'call', '--timeout',
+        caller = Program(f'{B}/tools/ipcctl', '--bus', os.environ['IPCBUS_BUS'], 'call', '--timeout',
                          '3', 'x.y', 'Empty', '{}')
         chain = wait_for(CALL)[ID]
         # Large replies, which the peer does not read, and a reply that is a part of the call.

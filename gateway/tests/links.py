@@ -24,17 +24,17 @@ class Bus:
     """A second bus, with a service manager."""
 
     def __init__(self):
-        self.device = socket_path()[len('unix:'):]
-        self.daemon = Program(f'{B}/daemon/ipcbusd', '--bus', self.device)
+        self.path = socket_path()[len('unix:'):]
+        self.daemon = Program(f'{B}/daemon/ipcbusd', '--bus', self.path)
         wait_until('the bus is there', self.listens)
         self.manager = self.start('servicemanager/servicemanager', ready='ready')
 
     def listens(self):
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
-            return client.connect_ex(self.device) == 0
+            return client.connect_ex(self.path) == 0
 
     def start(self, program, *arguments, ready=None):
-        return Program('/usr/bin/env', f'IPCBUS_DEVICE={self.device}', f'{B}/{program}', *arguments,
+        return Program('/usr/bin/env', f'IPCBUS_BUS={self.path}', f'{B}/{program}', *arguments,
                        ready=ready)
 
     def end(self):
@@ -81,8 +81,8 @@ class Joined:
         self.bus.end()
 
 
-def ipcctl(*arguments, device=os.environ['IPCBUS_DEVICE']):
-    done = subprocess.run((f'{B}/tools/ipcctl', '--device', device, *arguments),
+def ipcctl(*arguments, bus=os.environ['IPCBUS_BUS']):
+    done = subprocess.run((f'{B}/tools/ipcctl', '--bus', bus, *arguments),
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     return done.stdout, done.returncode
 
@@ -128,7 +128,7 @@ def linked_oneways_of_different_sizes():
     with Joined():
         for letter, size in (('a', 10), ('b', 255000), ('c', 400000), ('d', 10), ('e', 300000)):
             text = letter * size
-            done = subprocess.run((f'{B}/tools/ipcctl', '--device', os.environ['IPCBUS_DEVICE'], 'call',
+            done = subprocess.run((f'{B}/tools/ipcctl', '--bus', os.environ['IPCBUS_BUS'], 'call',
                                    FAR, 'Note', '-'), input=json.dumps({'text': text}), text=True,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
             assert (done.returncode, done.stdout) == (0, ''), done
@@ -155,7 +155,7 @@ def linked_deadline_and_cancellation():
         fails_with('', 'Keep', timeout=1)
         assert time.monotonic() - begin < 10
         wait_until('the handler is canceled', lambda: looked('canceled') == 1)
-        client = Program(f'{B}/tools/ipcctl', '--device', os.environ['IPCBUS_DEVICE'], 'call',
+        client = Program(f'{B}/tools/ipcctl', '--bus', os.environ['IPCBUS_BUS'], 'call',
                          '--timeout', '60', FAR, 'Keep')
         wait_until('the call is there', lambda: looked('kept') == 1)
         client.end(signal.SIGKILL)
@@ -172,7 +172,7 @@ def link_that_has_all_its_calls():
             thread.start()
         # Asked on the far bus, because a call across the link would take a place itself.
         wait_until('they are there', lambda: json.loads(
-            ipcctl('call', 'test.interop', 'Look', device=joined.bus.device)[0]).get('kept') == 3)
+            ipcctl('call', 'test.interop', 'Look', bus=joined.bus.path)[0]).get('kept') == 3)
         fails_with('quota', 'Empty')
         # The open calls end by their deadlines, and new calls take their places.
         for thread in threads:
@@ -293,12 +293,12 @@ class Kept:
         self.programs = []
 
     def looked(self):
-        text, _ = ipcctl('call', 'test.interop', 'Look', '{}', device=self.joined.bus.device)
+        text, _ = ipcctl('call', 'test.interop', 'Look', '{}', bus=self.joined.bus.path)
         return int(json.loads(text).get('kept', 0))
 
     def add(self):
         before = self.looked()
-        self.programs.append(Program(f'{B}/tools/ipcctl', '--device', os.environ['IPCBUS_DEVICE'],
+        self.programs.append(Program(f'{B}/tools/ipcctl', '--bus', os.environ['IPCBUS_BUS'],
                                      'call', '--timeout', '60', self.name, 'Keep', '{}'))
         wait_until('it is kept', lambda: self.looked() == before + 1, 20)
 

@@ -91,16 +91,16 @@ static bool find_own_daemon(char *path, size_t size)
 
 /* Returns the path that device stands for: device itself, a constant, the environment's, or path,
  * which has size bytes and is then filled in. Sets *ret_reason. */
-static const char *bus_choose(const char *device, char *path, size_t size,
+static const char *bus_choose(const char *bus, char *path, size_t size,
 			      enum ipc_bus_reason *ret_reason)
 {
 	const char *variable;
 
 	*ret_reason = IPC_BUS_BY_ARGUMENT;
-	if (device && *device)
-		return device;
+	if (bus && *bus)
+		return bus;
 	/* An empty path is the default, whatever the environment says. */
-	variable = device ? NULL : secure_getenv("IPCBUS_DEVICE");
+	variable = bus ? NULL : secure_getenv("IPCBUS_BUS");
 	*ret_reason = IPC_BUS_BY_ENVIRONMENT;
 	if (variable && *variable)
 		return variable;
@@ -113,12 +113,12 @@ static const char *bus_choose(const char *device, char *path, size_t size,
 	*ret_reason = IPC_BUS_BY_SYSTEM_DAEMON;
 	if (!access(DAEMON_PATH, F_OK))
 		return DAEMON_PATH;
-	/* Opening then fails with the error of the device. */
+	/* Opening then fails with the error of the bus. */
 	*ret_reason = IPC_BUS_NOT_FOUND;
 	return DEVICE_PATH;
 }
 
-/* If the path cannot be examined, it may be a device. Opening it then fails with the reason. */
+/* If the path cannot be examined, it may be a bus. Opening it then fails with the reason. */
 static enum ipc_bus_kind kind_of(const char *path)
 {
 	struct stat st;
@@ -130,14 +130,14 @@ static enum ipc_bus_kind kind_of(const char *path)
 				      IPC_BUS_UNKNOWN;
 }
 
-char *ipc_open_error_text(char *to, size_t size, const char *device, int code)
+char *ipc_open_error_text(char *to, size_t size, const char *bus, int code)
 {
 	enum ipc_bus_reason reason;
 	char found[PATH_MAX];
-	const char *path = bus_choose(device, found, sizeof(found), &reason);
+	const char *path = bus_choose(bus, found, sizeof(found), &reason);
 
 	snprintf(to, size, "cannot open the bus %s%s: %s%s", path,
-		 reason == IPC_BUS_BY_ENVIRONMENT ? ", which IPCBUS_DEVICE names" :
+		 reason == IPC_BUS_BY_ENVIRONMENT ? ", which IPCBUS_BUS names" :
 		 reason == IPC_BUS_NOT_FOUND	  ? ", and no ipcbusd was found" :
 						    "",
 		 code == -ENOENT ? "there is no bus" :
@@ -149,15 +149,15 @@ char *ipc_open_error_text(char *to, size_t size, const char *device, int code)
 	return to;
 }
 
-int ipc_print_open_error(const char *device, int code)
+int ipc_print_open_error(const char *bus, int code)
 {
 	char text[IPC_ERROR_TEXT_MAX];
 
-	fprintf(stderr, "%s\n", ipc_open_error_text(text, sizeof(text), device, code));
+	fprintf(stderr, "%s\n", ipc_open_error_text(text, sizeof(text), bus, code));
 	return 1;
 }
 
-int ipc_find_bus(const char *device, char **ret_path, enum ipc_bus_kind *ret_kind,
+int ipc_find_bus(const char *bus, char **ret_path, enum ipc_bus_kind *ret_kind,
 		 enum ipc_bus_reason *ret_reason)
 {
 	enum ipc_bus_reason reason;
@@ -165,7 +165,7 @@ int ipc_find_bus(const char *device, char **ret_path, enum ipc_bus_kind *ret_kin
 
 	if (!ret_path)
 		return -EINVAL;
-	path = strdup(bus_choose(device, found, sizeof(found), &reason));
+	path = strdup(bus_choose(bus, found, sizeof(found), &reason));
 	if (!path)
 		return -ENOMEM;
 	*ret_path = path;
@@ -227,7 +227,7 @@ static void init_channels(struct ipc *ipc)
 	ipc->channels_random = value && strcmp(value, "random") == 0;
 }
 
-static int ipc_init(struct ipc *ipc, const char *device, size_t region_size)
+static int ipc_init(struct ipc *ipc, const char *bus, size_t region_size)
 {
 	enum ipc_bus_reason reason;
 	char path[PATH_MAX];
@@ -236,7 +236,7 @@ static int ipc_init(struct ipc *ipc, const char *device, size_t region_size)
 	*ipc = (struct ipc){
 		.refs = 1,
 		.message_max = IPC_MESSAGE_MAX,
-		.path = strdup(bus_choose(device, path, sizeof(path), &reason)),
+		.path = strdup(bus_choose(bus, path, sizeof(path), &reason)),
 	};
 	if (!ipc->path)
 		return -ENOMEM;
@@ -269,7 +269,7 @@ err_path:
 	return r;
 }
 
-int ipc_open_sized(struct ipc **ret_ipc, const char *device, size_t region_size)
+int ipc_open_sized(struct ipc **ret_ipc, const char *bus, size_t region_size)
 {
 	struct ipc *ipc;
 	int r;
@@ -285,7 +285,7 @@ int ipc_open_sized(struct ipc **ret_ipc, const char *device, size_t region_size)
 	ipc = malloc(sizeof(*ipc));
 	if (!ipc)
 		return -ENOMEM;
-	r = ipc_init(ipc, device, region_size);
+	r = ipc_init(ipc, bus, region_size);
 	if (r < 0) {
 		free(ipc);
 		return r;
@@ -345,15 +345,15 @@ int ipc_set_message_max(struct ipc *ipc, size_t size)
 	return r;
 }
 
-int ipc_open(struct ipc **ret_ipc, const char *device)
+int ipc_open(struct ipc **ret_ipc, const char *bus)
 {
-	return ipc_open_sized(ret_ipc, device, IPC_REGION_DEFAULT);
+	return ipc_open_sized(ret_ipc, bus, IPC_REGION_DEFAULT);
 }
 
 /* --- Closing -------------------------------------------------------------------- */
 
 /*
- * Closes the device first, which ends all objects and calls of this connection, so that no event
+ * Closes the bus first, which ends all objects and calls of this connection, so that no event
  * can arrive any more. Then only memory is left to free. The completions of async calls run last,
  * and may still use the closed connection.
  */
@@ -460,20 +460,20 @@ int ipc_thaw(struct ipc *ipc, pid_t pid)
 	return r < 0 ? r : (int)(arg.received & (IPCBUS_FROZEN_CALL | IPCBUS_FROZEN_ONEWAY));
 }
 
-int ipc_wait_manager(const char *device, uint64_t timeout_usec)
+int ipc_wait_manager(const char *bus, uint64_t timeout_usec)
 {
 	enum ipc_bus_reason reason;
 	char path[PATH_MAX];
 
-	return device_wait_manager(bus_choose(device, path, sizeof(path), &reason), timeout_usec);
+	return device_wait_manager(bus_choose(bus, path, sizeof(path), &reason), timeout_usec);
 }
 
-int ipc_open_state(const char *device, const char *name)
+int ipc_open_state(const char *bus, const char *name)
 {
 	enum ipc_bus_reason reason;
 	char path[PATH_MAX];
 
 	if (!name)
 		return -EINVAL;
-	return device_open_state(bus_choose(device, path, sizeof(path), &reason), name);
+	return device_open_state(bus_choose(bus, path, sizeof(path), &reason), name);
 }

@@ -33,7 +33,7 @@ static void begin(void)
 	snprintf(sub, sizeof(sub), "%s/ipcbus", folder);
 	snprintf(bus, sizeof(bus), "%s/bus", sub);
 	ck_assert_int_eq(mkdir(sub, 0700), 0);
-	ck_assert_int_eq(unsetenv("IPCBUS_DEVICE"), 0);
+	ck_assert_int_eq(unsetenv("IPCBUS_BUS"), 0);
 	ck_assert_int_eq(setenv("XDG_RUNTIME_DIR", folder, 1), 0);
 	path = NULL;
 }
@@ -87,10 +87,10 @@ START_TEST(named_bus_is_used)
 	finds(bus, bus, IPC_BUS_DAEMON, IPC_BUS_BY_ARGUMENT);
 
 	/* Even if it does not exist: the library never chooses another bus than the named one. */
-	setenv("IPCBUS_DEVICE", "/nowhere/bus", 1);
+	setenv("IPCBUS_BUS", "/nowhere/bus", 1);
 	finds(NULL, "/nowhere/bus", IPC_BUS_NONE, IPC_BUS_BY_ENVIRONMENT);
 	finds(bus, bus, IPC_BUS_DAEMON, IPC_BUS_BY_ARGUMENT);
-	setenv("IPCBUS_DEVICE", bus, 1);
+	setenv("IPCBUS_BUS", bus, 1);
 	finds(NULL, bus, IPC_BUS_DAEMON, IPC_BUS_BY_ENVIRONMENT);
 	end();
 }
@@ -111,7 +111,7 @@ START_TEST(the_device_comes_before_the_users_daemon_before_that_of_all)
 		finds(NULL, "/dev/ipcbus", IPC_BUS_NONE, IPC_BUS_NOT_FOUND);
 	listen_at(bus);
 	finds(NULL, bus, IPC_BUS_DAEMON, IPC_BUS_BY_USER_DAEMON);
-	setenv("IPCBUS_DEVICE", "", 1);
+	setenv("IPCBUS_BUS", "", 1);
 	finds(NULL, bus, IPC_BUS_DAEMON, IPC_BUS_BY_USER_DAEMON);
 	end();
 }
@@ -155,9 +155,9 @@ START_TEST(error_lists_the_tried_buses)
 {
 	begin();
 	is_printed("/some/where", "/some/where");
-	setenv("IPCBUS_DEVICE", "/some/where/else", 1);
-	is_printed(NULL, "/some/where/else, which IPCBUS_DEVICE names");
-	unsetenv("IPCBUS_DEVICE");
+	setenv("IPCBUS_BUS", "/some/where/else", 1);
+	is_printed(NULL, "/some/where/else, which IPCBUS_BUS names");
+	unsetenv("IPCBUS_BUS");
 	/* The kernel's bus, or a daemon for all users, would take precedence. */
 	if (access("/dev/ipcbus", F_OK)) {
 		listen_at(bus);

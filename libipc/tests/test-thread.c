@@ -45,11 +45,11 @@ END_TEST
 
 START_TEST(the_environment_names_the_device)
 {
-	setenv("IPCBUS_DEVICE", "/nonexistent", 1);
+	setenv("IPCBUS_BUS", "/nonexistent", 1);
 	ck_assert_int_eq(ipc_open(&ipc, NULL), -ENOENT);
 	ck_assert_int_eq(ipc_open(&ipc, "/dev/other"), 0);
 	ipc_unref(ipc);
-	setenv("IPCBUS_DEVICE", "", 1);
+	setenv("IPCBUS_BUS", "", 1);
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ipc_unref(ipc);
 }

@@ -120,7 +120,7 @@ static PyObject *new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 	unsigned long long region = IPC_REGION_DEFAULT;
 	struct connection *connection;
 	char message[IPC_ERROR_TEXT_MAX];
-	const char *device = NULL;
+	const char *path = NULL;
 	struct ipc *ipc;
 	int r;
 
@@ -128,13 +128,13 @@ static PyObject *new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 		PyErr_SetString(PyExc_TypeError, "Connection() takes no keyword arguments");
 		return NULL;
 	}
-	if (!PyArg_ParseTuple(args, "|zK:Connection", &device, &region))
+	if (!PyArg_ParseTuple(args, "|zK:Connection", &path, &region))
 		return NULL;
 	Py_BEGIN_ALLOW_THREADS
-	r = ipc_open_sized(&ipc, device, (size_t)region);
+	r = ipc_open_sized(&ipc, path, (size_t)region);
 	Py_END_ALLOW_THREADS
 	if (r < 0)
-		return fail_saying(r, ipc_open_error_text(message, sizeof(message), device, r));
+		return fail_saying(r, ipc_open_error_text(message, sizeof(message), path, r));
 
 	connection = (struct connection *)PyType_GenericAlloc(type, 0);
 	if (!connection) {

@@ -363,7 +363,7 @@ async def _send_reply(bus: Bus, end: End, method: stubs.Method, reply: Any) -> N
 class Bus:
     """A connection to a bus.
 
-    ``async with Bus() as bus`` opens and closes it. device is the path of a bus; None is the
+    ``async with Bus() as bus`` opens and closes it. path is the path of a bus; None is the
     default bus, see ipc_open() in <ipc/ipc.h>. region_size is the number of bytes of received
     messages that may wait here. timeout is the time limit in seconds of calls without a limit of
     their own; None is no limit.
@@ -376,7 +376,7 @@ class Bus:
 
     def __init__(
         self,
-        device: str | None = None,
+        path: str | None = None,
         *,
         region_size: int = _core.REGION_DEFAULT,
         timeout: float | None = None,
@@ -384,7 +384,7 @@ class Bus:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
-        self._connection = _core.Connection(device, region_size)
+        self._connection = _core.Connection(path, region_size)
         self._pid = os.getpid()
         self._closing = False
         self._closed = asyncio.Event()

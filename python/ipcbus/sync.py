@@ -402,7 +402,7 @@ def _requests(stream: _core.Stream, method: stubs.Method, context: Context) -> I
 class Bus:
     """A connection to a bus.
 
-    ``with Bus() as bus`` opens and closes it. device is the path of a bus; None is the default bus,
+    ``with Bus() as bus`` opens and closes it. path is the path of a bus; None is the default bus,
     see ipc_open() in <ipc/ipc.h>. region_size is the number of bytes of received messages that may
     wait here. timeout is the time limit in seconds of calls without a limit of their own; None is
     no limit.
@@ -415,13 +415,13 @@ class Bus:
 
     def __init__(
         self,
-        device: str | None = None,
+        path: str | None = None,
         *,
         region_size: int = _core.REGION_DEFAULT,
         timeout: float | None = None,
         reconnect: bool | Callable[[bool], object] = False,
     ) -> None:
-        self._connection = _core.Connection(device, region_size)
+        self._connection = _core.Connection(path, region_size)
         if timeout is not None:
             self._connection.set_timeout(to_usec(timeout))
         if reconnect:

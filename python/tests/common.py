@@ -85,7 +85,7 @@ class PrivateBus:
         )
         self.path = self.daemon.stdout.readline().rstrip("\n")
         self.manager = subprocess.Popen(
-            [f"{build}/servicemanager/servicemanager", "--device", self.path],
+            [f"{build}/servicemanager/servicemanager", "--bus", self.path],
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -250,7 +250,7 @@ impl Drop for Foreign {
 }
 
 fn errors_of_opening_name_the_bus() {
-    let error = Connection::builder().device("/nowhere").open().unwrap_err();
+    let error = Connection::builder().bus("/nowhere").open().unwrap_err();
     let text = "cannot open the bus /nowhere: there is no bus; start ipcbusd, or load the driver: modprobe ipcbus";
     assert_eq!((error.code(), error.to_string().as_str()), (libc::ENOENT, text));
 }
@@ -820,7 +820,7 @@ impl Mortal {
 
     fn open(&self) -> Connection {
         loop {
-            let opened = Connection::builder().device(&self.path).threads(4).open();
+            let opened = Connection::builder().bus(&self.path).threads(4).open();
             match opened.and_then(|bus| bus.list_names("").map(|_| bus)) {
                 Ok(bus) => break bus,
                 Err(_) => std::thread::sleep(Duration::from_millis(10)),

@@ -46,7 +46,7 @@ _ipcctl_arguments() {
 _ipcctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' i option value
 	local given=() words
-	local -A values=([-d]=PATH [--device]=PATH [--timeout]=S)
+	local -A values=([-b]=PATH [--bus]=PATH [--timeout]=S)
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		if [ -n "${values[${COMP_WORDS[i]}]-}" ]; then
 			i=$((i + 1))

@@ -94,9 +94,9 @@ int main(void)
 	struct ipc *ipc;
 	int r;
 
-	r = ipc_open(&ipc, /* device= */ NULL);
+	r = ipc_open(&ipc, /* bus= */ NULL);
 	if (r < 0)
-		return ipc_print_open_error(/* device= */ NULL, r);
+		return ipc_print_open_error(/* bus= */ NULL, r);
 	r = ipc_raw_object_new(ipc, &stuck, /* userdata= */ NULL, &object);
 	if (r == 0)
 		r = ipc_register_name(ipc, "test.stuck", object, /* ret_slot= */ NULL);

@@ -82,10 +82,10 @@ START_TEST(waiting_for_a_manager)
 {
 	ck_assert_int_eq(live_run("wait --timeout 20")->status, 0);
 	ck_assert_int_eq(system("mkdir /tmp/nobody && mount -t ipcbus none /tmp/nobody"), 0);
-	ck_assert_int_eq(live_run("--device /tmp/nobody/bus wait --timeout 0.3")->status, 7);
-	ck_assert_str_eq(live_run("--device /tmp/nobody/bus wait --timeout 0.3 no.body")->err,
+	ck_assert_int_eq(live_run("--bus /tmp/nobody/bus wait --timeout 0.3")->status, 7);
+	ck_assert_str_eq(live_run("--bus /tmp/nobody/bus wait --timeout 0.3 no.body")->err,
 			 "ipcctl: wait for no.body: no service manager started within 0.300 s\n");
-	ck_assert_str_eq(live_run("--device /tmp/nobody/bus wait --timeout 0.3")->err,
+	ck_assert_str_eq(live_run("--bus /tmp/nobody/bus wait --timeout 0.3")->err,
 			 "ipcctl: no service manager started within 0.300 s\n");
 	ck_assert_int_eq(system("umount /tmp/nobody && rmdir /tmp/nobody"), 0);
 }
@@ -228,9 +228,9 @@ START_TEST(failures_have_statuses)
 {
 	ck_assert_int_eq(live_run("freeze no.body")->status, 3);
 	ck_assert_int_eq(live_run("freeze 1")->status, 3);
-	ck_assert_int_eq(live_run("--device /dev/nothing list")->status, 5);
-	ck_assert_ptr_nonnull(strstr(live_run("--device /dev/nothing list")->err, "ipcbusd --bus /dev/nothing"));
-	ck_assert_int_eq(live_run("--device /dev/null list")->status, 5);
+	ck_assert_int_eq(live_run("--bus /dev/nothing list")->status, 5);
+	ck_assert_ptr_nonnull(strstr(live_run("--bus /dev/nothing list")->err, "ipcbusd --bus /dev/nothing"));
+	ck_assert_int_eq(live_run("--bus /dev/null list")->status, 5);
 	ck_assert_int_eq(
 		live_run("--version; su nobody -c 'ipcctl list' || su user -c 'ipcctl stats'")
 			->status,

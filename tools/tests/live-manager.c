@@ -15,7 +15,7 @@
 #define BUS "/tmp/managed/bus"
 #define POLICY "/tmp/managed.policy"
 #define SERVICES "/tmp/managed.services"
-#define ON "--device " BUS " "
+#define ON "--bus " BUS " "
 
 static pid_t manager;
 
@@ -31,7 +31,7 @@ static void put(const char *path, const char *text)
 static void start_manager(void)
 {
 	manager = live_start("/bin/sh", "-c",
-			     "exec /t/servicemanager/servicemanager --device " BUS " --policy " POLICY
+			     "exec /t/servicemanager/servicemanager --bus " BUS " --policy " POLICY
 			     " --services " SERVICES " 2>/dev/null",
 			     NULL);
 	ck_assert_int_eq(live_run(ON "wait --timeout 20")->status, 0);

@@ -134,7 +134,7 @@ START_TEST(a_recording_is_shown_again)
 
 	ran = live_run("monitor --write /tmp/record.json --count 50");
 	ck_assert_int_eq(ran->status, 0);
-	ran = live_run("monitor --device /dev/nothing --read /tmp/record.json --json");
+	ran = live_run("monitor --bus /dev/nothing --read /tmp/record.json --json");
 	ck_assert_int_eq(ran->status, 0);
 	rows = lines(ran->out);
 	ck_assert_uint_eq(json_array_size(rows), 50);

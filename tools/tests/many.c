@@ -66,7 +66,7 @@ int main(int argc, char **argv)
 	int r;
 
 	signal(SIGPIPE, SIG_IGN);
-	r = ipc_open(&ipc, /* device= */ NULL);
+	r = ipc_open(&ipc, /* bus= */ NULL);
 	for (int i = first; r == 0 && i < first + n; i++) {
 		struct ipc_object *object = NULL;
 

@@ -17,7 +17,7 @@ int main(int argc, char **argv)
 	if (argc != 3)
 		return 2;
 	message.code = (uint32_t)strtoul(argv[2], NULL, 0);
-	r = ipc_open(&ipc, /* device= */ NULL);
+	r = ipc_open(&ipc, /* bus= */ NULL);
 	if (r == 0)
 		r = ipc_proxy_get(ipc, argv[1], NULL, &proxy);
 	if (r == 0)

@@ -94,7 +94,7 @@ static void use_daemon(void)
 {
 	facts.loaded = facts.dkms = false;
 	facts.file[0] = '\0';
-	facts.device = "/run/user/7/ipcbus/bus";
+	facts.bus = "/run/user/7/ipcbus/bus";
 	facts.kind = IPC_BUS_DAEMON;
 	facts.reason = IPC_BUS_BY_USER_DAEMON;
 	facts.uid = facts.peer.uid = 54321;
@@ -134,8 +134,8 @@ START_TEST(no_bus)
 	facts.device_error = -ENOENT;
 	is_defect("bus", "error", "there is no bus", "ipcbusd &");
 	facts.reason = IPC_BUS_BY_ENVIRONMENT;
-	facts.device = "/x/bus";
-	is_defect("bus", "error", "/x/bus, because $IPCBUS_DEVICE names it; it does not exist",
+	facts.bus = "/x/bus";
+	is_defect("bus", "error", "/x/bus, because $IPCBUS_BUS names it; it does not exist",
 		  "ipcbusd --bus /x/bus");
 	facts.kind = IPC_BUS_UNKNOWN;
 	facts.device_error = -EACCES;
@@ -172,7 +172,7 @@ START_TEST(container_gets_no_advice_about_modules)
 	ck_assert_ptr_nonnull(strstr(finding_of("bus", "fix"), "on the host"));
 
 	/* The bus was a daemon's. */
-	facts.device = "/run/user/7/ipcbus/bus";
+	facts.bus = "/run/user/7/ipcbus/bus";
 	facts.reason = IPC_BUS_BY_ENVIRONMENT;
 	be_examined();
 	ck_assert_ptr_nonnull(strstr(finding_of("bus", "fix"), "ipcbusd --bus /run/user/7"));
@@ -231,7 +231,7 @@ START_TEST(daemon_refuses)
 	facts.manager = 0;
 	be_examined();
 	ck_assert_str_eq(finding_of("manager", "fix"),
-			 "servicemanager --device /run/user/7/ipcbus/bus &");
+			 "servicemanager --bus /run/user/7/ipcbus/bus &");
 	facts.manager = -ETIMEDOUT;
 	is_defect("manager", "error", "does not reply", "start it again: servicemanager");
 }
@@ -327,7 +327,7 @@ START_TEST(other_ailments)
 	is_defect("bus", "error", "there is no bus", "udevadm");
 	facts.reason = IPC_BUS_BY_ENVIRONMENT;
 	is_defect("bus", "error", "it does not exist", "udevadm");
-	facts.device = "/run/bus";
+	facts.bus = "/run/bus";
 	is_defect("bus", "error", "/run/bus", "mount -t ipcbus");
 	facts.device_error = -EACCES;
 	is_defect("permission", "error", "Permission denied", "ls -ld");

@@ -29,7 +29,7 @@ enum ipc_bus_kind {
 /* How the path was chosen. */
 enum ipc_bus_reason {
 	IPC_BUS_BY_ARGUMENT = 0,	/* the caller named it */
-	IPC_BUS_BY_ENVIRONMENT = 1,	/* $IPCBUS_DEVICE names it */
+	IPC_BUS_BY_ENVIRONMENT = 1,	/* $IPCBUS_BUS names it */
 	IPC_BUS_BY_DEVICE = 2,		/* /dev/ipcbus exists */
 	IPC_BUS_BY_USER_DAEMON = 3,	/* so does $XDG_RUNTIME_DIR/ipcbus/bus */
 	IPC_BUS_BY_SYSTEM_DAEMON = 4,	/* so does /run/ipcbus/bus */
@@ -37,15 +37,15 @@ enum ipc_bus_reason {
 };
 
 /*
- * Find the bus that ipc_open() with this device would open. The function opens no file. Only
+ * Find the bus that ipc_open() with this path would open. The function opens no file. Only
  * ipc_open() finds out if a daemon listens and if the caller may connect.
  *
- * device is a path, or NULL. The first of these decides: device, if it is not NULL; then
- * $IPCBUS_DEVICE, if it is set; then /dev/ipcbus, $XDG_RUNTIME_DIR/ipcbus/bus and
+ * bus is a path, or NULL. The first of these decides: bus, if it is not NULL; then
+ * $IPCBUS_BUS, if it is set; then /dev/ipcbus, $XDG_RUNTIME_DIR/ipcbus/bus and
  * /run/ipcbus/bus, each if it exists. Set-user-ID programs ignore both variables. The
  * caller frees *ret_path with free(). ret_kind and ret_reason may be NULL.
  */
-int ipc_find_bus(const char *device, char **ret_path, enum ipc_bus_kind *ret_kind,
+int ipc_find_bus(const char *bus, char **ret_path, enum ipc_bus_kind *ret_kind,
 		 enum ipc_bus_reason *ret_reason);
 
 /*
@@ -96,17 +96,17 @@ int ipc_set_manager(struct ipc *ipc, struct ipc_object *object);
 int ipc_get_manager(struct ipc *ipc, struct ipc_proxy **ret_proxy);
 
 /*
- * Block until a service manager serves the bus behind device (as ipc_open()), and return
+ * Block until a service manager serves the bus at this path (as ipc_open()), and return
  * 1. Returns 0 after timeout_usec microseconds. Needs no connection. The manager may be
  * gone again when this returns.
  *
  *   -ENOENT, -EACCES  As ipc_open().
  *   -EINTR            A signal arrived.
  */
-int ipc_wait_manager(const char *device, uint64_t timeout_usec);
+int ipc_wait_manager(const char *bus, uint64_t timeout_usec);
 
 /*
- * Open a text file that the driver keeps about the bus behind device (as ipc_open()): "state" lists
+ * Open a text file that the driver keeps about the bus at this path (as ipc_open()): "state" lists
  * the procs and their objects, "stats" counts the driver's own objects. docs/tracing.md describes
  * all files. Returns a file descriptor, open for reading, which the caller must close. Needs no
  * connection. The owner of the mount may open the files of a mounted bus, root those of
@@ -117,7 +117,7 @@ int ipc_wait_manager(const char *device, uint64_t timeout_usec);
  *   -EACCES   The caller is not one of these users.
  *   -EINVAL   The name is NULL or has a '/'.
  */
-int ipc_open_state(const char *device, const char *name);
+int ipc_open_state(const char *bus, const char *name);
 
 /* --- The end of the bus -------------------------------------------------------- */
 

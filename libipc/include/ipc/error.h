@@ -103,9 +103,9 @@ char *ipc_error_text(char *to, size_t size, int code, const struct ipc_error *er
 int ipc_print_error(const char *what, int code, const struct ipc_error *error);
 
 /* As ipc_error_text() and ipc_print_error(), for a failure of ipc_open() or ipc_open_sized(). The
- * text names the path that ipc_find_bus() finds for this device, and how it was chosen. */
-char *ipc_open_error_text(char *to, size_t size, const char *device, int code);
-int ipc_print_open_error(const char *device, int code);
+ * text names the path that ipc_find_bus() finds for this path, and how it was chosen. */
+char *ipc_open_error_text(char *to, size_t size, const char *bus, int code);
+int ipc_print_open_error(const char *bus, int code);
 
 /*
  * Make an untrusted text safe for a terminal or a log: write it to `to`, which has size bytes, with

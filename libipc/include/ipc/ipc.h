@@ -9,7 +9,7 @@
  *
  * Terminology
  *
- *   connection  struct ipc: an open device with its region of receive memory. It
+ *   connection  struct ipc: an open bus with its region of receive memory. It
  *               belongs to the process that opened it.
  *   object      struct ipc_object: a target for calls in this process. It
  *               has an interface, a table of handlers and a userdata pointer.
@@ -231,7 +231,7 @@ struct ipc_cancellation;
 /*
  * Open a connection. The caller owns *ret_ipc and drops it with ipc_unref().
  *
- * device is the path of a bus: /dev/ipcbus, the file "bus" of a mounted bus, or the socket of
+ * bus is the path of a bus: /dev/ipcbus, the file "bus" of a mounted bus, or the socket of
  * ipcbusd(8). NULL is the bus that ipc_find_bus() finds.
  *
  * region_size is the number of bytes of messages that may be waiting here, and so limits the
@@ -239,9 +239,9 @@ struct ipc_cancellation;
  * 1 GiB. It reserves address space; pages are allocated as messages arrive. ipc_open() uses
  * IPC_REGION_DEFAULT.
  *
- *   -ENOENT   There is no such device; the module may not be loaded.
+ *   -ENOENT   There is no such bus; the module may not be loaded.
  *   -ECONNREFUSED  No daemon listens at the socket: it has ended.
- *   -EACCES   The caller may not open the device, or connect to the socket.
+ *   -EACCES   The caller may not open the file, or connect to the socket.
  *   -ENOTTY, -EPROTO  The file is no bus; the socket is none of an ipcbusd of this version.
  *   -EDQUOT   The bus allows no more connections, or no region of that size.
  *   -EAGAIN   After mlockall(MCL_FUTURE): /dev/ipcbus needs an RLIMIT_MEMLOCK of region_size.
@@ -251,8 +251,8 @@ struct ipc_cancellation;
  *               after that, the function waits without a limit. Signals do not end the wait.
  *   -ESRCH    The daemon cannot see this process: a PID namespace or /proc (hidepid=) hides it.
  */
-int ipc_open(struct ipc **ret_ipc, const char *device);
-int ipc_open_sized(struct ipc **ret_ipc, const char *device, size_t region_size);
+int ipc_open(struct ipc **ret_ipc, const char *bus);
+int ipc_open_sized(struct ipc **ret_ipc, const char *bus, size_t region_size);
 
 /*
  * Take or drop a reference. The last ipc_unref() closes the connection: its objects die,

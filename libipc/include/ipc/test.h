@@ -16,7 +16,7 @@
  *
  * Link programs with the flags of `pkg-config --libs libipc-test`. A test in another language needs
  * no library: it starts `ipcbusd -- COMMAND`, or reads the path that --print-path writes, and sets
- * IPCBUS_DEVICE to that path.
+ * IPCBUS_BUS to that path.
  */
 #ifndef IPC_TEST_H
 #define IPC_TEST_H
@@ -77,7 +77,7 @@ int ipc_test_bus_new(const struct ipc_test_options *options, struct ipc_test_bus
  */
 struct ipc_test_bus *ipc_test_bus_free(struct ipc_test_bus *bus);
 
-/* Return the path of the bus, for ipc_open() and IPCBUS_DEVICE. The bus owns it. */
+/* Return the path of the bus, for ipc_open() and IPCBUS_BUS. The bus owns it. */
 const char *ipc_test_bus_path(const struct ipc_test_bus *bus);
 
 /* Return the process id of the daemon. A test may kill(2) or stop it. */

@@ -24,7 +24,7 @@ unsafe impl Sync for Connection {}
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct Builder {
-    device: Option<PathBuf>,
+    bus: Option<PathBuf>,
     region: Option<usize>,
     message_max: Option<usize>,
     threads: Option<u32>,
@@ -34,8 +34,8 @@ pub struct Builder {
 impl Builder {
     /// The path of a bus: `/dev/ipcbus`, the file `bus` of a mounted bus, or the socket of an
     /// ipcbusd. Without it, `ipc_find_bus()` finds the bus.
-    pub fn device(mut self, path: impl AsRef<Path>) -> Self {
-        self.device = Some(path.as_ref().to_owned());
+    pub fn bus(mut self, path: impl AsRef<Path>) -> Self {
+        self.bus = Some(path.as_ref().to_owned());
         self
     }
 
@@ -67,26 +67,26 @@ impl Builder {
 
     /// Opens the connection. Fails with the errors of `ipc_open()`.
     pub fn open(self) -> Result<Connection> {
-        let device = match &self.device {
+        let bus = match &self.bus {
             None => None,
             Some(path) => {
                 Some(exact(path.to_str().ok_or_else(|| Error::errno(libc::EINVAL))?)?)
             }
         };
-        let device = device.as_ref().map_or(std::ptr::null(), |d| d.as_ptr());
+        let bus = bus.as_ref().map_or(std::ptr::null(), |d| d.as_ptr());
         let mut raw = std::ptr::null_mut();
         // SAFETY: the reference is new, and no other thread has the connection yet.
         unsafe {
             check(match self.region {
-                Some(region) => sys::ipc_open_sized(&mut raw, device, region),
-                None => sys::ipc_open(&mut raw, device),
+                Some(region) => sys::ipc_open_sized(&mut raw, bus, region),
+                None => sys::ipc_open(&mut raw, bus),
             })
             .map_err(|error| {
                 let mut text = [0; sys::IPC_ERROR_TEXT_MAX];
                 let text = sys::ipc_open_error_text(
                     text.as_mut_ptr(),
                     text.len(),
-                    device,
+                    bus,
                     -error.code(),
                 );
                 error.with_message(CStr::from_ptr(text).to_string_lossy())

@@ -396,7 +396,7 @@ int main(int argc, char **argv)
 		return be_old(argv + 2);
 	if (argc > 2 && !strcmp(argv[1], "--no-fallocate"))
 		return refuse_fallocate(argv + 2);
-	bus = getenv("IPCBUS_DEVICE");
+	bus = getenv("IPCBUS_BUS");
 	signal(SIGPIPE, SIG_IGN);
 	alarm(MOST_TIME);
 	for (size_t i = 0; argc == 2 && bus && i < sizeof(cases) / sizeof(cases[0]); i++)

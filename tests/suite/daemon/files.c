@@ -574,7 +574,7 @@ int main(int argc, char **argv)
 	unsigned int before, now;
 	int failed = 0;
 
-	bus = getenv("IPCBUS_DEVICE");
+	bus = getenv("IPCBUS_BUS");
 	if (argc != 3 || !bus) {
 		fputs("usage: ipcbusd --bus PATH --mode 666 -- files CASE QUOTA\n", stderr);
 		return 2;

@@ -42,7 +42,7 @@
 
 static int connect_to_bus(void)
 {
-	int fd = bus_connect(getenv("IPCBUS_DEVICE"));
+	int fd = bus_connect(getenv("IPCBUS_BUS"));
 
 	if (fd < 0) {
 		perror("connect");
@@ -54,7 +54,7 @@ static int connect_to_bus(void)
 /* Opens a connection. Prints an error and exits if its memory is not sealed. */
 static int open_sealed(struct peer *peer)
 {
-	int r = peer_open(peer, getenv("IPCBUS_DEVICE"), SEND_SIZE);
+	int r = peer_open(peer, getenv("IPCBUS_BUS"), SEND_SIZE);
 
 	if (r == -ENXIO) {
 		perror("connect");

@@ -5,7 +5,7 @@
  * ioctl must not be starved by later threads. In a PID namespace below the daemon's, the daemon
  * accepts one thread at a time.
  *
- *   newcomers      with $IPCBUS_DEVICE
+ *   newcomers      with $IPCBUS_BUS
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -110,7 +110,7 @@ static void *come_one_by_one(void *unused)
 
 int main(void)
 {
-	const char *path = getenv("IPCBUS_DEVICE");
+	const char *path = getenv("IPCBUS_BUS");
 	pthread_t place[PLACES];
 	int r;
 

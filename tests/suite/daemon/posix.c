@@ -106,7 +106,7 @@ static int result(int r)
 
 static const char *bus_path(const char *path)
 {
-	return strcmp(path, DEVICE) ? path : getenv("IPCBUS_DEVICE");
+	return strcmp(path, DEVICE) ? path : getenv("IPCBUS_BUS");
 }
 
 /* --- Memory that may be unmapped ----------------------------------------------------- */

@@ -4,7 +4,7 @@
  * The library's clock is behind in this program, so that threads check 3,000 times a second instead
  * of once.
  *
- *   signals        with $IPCBUS_DEVICE
+ *   signals        with $IPCBUS_BUS
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -93,7 +93,7 @@ static int play_round(void)
 int main(void)
 {
 	struct sigaction act = { .sa_handler = on_signal };
-	const char *path = getenv("IPCBUS_DEVICE");
+	const char *path = getenv("IPCBUS_BUS");
 	const void *region;
 	int r, missed = 0;
 

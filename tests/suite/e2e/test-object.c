@@ -421,7 +421,7 @@ START_TEST(a_file_for_the_server)
 	fd.fd = 250;
 	ck_assert_int_eq(server_read(client.server, &request, NULL, NULL), -EBADF);
 	/* A file of the bus itself. */
-	fd.fd = open(getenv("IPCBUS_DEVICE") ?: "/dev/ipcbus", O_RDWR | O_CLOEXEC);
+	fd.fd = open(getenv("IPCBUS_BUS") ?: "/dev/ipcbus", O_RDWR | O_CLOEXEC);
 	ck_assert_int_eq(server_read(client.server, &request, NULL, NULL), -ELOOP);
 	close(fd.fd);
 	request.fd = NULL;

@@ -352,23 +352,23 @@ enum class bus_event {
 class connection : public detail::counted_connection {
 public:
 	/*
-	 * Open a bus. Without a device, $IPCBUS_DEVICE or /dev/ipcbus or ipcbusd's socket.
+	 * Open a bus. Without a path, $IPCBUS_BUS or /dev/ipcbus or ipcbusd's socket.
 	 * region_size is the number of bytes of messages that may be waiting here: see ipc_open().
 	 *
 	 *   ENOENT   There is no bus; the module may not be loaded.
-	 *   EACCES   The caller may not open the device.
+	 *   EACCES   The caller may not open the bus.
 	 *   EDQUOT   The bus has as many connections as it allows.
 	 */
-	static outcome<connection> open(const char *device = nullptr,
+	static outcome<connection> open(const char *bus = nullptr,
 					std::size_t region_size = IPC_REGION_DEFAULT)
 	{
 		c::ipc *raw;
-		int r = c::ipc_open_sized(&raw, device, region_size);
+		int r = c::ipc_open_sized(&raw, bus, region_size);
 
 		if (r < 0) {
 			char text[IPC_ERROR_TEXT_MAX];
 
-			c::ipc_open_error_text(text, sizeof(text), device, r);
+			c::ipc_open_error_text(text, sizeof(text), bus, r);
 			return detail::fail<connection>(error(r, text));
 		}
 		return connection(raw);

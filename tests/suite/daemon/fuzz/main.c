@@ -101,7 +101,7 @@ static const struct bus_program program = { print_inputs, end_processes };
 static void start_daemon(void)
 {
 	bus_start(&program, daemon_path, "--mode=666");
-	setenv("IPCBUS_DEVICE", bus_path, 1);
+	setenv("IPCBUS_BUS", bus_path, 1);
 	/* The honest client and server use the daemon only. */
 	setenv("IPC_CHANNELS", "0", 1);
 }

@@ -23,7 +23,7 @@ int main(void)
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	int r;
 
-	r = ipc_open(&ipc, /* device= */ NULL);
+	r = ipc_open(&ipc, /* bus= */ NULL);
 	if (r < 0)
 		return ipc_print_error("open the bus", r, NULL);
 
