@@ -42,7 +42,7 @@ struct arguments {
 
 struct daemon {
 	const struct arguments *options;
-	char *bus; /* path of the bus, which libipc found */
+	char *bus_path; /* which libipc found */
 	struct ipc *ipc;
 	struct manager *manager;
 	struct policy *policy;
@@ -232,7 +232,7 @@ static int serve(struct daemon *daemon)
 		.settle_msec = SETTLE_MSEC,
 		.verbose = daemon->options->verbose,
 		.policy = daemon->policy,
-		.bus = daemon->bus,
+		.bus = daemon->bus_path,
 		.reload = reload,
 		.userdata = daemon,
 		.problems = &daemon->problems,
@@ -277,19 +277,19 @@ static int serve(struct daemon *daemon)
 /* Services find the bus by this path, whatever the environment of servicemanager is. */
 static int open_bus(struct daemon *daemon)
 {
-	int r = ipc_find_bus(daemon->options->bus, &daemon->bus, NULL, NULL);
+	int r = ipc_find_bus(daemon->options->bus, &daemon->bus_path, NULL, NULL);
 
 	if (r == 0)
-		r = ipc_open(&daemon->ipc, daemon->bus);
+		r = ipc_open(&daemon->ipc, daemon->bus_path);
 	if (r == -ENOENT)
 		log_line("cannot open %s: it does not exist; load the module (modprobe ipcbus), or "
 			 "start ipcbusd, which needs none",
-			 daemon->bus);
+			 daemon->bus_path);
 	else if (r == -ECONNREFUSED)
 		log_line("cannot open %s: no ipcbusd listens there; start it first",
-			 daemon->bus);
+			 daemon->bus_path);
 	else if (r < 0)
-		log_line("cannot open %s: %s", daemon->bus ?: "the bus", ipc_strerror(r));
+		log_line("cannot open %s: %s", daemon->bus_path ?: "the bus", ipc_strerror(r));
 
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
@@ -327,7 +327,7 @@ static int run(const struct arguments *options)
 	if (status == EXIT_SUCCESS)
 		status = serve(&daemon);
 	ipc_unref(daemon.ipc);
-	free(daemon.bus);
+	free(daemon.bus_path);
 	policy_free(daemon.policy);
 	return status;
 }

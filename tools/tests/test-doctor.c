@@ -19,7 +19,7 @@ static json_t *findings;
 static void be_well(void)
 {
 	static const struct facts well = {
-		.device = "/dev/ipcbus",
+		.bus = "/dev/ipcbus",
 		.kind = IPC_BUS_DEVICE,
 		.reason = IPC_BUS_BY_DEVICE,
 		.release = "6.1.0-9-amd64",
