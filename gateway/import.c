@@ -236,7 +236,7 @@ static int describe(struct import *import, struct ipc_call *call)
 	wire_wrap(&description, 0, 1, WIRE_BYTES);
 	begin = description.size;
 	wire_put(&description, import->of->set, import->of->set_size);
-	wire_wrap(&description, begin, 3, WIRE_BYTES);
+	wire_wrap(&description, begin, 2, WIRE_BYTES);
 	r = description.failed ?
 		    -ENOMEM :
 		    ipc_raw_reply(call, &(struct ipc_raw_message){ .data = description.data,

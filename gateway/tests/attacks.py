@@ -160,7 +160,7 @@ class Service(ipcbus.sync.RawService):
     def __init__(self, interface, files, reply=b''):
         self.description = bytes_field(1, interface.encode())
         data = descriptor_pb2.FileDescriptorSet(file=files).SerializeToString()
-        self.description += b'\x1a' + varint(len(data)) + data
+        self.description += b'\x12' + varint(len(data)) + data
         self.reply = reply
         self.calls = 0
 
