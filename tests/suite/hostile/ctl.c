@@ -240,7 +240,7 @@ static void describe_as(const char *interface, const void *set, size_t size)
 	uint8_t *data = malloc(all), *end = data + all, *at;
 
 	must(data, "memory");
-	at = put_field(end, end, 3, set, size);
+	at = put_field(end, end, 2, set, size);
 	at = put_field(at, end, 1, interface, strlen(interface));
 	replies[1].data = at;
 	replies[1].size = end - at;
