@@ -13,6 +13,8 @@ const struct bench_transport *const bench_transports[] = {
 	&bench_daemon,
 	&bench_daemon_raw,
 	&bench_daemon_typed,
+	&bench_channels,
+	&bench_channels_typed,
 	&bench_oneways,
 	&bench_daemon_oneways,
 	&bench_channels_oneways,
