@@ -46,6 +46,10 @@
 #define ASK_AGAIN      4096U
 #define ASK_BUSY_AGAIN 1024U
 #define REFUSALS_MAX   9U
+/* After so many messages that did not fit, the client checks that at least FITTING_MIN times as
+ * many did. */
+#define UNFIT_CHECK    16U
+#define FITTING_MIN    4U
 
 static const atomic_uint not_watched = 1;
 
@@ -214,6 +218,18 @@ struct channel *channel_of_proxy(struct ipc_proxy *proxy, bool oneway)
 }
 
 /* --- Calls -------------------------------------------------------------------------- */
+
+void channel_note_unfit(struct channel *channel)
+{
+	uint32_t tail;
+
+	if (atomic_fetch_add(&channel->unfit, 1) % UNFIT_CHECK != UNFIT_CHECK - 1)
+		return;
+	/* The server cannot write the client's part. */
+	tail = atomic_load(&channel->caller.own->tail);
+	if (tail - atomic_exchange(&channel->checked_tail, tail) < UNFIT_CHECK * FITTING_MIN)
+		atomic_store(&channel->ended, true);
+}
 
 void channel_fence(struct channel *channel)
 {
@@ -548,8 +564,10 @@ static int take_reply(struct channel *channel, struct request *request, unsigned
 		return 0;
 	}
 	channel_buffer_put(request->t, buffer);
-	if (r == 0 && end.kind == CHANNEL_LATER)
+	if (r == 0 && end.kind == CHANNEL_LATER) {
+		channel_note_unfit(channel);
 		return fetch(channel, request, slot);
+	}
 	if (r == 0 && end.kind == CHANNEL_REFUSED)
 		return 1;
 	atomic_store(&channel->ended, true);
@@ -584,8 +602,11 @@ int channel_call(struct channel *channel, struct request *request)
 			forget(channel);
 		return 1;
 	}
-	if (unlikely(!request_is_plain(request) || request->t->serving) ||
-	    (unlikely(request->t->ipc->channels_random) && channel_choose_bus()))
+	if (unlikely(!request_is_plain(request) || request->t->serving)) {
+		channel_note_unfit(channel);
+		return 1;
+	}
+	if (unlikely(request->t->ipc->channels_random) && channel_choose_bus())
 		return 1;
 	if (unlikely(atomic_load_explicit(&channel->sent, memory_order_relaxed) !=
 		     atomic_load_explicit(&channel->followed, memory_order_relaxed)))

@@ -32,6 +32,9 @@ struct channel {
 	 * the last call through the bus. */
 	atomic_uint sent;
 	atomic_uint followed;
+	/* See channel_note_unfit(): a count, and the client's tail at the last check. */
+	atomic_uint unfit;
+	atomic_uint checked_tail;
 	/* Oneways. Under the lock. */
 	atomic_uint lock;		/* 0: free; 1: taken; 2: threads may sleep */
 	bool in_ring;			/* oneways use the ring; otherwise the bus */
@@ -61,6 +64,11 @@ static inline bool request_is_plain(const struct request *request)
 	       (send->code < IPC_CODE_BUILTIN || send->code >= IPC_CODE_BUILTIN + 16 ||
 		send->code == IPC_CODE_PING);
 }
+
+/* Must be called when a message or its reply does not fit into the channel and goes through the
+ * bus. Ends the channel if that happens often. A server that waits for channels needs more time for
+ * a message of the bus: one such message costs as much as several messages in the channel save. */
+void channel_note_unfit(struct channel *channel);
 
 /* For tests: an irregular sequence. */
 bool channel_choose_bus(void);

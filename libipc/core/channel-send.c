@@ -169,6 +169,8 @@ void channel_used_bus(struct channel *channel, const struct request *request)
 {
 	bool small = request_is_plain(request);
 
+	if (!small)
+		channel_note_unfit(channel);
 	lock(channel);
 	channel->by_bus = small ? channel->by_bus + 1 : 0;
 	channel->fenced = false;

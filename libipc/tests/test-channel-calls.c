@@ -66,7 +66,7 @@ START_TEST(large_reply_comes_by_the_bus)
 	struct ipc_raw_message *reply;
 
 	begin(1);
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < 7; i++) {
 		ck_assert_int_eq(ipc_raw_call(proxy,
 					      &(struct ipc_raw_message){ .code = REPLY_LARGE },
 					      NULL, &reply, NULL), 0);
@@ -78,6 +78,37 @@ START_TEST(large_reply_comes_by_the_bus)
 					      NULL, &reply, NULL), -EDOM);
 	}
 	ck_assert_uint_eq(get(WHERE), 1);
+	end();
+}
+END_TEST
+
+static void echo_large(void)
+{
+	static const uint8_t data[CHANNEL_DATA_MAX + 1];
+	struct ipc_raw_message *reply;
+
+	ck_assert_int_eq(ipc_raw_call(proxy,
+				      &(struct ipc_raw_message){ .code = ECHO, .data = data,
+								 .size = sizeof(data) },
+				      NULL, &reply, NULL), 0);
+	ipc_raw_free(reply);
+}
+
+START_TEST(mostly_large_messages_end_the_channel)
+{
+	begin(1);
+	for (int i = 0; i < 200; i++) {
+		for (int k = 0; k < 5; k++)
+			ck_assert_uint_eq(get(WHERE), 1);
+		echo_large();
+	}
+	for (int i = 0; i < 32; i++)
+		echo_large();
+	ck_assert_uint_eq(get(WHERE), 0);
+	/* Gone at the server, too. */
+	for (int i = 0; i < 100 && count_parts(); i++)
+		usleep(20000);
+	ck_assert_uint_eq(count_parts(), 0);
 	end();
 }
 END_TEST
@@ -475,7 +506,8 @@ int main(void)
 {
 	return RUN_TESTS("channel-calls", no_channel_unless_asked_for,
 			 frequent_calls_get_a_channel, payloads_of_all_sizes_arrive,
-			 large_reply_comes_by_the_bus, errors_are_explained,
+			 large_reply_comes_by_the_bus,
+			 mostly_large_messages_end_the_channel, errors_are_explained,
 			 caller_is_that_of_the_set_up, long_call_is_waited_for,
 			 deadline_ends_the_call_and_reaches_the_handler,
 			 death_of_the_server_ends_its_calls, killed_server_ends_calls_that_wait,
