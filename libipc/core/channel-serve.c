@@ -370,7 +370,9 @@ static int take_event(struct thread *t, struct channels *channels, struct ipcbus
 	x->flags |= IPCBUS_NONBLOCK;
 	r = thread_exchange_bus(t, x);
 	x->flags = flags;
-	x->send = (struct ipcbus_send){ .kind = IPCBUS_SEND_NONE };
+	/* On failure, the caller sends the message in another way. */
+	if (r == 0)
+		x->send = (struct ipcbus_send){ .kind = IPCBUS_SEND_NONE };
 	/* The daemon has woken all threads at the first event. */
 	if (r == 0 && x->event.kind && atomic_load(channels->event))
 		channel_wake(channels->event, 1);

@@ -94,6 +94,33 @@ static void echo_large(void)
 	ipc_raw_free(reply);
 }
 
+/* The server sends it with the exchange that waits for the next message. */
+START_TEST(reply_larger_than_the_region_arrives_as_a_file)
+{
+	static const uint8_t data[60000] = { [59999] = 'x' };
+	struct ipc_raw_message *reply;
+
+	begin(1);
+	ipc_proxy_unref(proxy);
+	ipc_unref(ipc);
+	ck_assert_int_eq(ipc_open_sized(&ipc, ipc_test_bus_path(bus), 32 << 10), 0);
+	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
+	for (unsigned int i = 0; i < CHANNEL_AFTER; i++)
+		get(WHERE);
+	ck_assert_uint_eq(get(WHERE), 1);
+	ck_assert_int_eq(ipc_raw_call(proxy,
+				      &(struct ipc_raw_message){ .code = ECHO, .data = data,
+								 .size = sizeof(data),
+								 .flags = IPC_RAW_ACCEPT_FDS },
+				      NULL, &reply, NULL), 0);
+	ck_assert_uint_eq(reply->size, sizeof(data));
+	ck_assert_int_eq(((const uint8_t *)reply->data)[sizeof(data) - 1], 'x');
+	ipc_raw_free(reply);
+	ck_assert_uint_eq(get(WHERE), 1);
+	end();
+}
+END_TEST
+
 START_TEST(mostly_large_messages_end_the_channel)
 {
 	begin(1);
@@ -507,6 +534,7 @@ int main(void)
 	return RUN_TESTS("channel-calls", no_channel_unless_asked_for,
 			 frequent_calls_get_a_channel, payloads_of_all_sizes_arrive,
 			 large_reply_comes_by_the_bus,
+			 reply_larger_than_the_region_arrives_as_a_file,
 			 mostly_large_messages_end_the_channel, errors_are_explained,
 			 caller_is_that_of_the_set_up, long_call_is_waited_for,
 			 deadline_ends_the_call_and_reaches_the_handler,
