@@ -72,7 +72,7 @@ def run(program):
     far = bus.start('gateway/ipc-gateway', '--share', name, '--listen', address, *size,
                     ready='ready')
     near = Program(f'{B}/gateway/ipc-gateway', '--link', f'{name}@{address}', *size, ready='linked')
-    environment = {**os.environ, 'LINK_NAME': name, 'LINK_BUS': bus.device,
+    environment = {**os.environ, 'LINK_NAME': name, 'LINK_BUS': bus.path,
                    'LD_PRELOAD': f'{B}/gateway/tests/two-buses.so'}
     # Its cases must not count as cases of this program.
     environment.pop('CK_TAP_LOG_FILE_NAME', None)
