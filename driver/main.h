@@ -16,7 +16,8 @@
  *   5. The server's reply takes the same way back into the caller's region (reply.c). Without a
  *      reply the call ends by a failure, a deadline or a cancellation.
  *
- * Layers. A file calls only files below it; driver/Kbuild has the complete order:
+ * Layers. A file calls only files below it, except for six pairs that tests/suite/static/layers -v
+ * lists. driver/Kbuild has the complete order:
  *
  *   the bus and its files   module.c fs.c inspect.c file.c ioctl.c exit.c
  *   messages                exchange.c request.c wait.c deliver.c reply.c ... buffer.c
@@ -89,7 +90,7 @@
 #include <linux/types.h>
 #include "ipcbus.h"
 
-/* Limits of each proc, as IPCBUS_IOC_INFO reports them. */
+/* Limits of each proc. IPCBUS_IOC_INFO reports all but IPCBUS_LIMIT_ASYNCS. */
 #define IPCBUS_LIMIT_NODES	65536
 #define IPCBUS_LIMIT_HANDLES	65536
 #define IPCBUS_LIMIT_BUFFERS	16384

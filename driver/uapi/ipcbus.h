@@ -45,7 +45,8 @@
  * Errors: An ioctl returns 0, or -1 with errno. If an exchange fails, it has not sent its message
  *   (but see EFAULT). If it fails at a stage of enum ipcbus_stage, it writes an IPCBUS_EVENT_FAILED
  *   with error, stage and index. If it fails before the first stage, it does not write the event:
- *   its arguments are invalid, or the thread is new and EDQUOT or ENOMEM prevents its registration.
+ *   its arguments are invalid, it is a call and the caller's region is not mapped (ENOBUFS), or the
+ *   thread is new and EDQUOT or ENOMEM prevents its registration.
  *   enum ipcbus_stage and the comment of each ioctl list the errors of that place.
  *   E2BIG       A structure has a tail that is not zero, or a count is above its maximum.
  *   EAGAIN      Oneways fill their half of the receiver's region, or the sender's user has used up
@@ -347,8 +348,9 @@ enum ipcbus_stage {
 /**
  * enum ipcbus_event_kind - kind of event
  * @IPCBUS_EVENT_NONE: No event. The exchange did not wait, or found no event to take.
- * @IPCBUS_EVENT_INTERRUPTED: A signal came, or another thread closed a file descriptor of the file.
- *	The exchange has already released and sent. Wait again, but do not release and send again.
+ * @IPCBUS_EVENT_INTERRUPTED: A signal came, another thread closed a file descriptor of the file, or
+ *	the time until which the thread listens is over. The exchange has already released and sent.
+ *	Wait again, but do not release and send again.
  * @IPCBUS_EVENT_CALL: A call to a node of this proc. The proc must reply to @call.
  * @IPCBUS_EVENT_ONEWAY: A oneway to a node of this proc. The next oneway of the node is delivered
  *	after @buffer is released. If IPCBUS_MORE delivered several, all their buffers must be

@@ -219,6 +219,11 @@ struct channel *channel_of_proxy(struct ipc_proxy *proxy, bool oneway)
 
 /* --- Calls -------------------------------------------------------------------------- */
 
+void channel_object_died(struct channel *channel)
+{
+	atomic_store(&channel->ended, true);
+}
+
 void channel_note_unfit(struct channel *channel)
 {
 	uint32_t tail;

@@ -48,6 +48,10 @@ void channel_used_bus(struct channel *channel, const struct request *request);
  * report of the death. Does not use the thread's scratch buffer. */
 bool channel_server_died(struct channel *channel);
 
+/* Must be called when the death of the called object is reported. Later messages go through the
+ * bus, which reports it, too. */
+void channel_object_died(struct channel *channel);
+
 /* Closes the channel of a proxy that is freed or whose connection is closed. channel may be
  * NULL. */
 void channel_close(struct channel *channel);

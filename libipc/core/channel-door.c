@@ -78,11 +78,12 @@ static int channels_get(struct ipc *ipc, struct channels **ret_channels)
 	return 0;
 }
 
-/* Threads that poll, and programs with their own event loop, do not notice a channel's calls. */
+/* Threads that poll, and programs with their own event loop, do not notice a channel's calls. The
+ * replies of a connection with ipc_set_clear() must be overwritten. */
 static bool may_have_channels(struct ipc *ipc)
 {
-	return ipc->monitors && !is_monitored(ipc) && pool_serves(ipc) && ipc->device.poll_fd < 0 &&
-	       !(atomic_load(&ipc->attention) & ATTEND_POLL);
+	return ipc->monitors && !is_monitored(ipc) && !ipc->device.send_flags && pool_serves(ipc) &&
+	       ipc->device.poll_fd < 0 && !(atomic_load(&ipc->attention) & ATTEND_POLL);
 }
 
 static bool may_have_channel(const struct ipc_object *object)

@@ -489,6 +489,10 @@ int proxy_watch(struct ipc_proxy *proxy)
 
 static void set_died(struct ipc_proxy *proxy)
 {
+	struct channel *channel = atomic_load(&proxy->channel);
+
+	if (channel)
+		channel_object_died(channel);
 	atomic_store(&proxy->died, 1);
 	channel_wake(&proxy->died, INT_MAX);
 }

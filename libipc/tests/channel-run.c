@@ -23,6 +23,7 @@ struct ipc_test_bus *bus;
 struct ipc *ipc;
 struct ipc_proxy *proxy;
 pid_t server;
+int server_is_clear;
 
 /* --- The server -------------------------------------------------------------------------- */
 
@@ -191,7 +192,8 @@ static void run_server(unsigned int threads, const struct ipc_raw_ops *ops)
 
 	if (ipc_open(&own, ipc_test_bus_path(bus)) < 0 ||
 	    ipc_raw_object_new(own, ops, NULL, &object) < 0 ||
-	    ipc_set_manager(own, object) < 0 || ipc_set_threads(own, threads) < 0)
+	    ipc_set_manager(own, object) < 0 || ipc_set_threads(own, threads) < 0 ||
+	    ipc_set_clear(own, server_is_clear) < 0)
 		_exit(1);
 	/* After each ipc_stop() it serves again. */
 	while (ipc_run(own) == 0)

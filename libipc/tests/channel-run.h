@@ -27,6 +27,8 @@ extern struct ipc_test_bus *bus;
 extern struct ipc *ipc;
 extern struct ipc_proxy *proxy;	/* the server's object */
 extern pid_t server;
+/* Set it before begin(): the server calls ipc_set_clear(). */
+extern int server_is_clear;
 
 /* The operations of the server's object, for any process that serves. */
 extern const struct ipc_raw_ops server_ops;

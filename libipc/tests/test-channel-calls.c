@@ -29,6 +29,17 @@ START_TEST(no_channel_unless_asked_for)
 }
 END_TEST
 
+/* The kernel must overwrite its replies. */
+START_TEST(server_of_secrets_refuses_channels)
+{
+	server_is_clear = 1;
+	begin_with(1, "1");
+	for (unsigned int i = 0; i < 3 * CHANNEL_AFTER; i++)
+		ck_assert_uint_eq(get(WHERE), 0);
+	end();
+}
+END_TEST
+
 START_TEST(frequent_calls_get_a_channel)
 {
 	begin(1);
@@ -532,6 +543,7 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("channel-calls", no_channel_unless_asked_for,
+			 server_of_secrets_refuses_channels,
 			 frequent_calls_get_a_channel, payloads_of_all_sizes_arrive,
 			 large_reply_comes_by_the_bus,
 			 reply_larger_than_the_region_arrives_as_a_file,

@@ -309,6 +309,31 @@ START_TEST(dead_server_is_noticed)
 }
 END_TEST
 
+static void note_death(struct ipc_proxy *dead, void *userdata)
+{
+	(void)dead;
+	*(int *)userdata = 1;
+}
+
+START_TEST(oneways_fail_after_a_reported_death)
+{
+	int died = 0;
+
+	begin_serving(1);
+	for (uint32_t i = 0; i < 50; i++)
+		ck_assert_int_eq(log_small(0, i), 0);
+	wait_for_total(50);
+	ck_assert_int_eq(ipc_proxy_on_death(proxy, note_death, &died, NULL), 0);
+	kill(server, SIGKILL);
+	while (!died) {
+		ck_assert_int_eq(ipc_wait_event(ipc, 10000000), 1);
+		ck_assert_int_ge(ipc_process(ipc), 0);
+	}
+	ck_assert_int_eq(log_small(0, 50), -ENOTCONN);
+	end();
+}
+END_TEST
+
 START_TEST(ended_object_is_noticed)
 {
 	begin_serving(1);
@@ -439,6 +464,7 @@ int main(void)
 			 kept_oneway_delays_the_next, full_ring_uses_the_bus,
 			 oneways_of_a_client_that_closed_are_served,
 			 oneways_of_a_dead_client_are_served_in_order, dead_server_is_noticed,
+			 oneways_fail_after_a_reported_death,
 			 ended_object_is_noticed, stop_ends_channels_and_oneways_go_on,
 			 long_handler_delays_only_oneways, order_holds_for_a_thread,
 			 order_holds_for_several_threads, order_holds_without_channels);

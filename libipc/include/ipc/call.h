@@ -121,7 +121,9 @@ const char *ipc_call_label(const struct ipc_call *call);
  * call. The caller chooses it freely; the kernel does not check it. */
 const char *ipc_call_metadata(const struct ipc_call *call, const char *name);
 
-/* Return the microseconds until the caller stops waiting, 0 if it has, IPC_NEVER if never. */
+/* Return the microseconds until the deadline of the call, 0 if it has passed, or IPC_NEVER if there
+ * is none, as for a oneway. An earlier cancellation or the caller's death does not change it: see
+ * ipc_call_is_canceled(). */
 uint64_t ipc_call_remaining(const struct ipc_call *call);
 
 /*
@@ -148,7 +150,8 @@ int ipc_call_on_cancel(struct ipc_call *call, ipc_cancel_cb cb, void *userdata,
 /* Return the connection, without a reference. */
 struct ipc *ipc_call_ipc(const struct ipc_call *call);
 
-/* Return the bytes of the request in the region, for tests and tools. ret_size may be
+/* Return the bytes of the request, for tests and tools. If the caller sent metadata, they are a
+ * frame: see ipc_payload_message(). Read-only, and valid as long as the call. ret_size may be
  * NULL. */
 const void *ipc_call_payload(const struct ipc_call *call, size_t *ret_size);
 

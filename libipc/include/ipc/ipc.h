@@ -90,7 +90,7 @@
  *               threads serve it.
  *   Fork        A connection, and each object obtained from it, is unusable in a child process.
  *               Functions fail with -ECHILD there. The child must open its own connection. It may
- *               only unref inherited objects.
+ *               only unref inherited objects. Their destroy functions run in the child too.
  *   Channels    Through ipcbusd, a proxy that is used often gets a direct channel to its server
  *               if ipc_run() serves there. Calls and oneways of plain bytes up to 4 KB, without
  *               options other than a time limit, then go through memory that both processes share.
@@ -266,8 +266,8 @@ struct ipc *ipc_unref(struct ipc *ipc);
 
 /*
  * Mark all requests and replies that this connection sends from now on as secret, if clear is
- * not 0. The kernel overwrites such a message in the receiver's region when the
- * receiver releases it. That costs time in proportion to its size. Set-up only.
+ * not 0. The kernel overwrites such a message in the receiver's region when the receiver releases
+ * it. That costs time in proportion to its size. Such messages use no channels. Set-up only.
  */
 int ipc_set_clear(struct ipc *ipc, int clear);
 
@@ -320,7 +320,7 @@ void ipc_slot_set_destroy(struct ipc_slot *slot, void (*destroy)(void *userdata)
 /*
  * Set how many threads may serve, including the threads that call ipc_run(): 1 (the default) to
  * 1024. If all serving threads are busy, ipc_run() starts another. It ends that thread before it
- * returns.
+ * returns. A lower limit does not end threads that already serve.
  * If the program calls ipc_run() on more threads than this, all of them serve.
  *
  *   -EINVAL   threads is 0 or more than 1024.
@@ -408,7 +408,9 @@ struct ipc_object *ipc_object_unref(struct ipc_object *object);
 /*
  * End the object, even if other processes have proxies of it: queued calls fail with -EOWNERDEAD,
  * queued oneways are dropped, and death watches run. Handlers may still reply to calls that they
- * serve. The caller keeps its reference. Sending the object fails afterwards. Does not block.
+ * serve. The caller keeps its reference. destroy runs when this process has dropped its last
+ * reference, even if other processes still have proxies. Sending the object fails afterwards. Does
+ * not block.
  *
  *   -ENOENT   The object was never sent or registered, or has ended.
  */

@@ -54,10 +54,12 @@ enum ipc_register_flags {
 };
 
 /*
- * Register an object under a name. If a living object has the name, the registration fails with
- * -EEXIST. A name is free as soon as its object or its process has ended. The connection keeps a
- * reference of the object until ipc_unregister_name() or its end. Ending the slot unregisters the
- * name; if the service manager cannot be informed of that, the name ends with the object.
+ * Register an object under a name. If another living object has the name, the registration fails
+ * with -EEXIST. If this connection has registered the same object under the name, the function
+ * succeeds, and the earlier registration and its slot end. A name is free as soon as its object or
+ * its process has ended. The connection keeps a reference of the object until ipc_unregister_name()
+ * or its end. Ending the slot unregisters the name; if the service manager cannot be informed of
+ * that, the name ends with the object.
  *
  * ipc_register_name_with() takes flags of enum ipc_register_flags; 0 is ipc_register_name(). They
  * concern only objects of this user: a name of another user always fails with -EEXIST.
@@ -132,8 +134,9 @@ int ipc_on_registration(struct ipc *ipc, ipc_registration_cb cb, void *userdata,
  * ipc_idle_exit() gives up the name. It blocks. On success, no other process has the object or can
  * still get it, and the process may exit. Clients that ask for the name from now on wait for the
  * next process that registers it. References of this process do not count. Without a service
- * manager it succeeds. After a failure the name stays registered: continue to serve. If the service
- * manager cannot be informed of that, the callback of ipc_on_registration() is called.
+ * manager it succeeds if no other process has the object. After a failure the name stays
+ * registered: continue to serve. If the service manager cannot be informed of that, the callback of
+ * ipc_on_registration() is called.
  *
  *   -EBUSY    A client uses the object or is about to. idle will be called again.
  *   -ENOENT   ipc_idle_exit(): this connection has not registered the name in this way.
@@ -205,8 +208,9 @@ enum ipc_name_change {
  * Works without a service manager too: cb is called when a manager starts.
  *
  * info and proxy belong to the library and are valid during cb; ipc_proxy_ref() keeps the
- * proxy. proxy is NULL if the name is gone, if the policy refuses the right call, or if
- * the object belongs to this connection.
+ * proxy. proxy is NULL if the name is gone, if the policy does not allow this process to call its
+ * object, if the service registered with ipc_register_idle_exit(), or if the object belongs to this
+ * connection.
  *
  * A slow watcher may miss intermediate changes, but always receives the latest state. A
  * restart of the service manager is not reported; names that are still missing half a

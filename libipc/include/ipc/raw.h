@@ -76,7 +76,7 @@ struct ipc_raw_entry {
  */
 struct ipc_raw_message {
 	uint32_t code;			/* request: the number of the method; else 0 */
-	uint32_t flags;			/* request: IPC_RAW_ACCEPT_FDS or 0; else 0 */
+	uint32_t flags;			/* call: IPC_RAW_ACCEPT_FDS or 0; else 0 */
 	const void *data;
 	size_t size;			/* bytes of data */
 	const struct iovec *parts;	/* sent: n_parts consecutive pieces instead of data (both:
@@ -155,8 +155,9 @@ int ipc_raw_call(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
 /*
  * Call the object, and pass the bytes of the reply to cb. If the call succeeds, cb runs once before
  * the function returns, on this thread. data is valid until cb returns. Entries of the reply are
- * released. If cb returns a negative errno, the call fails with it. cb must not leave by longjmp()
- * or an exception. Costs less than ipc_raw_call(), which allocates a reply.
+ * released. If cb returns a negative errno, the call fails with it. Any other result counts as 0.
+ * cb must not leave by longjmp() or an exception. Costs less than ipc_raw_call(), which allocates a
+ * reply.
  *
  *   -EINVAL   cb is NULL.
  */
@@ -200,7 +201,7 @@ int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *messag
  *
  *   - calls and openings of streams that have options, which may be all 0
  *   - oneways with a timeout_usec
- *   - ipc_proxy_get(), ipc_proxy_wait() and the like
+ *   - functions of <ipc/name.h> that call the service manager, except ipc_idle_exit()
  *
  * SA_RESTART makes no difference. A signal that arrives before the wait has begun does not count.
  * Streams have time limits instead: see <ipc/stream.h>. cb may run on several threads at once.
@@ -214,12 +215,12 @@ typedef int (*ipc_raw_interrupt_cb)(void *userdata);
 int ipc_raw_set_interrupt(struct ipc *ipc, ipc_raw_interrupt_cb cb, void *userdata);
 
 /*
- * Attach a cancellation to the functions of <ipc/name.h> that this thread calls from now on. If it
- * is canceled, such a function fails with -ECANCELED within half a second, but first waits for
- * other threads of the connection that are registering, unregistering or watching. If
- * ipc_register_name() was canceled, the service manager may still have registered the name, until
- * ipc_object_end(). Ending a slot of <ipc/name.h> succeeds, but the service manager is not
- * informed.
+ * Attach a cancellation to the functions of <ipc/name.h> that this thread calls from now on, except
+ * ipc_idle_exit(). If it is canceled, such a function fails with -ECANCELED within half a second,
+ * but first waits for other threads of the connection that are registering, unregistering or
+ * watching. If ipc_register_name() was canceled, the service manager may still have registered the
+ * name, until ipc_object_end(). Ending a slot of <ipc/name.h> succeeds, but the service manager is
+ * not informed.
  *
  * The functions must use the connection of the cancellation; on another connection they fail with
  * -EINVAL. The caller must hold a reference of the cancellation until the thread ends or replaces
@@ -238,10 +239,10 @@ struct ipc_raw_ops {
 	uint32_t flags;			/* IPC_RAW_ACCEPT_FDS or 0 */
 	uint32_t reserved;		/* 0 */
 	/*
-	 * Serves a call or oneway, on a serving thread, by the rules of "Serving a call" in
-	 * <ipc/ipc.h>. It is called for all codes except IPC_CODE_PING, and IPC_CODE_STREAM if
-	 * stream is set, which the library handles. If the caller sent metadata, data is a frame
-	 * around the bytes, and ipc_payload_message() finds them.
+	 * Serves a call or oneway, on a serving thread, by the rules in <ipc/call.h>. The library
+	 * itself handles calls with IPC_CODE_PING or IPC_CODE_BUILTIN + 4 (channels), and
+	 * IPC_CODE_STREAM if stream is set. All other messages arrive here. If the caller sent
+	 * metadata, data is a frame around the bytes, and ipc_payload_message() finds them.
 	 */
 	int (*serve)(struct ipc_call *call, const struct ipc_raw_message *request,
 		     void *userdata);
@@ -275,7 +276,8 @@ int ipc_raw_reply(struct ipc_call *call, const struct ipc_raw_message *reply);
 /*
  * Fail a call with the errno code, positive or negative, and the bytes of an ipc.Error. Use it to
  * forward the bytes of another error, and ipc_call_fail() otherwise. The bytes are not checked: a
- * receiver that cannot parse them gets the errno alone. Errors as ipc_raw_reply().
+ * receiver that cannot parse them gets the errno alone. Errors as ipc_raw_reply(), and -EINVAL if
+ * code is 0 or no errno.
  */
 int ipc_raw_fail(struct ipc_call *call, int code, const void *data, size_t size);
 
@@ -300,12 +302,13 @@ int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t code,
 			struct ipc_error *error);
 
 /*
- * Start to open a stream and return. If that succeeds, cb runs once on a serving thread: with 0
- * and the stream, of which the program has a reference from then on, or with a negative errno,
- * NULL and an error that is never NULL. A cancellation, parent or parent_stream in the options
- * ends the opening too; the library holds a reference of each until cb has run. There is no slot:
- * use a cancellation. If the time limit has passed, cb gets -ETIMEDOUT. Errors as
- * ipc_raw_call_async(), and for cb as ipc_raw_stream_open().
+ * Start to open a stream and return. If that succeeds, cb runs once on a serving thread: with 0 and
+ * the stream, of which the program has a reference from then on, or with a negative errno, NULL and
+ * an error that is never NULL. A cancellation, parent or parent_stream in the options ends the
+ * opening too; the library holds a reference of each until cb has run. There is no slot: use a
+ * cancellation. Until cb has run, the opening holds a reference of the connection, which therefore
+ * stays open after the program's last ipc_unref(). If the time limit has passed, cb gets
+ * -ETIMEDOUT. Errors as ipc_raw_call_async(), and for cb as ipc_raw_stream_open().
  *
  *   -EINVAL      code is 0, or cb is NULL.
  */

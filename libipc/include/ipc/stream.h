@@ -37,6 +37,7 @@
  *   -EDQUOT      The messages that waited to be received took more memory, or contained more files
  *                and objects, than the receiver allows: see <ipc/limits.h>. Receive sooner, or send
  *                less at a time.
+ *   -EMFILE      A function that waits cannot open more files. The stream stays usable.
  *   -ENOMEM      Try again. A message that was lost for lack of memory stays lost.
  *
  * If a side breaks the stream off because of a message of the other side, both sides get the error.
@@ -128,8 +129,8 @@ void ipc_stream_cancel(struct ipc_stream *stream);
  *                receive the message, the sender is slowed down, and on_message runs again with
  *                the next message, or after ipc_stream_resume(). Without this callback, a message
  *                ends the stream with -EPROTO.
- *   on_writable  A send that failed with -EAGAIN may be tried again. Runs once for each such
- *                failure. The send may fail again.
+ *   on_writable  A send with timeout_usec 0 that failed with -EAGAIN may be tried again. Runs once
+ *                for all such failures since its last run. The send may fail again.
  *   on_end       The other side has ended its sending, and all messages were received: result
  *                is 0 or its error. Or the stream has broken off: -ECANCELED, -ETIMEDOUT,
  *                -EOWNERDEAD, -EPROTO, -EBADMSG, -EMSGSIZE, -EDQUOT, -ENOMEM. error explains
