@@ -106,15 +106,6 @@ void part_free(struct part *part)
 
 /* --- Opening and closing --------------------------------------------------------- */
 
-static PyObject *fail_saying(int r, char *message)
-{
-	struct ipc_error error = IPC_ERROR_INIT;
-
-	error.code = r;
-	error.message = message;
-	return fail(r, &error);
-}
-
 static PyObject *new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
 	unsigned long long region = IPC_REGION_DEFAULT;

@@ -88,8 +88,10 @@ void part_free(struct part *part);
 
 /* Raises the package's exception for a negative errno. error may be NULL. Returns NULL. */
 PyObject *fail(int code, const struct ipc_error *error);
-/* Returns that exception, or NULL with another exception set. */
+/* Returns the exception of fail(), or NULL with another exception set. */
 PyObject *make_error(int code, const struct ipc_error *error);
+/* As fail(), with this text. */
+PyObject *fail_saying(int code, const char *message);
 PyObject *fail_closed(void);
 /* A getter: returns a memoryview of the object itself. */
 PyObject *get_view(PyObject *self, void *closure);

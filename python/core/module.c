@@ -62,12 +62,18 @@ PyObject *fail(int code, const struct ipc_error *error)
 	return NULL;
 }
 
-PyObject *fail_closed(void)
+PyObject *fail_saying(int code, const char *message)
 {
 	struct ipc_error error = IPC_ERROR_INIT;
 
-	error.message = "the connection is closed";
-	return fail(-ECANCELED, &error);
+	error.code = code;
+	error.message = (char *)message;
+	return fail(code, &error);
+}
+
+PyObject *fail_closed(void)
+{
+	return fail_saying(-ECANCELED, "the connection is closed");
 }
 
 PyObject *get_view(PyObject *self, void *closure)

@@ -260,7 +260,7 @@ static PyObject *send(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	if (next < 0)
 		return NULL;
 	if (r < 0)
-		return fail(r == -EAGAIN && timeout ? -ETIMEDOUT : r, NULL);
+		return fail(r, NULL);
 	Py_RETURN_NONE;
 }
 
@@ -309,11 +309,11 @@ static PyObject *item(struct connection *connection, const struct ipc_raw_messag
 
 /* If only the time limit of the function has expired, the library returns -EAGAIN without an
  * error. */
-static PyObject *received(PyObject *self, int r, bool waited, const struct ipc_raw_message *message,
+static PyObject *received(PyObject *self, int r, const struct ipc_raw_message *message,
 			  const struct ipc_error *error)
 {
-	if (r == -EAGAIN && waited && !error->code)
-		return fail(-ETIMEDOUT, NULL);
+	if (r == -EAGAIN && !error->code)
+		return fail_saying(r, "no message has arrived in time");
 	if (r < 0)
 		return fail(r, error);
 	return r ? item(of(self)->part.connection, message) : Py_NewRef(Py_None);
@@ -343,7 +343,7 @@ static PyObject *receive(PyObject *self, PyObject *value)
 		next = r == -EAGAIN && !error.code ? wait_next(&wait) : 0;
 	} while (next > 0);
 	if (next == 0)
-		result = received(self, r, timeout, message, &error);
+		result = received(self, r, message, &error);
 	ipc_error_done(&error);
 	Py_BEGIN_ALLOW_THREADS
 	ipc_stream_unref(native);

@@ -164,9 +164,10 @@ class Stream(Generic[Req, Rep]):
 
     async def receive(self, *, timeout: float | None = None) -> Rep | None:
         """Returns the next reply, or None at the end. If the stream ended with an error, raises it.
-        If no reply arrives within timeout seconds, raises ``DeadlineExceeded``; the stream stays
-        open, and a later receive() may get the reply. With 0 the function returns a reply only if
-        it has arrived. The time limit does not apply to opening the stream."""
+        If no reply arrives within timeout seconds, raises ``WouldBlock``; the stream stays open,
+        and a later receive() may get the reply. With 0 the function returns a reply only if it has
+        arrived. The time limit does not apply to opening the stream. ``DeadlineExceeded`` means
+        that the time limit of the stream itself expired."""
         delay = to_delay(timeout)
         end = await self._opened()
         try:
@@ -175,7 +176,7 @@ class Stream(Generic[Req, Rep]):
         except DeadlineExceeded:
             raise  # the deadline of the stream itself
         except TimeoutError:
-            raise DeadlineExceeded("no message came in time") from None
+            raise WouldBlock("no message has arrived in time") from None
         if item is None:
             return None
         reply: Rep = stubs.receive_reply(self._client._bus, self._method, item)

@@ -186,7 +186,8 @@ class MessageTooLarge(Error):
 
 
 class WouldBlock(Error, BlockingIOError):
-    """The receiver has no space for a oneway, or a stream is not ready. Try again later."""
+    """The receiver has no space for a oneway, or no message of a stream arrived in time. Try again
+    later."""
 
     default_code = errno.EAGAIN
 

@@ -311,8 +311,9 @@ class Stream(Generic[Req, Rep]):
     def receive(self, *, timeout: float | None = None) -> Rep | None:
         """Blocks until the next reply and returns it, or None at the end. If the stream ended with
         an error, raises it. If no reply arrives within timeout seconds, raises
-        ``DeadlineExceeded``; the stream stays open, and a later receive() may get the reply. With 0
-        the function returns a reply only if it has arrived."""
+        ``WouldBlock``; the stream stays open, and a later receive() may get the reply. With 0 the
+        function returns a reply only if it has arrived. ``DeadlineExceeded`` means that the time
+        limit of the stream itself expired."""
         received = self._stream.receive(to_wait(timeout))
         if received is None:
             return None
