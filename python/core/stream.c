@@ -69,13 +69,21 @@ struct ipc_stream *stream_ref(PyObject *self)
 	return ipc_stream_ref(of(self)->stream);
 }
 
+/* The stream was canceled or released, or its connection was closed. */
+static PyObject *fail_gone(PyObject *self)
+{
+	if (!of(self)->part.connection->ipc)
+		return fail_closed();
+	return fail_saying(-ECANCELED, "the stream is closed");
+}
+
 /* Takes a reference for code that runs without the GIL. Returns NULL with an exception if the
  * stream is closed. */
 static struct ipc_stream *hold(PyObject *self)
 {
 	if (of(self)->stream)
 		return ipc_stream_ref(of(self)->stream);
-	fail_closed();
+	fail_gone(self);
 	return NULL;
 }
 
@@ -427,7 +435,7 @@ static PyObject *number(PyObject *self, void *closure)
 	struct ipc_stream *native = of(self)->stream;
 
 	if (!native)
-		return fail_closed();
+		return fail_gone(self);
 	switch ((intptr_t)closure) {
 	case STREAM_UID:
 		return PyLong_FromUnsignedLong(ipc_stream_uid(native));
@@ -449,14 +457,14 @@ static PyObject *metadata(PyObject *self, PyObject *text)
 	if (!get_text(text, false, &name))
 		return NULL;
 	if (!of(self)->stream)
-		return fail_closed();
+		return fail_gone(self);
 	return decode(ipc_stream_metadata(of(self)->stream, name));
 }
 
 static PyObject *get_label(PyObject *self, void *closure)
 {
 	(void)closure;
-	return of(self)->stream ? decode(ipc_stream_label(of(self)->stream)) : fail_closed();
+	return of(self)->stream ? decode(ipc_stream_label(of(self)->stream)) : fail_gone(self);
 }
 
 static PyObject *pidfd(PyObject *self, PyObject *nothing)
@@ -465,7 +473,7 @@ static PyObject *pidfd(PyObject *self, PyObject *nothing)
 
 	(void)nothing;
 	if (!of(self)->stream)
-		return fail_closed();
+		return fail_gone(self);
 	r = ipc_stream_pidfd(of(self)->stream);
 	return r < 0 ? fail(r, NULL) : PyLong_FromLong(r);
 }

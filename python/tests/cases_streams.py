@@ -161,6 +161,8 @@ class Streams(Case):
             for _ in range(5):
                 await stream.receive()
         await self.within(self.service.ended.wait())
+        with self.assertRaisesRegex(ipcbus.Canceled, "^the stream is closed$"):
+            await stream.receive()
 
         self.service.ended.clear()
         stream = self.kinds.Count(until=10, wait=5)
@@ -186,7 +188,7 @@ class Streams(Case):
         await stream.receive()
         await self.client.close()
         await self.within(self.service.ended.wait())
-        with self.assertRaises(ipcbus.Canceled):
+        with self.assertRaisesRegex(ipcbus.Canceled, "^the connection is closed$"):
             await stream.receive()
 
     async def collect_wait(self):
@@ -519,6 +521,9 @@ class Threads(Case):
                 self.assertEqual(chat.receive(timeout=math.inf).text, "Y")
                 chat.end()
                 self.assertIsNone(chat.receive())
+            for wait in chat.receive, chat.send, chat.end:
+                with self.assertRaisesRegex(ipcbus.Canceled, "^the stream is closed$"):
+                    wait()
             # The time limit of the stream has expired for every receive().
             with kinds.Chat(timeout=0.2) as chat:
                 for _ in range(2):
