@@ -185,6 +185,8 @@ class Packer:
     def __init__(self, bus: Exporter) -> None:
         self._bus = bus
         self._entries: list[Entry] = []
+        # The names of the field that is being set, from the outermost message inwards.
+        self._path: list[str] = []
 
     @property
     def entries(self) -> tuple[Entry, ...] | None:
@@ -196,9 +198,16 @@ class Packer:
         if kind is None:
             return b""
         if not isinstance(content, Mapping):
-            return serialize(kind, content)
+            data = serialize(kind, content)
+            check_unattached(content)
+            return data
         message = kind()
-        self._fill(message, content, 0)
+        try:
+            self._fill(message, content, 0)
+        except (TypeError, ValueError) as error:
+            if isinstance(error, Error) or not self._path:
+                raise
+            raise _with_field(error, kind, ".".join(self._path)) from error
         return serialize(kind, message)
 
     def _fill(self, message: Any, content: Mapping[str, Any], depth: int) -> None:
@@ -210,7 +219,9 @@ class Packer:
                 raise ValueError(f"{message.DESCRIPTOR.full_name} has no field {name!r}")
         for name in content:
             if content[name] is not None:
+                self._path.append(name)
                 self._set(message, fields[name], content[name], depth)
+                self._path.pop()
 
     def _set(self, message: Any, field: Any, value: Any, depth: int) -> None:
         repeated = field.label == field.LABEL_REPEATED
@@ -248,6 +259,7 @@ class Packer:
             self._fill(target, value, depth + 1)
         else:
             target.CopyFrom(value)
+            check_unattached(value)
 
     def _add(self, what: _core.Object | _core.Proxy | int) -> int:
         tag = len(self._entries) + 1
@@ -261,30 +273,67 @@ class Packer:
         if proxy is not None:
             return self._add(proxy)
         if not hasattr(value, "ACCEPT_FDS"):
-            raise TypeError(f"{value!r} is not a client, service or object")
+            raise TypeError(f"a client, service or object is needed, not {_type_name(value)}")
         return self._add(self._bus.make_object(value))
 
     def _fd(self, value: FdLike) -> int:
+        if not isinstance(value, int) and not hasattr(value, "fileno"):
+            raise TypeError(f"a file or file descriptor is needed, not {_type_name(value)}")
         return self._add(value if isinstance(value, int) else value.fileno())
 
 
+def _type_name(value: object) -> str:
+    """Returns the name of the type of a value. The value itself may be secret or long."""
+    descriptor = getattr(type(value), "DESCRIPTOR", None)
+    return str(getattr(descriptor, "full_name", type(value).__name__))
+
+
+def _with_field(error: Exception, kind: Any, field: str) -> TypeError | ValueError:
+    text = f"{kind.DESCRIPTOR.full_name}.{field}: {error}"
+    return TypeError(text) if isinstance(error, TypeError) else ValueError(text)
+
+
 @functools.lru_cache(maxsize=None)
-def _may_have_text(descriptor: Any) -> bool:
+def _may_have(descriptor: Any) -> tuple[bool, bool]:
+    """Returns whether messages of the type may have strings, and objects or files."""
     seen, todo = set(), [descriptor]
+    text = attached = False
     while todo:
         kind = todo.pop()
         if kind in seen:
             continue
         seen.add(kind)
-        if any(field.type == field.TYPE_STRING for field in kind.fields):
-            return True
+        text = text or any(field.type == field.TYPE_STRING for field in kind.fields)
+        attached = attached or kind.full_name in ("ipc.Object", "ipc.Fd")
         todo.extend(field.message_type for field in kind.fields if field.message_type)
-    return False
+    return text, attached
+
+
+def check_unattached(message: Any, depth: int = 0) -> None:
+    """Refuses a message with objects or files. It has only their numbers, and the receiver would
+    refuse them or take others for them."""
+    if not _may_have(message.DESCRIPTOR)[1]:
+        return
+    if depth > MAX_DEPTH:
+        raise BadMessage("the message nests too deeply")
+    for field, value in message.ListFields():
+        for one in _messages(field, value):
+            name = one.DESCRIPTOR.full_name
+            if (
+                name == "ipc.Fd"
+                or (name == "ipc.Object" and one.id)
+                or (name == "ipc.Memory" and one.HasField("fd"))
+            ):
+                raise InvalidArgument(
+                    f"{message.DESCRIPTOR.full_name}.{field.name}: objects and files are set by "
+                    "keyword or in a mapping, not in a message"
+                )
+            check_unattached(one, depth + 1)
 
 
 def _has_nul(message: Any) -> bool:
     """Returns whether a string in the message has a NUL byte. C strings cannot contain it."""
-    if not _may_have_text(message.DESCRIPTOR):
+    if not _may_have(message.DESCRIPTOR)[0]:
         return False
     for field, value in message.ListFields():
         if field.type not in (field.TYPE_STRING, field.TYPE_MESSAGE):
@@ -304,7 +353,7 @@ def _has_nul(message: Any) -> bool:
 
 def serialize(kind: Any, message: Any) -> bytes:
     if not isinstance(message, kind):
-        raise TypeError(f"{message!r} is no {kind.DESCRIPTOR.full_name}")
+        raise TypeError(f"{kind.DESCRIPTOR.full_name} is needed, not {_type_name(message)}")
     try:
         data: bytes = message.SerializeToString()
     except Exception as error:  # protobuf's EncodeError
@@ -326,8 +375,26 @@ def choose(method: Method, request: Any, fields: Mapping[str, Any] | None) -> An
 def pack_plain(kind: Any, content: Any) -> bytes:
     """Serializes a message without objects and files."""
     if isinstance(content, Mapping):
-        content = kind(**content)
+        try:
+            content = kind(**content)
+        except (TypeError, ValueError) as error:
+            name = _wrong_field(kind, content)
+            if name is None:
+                raise
+            raise _with_field(error, kind, name) from error
     return serialize(kind, content)
+
+
+def _wrong_field(kind: Any, content: Mapping[str, Any]) -> str | None:
+    """Returns the name of the first field with a wrong value. protobuf's error has no name."""
+    for name in content:
+        if name not in kind.DESCRIPTOR.fields_by_name:
+            return None  # That error has the name.
+        try:
+            kind(**{name: content[name]})
+        except (TypeError, ValueError):
+            return name
+    return None
 
 
 def pack_request(
@@ -345,7 +412,7 @@ def reply(bus: Exporter, call: _core.Call, method: Method, content: Any) -> None
     """Sends the result of a handler."""
     if method.reply is None:
         if content is not None:
-            raise TypeError(f"{method.name} has no reply, but its handler returned {content!r}")
+            raise TypeError(f"{method.name} has no reply, but its handler returned {_type_name(content)}")
         call.reply(b"", None)
     elif content is None:
         raise TypeError(f"the handler of {method.name} returned None")

@@ -21,6 +21,7 @@ import ipcbus
 import kinds_pb2
 from common import Case, new_name
 from echo_ipc import Echo, EchoService, EchoSync, EchoSyncService
+from ipc import ipc_pb2
 from ipcbus import aio, sync
 from kinds_ipc import Kinds, KindsService, KindsSync
 
@@ -148,6 +149,36 @@ class Typed(Case):
             await self.kinds.Callback(to=7)
         with self.assertRaises(ValueError):
             await self.kinds.Callback(nonsense=1)
+
+    async def test_wrong_argument_is_named(self):
+        """The error names the field and the type, not the contents."""
+        kinds, target = self.kinds, kinds_pb2.CallbackRequest.Target
+        secret = kinds_pb2.FileRequest(text="secret")
+        for call, kind, text in (
+            (kinds.Plain(text=7), TypeError, "^test.kinds.PlainRequest.text: 7 has type int"),
+            (kinds.Plain(numbers=[1 << 40]), ValueError, "^test.kinds.PlainRequest.numbers: "),
+            (kinds.Plain(color="x"), ValueError, "^test.kinds.PlainRequest.color: "),
+            (kinds.Plain(text="x", nonsense=1), ValueError, "nonsense"),
+            (kinds.Callback(more=[{"text": 7}]), TypeError, "CallbackRequest.more.text: 7 has"),
+            (kinds.Callback(to=7), TypeError, "CallbackRequest.to: a client, .* not int$"),
+            (kinds.Write(file="in"), TypeError, "FileRequest.file: a file or .* not str$"),
+            (kinds.Plain(secret), TypeError, "PlainRequest is needed, not test.kinds.FileRequest$"),
+            (kinds.Callback(secret), TypeError, "needed, not test.kinds.FileRequest$"),
+            (kinds.Write(file=ipc_pb2.Fd(fd=0)), TypeError, "file descriptor .* not ipc.Fd$"),
+        ):
+            with self.assertRaisesRegex(kind, text):
+                await call
+        # A message refers to its objects and files by numbers that only a call can choose.
+        file, thing = ipc_pb2.Fd(fd=0), ipc_pb2.Object(id=1)
+        for call, name in (
+            (kinds.Write(kinds_pb2.FileRequest(file=file)), "FileRequest.file"),
+            (kinds.Share(kinds_pb2.Shared(pages={"fd": file})), "Shared.pages"),
+            (kinds.Callback(kinds_pb2.CallbackRequest(to=thing)), "CallbackRequest.to"),
+            (kinds.Callback(to=MyEcho(), more=[target(object=thing)]), "Target.object"),
+            (kinds.Callback(kinds_pb2.CallbackRequest(more=[target(object=thing)])), "Target.object"),
+        ):
+            with self.assertRaisesRegex(ipcbus.InvalidArgument, f"{name}: .* by keyword"):
+                await call
 
     async def test_bus_belongs_to_its_loop(self):
         """In another loop each function fails at once and sends nothing."""
