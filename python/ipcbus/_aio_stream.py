@@ -146,6 +146,7 @@ class Stream(Generic[Req, Rep]):
     ) -> None:
         """Sends a request, a mapping of its fields, or its fields. Waits while the server has no
         space for another request. If the server ended the stream with an error, raises it."""
+        stubs.check_sends(self._method)
         content = stubs.choose(self._method, request, fields)
         await self._send(await self._opened(), content)
 

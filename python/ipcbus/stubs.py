@@ -363,6 +363,14 @@ def serialize(kind: Any, message: Any) -> bytes:
     return data
 
 
+def check_sends(method: Method) -> None:
+    if not method.sends:
+        raise Error(
+            f"{method.name} has a single request, which was sent when the stream was opened",
+            code=errno.EPIPE,
+        )
+
+
 def choose(method: Method, request: Any, fields: Mapping[str, Any] | None) -> Any:
     """Returns the request itself, or its fields."""
     if request is None:

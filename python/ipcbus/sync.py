@@ -293,6 +293,7 @@ class Stream(Generic[Req, Rep]):
     ) -> None:
         """Sends a request, a mapping of its fields, or its fields. Blocks while the server has no
         space for another request. If the server ended the stream with an error, raises it."""
+        stubs.check_sends(self._method)
         self._send(stubs.choose(self._method, request, fields))
 
     def end(self) -> None:

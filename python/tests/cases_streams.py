@@ -279,6 +279,13 @@ class Streams(Case):
             async with self.kinds_of(KindsService()) as kinds:
                 await kinds.Chat().receive()
 
+    async def test_send_to_a_stream_of_replies(self):
+        async with self.kinds.Count(until=10) as stream:
+            with self.assertRaisesRegex(ipcbus.Error, "^Count has a single request, ") as caught:
+                await stream.send(until=1)
+            self.assertEqual(caught.exception.code, errno.EPIPE)
+            self.assertEqual(len([reply async for reply in stream]), 10)
+
     async def test_no_generator(self):
         class Lists(KindsService):
             async def Count(self, request, context):
@@ -501,7 +508,10 @@ class Threads(Case):
     def use(self, name):
         with sync.Bus() as bus:
             kinds = bus.get(KindsSync, name)
-            texts = [reply.text for reply in kinds.Count(until=50)]
+            counts = kinds.Count(until=50)
+            with self.assertRaisesRegex(ipcbus.Error, "^Count has a single request, "):
+                counts.send(until=1)
+            texts = [reply.text for reply in counts]
             self.assertEqual(texts, [str(i) for i in range(50)])
             with kinds.Join() as join:
                 for i in range(30):
