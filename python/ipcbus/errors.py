@@ -108,7 +108,8 @@ class DeadlineExceeded(Error, TimeoutError):
 
 
 class NotFound(Error):
-    """The name, bus, object or file does not exist, or was taken out of a message before."""
+    """The name, bus, object or file does not exist, or was taken out of a message before. The bus
+    may also be a socket that is left of an ended ipcbusd; ``code`` is then ECONNREFUSED."""
 
     default_code = errno.ENOENT
 
@@ -250,6 +251,7 @@ _by_code: dict[int, type[Error]] = {
     )
 }
 _by_code[errno.EPERM] = PermissionDenied
+_by_code[errno.ECONNREFUSED] = NotFound
 
 
 def make_error(

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import threading
 import time
 import unittest
 
 from clock_ipc import Clock, ClockService, ClockSync, ClockSyncService
 from common import PrivateBus
-from ipcbus import DeadlineExceeded, Error, NoManager, aio, sync
+from ipcbus import DeadlineExceeded, Error, NoManager, NotFound, aio, sync
 
 RESTARTS = 20
 NAME = "test.clock"
@@ -114,3 +115,20 @@ class Wait(unittest.TestCase):
                 bus.wait_raw("test.none", timeout=0.05)
             with self.assertRaisesRegex(NoManager, f"^{away}$"):
                 asyncio.run(wait(private.path))
+
+
+class Open(unittest.TestCase):
+    def test_the_socket_of_a_killed_daemon_is_no_bus(self) -> None:
+        async def open_in_loop(path: str) -> None:
+            aio.Bus(path)
+
+        with PrivateBus() as private:
+            private.daemon.kill()
+            private.daemon.wait()
+            for path, code in (private.path, errno.ECONNREFUSED), ("/nonexistent", errno.ENOENT):
+                with self.assertRaises(NotFound) as caught:
+                    sync.Bus(path)
+                self.assertEqual(caught.exception.code, code)
+                with self.assertRaises(NotFound) as caught:
+                    asyncio.run(open_in_loop(path))
+                self.assertEqual(caught.exception.code, code)
