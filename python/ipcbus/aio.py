@@ -726,8 +726,9 @@ class Bus:
     # --- Serving -----------------------------------------------------------------------------
 
     def make_object(self, service: Service | RawService) -> _core.Object:
-        """Makes an object of a service, to be registered or sent as an entry. The object lives as
-        long as this process has references to it or other processes have proxies."""
+        """Makes an object of a service, to be sent in a field of a message or as an entry, also
+        more than once. ``register()`` takes the service itself. The object lives as long as this
+        process has references to it or other processes have proxies."""
         check_service(service, Service, RawService)
         flags = _core.ACCEPT_FDS if service.ACCEPT_FDS else 0
 
