@@ -22,7 +22,7 @@ NAME = 'a name ends otherwise than the manager'
 DIFFERENT = {
     'call': {
         'too_many_oneways': 'the gateway takes oneways out of the queue, so it fills later',
-        'who_calls': 'the service sees the gateway',
+        'caller_identity': 'the service sees the gateway',
         'without_a_server': NAME,
     },
     'object': {
