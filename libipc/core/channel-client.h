@@ -6,9 +6,9 @@
  * about it: plain bytes that fit, no objects or files in either direction, no parent, no
  * cancellation, and not in a handler, because the bus tracks chains of calls.
  *
- * Oneways of plain bytes that fit go through the channel as well, unless the ring is full, or the
- * server has taken none for long. After a oneway through the bus, the next oneways use the bus too,
- * because each change costs a message: see "Oneways" in channel-server.h.
+ * Oneways of plain bytes that fit go through the channel as well, unless the ring is full. After a
+ * oneway through the bus, the next oneways use the bus too, because each change costs a message:
+ * see "Oneways" in channel-server.h.
  *
  * After a oneway or async call through the bus, the next call must follow it there, or it could
  * overtake it.

@@ -48,23 +48,6 @@ void channels_look_again(struct ipc *ipc)
 
 /* --- Serving ---------------------------------------------------------------------------- */
 
-static void to_event(struct thread *t, const struct served *served,
-		     const struct channel_taken *taken, void *buffer, struct ipcbus_event *event)
-{
-	*event = (struct ipcbus_event){
-		.kind = IPCBUS_EVENT_ONEWAY,
-		/* For ipc_call_pidfd(). */
-		.call = CALL_OF(served->id, CHANNEL_ONEWAYS, 0),
-		.cookie = served->cookie,
-		.code = taken->code,
-		.thread = t->number,
-		.pid = (uint32_t)served->pid,
-		.uid = served->uid,
-		.gid = served->gid,
-	};
-	channel_buffer_event(t, buffer, taken->size, event);
-}
-
 /* The bus drops queued oneways of an object that ends, so those of channels are dropped as well. */
 static bool object_ended(struct ipc *ipc, struct served *served)
 {
@@ -105,7 +88,9 @@ static void serve_some(struct thread *t, struct served *served, uint32_t until, 
 				served_drop_oneways(served);
 			return;
 		}
-		to_event(t, served, &taken, buffer, &event);
+		/* The number is for ipc_call_pidfd(). */
+		served_event(t, served, &taken, buffer, IPCBUS_EVENT_ONEWAY,
+			     CALL_OF(served->id, CHANNEL_ONEWAYS, 0), &event);
 		dispatch_serve(t, &event);
 	}
 }

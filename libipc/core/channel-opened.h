@@ -41,9 +41,6 @@ struct channel {
 	bool fenced;			/* no oneway used the bus after the last fence */
 	unsigned int by_bus;		/* small oneways through the bus since a large oneway */
 	uint32_t epoch;			/* of the last fence */
-	uint32_t drained;		/* the server's position, when it changed last */
-	unsigned int stalled;		/* oneways sent since */
-	uint64_t stalled_since;
 };
 
 static inline bool channel_is_unusable(const struct channel *channel, const struct ipc *ipc)

@@ -3,14 +3,8 @@
  * The client's side of direct channels: oneways. See "Oneways" in channel-server.h for their order
  * with oneways of the bus.
  */
-#define _GNU_SOURCE
-#include <time.h>
-
 #include "channel-memory.h"
 #include "channel-opened.h"
-
-/* If the server takes no oneway for so long, they use the bus, which knows if it is dead. */
-#define STALL_NS       ((uint64_t)20000000)
 
 /* A mutex would cost as much as the rest of a oneway. */
 static inline void lock(struct channel *channel)
@@ -86,39 +80,12 @@ static bool enter_ring_locked(struct channel *channel, const struct request *req
 	return true;
 }
 
-static uint64_t coarse_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-/* Whether the server has taken no oneway for long. Reads the clock only once in a while. */
-static bool is_stalled_locked(struct channel *channel)
-{
-	uint32_t drained = channel_drained(&channel->caller);
-
-	if (drained != channel->drained || drained == channel->caller.sent) {
-		channel->drained = drained;
-		channel->stalled = 0;
-		channel->stalled_since = coarse_now();
-		return false;
-	}
-	channel->stalled++;
-	if (channel->stalled & (channel->stalled - 1) && channel->stalled % 64)
-		return false;
-	return coarse_now() - channel->stalled_since > STALL_NS;
-}
-
 static int send_locked(struct channel *channel, struct request *request)
 {
 	const struct ipcbus_send *send = &request->x.send;
 	uint8_t *payload;
 
 	if (unlikely(!channel->in_ring || !channel->fenced) && !enter_ring_locked(channel, request))
-		return 1;
-	if (unlikely(is_stalled_locked(channel)))
 		return 1;
 	payload = channel_reserve_oneway(&channel->caller, send->data_size);
 	if (unlikely(!payload) || unlikely(channel_gather(send, payload) < 0))
@@ -144,6 +111,9 @@ int channel_oneway(struct channel *channel, struct request *request)
 
 	if (channel_is_unusable(channel, request->t->ipc) || unlikely(!request_is_plain(request)) ||
 	    (unlikely(request->t->ipc->channels_random) && channel_choose_bus()))
+		return 1;
+	/* The bus refuses the oneway. */
+	if (unlikely(channel_server_died(channel)))
 		return 1;
 	/* The channel has no exchange that would release buffers. */
 	if (unlikely(request->t->n_release))

@@ -79,18 +79,10 @@ static bool must_ask(const struct thread *t, struct served *served)
 static void to_event(struct thread *t, struct served *served, const struct channel_taken *taken,
 		     void *buffer, struct ipcbus_event *event)
 {
-	*event = (struct ipcbus_event){
-		.kind = IPCBUS_EVENT_CALL,
-		.flags = must_ask(t, served) ? IPCBUS_EVENT_SPAWN : 0,
-		.call = CALL_OF(served->id, taken->slot, taken->number),
-		.cookie = served->cookie,
-		.code = taken->code,
-		.thread = t->number,
-		.pid = (uint32_t)served->pid,
-		.uid = served->uid,
-		.gid = served->gid,
-	};
-	channel_buffer_event(t, buffer, taken->size, event);
+	served_event(t, served, taken, buffer, IPCBUS_EVENT_CALL,
+		     CALL_OF(served->id, taken->slot, taken->number), event);
+	if (must_ask(t, served))
+		event->flags = IPCBUS_EVENT_SPAWN;
 	if (taken->time_ns) {
 		event->deadline = time_now();
 		if (__builtin_add_overflow(event->deadline, taken->time_ns, &event->deadline))

@@ -137,6 +137,24 @@ void served_drop_oneways(struct served *served);
 /* The channel has ended: makes a serving thread serve the rest of its oneways. Then removes the
  * channel if it is dying. */
 void served_finish(struct served *served);
+/* Makes an event of a message that was taken from the channel. call: its number. */
+static inline void served_event(const struct thread *t, const struct served *served,
+				const struct channel_taken *taken, void *buffer, uint32_t kind,
+				uint64_t call, struct ipcbus_event *event)
+{
+	*event = (struct ipcbus_event){
+		.kind = kind,
+		.call = call,
+		.cookie = served->cookie,
+		.code = taken->code,
+		.thread = t->number,
+		.pid = (uint32_t)served->pid,
+		.uid = served->uid,
+		.gid = served->gid,
+	};
+	channel_buffer_event(t, buffer, taken->size, event);
+}
+
 /* Makes an event of the channel's oneways. It has a reference of the channel. */
 void channel_event(struct served *served, struct ipcbus_event *event);
 /* Makes serving threads look at the table again. */
