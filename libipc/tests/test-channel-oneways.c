@@ -140,6 +140,13 @@ static int log_small(uint32_t sender, uint32_t number)
 	return send_to(proxy, LOG, &entry, sizeof(entry), NULL);
 }
 
+/* Numbers from first to end, without end. */
+static void log_many(uint32_t first, uint32_t end)
+{
+	for (uint32_t i = first; i < end; i++)
+		ck_assert_int_eq(log_small(0, i), 0);
+}
+
 static struct seen get_seen(void)
 {
 	struct ipc_raw_message *reply;
@@ -226,12 +233,10 @@ END_TEST
 START_TEST(full_ring_uses_the_bus)
 {
 	begin_serving(1);
-	for (uint32_t i = 0; i < 50; i++)
-		ck_assert_int_eq(log_small(0, i), 0);
+	log_many(0, 50);
 	wait_for_total(50);
 	kill(server, SIGSTOP);
-	for (uint32_t i = 50; i < 1000; i++)
-		ck_assert_int_eq(log_small(0, i), 0);
+	log_many(50, 1000);
 	kill(server, SIGCONT);
 	ck_assert_uint_lt(wait_for_total(1000).by_channel, 950);
 	end();
@@ -241,12 +246,10 @@ END_TEST
 START_TEST(oneways_of_a_client_that_closed_are_served)
 {
 	begin_serving(1);
-	for (uint32_t i = 0; i < 50; i++)
-		ck_assert_int_eq(log_small(0, i), 0);
+	log_many(0, 50);
 	wait_for_total(50);
 	kill(server, SIGSTOP);
-	for (uint32_t i = 50; i < 150; i++)
-		ck_assert_int_eq(log_small(0, i), 0);
+	log_many(50, 150);
 	connect_again();
 	kill(server, SIGCONT);
 	wait_for_total(150);
@@ -294,8 +297,7 @@ START_TEST(dead_server_is_noticed)
 	int r = 0;
 
 	begin_serving(1);
-	for (uint32_t i = 0; i < 50; i++)
-		ck_assert_int_eq(log_small(0, i), 0);
+	log_many(0, 50);
 	wait_for_total(50);
 	kill(server, SIGKILL);
 	usleep(50000);
@@ -320,8 +322,7 @@ START_TEST(oneways_fail_after_a_reported_death)
 	int died = 0;
 
 	begin_serving(1);
-	for (uint32_t i = 0; i < 50; i++)
-		ck_assert_int_eq(log_small(0, i), 0);
+	log_many(0, 50);
 	wait_for_total(50);
 	ck_assert_int_eq(ipc_proxy_on_death(proxy, note_death, &died, NULL), 0);
 	kill(server, SIGKILL);
@@ -337,8 +338,7 @@ END_TEST
 START_TEST(ended_object_is_noticed)
 {
 	begin_serving(1);
-	for (uint32_t i = 0; i < 50; i++)
-		ck_assert_int_eq(log_small(0, i), 0);
+	log_many(0, 50);
 	get(END_OBJECT);
 	ck_assert_int_eq(log_small(0, 50), -ENOTCONN);
 	end();
@@ -362,8 +362,7 @@ END_TEST
 START_TEST(long_handler_delays_only_oneways)
 {
 	begin_serving(2);
-	for (uint32_t i = 0; i < 50; i++)
-		ck_assert_int_eq(log_small(0, i), 0);
+	log_many(0, 50);
 	wait_for_total(50);
 	ck_assert_int_eq(send_to(proxy, HANG, "", 1, NULL), 0);
 	for (uint32_t i = 0; i < 100; i++) {

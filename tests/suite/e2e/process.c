@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../run-cases.h"
 #include "fixture.h"
 
 /* Reports the start on the pipe; the exit status reports the end. */
@@ -90,18 +91,11 @@ static bool is_left_out(const char *name)
 
 int run_tests(const char *name, const TTest *const *tests, size_t n)
 {
-	Suite *suite = suite_create(name);
-	TCase *tcase = tcase_create(name);
-	SRunner *runner = srunner_create(suite);
-	int failed;
+	const TTest *run[n];
+	size_t n_run = 0;
 
-	tcase_set_timeout(tcase, 60);
 	for (size_t i = 0; i < n; i++)
 		if (!is_left_out(tests[i]->name))
-			tcase_add_test(tcase, tests[i]);
-	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+			run[n_run++] = tests[i];
+	return run_cases(name, NULL, NULL, run, n_run);
 }
