@@ -43,6 +43,7 @@ DIFFERENT = {
     'stream-parent': {},
     'serve': {
         'stop_from_a_handler': NAME,
+        'the_fd_says_when_there_is_work': 'the gateway asks for a channel, which is an event as well',
         'notified_of_space': 'the gateways take oneways too, so there is space earlier',
     },
     'raw': {

@@ -98,6 +98,8 @@ CASE(objects_names_and_proxies_survive)
 					});
 	auto proxy = client.get("test.restart");
 
+	/* Otherwise the first report may be lost with the bus. */
+	CHECK(present.wait(1));
 	for (int i = 1; i <= restarts; i++) {
 		CHECK(comes_back(proxy));
 		auto death = proxy.on_death([&] { died.set(); });
