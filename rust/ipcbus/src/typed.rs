@@ -610,7 +610,7 @@ pub fn unknown(call: Call, interface: &Interface) -> Result<()> {
     call.reply(&Message::new(0).bytes(prost::Message::encode_to_vec(&description)))
 }
 
-/// For generated code: the error of a method that is not implemented.
+/// For generated code: the error of a method that the service lacks.
 pub fn unserved() -> Error {
     Error::errno(libc::EOPNOTSUPP)
 }

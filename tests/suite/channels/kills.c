@@ -5,18 +5,18 @@
  *   kills [--daemon PATH] [--kills N] [--seed N]
  *
  * Two clients with three threads each call one server with two threads, on a bus of ipcbusd. In
- * each round one process, sometimes two, gets SIGKILL, and a new one takes its place.
+ * each round the test kills one or two processes and starts them again.
  *
- * What must hold:
- *   - When the server dies, no thread of a client waits for longer than 100 ms after the bus has
- *     told the client of the death. On a busy machine the delays of a sleeping thread count too.
- *   - When a client dies, the calls of the other client succeed.
- *   - No call runs twice, and a call that succeeds has run.
- *   - The oneways of a thread, through the channel or the bus, arrive in order and one at a time.
- *     A server that has got one of them gets all that follow until its end.
- *   - After each round the descriptors and mappings of the daemon and of the server, and the
- *     driver's counts, are those of before. The daemon prints nothing, so a daemon with the
- *     address sanitizer has no leaks.
+ * Requirements:
+ *   - If the server dies, no thread of a client waits for longer than 100 ms after the bus has
+ *     reported the death. The delays of a sleeping thread on a busy machine count as well.
+ *   - If a client dies, the calls of the other client must succeed.
+ *   - No call may run twice, and a call that succeeds must have run.
+ *   - The oneways of a thread, through the channel or the bus, must arrive in order and never
+ *     concurrently. A server that received a oneway must receive all later oneways until its end.
+ *   - After each round, the descriptors and mappings of the daemon and the server, and the counts
+ *     of the driver, must be the same as before. The daemon must print no messages: so a daemon
+ *     with the address sanitizer has no leaks.
  */
 #define _GNU_SOURCE
 #include <errno.h>

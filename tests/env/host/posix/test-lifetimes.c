@@ -3,14 +3,15 @@
  * Lifetimes of the library's API, under sanitizers: threads drop references, end slots, cancel,
  * stop and close connections at every moment, whatever the other threads do.
  *
- * Every reference is a *thing* in a table. A thread takes one out, does something with it that
- * the API allows, and puts it back or drops it, so each reference has one owner at a time. What
- * a callback gets is freed by its destroy: a callback that comes too late uses freed memory, and
- * a destroy that does not come leaves a count. What may block has a time limit. A thread's
- * choices depend on the seed alone, their order among threads does not.
+ * Every reference is a *thing* in a table. A thread takes a thing out of the table, calls a
+ * function of the API with it, and puts it back or drops it. So each reference has a single owner
+ * at a time. destroy frees the userdata of a callback: if the callback runs too late, it uses
+ * freed memory, and if destroy does not run, a count remains. Functions that may block must have a
+ * time limit. The choices of a thread depend only on the seed, but their order among threads does
+ * not.
  *
- *   IPCBUS_LIFETIMES_SECONDS=3600   go on for so long (3), in whole rounds
- *   IPCBUS_LIFETIMES_SEED=N         begin with that seed (1)
+ *   IPCBUS_LIFETIMES_SECONDS=3600   duration (3), in whole rounds
+ *   IPCBUS_LIFETIMES_SEED=N         the first seed (1)
  */
 #define _GNU_SOURCE
 #include <check.h>
