@@ -15,7 +15,6 @@
 #include <stdlib.h>
 
 #include "async.h"
-#include "channel-client.h"
 #include "channel-server.h"
 #include "deadline.h"
 #include "proxy.h"
@@ -118,8 +117,6 @@ static int async_send(struct request *request, struct async *async,
 		async->deadline = deadline_earlier(async->deadline, serving->deadline);
 	if (serving && is_channel_call(serving->number))
 		request->x.send.deadline = async->deadline;
-	if (unlikely(request->channel))
-		channel_fence(request->channel);
 	request->x.flags = 0;
 	request->x.send.flags |= IPCBUS_SEND_ASYNC;
 	request->x.send.cookie = id;

@@ -236,11 +236,6 @@ void channel_note_unfit(struct channel *channel)
 		atomic_store(&channel->ended, true);
 }
 
-void channel_fence(struct channel *channel)
-{
-	atomic_fetch_add_explicit(&channel->sent, 1, memory_order_relaxed);
-}
-
 /* If an ended channel has no calls left, the server can forget it. A call that begins now sees that
  * the channel has ended: see channel_call(). */
 static __attribute__((noinline)) void forget(struct channel *channel)
@@ -580,19 +575,6 @@ static int take_reply(struct channel *channel, struct request *request, unsigned
 	return 0;
 }
 
-/* The call is not eligible, or follows a oneway: only the bus keeps the order. */
-static __attribute__((noinline)) int call_by_bus(struct channel *channel, struct request *request)
-{
-	unsigned int sent = atomic_load(&channel->sent);
-	int r;
-
-	request->channel = NULL;
-	r = request_call(request, /* options= */ NULL);
-	if (r == 0)
-		atomic_store(&channel->followed, sent);
-	return r;
-}
-
 int channel_call(struct channel *channel, struct request *request)
 {
 	struct ipcbus_send *send = &request->x.send;
@@ -613,9 +595,6 @@ int channel_call(struct channel *channel, struct request *request)
 	}
 	if (unlikely(request->t->ipc->channels_random) && channel_choose_bus())
 		return 1;
-	if (unlikely(atomic_load_explicit(&channel->sent, memory_order_relaxed) !=
-		     atomic_load_explicit(&channel->followed, memory_order_relaxed)))
-		return call_by_bus(channel, request);
 	/* A call through the channel has no exchange that would release buffers. */
 	if (unlikely(request->t->n_release))
 		thread_flush(request->t);

@@ -30,8 +30,6 @@ struct channel *channel_of_proxy(struct ipc_proxy *proxy, bool oneway);
 /* Makes the call through the channel. Returns 1 if the bus must make it; otherwise as
  * request_call(). */
 int channel_call(struct channel *channel, struct request *request);
-/* Must be called before an async call is sent through the bus. */
-void channel_fence(struct channel *channel);
 
 /* Sends a oneway through the channel: 0. Returns 1 if the bus must send it. */
 int channel_oneway(struct channel *channel, struct request *request);

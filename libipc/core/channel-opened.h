@@ -28,10 +28,6 @@ struct channel {
 	_Atomic uint64_t asked;		/* time of the last channel_server_died() that asked */
 	struct ipc_object *life;	/* dies with the channel */
 	pid_t owner;			/* the process that mapped it, not a child */
-	/* Number of oneways and async calls sent through the bus, and the value of that number at
-	 * the last call through the bus. */
-	atomic_uint sent;
-	atomic_uint followed;
 	/* See channel_note_unfit(): a count, and the client's tail at the last check. */
 	atomic_uint unfit;
 	atomic_uint checked_tail;

@@ -128,7 +128,6 @@ int channel_use_bus(struct channel *channel, struct request *request)
 {
 	int r;
 
-	channel_fence(channel);
 	lock(channel);
 	r = leave_ring_locked(channel, request);
 	unlock(channel);

@@ -342,19 +342,6 @@ START_TEST(sending_client_notices_the_death_soon)
 }
 END_TEST
 
-START_TEST(call_does_not_overtake_a_oneway)
-{
-	begin(1);
-	for (uint32_t i = 1; i <= 200; i++) {
-		ck_assert_int_eq(ipc_raw_oneway(proxy, &(struct ipc_raw_message){ .code = ADD },
-						NULL), 0);
-		ck_assert_uint_eq(get(GET_ADDED), i);
-		ck_assert_uint_eq(get(WHERE), 1);
-	}
-	end();
-}
-END_TEST
-
 START_TEST(stop_ends_channels_and_calls_go_on)
 {
 	begin(1);
@@ -553,7 +540,7 @@ int main(void)
 			 death_of_the_server_ends_its_calls, killed_server_ends_calls_that_wait,
 			 waiting_client_notices_the_death_soon,
 			 sending_client_notices_the_death_soon,
-			 call_does_not_overtake_a_oneway, stop_ends_channels_and_calls_go_on,
+			 stop_ends_channels_and_calls_go_on,
 			 threads_on_both_sides_share_a_channel,
 			 waiting_client_serves_the_handlers_calls,
 			 many_handlers_make_their_first_call, deadline_of_a_joined_call_ends_it,
