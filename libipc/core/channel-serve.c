@@ -476,6 +476,9 @@ int channels_exchange(struct thread *t, struct ipcbus_exchange *x)
 	bool is_reply = x->send.kind == IPCBUS_SEND_REPLY || x->send.kind == IPCBUS_SEND_ERROR;
 	int r;
 
+	/* The memory of channels is not mapped there. */
+	if (unlikely(t->ipc->foreign))
+		return 1;
 	if (is_reply && is_channel_call(x->send.call)) {
 		r = reply(t, x);
 		if (r < 0)

@@ -126,6 +126,24 @@ static int give_file(struct ipc_call *call)
 	return ipc_raw_reply(call, &(struct ipc_raw_message){ .entries = &entry, .n_entries = 1 });
 }
 
+/* The child returns to ipc_run(), which fails. Replies with the child's status. */
+static int fork_inside(struct ipc_call *call)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		if (ipc_call_is_canceled(call) != 1 || reply_number(call, 0) >= 0)
+			_exit(2);
+		return 0;
+	}
+	if (waitpid(pid, &status, 0) < 0)
+		return -errno;
+	return reply_number(call, (uint32_t)status);
+}
+
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
 	static uint8_t large[LARGE];
@@ -172,6 +190,8 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		return set_back(request) ?: reply_number(call, 0);
 	case GET_BACK:
 		return give_back(call);
+	case FORK:
+		return fork_inside(call);
 	case CALL_BACK_LATE:
 		usleep(30000);
 		return call_back(call);

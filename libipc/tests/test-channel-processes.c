@@ -85,6 +85,15 @@ START_TEST(forked_child_cannot_use_the_channel)
 }
 END_TEST
 
+START_TEST(child_of_a_handler_cannot_use_the_channel)
+{
+	begin(1);
+	ck_assert_uint_eq(get(FORK), 0);
+	ck_assert_uint_eq(get(WHERE), 1);
+	end();
+}
+END_TEST
+
 /* As with the bus, the server sees the user that opened it. */
 START_TEST(setuid_does_not_change_the_caller)
 {
@@ -132,6 +141,7 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("channel-processes", exec_ends_the_channel,
-			 forked_child_cannot_use_the_channel, setuid_does_not_change_the_caller,
-			 call_to_a_frozen_server_fails);
+			 forked_child_cannot_use_the_channel,
+			 child_of_a_handler_cannot_use_the_channel,
+			 setuid_does_not_change_the_caller, call_to_a_frozen_server_fails);
 }
