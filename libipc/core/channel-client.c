@@ -191,6 +191,10 @@ static __attribute__((noinline)) struct channel *try_open(struct ipc_proxy *prox
 	struct channel *channel;
 	int r;
 
+	if (is_monitored(proxy->ipc)) {
+		atomic_store(&proxy->calls, CHANNEL_AFTER - ASK_BUSY_AGAIN);
+		return NULL;
+	}
 	r = channel_open(proxy, oneway ? &oneway_options : &open_options, &channel);
 	if (r < 0) {
 		unsigned int refusals = atomic_load(&proxy->refusals);

@@ -85,4 +85,5 @@ TEST_BUILDS += $(addprefix $(DAEMON_B)/,comeback newcomers signals threads) $(DA
 MORE_BUILDS += $(DAEMON_B)/fuzz/slots $(IPCBUSD_TSAN)
 UNIT_TESTS += $(addprefix tests/suite/daemon/test-,activation comeback doctor e2e hostile identity idle kernel left-out \
 	namespaces no-channels options random-channels seccomp signals surroundings users)
-MORE_UNIT_TESTS += $(addprefix tests/suite/daemon/test-,no-channels-all races slots)
+MORE_UNIT_TESTS += $(addprefix tests/suite/daemon/test-,no-channels-all races \
+	random-channels-all slots)
