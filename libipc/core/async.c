@@ -118,6 +118,7 @@ static int async_send(struct request *request, struct async *async,
 	if (serving && is_channel_call(serving->number))
 		request->x.send.deadline = async->deadline;
 	request->x.flags = 0;
+	request->x.send.kind = IPCBUS_SEND_CALL;
 	request->x.send.flags |= IPCBUS_SEND_ASYNC;
 	request->x.send.cookie = id;
 	r = dependence_begin(ipc, options ?: &none, serving, &async->dependence, &owners);

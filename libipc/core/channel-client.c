@@ -593,7 +593,7 @@ int channel_call(struct channel *channel, struct request *request)
 			forget(channel);
 		return 1;
 	}
-	if (unlikely(!request_is_plain(request) || request->t->serving)) {
+	if (unlikely(!request_is_plain(request))) {
 		channel_note_unfit(channel);
 		return 1;
 	}
@@ -605,7 +605,11 @@ int channel_call(struct channel *channel, struct request *request)
 	if (unlikely(send->deadline)) {
 		uint64_t now = time_now();
 
-		call.time_ns = send->deadline > now ? send->deadline - now : 1;
+		/* A limit of 0 in other languages is a microsecond here. Such a call must time out,
+		 * as through the bus. */
+		if (send->deadline <= now + 1000)
+			return 1;
+		call.time_ns = send->deadline - now;
 	}
 	slot = channel_take_slot(&channel->caller);
 	if (slot < 0)

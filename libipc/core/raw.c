@@ -174,7 +174,7 @@ static int start(struct request *request, struct outgoing *out, uint32_t kind,
 {
 	int r;
 
-	r = check(message, kind == IPCBUS_SEND_CALL ? IPC_RAW_ACCEPT_FDS : 0);
+	r = check(message, kind == IPCBUS_SEND_ONEWAY ? 0 : IPC_RAW_ACCEPT_FDS);
 	if (r == 0)
 		r = request_init(request, kind, proxy, message->code, /* timeout_usec= */ 0,
 				 options);
@@ -398,7 +398,7 @@ int ipc_raw_call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *re
 
 	if (!cb)
 		return -EINVAL;
-	r = start(&call, &out, IPCBUS_SEND_CALL, proxy, request, options);
+	r = start(&call, &out, REQUEST_ASYNC, proxy, request, options);
 	if (r < 0)
 		return r;
 	r = request_async(&call, &model, options, ret_slot);

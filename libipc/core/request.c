@@ -103,14 +103,27 @@ static __attribute__((noinline)) int find_again(struct ipc_proxy *proxy, int r,
 	return request->x.send.handle == LOST_HANDLE ? -ECONNRESET : 0;
 }
 
+/* Whether the call waits for nothing but its reply, and is not nested. */
+static bool is_simple_call(const struct request *request, uint32_t kind,
+			   const struct ipc_options *options)
+{
+	if (kind != IPCBUS_SEND_CALL || request->t->serving)
+		return false;
+	return !options || (!options->parent && !options->parent_stream && !options->cancellation &&
+			    !request->proxy->ipc->on_interrupt);
+}
+
 static __attribute__((noinline)) void find_channel(struct request *request, uint32_t kind,
-						   struct ipc_proxy *proxy, uint32_t code)
+						   uint32_t code,
+						   const struct ipc_options *options)
 {
 	/* The call that sets up a channel. */
 	if (code == IPC_CODE_CHANNEL)
 		return;
-	request->channel = kind == IPCBUS_SEND_CALL ? channel_of_proxy(proxy, false) :
-						      atomic_load(&proxy->channel);
+	if (is_simple_call(request, kind, options))
+		request->channel = channel_of_proxy(request->proxy, false);
+	else if (kind == IPCBUS_SEND_ONEWAY)
+		request->channel = atomic_load(&request->proxy->channel);
 }
 
 int request_init(struct request *request, uint32_t kind, struct ipc_proxy *proxy, uint32_t code,
@@ -134,14 +147,14 @@ int request_init(struct request *request, uint32_t kind, struct ipc_proxy *proxy
 	request->proxy = proxy;
 	request->channel = NULL;
 	if (unlikely(proxy->ipc->monitors))
-		find_channel(request, kind, proxy, code);
+		find_channel(request, kind, code, options);
 	request->x.send = (struct ipcbus_send){
 		.kind = kind,
 		.handle = handle,
 		.code = code,
 	};
 	/* The first setting wins: proxy, method, connection. */
-	if (kind == IPCBUS_SEND_CALL) {
+	if (kind != IPCBUS_SEND_ONEWAY) {
 		usec = timeout_get(&proxy->timeout_usec);
 		if (!usec)
 			usec = timeout_usec;

@@ -18,9 +18,13 @@ struct request {
 	struct ipcbus_exchange x;	/* send: the request. event: the end of the call */
 };
 
+/* Kind of a request for request_async(). */
+#define REQUEST_ASYNC (1U << 31)
+
 /*
- * Sets all but the message, and makes the thread's scratch buffer free for it. kind is CALL
- * or ONEWAY. timeout_usec is the method's, or 0. options may be NULL. The request needs no cleanup.
+ * Sets all but the message, and makes the thread's scratch buffer free for it. kind is CALL,
+ * ONEWAY or REQUEST_ASYNC. timeout_usec is the method's, or 0. options may be NULL. The request
+ * needs no cleanup.
  *
  *   -EINVAL  the options are not valid, or the connection of the proxy is closed
  *   -ECHILD  this is a forked child

@@ -317,7 +317,7 @@ int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 
 	if (!complete)
 		return -EINVAL;
-	r = start(&rpc, IPCBUS_SEND_CALL, proxy, method, options, message);
+	r = start(&rpc, REQUEST_ASYNC, proxy, method, options, message);
 	if (r < 0)
 		return r;
 	r = request_async(&rpc.request, &model, options, ret_slot);
