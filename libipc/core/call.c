@@ -207,16 +207,6 @@ int call_limit(struct ipc_call *call, const struct ipcbus_event *event)
 	return r;
 }
 
-int call_gives(struct ipc_call *call, const struct table *table)
-{
-	int r = 0;
-
-	for (unsigned int i = 0; r == 0 && i < table->n; i++)
-		if (table->objects[i].type == IPCBUS_OBJECT_NODE)
-			r = object_given(call->object, call->uid, table->objects[i].value);
-	return r;
-}
-
 static void call_done(struct ipc_call *call)
 {
 	if (unlikely(call->watched))

@@ -61,10 +61,6 @@ struct ipc_call {
  */
 int call_limit(struct ipc_call *call, const struct ipcbus_event *event);
 
-/* Charges the objects of a reply to the caller's user. -EDQUOT: the limit is reached, and the reply
- * must not be sent. */
-int call_gives(struct ipc_call *call, const struct table *table);
-
 /*
  * Replies. call_prepare_reply() finds the thread to reply with, its scratch free:
  * -EINVAL: a oneway; -EALREADY. call_send() sends size bytes in that scratch, or

@@ -58,45 +58,33 @@ static void peer_settle_locked(struct peer *peer)
 		peers_free(peers);
 }
 
-int peer_add_locked(struct ipc_object *object, uid_t uid, enum peer_kind kind, unsigned int n,
-		    struct peer **ret_peer)
-{
-	struct peer *peer = peer_of_locked(object, uid);
-	unsigned int max = object->limits[kind];
-
-	if (!peer)
-		return -ENOMEM;
-	if (n > max || peer->counts[kind] > max - n) {
-		peer_settle_locked(peer);
-		return -EDQUOT;
-	}
-	peer->counts[kind] += n;
-	*ret_peer = peer;
-	return 0;
-}
-
 int peer_add(struct ipc_object *object, uid_t uid, enum peer_kind kind, unsigned int n,
 	     struct peer **ret_peer)
 {
-	int r;
+	unsigned int max = object->limits[kind];
+	struct peer *peer;
+	int r = -ENOMEM;
 
 	ipc_lock(object->ipc);
-	r = peer_add_locked(object, uid, kind, n, ret_peer);
+	peer = peer_of_locked(object, uid);
+	if (peer && (n > max || peer->counts[kind] > max - n)) {
+		peer_settle_locked(peer);
+		r = -EDQUOT;
+	} else if (peer) {
+		peer->counts[kind] += n;
+		*ret_peer = peer;
+		r = 0;
+	}
 	ipc_unlock(object->ipc);
 	return r;
-}
-
-void peer_remove_locked(struct peer *peer, enum peer_kind kind, unsigned int n)
-{
-	peer->counts[kind] -= n;
-	peer_settle_locked(peer);
 }
 
 void peer_remove(struct ipc *ipc, struct peer *peer, enum peer_kind kind, unsigned int n)
 {
 	if (ipc)
 		ipc_lock(ipc);
-	peer_remove_locked(peer, kind, n);
+	peer->counts[kind] -= n;
+	peer_settle_locked(peer);
 	if (ipc)
 		ipc_unlock(ipc);
 }
@@ -184,8 +172,6 @@ static void object_free(struct ipc_object *object)
 		turn_done(object);
 	if (object->destroy)
 		object->destroy(object->userdata);
-	if (object->holder)
-		peer_remove(object->ipc, object->holder, PEER_OBJECTS, 1);
 	peers_leave(object->ipc, object->peers);
 	/* Objects that never had a node have no cookie. */
 	if (object->ipc && object->wants.cookie)
@@ -213,7 +199,6 @@ int object_new(struct ipc *ipc, const struct object_type *type, size_t size, uns
 	object->wants.flags = flags;
 	object->limits[PEER_STREAMS] = LIMIT_STREAMS;
 	object->limits[PEER_CALLS] = UINT_MAX;
-	object->limits[PEER_OBJECTS] = LIMIT_OBJECTS;
 	object->max_waiting_bytes = LIMIT_WAITING_BYTES;
 	object->max_waiting_entries = LIMIT_WAITING_ENTRIES;
 	object->max_message = SIZE_MAX;
@@ -374,8 +359,6 @@ int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_lim
 		object->limits[PEER_STREAMS] = limits->streams;
 	if (limits->calls)
 		object->limits[PEER_CALLS] = limits->calls;
-	if (limits->objects)
-		object->limits[PEER_OBJECTS] = limits->objects;
 	if (limits->message_size)
 		object->max_message = limits->message_size;
 	if (limits->waiting_bytes)
@@ -513,21 +496,6 @@ int object_sending(struct ipc *ipc, uint64_t node)
 	return object ? 0 : -EBADF;
 }
 
-int object_given(struct ipc_object *by, uid_t uid, uint64_t node)
-{
-	struct ipc *ipc = by->ipc;
-	struct ipc_object *object;
-	int r = 0;
-
-	ipc_lock(ipc);
-	object = map_get(&ipc->nodes, node);
-	/* The objects of a stream count as a stream. */
-	if (object && !object->holder && !object->type->is_passive)
-		r = peer_add_locked(by, uid, PEER_OBJECTS, 1, &object->holder);
-	ipc_unlock(ipc);
-	return r;
-}
-
 /* Handles an IDLE event or a message that was not sent. Returns the object, with a reference, if
  * its idle function must be called. */
 static struct ipc_object *object_check(struct ipc *ipc, const struct map *map, uint64_t key)
@@ -540,11 +508,6 @@ static struct ipc_object *object_check(struct ipc *ipc, const struct map *map, u
 	if (object) {
 		object->maybe_idle = true;
 		gone = !object->refs && object_settle_locked(object);
-		/* An object that only this process holds is not charged to another user. */
-		if (object->refs && object->holder) {
-			peer_remove_locked(object->holder, PEER_OBJECTS, 1);
-			object->holder = NULL;
-		}
 		if (!gone && object->idle)
 			notified = ipc_object_ref(object);
 	}
@@ -648,10 +611,6 @@ static struct ipc_object *object_lost_locked(struct ipc_object *object)
 	object_forget_node_locked(object);
 	object->node = 0;
 	object->maybe_idle = true;
-	if (object->holder) {
-		peer_remove_locked(object->holder, PEER_OBJECTS, 1);
-		object->holder = NULL;
-	}
 	if (gone)
 		object_unlink_locked(object);
 	return gone ? object : NULL;

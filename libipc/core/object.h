@@ -38,7 +38,6 @@ struct ipcbus_event;
 
 /* Default limits of a user, see ipc_object_set_limits(). */
 #define LIMIT_STREAMS	1024
-#define LIMIT_OBJECTS	16384
 #define LIMIT_WAITING_BYTES	((size_t)64 << 20)
 #define LIMIT_WAITING_ENTRIES	256
 /* Default limit of a stream that this side opened: the maximum of a message. */
@@ -49,7 +48,6 @@ struct peers;
 enum peer_kind {
 	PEER_STREAMS,
 	PEER_CALLS,
-	PEER_OBJECTS,		/* that replies contained */
 	PEER_KINDS,
 };
 
@@ -111,7 +109,6 @@ struct ipc_object {
 	size_t max_waiting_bytes;	/* of a user's messages in streams */
 	unsigned int max_waiting_entries;
 	struct peers *peers;		/* under ipc->lock; or NULL */
-	struct peer *holder;		/* the user it is charged to, under ipc->lock; or NULL */
 
 	/* Written under ipc->lock. */
 	_Atomic uint64_t node;	/* 0: none yet */
@@ -193,9 +190,6 @@ int object_get_id(struct ipc_object *object, uint64_t *ret_id);
 int object_sending(struct ipc *ipc, uint64_t node);
 /* Must be called if that sending failed. */
 void object_unsent(struct ipc *ipc, uint64_t node);
-/* Charges the object with this node, which a reply of the object by contains, to a user, until no
- * other process refers to it. -EDQUOT: the user's limit is reached. */
-int object_given(struct ipc_object *by, uid_t uid, uint64_t node);
 /* Handles an IDLE event: no other process refers to the node. */
 void object_idle(struct ipc *ipc, uint64_t cookie);
 
@@ -216,11 +210,8 @@ int object_end_if_idle(struct ipc_object *object);
  */
 int peer_add(struct ipc_object *object, uid_t uid, enum peer_kind kind, unsigned int n,
 	     struct peer **ret_peer);
-int peer_add_locked(struct ipc_object *object, uid_t uid, enum peer_kind kind, unsigned int n,
-		    struct peer **ret_peer);
 /* Uncharges n of that kind. ipc: NULL if the connection is closed. */
 void peer_remove(struct ipc *ipc, struct peer *peer, enum peer_kind kind, unsigned int n);
-void peer_remove_locked(struct peer *peer, enum peer_kind kind, unsigned int n);
 
 /* Ends or detaches all objects of a connection that is closed. */
 void objects_close(struct ipc *ipc);

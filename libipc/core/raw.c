@@ -558,9 +558,7 @@ static int reply_now(struct ipc_call *call, struct thread *t, const struct ipc_r
 	r = fill(&out, t, &x.send, reply, /* metadata= */ NULL);
 	if (r < 0)
 		return r;
-	r = call_gives(call, &out.table);
-	if (r == 0)
-		r = call_send_now(call, t, &x);
+	r = call_send_now(call, t, &x);
 	if (r < 0)
 		table_unsent(&out.table, call->ipc);
 	return r;

@@ -17,7 +17,7 @@
 #define KEPT_MAX	8
 
 static struct ipc *ipc;
-static struct ipc_object *object, *shared;
+static struct ipc_object *object;
 static struct ipc_call *kept[KEPT_MAX];
 static unsigned int n_kept;
 
@@ -34,22 +34,6 @@ static int log_line(struct ipc_call *call, const Ipc__Test__EchoRequest *request
 	return echo(call, request, userdata);
 }
 
-/* Replies with a new object, or with the shared object. */
-static int carry(struct ipc_call *call, const Ipc__Test__Cargo *request, void *userdata)
-{
-	ipc_auto(ipc_object_unref) struct ipc_object *made = ipc_object_ref(shared);
-	Ipc__Test__Cargo reply = IPC__TEST__CARGO__INIT;
-	Ipc__Object id = IPC__OBJECT__INIT;
-	static const struct test_ops none;
-
-	(void)request, (void)userdata;
-	if (!made)
-		ck_assert_int_eq(test_object_new(ipc, &none, NULL, NULL, &made), 0);
-	id.id = object_id(made);
-	reply.object = &id;
-	return test_reply_carry(call, &reply);
-}
-
 #define STREAMS		4
 static struct ipc_stream *streams[STREAMS];
 static unsigned int n_streams;
@@ -63,7 +47,7 @@ static int convey(struct ipc_stream *stream, void *userdata)
 }
 
 static const struct test_ops ops = {
-	.echo = echo, .log = log_line, .carry = carry, .convey = convey,
+	.echo = echo, .log = log_line, .convey = convey,
 };
 
 static void begin(const struct ipc_object_limits *limits)
@@ -79,7 +63,6 @@ static void begin(const struct ipc_object_limits *limits)
 
 static void end(void)
 {
-	shared = ipc_object_unref(shared);
 	ipc_object_unref(object);
 	ipc_unref(ipc);
 }
@@ -198,7 +181,6 @@ START_TEST(defaults)
 
 	begin(NULL);
 	ck_assert_uint_eq(LIMIT_STREAMS, 1024);
-	ck_assert_uint_eq(LIMIT_OBJECTS, 16384);
 	ck_assert_int_eq(peer_add(object, 1, PEER_STREAMS, LIMIT_STREAMS - 1, &peer), 0);
 	ck_assert_int_eq(opens(1), 0);
 	ck_assert_int_eq(opens(1), -EDQUOT);
@@ -289,92 +271,8 @@ START_TEST(sizes_of_requests)
 }
 END_TEST
 
-/* --- Objects ---------------------------------------------------------------------------- */
-
-/* Returns the result of the user's call for an object. */
-static int give(uid_t uid)
-{
-	arrive(IPCBUS_EVENT_CALL, "Carry", uid, NULL, 0);
-	if (fake_last()->send.kind == IPCBUS_SEND_REPLY)
-		return 0;
-	ck_assert_uint_eq(fake_last()->send.kind, IPCBUS_SEND_ERROR);
-	return -(int)fake_last()->send.code;
-}
-
-/* The object's last reference is dropped. */
-static void drop(uint64_t cookie)
-{
-	process((struct ipcbus_event){ .kind = IPCBUS_EVENT_IDLE, .cookie = cookie }, NULL, 0);
-}
-
-START_TEST(objects_given_away)
-{
-	static const struct ipc_object_limits limits = { .size = sizeof(limits), .objects = 2 };
-	uint64_t first;
-
-	begin(&limits);
-	ck_assert_int_eq(give(1), 0);
-	first = fake.cookie;
-	ck_assert_int_eq(give(1), 0);
-	ck_assert_int_eq(give(1), -EDQUOT);
-	ck_assert_int_eq(give(2), 0);
-	drop(fake.cookie);
-	ck_assert_int_eq(give(1), -EDQUOT);
-
-	drop(first);
-	fake.send_error = -ENOSPC;
-	fake.send_error_kind = IPCBUS_SEND_REPLY;
-	ck_assert_int_eq(give(1), -ENOSPC);
-	ck_assert_int_eq(give(1), 0);
-	ck_assert_int_eq(give(1), -EDQUOT);
-	/* The connection ends while users still hold objects. */
-	end();
-}
-END_TEST
-
-START_TEST(an_object_of_many)
-{
-	static const struct ipc_object_limits limits = { .size = sizeof(limits), .objects = 1 };
-
-	begin(&limits);
-	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &shared), 0);
-	/* Counted once, for the first user. */
-	ck_assert_int_eq(give(1), 0);
-	ck_assert_int_eq(give(1), 0);
-	ck_assert_int_eq(give(2), 0);
-	ck_assert_ptr_nonnull(shared->holder);
-	ck_assert_uint_eq(shared->holder->uid, 1);
-	drop(shared->wants.cookie);
-	ck_assert_ptr_null(shared->holder);
-	ck_assert_int_eq(give(2), 0);
-	ck_assert_uint_eq(shared->holder->uid, 2);
-	end();
-
-	/* The object itself. */
-	begin(&limits);
-	shared = ipc_object_ref(object);
-	ck_assert_int_eq(give(1), 0);
-	ck_assert_ptr_nonnull(object->holder);
-	end();
-}
-END_TEST
-
-START_TEST(objects_without_a_setting)
-{
-	struct peer *peer;
-
-	begin(NULL);
-	ck_assert_int_eq(peer_add(object, 1, PEER_OBJECTS, LIMIT_OBJECTS - 1, &peer), 0);
-	ck_assert_int_eq(give(1), 0);
-	ck_assert_int_eq(give(1), -EDQUOT);
-	peer_remove(ipc, peer, PEER_OBJECTS, LIMIT_OBJECTS - 1);
-	end();
-}
-END_TEST
-
 int main(void)
 {
 	return RUN_TESTS("limits", calls_at_a_time, streams_at_a_time, sizes_of_requests,
-			 dropped_oneways_are_logged, defaults, objects_given_away,
-			 an_object_of_many, objects_without_a_setting);
+			 dropped_oneways_are_logged, defaults);
 }

@@ -236,9 +236,7 @@ static __attribute__((noinline)) int reply_other(struct ipc_call *call, struct t
 		return r;
 	if (!packed.table.n && !x.send.iov_count)
 		return call_send(call, t, IPCBUS_SEND_REPLY, /* code= */ 0, x.send.data_size);
-	r = call_gives(call, &packed.table);
-	if (r == 0)
-		r = call_send_now(call, t, &x);
+	r = call_send_now(call, t, &x);
 	if (r < 0)
 		table_unsent(&packed.table, call->ipc);
 	return r;

@@ -45,7 +45,6 @@ static void structures(void)
 	FIELD(ipc_object_limits, message_size);
 	FIELD(ipc_object_limits, streams);
 	FIELD(ipc_object_limits, calls);
-	FIELD(ipc_object_limits, objects);
 	FIELD(ipc_object_limits, waiting_bytes);
 	FIELD(ipc_object_limits, waiting_entries);
 	STRUCTURE(ipc_name_info);

@@ -26,10 +26,6 @@ struct ipc_object;
  *                 fails with -EDQUOT.
  *   calls         Calls and oneways that handlers have or keep: without a setting, only the kernel
  *                 limits them. Another call fails with -EDQUOT; a oneway is dropped.
- *   objects       Objects that replies of this object contained and that other processes still
- *                 hold: 16,384 without a setting. Beyond the limit, a reply with objects fails with
- *                 -EDQUOT in the handler, which may reply with that error. An object that several
- *                 users hold is charged to the first user.
  *   message_size  Bytes of a request, or of a message of a stream. A larger
  *                 request fails with -EMSGSIZE before it is unpacked; a larger oneway is dropped; a
  *                 larger message ends its stream. A message with many small fields can take thirty
@@ -54,7 +50,6 @@ struct ipc_object_limits {
 	size_t message_size;
 	uint32_t streams;
 	uint32_t calls;
-	uint32_t objects;
 	uint32_t waiting_bytes;
 	uint32_t waiting_entries;
 };

@@ -106,7 +106,6 @@ pub struct ipc_object_limits {
     pub message_size: size_t,
     pub streams: u32,
     pub calls: u32,
-    pub objects: u32,
     pub waiting_bytes: u32,
     pub waiting_entries: u32,
 }

@@ -56,8 +56,6 @@ pub struct Limits {
     pub streams: u32,
     /// Calls and oneways that handlers are serving or have kept.
     pub calls: u32,
-    /// Objects contained in replies of this object and still held by other processes.
-    pub objects: u32,
     /// Bytes of messages of streams that wait to be received.
     pub waiting_bytes: u32,
     /// Files and objects of those messages.
@@ -282,7 +280,6 @@ impl ObjectBuilder<'_> {
                         message_size: limits.message_size,
                         streams: limits.streams,
                         calls: limits.calls,
-                        objects: limits.objects,
                         waiting_bytes: limits.waiting_bytes,
                         waiting_entries: limits.waiting_entries,
                     },
