@@ -14,7 +14,6 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "deadline.h"
 #include "descriptor.h"
 #include "memfd.h"
 
@@ -56,7 +55,7 @@ int memory_seal(int fd, int seals)
  * While a page has a reference beside the file's, the kernel refuses the seal. It waits some 150
  * ms for the references to go. On a busy machine that may be too short for a large file.
  */
-int memory_seal_write(int fd, int seals, uint64_t deadline)
+int memory_seal_write(int fd, int seals)
 {
 	int r;
 
@@ -64,8 +63,6 @@ int memory_seal_write(int fd, int seals, uint64_t deadline)
 		r = memory_seal(fd, F_SEAL_WRITE | seals);
 		if (r != -EBUSY || i == SEAL_TRIES)
 			return r;
-		if (deadline && time_now() >= deadline)
-			return -ETIMEDOUT;
 		usleep(1000U << i);
 	}
 }

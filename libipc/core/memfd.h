@@ -16,9 +16,8 @@ int memory_file(size_t size);
 /* Seals the size of the file, and adds the seals (F_SEAL_*). */
 int memory_seal(int fd, int seals);
 /* Also seals against writing. Retries for at most a second while the kernel holds pages of the
- * file. -EBUSY: it still does, or the file is mapped for writing. -ETIMEDOUT: the deadline passed
- * (0: none). */
-int memory_seal_write(int fd, int seals, uint64_t deadline);
+ * file. -EBUSY: it still does, or the file is mapped for writing. */
+int memory_seal_write(int fd, int seals);
 /* Checks a received fd, which may be any file. Fails with -EBADMSG unless it is a file of memory
  * with a sealed size and these seals. */
 int memory_check(int fd, int seals, size_t *ret_size);

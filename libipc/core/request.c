@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "call.h"
 #include "channel-client.h"
@@ -324,19 +325,20 @@ int request_call(struct request *request, const struct ipc_options *options)
 
 /* --- Oneways ------------------------------------------------------------------- */
 
-/* file is NULL for a message that fits into a region. */
-static int try_oneway(struct request *request, struct payload_file *file)
+/* A file that was made at an earlier try is sent at once. */
+static int try_oneway(struct request *request, int *file)
 {
-	int r = request->channel ? channel_use_bus(request->channel, request) : 0;
+	int r = 0;
 
-	if (r < 0)
-		return r;
-	return file ? payload_send(request->t, &request->x, file) :
-		      thread_exchange(request->t, &request->x);
+	if (unlikely(request->channel))
+		r = channel_use_bus(request->channel, request);
+	if (r == 0)
+		r = *file < 0 ? thread_try(request->t, &request->x) : -EMSGSIZE;
+	return unlikely(r == -EMSGSIZE) ? payload_send(request->t, &request->x, file) : r;
 }
 
-static int try_until(struct request *request, struct payload_file *file,
-		     struct writable_thread *waiting, uint64_t deadline)
+static int try_until(struct request *request, int *file, struct writable_thread *waiting,
+		     uint64_t deadline)
 {
 	int r;
 
@@ -354,8 +356,7 @@ static int try_until(struct request *request, struct payload_file *file,
 	}
 }
 
-static __attribute__((noinline)) int send_when_writable(struct request *request,
-							struct payload_file *file,
+static __attribute__((noinline)) int send_when_writable(struct request *request, int *file,
 							uint64_t deadline)
 {
 	struct writable_thread waiting;
@@ -369,45 +370,24 @@ static __attribute__((noinline)) int send_when_writable(struct request *request,
 	return r;
 }
 
-static int send_as_file(struct request *request, struct payload_file *file, uint64_t deadline)
-{
-	int r = try_oneway(request, file);
-
-	return r == -EAGAIN && deadline ? send_when_writable(request, file, deadline) : r;
-}
-
-static __attribute__((noinline)) int oneway_as_file(struct request *request, uint64_t deadline)
-{
-	struct payload_file file = { .fd = -1, .deadline = deadline };
-	int r;
-
-	r = send_as_file(request, &file, deadline);
-	payload_file_close(&file);
-	return r;
-}
-
-static int oneway_by_bus(struct request *request, struct payload_file *file)
+static int oneway_by_bus(struct request *request, int *file)
 {
 	uint64_t deadline = request->x.send.deadline;
-	int r = 0;
+	int own = -1, r;
 
 	request->x.flags = 0;
 	request->x.send.deadline = 0;
-	if (unlikely(request->channel))
-		r = channel_use_bus(request->channel, request);
-	if (r == 0)
-		r = thread_try(request->t, &request->x);
-	if (unlikely(r == -EMSGSIZE))
-		return file ? send_as_file(request, file, deadline) :
-			      oneway_as_file(request, deadline);
-	if (likely(r != -EAGAIN) || !deadline)
-		return r;
-	return send_when_writable(request, /* file= */ NULL, deadline);
+	r = try_oneway(request, file ?: &own);
+	if (unlikely(r == -EAGAIN) && deadline)
+		r = send_when_writable(request, file ?: &own, deadline);
+	if (unlikely(own >= 0))
+		close(own);
+	return r;
 }
 
 /* The bus may have channels. A stream, which alone passes a file, never gets one. */
 static __attribute__((noinline)) int oneway_by_channel(struct request *request,
-						       struct payload_file *file)
+						       int *file)
 {
 	struct ipc_proxy *proxy = request->proxy;
 	int r;
@@ -428,7 +408,7 @@ static __attribute__((noinline)) int oneway_by_channel(struct request *request,
 	return r;
 }
 
-int request_oneway(struct request *request, struct payload_file *file)
+int request_oneway(struct request *request, int *file)
 {
 	if (unlikely(request->proxy->ipc->monitors))
 		return oneway_by_channel(request, file);

@@ -256,8 +256,7 @@ static int take_credit(struct ipc_stream *stream)
 }
 
 /* *ret_full: there is credit, but no space. */
-static int try_send(struct ipc_stream *stream, const void *message, struct payload_file *file,
-		    bool *ret_full)
+static int try_send(struct ipc_stream *stream, const void *message, int *file, bool *ret_full)
 {
 	static const struct ipc_options options;
 	int r;
@@ -273,8 +272,7 @@ static int try_send(struct ipc_stream *stream, const void *message, struct paylo
 		stream_unlock(stream);
 	}
 	*ret_full = r == -EAGAIN;
-	/* The time was over before the file was made. */
-	return file->fd == -ETIMEDOUT ? -EAGAIN : r;
+	return r;
 }
 
 /* Arranges that new credit wakes this thread or, if it does not wait, runs on_writable. Returns 1
@@ -294,8 +292,8 @@ static int want_credit(struct ipc_stream *stream, bool wait)
 	return r;
 }
 
-static int send_within(struct ipc_stream *stream, uint64_t timeout_usec, const void *message,
-		       struct payload_file *file)
+static int send_within(struct ipc_stream *stream, uint64_t deadline, bool wait, const void *message,
+		       int *file)
 {
 	bool credit = false, space = false, full;
 	int r;
@@ -307,7 +305,7 @@ static int send_within(struct ipc_stream *stream, uint64_t timeout_usec, const v
 			return r;
 		/* Try again after each arrangement, before this thread sleeps. */
 		if (!credit || (full && !space)) {
-			r = want_credit(stream, timeout_usec);
+			r = want_credit(stream, wait);
 			if (r > 0 && full)
 				r = stream_want_space(stream) ?: 1;
 			if (r <= 0)
@@ -316,9 +314,9 @@ static int send_within(struct ipc_stream *stream, uint64_t timeout_usec, const v
 			space = full;
 			continue;
 		}
-		if (!timeout_usec)
+		if (!wait)
 			return -EAGAIN;
-		r = wait_fd(stream, stream->send_fd, file->deadline);
+		r = wait_fd(stream, stream->send_fd, deadline);
 		if (r < 0)
 			return r;
 		credit = space = false;
@@ -327,15 +325,16 @@ static int send_within(struct ipc_stream *stream, uint64_t timeout_usec, const v
 
 int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *message)
 {
-	struct payload_file file = { .fd = -1 };
-	int r;
+	int file = -1, r;
+	uint64_t deadline = 0;
 
 	if (stream->ipc->foreign)
 		return -ECHILD;
 	if (timeout_usec && timeout_usec != IPC_NEVER)
-		file.deadline = deadline_after(timeout_usec);
-	r = send_within(stream, timeout_usec, message, &file);
-	payload_file_close(&file);
+		deadline = deadline_after(timeout_usec);
+	r = send_within(stream, deadline, timeout_usec, message, &file);
+	if (file >= 0)
+		close(file);
 	return r;
 }
 

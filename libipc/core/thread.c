@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "call.h"
 #include "channel-server.h"
@@ -262,11 +263,11 @@ int thread_try(struct thread *t, struct ipcbus_exchange *x)
 
 static __attribute__((noinline)) int exchange_file(struct thread *t, struct ipcbus_exchange *x)
 {
-	struct payload_file file = { .fd = -1, .deadline = x->send.deadline };
-	int r;
+	int file = -1, r;
 
 	r = payload_send(t, x, &file);
-	payload_file_close(&file);
+	if (file >= 0)
+		close(file);
 	return r;
 }
 

@@ -117,7 +117,7 @@ int ipc_memory_seal(struct ipc_memory *memory)
 	    MAP_FAILED)
 		return -errno;
 
-	r = memory_seal_write(memory->fd, /* seals= */ 0, /* deadline= */ 0);
+	r = memory_seal_write(memory->fd, /* seals= */ 0);
 	if (r < 0)
 		return r;
 	atomic_store(&memory->sealed, true);

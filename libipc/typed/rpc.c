@@ -329,7 +329,7 @@ int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 
 int rpc_oneway(struct ipc_proxy *proxy, const struct ipc_method *method,
 	       const struct ipc_options *options, const ProtobufCMessage *message,
-	       struct payload_file *file)
+	       int *file)
 {
 	struct rpc rpc;
 	int r;
