@@ -508,49 +508,38 @@ void proxy_set_died(struct ipc_proxy *proxy)
 
 /* --- Events -------------------------------------------------------------------------- */
 
-/* Returns the first watcher of freezing with an id after id, up to last, and enters its slot; or
- * NULL. */
-static struct watcher *freeze_next_locked(const struct ipc_proxy *proxy, uint64_t id, uint64_t last,
-					  struct slot_frame *frame)
+struct freeze_event {
+	uint64_t watch;
+	bool frozen;
+};
+
+static void call_freeze(struct ipc_slot *slot, const void *data)
 {
-	struct ipc_slot *slot = proxy->watchers;
+	const struct watcher *watcher = watcher_of(slot);
+	const struct freeze_event *event = data;
 
-	while ((slot = slots_next_locked(slot, id)) && slot->id <= last) {
-		struct watcher *watcher = watcher_of(slot);
-
-		if (watcher->watch == proxy->watch && watcher->freeze_cb &&
-		    slot_enter_locked(slot, frame))
-			return watcher;
-		id = slot->id;
-	}
-	return NULL;
+	if (watcher->freeze_cb && watcher->watch == event->watch)
+		watcher->freeze_cb(watcher->shown, event->frozen, slot->userdata);
 }
 
 /* Two threads may handle two events of a watch concurrently: the newer event wins. */
 void watch_freeze_changed(struct ipc *ipc, uint64_t cookie, bool frozen, uint32_t count)
 {
-	struct slot_frame frame;
-	struct watcher *watcher;
+	const struct freeze_event event = { cookie, frozen };
 	struct ipc_proxy *proxy;
-	uint64_t id = 0, last;
 
 	ipc_lock(ipc);
 	proxy = map_get(&ipc->watches, cookie);
-	if (!proxy || (int32_t)(count - proxy->freeze_count) < 0) {
-		ipc_unlock(ipc);
-		return;
-	}
-	proxy->freeze_count = count;
-	refs_take(&proxy->refs);
-	last = ipc->last_cookie;
-	while ((watcher = freeze_next_locked(proxy, id, last, &frame))) {
-		id = watcher->slot.id;
-		ipc_unlock(ipc);
-		watcher->freeze_cb(watcher->shown, frozen, watcher->slot.userdata);
-		slot_leave(&frame);
-		ipc_lock(ipc);
+	if (proxy && (int32_t)(count - proxy->freeze_count) < 0)
+		proxy = NULL;
+	if (proxy) {
+		proxy->freeze_count = count;
+		refs_take(&proxy->refs);
 	}
 	ipc_unlock(ipc);
+	if (!proxy)
+		return;
+	slots_call(ipc, &proxy->watchers, call_freeze, &event);
 	ipc_proxy_unref(proxy);
 }
 

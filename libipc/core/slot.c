@@ -254,7 +254,8 @@ bool slots_remove_locked(struct ipc_slot **list, struct ipc_slot *slot)
 	return false;
 }
 
-struct ipc_slot *slots_next_locked(struct ipc_slot *list, uint64_t id)
+/* Returns the first slot with a higher id that has not ended, or NULL. */
+static struct ipc_slot *next_locked(struct ipc_slot *list, uint64_t id)
 {
 	while (list && (list->id <= id || list->ended))
 		list = list->next;
@@ -270,7 +271,7 @@ bool slots_call(struct ipc *ipc, struct ipc_slot **list,
 
 	ipc_lock(ipc);
 	last = ipc->last_cookie;
-	while ((slot = slots_next_locked(*list, id)) && slot->id <= last) {
+	while ((slot = next_locked(*list, id)) && slot->id <= last) {
 		id = slot->id;
 		slot_enter_locked(slot, &frame);
 		ipc_unlock(ipc);

@@ -77,8 +77,6 @@ void slot_drop(struct ipc_slot *slot);
 void slots_append_locked(struct ipc_slot **list, struct ipc_slot *slot);
 /* Returns false if the slot is not on the list. */
 bool slots_remove_locked(struct ipc_slot **list, struct ipc_slot *slot);
-/* Returns the first slot with a higher id that has not ended, or NULL. */
-struct ipc_slot *slots_next_locked(struct ipc_slot *list, uint64_t id);
 /* Calls a function for each slot that is on the list now and does not end in the meantime, without
  * ipc->lock. A slot that a callback adds is not called. Returns true if it called any. */
 bool slots_call(struct ipc *ipc, struct ipc_slot **list,
