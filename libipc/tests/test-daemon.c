@@ -43,7 +43,7 @@ static struct ipc_proxy *proxy;
 static pthread_t server_threads[2];
 static int n_threads;
 static struct ipc_stream *kept;
-static _Atomic unsigned int added, left, taken, echoed;
+static _Atomic unsigned int added, left, taken, echoed, destroyed;
 
 /* Leaves the first message until the stream is resumed. */
 static void on_message(struct ipc_stream *stream, void *userdata)
@@ -53,6 +53,12 @@ static void on_message(struct ipc_stream *stream, void *userdata)
 	(void)userdata;
 	if (left++)
 		taken += ipc_raw_stream_receive(stream, 0, &message, NULL) == 1;
+}
+
+static void on_destroy(void *userdata)
+{
+	(void)userdata;
+	destroyed++;
 }
 
 /* Continues when another thread has taken the message. */
@@ -125,6 +131,7 @@ static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata
 	static const struct ipc_stream_ops callbacks = {
 		.size = sizeof(callbacks),
 		.on_message = on_message,
+		.destroy = on_destroy,
 	};
 
 	(void)userdata;
@@ -653,6 +660,9 @@ START_TEST(callbacks_run_beside_handlers)
 	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, NULL, NULL), 0);
 	ck_assert_uint_eq(taken, 1);
 	ipc_stream_unref(stream);
+	/* The stream keeps the server's connection open until then. */
+	while (!destroyed)
+		usleep(1000);
 	end();
 }
 END_TEST
