@@ -641,21 +641,6 @@ void daemon_wake(struct daemon_link *link)
 
 /* --- Poll -------------------------------------------------------------------------- */
 
-int daemon_event_fd(const struct daemon_link *link)
-{
-	return link->fds[2];
-}
-
-int daemon_writable_fd(const struct daemon_link *link)
-{
-	return link->fds[3];
-}
-
-int daemon_socket(const struct daemon_link *link)
-{
-	return link->socket;
-}
-
 bool daemon_is_gone(struct daemon_link *link)
 {
 	bool gone = __atomic_load_n(&link->gone, __ATOMIC_SEQ_CST);
@@ -668,7 +653,7 @@ bool daemon_is_gone(struct daemon_link *link)
 }
 
 /* The lock is held during the ioctl, to keep changes in order. */
-static int change_poll(struct daemon_link *link, unsigned int add, unsigned int remove)
+int daemon_change_poll(struct daemon_link *link, unsigned int add, unsigned int remove)
 {
 	unsigned int old = __atomic_load_n(&link->polls, __ATOMIC_RELAXED), polls, number;
 	int r = 0;
@@ -698,23 +683,5 @@ int daemon_set_poll(struct daemon_link *link, bool writable)
 {
 	unsigned int polls = IPCBUSD_POLL_EVENT | (writable ? IPCBUSD_POLL_WRITABLE : 0);
 
-	return change_poll(link, polls, IPCBUSD_POLL_WRITABLE & ~polls);
-}
-
-int daemon_poll_words(struct daemon_link *link, const uint32_t **ret_event,
-		      const uint32_t **ret_wakes)
-{
-	*ret_event = &first_page(link)->event;
-	*ret_wakes = &link->wakes;
-	return change_poll(link, IPCBUSD_POLL_WORD, /* remove= */ 0);
-}
-
-const uint32_t *daemon_monitors(const struct daemon_link *link)
-{
-	return &link->bell->monitors;
-}
-
-int daemon_poll_events(struct daemon_link *link)
-{
-	return change_poll(link, IPCBUSD_POLL_EVENT, /* remove= */ 0);
+	return daemon_change_poll(link, polls, IPCBUSD_POLL_WRITABLE & ~polls);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A link to ipcbusd, for device-daemon.c, which uses it, and device-open.c. */
+/* A link to ipcbusd, for device*.c. */
 #ifndef IPC_DEVICE_LINK_H
 #define IPC_DEVICE_LINK_H
 
@@ -24,6 +24,11 @@
 #define KEEP		((4UL << 20) + UNIT)
 #define NO_SLOT		UINT_MAX
 
+/* In daemon_link.fds: the fd that is readable while an event is queued, or while a refused oneway
+ * may be sent again. Only conditions that daemon_change_poll() chose are reported. */
+#define LINK_EVENTS	2
+#define LINK_WRITABLE	3
+
 /* Of daemon_link.tag. */
 #define TAG_MAX		255
 
@@ -46,7 +51,7 @@ struct daemon_link {
 	uint64_t id;		/* of no other link before or after */
 	unsigned int forks;	/* how often processes had forked when it was opened */
 	int socket;
-	int fds[4];		/* area, bell, events, writable */
+	int fds[4];		/* area, bell, and LINK_*; LINK_* keep their numbers */
 	unsigned int number;	/* at the bell */
 	uint8_t *area;
 	size_t size;

@@ -244,9 +244,9 @@ static int take_over(struct daemon_link *link, struct daemon_link *new, struct o
 {
 	int r;
 
-	r = replace_fd(&new->fds[2], link->fds[2]);
+	r = replace_fd(&new->fds[LINK_EVENTS], link->fds[LINK_EVENTS]);
 	if (r == 0)
-		r = replace_fd(&new->fds[3], link->fds[3]);
+		r = replace_fd(&new->fds[LINK_WRITABLE], link->fds[LINK_WRITABLE]);
 	if (r == 0)
 		r = replace_fd(&new->socket, link->socket);
 	if (r < 0)
@@ -293,20 +293,6 @@ int daemon_reopen(struct daemon_link *link, const char *path)
 	pthread_mutex_destroy(&new->poll_lock);
 	free(new);
 	return 0;
-}
-
-void daemon_resume(struct daemon_link *link, uint64_t generation)
-{
-	link->generation = generation;
-	__atomic_store_n(&link->gone, false, __ATOMIC_SEQ_CST);
-}
-
-bool daemon_is_old(const struct daemon_link *link, const void *at)
-{
-	for (const struct old_region *old = link->old_regions; old; old = old->next)
-		if ((uintptr_t)at - (uintptr_t)old->region < link->region_size)
-			return true;
-	return false;
 }
 
 /* When this returns, the daemon has released the connection, as after close() of a device. */

@@ -23,24 +23,24 @@
 
 #include "descriptor.h"
 #include "device-daemon.h"
+#include "device-link.h"
 #include "device.h"
 
 #define DEBUGFS "/sys/kernel/debug/ipcbus"
 
-static int device_ioctl(const struct device *device, unsigned long request, void *arg)
-{
-	if (__builtin_expect(device->link != NULL, 0))
-		return daemon_ioctl(device->link, request, arg);
-	return ioctl(device->fd, request, arg) < 0 ? -errno : 0;
-}
-
-/* The same for an operation on a number that is valid only in this generation of the connection. */
+/* For an operation on a number that is valid only in this generation of the connection; 0: of all
+ * generations. */
 static int device_ioctl_of(const struct device *device, uint64_t generation, unsigned long request,
 			   void *arg)
 {
 	if (__builtin_expect(device->link != NULL, 0))
 		return daemon_ioctl_of(device->link, generation, request, arg);
 	return ioctl(device->fd, request, arg) < 0 ? -errno : 0;
+}
+
+static int device_ioctl(const struct device *device, unsigned long request, void *arg)
+{
+	return device_ioctl_of(device, /* generation= */ 0, request, arg);
 }
 
 static int open_bus(struct device *device, const char *path)
@@ -56,7 +56,7 @@ static int open_bus(struct device *device, const char *path)
 		return -errno;
 	r = daemon_open(path, &device->link);
 	if (r == 0)
-		device->fd = daemon_event_fd(device->link);
+		device->fd = device->link->fds[LINK_EVENTS];
 	return r;
 }
 
@@ -152,7 +152,7 @@ void device_wake(const struct device *device)
 
 int device_end_fd(const struct device *device)
 {
-	return device->link && !device->is_lost ? daemon_socket(device->link) : -1;
+	return device->link && !device->is_lost ? device->link->socket : -1;
 }
 
 bool device_has_ended(const struct device *device)
@@ -180,7 +180,7 @@ static int set_poll_daemon(struct device *device, unsigned int polls)
 				&event);
 	if (r == 0)
 		r = poll_change(device->poll_fd, writable ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
-				daemon_writable_fd(device->link), &event);
+				device->link->fds[LINK_WRITABLE], &event);
 	if (r == 0)
 		device->polls = polls;
 	return r;
@@ -230,9 +230,9 @@ void device_lose(struct device *device)
 	device->is_lost = true;
 	if (device->poll_fd < 0)
 		return;
-	poll_change(device->poll_fd, EPOLL_CTL_DEL, daemon_socket(device->link), NULL);
+	poll_change(device->poll_fd, EPOLL_CTL_DEL, device->link->socket, NULL);
 	poll_change(device->poll_fd, EPOLL_CTL_DEL, device->fd, NULL);
-	poll_change(device->poll_fd, EPOLL_CTL_DEL, daemon_writable_fd(device->link), NULL);
+	poll_change(device->poll_fd, EPOLL_CTL_DEL, device->link->fds[LINK_WRITABLE], NULL);
 }
 
 int device_reopen(struct device *device, const char *path)
@@ -245,7 +245,8 @@ int device_resume(struct device *device, uint64_t generation)
 	struct epoll_event event = { 0 };
 	unsigned int polls = device->polls;
 
-	daemon_resume(device->link, generation);
+	device->link->generation = generation;
+	__atomic_store_n(&device->link->gone, false, __ATOMIC_SEQ_CST);
 	device->is_lost = false;
 	device->polls = 0;
 	if (device->poll_fd < 0)
@@ -257,7 +258,12 @@ int device_resume(struct device *device, uint64_t generation)
 
 bool device_is_old(const struct device *device, const void *at)
 {
-	return device->link && daemon_is_old(device->link, at);
+	const struct old_region *old = device->link ? device->link->old_regions : NULL;
+
+	for (; old; old = old->next)
+		if ((uintptr_t)at - (uintptr_t)old->region < device->region_size)
+			return true;
+	return false;
 }
 
 /* --- Waiting ----------------------------------------------------------------------- */
@@ -284,7 +290,7 @@ int device_poll(const struct device *device, int other, int another, uint64_t ti
 	int r;
 
 	if (device->link && !device->is_lost) {
-		r = daemon_poll_events(device->link);
+		r = daemon_change_poll(device->link, IPCBUSD_POLL_EVENT, /* remove= */ 0);
 		if (r < 0)
 			return r;
 	}
@@ -304,19 +310,21 @@ int device_poll_words(const struct device *device, const uint32_t **ret_event,
 {
 	if (!device->link)
 		return -EOPNOTSUPP;
-	return daemon_poll_words(device->link, ret_event, ret_wakes);
+	*ret_event = &((struct ipcbusd_client *)(void *)device->link->area)->event;
+	*ret_wakes = &device->link->wakes;
+	return daemon_change_poll(device->link, IPCBUSD_POLL_WORD, /* remove= */ 0);
 }
 
 const uint32_t *device_monitors(const struct device *device)
 {
-	return device->link ? daemon_monitors(device->link) : NULL;
+	return device->link ? &device->link->bell->monitors : NULL;
 }
 
 int device_poll_writable(const struct device *device, int other, uint64_t timeout_usec)
 {
 	/* POLLWRNORM: only device_is_writable() may consume the report. */
 	struct pollfd fds[] = {
-		{ .fd = device->link ? daemon_writable_fd(device->link) : device->fd,
+		{ .fd = device->link ? device->link->fds[LINK_WRITABLE] : device->fd,
 		  .events = device->link ? POLLIN : POLLWRNORM },
 		{ .fd = other, .events = POLLIN },
 		{ .fd = device_end_fd(device) },
@@ -337,7 +345,7 @@ int device_poll_writable(const struct device *device, int other, uint64_t timeou
 bool device_is_writable(const struct device *device)
 {
 	struct pollfd fd = {
-		.fd = device->link ? daemon_writable_fd(device->link) : device->fd,
+		.fd = device->link ? device->link->fds[LINK_WRITABLE] : device->fd,
 		.events = device->link ? POLLIN : POLLOUT,
 	};
 

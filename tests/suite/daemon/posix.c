@@ -380,7 +380,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	va_end(list);
 	if (!link)
 		return __real_ioctl(fd, request, arg);
-	running = &more_of[daemon_socket(link)].running;
+	running = &more_of[link->socket].running;
 	__atomic_add_fetch(running, 1, __ATOMIC_SEQ_CST);
 	r = forward_ioctl(link, request, (uintptr_t)arg);
 	__atomic_sub_fetch(running, 1, __ATOMIC_SEQ_CST);
@@ -452,7 +452,7 @@ static int open_bus(void)
 
 	if (r < 0 || !link)
 		return r;
-	fd = daemon_socket(link);
+	fd = link->socket;
 	if (fd >= MAX_FDS) {
 		daemon_close(link, /* mapped= */ true);
 		return -EMFILE;
@@ -603,9 +603,9 @@ static int polled_as(const struct pollfd *fd, struct pollfd *as)
 	as[1] = (struct pollfd){ .fd = -1 };
 	if (!link)
 		return 0;
-	as[0].fd = daemon_event_fd(link);
+	as[0].fd = link->fds[LINK_EVENTS];
 	as[0].events &= (short)~(POLLOUT | POLLWRNORM);
-	as[1].fd = writable ? daemon_writable_fd(link) : -1;
+	as[1].fd = writable ? link->fds[LINK_WRITABLE] : -1;
 	as[1].events = POLLIN;
 	/* poll() for other events does not consume a report of space. */
 	return daemon_set_poll(link, writable || link->polls & IPCBUSD_POLL_WRITABLE);
@@ -644,7 +644,7 @@ static int event_fd_of(int fd)
 {
 	struct daemon_link *link = link_of(fd);
 
-	return link ? daemon_event_fd(link) : fd;
+	return link ? link->fds[LINK_EVENTS] : fd;
 }
 
 int __wrap_epoll_ctl(int fd, int op, int other, struct epoll_event *event)
