@@ -79,11 +79,6 @@ bool backlog_run(struct thread *t)
 	return true;
 }
 
-struct backlog_event {
-	struct backlog_work base;
-	struct ipcbus_event event;
-};
-
 static void run_event(struct thread *t, struct backlog_work *work)
 {
 	struct ipcbus_event event = ((struct backlog_event *)work)->event;
@@ -101,16 +96,6 @@ static void drop_event(struct ipc *ipc, struct backlog_work *work)
 		ipc_object_unref(channel_event_object(event));
 	channel_event_drop(ipc, event);
 	free(work);
-}
-
-struct backlog_event *backlog_event_new(void)
-{
-	return malloc(sizeof(struct backlog_event));
-}
-
-void backlog_event_free(struct backlog_event *memory)
-{
-	free(memory);
 }
 
 void backlog_add_event(struct ipc *ipc, struct backlog_event *memory,

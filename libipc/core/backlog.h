@@ -15,9 +15,9 @@
 
 #include <stdbool.h>
 
-struct backlog_event;
+#include "ipcbus.h"
+
 struct ipc;
-struct ipcbus_event;
 struct thread;
 
 /* Work. The owner of the memory may add it again after it has begun to run. */
@@ -26,6 +26,11 @@ struct backlog_work {
 	void (*run)(struct thread *t, struct backlog_work *work);
 	/* Called instead of run if the connection closes. */
 	void (*drop)(struct ipc *ipc, struct backlog_work *work);
+};
+
+struct backlog_event {
+	struct backlog_work base;
+	struct ipcbus_event event;
 };
 
 /* Of a connection; private.h. */
@@ -42,10 +47,8 @@ void backlog_close(struct ipc *ipc);
 
 /* Adds work. wake: wake a serving thread, because the caller does not serve at once. */
 void backlog_add(struct ipc *ipc, struct backlog_work *work, bool wake);
-/* Allocates memory for an event, before the event is taken. Returns NULL if out of memory. */
-struct backlog_event *backlog_event_new(void);
-void backlog_event_free(struct backlog_event *memory);
-/* Adds an event that was taken, to be dispatched. Takes ownership of the memory. */
+/* Adds an event that was taken, to be dispatched. Takes ownership of the memory, which comes from
+ * malloc() and must be allocated before the event is taken. */
 void backlog_add_event(struct ipc *ipc, struct backlog_event *memory,
 		       const struct ipcbus_event *event);
 /* Runs the oldest work. Returns false if the backlog is empty. */

@@ -337,37 +337,24 @@ static int try_oneway(struct request *request, int *file)
 	return unlikely(r == -EMSGSIZE) ? payload_send(request->t, &request->x, file) : r;
 }
 
-static int try_until(struct request *request, int *file, struct writable_thread *waiting,
-		     uint64_t deadline)
-{
-	int r;
+struct waiting_oneway {
+	struct request *request;
+	int *file;
+};
 
-	for (;;) {
-		r = writable_thread_want(waiting);
-		if (r < 0)
-			return r;
-		/* Another thread may have taken the report of space just before. */
-		r = try_oneway(request, file);
-		if (r != -EAGAIN)
-			return r;
-		r = writable_thread_wait(waiting, deadline);
-		if (r < 0)
-			return r;
-	}
+static int try_waiting(void *data)
+{
+	const struct waiting_oneway *oneway = data;
+
+	return try_oneway(oneway->request, oneway->file);
 }
 
 static __attribute__((noinline)) int send_when_writable(struct request *request, int *file,
 							uint64_t deadline)
 {
-	struct writable_thread waiting;
-	int r;
+	struct waiting_oneway oneway = { request, file };
 
-	r = writable_thread_begin(request->t->ipc, &waiting);
-	if (r < 0)
-		return r;
-	r = try_until(request, file, &waiting, deadline);
-	writable_thread_end(&waiting);
-	return r;
+	return writable_until(request->t->ipc, deadline, try_waiting, &oneway);
 }
 
 static int oneway_by_bus(struct request *request, int *file)

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -108,7 +109,7 @@ static int wait_for_others(struct ipc_stream *stream, int fd, uint64_t usec)
  * threads. */
 static int take_event(struct thread *t)
 {
-	struct backlog_event *memory = backlog_event_new();
+	struct backlog_event *memory = malloc(sizeof(*memory));
 	struct ipcbus_exchange x;
 	int r;
 
@@ -116,7 +117,7 @@ static int take_event(struct thread *t)
 		return -ENOMEM;
 	r = thread_wait(t, IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK, &x);
 	if (r < 0 || dispatch_waiting(t, &x.event)) {
-		backlog_event_free(memory);
+		free(memory);
 		if (r == 0)
 			r = thread_flush(t);
 		return r < 0 ? r : x.event.kind != IPCBUS_EVENT_NONE;

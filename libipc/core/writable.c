@@ -134,68 +134,74 @@ void writable_retry(struct ipc *ipc)
 	ipc_unlock(ipc);
 }
 
+/* A thread that waits. */
+struct waiting_thread {
+	struct writable_waiter waiter;
+	int fd;			/* an eventfd, by which ready() wakes the thread */
+};
+
 static void wake_thread(struct writable_waiter *waiter)
 {
-	struct writable_thread *thread = (void *)waiter;
-
-	eventfd_write(thread->fd, 1);
+	eventfd_write(((struct waiting_thread *)waiter)->fd, 1);
 }
 
-/* Every notification is read once, so that none is on its way to a thread that has left. */
-static void read_notification(struct writable_thread *thread)
+static void read_notification(const struct waiting_thread *thread)
 {
 	eventfd_t value;
 
 	while (eventfd_read(thread->fd, &value) < 0 && errno == EINTR)
 		;
-	thread->waits = false;
 }
 
-int writable_thread_begin(struct ipc *ipc, struct writable_thread *thread)
-{
-	*thread = (struct writable_thread){
-		.waiter.ready = wake_thread,
-		.ipc = ipc,
-		.fd = descriptor_move(eventfd(0, EFD_CLOEXEC)),
-	};
-	return thread->fd < 0 ? -errno : 0;
-}
-
-int writable_thread_want(struct writable_thread *thread)
-{
-	int r = writable_want(thread->ipc, &thread->waiter);
-
-	thread->waits = r >= 0;
-	return r < 0 ? r : 0;
-}
-
-int writable_thread_wait(struct writable_thread *thread, uint64_t deadline)
+/* Waits for the notification, and reads it. */
+static int wait_notified(struct ipc *ipc, const struct waiting_thread *thread, uint64_t deadline)
 {
 	uint64_t left;
 	int r;
 
-	while (thread->waits) {
-		left = time_until(deadline);
-		if (!left)
-			return -ETIMEDOUT;
-		r = device_poll_writable(&thread->ipc->device, thread->fd, left);
+	while ((left = time_until(deadline))) {
+		r = device_poll_writable(&ipc->device, thread->fd, left);
 		if (r == -EINTR)
-			r = request_interrupted(thread->ipc);
+			r = request_interrupted(ipc);
 		if (r < 0)
 			return r;
-		if (r & DEVICE_POLL_OTHER)
+		if (r & DEVICE_POLL_OTHER) {
 			read_notification(thread);
-		else if (r & DEVICE_POLL_WRITABLE)
-			writable_notify(thread->ipc);
+			return 0;
+		}
+		if (r & DEVICE_POLL_WRITABLE)
+			writable_notify(ipc);
 	}
-	return 0;
+	return -ETIMEDOUT;
 }
 
-void writable_thread_end(struct writable_thread *thread)
+int writable_until(struct ipc *ipc, uint64_t deadline, int (*try)(void *data), void *data)
 {
-	if (thread->waits && !writable_forget(thread->ipc, &thread->waiter))
-		read_notification(thread);
-	close(thread->fd);
+	struct waiting_thread thread = {
+		.waiter.ready = wake_thread,
+		.fd = descriptor_move(eventfd(0, EFD_CLOEXEC)),
+	};
+	bool waits;
+	int r;
+
+	if (thread.fd < 0)
+		return -errno;
+	do {
+		r = writable_want(ipc, &thread.waiter);
+		waits = r >= 0;
+		/* Another thread may have taken the report of space just before. */
+		if (waits)
+			r = try(data);
+		if (!waits || r != -EAGAIN)
+			break;
+		r = wait_notified(ipc, &thread, deadline);
+		waits = r < 0;
+	} while (!waits);
+	/* No notification must be on its way to a thread that has left. */
+	if (waits && !writable_forget(ipc, &thread.waiter))
+		read_notification(&thread);
+	close(thread.fd);
+	return r;
 }
 
 /* The thread that takes the waiter off the list owns the list's reference of the slot. */

@@ -30,14 +30,6 @@ struct writable {
 	struct writable_waiter **last;
 };
 
-/* A thread that waits; begins with its waiter. */
-struct writable_thread {
-	struct writable_waiter waiter;
-	struct ipc *ipc;
-	int fd;			/* an eventfd, by which ready() wakes the thread */
-	bool waits;		/* ready() has the waiter, or its notification is not read yet */
-};
-
 void writable_init(struct ipc *ipc);
 
 /* Must be called before device_poll(): creates device->poll_fd, which reports space and the
@@ -50,16 +42,10 @@ int writable_want(struct ipc *ipc, struct writable_waiter *waiter);
 /* Returns false if it did not wait (any more). */
 bool writable_forget(struct ipc *ipc, struct writable_waiter *waiter);
 
-/*
- * A thread that waits for space: _begin(), any number of _want() and _wait(), and _end(). Each
- * returns 0 or -errno. Try once more between _want() and _wait(). _wait() returns when to try
- * again, and fails with -ETIMEDOUT after the deadline, with the error of the program's interrupt
- * callback, or with -ECONNRESET.
- */
-int writable_thread_begin(struct ipc *ipc, struct writable_thread *thread);
-int writable_thread_want(struct writable_thread *thread);
-int writable_thread_wait(struct writable_thread *thread, uint64_t deadline);
-void writable_thread_end(struct writable_thread *thread);
+/* Calls try() until it returns anything but -EAGAIN, and waits for space after each -EAGAIN.
+ * Returns its result, -ETIMEDOUT after the deadline, the error of the program's interrupt callback,
+ * -ECONNRESET, or another -errno. */
+int writable_until(struct ipc *ipc, uint64_t deadline, int (*try)(void *data), void *data);
 
 /* Removes and notifies all waiters, if the driver reports space. */
 void writable_notify(struct ipc *ipc);
