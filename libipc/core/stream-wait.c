@@ -126,38 +126,17 @@ static int take_event(struct thread *t)
 	return 1;
 }
 
-/* Maximum number of events that a thread takes to find messages of a stream after its deadline. */
-#define ARRIVED_MAX	1024
-
-/* A thread that waits for a reply must not take events: the reply may be among them. */
-static void take_arrived(struct ipc *ipc)
-{
-	static _Thread_local bool taking;
-	struct thread *t;
-
-	if (taking || thread_get(ipc, &t) < 0 || t->waiting)
-		return;
-	taking = true;
-	for (int i = 0; i < ARRIVED_MAX && take_event(t) > 0; i++)
-		;
-	taking = false;
-}
-
 void stream_expire_now(struct ipc_stream *stream)
 {
-	bool done, ended;
+	bool done;
 
 	if (stream->ipc->foreign)
 		return;
 	stream_lock(stream);
-	ended = stream->in_ended;
 	done = stream->broken || (!stream->of.server && stream_is_over_locked(stream));
 	stream_unlock(stream);
-	if (done)
-		return;
-	if (!ended)
-		take_arrived(stream->ipc);
-	stream_break(stream, -ETIMEDOUT);
+	if (!done)
+		stream_break(stream, -ETIMEDOUT);
 }
 
 static int wait_alone(struct thread *t, struct ipc_stream *stream, int fd, uint64_t usec)

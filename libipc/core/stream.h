@@ -308,7 +308,7 @@ static inline bool stream_is_late(const struct ipc_stream *stream)
 	return unlikely(stream->deadline) && time_now() >= stream->deadline;
 }
 
-/* After the deadline: takes the messages that have arrived, and breaks the stream off. */
+/* After the deadline: breaks the stream off. */
 void stream_expire_now(struct ipc_stream *stream);
 /* Functions for programs begin with it: an end breaks off by itself at the deadline. */
 static inline void stream_expire(struct ipc_stream *stream)

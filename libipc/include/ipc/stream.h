@@ -186,8 +186,8 @@ int ipc_stream_resume(struct ipc_stream *stream);
  * Return the microseconds until the time limit, 0 if it has expired, or IPC_NEVER if there is
  * none. The client sets the limit when it opens the stream: timeout_usec and parent in struct
  * ipc_options, or timeout_ms of the method. Both sides know it and break off by themselves.
- * Messages that arrived before can still be received, also if no thread has served the connection
- * since. Every other function fails with -ETIMEDOUT. If a stream with a time limit has callbacks,
+ * Messages that this connection took from the bus before can still be received. Every other
+ * function fails with -ETIMEDOUT. If a stream with a time limit has callbacks,
  * serving the connection takes an additional system call for each event.
  */
 uint64_t ipc_stream_remaining(const struct ipc_stream *stream);

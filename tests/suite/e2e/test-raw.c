@@ -478,91 +478,11 @@ START_TEST(a_stream_that_ended_well_does_not_break_off)
 }
 END_TEST
 
-/* Opens a stream and does not serve until its time limit. Three messages have arrived. */
-static struct ipc_stream *open_late(void)
-{
-	const struct ipc_options options = { .timeout_usec = SECONDS(2) };
-	const struct ipc_raw_message out = { .data = "12345", .size = 5 };
-	struct ipc_stream *stream;
-
-	ck_assert_int_eq(ipc_raw_stream_open(proxy, BOUNCE, &options, &stream, NULL), 0);
-	for (int i = 0; i < 3; i++)
-		ck_assert_int_eq(ipc_raw_stream_send(stream, &out, 0), 0);
-	return stream;
-}
-
-static void pass_time(const struct ipc_stream *stream)
-{
-	while (ipc_stream_remaining(stream))
-		sleep_ms(10);
-}
-
-START_TEST(messages_that_arrived_outlive_the_time_limit)
-{
-	const struct ipc_raw_message *message;
-	struct ipc_stream *stream;
-
-	begin();
-	stream = open_late();
-	pass_time(stream);
-	ck_assert_int_eq(ipc_stream_is_canceled(stream), 1);
-	for (int i = 0; i < 3; i++)
-		ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &message, NULL), 1);
-	ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &message, NULL), -ETIMEDOUT);
-	ipc_stream_unref(stream);
-	end();
-}
-END_TEST
-
-static unsigned int received;
-static int end_result;
-
-static void on_message(struct ipc_stream *stream, void *userdata)
-{
-	const struct ipc_raw_message *message;
-
-	(void)userdata;
-	received += ipc_raw_stream_receive(stream, 0, &message, NULL) == 1;
-}
-
-static void on_stream_end(struct ipc_stream *stream, int r, const struct ipc_error *error,
-			  void *userdata)
-{
-	(void)stream, (void)error, (void)userdata;
-	end_result = r;
-}
-
-START_TEST(callbacks_get_messages_from_before_the_time_limit)
-{
-	static const struct ipc_stream_ops callbacks = {
-		.size = sizeof(callbacks), .on_message = on_message, .on_end = on_stream_end,
-	};
-	struct ipc_stream *stream;
-
-	begin();
-	received = 0;
-	end_result = 0;
-	stream = open_late();
-	ck_assert_int_eq(ipc_stream_set_ops(stream, &callbacks, NULL), 0);
-	pass_time(stream);
-	while (!end_result) {
-		ck_assert_int_ge(ipc_wait_event(ipc, SECONDS(10)), 0);
-		ck_assert_int_ge(ipc_process(ipc), 0);
-	}
-	ck_assert_int_eq(end_result, -ETIMEDOUT);
-	ck_assert_uint_eq(received, 3);
-	ipc_stream_unref(stream);
-	end();
-}
-END_TEST
-
 int main(void)
 {
 	return RUN_TESTS("raw", bytes_of_all_sizes, parts_that_are_empty, objects, files, streams,
 			 streams_without_files, streams_that_fail,
 			 a_stream_that_is_dropped_is_no_good_end,
 			 a_stream_that_another_thread_drops_in_the_handler_is_no_good_end,
-			 a_stream_that_ended_well_does_not_break_off,
-			 messages_that_arrived_outlive_the_time_limit,
-			 callbacks_get_messages_from_before_the_time_limit);
+			 a_stream_that_ended_well_does_not_break_off);
 }
