@@ -35,7 +35,7 @@ struct pool_thread {
 
 int pool_init(struct pool *pool)
 {
-	*pool = (struct pool){ .limit = 1, .stop_fd = -1 };
+	*pool = (struct pool){ .limit = 1, .idle_fd = -1, .stop_fd = -1 };
 	return -pthread_mutex_init(&pool->lock, NULL);
 }
 
@@ -43,6 +43,8 @@ void pool_done(struct pool *pool)
 {
 	if (pool->stop_fd >= 0)
 		close(pool->stop_fd);
+	if (pool->idle_fd >= 0)
+		close(pool->idle_fd);
 	pthread_mutex_destroy(&pool->lock);
 }
 
@@ -448,39 +450,32 @@ void pool_unblock(struct thread *t)
 	t->blocked = false;
 }
 
-bool pool_add_waiter(struct ipc *ipc, struct pool_waiter *waiter)
+int pool_idle_fd(struct ipc *ipc)
 {
 	struct pool *pool = &ipc->pool;
-	bool serves;
+	int fd = 0;
 
 	pthread_mutex_lock(&pool->lock);
-	serves = pool->runners;
-	if (serves) {
-		waiter->next = pool->waiters;
-		waiter->link = &pool->waiters;
-		if (waiter->next)
-			waiter->next->link = &waiter->next;
-		pool->waiters = waiter;
+	if (pool->runners) {
+		if (pool->idle_fd < 0)
+			pool->idle_fd = descriptor_move(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+		fd = pool->idle_fd < 0 ? -errno : pool->idle_fd;
 	}
 	pthread_mutex_unlock(&pool->lock);
-	return serves;
+	return fd;
 }
 
-void pool_remove_waiter(struct ipc *ipc, struct pool_waiter *waiter)
+/* Makes idle_fd readable, or unreadable. It fails if the fd is in that state already. */
+static void set_idle_locked(struct pool *pool, bool idle)
 {
-	pthread_mutex_lock(&ipc->pool.lock);
-	*waiter->link = waiter->next;
-	if (waiter->next)
-		waiter->next->link = waiter->link;
-	pthread_mutex_unlock(&ipc->pool.lock);
-}
+	eventfd_t value;
 
-/* From now on each of them serves its own stream. */
-static void wake_waiters_locked(struct pool *pool)
-{
-	/* Fails if the fd is already readable. */
-	for (struct pool_waiter *w = pool->waiters; w; w = w->next)
-		eventfd_write(w->fd, 1);
+	if (pool->idle_fd < 0)
+		return;
+	if (idle)
+		eventfd_write(pool->idle_fd, 1);
+	else
+		eventfd_read(pool->idle_fd, &value);
 }
 
 /* --- The last one ------------------------------------------------------------------- */
@@ -512,6 +507,7 @@ static int pool_enter(struct ipc *ipc)
 
 	pthread_mutex_lock(&pool->lock);
 	limit = pool->runners++ ? 0 : pool->limit;
+	set_idle_locked(pool, false);
 	pthread_mutex_unlock(&pool->lock);
 	return limit > 1 ? unless_lost(ipc, device_set_threads(&ipc->device, limit)) : 0;
 }
@@ -545,7 +541,7 @@ static int pool_leave(struct ipc *ipc, int r)
 	pool->started = 0;
 	pool->runners = 0;
 	set_stop(ipc, false);
-	wake_waiters_locked(pool);
+	set_idle_locked(pool, true);
 	pthread_mutex_unlock(&pool->lock);
 	return r;
 }

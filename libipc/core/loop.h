@@ -26,9 +26,9 @@ bool pool_serves(struct ipc *ipc);
  * pool.stop_fd exists.
  */
 int pool_block(struct thread *t);
-/* Puts the waiter on the list if threads are in ipc_run(), else returns false. */
-bool pool_add_waiter(struct ipc *ipc, struct pool_waiter *waiter);
-void pool_remove_waiter(struct ipc *ipc, struct pool_waiter *waiter);
+/* Returns an fd that becomes readable when no thread is in ipc_run() any more, 0 if no thread is
+ * now, or -errno. */
+int pool_idle_fd(struct ipc *ipc);
 
 /* --- Events --------------------------------------------------------------------------- */
 

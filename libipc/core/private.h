@@ -78,13 +78,6 @@ struct channels;
 struct thread;
 struct pool_thread;
 
-/* A thread that waits for a stream while other threads serve. */
-struct pool_waiter {
-	struct pool_waiter *next;
-	struct pool_waiter **link;
-	int fd;				/* an eventfd to wake it with */
-};
-
 /* The threads of ipc_run(). */
 struct pool {
 	pthread_mutex_t lock;
@@ -92,7 +85,7 @@ struct pool {
 	unsigned int runners;		/* threads of the program in ipc_run() */
 	unsigned int started;		/* threads that were started and not joined */
 	unsigned int blocked;		/* threads in handlers that wait for a stream */
-	struct pool_waiter *waiters;	/* to wake when no thread serves any more */
+	int idle_fd;			/* an eventfd that is readable while no thread serves, or -1 */
 	int error;			/* why a thread ended, if not by ipc_stop() */
 	struct pool_thread *threads;
 	atomic_int stop_fd;		/* an eventfd for threads that poll, or -1 */

@@ -88,23 +88,6 @@ static int poll_fds(struct ipc *ipc, int fd, int other, uint64_t usec)
 	return fds[2].revents ? -ECONNRESET : 0;
 }
 
-/* Returns 1 if threads of ipc_run() served in the meantime, or 0 if there are none. */
-static int wait_for_others(struct ipc_stream *stream, int fd, uint64_t usec)
-{
-	struct pool_waiter waiter = { .fd = fd };
-	int r;
-
-	if (!pool_add_waiter(stream->ipc, &waiter))
-		return 0;
-	/* The last of these threads writes the fd when it returns. */
-	stream_lock(stream);
-	stream->receive_fd_set = true;
-	stream_unlock(stream);
-	r = poll_fds(stream->ipc, fd, -1, usec);
-	pool_remove_waiter(stream->ipc, &waiter);
-	return r < 0 ? r : 1;
-}
-
 /* Takes an event: 1; 0: there is none. If the event is not for a stream, leaves it to serving
  * threads. */
 static int take_event(struct thread *t)
@@ -182,10 +165,10 @@ static int sleep_on_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
 		r = pool_block(t);
 		return r < 0 ? r : poll_fds(t->ipc, fd, atomic_load(&t->ipc->pool.stop_fd), left);
 	}
-	r = wait_for_others(stream, fd, left);
+	r = pool_idle_fd(t->ipc);
 	if (r == 0)
 		return wait_alone(t, stream, fd, left);
-	return r < 0 ? r : 0;
+	return r < 0 ? r : poll_fds(t->ipc, fd, r, left);
 }
 
 /* Sleeps until the fd is readable, or another event such as the stream's deadline or the end of the
