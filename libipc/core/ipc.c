@@ -243,30 +243,19 @@ static int ipc_init(struct ipc *ipc, const char *bus, size_t region_size)
 	writable_init(ipc);
 	backlog_init(ipc);
 	timers_init(ipc);
-	r = -pthread_mutex_init(&ipc->lock, NULL);
-	if (r < 0)
-		goto err_path;
-	r = -pthread_cond_init(&ipc->slot_left, NULL);
-	if (r < 0)
-		goto err_lock;
-	r = pool_init(&ipc->pool);
-	if (r < 0)
-		goto err_cond;
+	pthread_mutex_init(&ipc->lock, NULL);
+	pthread_cond_init(&ipc->slot_left, NULL);
+	pool_init(&ipc->pool);
 	r = device_open(&ipc->device, ipc->path, region_size);
-	if (r < 0)
-		goto err_pool;
+	if (r < 0) {
+		pool_done(&ipc->pool);
+		pthread_cond_destroy(&ipc->slot_left);
+		pthread_mutex_destroy(&ipc->lock);
+		free(ipc->path);
+		return r;
+	}
 	init_channels(ipc);
 	return 0;
-
-err_pool:
-	pool_done(&ipc->pool);
-err_cond:
-	pthread_cond_destroy(&ipc->slot_left);
-err_lock:
-	pthread_mutex_destroy(&ipc->lock);
-err_path:
-	free(ipc->path);
-	return r;
 }
 
 int ipc_open_sized(struct ipc **ret_ipc, const char *bus, size_t region_size)

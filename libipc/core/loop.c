@@ -33,10 +33,10 @@ struct pool_thread {
 	pthread_t id;
 };
 
-int pool_init(struct pool *pool)
+void pool_init(struct pool *pool)
 {
 	*pool = (struct pool){ .limit = 1, .idle_fd = -1, .stop_fd = -1 };
-	return -pthread_mutex_init(&pool->lock, NULL);
+	pthread_mutex_init(&pool->lock, NULL);
 }
 
 void pool_done(struct pool *pool)

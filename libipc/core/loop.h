@@ -5,7 +5,7 @@
 
 #include "thread.h"
 
-int pool_init(struct pool *pool);
+void pool_init(struct pool *pool);
 void pool_done(struct pool *pool);
 /* Makes the threads of ipc_run() poll instead of waiting in the driver. Returns 1 if the
  * caller must wake them for that, 0 if they poll already, or -errno. */
