@@ -126,20 +126,6 @@ int reconnect_catch_up(struct thread *t)
 
 /* --- Steps ---------------------------------------------------------------------------- */
 
-struct bus_slot {
-	struct ipc_slot base;
-	ipc_reconnect_cb cb;
-};
-
-static void slot_end(struct ipc_slot *slot)
-{
-	slots_end(&slot->ipc->reconnect.slots, slot);
-}
-
-static const struct slot_type bus_slot_type = {
-	.size = sizeof(struct bus_slot), .end = slot_end,
-};
-
 void reconnect_close(struct ipc *ipc)
 {
 	slots_close(&ipc->reconnect.slots);
@@ -147,8 +133,9 @@ void reconnect_close(struct ipc *ipc)
 
 static void call_slot(struct ipc_slot *slot, const void *event)
 {
-	((struct bus_slot *)slot)->cb(slot->ipc, *(const enum ipc_bus_event *)event,
-				      slot->userdata);
+	ipc_reconnect_cb cb = (ipc_reconnect_cb)((struct callback *)slot)->cb;
+
+	cb(slot->ipc, *(const enum ipc_bus_event *)event, slot->userdata);
 }
 
 static void call_back(struct thread *t, enum ipc_bus_event event)
@@ -294,23 +281,6 @@ int reconnect_call(struct ipc *ipc)
 	return is_lost(ipc) ? -ECONNRESET : 0;
 }
 
-static int add_callback(struct ipc *ipc, ipc_reconnect_cb cb, void *userdata,
-			struct ipc_slot **ret_slot)
-{
-	struct ipc_slot *slot;
-	int r;
-
-	r = slot_new(ipc, &bus_slot_type, userdata, &slot);
-	if (r < 0)
-		return r;
-	((struct bus_slot *)slot)->cb = cb;
-	ipc_lock(ipc);
-	slots_append_locked(&ipc->reconnect.slots, slot);
-	slot_give(slot, ret_slot);
-	ipc_unlock(ipc);
-	return 0;
-}
-
 int ipc_set_reconnect(struct ipc *ipc, ipc_reconnect_cb cb, void *userdata,
 		      struct ipc_slot **ret_slot)
 {
@@ -319,7 +289,7 @@ int ipc_set_reconnect(struct ipc *ipc, ipc_reconnect_cb cb, void *userdata,
 	if (r == 0)
 		r = pool_make_stop_fd(ipc);
 	if (r == 0 && cb)
-		r = add_callback(ipc, cb, userdata, ret_slot);
+		r = slots_add(ipc, &ipc->reconnect.slots, (void (*)(void))cb, userdata, ret_slot);
 	if (r < 0)
 		return r;
 	ipc->reconnect.enabled = true;

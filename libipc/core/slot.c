@@ -283,15 +283,37 @@ bool slots_call(struct ipc *ipc, struct ipc_slot **list,
 	return id;
 }
 
-void slots_end(struct ipc_slot **list, struct ipc_slot *slot)
+static void end_callback(struct ipc_slot *slot)
 {
 	bool listed;
 
 	ipc_lock(slot->ipc);
-	listed = slots_remove_locked(list, slot);
+	listed = slots_remove_locked(((struct callback *)slot)->list, slot);
 	ipc_unlock(slot->ipc);
 	if (listed)
 		slot_drop(slot);
+}
+
+static const struct slot_type callback_type = {
+	.size = sizeof(struct callback), .end = end_callback,
+};
+
+int slots_add(struct ipc *ipc, struct ipc_slot **list, void (*cb)(void), void *userdata,
+	      struct ipc_slot **ret_slot)
+{
+	struct ipc_slot *slot;
+	int r;
+
+	r = slot_new(ipc, &callback_type, userdata, &slot);
+	if (r < 0)
+		return r;
+	((struct callback *)slot)->list = list;
+	((struct callback *)slot)->cb = cb;
+	ipc_lock(ipc);
+	slots_append_locked(list, slot);
+	slot_give(slot, ret_slot);
+	ipc_unlock(ipc);
+	return 0;
 }
 
 void slots_close(struct ipc_slot **list)

@@ -81,8 +81,17 @@ bool slots_remove_locked(struct ipc_slot **list, struct ipc_slot *slot);
  * ipc->lock. A slot that a callback adds is not called. Returns true if it called any. */
 bool slots_call(struct ipc *ipc, struct ipc_slot **list,
 		void (*call)(struct ipc_slot *slot, const void *event), const void *event);
-/* The end function of a type whose slots are on a list that lives as long as the connection. */
-void slots_end(struct ipc_slot **list, struct ipc_slot *slot);
+
+/* A registration that is only a callback in a list, which lives as long as the connection. */
+struct callback {
+	struct ipc_slot slot;
+	struct ipc_slot **list;
+	void (*cb)(void);	/* of the type that call() of slots_call() knows */
+};
+
+/* Adds such a registration. Returns 0 or -errno. */
+int slots_add(struct ipc *ipc, struct ipc_slot **list, void (*cb)(void), void *userdata,
+	      struct ipc_slot **ret_slot);
 /* Drops all. */
 void slots_close(struct ipc_slot **list);
 

@@ -55,20 +55,6 @@ struct ipc_options names_options(struct names *names)
 
 /* --- The replay --------------------------------------------------------------------- */
 
-struct event_slot {
-	struct ipc_slot base;
-	ipc_registration_cb cb;
-};
-
-static void event_slot_end(struct ipc_slot *slot)
-{
-	slots_end(&((struct names *)atomic_load(&slot->ipc->upper))->event_slots, slot);
-}
-
-static const struct slot_type event_slot_type = {
-	.size = sizeof(struct event_slot), .end = event_slot_end,
-};
-
 struct event {
 	char text[NAME_PATTERN_SIZE];
 	enum ipc_registration_event kind;
@@ -78,10 +64,10 @@ struct event {
 
 static void call_back(struct ipc_slot *slot, const void *data)
 {
+	ipc_registration_cb cb = (ipc_registration_cb)((struct callback *)slot)->cb;
 	const struct event *event = data;
 
-	((struct event_slot *)slot)->cb(slot->ipc, event->text, event->kind, event->error,
-					slot->userdata);
+	cb(slot->ipc, event->text, event->kind, event->error, slot->userdata);
 }
 
 /* Takes the next event off a registration, and a registration that has lost its name off the list.
@@ -131,7 +117,6 @@ void names_report(struct names *names)
 int ipc_on_registration(struct ipc *ipc, ipc_registration_cb cb, void *userdata,
 			struct ipc_slot **ret_slot)
 {
-	struct ipc_slot *slot;
 	struct names *names;
 	int r;
 
@@ -140,15 +125,7 @@ int ipc_on_registration(struct ipc *ipc, ipc_registration_cb cb, void *userdata,
 	r = names_get(ipc, &names);
 	if (r < 0)
 		return r;
-	r = slot_new(ipc, &event_slot_type, userdata, &slot);
-	if (r < 0)
-		return r;
-	((struct event_slot *)slot)->cb = cb;
-	ipc_lock(ipc);
-	slots_append_locked(&names->event_slots, slot);
-	slot_give(slot, ret_slot);
-	ipc_unlock(ipc);
-	return 0;
+	return slots_add(ipc, &names->event_slots, (void (*)(void))cb, userdata, ret_slot);
 }
 
 void registration_resend_locked(struct names *names, struct registration *registration)
