@@ -19,11 +19,8 @@
 
 static void add_locked(struct dependents *list, struct dependent *dependent)
 {
-	dependent->next = list->first;
-	dependent->link = &list->first;
-	if (dependent->next)
-		dependent->next->link = &dependent->next;
-	list->first = dependent;
+	dependent->listed = true;
+	LIST_INSERT_HEAD(&list->list, dependent, link);
 }
 
 static int dependents_add(struct ipc *ipc, struct dependents *list, struct dependent *dependent)
@@ -51,18 +48,15 @@ static bool is_canceled(struct ipc *ipc, const struct dependents *list)
 
 static void dependent_remove_locked(struct dependent *dependent)
 {
-	if (!dependent->link)
-		return;
-	*dependent->link = dependent->next;
-	if (dependent->next)
-		dependent->next->link = dependent->link;
-	dependent->link = NULL;
+	if (dependent->listed)
+		LIST_REMOVE(dependent, link);
+	dependent->listed = false;
 }
 
 static void release_locked(struct dependents *list)
 {
-	while (list->first)
-		dependent_remove_locked(list->first);
+	while (!LIST_EMPTY(&list->list))
+		dependent_remove_locked(LIST_FIRST(&list->list));
 }
 
 void dependents_release(struct ipc *ipc, struct dependents *list)
@@ -78,10 +72,10 @@ static struct ipc_stream *take_stream_locked(struct dependents *list)
 {
 	struct dependent *next;
 
-	for (struct dependent *i = list->first; i; i = next) {
+	for (struct dependent *i = LIST_FIRST(&list->list); i; i = next) {
 		struct ipc_stream *stream = i->stream;
 
-		next = i->next;
+		next = LIST_NEXT(i, link);
 		if (!stream)
 			continue;
 		dependent_remove_locked(i);
@@ -98,7 +92,7 @@ static void cancel_locked(struct ipc *ipc, struct dependents *list)
 	struct ipc_stream *stream;
 
 	list->canceled = true;
-	for (const struct dependent *i = list->first; i; i = i->next)
+	for (const struct dependent *i = LIST_FIRST(&list->list); i; i = LIST_NEXT(i, link))
 		if (!i->stream)
 			device_cancel(&ipc->device, i->id);
 	while ((stream = take_stream_locked(list))) {

@@ -15,8 +15,8 @@
 
 /* A call or a stream in a list. All of it is under ipc->lock. */
 struct dependent {
-	struct dependent *next;
-	struct dependent **link;	/* NULL: in no list (any more) */
+	LIST_ENTRY(dependent) link;
+	bool listed;
 	uint64_t id;			/* of a call, for the driver's cancel */
 	struct ipc_stream *stream;	/* NULL: a call */
 };
@@ -24,7 +24,7 @@ struct dependent {
 /* Under ipc->lock. */
 struct dependents {
 	bool canceled;			/* for good */
-	struct dependent *first;
+	LIST_HEAD(, dependent) list;
 };
 
 struct ipc_cancellation {

@@ -105,17 +105,6 @@ static void peers_leave(struct ipc *ipc, struct peers *peers)
 
 /* --- Life ------------------------------------------------------------------------------ */
 
-static void object_link_locked(struct ipc_object *object)
-{
-	struct ipc *ipc = object->ipc;
-
-	object->next = ipc->objects;
-	object->link = &ipc->objects;
-	if (object->next)
-		object->next->link = &object->next;
-	ipc->objects = object;
-}
-
 /* Its node has ended: no event of it is for this object any more. */
 static void object_forget_node_locked(struct ipc_object *object)
 {
@@ -130,14 +119,12 @@ static void object_unlink_locked(struct ipc_object *object)
 {
 	if (object->node)
 		object_forget_node_locked(object);
-	*object->link = object->next;
-	if (object->next)
-		object->next->link = object->link;
+	LIST_REMOVE(object, link);
 }
 
 static bool is_looked_at(const struct ipc *ipc, const struct ipc_object *object)
 {
-	for (const struct thread *t = ipc->threads; t; t = t->ipc_next)
+	for (const struct thread *t = LIST_FIRST(&ipc->threads); t; t = LIST_NEXT(t, link))
 		if (atomic_load(&t->looking) == object)
 			return true;
 	return false;
@@ -147,20 +134,16 @@ static bool is_looked_at(const struct ipc *ipc, const struct ipc_object *object)
  * next object ends. */
 static void memory_free(struct ipc *ipc, struct ipc_object *object)
 {
-	struct ipc_object **link = &ipc->ended;
+	struct ipc_object *next;
 
 	connections_lock();
-	object->next = ipc->ended;
-	ipc->ended = object;
-	while (*link) {
-		struct ipc_object *ended = *link;
-
-		if (is_looked_at(ipc, ended)) {
-			link = &ended->next;
+	LIST_INSERT_HEAD(&ipc->ended, object, link);
+	for (object = LIST_FIRST(&ipc->ended); object; object = next) {
+		next = LIST_NEXT(object, link);
+		if (is_looked_at(ipc, object))
 			continue;
-		}
-		*link = ended->next;
-		free(ended);
+		LIST_REMOVE(object, link);
+		free(object);
 	}
 	connections_unlock();
 }
@@ -204,7 +187,7 @@ int object_new(struct ipc *ipc, const struct object_type *type, size_t size, uns
 	object->max_message = SIZE_MAX;
 	object->maybe_idle = true;
 	ipc_lock(ipc);
-	object_link_locked(object);
+	LIST_INSERT_HEAD(&ipc->objects, object, link);
 	ipc_unlock(ipc);
 	*ret_object = object;
 	return 0;
@@ -638,19 +621,17 @@ void objects_lost(struct ipc *ipc)
  */
 void objects_close(struct ipc *ipc)
 {
-	while (ipc->objects) {
-		struct ipc_object *object = ipc->objects;
+	struct ipc_object *object;
 
+	while ((object = LIST_FIRST(&ipc->objects))) {
 		object_unlink_locked(object);
 		object->node = 0;
 		object->ipc = NULL;
 		if (!object->refs)
 			object_free(object);
 	}
-	while (ipc->ended) {
-		struct ipc_object *ended = ipc->ended;
-
-		ipc->ended = ended->next;
-		free(ended);
+	while ((object = LIST_FIRST(&ipc->ended))) {
+		LIST_REMOVE(object, link);
+		free(object);
 	}
 }

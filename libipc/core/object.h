@@ -115,8 +115,7 @@ struct ipc_object {
 	struct ipcbus_node wants;	/* parameters of the node for the driver */
 	bool maybe_idle;
 	bool forced_end;	/* ended while in use: queued messages are dropped */
-	struct ipc_object *next;
-	struct ipc_object **link;
+	LIST_ENTRY(ipc_object) link;
 };
 
 /* Creates an object of size bytes. The bytes behind struct ipc_object are 0. flags:

@@ -47,6 +47,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/queue.h>
 
 /* The shared library exports only the declarations of the public headers. */
 #pragma GCC visibility push(default)
@@ -134,18 +135,18 @@ struct ipc {
 
 	/* Under the connections lock. */
 	struct ipc *next;
-	struct thread *threads;
-	struct ipc_object *ended;	/* memory that could not be freed: object.c */
+	LIST_HEAD(, thread) threads;
+	LIST_HEAD(, ipc_object) ended;	/* memory that could not be freed: object.c */
 
 	pthread_mutex_t lock;
 	pthread_cond_t slot_left;	/* a callback of an ended slot returned: slot.c */
 	/* Under ipc->lock. */
 	uint64_t last_cookie;		/* of nodes, watches and watchers: never twice */
-	struct ipc_object *objects;	/* all of them */
+	LIST_HEAD(, ipc_object) objects;	/* all of them */
 	struct map nodes;		/* node -> object */
 	struct map cookies;		/* cookie of a node -> object */
 	struct map proxies;		/* handle -> proxy */
-	struct ipc_proxy *lost_proxies;	/* proxies that survived their bus: proxy.c */
+	LIST_HEAD(, ipc_proxy) lost_proxies;	/* that survived their bus: proxy.c */
 	struct map watches;		/* cookie of a watch -> proxy */
 	struct map calls;		/* number of a served call that is watched -> call */
 	struct map asyncs;		/* id of an async call of ours -> struct async */

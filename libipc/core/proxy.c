@@ -21,23 +21,10 @@ struct proxy_name {
 /* Moves a proxy that is in no table to the list of lost proxies. */
 static void lose_locked(struct ipc_proxy *proxy)
 {
-	struct ipc *ipc = proxy->ipc;
-
 	proxy->handle = LOST_HANDLE;
 	proxy->counts = 0;
-	proxy->next_lost = ipc->lost_proxies;
-	proxy->link_lost = &ipc->lost_proxies;
-	if (proxy->next_lost)
-		proxy->next_lost->link_lost = &proxy->next_lost;
-	ipc->lost_proxies = proxy;
-}
-
-static void unlink_lost_locked(struct ipc_proxy *proxy)
-{
-	*proxy->link_lost = proxy->next_lost;
-	if (proxy->next_lost)
-		proxy->next_lost->link_lost = proxy->link_lost;
-	proxy->link_lost = NULL;
+	proxy->is_lost = true;
+	LIST_INSERT_HEAD(&proxy->ipc->lost_proxies, proxy, lost);
 }
 
 static int proxy_new_locked(struct ipc *ipc, uint32_t handle, struct ipc_proxy **ret_proxy)
@@ -166,8 +153,8 @@ static void proxy_unref_last(struct ipc_proxy *proxy)
 
 	ipc_lock(ipc);
 	gone = refs_drop(&proxy->refs);
-	if (gone && proxy->link_lost)
-		unlink_lost_locked(proxy);
+	if (gone && proxy->is_lost)
+		LIST_REMOVE(proxy, lost);
 	else if (gone)
 		map_remove(&ipc->proxies, proxy->handle);
 	if (gone && proxy->watch)
@@ -217,7 +204,8 @@ int ipc_proxy_set_timeout(struct ipc_proxy *proxy, uint64_t timeout_usec)
 /* Takes the target of any lost proxy. Returns NULL if no lost proxy has a target. */
 static struct ipc_proxy *take_target_locked(struct ipc *ipc)
 {
-	for (struct ipc_proxy *proxy = ipc->lost_proxies; proxy; proxy = proxy->next_lost) {
+	for (struct ipc_proxy *proxy = LIST_FIRST(&ipc->lost_proxies); proxy;
+	     proxy = LIST_NEXT(proxy, lost)) {
 		struct ipc_proxy *target = proxy->target;
 
 		proxy->handle = LOST_HANDLE;
@@ -617,8 +605,8 @@ void proxies_close(struct ipc *ipc)
 	struct ipc_proxy *proxy, *target;
 	uint64_t handle;
 
-	while ((proxy = ipc->lost_proxies)) {
-		unlink_lost_locked(proxy);
+	while ((proxy = LIST_FIRST(&ipc->lost_proxies))) {
+		LIST_REMOVE(proxy, lost);
 		target = proxy->target;
 		proxy->target = NULL;
 		cut_off(proxy);

@@ -48,8 +48,8 @@ struct ipc_proxy {
 	atomic_uint died;		/* a futex: proxy_watch() has reported the owner's death */
 	/* Under ipc->lock. */
 	struct proxy_name *name;	/* name under which it was found, or NULL. Set once */
-	struct ipc_proxy *next_lost;	/* in ipc->lost_proxies, and not in ipc->proxies */
-	struct ipc_proxy **link_lost;	/* NULL: the proxy is in ipc->proxies */
+	bool is_lost;			/* in ipc->lost_proxies, and not in ipc->proxies */
+	LIST_ENTRY(ipc_proxy) lost;
 	struct ipc_proxy *target;	/* of a lost proxy: the new proxy, with a reference; or
 	                         	 * NULL */
 	uint64_t generation;		/* of counts */

@@ -39,9 +39,7 @@ static void thread_free(struct thread *t)
 /* Under the connections lock. */
 static void thread_unlink_locked(struct thread *t)
 {
-	*t->ipc_link = t->ipc_next;
-	if (t->ipc_next)
-		t->ipc_next->ipc_link = t->ipc_link;
+	LIST_REMOVE(t, link);
 	t->ipc = NULL;
 }
 
@@ -117,11 +115,7 @@ static void thread_link(struct thread *t, struct ipc *ipc)
 	connections_lock();
 	t->ipc = ipc;
 	t->ipc_id = ipc->id;
-	t->ipc_next = ipc->threads;
-	t->ipc_link = &ipc->threads;
-	if (t->ipc_next)
-		t->ipc_next->ipc_link = &t->ipc_next;
-	ipc->threads = t;
+	LIST_INSERT_HEAD(&ipc->threads, t, link);
 	connections_unlock();
 }
 
@@ -187,8 +181,8 @@ int thread_find(struct ipc *ipc, struct thread **ret_thread)
 
 void threads_detach(struct ipc *ipc)
 {
-	while (ipc->threads)
-		thread_unlink_locked(ipc->threads);
+	while (!LIST_EMPTY(&ipc->threads))
+		thread_unlink_locked(LIST_FIRST(&ipc->threads));
 }
 
 void threads_forget(void)

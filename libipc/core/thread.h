@@ -61,8 +61,7 @@ struct thread {
 	uint64_t release[THREAD_MAX_RELEASE];
 
 	struct thread *next;		/* of the same thread, for other connections */
-	struct thread *ipc_next;	/* of the same connection, for other threads: */
-	struct thread **ipc_link;	/* connections lock */
+	LIST_ENTRY(thread) link;	/* of the connection's threads: connections lock */
 };
 
 /* The connection this thread used last. */

@@ -14,7 +14,7 @@
 
 void writable_init(struct ipc *ipc)
 {
-	ipc->writable = (struct writable){ .last = &ipc->writable.first };
+	TAILQ_INIT(&ipc->writable);
 }
 
 int writable_make_poll(struct ipc *ipc, unsigned int polls)
@@ -27,28 +27,16 @@ int writable_make_poll(struct ipc *ipc, unsigned int polls)
 	return r;
 }
 
-static void add_locked(struct writable *writable, struct writable_waiter *waiter)
-{
-	waiter->next = NULL;
-	waiter->link = writable->last;
-	*writable->last = waiter;
-	writable->last = &waiter->next;
-}
-
 static void remove_locked(struct writable *writable, struct writable_waiter *waiter)
 {
-	*waiter->link = waiter->next;
-	if (waiter->next)
-		waiter->next->link = waiter->link;
-	else
-		writable->last = waiter->link;
-	waiter->link = NULL;
+	TAILQ_REMOVE(writable, waiter, link);
+	waiter->waits = false;
 }
 
 /* In a forked child the fd still belongs to the parent. */
 void writable_stop_polling_locked(struct ipc *ipc)
 {
-	if (ipc->writable.first || ipc->foreign)
+	if (!TAILQ_EMPTY(&ipc->writable) || ipc->foreign)
 		return;
 	if (!ipc->timers.first)
 		atomic_fetch_and(&ipc->attention, ~ATTEND_POLL);
@@ -78,9 +66,11 @@ int writable_want(struct ipc *ipc, struct writable_waiter *waiter)
 
 	ipc_lock(ipc);
 	r = want_locked(ipc);
-	waits = waiter->link;
-	if (r >= 0 && !waits)
-		add_locked(&ipc->writable, waiter);
+	waits = waiter->waits;
+	if (r >= 0 && !waits) {
+		waiter->waits = true;
+		TAILQ_INSERT_TAIL(&ipc->writable, waiter, link);
+	}
 	ipc_unlock(ipc);
 	if (r > 0)
 		device_wake(&ipc->device);
@@ -92,7 +82,7 @@ bool writable_forget(struct ipc *ipc, struct writable_waiter *waiter)
 	bool waited;
 
 	ipc_lock(ipc);
-	waited = waiter->link;
+	waited = waiter->waits;
 	if (waited) {
 		remove_locked(&ipc->writable, waiter);
 		writable_stop_polling_locked(ipc);
@@ -107,10 +97,10 @@ static void notify_all_locked(struct ipc *ipc)
 	struct writable_waiter *waiter;
 	unsigned int n = 0;
 
-	for (waiter = ipc->writable.first; waiter; waiter = waiter->next)
+	TAILQ_FOREACH(waiter, &ipc->writable, link)
 		n++;
 	/* Waiters that must wait again are appended. */
-	for (; n && (waiter = ipc->writable.first); n--) {
+	for (; n && (waiter = TAILQ_FIRST(&ipc->writable)); n--) {
 		remove_locked(&ipc->writable, waiter);
 		ipc_unlock(ipc);
 		waiter->ready(waiter);
@@ -291,7 +281,7 @@ void writable_close(struct ipc *ipc)
 {
 	struct writable_waiter *waiter;
 
-	while ((waiter = ipc->writable.first)) {
+	while ((waiter = TAILQ_FIRST(&ipc->writable))) {
 		remove_locked(&ipc->writable, waiter);
 		if (waiter->ready == is_writable)
 			slot_drop(&slot_of(waiter)->slot);

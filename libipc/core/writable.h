@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "backlog.h"
 
@@ -19,16 +20,13 @@ struct ipc;
 
 /* A waiter: all zero except ready, which is called without locks. */
 struct writable_waiter {
-	struct writable_waiter *next;
-	struct writable_waiter **link;	/* NULL: does not wait */
+	TAILQ_ENTRY(writable_waiter) link;
+	bool waits;
 	void (*ready)(struct writable_waiter *waiter);
 };
 
-/* Of a connection; private.h. */
-struct writable {
-	struct writable_waiter *first;	/* oldest first */
-	struct writable_waiter **last;
-};
+/* Of a connection, oldest first; private.h. */
+TAILQ_HEAD(writable, writable_waiter);
 
 void writable_init(struct ipc *ipc);
 

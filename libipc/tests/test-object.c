@@ -317,7 +317,7 @@ START_TEST(looked_at_while_it_ends)
 	atomic_store(&t->looking, object);
 	ipc_object_unref(object);
 	ck_assert_int_eq(destroyed, 1);
-	ck_assert_ptr_eq(ipc->ended, object);
+	ck_assert_ptr_eq(LIST_FIRST(&ipc->ended), object);
 	ck_assert(!refs_take_unless_none(&object->refs));
 	atomic_store(&t->looking, NULL);
 	for (int i = 0; i < 2; i++) {
@@ -326,7 +326,7 @@ START_TEST(looked_at_while_it_ends)
 		/* In the end the connection is closed during a lookup. */
 		atomic_store(&t->looking, i ? other : NULL);
 		ipc_object_unref(other);
-		ck_assert_ptr_eq(ipc->ended, i ? other : NULL);
+		ck_assert_ptr_eq(LIST_FIRST(&ipc->ended), i ? other : NULL);
 	}
 	ipc_unref(ipc);
 }
@@ -378,7 +378,7 @@ START_TEST(served_while_it_ends)
 	ipc_object_unref(object);
 	ck_assert_int_eq(others, 0);
 	ck_assert_int_eq(destroyed, ENDS + 1);
-	ck_assert_ptr_null(ipc->ended);
+	ck_assert(LIST_EMPTY(&ipc->ended));
 	ipc_unref(ipc);
 }
 END_TEST

@@ -113,7 +113,7 @@ START_TEST(a_thread_that_ends_gives_back)
 	pthread_create(&id, NULL, use_and_leave, ipc);
 	pthread_join(id, NULL);
 	ck_assert_uint_eq(fake.n_released, 1);
-	ck_assert_ptr_null(ipc->threads);
+	ck_assert(LIST_EMPTY(&ipc->threads));
 	ipc_unref(ipc);
 }
 END_TEST

@@ -87,7 +87,7 @@ static void close_stream(void)
 	process_all();
 	ck_assert_int_eq(memory_handles(), 1);
 	ck_assert_uint_eq(ipc->watches.count, 0);
-	ck_assert_ptr_null(ipc->writable.first);
+	ck_assert(TAILQ_EMPTY(&ipc->writable));
 	ck_assert_uint_eq(atomic_load(&ipc->attention), 0);
 }
 
