@@ -172,18 +172,23 @@ static int call_watch_locked(struct ipc_call *call)
 	return 0;
 }
 
-/* The callbacks that it has left, for slots_close(). */
-static struct ipc_slot *call_unwatch_locked(struct ipc_call *call)
+/* Takes the callbacks off the call, for slots_close(). */
+static struct ipc_slot *take_slots_locked(struct ipc_call *call)
 {
 	struct ipc_slot *slots = call->on_cancel;
 
-	map_remove(&call->ipc->calls, call->number);
-	release_locked(&call->dependents);
 	for (struct ipc_slot *slot = slots; slot; slot = slot->next)
 		cancel_slot(slot)->call = NULL;
 	call->on_cancel = NULL;
-	call->watched = false;
 	return slots;
+}
+
+static struct ipc_slot *call_unwatch_locked(struct ipc_call *call)
+{
+	map_remove(&call->ipc->calls, call->number);
+	release_locked(&call->dependents);
+	call->watched = false;
+	return take_slots_locked(call);
 }
 
 void call_unwatch(struct ipc_call *call)
@@ -292,10 +297,14 @@ int ipc_call_on_cancel(struct ipc_call *call, ipc_cancel_cb cb, void *userdata,
 	return r == -ECONNRESET ? -ECANCELED : r;
 }
 
+static void call_back(struct ipc_slot *slot, const void *call)
+{
+	cancel_slot(slot)->cb((struct ipc_call *)call, slot->userdata);
+}
+
 void call_canceled(struct ipc *ipc, uint64_t number)
 {
-	struct slot_frame frame;
-	struct ipc_slot *slot;
+	struct ipc_slot *slots;
 	struct ipc_call *call;
 
 	ipc_lock(ipc);
@@ -307,20 +316,10 @@ void call_canceled(struct ipc *ipc, uint64_t number)
 	/* As ipc_call_ref(). */
 	ipc_ref(ipc);
 	cancel_locked(ipc, &call->dependents);
-	while ((slot = call->on_cancel)) {
-		bool entered = slot_enter_locked(slot, &frame);
-
-		slots_remove_locked(&call->on_cancel, slot);
-		cancel_slot(slot)->call = NULL;
-		ipc_unlock(ipc);
-		if (entered) {
-			cancel_slot(slot)->cb(call, slot->userdata);
-			slot_leave(&frame);
-		}
-		slot_drop(slot);
-		ipc_lock(ipc);
-	}
+	slots = take_slots_locked(call);
 	ipc_unlock(ipc);
+	slots_call(ipc, &slots, call_back, call);
+	slots_close(&slots);
 	ipc_call_unref(call);
 }
 

@@ -531,23 +531,34 @@ void watch_freeze_changed(struct ipc *ipc, uint64_t cookie, bool frozen, uint32_
 	ipc_proxy_unref(proxy);
 }
 
-/* Takes the first watcher with this watch off the list. */
-static struct watcher *watcher_take_locked(struct ipc_proxy *proxy, uint64_t watch)
+/* Takes the watchers with this watch off the list, for slots_close(). */
+static struct ipc_slot *take_watchers_locked(struct ipc_proxy *proxy, uint64_t watch)
 {
-	struct ipc_slot *slot = proxy->watchers;
+	struct ipc_slot **from = &proxy->watchers, *taken = NULL, **last = &taken;
 
-	while (slot && watcher_of(slot)->watch != watch)
-		slot = slot->next;
-	if (slot)
-		slots_remove_locked(&proxy->watchers, slot);
-	return watcher_of(slot);
+	while (*from) {
+		if (watcher_of(*from)->watch != watch) {
+			from = &(*from)->next;
+			continue;
+		}
+		*last = *from;
+		*from = (*from)->next;
+		last = &(*last)->next;
+		*last = NULL;
+	}
+	return taken;
 }
 
-/* Takes the watchers singly, because a callback may end slots that were not called yet. */
+static void call_death(struct ipc_slot *slot, const void *event)
+{
+	(void)event;
+	if (watcher_of(slot)->cb)
+		watcher_of(slot)->cb(watcher_of(slot)->shown, slot->userdata);
+}
+
 void watch_died(struct ipc *ipc, uint64_t cookie)
 {
-	struct slot_frame frame;
-	struct watcher *watcher;
+	struct ipc_slot *watchers;
 	struct ipc_proxy *proxy;
 
 	ipc_lock(ipc);
@@ -559,21 +570,11 @@ void watch_died(struct ipc *ipc, uint64_t cookie)
 	proxy->watch = 0;
 	refs_take(&proxy->refs);
 	set_died(proxy);
+	watchers = take_watchers_locked(proxy, cookie);
 	ipc_unlock(ipc);
 	channels_client_died(ipc, proxy);
-	ipc_lock(ipc);
-	while ((watcher = watcher_take_locked(proxy, cookie))) {
-		bool entered = watcher->cb && slot_enter_locked(&watcher->slot, &frame);
-
-		ipc_unlock(ipc);
-		if (entered) {
-			watcher->cb(watcher->shown, watcher->slot.userdata);
-			slot_leave(&frame);
-		}
-		slot_drop(&watcher->slot);
-		ipc_lock(ipc);
-	}
-	ipc_unlock(ipc);
+	slots_call(ipc, &watchers, call_death, /* event= */ NULL);
+	slots_close(&watchers);
 	ipc_proxy_unref(proxy);
 }
 

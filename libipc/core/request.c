@@ -326,7 +326,7 @@ int request_call(struct request *request, const struct ipc_options *options)
 /* --- Oneways ------------------------------------------------------------------- */
 
 /* A file that was made at an earlier try is sent at once. */
-static int try_oneway(struct request *request, int *file)
+static inline int try_oneway(struct request *request, int *file)
 {
 	int r = 0;
 
