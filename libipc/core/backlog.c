@@ -14,18 +14,16 @@
 
 void backlog_init(struct ipc *ipc)
 {
-	ipc->backlog = (struct backlog){ .last = &ipc->backlog.first, .fd = -1, .all_fd = -1 };
+	ipc->backlog = (struct backlog){ .fd = -1, .all_fd = -1 };
+	STAILQ_INIT(&ipc->backlog.list);
 }
 
 static struct backlog_work *take_locked(struct backlog *backlog)
 {
-	struct backlog_work *work = backlog->first;
+	struct backlog_work *work = STAILQ_FIRST(&backlog->list);
 
-	if (!work)
-		return NULL;
-	backlog->first = work->next;
-	if (!backlog->first)
-		backlog->last = &backlog->first;
+	if (work)
+		STAILQ_REMOVE_HEAD(&backlog->list, link);
 	return work;
 }
 
@@ -44,11 +42,9 @@ void backlog_add(struct ipc *ipc, struct backlog_work *work, bool wake)
 	struct backlog *backlog = &ipc->backlog;
 	bool first;
 
-	work->next = NULL;
 	ipc_lock(ipc);
-	first = !backlog->first;
-	*backlog->last = work;
-	backlog->last = &work->next;
+	first = STAILQ_EMPTY(&backlog->list);
+	STAILQ_INSERT_TAIL(&backlog->list, work, link);
 	atomic_fetch_or(&ipc->attention, ATTEND_BACKLOG);
 	/* Its value is 1 while there is work. */
 	if (first && backlog->fd >= 0)
@@ -66,7 +62,7 @@ bool backlog_run(struct thread *t)
 
 	ipc_lock(ipc);
 	work = take_locked(&ipc->backlog);
-	more = ipc->backlog.first;
+	more = !STAILQ_EMPTY(&ipc->backlog.list);
 	if (!more)
 		settle_locked(ipc);
 	ipc_unlock(ipc);
@@ -114,7 +110,7 @@ int backlog_make_fd_locked(struct ipc *ipc)
 
 	if (backlog->fd < 0)
 		backlog->fd = descriptor_move(
-			eventfd(backlog->first ? 1 : 0, EFD_CLOEXEC | EFD_NONBLOCK));
+			eventfd(!STAILQ_EMPTY(&backlog->list), EFD_CLOEXEC | EFD_NONBLOCK));
 	return backlog->fd < 0 ? -errno : 0;
 }
 

@@ -14,6 +14,7 @@
 #define IPC_BACKLOG_H
 
 #include <stdbool.h>
+#include <sys/queue.h>
 
 #include "ipcbus.h"
 
@@ -22,7 +23,7 @@ struct thread;
 
 /* Work. The owner of the memory may add it again after it has begun to run. */
 struct backlog_work {
-	struct backlog_work *next;
+	STAILQ_ENTRY(backlog_work) link;
 	void (*run)(struct thread *t, struct backlog_work *work);
 	/* Called instead of run if the connection closes. */
 	void (*drop)(struct ipc *ipc, struct backlog_work *work);
@@ -35,8 +36,7 @@ struct backlog_event {
 
 /* Of a connection; private.h. */
 struct backlog {
-	struct backlog_work *first;	/* oldest first */
-	struct backlog_work **last;
+	STAILQ_HEAD(, backlog_work) list;	/* oldest first */
 	int fd;				/* an eventfd for threads that poll, or -1 */
 	int all_fd;			/* ipc_get_fd(): fd and the device's poll_fd, or -1 */
 };
