@@ -42,7 +42,6 @@ enum status {
 	STATUS_TIMEOUT = 7,    /* not done within --timeout */
 	STATUS_REMOTE = 8,     /* the service replied with an error */
 	STATUS_GONE = 9,       /* the service died, or is frozen */
-	STATUS_DIFFERS = 10,   /* mock: not all calls were as they should be */
 	N_STATUSES
 };
 

@@ -40,7 +40,6 @@ static const char *const status_texts[N_STATUSES] = {
 	[STATUS_TIMEOUT] = "not done within --timeout",
 	[STATUS_REMOTE] = "the service replied with an error",
 	[STATUS_GONE] = "the service died, or is frozen",
-	[STATUS_DIFFERS] = "not all calls were as recorded or expected",
 };
 
 static const struct verb *const verbs[] = {

@@ -62,9 +62,8 @@ $(TOOLS_LIVE_TESTS): %: %.o $(TOOLS)/tests/live.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TOOLS_LIBS) $(CHECK_LIBS)
 
-# A service with many names, for live-list and live-many; a client that sends an empty oneway, for
-# test-mock.
-$(TOOLS)/tests/many $(TOOLS)/tests/oneway: %: %.o | $(LIBIPC)
+# A service with many names, for live-list and live-many.
+$(TOOLS)/tests/many: %: %.o | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../libipc) -o $@ $< $(LIBIPC)
 
@@ -95,10 +94,10 @@ install-tools: $(IPCCTL)
 	  $(DESTDIR)$(datadir)/bash-completion/completions/ipcctl
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(datadir)/zsh/site-functions tools/completion/_ipcctl
 
-TEST_BUILDS += $(TOOLS)/other-kernel.bin $(TOOLS)/tests/limits $(TOOLS)/tests/many $(TOOLS)/tests/oneway $(TOOLS_UNIT_TESTS)
+TEST_BUILDS += $(TOOLS)/other-kernel.bin $(TOOLS)/tests/limits $(TOOLS)/tests/many $(TOOLS_UNIT_TESTS)
 MORE_BUILDS += $(TOOLS_LIVE_TESTS)
 UNIT_TESTS += $(TOOLS_UNIT_TESTS) tools/tests/test-completion tools/tests/test-man \
-	tools/tests/test-limits tools/tests/test-many tools/tests/test-mock tools/tests/test-users
+	tools/tests/test-limits tools/tests/test-many tools/tests/test-users
 MORE_GUEST_RAW_TESTS += tools/tests/live-doctor
 MORE_GUEST_TESTS += $(TOOLS_LIVE_TESTS)
 GUEST_FILES += $(IPCCTL) $(TOOLS)/other-kernel.bin $(TOOLS)/tests/many

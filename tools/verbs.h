@@ -17,7 +17,6 @@
 	VERB(ping)                                                                                 \
 	VERB(dump)                                                                                 \
 	VERB(wait)                                                                                 \
-	VERB(mock)                                                                                 \
 	VERB(watch)                                                                                \
 	VERB(top)                                                                                  \
 	VERB(monitor)                                                                              \
