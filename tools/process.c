@@ -14,7 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "json.h"
 #include "process.h"
 #include "text.h"
 
@@ -80,57 +79,18 @@ void process_unit(pid_t pid, char *unit, size_t size)
 	text_clean(unit);
 }
 
-void process_text(pid_t pid, const char *file, char *text, size_t size)
-{
-	size_t n = read_proc(pid, file, text, size);
-
-	/* In a command line, a NUL byte follows each word. */
-	while (n && (text[n - 1] == '\0' || text[n - 1] == '\n'))
-		text[--n] = '\0';
-	for (size_t i = 0; i < n; i++)
-		if (text[i] == '\0' || text[i] == '\n')
-			text[i] = ' ';
-	text_clean(text);
-}
-
-/* Returns the numbers of a line of /proc/PID/status. */
-static json_t *numbers_of(const char *status, const char *key)
-{
-	const char *line = strstr(status, key);
-	json_t *numbers = json_array();
-
-	if (!line)
-		return numbers;
-	line += strlen(key);
-	while (*line == '\t' || *line == ' ') {
-		char *end;
-		long number = strtol(line, &end, 10);
-
-		if (end == line)
-			break;
-		numbers = value_append(numbers, json_integer(number));
-		line = end;
-	}
-	return numbers;
-}
-
-json_t *process_ids(pid_t pid)
+void process_user(pid_t pid, char *name, size_t size)
 {
 	char status[8192];
-	json_t *uids, *gids, *ids = NULL;
+	const char *line = NULL;
+	unsigned int uid;
 
-	if (!read_proc(pid, "status", status, sizeof(status)))
-		return NULL;
-	/* Real, effective, saved, file system. */
-	uids = numbers_of(status, "\nUid:");
-	gids = numbers_of(status, "\nGid:");
-	if (json_array_size(uids) == 4 && json_array_size(gids) == 4)
-		ids = json_pack("{s:O, s:O, s:o}", "uid", json_array_get(uids, 1), "gid",
-				json_array_get(gids, 1), "groups",
-				numbers_of(status, "\nGroups:"));
-	json_decref(uids);
-	json_decref(gids);
-	return ids;
+	if (read_proc(pid, "status", status, sizeof(status)))
+		line = strstr(status, "\nUid:");
+	if (line && sscanf(line, "\nUid: %*u %u", &uid) == 1)
+		user_name(uid, name, size);
+	else
+		snprintf(name, size, "?");
 }
 
 /* --- Users ---------------------------------------------------------------------- */

@@ -5,7 +5,6 @@
 #ifndef IPCCTL_PROCESS_H
 #define IPCCTL_PROCESS_H
 
-#include <jansson.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -15,12 +14,8 @@ void process_name(pid_t pid, char *name, size_t size);
 /* The systemd unit of a process ("echo.service"). */
 void process_unit(pid_t pid, char *unit, size_t size);
 
-/* A file of /proc/PID, such as "cmdline", as one line of text. */
-void process_text(pid_t pid, const char *file, char *text, size_t size);
-
-/* The effective ids of a process: {"uid", "gid", "groups"}. If the process has ended or memory is
- * short, returns NULL. */
-json_t *process_ids(pid_t pid);
+/* The effective user of a process, or "?" if the process has ended. */
+void process_user(pid_t pid, char *name, size_t size);
 
 /* The last systemd unit in the text of /proc/PID/cgroup. */
 void unit_in_cgroup(const char *text, char *unit, size_t size);

@@ -12,8 +12,6 @@
 
 #include "ipcctl.h"
 #include "json.h"
-#include "output.h"
-#include "process.h"
 #include "state.h"
 #include "text.h"
 
@@ -118,74 +116,4 @@ FILE *state_open(const char *name)
 	int error;
 
 	return open_file(name, &error);
-}
-
-/* --- Connections ---------------------------------------------------------------- */
-
-static json_t *connection_row(const json_t *regions, const json_t *proc)
-{
-	json_int_t pid = value_number(proc, "pid");
-	const json_t *region = value_indexed(regions, value_number(proc, "proc"));
-	char name[64];
-
-	process_name(pid, name, sizeof(name));
-	return json_pack(
-		"{s:I, s:s, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "pid",
-		pid, "process", name, "threads", 0, "busy", 0, "max_threads",
-		value_number(proc, "max_threads"), "queued", value_number(proc, "queued"),
-		"queued_ms", value_number(proc, "oldest_ms"), "nodes", value_number(proc, "nodes"),
-		"handles", value_number(proc, "handles"), "buffers",
-		value_number(region, "buffers"), "used", value_number(region, "used"), "size",
-		value_number(region, "size"), "held", value_number(region, "held"), "held_ms",
-		value_number(region, "oldest_ms"));
-}
-
-static void count(json_t *row, const char *key)
-{
-	json_integer_set(json_object_get(row, key), value_number(row, key) + 1);
-}
-
-json_t *stats_rows(const json_t *state)
-{
-	json_t *regions = value_index(json_object_get(state, "region"), "proc");
-	json_t *rows = json_array(), *by_proc = json_object(), *line, *row;
-	char key[32];
-	size_t i;
-
-	json_array_foreach(json_object_get(state, "proc"), i, line) {
-		row = connection_row(regions, line);
-		snprintf(key, sizeof(key), "%lld", (long long)value_number(line, "proc"));
-		by_proc = value_set(by_proc, key, json_incref(row));
-		rows = value_append(rows, row);
-	}
-	json_array_foreach(json_object_get(state, "thread"), i, line) {
-		row = value_indexed(by_proc, value_number(line, "proc"));
-		count(row, "threads");
-		if (!strcmp(value_text(line, "state") ?: "", "serving"))
-			count(row, "busy");
-	}
-	json_decref(by_proc);
-	json_decref(regions);
-	return rows;
-}
-
-int stats_put(json_t *rows)
-{
-	static const struct column columns[] = {
-		{ "PID", "pid", COLOR_NONE, true },
-		{ "PROCESS", "process", COLOR_BOLD, false },
-		{ "THREADS", "threads", COLOR_NONE, true },
-		{ "BUSY", "busy", COLOR_NONE, true },
-		{ "QUEUE", "queued", COLOR_NONE, true },
-		{ "MS", "queued_ms", COLOR_DIM, true },
-		{ "NODES", "nodes", COLOR_NONE, true },
-		{ "HANDLES", "handles", COLOR_NONE, true },
-		{ "BUFFERS", "buffers", COLOR_NONE, true },
-		{ "BYTES", "used", COLOR_NONE, true },
-		{ "OF", "size", COLOR_NONE, true },
-		{ "HELD", "held", COLOR_NONE, true },
-		{ "MS", "held_ms", COLOR_DIM, true },
-	};
-
-	return out_table(columns, sizeof(columns) / sizeof(*columns), rows);
 }

@@ -19,11 +19,4 @@ FILE *state_open(const char *name);
 /* Parses a whole file. If memory is short, returns NULL. */
 json_t *state_parse(FILE *file);
 
-/* Returns an array of objects: pid, process, threads, busy, max_threads, queued, queued_ms, nodes,
- * handles, buffers, used, size, held, held_ms. If memory is short, returns NULL. */
-json_t *stats_rows(const json_t *state);
-
-/* Prints such rows as a table or JSON, and takes the reference. Returns an enum status. */
-int stats_put(json_t *rows);
-
 #endif

@@ -61,16 +61,13 @@ static json_t *holders_of(struct names *names, const json_t *state)
 /* Returns the columns that all objects of a process share. */
 static json_t *process_row(struct names *names, json_int_t pid)
 {
-	char unit[256], user[64] = "?";
-	json_t *ids = process_ids(pid);
+	char unit[256], user[64];
 	const char *name;
 
 	names_note(names, pid);
 	name = names_known(names, pid);
 	process_unit(pid, unit, sizeof(unit));
-	if (ids)
-		user_name(value_number(ids, "uid"), user, sizeof(user));
-	json_decref(ids);
+	process_user(pid, user, sizeof(user));
 	return json_pack("{s:I, s:s, s:s, s:s}", "pid", pid, "process", name ?: "", "unit", unit,
 			 "user", user);
 }

@@ -10,7 +10,6 @@
 
 #define VERBS                                                                                      \
 	VERB(list)                                                                                 \
-	VERB(status)                                                                               \
 	VERB(tree)                                                                                 \
 	VERB(describe)                                                                             \
 	VERB(call)                                                                                 \

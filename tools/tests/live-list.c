@@ -110,10 +110,10 @@ START_TEST(processes_have_stats)
 }
 END_TEST
 
-START_TEST(a_process_has_a_status)
+START_TEST(objects_have_holders)
 {
 	pid_t echo = live_echo(), pinger;
-	json_t *status, *object;
+	json_t *rows, *object;
 	char holder[32];
 	const struct ran *ran;
 
@@ -125,41 +125,21 @@ START_TEST(a_process_has_a_status)
 		ran = live_run("tree demo.echo");
 	while (!strstr(ran->out, holder));
 	ck_assert_ptr_nonnull(strstr(ran->out, "servicemanager("));
-	status = live_json("status --json demo.echo");
-	ck_assert_int_eq(number(status, "pid"), echo);
-	ck_assert_int_eq(number(status, "uid"), 0);
-	ck_assert_str_eq(json_string_value(json_object_get(status, "command")), ECHO_SERVER);
-	ck_assert_str_eq(json_string_value(json_object_get(status, "user")), "root");
-	ck_assert(json_is_array(json_object_get(status, "gids")));
-	ck_assert(json_is_string(json_object_get(status, "cgroup")));
-	ck_assert_ptr_nonnull(live_find(json_object_get(status, "services"), "interface",
-					"echo.Echo"));
-	ck_assert_uint_eq(json_array_size(json_object_get(status, "connections")), 1);
-	json_decref(status);
 	kill(echo, SIGCONT);
 	waitpid(pinger, NULL, 0);
 
-	ran = live_run("status %d", echo);
-	ck_assert_int_eq(ran->status, 0);
-	ck_assert_ptr_nonnull(strstr(ran->out, "demo.echo, interface echo.Echo\n"));
-	ck_assert_ptr_nonnull(strstr(ran->out, "HANDLES"));
-	status = live_json("tree --json");
-	object = live_find(status, "service", "demo.echo");
+	rows = live_json("tree --json");
+	object = live_find(rows, "service", "demo.echo");
 	ck_assert_str_eq(json_string_value(json_object_get(object, "process")), "server");
+	ck_assert_str_eq(json_string_value(json_object_get(object, "user")), "root");
 	ck_assert_uint_eq(json_array_size(json_object_get(object, "held_by")), 1);
-	ck_assert_ptr_nonnull(live_find(status, "service", "servicemanager"));
-	json_decref(status);
+	ck_assert_ptr_nonnull(live_find(rows, "service", "servicemanager"));
+	json_decref(rows);
 	ck_assert_int_eq(live_run("tree 1")->status, 3);
 
-	/* Other users see the process. */
-	ran = live_run("--version >/dev/null; su user -c 'ipcctl status demo.echo'");
-	ck_assert_int_eq(ran->status, 0);
-	ck_assert_ptr_nonnull(strstr(ran->out, "demo.echo, interface echo.Echo\n"));
-	ck_assert_ptr_nonnull(strstr(ran->out, "? (they need root"));
 	ck_assert_int_eq(live_run("--version; su user -c 'ipcctl tree'")->status, 6);
-	ck_assert_int_eq(live_run("status 1")->status, 3);
-	ck_assert_int_eq(live_run("status 4194303")->status, 3);
-	ck_assert_int_eq(live_run("status no.body")->status, 3);
+	ck_assert_int_eq(live_run("tree 4194303")->status, 3);
+	ck_assert_int_eq(live_run("tree no.body")->status, 3);
 	live_stop(echo);
 }
 END_TEST
@@ -286,7 +266,7 @@ int main(void)
 {
 	return LIVE_TESTS("ipcctl list", a_service_is_listed, a_user_sees_it_too,
 			  waiting_ends_when_it_comes, waiting_ends_with_the_time,
-			  waiting_for_a_manager, processes_have_stats, a_process_has_a_status,
+			  waiting_for_a_manager, processes_have_stats, objects_have_holders,
 			  a_process_is_frozen_and_thawed, many_services_are_asked,
 			  names_of_processes_are_cleaned, errors_are_cleaned,
 			  failures_have_statuses, command_lines_are_checked, every_verb_has_help);
