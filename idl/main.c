@@ -94,19 +94,17 @@ static int run(struct arena *arena, struct text *input)
 /* --- --check ------------------------------------------------------------------- */
 
 /* On failure prints the reason and returns NULL. */
-static struct shape *read_shape(struct arena *arena, const char *name)
+static const Google__Protobuf__FileDescriptorSet *read_set(struct arena *arena, const char *name)
 {
-	struct text text = { 0 };
-	struct shape *shape = NULL;
+	const Google__Protobuf__FileDescriptorSet *set = NULL;
 	FILE *stream = fopen(name, "re");
+	struct text text = { 0 };
 
 	if (!stream || !read_all(&text, stream)) {
 		fprintf(stderr, "protoc-gen-ipc: cannot read %s: %s\n", name, strerror(errno));
 	} else {
-		/* The copy in the arena stays as long as the shape needs it. */
-		shape = shape_read(arena, (uint8_t *)arena_strndup(arena, text.data ?: "", text.size),
-				   text.size);
-		if (!shape)
+		set = check_read(arena, (const uint8_t *)(text.data ?: ""), text.size);
+		if (!set)
 			fprintf(stderr,
 				"protoc-gen-ipc: %s is not a descriptor set; create one with protoc "
 				"--include_imports --descriptor_set_out=%s\n",
@@ -116,32 +114,24 @@ static struct shape *read_shape(struct arena *arena, const char *name)
 	if (stream)
 		fclose(stream);
 	text_done(&text);
-	return shape;
-}
-
-static void print_line(const char *text)
-{
-	puts(text);
+	return set;
 }
 
 static int check_files(const char *old_name, const char *new_name)
 {
+	const Google__Protobuf__FileDescriptorSet *old, *new;
 	struct arena arena = { 0 };
-	struct shape *old = read_shape(&arena, old_name);
-	struct shape *new = old ? read_shape(&arena, new_name) : NULL;
-	int r = -EINVAL;
+	struct text report = { 0 };
+	int status = 2;
 
-	if (new) {
-		r = shape_compare(old, new, print_line);
-		if (r < 0)
-			fprintf(stderr, "protoc-gen-ipc: cannot compare %s and %s: %s\n", old_name,
-				new_name, strerror(-r));
-	}
-
-	shape_free(new);
-	shape_free(old);
+	old = read_set(&arena, old_name);
+	new = old ? read_set(&arena, new_name) : NULL;
+	if (new)
+		status = check_compare(&arena, old, new, &report) > 0;
+	fputs(report.data ?: "", stdout);
+	text_done(&report);
 	arena_done(&arena);
-	return r < 0 ? 2 : r > 0;
+	return status;
 }
 
 /* --- Arguments ------------------------------------------------------------------ */

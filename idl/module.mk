@@ -48,10 +48,6 @@ $(B)/include/ipc/options.pb-c.h: idl/ipc/options.pb-c.h
 	$(call msg,COPY,$@)
 	$(Q)cp $< $@
 
-$(B)/idl/shape.pb-c.c $(B)/idl/shape.pb-c.h &: idl/shape.proto
-	$(call msg,PROTOC,$@)
-	$(Q)$(PROTOC) -I idl --c_out=$(B)/idl shape.proto
-
 $(B)/idl/extensions.pb-c.c $(B)/idl/extensions.pb-c.h &: idl/extensions.proto
 	$(call msg,PROTOC,$@)
 	$(Q)$(PROTOC) -I idl --c_out=$(B)/idl extensions.proto
@@ -59,13 +55,13 @@ $(B)/idl/extensions.pb-c.c $(B)/idl/extensions.pb-c.h &: idl/extensions.proto
 # --- The plugin ----------------------------------------------------------------
 
 IDL_SOURCES := main.c plugin.c request.c model.c scope.c naming_c.c naming_cpp.c naming_python.c naming_rust.c types.c options.c source.c \
-	diag.c names.c wire.c text.c arena.c shape.c check.c \
+	diag.c names.c wire.c text.c arena.c check.c \
 	parameters.c c_files.c c_messages.c codec.c emit_codec.c emit_header.c emit_source.c emit_server.c emit_client.c emit_stream.c \
 	emit_sign.c emit_cpp.c emit_cpp_codec.c emit_python.c emit_python_types.c \
 	emit_rust.c emit_rust_types.c rust_names.c rust_files.c
 IDL_PROTOS := google/protobuf/descriptor google/protobuf/compiler/plugin
 IDL_OBJECTS := $(IDL_SOURCES:%.c=$(B)/idl/%.o) $(IDL_PROTOS:%=$(B)/idl/%.pb-c.o) \
-	$(B)/idl/shape.pb-c.o $(B)/idl/extensions.pb-c.o $(B)/idl/core/wire.o
+	$(B)/idl/extensions.pb-c.o $(B)/idl/core/wire.o
 IDL_CFLAGS := -I$(B)/idl $(shell $(PKG_CONFIG_FOR_BUILD) --cflags libprotobuf-c 2>/dev/null)
 IDL_COMPILE = $(CC_FOR_BUILD) -std=gnu11 $(WARNINGS) $(CFLAGS_FOR_BUILD) $(IDL_CFLAGS) -MD -MP -c -o $@ $<
 IDL_LIBS := $(shell $(PKG_CONFIG_FOR_BUILD) --libs libprotobuf-c 2>/dev/null || echo -lprotobuf-c)
@@ -79,7 +75,7 @@ $(IDL_PROTOS:%=$(B)/idl/%.pb-c.o): %.o: %.c | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h)
 	$(call msg,CC,$@)
 	$(Q)$(IDL_COMPILE)
 
-$(B)/idl/shape.pb-c.o $(B)/idl/extensions.pb-c.o: %.o: %.c
+$(B)/idl/extensions.pb-c.o: %.o: %.c
 	$(call msg,CC,$@)
 	$(Q)$(IDL_COMPILE)
 
@@ -88,7 +84,7 @@ $(B)/idl/core/wire.o: libipc/core/wire.c
 	$(Q)$(IDL_COMPILE)
 
 $(IDL_SOURCES:%.c=$(B)/idl/%.o): $(B)/idl/%.o: idl/%.c | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h) \
-		$(B)/idl/shape.pb-c.h $(B)/idl/extensions.pb-c.h
+		$(B)/idl/extensions.pb-c.h
 	$(call msg,CC,$@)
 	$(Q)$(IDL_COMPILE) -DIPC_VERSION='"$(VERSION)"'
 

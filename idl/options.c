@@ -114,16 +114,28 @@ const Extensions__File *options_of_file(struct arena *arena,
 			    n_files, ret_bad);
 }
 
-const char *options_c_package(struct arena *arena, const Google__Protobuf__FileOptions *options)
+/* Parses all unknown fields as options. If a value has another type, returns NULL. */
+static const void *parse_all(struct arena *arena, const ProtobufCMessage *options,
+			     const ProtobufCMessageDescriptor *as)
 {
-	unsigned int n_fields = options ? options->base.n_unknown_fields : 0;
-	ProtobufCMessage *unknown = empty(arena, &extensions__file__descriptor, n_fields);
-	const Extensions__File *file;
+	unsigned int n_fields = options ? options->n_unknown_fields : 0;
+	ProtobufCMessage *unknown = empty(arena, as, n_fields);
 
 	for (unsigned int i = 0; i < n_fields; i++)
-		unknown->unknown_fields[unknown->n_unknown_fields++] =
-			options->base.unknown_fields[i];
+		unknown->unknown_fields[unknown->n_unknown_fields++] = options->unknown_fields[i];
+	return parse(arena, unknown);
+}
 
-	file = (const Extensions__File *)parse(arena, unknown);
+const Extensions__Method *options_of_any_method(struct arena *arena,
+						const Google__Protobuf__MethodOptions *options)
+{
+	return parse_all(arena, options ? &options->base : NULL, &extensions__method__descriptor);
+}
+
+const char *options_c_package(struct arena *arena, const Google__Protobuf__FileOptions *options)
+{
+	const Extensions__File *file =
+		parse_all(arena, options ? &options->base : NULL, &extensions__file__descriptor);
+
 	return file && file->pb_c_file ? file->pb_c_file->c_package : NULL;
 }

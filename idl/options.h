@@ -32,6 +32,11 @@ const Extensions__File *options_of_file(struct arena *arena,
 					Google__Protobuf__FileDescriptorProto *const *files,
 					size_t n_files, struct bad_option *ret_bad);
 
+/* Returns the options of a method of any descriptor set, which need not contain ipc/options.proto.
+ * If the value of an option has the wrong type, returns NULL. options may be NULL. */
+const Extensions__Method *options_of_any_method(struct arena *arena,
+						const Google__Protobuf__MethodOptions *options);
+
 /* Returns option (pb_c_file).c_package, or NULL if it is not set. */
 const char *options_c_package(struct arena *arena,
 			      const Google__Protobuf__FileOptions *options);
