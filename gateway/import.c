@@ -229,14 +229,10 @@ static int describe(struct import *import, struct ipc_call *call)
 {
 	const char *interface = schema_interface(import->schema);
 	struct wire_buffer description = { 0 };
-	size_t begin;
 	int r;
 
-	wire_put(&description, interface, strlen(interface));
-	wire_wrap(&description, 0, 1, WIRE_BYTES);
-	begin = description.size;
-	wire_put(&description, import->of->set, import->of->set_size);
-	wire_wrap(&description, begin, 2, WIRE_BYTES);
+	wire_put_field(&description, 1, interface, strlen(interface));
+	wire_put_field(&description, 2, import->of->set, import->of->set_size);
 	r = description.failed ?
 		    -ENOMEM :
 		    ipc_raw_reply(call, &(struct ipc_raw_message){ .data = description.data,

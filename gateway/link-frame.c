@@ -38,11 +38,8 @@ static void put_number(struct wire_buffer *to, uint32_t number, uint64_t value)
 
 static void put_bytes(struct wire_buffer *to, uint32_t number, const void *data, size_t size)
 {
-	if (!size)
-		return;
-	wire_put_tag(to, number, WIRE_BYTES);
-	wire_put_value(to, WIRE_VARINT, size);
-	wire_put(to, data, size);
+	if (size)
+		wire_put_field(to, number, data, size);
 }
 
 static void put_object(struct wire_buffer *to, const struct link_object *object)

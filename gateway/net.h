@@ -76,7 +76,7 @@ struct net_limits {
 struct net;
 struct net_call;
 
-/* The callbacks of a call. canceled may be NULL. */
+/* The callbacks of a call. canceled may be NULL, and sent of a call without net_call_send(). */
 struct net_call_ops {
 	/* The message that net_call_receive() requested. NULL: the peer has ended its sending, and
 	 * has not canceled the call. Does not run after the call is over. */

@@ -136,12 +136,6 @@ static void received(void *userdata, const struct net_message *message)
 		send_request(relay, message);
 }
 
-static void sent(void *userdata, bool ok)
-{
-	(void)userdata;
-	(void)ok;
-}
-
 static void canceled(void *userdata)
 {
 	ipc_slot_end_async(take_slot(userdata));
@@ -149,7 +143,6 @@ static void canceled(void *userdata)
 
 static const struct net_call_ops unary = {
 	.received = received,
-	.sent = sent,
 	.canceled = canceled,
 	.ended = relay_unref,
 };

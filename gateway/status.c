@@ -119,17 +119,10 @@ const char *status_name(enum net_code code)
 
 /* --- Details ------------------------------------------------------------------------- */
 
-static void put_bytes(struct wire_buffer *to, uint32_t number, const void *data, size_t size)
-{
-	wire_put_tag(to, number, WIRE_BYTES);
-	wire_put_value(to, WIRE_VARINT, size);
-	wire_put(to, data, size);
-}
-
 static void put_text(struct wire_buffer *to, uint32_t number, const char *text)
 {
 	if (text && *text)
-		put_bytes(to, number, text, strlen(text));
+		wire_put_field(to, number, text, strlen(text));
 }
 
 /* Puts an entry of a map<string, string>. */
@@ -173,7 +166,7 @@ void status_put_error(struct wire_buffer *to, const struct ipc_error *error)
 		wire_put_value(to, WIRE_VARINT, wire_zigzag(error->number));
 	}
 	if (error->details_size)
-		put_bytes(to, 4, error->details, error->details_size);
+		wire_put_field(to, 4, error->details, error->details_size);
 }
 
 /* Puts the error as an Any. */

@@ -192,13 +192,6 @@ static int put_object(struct encoder *encoder, const struct schema_field *field,
 
 /* --- Values --------------------------------------------------------------------- */
 
-static void put_bytes(struct encoder *encoder, uint32_t number, const void *data, size_t size)
-{
-	wire_put_tag(&encoder->buffer, number, WIRE_BYTES);
-	wire_put_value(&encoder->buffer, WIRE_VARINT, size);
-	wire_put(&encoder->buffer, data, size);
-}
-
 /* The content of a field of bytes. */
 static int get_bytes(struct encoder *encoder, const struct schema_field *field, const json_t *json,
 		     void **ret_data, size_t *ret_size)
@@ -253,14 +246,15 @@ static int put_value(struct encoder *encoder, const struct schema_field *field, 
 			return fail(encoder, field, "expected a string");
 		size = json_string_length(json);
 		if (size || !field->implicit)
-			put_bytes(encoder, field->number, json_string_value(json), size);
+			wire_put_field(&encoder->buffer, field->number, json_string_value(json),
+				       size);
 		return 0;
 	case FIELD_BYTES:
 		r = get_bytes(encoder, field, json, &data, &size);
 		if (r < 0)
 			return r;
 		if (size || !field->implicit)
-			put_bytes(encoder, field->number, data, size);
+			wire_put_field(&encoder->buffer, field->number, data, size);
 		free(data);
 		return 0;
 	default:

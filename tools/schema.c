@@ -343,8 +343,6 @@ bool schema_option(const ProtobufCMessage *options, uint32_t number, uint64_t *r
 	return false;
 }
 
-#define IDENTIFIER "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
-
 char *schema_text_option(const ProtobufCMessage *options, uint32_t number)
 {
 	for (unsigned int i = 0; options && i < options->n_unknown_fields; i++) {
@@ -359,7 +357,7 @@ char *schema_text_option(const ProtobufCMessage *options, uint32_t number)
 		    size != (size_t)(wire.end - wire.at))
 			continue;
 		text = strndup((const char *)wire.at, size);
-		if (text && strspn(text, IDENTIFIER) == size)
+		if (text && strspn(text, WORD_CHARS) == size)
 			return text;
 		free(text);
 	}

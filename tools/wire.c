@@ -47,6 +47,13 @@ void wire_put_tag(struct wire_buffer *buffer, uint32_t number, unsigned int type
 	wire_put_value(buffer, WIRE_VARINT, (uint64_t)number << 3 | type);
 }
 
+void wire_put_field(struct wire_buffer *buffer, uint32_t number, const void *data, size_t size)
+{
+	wire_put_tag(buffer, number, WIRE_BYTES);
+	wire_put_value(buffer, WIRE_VARINT, size);
+	wire_put(buffer, data, size);
+}
+
 void wire_wrap(struct wire_buffer *buffer, size_t begin, uint32_t number, unsigned int type)
 {
 	size_t end = buffer->size, head;

@@ -26,6 +26,8 @@ struct wire_buffer {
 void wire_put(struct wire_buffer *buffer, const void *data, size_t size);
 void wire_put_value(struct wire_buffer *buffer, unsigned int type, uint64_t value);
 void wire_put_tag(struct wire_buffer *buffer, uint32_t number, unsigned int type);
+/* Writes a field of type WIRE_BYTES. */
+void wire_put_field(struct wire_buffer *buffer, uint32_t number, const void *data, size_t size);
 
 /* Turns the bytes from begin to the end of the buffer into the content of a field, which is
  * WIRE_BYTES or a WIRE_GROUP. */
