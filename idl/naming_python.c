@@ -52,8 +52,8 @@ static bool is_reserved_class(const char *name)
 static bool is_reserved_method(const char *name)
 {
 	static const char *const words[] = {
-		"ACCEPT_FDS", "INTERFACE", "LABEL", "PIDFD", "bus",   "call",
-		"on_death",   "on_freeze", "oneway", "open", "ping", "serve",
+		"ACCEPT_FDS", "INTERFACE", "LABEL",  "PIDFD", "call", "connection",
+		"on_death",   "on_freeze", "oneway", "open",  "ping", "serve",
 		"wait_dead",
 	};
 

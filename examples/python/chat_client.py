@@ -9,7 +9,7 @@ import sys
 from chat_ipc import Chat, ListenerService, Seat
 
 import ipcbus
-from ipcbus.aio import Bus
+from ipcbus.aio import Connection
 
 
 class Listener(ListenerService):
@@ -18,7 +18,7 @@ class Listener(ListenerService):
 
 
 async def main():
-    async with Bus() as bus:
+    async with Connection() as bus:
         chat = await bus.wait(Chat, "demo.chat", timeout=10)
         joined = await chat.Join(name=sys.argv[1], listener=Listener())
         for other in joined.others:

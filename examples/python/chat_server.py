@@ -8,7 +8,7 @@ import asyncio
 from chat_ipc import ChatService, Listener, SeatService
 
 import ipcbus
-from ipcbus.aio import Bus
+from ipcbus.aio import Connection
 
 
 class Taken(ipcbus.ServiceError, name="chat.Taken"):
@@ -54,7 +54,7 @@ class Chat(ChatService):
 
 
 async def main():
-    async with Bus() as bus:
+    async with Connection() as bus:
         await bus.register("demo.chat", Chat())
         await bus.serve_forever()
 

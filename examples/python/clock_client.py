@@ -7,13 +7,13 @@ import sys
 
 from clock_ipc import Clock
 
-from ipcbus.aio import Bus
+from ipcbus.aio import Connection
 
 
 async def main():
     count = int(sys.argv[1])
     period_ms = int(sys.argv[2]) if len(sys.argv) > 2 else 100
-    async with Bus() as bus:
+    async with Connection() as bus:
         clock = await bus.wait(Clock, "demo.clock", timeout=10)
         # The end of the context cancels the stream, and the server stops sending.
         async with clock.Watch(period_ms=period_ms) as ticks:

@@ -10,7 +10,7 @@ from clock_ipc import ClockService
 from clock_pb2 import Tick
 
 import ipcbus
-from ipcbus.aio import Bus
+from ipcbus.aio import Connection
 
 
 class BadPeriod(ipcbus.ServiceError, name="clock.BadPeriod"):
@@ -31,7 +31,7 @@ class Clock(ClockService):
 
 
 async def main():
-    async with Bus() as bus:
+    async with Connection() as bus:
         await bus.register("demo.clock", Clock())
         await bus.serve_forever()
 

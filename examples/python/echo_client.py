@@ -8,11 +8,11 @@ import sys
 from echo_ipc import Echo
 
 import ipcbus
-from ipcbus.aio import Bus
+from ipcbus.aio import Connection
 
 
 async def main():
-    async with Bus() as bus:
+    async with Connection() as bus:
         echo = await bus.get(Echo, "demo.echo")
         reply = await echo.Say(text=sys.argv[1], timeout=1)
         print(reply.text)

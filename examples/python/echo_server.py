@@ -8,7 +8,7 @@ from echo_ipc import EchoService
 from echo_pb2 import SayReply
 
 import ipcbus
-from ipcbus.aio import Bus
+from ipcbus.aio import Connection
 
 
 class Empty(ipcbus.ServiceError, name="echo.Empty"):
@@ -23,7 +23,7 @@ class Echo(EchoService):
 
 
 async def main():
-    async with Bus() as bus:
+    async with Connection() as bus:
         await bus.register("demo.echo", Echo())
         await bus.serve_forever()
 

@@ -10,11 +10,11 @@ import sys
 from files_ipc import FilesSync
 
 import ipcbus
-from ipcbus.sync import Bus
+from ipcbus.sync import Connection
 
 
 def main():
-    with Bus() as bus:
+    with Connection() as bus:
         files = bus.wait(FilesSync, "demo.files", timeout=10)
         if len(sys.argv) < 2:
             print(*files.List().names, sep="\n")

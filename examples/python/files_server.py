@@ -11,7 +11,7 @@ import sys
 from files_ipc import FilesService
 
 import ipcbus
-from ipcbus.aio import Bus
+from ipcbus.aio import Connection
 
 
 class BadName(ipcbus.ServiceError, name="files.BadName"):
@@ -40,7 +40,7 @@ class Files(FilesService):
 
 
 async def main():
-    async with Bus() as bus:
+    async with Connection() as bus:
         await bus.register("demo.files", Files(sys.argv[1]))
         await bus.serve_forever()
 

@@ -9,13 +9,13 @@ import sys
 from frames_ipc import Camera
 
 from frames_checksum import checksum
-from ipcbus.aio import Bus
+from ipcbus.aio import Connection
 
 
 async def main():
     count, width, height = map(int, sys.argv[1:])
     seen = damaged = 0
-    async with Bus() as bus:
+    async with Connection() as bus:
         camera = await bus.wait(Camera, "demo.camera", timeout=10)
         async with camera.Watch(count=count, width=width, height=height) as frames:
             async for frame in frames:

@@ -8,7 +8,7 @@ from frames_ipc import CameraService
 
 import ipcbus
 from frames_checksum import checksum
-from ipcbus.aio import Bus
+from ipcbus.aio import Connection
 
 
 class BadSize(ipcbus.ServiceError, name="camera.BadSize"):
@@ -32,7 +32,7 @@ class Camera(CameraService):
 
 
 async def main():
-    async with Bus() as bus:
+    async with Connection() as bus:
         await bus.register("demo.camera", Camera())
         await bus.serve_forever()
 

@@ -186,7 +186,7 @@ class Served:
         self.name, self.service, self.replace = name, service, replace
 
     def __enter__(self):
-        self.bus = ipcbus.sync.Bus()
+        self.bus = ipcbus.sync.Connection()
         self.bus.register(self.name, self.service, replace=self.replace)
         self.thread = threading.Thread(target=self.bus.run)
         self.thread.start()

@@ -211,7 +211,7 @@ class Load:
         for thread in self.threads:
             thread.join()
         good = {IMPORTED: 0, LINKED: 0}
-        with ipcbus.sync.Bus() as bus:
+        with ipcbus.sync.Connection() as bus:
             direct = bus.wait(interop_ipc.TestSync, 'test.interop', timeout=10)
             for number, name, error, took in self.results:
                 times = direct.Mark(number=number, look=True, timeout=20).times

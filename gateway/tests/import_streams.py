@@ -188,7 +188,7 @@ class Client:
     def bus():
         with buses_lock:
             if not buses:
-                buses.append(ipcbus.sync.Bus())
+                buses.append(ipcbus.sync.Connection())
             return buses[0]
 
     def send(self, **fields):

@@ -152,7 +152,7 @@ def objects_that_a_peer_keeps():
 
     with Hostile(keeps) as hostile:
         near = Program(f'{B}/gateway/ipc-gateway', '--link', f'x.y=y@{hostile.address}', ready='x.y is')
-        bus = ipcbus.sync.Bus()
+        bus = ipcbus.sync.Connection()
         proxy, kept = bus.wait_raw('x.y', timeout=10), 0
         try:
             while kept <= OBJECTS_MAX:

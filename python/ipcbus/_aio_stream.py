@@ -13,7 +13,7 @@ from ._base import Entry, to_delay, to_metadata, to_usec
 from .errors import DeadlineExceeded, Error, NoReply, PeerDied, WouldBlock
 
 if TYPE_CHECKING:
-    from .aio import Bus, Client, Served
+    from .aio import Connection, Client, Served
 
 Req = TypeVar("Req")
 Rep = TypeVar("Rep")
@@ -23,7 +23,7 @@ class End:
     """One end of a stream: send and receive without blocking the loop."""
 
     def __init__(
-        self, bus: Bus, stream: _core.Stream, served: Served | None = None
+        self, bus: Connection, stream: _core.Stream, served: Served | None = None
     ) -> None:
         self.stream = stream
         self._served = served

@@ -118,7 +118,7 @@ def check_service(service: object, *bases: type) -> None:
 
 
 def to_changed(reconnect: bool | Callable[[bool], object]) -> Callable[[bool], object]:
-    """Returns the function that a Bus calls when its bus has ended or is back."""
+    """Returns the function that a connection calls when its bus has ended or is back."""
     return reconnect if callable(reconnect) else lambda back: None
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """ipcbus for asyncio.
 
-A ``Bus`` belongs to the event loop in which it was opened. Its methods, and those of its clients
-and streams, must be called in that loop unless they say otherwise. In another loop they raise
-RuntimeError. They do not block the loop, except for ``Slot.end()`` of a watch of names.
+A ``Connection`` belongs to the event loop in which it was opened. Its methods, and those of its
+clients and streams, must be called in that loop unless they say otherwise. In another loop they
+raise RuntimeError. They do not block the loop, except for ``Slot.end()`` of a watch of names.
 """
 
 from __future__ import annotations
@@ -84,10 +84,10 @@ class Proxy(BaseProxy):
     no longer waits, new calls do not depend on the served call, so that the handler can clean up.
     """
 
-    _bus: Bus
+    _bus: Connection
 
     @property
-    def bus(self) -> Bus:
+    def connection(self) -> Connection:
         return self._bus
 
     async def call(
@@ -279,7 +279,7 @@ class RawService(BaseRawService):
         """
         raise NotImplementedError
 
-    async def _serve(self, bus: Bus, call: _core.Call) -> None:
+    async def _serve(self, bus: Connection, call: _core.Call) -> None:
         reply_raw(call, await self.serve(RawRequest(call)))
 
 
@@ -288,7 +288,7 @@ class Service(stubs.BaseService):
     reply or a mapping of its fields. If the caller stops waiting, the handler's task is canceled.
     An exception is reported to the caller."""
 
-    async def _serve(self, bus: Bus, call: _core.Call) -> None:
+    async def _serve(self, bus: Connection, call: _core.Call) -> None:
         if call.code == _core.CODE_DESCRIBE and not call.oneway:
             call.reply(self.INTERFACE.describe(), None)
             return
@@ -305,7 +305,7 @@ class Service(stubs.BaseService):
         finally:
             context._end()
 
-    async def _serve_stream(self, bus: Bus, stream: _core.Stream, code: int) -> None:
+    async def _serve_stream(self, bus: Connection, stream: _core.Stream, code: int) -> None:
         method = self.INTERFACE.find_stream(code)
         handler = getattr(self, method.attribute)
         context = Context(bus, stream)
@@ -355,15 +355,15 @@ def _replies(service: Service, method: stubs.Method, result: Any) -> AsyncGenera
     )
 
 
-async def _send_reply(bus: Bus, end: End, method: stubs.Method, reply: Any) -> None:
+async def _send_reply(bus: Connection, end: End, method: stubs.Method, reply: Any) -> None:
     packer = stubs.Packer(bus)
     await end.send(packer.pack(method.reply, reply), packer.entries)
 
 
-class Bus:
+class Connection:
     """A connection to a bus.
 
-    ``async with Bus() as bus`` opens and closes it. path is the path of a bus; None is the
+    ``async with Connection() as bus`` opens and closes it. path is the path of a bus; None is the
     default bus, see ipc_open() in <ipc/ipc.h>. region_size is the number of bytes of received
     messages that may wait here. timeout is the time limit in seconds of calls without a limit of
     their own; None is no limit.
@@ -452,7 +452,9 @@ class Bus:
 
     def _check_loop(self) -> None:
         if asyncio.get_running_loop() is not self._loop:
-            raise RuntimeError("this Bus belongs to another event loop: open one in each loop")
+            raise RuntimeError(
+                "the connection belongs to another event loop: open one in each loop"
+            )
 
     def _future(self) -> asyncio.Future[Any]:
         self._check_loop()
@@ -805,4 +807,4 @@ class Bus:
             served.release()
 
 
-B = TypeVar("B", bound=Bus)
+B = TypeVar("B", bound=Connection)

@@ -46,7 +46,7 @@ class HasServe(Protocol):
 
 
 class Exporter(Protocol):
-    """The part of a bus that packing needs."""
+    """The part of a connection that packing needs."""
 
     def make_object(self, service: Any) -> _core.Object: ...
 

@@ -7,10 +7,10 @@ a stream, the wait ends within 0.1 s and the stream can still be used. Other sig
 during the wait. If a handler raises, the wait ends with that exception; otherwise the wait
 continues.
 
-``Bus.run()`` serves. Handlers and callbacks run on the thread that called it, one after another. If
-one raises KeyboardInterrupt or SystemExit, ``run()`` ends. Several threads may serve at the same
-time. Each handler of a method with streams runs on its own thread; its exceptions end only the
-stream.
+``Connection.run()`` serves. Handlers and callbacks run on the thread that called it, one after
+another. If one raises KeyboardInterrupt or SystemExit, ``run()`` ends. Several threads may serve at
+the same time. Each handler of a method with streams runs on its own thread; its exceptions end only
+the stream.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Cancellation:
     end with ``cancel()`` and raise ``Canceled``. Any number of threads may use the context at the
     same time, again, and within others. The innermost context counts."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Connection) -> None:
         self._slot = bus._connection.cancellation()
 
     def cancel(self) -> None:
@@ -107,10 +107,10 @@ class Proxy(BaseProxy):
     end with it, and have no later deadline. For calls on another thread, run the function in a copy
     of the handler's context: ``pool.submit(contextvars.copy_context().run, function)``."""
 
-    _bus: Bus
+    _bus: Connection
 
     @property
-    def bus(self) -> Bus:
+    def connection(self) -> Connection:
         return self._bus
 
     def call(
@@ -343,7 +343,7 @@ class RawService(BaseRawService):
         An exception is reported to the caller."""
         raise NotImplementedError
 
-    def _serve(self, bus: Bus, call: _core.Call) -> None:
+    def _serve(self, bus: Connection, call: _core.Call) -> None:
         reply_raw(call, self.serve(RawRequest(call)))
 
 
@@ -351,7 +351,7 @@ class Service(stubs.BaseService):
     """The base of generated services. A handler gets the request and a ``Context``, and returns the
     reply or a mapping of its fields. An exception is reported to the caller."""
 
-    def _serve(self, bus: Bus, call: _core.Call) -> None:
+    def _serve(self, bus: Connection, call: _core.Call) -> None:
         if call.code == _core.CODE_DESCRIBE and not call.oneway:
             call.reply(self.INTERFACE.describe(), None)
             return
@@ -368,7 +368,7 @@ class Service(stubs.BaseService):
         finally:
             context._end()
 
-    def _serve_stream(self, bus: Bus, stream: _core.Stream, code: int) -> None:
+    def _serve_stream(self, bus: Connection, stream: _core.Stream, code: int) -> None:
         method = self.INTERFACE.find_stream(code)
         handler = getattr(self, method.attribute)
         context = Context(bus, stream)
@@ -401,12 +401,12 @@ def _requests(stream: _core.Stream, method: stubs.Method, context: Context) -> I
         yield context._request(method, stubs.Item(received))
 
 
-class Bus:
+class Connection:
     """A connection to a bus.
 
-    ``with Bus() as bus`` opens and closes it. path is the path of a bus; None is the default bus,
-    see ipc_open() in <ipc/ipc.h>. region_size is the number of bytes of received messages that may
-    wait here. timeout is the time limit in seconds of calls without a limit of their own; None is
+    ``with Connection() as bus`` opens and closes it. path is the path of a bus; None is the default
+    bus, see ipc_open() in <ipc/ipc.h>. region_size is the number of bytes of received messages that
+    may wait here. timeout is the time limit in seconds of calls without a limit of their own; None is
     no limit.
 
     With reconnect, the connection survives the end of ipcbusd, and opens the bus again when ipcbusd
@@ -612,4 +612,4 @@ class Bus:
         self._connection.unregister(name)
 
 
-B = TypeVar("B", bound=Bus)
+B = TypeVar("B", bound=Connection)

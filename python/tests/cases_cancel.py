@@ -35,7 +35,7 @@ HUNG = """
             print(self.opened, flush=True)
 
     async def main():
-        async with aio.Bus() as bus:
+        async with aio.Connection() as bus:
             await bus.register(sys.argv[1], Hung())
             print("ready", flush=True)
             await bus.serve_forever()
@@ -97,7 +97,7 @@ class Canceled(Case):
         self.addCleanup(server.kill)
         await asyncio.to_thread(server.stdout.readline)
         fds = count_fds()
-        bus = aio.Bus()
+        bus = aio.Connection()
         kinds = await bus.get(Kinds, name)
         os.kill(server.pid, signal.SIGSTOP)
         opening = asyncio.create_task(kinds.Count(until=1).receive())
@@ -116,7 +116,7 @@ class Canceled(Case):
         name = new_name()
         await self.server.register(name, Endless())
         fds = count_fds()
-        async with aio.Bus() as bus:
+        async with aio.Connection() as bus:
             stream = (await bus.get(Kinds, name)).Count(until=1)
             await stream.receive()
         await self.within(without_fds(fds))
@@ -124,7 +124,7 @@ class Canceled(Case):
     async def test_canceled_names_leave_nothing(self):
         """Operations on names while the service manager is stopped and then continued."""
         with PrivateBus() as private:
-            async with aio.Bus(private.path) as bus, aio.Bus(private.path) as other:
+            async with aio.Connection(private.path) as bus, aio.Connection(private.path) as other:
                 await bus.register("test.before", Echo())
                 threads = threading.active_count()
                 os.kill(private.manager.pid, signal.SIGSTOP)
@@ -162,12 +162,12 @@ class Canceled(Case):
     async def test_failed_register_is_not_registered(self):
         """The time limit of the client expires, but the service manager handles the request later.
         """
-        with PrivateBus() as private, sync.Bus(private.path, timeout=0.2) as bus:
+        with PrivateBus() as private, sync.Connection(private.path, timeout=0.2) as bus:
             os.kill(private.manager.pid, signal.SIGSTOP)
             with self.assertRaises(ipcbus.DeadlineExceeded):
                 await asyncio.to_thread(bus.register, "test.name", sync.RawService())
             os.kill(private.manager.pid, signal.SIGCONT)
-            async with aio.Bus(private.path) as other:
+            async with aio.Connection(private.path) as other:
                 while await other.list_names("test."):
                     await asyncio.sleep(0.01)
 
@@ -196,7 +196,7 @@ class Slow(aio.RawService):
 
 class Closing(Case):
     async def begin(self):
-        self.bus, self.slow, name = aio.Bus(), Slow(), new_name()
+        self.bus, self.slow, name = aio.Connection(), Slow(), new_name()
         await self.bus.register(name, self.slow)
         self.call = asyncio.create_task((await self.client.get_raw(name)).call(1))
         await self.within(self.slow.begun.wait())
@@ -226,7 +226,7 @@ class Closing(Case):
 
     async def test_handlers_may_close(self):
         """Each close() waits for the handlers, except for a handler that called it."""
-        bus, name = aio.Bus(), new_name()
+        bus, name = aio.Connection(), new_name()
 
         class Closer(aio.RawService):
             async def serve(self, request):
@@ -243,7 +243,7 @@ class Closing(Case):
         await self.within(bus.close())
 
     async def test_close_ends_waits(self):
-        async with aio.Bus() as bus:
+        async with aio.Connection() as bus:
             name = new_name()
             await self.server.register(name, Waiting())
             kinds = await bus.get(Kinds, name)
@@ -267,7 +267,7 @@ class Closing(Case):
         service = Echo()
         name = new_name()
         await self.server.register(name, service)
-        threaded = sync.Bus()
+        threaded = sync.Connection()
         await asyncio.to_thread(threaded.register, new_name(), sync.RawService())
         running = threading.Thread(target=threaded.run)
         running.start()
@@ -293,7 +293,7 @@ class Closing(Case):
     async def test_close_ends_waits_of_threads(self):
         name = new_name()
         await self.server.register(name, Waiting())
-        bus = sync.Bus()
+        bus = sync.Connection()
         kinds = await asyncio.to_thread(bus.get, KindsSync, name)
 
         def receive():
@@ -321,7 +321,7 @@ class Closing(Case):
         with PrivateBus() as private:
             private.manager.kill()
             private.manager.wait()
-            bus = sync.Bus(private.path)
+            bus = sync.Connection(private.path)
             with concurrent.futures.ThreadPoolExecutor() as pool:
                 wait = pool.submit(bus.wait_raw, "test.nobody", timeout=60)
                 await asyncio.sleep(0.2)
@@ -358,7 +358,7 @@ class Cancellations(Case):
         name, nobody = new_name(), new_name()
         service = Hanging()
         await self.server.register(name, service)
-        with sync.Bus() as bus, sync.Bus() as other:
+        with sync.Connection() as bus, sync.Connection() as other:
             kinds = await asyncio.to_thread(bus.get, KindsSync, name)
 
             def receive():
@@ -416,7 +416,7 @@ class Cancellations(Case):
 
         front_name, back_name = new_name(), new_name()
         await self.server.register(back_name, Back())
-        with sync.Bus() as bus:
+        with sync.Connection() as bus:
             back = await asyncio.to_thread(bus.get, KindsSync, back_name)
             await asyncio.to_thread(bus.register, front_name, Front())
             thread = threading.Thread(target=bus.run)
@@ -478,7 +478,7 @@ class Detached(Case):
     async def test_canceled_handlers_clean_up(self):
         expected = "cleaned counted cleaned counted"
         cleaner, name, other = Cleaner(), new_name(), new_name()
-        async with aio.Bus() as third:
+        async with aio.Connection() as third:
             await third.register(other, Other())
             cleaner.other = await self.server.get(Kinds, other)
             await self.server.register(name, cleaner)
@@ -511,7 +511,7 @@ class Detached(Case):
                 ended.set()
 
         await self.server.register(other, Other())
-        with sync.Bus() as bus:
+        with sync.Connection() as bus:
             sleeper = Sleeper()
             sleeper.other = await asyncio.to_thread(bus.get, KindsSync, other)
             await asyncio.to_thread(bus.register, name, sleeper)
@@ -576,7 +576,7 @@ class Limits(Case):
             await self.within(self.client.wait(Kinds, name, timeout=limit))
             with self.assertRaises(ipcbus.DeadlineExceeded):
                 await self.within(self.client.wait_raw(nobody, timeout=limit))
-        with sync.Bus() as bus:
+        with sync.Connection() as bus:
             for limit in (0, -1, -huge):
                 await self.within(asyncio.to_thread(bus.wait, KindsSync, name, timeout=limit))
                 with self.assertRaises(ipcbus.DeadlineExceeded):
@@ -586,7 +586,7 @@ class Limits(Case):
 
     async def test_hung_manager_does_not_hold_up_a_wait_with_a_limit(self):
         with PrivateBus() as private:
-            async with aio.Bus(private.path) as bus:
+            async with aio.Connection(private.path) as bus:
                 await bus.list_names()
                 private.manager.send_signal(signal.SIGSTOP)
                 with self.assertRaises(ipcbus.DeadlineExceeded):
@@ -599,7 +599,7 @@ class Limits(Case):
                 await self.client.get(kind, new_name())
             with self.assertRaisesRegex(TypeError, "is not a service of ipcbus.aio"):
                 await self.client.register(new_name(), service)
-        with sync.Bus() as bus:
+        with sync.Connection() as bus:
             with self.assertRaisesRegex(TypeError, "is not a client class of ipcbus.sync"):
                 bus.get(Kinds, new_name())
             with self.assertRaisesRegex(TypeError, "is not a service of ipcbus.sync"):
@@ -638,8 +638,8 @@ class BusEnds(unittest.IsolatedAsyncioTestCase):
     async def test_all_that_waits_ends(self):
         with PrivateBus() as private:
             waiting = Waiting()
-            server, client = aio.Bus(private.path), aio.Bus(private.path)
-            threaded = sync.Bus(private.path)
+            server, client = aio.Connection(private.path), aio.Connection(private.path)
+            threaded = sync.Connection(private.path)
             await server.register("test.waiting", waiting)
             kinds = await client.get(Kinds, "test.waiting")
             kinds_sync = await asyncio.to_thread(threaded.get, KindsSync, "test.waiting")

@@ -47,14 +47,14 @@ class Examples(unittest.TestCase):
     def running(self, server, client, example, name, *args):
         process = subprocess.Popen(server(example, "server", *args))
         try:
-            with sync.Bus() as bus:
+            with sync.Connection() as bus:
                 bus.wait_raw(name, timeout=20)
             with self.subTest(server=server.__name__, client=client.__name__):
                 yield
         finally:
             process.kill()
             process.wait()
-        with sync.Bus() as bus:
+        with sync.Connection() as bus:
             while bus.list_names(name):
                 time.sleep(0.02)
 

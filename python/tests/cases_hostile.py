@@ -96,7 +96,7 @@ class Peers(Case):
             from ipcbus import aio
 
             async def main():
-                async with aio.Bus() as bus:
+                async with aio.Connection() as bus:
                     await bus.register(sys.argv[1], Echo())
                     print("ready", flush=True)
                     await bus.serve_forever()
@@ -128,7 +128,7 @@ class Peers(Case):
             """
             import sys
             from ipcbus import sync
-            sync.Bus().get_raw(sys.argv[1]).call(2)
+            sync.Connection().get_raw(sys.argv[1]).call(2)
             """,
             name,
         )
@@ -234,7 +234,7 @@ class Ends(Case):
             from common import Echo, new_name
             from ipcbus import aio, sync
 
-            bus = sync.Bus()
+            bus = sync.Connection()
             proxy = bus.get_raw(sys.argv[1])
             threads = [threading.Thread(target=proxy.call, args=(2,), daemon=True)
                        for _ in range(4)]
@@ -246,11 +246,11 @@ class Ends(Case):
 
             async def main():
                 global kept
-                mine = aio.Bus()
+                mine = aio.Connection()
                 own = new_name()
                 await mine.register(own, Echo())
                 there = await mine.get_raw(sys.argv[1])
-                here = await aio.Bus().get_raw(own)
+                here = await aio.Connection().get_raw(own)
                 kept = [asyncio.create_task(p.call(2)) for p in (there, here) for _ in range(5)]
                 kept.append((await there.call(1, b"view")).data)
                 await asyncio.sleep(0.1)
@@ -285,7 +285,7 @@ class Ends(Case):
                     pass
 
             for turn in range(101):
-                buses = [sync.Bus() for _ in range(6)]
+                buses = [sync.Connection() for _ in range(6)]
                 threads = [threading.Thread(target=call, args=(bus,), daemon=True)
                            for bus in buses]
                 for thread in threads:
@@ -312,7 +312,7 @@ class Ends(Case):
             import ipcbus
             from ipcbus import sync
 
-            bus = sync.Bus()
+            bus = sync.Connection()
             proxy = bus.get_raw(sys.argv[1])
             reply = proxy.call(1, b"parent")
             watch = proxy.on_death(print)
@@ -326,7 +326,7 @@ class Ends(Case):
                     os._exit(3)
                 del reply, watch
                 gc.collect()
-                own = sync.Bus()
+                own = sync.Connection()
                 assert bytes(own.get_raw(sys.argv[1]).call(1, b"child")) == b"child"
                 bus.close()
                 sys.exit(7)
@@ -353,7 +353,7 @@ class Ends(Case):
             except interpreters.RunFailedError as error:
                 print(error)
             try:
-                sync.Bus().get_raw("test.nobody")
+                sync.Connection().get_raw("test.nobody")
             except ipcbus.NotFound:
                 print("the first goes on")
             """,
@@ -361,12 +361,12 @@ class Ends(Case):
         self.assertRegex(out, "ImportError.*main interpreter only\nthe first goes on\n")
 
     async def test_ctrl_c(self):
-        """A signal ends run() of sync.Bus and of asyncio."""
+        """A signal ends run() of sync.Connection and of asyncio."""
         for text in (
             """
             import sys
             from ipcbus import sync
-            with sync.Bus() as bus:
+            with sync.Connection() as bus:
                 print("ready", flush=True)
                 bus.run()
             """,
@@ -374,7 +374,7 @@ class Ends(Case):
             import asyncio
             from ipcbus import aio
             async def main():
-                async with aio.Bus() as bus:
+                async with aio.Connection() as bus:
                     print("ready", flush=True)
                     await bus.serve_forever()
             asyncio.run(main())
@@ -393,7 +393,7 @@ class Ends(Case):
 
         def work():
             for _ in range(30):
-                bus = sync.Bus()
+                bus = sync.Connection()
                 proxy = bus.get_raw(name)
                 begin = threading.Barrier(5)
 
@@ -489,7 +489,7 @@ class Leaks(Case):
         await self.server.register(name, Echo2())
 
         async def once():
-            async with aio.Bus() as bus:
+            async with aio.Connection() as bus:
                 proxy = await bus.get_raw(name)
                 await proxy.call(1)
                 proxy.on_death(print)

@@ -113,7 +113,7 @@ class Calls(Case):
     async def test_default_timeout(self):
         name = new_name()
         await self.server.register(name, Echo())
-        async with aio.Bus(timeout=0.1) as bus:
+        async with aio.Connection(timeout=0.1) as bus:
             proxy = await bus.get_raw(name)
             with self.assertRaises(ipcbus.DeadlineExceeded):
                 await proxy.call(2)
@@ -138,7 +138,7 @@ class Calls(Case):
             async def serve(self, request):
                 return await inner.call(2)
 
-        async with aio.Bus() as bus:
+        async with aio.Connection() as bus:
             await bus.register(name, Middle())
             last_name = new_name()
             await self.server.register(last_name, last)
@@ -237,7 +237,7 @@ class Calls(Case):
             """
             import sys
             from ipcbus import sync
-            with sync.Bus() as bus:
+            with sync.Connection() as bus:
                 bus.register(sys.argv[1], sync.RawService())
                 print("ready", flush=True)
                 bus.run()
@@ -257,7 +257,7 @@ class Calls(Case):
         (await self.client.get_raw(name)).on_freeze(changes.put_nowait)
         await change("freeze")
         self.assertIs(await self.within(changes.get()), True)
-        with sync.Bus() as bus:
+        with sync.Connection() as bus:
             proxy = await asyncio.to_thread(bus.get_raw, name)
             watch = proxy.on_freeze(threaded.put)
             thread = threading.Thread(target=bus.run)
@@ -486,7 +486,7 @@ class Entries(Case):
 class Sync(Case):
     async def test_errors_of_opening_name_the_bus(self):
         text = "cannot open the bus /nowhere: there is no bus; start ipcbusd, or load the driver: modprobe ipcbus"
-        for kind in aio.Bus, sync.Bus:
+        for kind in aio.Connection, sync.Connection:
             with self.assertRaises(ipcbus.NotFound) as caught:
                 kind("/nowhere")
             self.assertEqual(str(caught.exception), text)
@@ -500,7 +500,7 @@ class Sync(Case):
             pass
 
         def work():
-            with sync.Bus() as first, sync.Bus() as second:
+            with sync.Connection() as first, sync.Connection() as second:
                 first.on_registration(lambda *event: events.put(event))
                 second.watch_names(name, lambda *change: changes.put(change[0]))
                 servers = [threading.Thread(target=bus.run) for bus in (first, second)]
@@ -540,7 +540,7 @@ class Sync(Case):
                 ended.set()
                 return b""
 
-        with sync.Bus() as server:
+        with sync.Connection() as server:
             await asyncio.to_thread(server.register, name, Slow())
             serving = threading.Thread(target=server.run)
             serving.start()
@@ -564,8 +564,8 @@ class Sync(Case):
                 return bytes(request.data)
 
         def work():
-            with sync.Bus() as client:
-                server = sync.Bus()
+            with sync.Connection() as client:
+                server = sync.Connection()
                 server.register(name, Echo())
                 servers = [threading.Thread(target=server.run) for _ in range(3)]
                 for thread in servers:
@@ -603,7 +603,7 @@ class Sync(Case):
         await self.server.register(name, service)
 
         def work():
-            with sync.Bus() as bus:
+            with sync.Connection() as bus:
                 proxy = bus.get_raw(name)
                 self.assertEqual(bytes(proxy.call(1, b"x")), b"x")
                 proxy.oneway(1, b"oneway")
@@ -620,7 +620,7 @@ class Sync(Case):
         service = Echo()
         name = new_name()
         await self.server.register(name, service)
-        bus = sync.Bus()
+        bus = sync.Connection()
         proxy = await asyncio.to_thread(bus.get_raw, name)
         call = asyncio.create_task(asyncio.to_thread(proxy.call, 2, timeout=1))
         await self.within(service.begun.wait())

@@ -45,8 +45,8 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
         events: list[bool] = []
         deaths: list[int] = []
         with PrivateBus() as private:
-            server = aio.Bus(private.path, reconnect=True)
-            client = aio.Bus(private.path, reconnect=events.append)
+            server = aio.Connection(private.path, reconnect=True)
+            client = aio.Connection(private.path, reconnect=events.append)
             await server.register(NAME, AsyncTicks())
             clock = await client.get(Clock, NAME)
             for number in range(RESTARTS):
@@ -76,11 +76,14 @@ class Sync(unittest.TestCase):
 
     def test_a_client_that_only_calls_finds_the_name_again(self) -> None:
         events: list[bool] = []
-        with PrivateBus() as private, sync.Bus(private.path, reconnect=events.append) as server:
+        with (
+            PrivateBus() as private,
+            sync.Connection(private.path, reconnect=events.append) as server,
+        ):
             server.register(NAME, SyncTicks())
             serving = threading.Thread(target=server.run)
             serving.start()
-            with sync.Bus(private.path, reconnect=True) as client:
+            with sync.Connection(private.path, reconnect=True) as client:
                 clock = client.get(ClockSync, NAME)
                 for _ in range(RESTARTS):
                     ticks = self.first(clock)
@@ -95,14 +98,14 @@ class Sync(unittest.TestCase):
 
 
 class Wait(unittest.TestCase):
-    """Both kinds of Bus report the name, and whether a service manager runs."""
+    """Both kinds of Connection report the name, and whether a service manager runs."""
 
     def test_the_message_of_a_wait_that_is_over(self) -> None:
         async def wait(path: str) -> None:
-            async with aio.Bus(path) as bus:
+            async with aio.Connection(path) as bus:
                 await bus.wait_raw("test.none", timeout=0.05)
 
-        with PrivateBus() as private, sync.Bus(private.path) as bus:
+        with PrivateBus() as private, sync.Connection(private.path) as bus:
             late = "test.none: no service registered the name within the time limit"
             with self.assertRaisesRegex(DeadlineExceeded, f"^{late}$"):
                 bus.wait_raw("test.none", timeout=0.05)
@@ -120,14 +123,14 @@ class Wait(unittest.TestCase):
 class Open(unittest.TestCase):
     def test_the_socket_of_a_killed_daemon_is_no_bus(self) -> None:
         async def open_in_loop(path: str) -> None:
-            aio.Bus(path)
+            aio.Connection(path)
 
         with PrivateBus() as private:
             private.daemon.kill()
             private.daemon.wait()
             for path, code in (private.path, errno.ECONNREFUSED), ("/nonexistent", errno.ENOENT):
                 with self.assertRaises(NotFound) as caught:
-                    sync.Bus(path)
+                    sync.Connection(path)
                 self.assertEqual(caught.exception.code, code)
                 with self.assertRaises(NotFound) as caught:
                     asyncio.run(open_in_loop(path))

@@ -46,7 +46,7 @@ CALLER = (
             while True:
                 echo.oneway(1, bytes(100000), timeout=50)
 
-    with sync.Bus() as bus:
+    with sync.Connection() as bus:
         echo = bus.get_raw(name)
         say("waits")
         began = time.monotonic()
@@ -72,7 +72,7 @@ HANDLER = (
         if case == "raises":
             raise LookupError("from the handler")
 
-    with sync.Bus() as bus:
+    with sync.Connection() as bus:
         echo = bus.get_raw(name)
         signal.signal(signal.SIGUSR1, on_signal)
         signal.siginterrupt(signal.SIGUSR1, case != "restart")
@@ -100,7 +100,7 @@ SERVER = (
             send_later(signal.SIGINT, 0.1)
             time.sleep(30)
 
-    with sync.Bus() as bus:
+    with sync.Connection() as bus:
         bus.register(name, Interrupted())
         say("serves")
         try:
@@ -122,7 +122,7 @@ NESTED = (
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(30)
 
-    with sync.Bus() as bus:
+    with sync.Connection() as bus:
         kinds = bus.get(KindsSync, name)
         say("waits")
         try:
@@ -197,7 +197,7 @@ class Signals(Case):
     async def test_deaf(self) -> None:
         """A signal ends the opening of a stream and a oneway without space, at a server that does
         not serve."""
-        with sync.Bus() as deaf:
+        with sync.Connection() as deaf:
             for case in ("stream", "space"):
                 name = new_name()
                 deaf.register(name, Deaf())
@@ -232,7 +232,7 @@ class Signals(Case):
     async def test_nested(self) -> None:
         """Ctrl-C in a callback ends the call for which the thread waits."""
         name = new_name()
-        with sync.Bus() as server:
+        with sync.Connection() as server:
             server.register(name, CallsBack())
             serving = threading.Thread(target=server.run)
             serving.start()

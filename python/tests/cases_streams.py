@@ -425,7 +425,7 @@ class Errors(Case):
 
     async def test_errors_of_threads_arrive(self):
         failing, name = FailingSync(), new_name()
-        with sync.Bus() as server:
+        with sync.Connection() as server:
             await asyncio.to_thread(server.register, name, failing)
             serving = threading.Thread(target=server.run)
             serving.start()
@@ -463,7 +463,7 @@ EXITS = """
             yield {}
 
     async def main():
-        async with aio.Bus() as bus:
+        async with aio.Connection() as bus:
             await bus.register(sys.argv[1], Exits())
             print("ready", flush=True)
             await bus.serve_forever()
@@ -476,7 +476,7 @@ class Threads(Case):
     async def test_sync(self):
         """A synchronous client with both kinds of services."""
         await self.server.register("test.async-streams", MyKinds())
-        with sync.Bus() as server:
+        with sync.Connection() as server:
             await asyncio.to_thread(server.register, "test.sync-streams", MySync())
             serving = threading.Thread(target=server.run)
             serving.start()
@@ -506,7 +506,7 @@ class Threads(Case):
         self.assertEqual((out, process.returncode), ("late\nalarm\n4\n", 0), err)
 
     def use(self, name):
-        with sync.Bus() as bus:
+        with sync.Connection() as bus:
             kinds = bus.get(KindsSync, name)
             counts = kinds.Count(until=50)
             with self.assertRaisesRegex(ipcbus.Error, "^Count has a single request, "):
@@ -550,7 +550,7 @@ INTERRUPTED = """
     def interrupt():
         os.kill(os.getpid(), signal.SIGINT)
 
-    with sync.Bus() as bus:
+    with sync.Connection() as bus:
         kinds = bus.get(KindsSync, "test.interrupt")
         chat = kinds.Chat()
         waits = kinds.Count(until=10, wait=1)
@@ -594,7 +594,7 @@ MAIN_THREAD = """
     def on_alarm(number, frame):
         raise Alarm
 
-    with sync.Bus() as bus:
+    with sync.Connection() as bus:
         kinds = bus.get(KindsSync, "test.main-thread")
         with kinds.Count(until=5, wait=1) as stream:
             assert stream.receive().text == "0"

@@ -239,8 +239,8 @@ class Typed(Case):
         """A service may restart while the client gets its name."""
         gone = ipcbus.NotFound("it restarts")
         with (
-            mock.patch.object(aio.Bus, "check_name", side_effect=gone),
-            mock.patch.object(sync.Bus, "check_name", side_effect=gone),
+            mock.patch.object(aio.Connection, "check_name", side_effect=gone),
+            mock.patch.object(sync.Connection, "check_name", side_effect=gone),
         ):
             await self.client.get(Kinds, self.name)
             await self.client.wait(Kinds, self.name)
@@ -260,12 +260,12 @@ class Typed(Case):
                 self.assertEqual(failed, [kind is EchoService] * 2, results)
 
     def find_sync(self, name):
-        with sync.Bus() as bus:
+        with sync.Connection() as bus:
             bus.get(KindsSync, name)
             bus.wait(KindsSync, name)
 
     def wait_sync(self, name):
-        with sync.Bus() as bus:
+        with sync.Connection() as bus:
             bus.wait(KindsSync, name, timeout=60)
 
     async def test_callback(self):
@@ -283,7 +283,7 @@ class Typed(Case):
         self.assertEqual(caught.exception.message, "nothing to say")
         # A client can be sent as an object; this client belongs to a third connection.
         name = new_name()
-        async with aio.Bus() as third:
+        async with aio.Connection() as third:
             await third.register(name, MyEcho())
             elsewhere = await self.client.get(Echo, name)
             self.assertEqual((await self.kinds.Callback(to=elsewhere)).text, "hello 0")
@@ -467,7 +467,7 @@ class Interop(Case):
                     raise Empty("nothing")
                 return {"text": request.text * 2}
 
-        with sync.Bus() as bus:
+        with sync.Connection() as bus:
             await asyncio.to_thread(bus.register, "demo.echo", SyncEcho())
             serving = asyncio.create_task(asyncio.to_thread(bus.run))
             self.assertEqual(await self.program(f"{B}/examples/echo/client", "hi"), "hihi\n")
@@ -492,7 +492,7 @@ class Interop(Case):
         self.assertEqual([r.text for r in replies], [str(i) for i in range(100)])
 
         def work():
-            with sync.Bus() as bus:
+            with sync.Connection() as bus:
                 echo = bus.get(EchoSync, "demo.echo")
                 self.assertEqual(echo.Say(text="sync").text, "sync")
                 with self.assertRaises(Empty):

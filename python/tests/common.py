@@ -26,8 +26,8 @@ class Case(unittest.IsolatedAsyncioTestCase):
     """A case with two connections, ``server`` and ``client``."""
 
     async def asyncSetUp(self) -> None:
-        self.server = aio.Bus()
-        self.client = aio.Bus()
+        self.server = aio.Connection()
+        self.client = aio.Connection()
 
     async def asyncTearDown(self) -> None:
         await self.client.close()

@@ -29,7 +29,7 @@ class Wrong(KindsService):
 
 
 async def right() -> str:
-    async with aio.Bus(timeout=5) as bus:
+    async with aio.Connection(timeout=5) as bus:
         await bus.register("demo.kinds", Right())
         kinds = await bus.wait(Kinds, "demo.kinds", timeout=1)
         reply = await kinds.Plain(text="x", numbers=[1], inner={"text": "y"}, timeout=1)
@@ -47,7 +47,7 @@ async def right() -> str:
         return reply.text
 
 
-async def wrong(bus: aio.Bus, kinds: Kinds) -> None:
+async def wrong(bus: aio.Connection, kinds: Kinds) -> None:
     await kinds.Plain(text=7)  # WRONG
     await kinds.Plain(nonsense="x")  # WRONG
     await kinds.Plain({1: "x"})  # WRONG
@@ -60,7 +60,7 @@ async def wrong(bus: aio.Bus, kinds: Kinds) -> None:
 
 
 def of_threads() -> str:
-    with sync.Bus() as bus:
+    with sync.Connection() as bus:
         kinds = bus.get(KindsSync, "demo.kinds")
         reply = kinds.Count(until=1).receive(timeout=1.5)
         kinds.Count().receive(timeout="1")  # WRONG

@@ -10,11 +10,12 @@ or protoc-gen-c would not compile.
 # Methods named like keywords, functions of a language, or generated code.
 METHODS = """
 Delete Register Export Default Continue Take Get Wait Await Ref Unref Proxy FromProxy OnDeath
-ObjectNew Interface MethodTable New Into TryInto Serve Service Call Open Ping Oneway Bus Int
+ObjectNew Interface MethodTable New Into TryInto Serve Service Call Open Ping Oneway Int
 Return For While If Import Class Def Lambda Pass Self Super Match Type Async Yield Struct Union Enum
 Switch Static Const Auto Sizeof Template Namespace Operator Virtual Private Public Try Catch Throw
 Assert Errno Init None True False NULL EOF Stdin With From In Is Not And Or Del Raise Impl Fn Let Mod
 Move Mut Pub Trait Where Loop Crate Dyn Box Final Override Clone Drop Eq Hash Fmt Borrow ToOwned
+Connection
 """.split()
 
 MESSAGES = "message A { int32 n = 1; }\n"

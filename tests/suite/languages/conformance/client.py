@@ -13,7 +13,7 @@ import conform_pb2
 import ipcbus
 import versions_pb2
 from conform_ipc import Peer, Visitor, VisitorService
-from ipcbus.aio import Bus
+from ipcbus.aio import Connection
 from versions_ipc import Newer, Older
 
 # Longer than any operation on a busy machine.
@@ -294,7 +294,7 @@ class Cases:
 
 async def main(name, cases):
     failed = 0
-    async with Bus() as bus:
+    async with Connection() as bus:
         all_cases = Cases(bus, name, await bus.wait(Peer, name, timeout=LONG))
         for case in cases:
             try:

@@ -9,7 +9,7 @@ import sys
 
 import ipcbus
 from conform_ipc import PeerService, Visitor, VisitorService
-from ipcbus.aio import Bus
+from ipcbus.aio import Connection
 from versions_ipc import NewerService, OlderService
 
 
@@ -141,7 +141,7 @@ class Newer(NewerService):
 
 
 async def main(name):
-    async with Bus() as bus:
+    async with Connection() as bus:
         await bus.register(f"{name}.older", Older())
         await bus.register(f"{name}.newer", Newer())
         await bus.register(name, Peer())

@@ -5,7 +5,7 @@ import asyncio
 import sys
 
 import ipcbus
-from ipcbus.aio import Bus
+from ipcbus.aio import Connection
 
 LONG = 60
 
@@ -27,7 +27,7 @@ async def fails(name, awaitable):
 
 def service_main(serve, call):
     async def main(side, name):
-        async with Bus() as bus:
+        async with Connection() as bus:
             if side == "client":
                 await asyncio.wait_for(call(bus, name), LONG)
             else:
