@@ -140,8 +140,8 @@ class Slot:
 
     def end(self) -> None:
         """Ends the registration. The callback does not begin any more, but may still be running on
-        another thread. Never blocks, except for a watch of names: then it blocks until the service
-        manager has replied."""
+        another thread. Does not block, except for ``watch_names()`` of ``ipcbus.sync``: then it
+        blocks until the service manager has replied."""
         self._slot.end()
 
 

@@ -3,7 +3,7 @@
 
 A ``Connection`` belongs to the event loop in which it was opened. Its methods, and those of its
 clients and streams, must be called in that loop unless they say otherwise. In another loop they
-raise RuntimeError. They do not block the loop, except for ``Slot.end()`` of a watch of names.
+raise RuntimeError. They do not block the loop.
 """
 
 from __future__ import annotations
@@ -267,6 +267,18 @@ def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | Non
 def _end_watch(slot: _core.Slot) -> None:
     """Ends a watch on a thread, because that blocks until the service manager has replied."""
     threading.Thread(target=slot.end, name="ipcbus", daemon=True).start()
+
+
+class _NameWatch(Slot):
+    """The slot of ``watch_names()``, which sets _slot. Callbacks may run before that."""
+
+    def __init__(self) -> None:
+        self.ended = False
+
+    def end(self) -> None:
+        if not self.ended:
+            self.ended = True
+            _end_watch(self._slot)
 
 
 class RawService(BaseRawService):
@@ -670,22 +682,28 @@ class Connection:
     ) -> Slot:
         """Watches names. pattern is a name, or a prefix followed by ``*``. Calls callback in the
         loop: for each matching name that exists, once with ``SETTLED``, and then for each change.
-        The proxy is None if the name is gone, may not be called, or belongs to this bus."""
+        The proxy is None if the name is gone, may not be called, or belongs to this connection. The
+        callback does not run after ``Slot.end()``, which does not block either."""
+        watch = _NameWatch()
 
-        def changed(
+        def report(
             change: int, info: tuple[str, str, int, int] | None, proxy: _core.Proxy | None
         ) -> None:
-            self._run(
-                callback,
-                NameChange(change),
-                None if info is None else NameInfo(*info),
-                None if proxy is None else Proxy(self, proxy),
-            )
+            if not watch.ended:
+                callback(
+                    NameChange(change),
+                    None if info is None else NameInfo(*info),
+                    None if proxy is None else Proxy(self, proxy),
+                )
+
+        def changed(*change: Any) -> None:
+            self._run(report, *change)
 
         async with self._names:
-            return Slot(
-                await self._in_thread(self._connection.watch, pattern, changed, undo=_end_watch)
+            watch._slot = await self._in_thread(
+                self._connection.watch, pattern, changed, undo=_end_watch
             )
+        return watch
 
     async def register(
         self,

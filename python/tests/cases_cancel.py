@@ -146,6 +146,25 @@ class Canceled(Case):
                 await bus.register("test.name", Echo())
                 await (await other.get_raw("test.name")).ping()
 
+    async def test_end_of_a_watch_of_names_does_not_block_the_loop(self):
+        changes: asyncio.Queue = asyncio.Queue()
+        with PrivateBus() as private:
+            async with aio.Connection(private.path) as bus:
+                threads = threading.active_count()
+                watch = await bus.watch_names("test.*", lambda *change: changes.put_nowait(change))
+                await self.within(changes.get())
+                await self.within(without_threads(threads))
+                os.kill(private.manager.pid, signal.SIGSTOP)
+                # If this blocked, the test would not end.
+                watch.end()
+                watch.end()
+                self.assertEqual(threading.active_count(), threads + 1)
+                os.kill(private.manager.pid, signal.SIGCONT)
+                await self.within(without_threads(threads))
+                await bus.register("test.name", Echo())
+                await bus.list_names("test.")
+                self.assertTrue(changes.empty())
+
     async def test_register_canceled_at_any_time_is_not_registered(self):
         """register() may be canceled before, while and after the service manager replies."""
         for turns in range(12):

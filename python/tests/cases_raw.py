@@ -363,6 +363,25 @@ class Names(Case):
         self.assertEqual((change, info.name, proxy), (NameChange.GONE, name, None))
         watch.end()
 
+    async def test_a_callback_that_ends_its_watch_of_names_is_the_last(self):
+        name = new_name()
+        changes: asyncio.Queue = asyncio.Queue()
+        watched: asyncio.Future = asyncio.get_running_loop().create_future()
+
+        def changed(change, *_):
+            changes.put_nowait(change)
+            if watched.done():
+                watched.result().end()
+
+        watched.set_result(await self.client.watch_names(name, changed))
+        self.assertEqual(await self.within(changes.get()), NameChange.SETTLED)
+        for _ in range(2):
+            await self.server.register(name, Echo())
+            await self.server.unregister_name(name)
+        self.assertEqual(await self.within(changes.get()), NameChange.PRESENT)
+        await self.client.list_names(name)
+        self.assertTrue(changes.empty())
+
     async def test_replace_and_queue(self):
         name = new_name()
         events: asyncio.Queue = asyncio.Queue()
