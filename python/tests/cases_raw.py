@@ -83,7 +83,7 @@ class Calls(Case):
         with self.assertRaises(ipcbus.ServiceError) as caught:
             await proxy.call(7)
         self.assertIs(caught.exception.origin, ipcbus.Origin.BEHIND)
-        self.assertEqual(caught.exception.cause_code, errno.EOWNERDEAD)
+        self.assertEqual(caught.exception.cause, errno.EOWNERDEAD)
 
     async def test_unexpected_exception(self):
         proxy = await self.serve(Failing())
@@ -366,14 +366,13 @@ class Names(Case):
     async def test_a_callback_that_ends_its_watch_of_names_is_the_last(self):
         name = new_name()
         changes: asyncio.Queue = asyncio.Queue()
-        watched: asyncio.Future = asyncio.get_running_loop().create_future()
 
         def changed(change, *_):
             changes.put_nowait(change)
-            if watched.done():
-                watched.result().end()
+            if change == NameChange.PRESENT:
+                watch.end()
 
-        watched.set_result(await self.client.watch_names(name, changed))
+        watch = await self.client.watch_names(name, changed)
         self.assertEqual(await self.within(changes.get()), NameChange.SETTLED)
         for _ in range(2):
             await self.server.register(name, Echo())
