@@ -66,8 +66,9 @@ static void call_back(struct ipc_slot *slot, const void *data)
 {
 	ipc_registration_cb cb = (ipc_registration_cb)((struct callback *)slot)->cb;
 	const struct event *event = data;
+	int error = event->kind == IPC_REGISTRATION_FAILED ? event->error : 0;
 
-	cb(slot->ipc, event->text, event->kind, event->error, slot->userdata);
+	cb(slot->ipc, event->text, event->kind, error, slot->userdata);
 }
 
 /* Takes the next event off a registration, and a registration that has lost its name off the list.

@@ -11,7 +11,7 @@ Every exception is an ``Error``. Its class is the kind of the error. The classes
     If the service did not set them, ``name`` is ``None`` and ``details`` is empty.
 ``origin``
     The reporter of the error: ``Origin.HERE``, ``BUS``, ``PEER`` or ``BEHIND``.
-``cause_code``
+``cause``
     With ``Origin.BEHIND``, the errno behind ``code``; else 0.
 
 ``str()`` and ``repr()`` of an error are safe to print to a terminal or a log, whatever text the
@@ -60,7 +60,7 @@ class Error(Exception):
         number: int = 0,
         details: bytes = b"",
         origin: Origin = Origin.HERE,
-        cause_code: int = 0,
+        cause: int = 0,
     ) -> None:
         super().__init__(message)
         self.code = self.default_code if code is None else abs(code)
@@ -69,7 +69,7 @@ class Error(Exception):
         self.number = number
         self.details = details
         self.origin = origin
-        self.cause_code = cause_code
+        self.cause = cause
 
     def __str__(self) -> str:
         text = self.message or errno.errorcode.get(self.code, str(self.code))
@@ -277,7 +277,7 @@ def make_error(
         number=number,
         details=details,
         origin=Origin(origin),
-        cause_code=cause,
+        cause=cause,
     )
     return error
 

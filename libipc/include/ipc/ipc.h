@@ -180,8 +180,6 @@
  *   -EEXIST       IPC_NAME_TAKEN. A service has that name, or it is reserved for another user,
  *                 whose service had it until a few seconds ago.
  *   -EHOSTUNREACH IPC_ACTIVATION_FAILED. Activation of the service failed.
- *   -ESTALE       ipc_on_registration(): the name was given to another object, or unregistered by
- *                 another process.
  *   -ENOTCONN     IPC_NO_MANAGER. No service manager is running.
  *   -ECONNRESET   IPC_BUS_ENDED. ipcbusd ran this bus and has ended: open a new connection.
  *   -EXDEV        The object belongs to this connection where a proxy is expected, or the

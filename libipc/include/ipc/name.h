@@ -107,13 +107,14 @@ enum ipc_registration_event {
 /*
  * Register a callback for events of this connection's registrations: of names and of watches. It
  * runs on a serving thread, once for each event. name is a name or the pattern of a watch. It is
- * valid during the call. error is a negative errno. Without a callback, an event with an error is a
- * warning of the log (ipc_set_log()).
+ * valid during the call. error is the negative errno of IPC_REGISTRATION_FAILED, and 0 for the other
+ * events. Without a callback, lost and failed registrations are warnings of the log
+ * (ipc_set_log()).
  *
- *   IPC_REGISTRATION_ACQUIRED  error is 0.
+ *   IPC_REGISTRATION_ACQUIRED  The object was in the queue of the name, and has the name now.
  *   IPC_REGISTRATION_LOST      Another object of this user replaced the object, or another process
- *                              unregistered the name. error is -ESTALE. The slot has ended, and
- *                              the library does not replay the registration.
+ *                              unregistered the name. The slot has ended, and the library does not
+ *                              replay the registration.
  *   IPC_REGISTRATION_FAILED    The name or the watch could not be registered at a new service
  *                              manager, or a change of a watched name was lost for lack of memory.
  *                              The library replays it at the next service manager.

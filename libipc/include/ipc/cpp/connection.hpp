@@ -600,8 +600,8 @@ public:
 	/*
 	 * Call function(const std::string &name, ipc::registration_event, const ipc::error &) on a
 	 * serving thread when a name or a watch of this connection was acquired, was lost, or could
-	 * not be registered at a new service manager: see ipc_on_registration(). The registration
-	 * ends with the slot.
+	 * not be registered at a new service manager: see ipc_on_registration(). The error has an
+	 * errno only for failed. The registration ends with the slot.
 	 */
 	template <typename F> [[nodiscard]] outcome<slot> on_registration(F function) const
 	{

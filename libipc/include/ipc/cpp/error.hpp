@@ -117,7 +117,7 @@ public:
 	int number() const noexcept { return shared->number; }
 
 	/* The origin; and with origin::behind, the underlying errno, positive, or 0. */
-	ipc::origin reported_by() const noexcept { return shared->from; }
+	ipc::origin origin() const noexcept { return shared->from; }
 	int cause() const noexcept { return shared->cause; }
 
 private:

@@ -200,7 +200,7 @@ void test_errors(const bench &b)
 	failure.set_number(-7);
 	failure.set_details(std::string("\0\xff\n\0", 4));
 	ipc::error odd = error_of([&] { b.peer.Fail(failure); });
-	CHECK(odd.number_of_errno() == EREMOTEIO && odd.reported_by() == ipc::origin::peer);
+	CHECK(odd.number_of_errno() == EREMOTEIO && odd.origin() == ipc::origin::peer);
 	CHECK(odd.name() == failure.name() && odd.message() == failure.text());
 	CHECK(odd.number() == -7 && odd.details() == failure.details());
 
@@ -208,14 +208,14 @@ void test_errors(const bench &b)
 	failure.set_code(ENOTEMPTY);
 	failure.set_text("something is left");
 	ipc::error plain = error_of([&] { b.peer.Fail(failure); });
-	CHECK(plain.number_of_errno() == ENOTEMPTY && plain.reported_by() == ipc::origin::peer);
+	CHECK(plain.number_of_errno() == ENOTEMPTY && plain.origin() == ipc::origin::peer);
 	CHECK(plain.name().empty() && plain.message() == failure.text());
 
 	/* A service cannot report that its own process is dead. */
 	failure.set_code(EOWNERDEAD);
 	ipc::error behind = error_of([&] { b.peer.Fail(failure); });
 	CHECK(behind.number_of_errno() == EREMOTEIO && behind.cause() == EOWNERDEAD);
-	CHECK(behind.reported_by() == ipc::origin::behind);
+	CHECK(behind.origin() == ipc::origin::behind);
 
 	const ipc::proxy &raw = *b.peer;
 	CHECK(fails(ENOMSG, [&] { b.peer.Drop(); }));
@@ -451,7 +451,7 @@ void test_death(const bench &b)
 	b.peer.Hangs();
 	CHECK(!died.is_set());
 	ipc::error e = error_of([&] { b.peer.Exit(); });
-	CHECK(e.number_of_errno() == EOWNERDEAD && e.reported_by() == ipc::origin::bus);
+	CHECK(e.number_of_errno() == EOWNERDEAD && e.origin() == ipc::origin::bus);
 	CHECK(died.wait());
 	CHECK(fails(EOWNERDEAD, [&] { b.peer.Hangs(); }));
 	CHECK(fails(EOWNERDEAD, [&] { b.peer.Note(number(1)); }));

@@ -120,7 +120,7 @@ class Cases:
         check(plain.origin == ipcbus.Origin.PEER)
         # A service cannot report that its own process is dead.
         behind = await fails(peer.Fail(code=errno.EOWNERDEAD), ipcbus.Error, errno.EREMOTEIO)
-        check(behind.origin == ipcbus.Origin.BEHIND and behind.cause_code == errno.EOWNERDEAD)
+        check(behind.origin == ipcbus.Origin.BEHIND and behind.cause == errno.EOWNERDEAD)
         await fails(peer.Drop(), ipcbus.NoReply)
         await fails(peer.call(9, b"\x0a\xff"), ipcbus.BadMessage)
         await fails(peer.call(0x8000_0001), ipcbus.Unimplemented)
