@@ -36,8 +36,9 @@ static int put(pid_t pid, bool frozen, int missed)
 		return out_json(json_pack("{s:i, s:b, s:b, s:b}", "pid", (int)pid, "frozen", frozen,
 					  "calls_failed", missed & IPC_FROZEN_CALL,
 					  "oneways_queued", missed & IPC_FROZEN_ONEWAY));
-	printf("process %d is %s%s%s\n", (int)pid, frozen ? "frozen" : "thawed",
-	       missed & IPC_FROZEN_CALL ? "; calls to it failed meanwhile" : "",
+	/* The driver does not report whether a process to thaw was frozen. */
+	printf("process %d is %s%s%s\n", (int)pid, frozen ? "frozen" : "not frozen now",
+	       missed & IPC_FROZEN_CALL ? "; calls to it failed while it was" : "",
 	       missed & IPC_FROZEN_ONEWAY ? "; queued oneways arrive now" : "");
 	return STATUS_OK;
 }
@@ -99,7 +100,7 @@ const struct verb verb_thaw = {
 	.summary = "end freeze",
 	.description =
 		"Thaws a process that ipcctl freeze has frozen, and prints whether calls failed and\n"
-		"oneways were queued meanwhile.\n",
+		"oneways were queued meanwhile. Succeeds also if the process is not frozen.\n",
 	.example = "  ipcctl thaw demo.echo\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER),
 	.min = 1,

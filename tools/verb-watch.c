@@ -23,6 +23,8 @@ static const struct verb_option options[] = {
 	{ 0 },
 };
 
+static const char *pattern;
+static bool reported;
 static int result; /* of the callback: an enum status */
 
 /* --- Changes -------------------------------------------------------------------- */
@@ -73,12 +75,25 @@ static int put(json_t *change)
 	return status;
 }
 
+/* Without this, a missing '*' looks like a bus without services. */
+static void print_waiting(void)
+{
+	bool prefix = strchr(pattern, '*');
+
+	fprintf(stderr, "ipcctl: waiting for a service with %s%s%s\n",
+		prefix ? "a name like " : "the name ", pattern,
+		prefix ? "" : "; a prefix must end with '*'");
+}
+
 /* IPC_NAME_SETTLED tells programs that all services that existed before have been reported. */
 static void on_change(struct ipc *ipc, enum ipc_name_change change,
 		      const struct ipc_name_info *info, struct ipc_proxy *proxy, void *userdata)
 {
 	(void)proxy;
 	(void)userdata;
+	if (change == IPC_NAME_SETTLED && !reported)
+		print_waiting();
+	reported = true;
 	if (result || (change == IPC_NAME_SETTLED && !ctl.json))
 		return;
 	if (change == IPC_NAME_SETTLED)
@@ -91,7 +106,7 @@ static void on_change(struct ipc *ipc, enum ipc_name_change change,
 	}
 }
 
-static int watch(struct ipc *ipc, const char *pattern)
+static int watch(struct ipc *ipc)
 {
 	int r;
 
@@ -103,6 +118,8 @@ static int watch(struct ipc *ipc, const char *pattern)
 				 "\"%s\" is not a valid pattern", pattern);
 	if (r < 0)
 		return fail_errno(r, "watch names");
+	if (ipc_wait_manager(ctl_bus_path(), 0) == 0)
+		fputs("ipcctl: waiting for a service manager\n", stderr);
 	r = ipc_run(ipc);
 	signals_stop(NULL);
 	return r < 0 ? fail_errno(r, "watch names") : result;
@@ -113,8 +130,9 @@ static int run(int argc, char **argv)
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	int status;
 
+	pattern = argc ? argv[0] : "*";
 	status = bus_open(&ipc);
-	return status ? status : watch(ipc, argc ? argv[0] : "*");
+	return status ? status : watch(ipc);
 }
 
 const struct verb verb_watch = {
@@ -124,8 +142,9 @@ const struct verb verb_watch = {
 	.description =
 		"Prints one line for each service that exists (+), and then one for each that is\n"
 		"registered or replaced (+) or ends (-), until Ctrl-C. It prints all services, or NAME\n"
-		"only, or those whose names begin with PREFIX. With --json, a line with the change\n"
-		"\"settled\" follows the services that existed at the start.\n",
+		"only, or those whose names begin with PREFIX. If there is none yet, prints to stderr what\n"
+		"it waits for. With --json, a line with the change \"settled\" follows the services that\n"
+		"existed at the start.\n",
 	.example = "  ipcctl watch 'demo.*'\n",
 	.statuses = ON_BUS,
 	.options = options,

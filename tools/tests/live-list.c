@@ -147,8 +147,10 @@ END_TEST
 START_TEST(a_process_is_frozen_and_thawed)
 {
 	pid_t echo = live_echo();
-	json_t *said = live_json("freeze --json demo.echo");
+	json_t *said;
 
+	ck_assert_ptr_nonnull(strstr(live_run("thaw %d", echo)->out, "is not frozen now\n"));
+	said = live_json("freeze --json demo.echo");
 	ck_assert_int_eq(number(said, "pid"), echo);
 	ck_assert(json_is_true(json_object_get(said, "frozen")));
 	json_decref(said);

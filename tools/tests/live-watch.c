@@ -78,6 +78,20 @@ START_TEST(existing_services_are_printed_first)
 }
 END_TEST
 
+START_TEST(missing_names_are_reported)
+{
+	pid_t watcher = watch("other. 2>" OUTPUT);
+
+	ck_assert(was_printed("waiting for a service with the name other.; a prefix must end"));
+	kill(watcher, SIGINT);
+	ck_assert_int_eq(ended(watcher), 0);
+	watcher = watch("'other.*' 2>" OUTPUT);
+	ck_assert(was_printed("waiting for a service with a name like other.*\n"));
+	kill(watcher, SIGINT);
+	ck_assert_int_eq(ended(watcher), 0);
+}
+END_TEST
+
 START_TEST(policy_says_why)
 {
 	const struct ran *ran = live_run("policy check find demo.echo");
@@ -104,5 +118,5 @@ END_TEST
 int main(void)
 {
 	return LIVE_TESTS("ipcctl watch", changes_are_printed, existing_services_are_printed_first,
-			  policy_says_why);
+			  missing_names_are_reported, policy_says_why);
 }
