@@ -38,7 +38,7 @@ try {
 	int r = ipc::c::ipc_set_manager(bus.c_ptr(), sink.c_ptr());
 
 	if (r < 0)
-		return bench_fail("become handle 0 (does a servicemanager run?)", r);
+		return bench_fail("become handle 0 (does a service manager run?)", r);
 	r = bench_ready(c);
 	if (r < 0)
 		return r;

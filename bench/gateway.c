@@ -54,7 +54,7 @@ static int gateway_serve(struct bench_case *c)
 	if (r == 0)
 		r = sink_register(ipc, NAME, &bench_sink_ops, NULL);
 	if (r < 0)
-		return bench_fail("register " NAME " (does a servicemanager run?)", r);
+		return bench_fail("register " NAME " (does a service manager run?)", r);
 	r = bench_ready(c);
 	return r < 0 ? r : ipc_run(ipc);
 }

@@ -196,7 +196,7 @@ static int become_manager(struct ipcbus_state *s)
 		return r;
 	node.node = id;
 	r = do_ioctl(s, IPCBUS_IOC_SET_MANAGER, &node);
-	return r < 0 ? bench_fail("become handle 0 (does a servicemanager run?)", r) : 0;
+	return r < 0 ? bench_fail("become handle 0 (does a service manager run?)", r) : 0;
 }
 
 /* Takes the client's node out of its first call. */

@@ -86,7 +86,7 @@ static int oneways_serve(struct bench_case *c)
 		return r;
 	r = ipc_set_manager(s->ipc, object);
 	if (r < 0)
-		return bench_fail("become handle 0 (does a servicemanager run?)", r);
+		return bench_fail("become handle 0 (does a service manager run?)", r);
 	r = bench_ready(c);
 	return r < 0 ? r : ipc_run(s->ipc);
 }

@@ -82,7 +82,7 @@ static int streams_serve(struct bench_case *c)
 		return r;
 	r = ipc_set_manager(s->ipc, object);
 	if (r < 0)
-		return bench_fail("become handle 0 (does a servicemanager run?)", r);
+		return bench_fail("become handle 0 (does a service manager run?)", r);
 	r = bench_ready(c);
 	while (r >= 0 && !s->stream) {
 		r = ipc_wait_event(s->ipc, IPC_NEVER);

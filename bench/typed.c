@@ -40,7 +40,7 @@ static int become_manager(struct ipc *ipc)
 	r = sink_object_new(ipc, &bench_sink_ops, NULL, NULL, &object);
 	if (r == 0)
 		r = ipc_set_manager(ipc, object);
-	return r < 0 ? bench_fail("become handle 0 (does a servicemanager run?)", r) : 0;
+	return r < 0 ? bench_fail("become handle 0 (does a service manager run?)", r) : 0;
 }
 
 bool bench_driver_exists(void)

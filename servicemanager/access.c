@@ -221,7 +221,7 @@ int handle_check_policy(struct ipc_call *call, const Ipc__Manager__CheckPolicyRe
 	if (!request->self && !administrator)
 		return ipc_call_fail(
 			call, EPERM, NULL,
-			"only root and the user of servicemanager may ask about other users");
+			"only root and the user of the service manager may ask about other users");
 
 	if (request->self)
 		r = access_decide_call(manager, call, right, request->name, &decision);
@@ -235,7 +235,7 @@ static int check_caller(struct ipc_call *call)
 {
 	if (is_administrator(call))
 		return 0;
-	ipc_call_fail(call, EPERM, NULL, "only root and the user of servicemanager may do that");
+	ipc_call_fail(call, EPERM, NULL, "only root and the user of the service manager may do that");
 	return -EPERM;
 }
 

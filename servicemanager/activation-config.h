@@ -19,7 +19,7 @@ struct activation_config {
 	char **names;	/* names that the service registers; ends with NULL */
 	char **command; /* ends with NULL; NULL if there is a unit */
 	char *unit;
-	char *user; /* NULL: the user of servicemanager; for a unit: root */
+	char *user; /* NULL: the user of the service manager; for a unit: root */
 	uid_t uid;
 	gid_t gid;
 	char *login, *home; /* of uid */

@@ -242,7 +242,7 @@ static int serve(struct daemon *daemon)
 
 	r = manager_new(daemon->ipc, &options, &daemon->manager);
 	if (r == -EBUSY) {
-		log_line("another servicemanager runs on this bus already");
+		log_line("another service manager runs on this bus already");
 		return EXIT_FAILURE;
 	}
 	if (r == -EPERM) {
@@ -340,7 +340,7 @@ static const char usage[] =
 	"       servicemanager --check-policy [--policy DIRECTORY]\n"
 	"                      [USER[:GROUP,...] RIGHT NAME [LABEL]]\n"
 	"\n"
-	"Gives names to the objects of a bus. One servicemanager runs on each bus, in the\n"
+	"Gives names to the objects of a bus. One service manager runs on each bus, in the\n"
 	"foreground.\n"
 	"\n"
 	"  -b, --bus PATH      the bus (default: $IPCBUS_BUS, else /dev/ipcbus or ipcbusd's)\n"

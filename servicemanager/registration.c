@@ -304,7 +304,7 @@ int handle_register_name(struct ipc_call *call, const Ipc__Manager__RegisterName
 	r = ipc_take_proxy(manager->ipc, &registered_object(request)->id, &proxy);
 	if (r == -EXDEV)
 		return ipc_call_fail(call, EINVAL, NULL,
-				     "servicemanager's own object cannot be registered");
+				     "the service manager's own object cannot be registered");
 	if (r < 0)
 		return r;
 

@@ -97,7 +97,7 @@ START_TEST(there_is_only_one)
 {
 	struct daemon daemon = daemon_start_ready(NULL), second = daemon_start(NULL, NULL);
 
-	ck_assert_str_eq(daemon_line(&second), "servicemanager: another servicemanager runs on this bus already");
+	ck_assert_str_eq(daemon_line(&second), "servicemanager: another service manager runs on this bus already");
 	ck_assert_int_eq(daemon_status(&second), 1);
 	kill(daemon.pid, SIGTERM);
 	ck_assert_int_eq(daemon_status(&daemon), 0);

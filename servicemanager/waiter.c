@@ -173,5 +173,5 @@ void waiters_end(struct manager *manager)
 
 	while (manager->registry && (first = registry_waiters_after(manager->registry, "")))
 		waiters_fail(manager, first->name, /* gets_only= */ false, ENOTCONN,
-			     "servicemanager exits");
+			     "the service manager exits");
 }

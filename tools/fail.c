@@ -206,7 +206,7 @@ static const char *fail_hint(int error, const char *what)
 	case -EHOSTDOWN:
 		return "thaw it: ipcctl thaw NAME";
 	case -EHOSTUNREACH:
-		return "the log of servicemanager has more";
+		return "the log of the service manager has more";
 	default:
 		return NULL;
 	}

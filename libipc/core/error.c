@@ -201,7 +201,7 @@ static const struct {
 	{ ESRCH, "the process has ended, or the daemon of the bus cannot see it" },
 	{ EHOSTDOWN, "the object's process is frozen; ipcctl thaw continues it" },
 	{ EHOSTUNREACH, "activation of the service failed; ipcctl list --activatable shows why" },
-	{ ENOTCONN, "no servicemanager is running" },
+	{ ENOTCONN, "no service manager is running" },
 	{ ECONNRESET, "the daemon that ran the bus has ended" },
 	{ ECONNREFUSED, "no daemon runs the bus: it has ended; start ipcbusd" },
 	{ EOPNOTSUPP, "the object has no such method" },

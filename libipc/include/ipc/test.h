@@ -64,7 +64,7 @@ struct ipc_test_options {
  * The process may have several buses. Until ipc_test_bus_free(), the process must not reap the
  * daemon, as waitpid(-1) could. The caller frees the bus with ipc_test_bus_free().
  *
- *   -ENOENT     There is no ipcbusd, or no servicemanager.
+ *   -ENOENT     The program ipcbusd or servicemanager was not found.
  *   -EPIPE      The daemon or the service manager ended at once. It printed the reason to stderr.
  *   -ETIMEDOUT  The bus was not ready within 30 s.
  */
