@@ -107,7 +107,7 @@ enum ipc_registration_event {
 /*
  * Register a callback for events of this connection's registrations: of names and of watches. It
  * runs on a serving thread, once for each event. name is a name or the pattern of a watch. It is
- * valid during the call. error is the negative errno of IPC_REGISTRATION_FAILED, and 0 for the other
+ * valid during the call. error is the negative errno of IPC_REGISTRATION_FAILED, and 0 for other
  * events. Without a callback, lost and failed registrations are warnings of the log
  * (ipc_set_log()).
  *
