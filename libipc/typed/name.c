@@ -298,6 +298,9 @@ const char *ipc_name_strerror(int code)
 		return "no service has registered the name";
 	case ETIMEDOUT:
 		return "no service registered the name within the time limit";
+	case EINVAL:
+		return "the name must have 1 to 127 letters, digits and _ . / -; or the interface, the "
+		       "object or the flags are not valid";
 	default:
 		return ipc_strerror(code);
 	}

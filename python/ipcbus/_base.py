@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import errno
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol, Union
 
 from . import _core
-from .errors import DeadlineExceeded, Error
+from .errors import DeadlineExceeded, Error, InvalidArgument
 
 log = logging.getLogger("ipcbus")
 
@@ -63,7 +64,18 @@ class Registration(enum.IntEnum):
 
 
 def to_register_flags(replace: bool, queue: bool) -> int:
+    if replace and queue:
+        raise InvalidArgument("replace and queue cannot both be set")
     return (_core.NAME_REPLACE if replace else 0) | (_core.NAME_QUEUE if queue else 0)
+
+
+@contextlib.contextmanager
+def naming(argument: str, text: str | None) -> Iterator[None]:
+    """Names the argument of a function that fails because of it."""
+    try:
+        yield
+    except InvalidArgument:
+        raise InvalidArgument(f"{argument} {text!r} is not valid") from None
 
 
 # Seconds. An int of any size can be compared with a float; conversion to float could overflow.

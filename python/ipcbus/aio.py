@@ -35,6 +35,7 @@ from ._base import (
     check_service,
     end_call,
     end_stream,
+    naming,
     reply_raw,
     to_changed,
     to_delay,
@@ -673,9 +674,9 @@ class Connection:
 
     async def list_names(self, prefix: str | None = None) -> list[NameInfo]:
         """Lists the names that start with prefix, sorted."""
-        return [
-            NameInfo(*info) for info in await self._in_thread(self._connection.list, prefix)
-        ]
+        with naming("prefix", prefix):
+            infos = await self._in_thread(self._connection.list, prefix)
+        return [NameInfo(*info) for info in infos]
 
     async def watch_names(
         self, pattern: str, callback: Callable[[NameChange, NameInfo | None, Proxy | None], object]
@@ -699,10 +700,11 @@ class Connection:
         def changed(*change: Any) -> None:
             self._run(report, *change)
 
-        async with self._names:
-            watch._slot = await self._in_thread(
-                self._connection.watch, pattern, changed, undo=_end_watch
-            )
+        with naming("pattern", pattern):
+            async with self._names:
+                watch._slot = await self._in_thread(
+                    self._connection.watch, pattern, changed, undo=_end_watch
+                )
         return watch
 
     async def register(
@@ -718,8 +720,8 @@ class Connection:
         with replace it loses the name; with queue the function returns False, and this service
         gets the name when the other registration ends. Raises ``PermissionDenied`` if the policy
         forbids the name. If register() fails or is canceled, the name is not registered."""
-        exported = self.make_object(service)
         flags = to_register_flags(replace, queue)
+        exported = self.make_object(service)
         async with self._names:
             return await self._in_thread(
                 self._connection.register, name, exported, flags, undo=lambda _: exported.end()

@@ -38,6 +38,7 @@ from ._base import (
     check_service,
     end_call,
     end_stream,
+    naming,
     reply_raw,
     to_changed,
     to_metadata,
@@ -557,7 +558,8 @@ class Connection:
 
     def list_names(self, prefix: str | None = None) -> list[NameInfo]:
         """Lists the names that start with prefix, sorted."""
-        return [NameInfo(*info) for info in self._connection.list(prefix)]
+        with naming("prefix", prefix):
+            return [NameInfo(*info) for info in self._connection.list(prefix)]
 
     def watch_names(
         self, pattern: str, callback: Callable[[NameChange, NameInfo | None, Proxy | None], object]
@@ -576,7 +578,8 @@ class Connection:
                 None if proxy is None else Proxy(self, proxy),
             )
 
-        return Slot(self._connection.watch(pattern, changed))
+        with naming("pattern", pattern):
+            return Slot(self._connection.watch(pattern, changed))
 
     def register(
         self,

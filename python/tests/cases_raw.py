@@ -331,6 +331,26 @@ class Names(Case):
         with self.assertRaises(TypeError):
             await self.client.get_raw(7)
 
+    async def test_errors_name_the_argument(self):
+        for kind in aio.Connection, sync.Connection:
+            with self.assertRaisesRegex(ipcbus.InvalidArgument, "size of the region must.*GiB$"):
+                kind(region_size=1000)
+        with sync.Connection() as bus:
+            for call, text in (
+                (lambda bus: bus.get_raw("a b"), "^a b: the name must have 1 to 127"),
+                (lambda bus: bus.check_name("x" * 128), "x: the name must have 1 to 127"),
+                (lambda bus: bus.list_names("a b"), "^prefix 'a b' is not valid"),
+                (lambda bus: bus.watch_names("a*b", print), "^pattern 'a\\*b' is not valid"),
+            ):
+                with self.assertRaisesRegex(ipcbus.InvalidArgument, text):
+                    call(bus)
+                with self.assertRaisesRegex(ipcbus.InvalidArgument, text):
+                    await call(self.client)
+            for bus, service in (bus, sync.RawService()), (self.client, Echo()):
+                with self.assertRaisesRegex(ipcbus.InvalidArgument, "replace and queue"):
+                    result = bus.register(new_name(), service, replace=True, queue=True)
+                    await result
+
     async def test_wait(self):
         name = new_name()
         task = asyncio.create_task(self.client.wait_raw(name, timeout=10))
