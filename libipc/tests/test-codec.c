@@ -141,21 +141,22 @@ static bool compare_unpacked(const struct way *way, const uint8_t *data, size_t 
 static bool compare_packed(const struct way *way, const ProtobufCMessage *message, uint8_t *data,
 			   size_t *ret_size)
 {
-	struct measure measure = { .large_min = SIZE_MAX };
+	struct encoder measure = { .large_min = SIZE_MAX };
 	struct encoder encoder = { .large_min = SIZE_MAX };
 	uint8_t *packed = malloc(IPC_CODEC_MAX);
 	uint8_t *end;
 
 	must(packed);
-	must(encode_measure(message, &measure) == 0);
-	*ret_size = measure.size;
-	encoder.at = data + measure.size;
-	encode(&encoder, message);
-	must(encoder.at == data);
+	must(encode(&measure, message) == 0);
+	*ret_size = encoder_measured(&measure);
+	encoder.data = data;
+	encoder.left = *ret_size;
+	must(encode(&encoder, message) == 0);
+	must(!encoder.left);
 	end = way->codec->pack(message, packed, packed + IPC_CODEC_MAX);
 	if (end) {
-		must((size_t)(end - packed) == measure.size);
-		must(!memcmp(packed, data, measure.size));
+		must((size_t)(end - packed) == *ret_size);
+		must(!memcmp(packed, data, *ret_size));
 	}
 	free(packed);
 	return end;

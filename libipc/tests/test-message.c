@@ -219,16 +219,18 @@ START_TEST(a_group_and_a_wrong_wire_type_are_unknown_fields)
 	static const uint8_t data[] = { 0x1b, 0x08, 1, 0x1c, 0x0a, 1, 0 };
 	struct message message;
 	Ipc__Test__Sack *sack = unpack_sack(&message, data, sizeof(data));
-	struct measure measure = { .large_min = SIZE_MAX };
+	struct encoder measure = { .large_min = SIZE_MAX };
 	uint8_t again[sizeof(data)];
-	struct encoder encoder = { .at = again + sizeof(again), .large_min = SIZE_MAX };
+	struct encoder encoder = {
+		.data = again, .left = sizeof(again), .large_min = SIZE_MAX
+	};
 
 	ck_assert_uint_eq(sack->base.n_unknown_fields, 2);
 	ck_assert(!sack->flag);
-	ck_assert_int_eq(encode_measure(&sack->base, &measure), 0);
-	ck_assert_uint_eq(measure.size, sizeof(data));
-	encode(&encoder, &sack->base);
-	ck_assert_ptr_eq(encoder.at, again);
+	ck_assert_int_eq(encode(&measure, &sack->base), 0);
+	ck_assert_uint_eq(encoder_measured(&measure), sizeof(data));
+	ck_assert_int_eq(encode(&encoder, &sack->base), 0);
+	ck_assert_uint_eq(encoder.left, 0);
 	ck_assert_mem_eq(again, data, sizeof(data));
 	message_done(&message);
 }
@@ -237,14 +239,14 @@ END_TEST
 START_TEST(minus_zero_is_sent)
 {
 	Ipc__Test__Sack sack = IPC__TEST__SACK__INIT;
-	struct measure measure = { .large_min = SIZE_MAX };
+	struct encoder measure = { .large_min = SIZE_MAX };
 
-	ck_assert_int_eq(encode_measure(&sack.base, &measure), 0);
-	ck_assert_uint_eq(measure.size, 0);
+	ck_assert_int_eq(encode(&measure, &sack.base), 0);
+	ck_assert_uint_eq(encoder_measured(&measure), 0);
 	sack.real = -0.0f;
 	sack.wide_real = -0.0;
-	ck_assert_int_eq(encode_measure(&sack.base, &measure), 0);
-	ck_assert_uint_eq(measure.size, 5 + 9);
+	ck_assert_int_eq(encode(&measure, &sack.base), 0);
+	ck_assert_uint_eq(encoder_measured(&measure), 5 + 9);
 }
 END_TEST
 
@@ -275,7 +277,7 @@ START_TEST(text_is_utf8_without_nul)
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		Ipc__Test__Sack sack = IPC__TEST__SACK__INIT;
-		struct measure measure = { .large_min = SIZE_MAX };
+		struct encoder measure = { .large_min = SIZE_MAX };
 
 		data[1] = (uint8_t)texts[i].size;
 		memcpy(data + 2, texts[i].text, texts[i].size);
@@ -285,7 +287,7 @@ START_TEST(text_is_utf8_without_nul)
 		if (memchr(texts[i].text, 0, texts[i].size))
 			continue;
 		sack.text = (char *)texts[i].text;
-		ck_assert_int_eq(encode_measure(&sack.base, &measure),
+		ck_assert_int_eq(encode(&measure, &sack.base),
 				 texts[i].valid ? 0 : -EINVAL);
 	}
 }

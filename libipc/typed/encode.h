@@ -4,8 +4,8 @@
  * implementation makes them. A field of proto3 without presence is left out if it is empty or 0,
  * but not if it is -0.
  *
- * A message is measured first, which also finds errors. Then it is written from its end to its
- * beginning, so that the size of a nested message is known when it is needed.
+ * A message is written from its end to its beginning, so that the size of a nested message is known
+ * when it is needed. First it is measured: the same functions run without memory.
  */
 #ifndef IPC_ENCODE_H
 #define IPC_ENCODE_H
@@ -14,30 +14,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Maximum of large fields of a message that are not copied; later fields are. */
+/* Maximum of large fields of a message that are not copied; earlier fields are. */
 #define ENCODE_LARGE	16
 
-/* The space for a message. A field of type bytes is large from large_min bytes on. */
-struct measure {
-	size_t large_min;	/* set by the caller; SIZE_MAX: none is large */
-	size_t size;		/* of the encoded message */
-	size_t large;		/* bytes of the first ENCODE_LARGE large fields */
-	size_t n_large;		/* all large fields */
-};
-
-/* -EINVAL: a string is not UTF-8, or messages nest deeper than MESSAGE_MAX_DEPTH. */
-int encode_measure(const ProtobufCMessage *message, struct measure *measure);
-
-/* The output. The message is written downwards from at. */
 struct encoder {
-	uint8_t *at;
-	/* Called instead of copying a large field; NULL: all fields are copied. */
+	/* Set by the caller. */
+	uint8_t *data;		/* the output; NULL: the message is only measured */
+	size_t left;		/* bytes of data that are not written yet; 0 to measure */
+	size_t large_min;	/* of large fields of type bytes; SIZE_MAX: there are none */
+	/* Called instead of copying a large field. */
 	void (*large)(struct encoder *encoder, const ProtobufCBinaryData *bytes);
-	size_t large_min;
-	size_t n_large;		/* number of large fields still to write */
-	size_t left_out;	/* bytes of large fields that were not copied */
+	unsigned int depth;	/* initially 0, as are the results */
+	size_t large_size;	/* bytes of large fields that are not copied */
+	size_t n_large;		/* number of these fields */
+	int error;
 };
 
-void encode(struct encoder *encoder, const ProtobufCMessage *message);
+/* After measuring: the size of the message. */
+static inline size_t encoder_measured(const struct encoder *encoder)
+{
+	return encoder->large_size - encoder->left;
+}
+
+/* Measures or writes a message. A message must be measured before it is written. Returns 0, or
+ * -EINVAL if a string is not UTF-8, or if messages nest deeper than MESSAGE_MAX_DEPTH. */
+int encode(struct encoder *encoder, const ProtobufCMessage *message);
 
 #endif /* IPC_ENCODE_H */

@@ -35,7 +35,7 @@ static void add_large(struct encoder *encoder, const ProtobufCBinaryData *bytes)
 {
 	struct gatherer *gatherer = (struct gatherer *)encoder;
 
-	add_written(gatherer, encoder->at);
+	add_written(gatherer, encoder->data + encoder->left);
 	add_part(gatherer, bytes->data, bytes->len);
 }
 
@@ -72,38 +72,43 @@ static void attach(struct gatherer *gatherer, uint8_t *start, struct packed *pac
 }
 
 static int write_message(struct packed *packed, struct thread *t, const ProtobufCMessage *message,
-			 const struct measure *measure, const char *const *metadata,
+			 const struct encoder *measure, const char *const *metadata,
 			 struct ipcbus_send *send)
 {
-	size_t extra = metadata_size(metadata), written = measure->size - measure->large;
+	size_t extra = metadata_size(metadata), size = encoder_measured(measure);
+	/* A part for few of the bytes costs more than copying them. */
+	size_t large = measure->large_size >= size / 2 ? measure->large_size : 0;
+	size_t written = size - large;
 	struct frame_header header = {
 		.magic = FRAME_MAGIC,
-		.message_size = (uint32_t)measure->size,
+		.message_size = (uint32_t)size,
 		.metadata_size = (uint32_t)extra,
 	};
 	struct gatherer gatherer = {
 		.encoder = {
-			.large = measure->large ? add_large : NULL,
-			.large_min = measure->large ? measure->large_min : SIZE_MAX,
-			.n_large = measure->n_large,
+			.left = written,
+			.large = add_large,
+			.large_min = large ? measure->large_min : SIZE_MAX,
 		},
 		.first = packed->parts + GATHER_PARTS,
 	};
 	size_t front = extra ? sizeof(header) : 0;
-	size_t behind = extra ? FRAME_ALIGN(measure->size) - measure->size + extra : 0;
+	size_t behind = extra ? FRAME_ALIGN(size) - size + extra : 0;
 	int r;
 
-	if (extra && (measure->size > UINT32_MAX || extra > METADATA_MAX))
+	if (extra && (size > UINT32_MAX || extra > METADATA_MAX))
 		return -EMSGSIZE;
 	/* An empty message needs no memory, so an empty reply cannot fail. */
 	r = thread_reserve(t, front + written + behind);
 	if (r < 0)
 		return r;
-	if (front + written)
-		gatherer.encoder.at = gatherer.end = t->scratch.data + front + written;
+	if (front + written) {
+		gatherer.encoder.data = t->scratch.data + front;
+		gatherer.end = gatherer.encoder.data + written;
+	}
 	if (extra) {
 		memcpy(t->scratch.data, &header, sizeof(header));
-		gatherer.end = put_metadata(gatherer.end, measure->size, metadata, extra);
+		gatherer.end = put_metadata(gatherer.end, size, metadata, extra);
 	}
 	encode(&gatherer.encoder, message);
 	attach(&gatherer, front + written ? t->scratch.data : NULL, packed, send);
@@ -114,7 +119,7 @@ int message_pack(struct packed *packed, struct thread *t, const ProtobufCMessage
 		 uint32_t flags, const char *const *metadata, size_t min,
 		 struct ipcbus_send *send)
 {
-	struct measure measure = { .large_min = flags & IPC_METHOD_REQUEST_BYTES ? min : SIZE_MAX };
+	struct encoder measure = { .large_min = flags & IPC_METHOD_REQUEST_BYTES ? min : SIZE_MAX };
 	int r = 0;
 
 	packed->table.n = 0;
@@ -122,9 +127,7 @@ int message_pack(struct packed *packed, struct thread *t, const ProtobufCMessage
 		r = table_build(&packed->table, t->ipc, message);
 	if (r < 0)
 		return r;
-	r = encode_measure(message, &measure);
-	if (measure.large < measure.size / 2)
-		measure.large = 0;
+	r = encode(&measure, message);
 	if (r == 0)
 		r = write_message(packed, t, message, &measure, metadata, send);
 	if (r < 0)

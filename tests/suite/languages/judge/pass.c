@@ -20,18 +20,18 @@ struct way {
 
 static uint8_t *encoded(const ProtobufCMessage *message, size_t *ret_size)
 {
-	struct measure measure = { .large_min = SIZE_MAX };
+	struct encoder measure = { .large_min = SIZE_MAX };
 	struct encoder encoder = { .large_min = SIZE_MAX };
 	uint8_t *data;
 
-	if (encode_measure(message, &measure) < 0)
+	if (encode(&measure, message) < 0)
 		errx(1, "a message that was decoded cannot be encoded");
-	data = malloc(measure.size + 1);
-	encoder.at = data + measure.size;
-	encode(&encoder, message);
-	if (encoder.at != data)
+	*ret_size = encoder_measured(&measure);
+	data = malloc(*ret_size + 1);
+	encoder.data = data;
+	encoder.left = *ret_size;
+	if (encode(&encoder, message) < 0 || encoder.left)
 		errx(1, "a message has not the size that was measured");
-	*ret_size = measure.size;
 	return data;
 }
 
