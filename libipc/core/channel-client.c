@@ -146,12 +146,14 @@ static int share_memory(struct channel *channel, struct ipc_proxy *proxy,
 	r = own_fd < 0 ? own_fd : peer_fd < 0 ? peer_fd : channel_memory_map_own(own_fd, &own);
 	if (r == 0) {
 		channel->caller.own = own;
+		r = channel_memory_map_unsealed(peer_fd, &peer);
+	}
+	if (r == 0) {
+		channel->caller.peer = peer;
 		r = connect_door(channel, proxy, own_fd, peer_fd, options);
 	}
 	if (r == 0)
-		r = channel_memory_map(peer_fd, &peer);
-	if (r == 0)
-		channel->caller.peer = peer;
+		r = channel_memory_check(peer_fd);
 	if (own_fd >= 0)
 		close(own_fd);
 	if (peer_fd >= 0)

@@ -87,16 +87,31 @@ int channel_memory_map_own(int fd, void **ret_part)
 	return r;
 }
 
+int channel_memory_check(int fd)
+{
+	int r = check_file(fd, F_SEAL_FUTURE_WRITE);
+
+	return r == 0 && memory_has_holes(fd, CHANNEL_PART_SIZE) ? -EBADMSG : r;
+}
+
+int channel_memory_map_unsealed(int fd, const void **ret_part)
+{
+	const void *part = map_part(fd, PROT_READ | PROT_WRITE);
+
+	if (!part)
+		return -errno;
+	*ret_part = part;
+	return 0;
+}
+
 int channel_memory_map(int fd, const void **ret_part)
 {
 	const void *part;
 	int r;
 
-	r = check_file(fd, F_SEAL_FUTURE_WRITE);
+	r = channel_memory_check(fd);
 	if (r < 0)
 		return r;
-	if (memory_has_holes(fd, CHANNEL_PART_SIZE))
-		return -EBADMSG;
 	part = map_part(fd, PROT_READ);
 	if (!part)
 		return -errno;

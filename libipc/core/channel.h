@@ -5,11 +5,11 @@
  * so that a test can play either side. channel-client.c and channel-server.c connect it to the
  * library.
  *
- * Each side writes its own part, which the other side maps read-only. So no page has two writers. A
- * part is a page of words and CHANNEL_SLOTS slots. A calling thread takes a free slot, writes the
- * request into the slot of its part, and posts it: it increments posted[slot], then tail. The
- * server writes the reply into the same slot of its own part and sets the slot's number to the
- * number of the call. Slots are independent of each other, so threads of the client share no lock.
+ * Each side writes only its own part, so no page has two writers. A part is a page of words and
+ * CHANNEL_SLOTS slots. A calling thread takes a free slot, writes the request into the slot of its
+ * part, and posts it: it increments posted[slot], then tail. The server writes the reply into the
+ * same slot of its own part and sets the slot's number to the number of the call. Slots are
+ * independent of each other, so threads of the client share no lock.
  *
  * Oneways go into the ring at the end of the client's part, in order. At any time at most one
  * thread of the client writes there, and at most one thread of the server takes oneways from it.
