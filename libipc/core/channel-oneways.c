@@ -43,7 +43,7 @@ void channels_look_again(struct ipc *ipc)
 	struct channels *channels = atomic_load(&ipc->channels);
 
 	atomic_fetch_add(&channels->bell, 1);
-	channel_wake(&channels->bell, 1);
+	channel_wake_private(&channels->bell, 1);
 }
 
 /* --- Serving ---------------------------------------------------------------------------- */

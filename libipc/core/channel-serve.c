@@ -191,7 +191,7 @@ static bool has_more(const struct channel_view *view)
 static void pass_on(struct channels *channels, const struct channel_view *view)
 {
 	if (unlikely(atomic_load(&channels->sleepers)) && has_more(view))
-		channel_wake(&channels->bell, 1);
+		channel_wake_private(&channels->bell, 1);
 }
 
 /* Looks in the view first, which has nearly all channels that a thread replies to. */

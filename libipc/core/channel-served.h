@@ -83,7 +83,7 @@ struct channels {
 	struct ipc *ipc;
 	pthread_mutex_t lock;
 	atomic_uint generation;		/* of the table */
-	atomic_uint bell;		/* a futex: threads must look at the channels again */
+	atomic_uint bell;		/* a private futex: threads must look at the channels again */
 	atomic_uint sleepers;		/* threads that wait */
 	atomic_uint n;
 	struct served *table[CHANNEL_MAX_WAIT];

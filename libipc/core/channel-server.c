@@ -85,7 +85,7 @@ void channels_wake(struct channels *channels)
 {
 	atomic_fetch_add(&channels->generation, 1);
 	atomic_fetch_add(&channels->bell, 1);
-	channel_wake(&channels->bell, INT_MAX);
+	channel_wake_private(&channels->bell, INT_MAX);
 }
 
 void served_end(struct served *served)

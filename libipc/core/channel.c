@@ -118,6 +118,15 @@ static struct futex_waitv wait_for(const atomic_uint *word, uint32_t value)
 	return (struct futex_waitv){ .uaddr = (uintptr_t)word, .val = value, .flags = FUTEX_32 };
 }
 
+/* The same for a word of this process's own memory. */
+static struct futex_waitv wait_private(const atomic_uint *word, uint32_t value)
+{
+	struct futex_waitv wait = wait_for(word, value);
+
+	wait.flags |= FUTEX_PRIVATE_FLAG;
+	return wait;
+}
+
 /* Sleeps while all words have these values. Returns as channel_sleep(). */
 static int sleep_for_words(struct futex_waitv *words, unsigned int n, uint64_t until)
 {
@@ -134,6 +143,11 @@ static int sleep_for_words(struct futex_waitv *words, unsigned int n, uint64_t u
 void channel_wake(const atomic_uint *word, unsigned int threads)
 {
 	syscall(SYS_futex, word, FUTEX_WAKE, threads, NULL, NULL, 0);
+}
+
+void channel_wake_private(const atomic_uint *word, unsigned int threads)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, threads, NULL, NULL, 0);
 }
 
 /* --- The client --------------------------------------------------------------------- */
@@ -266,8 +280,8 @@ int channel_await_alarms(struct channel_caller *caller, unsigned int slot, uint6
 	int r = 0;
 
 	words[0] = wait_for(number, number_before(caller, slot));
-	for (unsigned int i = 0; i < CHANNEL_ALARMS; i++)
-		words[1 + i] = wait_for(alarms[i], 0);
+	words[1] = wait_for(alarms[0], 0);
+	words[2] = wait_private(alarms[1], 0);
 	atomic_store(&request->cpu, channel_asleep(channel_cpu()));
 	if (atomic_load(number) == number_before(caller, slot))
 		r = is_refused(caller, slot) ? -ESHUTDOWN :
@@ -596,8 +610,9 @@ static int sleep_for_call(const struct channel_wait *wait, uint64_t until)
 	struct futex_waitv words[CHANNEL_MAX_WAIT + CHANNEL_WORDS];
 	unsigned int n = 0;
 
-	for (unsigned int i = 0; i < CHANNEL_WORDS; i++)
-		words[n++] = wait_for(wait->words[i], wait->values[i]);
+	words[n++] = wait_for(wait->words[0], wait->values[0]);
+	for (unsigned int i = 1; i < CHANNEL_WORDS; i++)
+		words[n++] = wait_private(wait->words[i], wait->values[i]);
 	for (unsigned int i = 0; i < wait->n; i++)
 		words[n++] = wait_for(&wait->callees[i]->peer->tail, wait->tails[i]);
 	return sleep_for_words(words, n, until);

@@ -186,6 +186,9 @@ int channel_cpu(void);
  * changed, -ETIMEDOUT, or -EINTR after a signal. */
 int channel_sleep(const atomic_uint *word, uint32_t value, uint64_t until);
 void channel_wake(const atomic_uint *word, unsigned int threads);
+/* For a private word of struct channel_wait, or the second alarm of channel_await_alarms(). The
+ * kernel need not look up the page of such a word. */
+void channel_wake_private(const atomic_uint *word, unsigned int threads);
 
 /* --- The client --------------------------------------------------------------------- */
 
@@ -236,7 +239,7 @@ void channel_post(struct channel_caller *caller, unsigned int slot,
  * called again. */
 int channel_await(struct channel_caller *caller, unsigned int slot, uint64_t sleep_ns);
 /* Like channel_await() without spinning, and also ends when one of these words of other memory is
- * not 0. Returns -EAGAIN in this case. */
+ * not 0. The second word is private. Returns -EAGAIN in this case. */
 #define CHANNEL_ALARMS 2U
 int channel_await_alarms(struct channel_caller *caller, unsigned int slot, uint64_t sleep_ns,
 			 const atomic_uint *const alarms[CHANNEL_ALARMS]);
@@ -366,7 +369,8 @@ static inline int channel_caller_cpu(const struct channel_callee *callee, unsign
 #define CHANNEL_WORDS	 3U
 
 /* The words that a thread of the server waits for: tails of channels, and other words, each with
- * the value that the thread read before it looked for calls. */
+ * the value that the thread read before it looked for calls. All other words but the first are
+ * private: they lie in this process's own memory. */
 struct channel_wait {
 	unsigned int n;
 	struct channel_callee *const *callees;

@@ -110,8 +110,8 @@ bool device_is_writable(const struct device *device);
 int device_poll(const struct device *device, int other, int another, uint64_t timeout_usec);
 
 /* Returns two futex words, for a thread that waits for other words too: *ret_event is not 0 while
- * an event is queued, and *ret_wakes counts the calls of device_wake(). -EOPNOTSUPP: not with the
- * driver. */
+ * an event is queued, and *ret_wakes, which is private, counts the calls of device_wake().
+ * -EOPNOTSUPP: not with the driver. */
 int device_poll_words(const struct device *device, const uint32_t **ret_event,
 		      const uint32_t **ret_wakes);
 

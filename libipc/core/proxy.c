@@ -482,7 +482,7 @@ static void set_died(struct ipc_proxy *proxy)
 	if (channel)
 		channel_object_died(channel);
 	atomic_store(&proxy->died, 1);
-	channel_wake(&proxy->died, INT_MAX);
+	channel_wake_private(&proxy->died, INT_MAX);
 }
 
 void proxy_set_died(struct ipc_proxy *proxy)

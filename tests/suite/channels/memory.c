@@ -48,6 +48,7 @@ static struct view consistent;
 static struct {
 	const volatile void *word;
 	unsigned int thread;
+	bool private;	/* such a futex and a shared one do not match */
 } queue[MAX_QUEUED];
 static unsigned int n_queued;
 
@@ -284,7 +285,7 @@ static void leave_queue(void)
 }
 
 /* Compares and queues in a single step, as the kernel does. */
-static bool enter_queue(const volatile void *address, uint32_t value)
+static bool enter_queue(const volatile void *address, uint32_t value, bool private)
 {
 	const volatile uint32_t *word = address;
 
@@ -294,6 +295,7 @@ static bool enter_queue(const volatile void *address, uint32_t value)
 		return false;
 	CHECK(n_queued < MAX_QUEUED);
 	queue[n_queued].word = word;
+	queue[n_queued].private = private;
 	queue[n_queued++].thread = fiber_self();
 	return true;
 }
@@ -310,7 +312,7 @@ static long wait_queued(bool timed, bool queued)
 	return -1;
 }
 
-static long wake(const volatile void *word, uint32_t threads)
+static long wake(const volatile void *word, uint32_t threads, bool private)
 {
 	long n = 0;
 
@@ -319,7 +321,7 @@ static long wake(const volatile void *word, uint32_t threads)
 	for (unsigned int i = 0; i < n_queued && (uint32_t)n < threads;) {
 		unsigned int thread = queue[i].thread;
 
-		if (queue[i].word != word) {
+		if (queue[i].word != word || queue[i].private != private) {
 			i++;
 			continue;
 		}
@@ -355,8 +357,10 @@ long seam_syscall(long number, ...)
 		op = va_arg(args, int);
 		value = va_arg(args, uint32_t);
 		time = va_arg(args, const void *);
-		r = op == FUTEX_WAKE ? wake(word, value) :
-				       wait_queued(time, enter_queue(word, value));
+		if ((op & FUTEX_CMD_MASK) == FUTEX_WAKE)
+			r = wake(word, value, op & FUTEX_PRIVATE_FLAG);
+		else
+			r = wait_queued(time, enter_queue(word, value, /* private= */ false));
 	} else if (number == SYS_futex_waitv) {
 		waitv = va_arg(args, const struct futex_waitv *);
 		n = va_arg(args, unsigned int);
@@ -364,7 +368,8 @@ long seam_syscall(long number, ...)
 		time = va_arg(args, const void *);
 		for (unsigned int i = 0; i < n && queued; i++)
 			queued = enter_queue((const void *)(uintptr_t)waitv[i].uaddr,
-					     (uint32_t)waitv[i].val);
+					     (uint32_t)waitv[i].val,
+					     waitv[i].flags & FUTEX_PRIVATE_FLAG);
 		r = wait_queued(time, queued);
 	} else {
 		model_fail("system call %ld", number);

@@ -109,6 +109,11 @@ static void wake_all(atomic_uint *word)
 	channel_wake(word, EVER);
 }
 
+static void wake_all_private(atomic_uint *word)
+{
+	channel_wake_private(word, EVER);
+}
+
 /* --- Clients ------------------------------------------------------------------------------ */
 
 /* Takes the reply of a call, and returns the call's fate. */
@@ -179,13 +184,13 @@ static void client(uintptr_t channel)
 {
 	if (channel && now->comes_late) {
 		atomic_fetch_add(&generation, 1);
-		wake_all(&generation);
+		wake_all_private(&generation);
 	}
 	for (unsigned int i = 0; i < now->calls; i++)
 		make_call(&callers[channel]);
 	if (atomic_fetch_add(&clients_left, ~0U) == 1) {
 		atomic_store(&stop, 1);
-		wake_all(&stop);
+		wake_all_private(&stop);
 	}
 }
 
@@ -221,7 +226,7 @@ static void sender(uintptr_t channel)
 		channel_sleep(&oneways_taken, taken, 0);
 	if (atomic_fetch_add(&clients_left, ~0U) == 1) {
 		atomic_store(&stop, 1);
-		wake_all(&stop);
+		wake_all_private(&stop);
 	}
 }
 
@@ -246,7 +251,7 @@ static void leave_turn(atomic_uint *turn)
 	if (!(state & SKIPPED))
 		return;
 	atomic_fetch_add(&bell, 1);
-	channel_wake(&bell, 1);
+	channel_wake_private(&bell, 1);
 }
 
 /* Serves at most two, like TURN_MAX. */
@@ -384,7 +389,7 @@ static void bus(uintptr_t unused)
 		channel_sleep(&events_taken, taken, 0);
 	if (atomic_fetch_add(&clients_left, ~0U) == 1) {
 		atomic_store(&stop, 1);
-		wake_all(&stop);
+		wake_all_private(&stop);
 	}
 }
 
