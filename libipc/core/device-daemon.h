@@ -46,4 +46,5 @@ int daemon_set_poll(struct daemon_link *link, bool writable);
  * clears gone. Only one thread at a time may call it.
  */
 int daemon_reopen(struct daemon_link *link, const char *path);
+
 #endif /* IPC_DEVICE_DAEMON_H */
