@@ -472,8 +472,9 @@ int channel_take_oneway(struct channel_callee *callee, uint32_t epoch, void *dat
 /* --- The server --------------------------------------------------------------------- */
 
 /* Takes the call of a slot, unless another thread does. The thread that sets the bit in busy owns
- * the slot. */
-static int take_slot(struct channel_callee *callee, unsigned int slot)
+ * the slot. Inline, because a thread looks at all slots before it sleeps. */
+static inline __attribute__((always_inline)) int take_slot(struct channel_callee *callee,
+							   unsigned int slot)
 {
 	const atomic_uint *posted = &callee->peer->posted[slot];
 	uint32_t seen = atomic_load_explicit(&callee->seen[slot], memory_order_relaxed), number;
