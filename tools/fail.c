@@ -31,28 +31,6 @@ static const char *origin_of(const struct ipc_error *error)
 	return error && error->origin <= IPC_ORIGIN_BEHIND ? names[error->origin] : NULL;
 }
 
-static json_t *text_of(const char *text)
-{
-	return text ? base64_text(text, strlen(text)) : NULL;
-}
-
-/* Adds the members for programs that the service set in its error. */
-static json_t *set_by_service(json_t *error, const struct ipc_error *reported)
-{
-	json_t *set;
-
-	if (!reported || !error)
-		return error;
-	set = json_pack("{s:o*, s:o*, s:o*, s:o*}", "name", text_of(reported->name), "message",
-			text_of(reported->message), "number",
-			reported->number ? json_integer(reported->number) : NULL, "details",
-			reported->details_size ?
-				base64_encode(reported->details, reported->details_size) :
-				NULL);
-	json_object_update_new(error, set);
-	return error;
-}
-
 void print_error(FILE *file, int status, const char *hint, const struct ipc_error *reported,
 		 const char *text)
 {
@@ -67,7 +45,8 @@ void print_error(FILE *file, int status, const char *hint, const struct ipc_erro
 	}
 	error = json_pack("{s:s, s:i, s:s*, s:s*, s:s*}", "error", text, "status", status, "hint",
 			  hint, "origin", origin_of(reported), "cause", cause);
-	error = set_by_service(error, reported);
+	if (error && reported)
+		json_object_update_new(error, error_json(reported));
 	if (error)
 		json_dumpf(error, file, JSON_COMPACT);
 	fputs(error ? "\n" : "{\"error\":\"out of memory\"}\n", file);

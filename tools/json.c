@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <ipc/ipc.h>
+
 #include "json.h"
 
 const char *value_text(const json_t *object, const char *key)
@@ -115,4 +117,20 @@ void *base64_decode(const json_t *text, size_t *ret_size)
 	*out = '\0';
 	*ret_size = out - data;
 	return data;
+}
+
+/* --- Errors ----------------------------------------------------------------------- */
+
+static json_t *text_of(const char *text)
+{
+	return text ? base64_text(text, strlen(text)) : NULL;
+}
+
+json_t *error_json(const struct ipc_error *error)
+{
+	return json_pack("{s:o*, s:o*, s:o*, s:o*}", "name", text_of(error->name), "message",
+			 text_of(error->message), "number",
+			 error->number ? json_integer(error->number) : NULL, "details",
+			 error->details_size ? base64_encode(error->details, error->details_size) :
+					       NULL);
 }

@@ -9,6 +9,8 @@
 #include <jansson.h>
 #include <stddef.h>
 
+struct ipc_error;
+
 /* value_text() returns the text of a key, or NULL. value_number() returns the number of a key, or
  * 0. */
 const char *value_text(const json_t *object, const char *key);
@@ -33,5 +35,8 @@ json_t *base64_text(const void *text, size_t size);
 /* Decodes base64 and appends a NUL byte. The caller must free the bytes. If the text is not base64,
  * or memory is short, returns NULL. */
 void *base64_decode(const json_t *text, size_t *ret_size);
+
+/* Returns what the service set in its error: name, message, number and details. */
+json_t *error_json(const struct ipc_error *error);
 
 #endif

@@ -239,11 +239,6 @@ void names_method(const struct names *names, uint32_t pid, uint32_t node, uint32
 		snprintf(text, size, "%#" PRIx32, code);
 }
 
-static json_t *text_of(const char *text)
-{
-	return text ? base64_text(text, strlen(text)) : NULL;
-}
-
 /* Decodes an ipc.Error like schema_decode(). */
 static json_t *decode_error(const void *data, size_t size)
 {
@@ -255,11 +250,11 @@ static json_t *decode_error(const void *data, size_t size)
 	error = ipc__error__unpack(NULL, size, data);
 	if (!error)
 		return NULL;
-	json = json_pack("{s:o*, s:o*, s:o*, s:o*}", "name", text_of(error->name), "message",
-			 text_of(error->message), "number",
-			 error->has_number ? json_integer(error->number) : NULL, "details",
-			 error->has_details ? base64_encode(error->details.data,
-							    error->details.len) : NULL);
+	json = error_json(&(struct ipc_error){ .name = error->name,
+					       .message = error->message,
+					       .number = error->number,
+					       .details = error->details.data,
+					       .details_size = error->details.len });
 	ipc__error__free_unpacked(error, NULL);
 	return json;
 }
