@@ -75,14 +75,14 @@ static const char *bare(const char *name)
 	return name_of(name) + (name && *name == '.');
 }
 
-/* Returns the rest of a full name in a package, or NULL if the name is not in it. */
+/* Returns the rest of a full name in a package, or "" if the name is not in it. */
 static const char *in_package(const char *name, const char *package)
 {
 	size_t length = package ? strlen(package) : 0;
 
 	if (!length)
 		return name;
-	return !strncmp(name, package, length) && name[length] == '.' ? name + length + 1 : NULL;
+	return !strncmp(name, package, length) && name[length] == '.' ? name + length + 1 : "";
 }
 
 static bool find_in(const char *name, Message *const *messages, size_t n_messages,
@@ -103,7 +103,7 @@ static bool find_in(const char *name, Message *const *messages, size_t n_message
 			return true;
 		}
 		rest = in_package(name, name_of(m->name));
-		if (rest && find_in(rest, m->nested_type, m->n_nested_type, m->enum_type,
+		if (*rest && find_in(rest, m->nested_type, m->n_nested_type, m->enum_type,
 				    m->n_enum_type, ret_side))
 			return true;
 	}
@@ -118,7 +118,7 @@ static bool find_type(const Set *set, const char *name, struct side *ret_side)
 		const File *file = set->file[i];
 		const char *rest = in_package(bare(name), file->package);
 
-		if (rest && find_in(rest, file->message_type, file->n_message_type,
+		if (*rest && find_in(rest, file->message_type, file->n_message_type,
 				    file->enum_type, file->n_enum_type, ret_side))
 			return true;
 	}
@@ -371,7 +371,7 @@ static const Service *find_service(const Set *set, const char *name)
 		const File *file = set->file[i];
 		const char *rest = in_package(name, file->package);
 
-		for (size_t j = 0; rest && j < file->n_service; j++)
+		for (size_t j = 0; *rest && j < file->n_service; j++)
 			if (!strcmp(name_of(file->service[j]->name), rest))
 				return file->service[j];
 	}
