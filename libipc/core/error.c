@@ -44,17 +44,17 @@ int error_set(struct ipc_error *error, int code)
 enum { ERROR_NAME = 1, ERROR_MESSAGE, ERROR_NUMBER, ERROR_DETAILS };
 
 /* A copy of the text up to a 0 byte; NULL if the text is empty. */
-static void set_text(char **text, struct wire bytes)
+static char *text_of(struct wire bytes)
 {
 	size_t size = bytes.at < bytes.end ?
 			      strnlen((const char *)bytes.at, (size_t)(bytes.end - bytes.at)) : 0;
+	char *text = size ? malloc(size + 1) : NULL;
 
-	free(*text);
-	*text = size ? malloc(size + 1) : NULL;
-	if (!*text)
-		return;
-	memcpy(*text, bytes.at, size);
-	(*text)[size] = '\0';
+	if (!text)
+		return NULL;
+	memcpy(text, bytes.at, size);
+	text[size] = '\0';
+	return text;
 }
 
 static void set_details(struct ipc_error *error, const void *data, size_t size)
@@ -64,32 +64,6 @@ static void set_details(struct ipc_error *error, const void *data, size_t size)
 	error->details_size = error->details ? size : 0;
 	if (error->details)
 		memcpy(error->details, data, size);
-}
-
-static int set_field(struct ipc_error *error, const struct wire_field *field)
-{
-	unsigned int type = field->number == ERROR_NUMBER ? WIRE_VARINT : WIRE_BYTES;
-
-	if (field->number < ERROR_NAME || field->number > ERROR_DETAILS)
-		return 0;
-	if (field->type != type)
-		return -EBADMSG;
-
-	switch (field->number) {
-	case ERROR_NAME:
-		set_text(&error->name, field->bytes);
-		break;
-	case ERROR_MESSAGE:
-		set_text(&error->message, field->bytes);
-		break;
-	case ERROR_NUMBER:
-		error->number = (int32_t)wire_unzigzag((uint32_t)field->value);
-		break;
-	default: /* ERROR_DETAILS */
-		set_details(error, field->bytes.at, (size_t)(field->bytes.end - field->bytes.at));
-		break;
-	}
-	return 0;
 }
 
 /*
@@ -116,17 +90,22 @@ static int set_peers(struct ipc_error *error, int code)
 
 int error_decode(struct ipc_error *error, int code, struct wire explained)
 {
-	struct wire_field field;
-	int r, result = set_peers(error, code);
+	static const uint8_t types[] = {
+		[ERROR_NAME] = WIRE_BYTES, [ERROR_MESSAGE] = WIRE_BYTES,
+		[ERROR_NUMBER] = WIRE_VARINT, [ERROR_DETAILS] = WIRE_BYTES,
+	};
+	struct wire_field fields[ERROR_DETAILS + 1];
+	int result = set_peers(error, code);
+	struct wire details;
 
-	if (!error)
+	if (!error || wire_fields(explained, types, ERROR_DETAILS + 1, fields) < 0)
 		return result;
-	while ((r = wire_next(&explained, &field)) > 0) {
-		r = set_field(error, &field);
-		if (r < 0)
-			break;
-	}
-	return r < 0 ? set_peers(error, code) : result;
+	details = fields[ERROR_DETAILS].bytes;
+	error->name = text_of(fields[ERROR_NAME].bytes);
+	error->message = text_of(fields[ERROR_MESSAGE].bytes);
+	error->number = (int32_t)wire_unzigzag((uint32_t)fields[ERROR_NUMBER].value);
+	set_details(error, details.at, (size_t)(details.end - details.at));
+	return result;
 }
 
 static char *copy_text(const char *text)

@@ -101,7 +101,7 @@ static int parse_object(struct wire bytes, uint64_t *ret_id)
 	struct wire_field fields[OBJECT_ID + 1];
 	int r;
 
-	r = stream_fields(bytes, types, OBJECT_ID + 1, fields);
+	r = wire_fields(bytes, types, OBJECT_ID + 1, fields);
 	*ret_id = fields[OBJECT_ID].value;
 	return r;
 }

@@ -25,22 +25,6 @@ enum { END_CODE = 1, END_ERROR };
 
 static const char control_interface[] = "ipc.StreamControl";
 
-int stream_fields(struct wire message, const uint8_t *types, uint32_t n, struct wire_field *ret)
-{
-	struct wire_field field;
-	int r;
-
-	memset(ret, 0, n * sizeof(*ret));
-	while ((r = wire_next(&message, &field)) > 0) {
-		if (field.number >= n)
-			continue;
-		if (field.type != types[field.number])
-			return -EBADMSG;
-		ret[field.number] = field;
-	}
-	return r;
-}
-
 int stream_payload_fields(const void *payload, size_t size, const uint8_t *types, uint32_t n,
 			  struct wire_field *ret)
 {
@@ -48,7 +32,7 @@ int stream_payload_fields(const void *payload, size_t size, const uint8_t *types
 	int r;
 
 	r = ipc_payload_message(payload, size, &data, &size);
-	return r < 0 ? r : stream_fields(wire_of(data, size), types, n, ret);
+	return r < 0 ? r : wire_fields(wire_of(data, size), types, n, ret);
 }
 
 /* --- Messages ---------------------------------------------------------------------- */

@@ -326,10 +326,7 @@ int stream_count_item(struct ipc_stream *stream, struct stream_item *item);
 void stream_uncount_item(struct ipc_stream *stream, struct stream_item *item);
 
 int stream_make_objects(struct ipc_stream *stream);
-/* Reads the fields of a message with the numbers 1 to n - 1, which must have these types (WIRE_*).
- * If a field is repeated, the last value counts. A missing field has the number 0. */
-int stream_fields(struct wire message, const uint8_t *types, uint32_t n, struct wire_field *ret);
-/* The same for a payload, which metadata may surround. */
+/* wire_fields() of a payload, which metadata may surround. */
 int stream_payload_fields(const void *payload, size_t size, const uint8_t *types, uint32_t n,
 			  struct wire_field *ret);
 

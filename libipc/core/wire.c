@@ -83,6 +83,22 @@ int wire_next(struct wire *wire, struct wire_field *ret_field)
 	return valid ? 1 : -EBADMSG;
 }
 
+int wire_fields(struct wire message, const uint8_t *types, uint32_t n, struct wire_field *ret)
+{
+	struct wire_field field;
+	int r;
+
+	memset(ret, 0, n * sizeof(*ret));
+	while ((r = wire_next(&message, &field)) > 0) {
+		if (field.number >= n)
+			continue;
+		if (field.type != types[field.number])
+			return -EBADMSG;
+		ret[field.number] = field;
+	}
+	return r;
+}
+
 static uint8_t *put_varint(uint8_t *to, uint64_t value)
 {
 	for (; value > 0x7f; value >>= 7)

@@ -74,6 +74,11 @@ bool wire_take_value(struct wire *wire, unsigned int type, uint64_t *ret_value);
  * ret_field->bytes then lie in the message. */
 int wire_next(struct wire *wire, struct wire_field *ret_field);
 
+/* Reads the fields of a message with the numbers 1 to n - 1, which must have these types (WIRE_*).
+ * If a field is repeated, the last value counts. A missing field has the number 0. Returns 0 or
+ * -EBADMSG. */
+int wire_fields(struct wire message, const uint8_t *types, uint32_t n, struct wire_field *ret);
+
 static inline struct wire wire_of(const void *data, size_t size)
 {
 	const uint8_t *at = data;
