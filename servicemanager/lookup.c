@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Looking up names: see manager.h. waiter.c keeps calls that cannot be answered at once: Wait() for
- * a name without an owner; Get() while the service of the name is being started, while its Provider
- * is asked for the object, or shortly after servicemanager started, when the owner may be about to
- * register the name again.
+ * a name without an owner; Get() while the service of the name is being started, or shortly after
+ * servicemanager started, when the owner may be about to register the name again.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,26 +10,12 @@
 
 #include "manager.h"
 
-void lookup_registered(struct manager *manager, struct owner *owner)
-{
-	if (owner->cookie)
-		idle_exit_registered(manager, owner);
-	else
-		waiters_reply(manager, owner, owner->proxy);
-}
-
 void lookup_policy_changed(struct manager *manager)
 {
 	struct registry_entry *entry = NULL;
 
-	while ((entry = registry_next(manager->registry, "", entry ? entry->name : ""))) {
-		struct owner *owner = owner_of(entry);
-
-		if (owner->cookie)
-			idle_exit_wanted(manager, owner);
-		else
-			waiters_reply(manager, owner, owner->proxy);
-	}
+	while ((entry = registry_next(manager->registry, "", entry ? entry->name : "")))
+		waiters_reply(manager, owner_of(entry));
 }
 
 void lookup_settle(struct manager *manager)
@@ -103,19 +88,6 @@ static int wait_for_name(struct manager *manager, struct wanted *wanted)
 	return waiter_add(manager, wanted);
 }
 
-static int wait_for_object(struct manager *manager, struct wanted *wanted, struct owner *owner)
-{
-	int r;
-
-	if (!has_interface(&owner->entry, wanted->interface))
-		return reply_other_interface(wanted->call, &owner->entry, wanted->interface);
-
-	r = waiter_add(manager, wanted);
-	if (r == 0)
-		idle_exit_wanted(manager, owner);
-	return r;
-}
-
 static int get_or_wait(struct manager *manager, struct wanted *wanted)
 {
 	struct owner *owner = NULL;
@@ -125,10 +97,8 @@ static int get_or_wait(struct manager *manager, struct wanted *wanted)
 		r = wanted->get ? reply_unknown(wanted->call) : waiter_add(manager, wanted);
 	else if (r > 0 && !owner)
 		r = wait_for_name(manager, wanted);
-	else if (r > 0 && owner->cookie)
-		r = wait_for_object(manager, wanted, owner);
 	else if (r > 0)
-		r = reply_object(wanted->call, owner, owner->proxy, wanted->interface, wanted->get);
+		r = reply_object(wanted->call, owner, wanted->interface, wanted->get);
 
 	caller_done(&wanted->caller);
 	return r;

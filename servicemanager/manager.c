@@ -20,8 +20,6 @@ static const struct service_manager_ops ops = {
 	.watch = handle_watch,
 	.unwatch = handle_unwatch,
 	.check_policy = handle_check_policy,
-	.provide = handle_provide,
-	.idle_exit = handle_idle_exit,
 	.show_policy = handle_show_policy,
 	.reload = handle_reload,
 };

@@ -74,8 +74,8 @@ struct manager {
 	uint64_t notify_at;	   /* then they are notified again */
 };
 
-/* The process that registered a name, and the object or Provider that it registered. It has the
- * name, is in the queue of the name, or has lost the name without having been notified yet. */
+/* The process that registered a name, and the object that it registered. It has the name, is in the
+ * queue of the name, or has lost the name without having been notified yet. */
 struct owner {
 	struct registry_entry entry;
 	struct manager *manager;
@@ -87,9 +87,7 @@ struct owner {
 	bool lost;    /* it is no longer in the registry */
 	bool charged; /* it is lost and counts as a name of its user */
 	struct ipc_slot *death;
-	uint64_t cookie; /* for Provide(); 0 if the proxy is the object and not a Provider */
-	bool asked;	 /* the Provider was asked for the object */
-	bool exiting;	 /* the owner called IdleExit() */
+	bool idle_exit; /* watchers do not get the object */
 };
 
 static inline struct owner *owner_of(struct registry_entry *entry)
@@ -125,8 +123,7 @@ int reply_other_interface(struct ipc_call *call, const struct registry_entry *en
 
 /* Replies to Get() or Wait() with the object, or with an error if the object has another
  * interface. */
-int reply_object(struct ipc_call *call, const struct owner *owner, const struct ipc_proxy *object,
-		 const char *interface, bool get);
+int reply_object(struct ipc_call *call, const struct owner *owner, const char *interface, bool get);
 
 /* Fills in the message. The message borrows the strings of the entry. */
 void entry_message(Ipc__Manager__Entry *message, const struct registry_entry *entry);
@@ -188,8 +185,7 @@ int waiter_add(struct manager *manager, struct wanted *wanted);
 /* Returns true if a call waits for the name and its caller may have the object. */
 bool waiters_exist(const struct manager *manager, const char *name);
 /* Sends the object to the callers that wait for the owner's name and may have the object. */
-void waiters_reply(struct manager *manager, const struct owner *owner,
-		   const struct ipc_proxy *object);
+void waiters_reply(struct manager *manager, const struct owner *owner);
 /* Ends all calls that wait for the name, or only its Get() calls, with the error. */
 void waiters_fail(struct manager *manager, const char *name, bool gets_only, int code,
 		  const char *format, ...) __attribute__((format(printf, 5, 6)));
@@ -224,21 +220,6 @@ void activation_registered(struct manager *manager, const char *name);
 /* Does the work that is due. Returns the timeout until the next call. */
 int activation_work(struct manager *manager);
 
-/* --- idle-exit.c: names whose service exits when no client has the object ------------------ */
-
-int handle_provide(struct ipc_call *call, const Ipc__Manager__ProvideRequest *request,
-		   void *userdata);
-int handle_idle_exit(struct ipc_call *call, const Ipc__Manager__IdleExitRequest *request,
-		     void *userdata);
-
-/* Creates a random number for Provide(), never 0. */
-int idle_exit_cookie(uint64_t *ret_cookie);
-/* Must be called after the name was registered, or registered again by its owner, which then no
- * longer exits. */
-void idle_exit_registered(struct manager *manager, struct owner *owner);
-/* If a call waits for the name, asks the Provider for the object. */
-void idle_exit_wanted(struct manager *manager, struct owner *owner);
-
 /* --- lookup.c: getting, awaiting, checking and listing names -------------------------------- */
 
 int handle_get(struct ipc_call *call, const Ipc__Manager__GetRequest *request, void *userdata);
@@ -246,8 +227,6 @@ int handle_wait(struct ipc_call *call, const Ipc__Manager__WaitRequest *request,
 int handle_check(struct ipc_call *call, const Ipc__Manager__CheckRequest *request, void *userdata);
 int handle_list(struct ipc_call *call, const Ipc__Manager__ListRequest *request, void *userdata);
 
-/* Must be called after the name was registered. Sends its object to the calls that wait for it. */
-void lookup_registered(struct manager *manager, struct owner *owner);
 /* Must be called after the policy changed: waiting callers may now have the object. */
 void lookup_policy_changed(struct manager *manager);
 /* Ends the Get() calls that wait for a name without an owner. */

@@ -27,7 +27,7 @@ endif
 # In the order of layers, lowest first. Tests build this core, which installs no signal handlers and
 # runs no loop.
 MANAGER_CORE := log loop config registry policy policy-parse activation-config reply access waiter \
-	unit activation idle-exit lookup watch registrant registration manager
+	unit activation lookup watch registrant registration manager
 MANAGER_PARTS := $(MANAGER_CORE) policy-load main
 $(MANAGER): $(MANAGER_PARTS:%=$(B)/servicemanager/%.o) $(MANAGER_STUBS) | $(LIBIPC)
 	$(call msg,LD,$@)

@@ -52,7 +52,7 @@ static void has_name(struct manager *manager, struct owner *owner)
 		    *owner->entry.interface ? owner->entry.interface : "an object",
 		    owner->entry.pid, owner->entry.uid);
 	activation_registered(manager, owner->entry.name);
-	lookup_registered(manager, owner);
+	waiters_reply(manager, owner);
 	watch_changed(manager, owner->entry.name);
 }
 
@@ -120,9 +120,8 @@ static int owner_new(struct manager *manager, struct ipc_call *call,
 	owner->manager = manager;
 	owner->proxy = proxy;
 	owner->registrant_cookie = request->cookie;
+	owner->idle_exit = request->idle_exit;
 	r = take_registrant(manager, request->registrant, &owner->registrant);
-	if (r == 0 && request->provider)
-		r = idle_exit_cookie(&owner->cookie);
 	if (r == 0)
 		r = ipc_proxy_on_death(proxy, owner_died, owner, &owner->death);
 	if (r < 0) {
@@ -136,26 +135,14 @@ static int owner_new(struct manager *manager, struct ipc_call *call,
 
 /* --- Registering ----------------------------------------------------------------- */
 
-/* Returns the object or its Provider, or NULL if the request has neither or both. */
-static Ipc__Object *registered_object(const Ipc__Manager__RegisterNameRequest *request)
-{
-	bool object = request->object && request->object->id;
-	bool provider = request->provider && request->provider->id;
-
-	if (object == provider)
-		return NULL;
-
-	return object ? request->object : request->provider;
-}
-
 static const char *register_problem(const Ipc__Manager__RegisterNameRequest *request)
 {
 	if (!registry_name_is_valid(request->name))
 		return BAD_NAME;
 	if (!registry_interface_is_valid(request->interface))
 		return BAD_INTERFACE;
-	if (!registered_object(request))
-		return "the request needs either an object or a provider";
+	if (!request->object || !request->object->id)
+		return "the request needs an object";
 
 	return NULL;
 }
@@ -164,7 +151,7 @@ static bool is_same(const struct owner *a, const struct owner *b)
 {
 	return a->proxy == b->proxy && a->registrant == b->registrant &&
 	       a->entry.uid == b->entry.uid && a->entry.pid == b->entry.pid &&
-	       !strcmp(a->entry.interface, b->entry.interface) && !a->cookie == !b->cookie;
+	       !strcmp(a->entry.interface, b->entry.interface) && a->idle_exit == b->idle_exit;
 }
 
 /* Returns the registration that the request repeats: after each of our restarts every owner
@@ -253,9 +240,6 @@ static int register_owner(struct manager *manager, struct ipc_call *call, struct
 	if (same) {
 		same->registrant_cookie = owner->registrant_cookie;
 		owner_free(owner);
-		/* The service was about to exit and continues to run. */
-		if (same->exiting)
-			idle_exit_registered(manager, same);
 		return reply_registered(call, same);
 	}
 
@@ -301,7 +285,7 @@ int handle_register_name(struct ipc_call *call, const Ipc__Manager__RegisterName
 		return ipc_call_fail(call, EACCES, NULL,
 				     "%s is reserved for the service that is started for it",
 				     request->name);
-	r = ipc_take_proxy(manager->ipc, &registered_object(request)->id, &proxy);
+	r = ipc_take_proxy(manager->ipc, &request->object->id, &proxy);
 	if (r == -EXDEV)
 		return ipc_call_fail(call, EINVAL, NULL,
 				     "the service manager's own object cannot be registered");
@@ -347,13 +331,12 @@ static int find_registration(struct manager *manager,
 
 /* The owner is notified, unless the request came from its own connection. */
 static void end_registration(struct manager *manager, struct ipc_call *call, struct owner *owner,
-			     const Ipc__Manager__UnregisterNameRequest *request)
+			     bool by_registrant)
 {
 	log_verbose(manager, "unregistered %s: request of pid %d, uid %u", owner->entry.name,
 		    ipc_call_pid(call), ipc_call_uid(call));
-	/* A service that exits when idle comes back, so its name stays reserved for its user. */
-	unregister(manager, owner, request->idle_exit ? reservation_time(manager) : 0);
-	if (request->registrant && request->registrant->id) {
+	unregister(manager, owner, 0);
+	if (by_registrant) {
 		owner_free(owner);
 		return;
 	}
@@ -364,6 +347,8 @@ static void end_registration(struct manager *manager, struct ipc_call *call, str
 int handle_unregister_name(struct ipc_call *call,
 			   const Ipc__Manager__UnregisterNameRequest *request, void *userdata)
 {
+	/* Taking the Registrant clears the field. */
+	bool by_registrant = request->registrant && request->registrant->id;
 	struct manager *manager = userdata;
 	struct registry_entry *entry;
 	int r;
@@ -379,14 +364,13 @@ int handle_unregister_name(struct ipc_call *call,
 		if (r <= 0)
 			return r;
 	}
-	if (!entry || (request->idle_exit && (!owner_of(entry)->exiting ||
-					      entry->pid != ipc_call_pid(call))))
+	if (!entry)
 		return reply_unknown(call);
 	if (!may_unregister(call, entry))
 		return ipc_call_fail(call, EPERM, NULL, "%s belongs to uid %u", entry->name,
 				     entry->uid);
 
-	end_registration(manager, call, owner_of(entry), request);
+	end_registration(manager, call, owner_of(entry), by_registrant);
 	return service_manager_reply_unregister_name(call);
 }
 

@@ -43,8 +43,7 @@ int reply_other_interface(struct ipc_call *call, const struct registry_entry *en
 			     entry->interface, wanted);
 }
 
-int reply_object(struct ipc_call *call, const struct owner *owner, const struct ipc_proxy *proxy,
-		 const char *interface, bool get)
+int reply_object(struct ipc_call *call, const struct owner *owner, const char *interface, bool get)
 {
 	Ipc__Manager__WaitReply wait_reply = IPC__MANAGER__WAIT_REPLY__INIT;
 	Ipc__Manager__GetReply get_reply = IPC__MANAGER__GET_REPLY__INIT;
@@ -53,7 +52,7 @@ int reply_object(struct ipc_call *call, const struct owner *owner, const struct 
 	if (!has_interface(&owner->entry, interface))
 		return reply_other_interface(call, &owner->entry, interface);
 
-	object.id = ipc_proxy_id(proxy);
+	object.id = ipc_proxy_id(owner->proxy);
 	get_reply.object = wait_reply.object = &object;
 	return get ? service_manager_reply_get_(call, &get_reply) :
 		     service_manager_reply_wait_(call, &wait_reply);
@@ -66,5 +65,4 @@ void entry_message(Ipc__Manager__Entry *message, const struct registry_entry *en
 	message->interface = (char *)entry->interface;
 	message->pid = (uint32_t)entry->pid;
 	message->uid = entry->uid;
-	message->idle_exit = owner_of((struct registry_entry *)entry)->cookie;
 }

@@ -298,20 +298,6 @@ START_TEST(root_may_remove_any)
 }
 END_TEST
 
-START_TEST(idle_exit_unregisters_only_an_own_name)
-{
-	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
-	struct peer peer = peer_start(0, add_a);
-
-	peer_await(&peer);
-	request.name = (char *)"test.a";
-	request.idle_exit = true;
-	ck_assert_int_eq(service_manager_unregister_name(manager, &request, NULL), -ENOENT);
-	ck_assert_int_eq(get("test.a"), 0);
-	peer_kill(&peer);
-}
-END_TEST
-
 START_TEST(names_are_listed)
 {
 	ipc_auto(service_manager_list_reply_free) Ipc__Manager__ListReply *reply = NULL;
@@ -573,7 +559,7 @@ int main(void)
 	return RUN_CASES("manager", begin, disconnect_bus, a_name_is_found_and_removed,
 			 ones_own_object_is_not_a_proxy, a_name_goes_with_its_owner,
 			 a_name_of_ones_own_is_replaced_on_request, a_name_of_anothers_is_not,
-			 root_may_remove_any, idle_exit_unregisters_only_an_own_name,
+			 root_may_remove_any,
 			 names_are_listed, lists_have_pages, large_requests_are_refused,
 			 bad_requests_are_refused, the_manager_itself_cannot_be_added,
 			 a_user_has_so_many_names, waiters_get_the_name_when_it_comes,

@@ -115,8 +115,7 @@ bool waiters_exist(const struct manager *manager, const char *name)
 	return false;
 }
 
-static void waiter_reply(struct manager *manager, struct waiter *waiter, const struct owner *owner,
-			 const struct ipc_proxy *object)
+static void waiter_reply(struct manager *manager, struct waiter *waiter, const struct owner *owner)
 {
 	struct policy_decision decision = access_decide(
 		manager, &waiter->caller, POLICY_FIND | POLICY_CALL, owner->entry.name);
@@ -127,7 +126,7 @@ static void waiter_reply(struct manager *manager, struct waiter *waiter, const s
 		return;
 
 	if (decision.verdict == POLICY_ALLOW)
-		r = reply_object(waiter->call, owner, object, waiter->interface, waiter->get);
+		r = reply_object(waiter->call, owner, waiter->interface, waiter->get);
 	else
 		r = reply_denied(waiter->call, &decision, owner->entry.name);
 	if (r < 0)
@@ -135,14 +134,13 @@ static void waiter_reply(struct manager *manager, struct waiter *waiter, const s
 	waiter_end(manager, waiter);
 }
 
-void waiters_reply(struct manager *manager, const struct owner *owner,
-		   const struct ipc_proxy *object)
+void waiters_reply(struct manager *manager, const struct owner *owner)
 {
 	struct registry_waiter *next, *entry;
 
 	for (entry = registry_waiters(manager->registry, owner->entry.name); entry; entry = next) {
 		next = entry->next;
-		waiter_reply(manager, container_of(entry, struct waiter, entry), owner, object);
+		waiter_reply(manager, container_of(entry, struct waiter, entry), owner);
 	}
 }
 

@@ -140,7 +140,7 @@ static bool may(const struct watch *watch, enum policy_right right, const char *
 
 static int notify_present(struct watch *watch, struct registry_entry *entry)
 {
-	bool callable = !owner_of(entry)->cookie && may(watch, POLICY_CALL, entry->name);
+	bool callable = !owner_of(entry)->idle_exit && may(watch, POLICY_CALL, entry->name);
 	Ipc__Object object = IPC__OBJECT__INIT;
 	Ipc__Manager__Entry message;
 

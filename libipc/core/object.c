@@ -479,11 +479,10 @@ int object_sending(struct ipc *ipc, uint64_t node)
 	return object ? 0 : -EBADF;
 }
 
-/* Handles an IDLE event or a message that was not sent. Returns the object, with a reference, if
- * its idle function must be called. */
-static struct ipc_object *object_check(struct ipc *ipc, const struct map *map, uint64_t key)
+/* Handles an IDLE event or a message that was not sent. */
+static void object_check(struct ipc *ipc, const struct map *map, uint64_t key)
 {
-	struct ipc_object *object, *notified = NULL;
+	struct ipc_object *object;
 	bool gone = false;
 
 	ipc_lock(ipc);
@@ -491,27 +490,20 @@ static struct ipc_object *object_check(struct ipc *ipc, const struct map *map, u
 	if (object) {
 		object->maybe_idle = true;
 		gone = !object->refs && object_settle_locked(object);
-		if (!gone && object->idle)
-			notified = ipc_object_ref(object);
 	}
 	ipc_unlock(ipc);
 	if (gone)
 		object_free(object);
-	return notified;
 }
 
 void object_unsent(struct ipc *ipc, uint64_t node)
 {
-	ipc_object_unref(object_check(ipc, &ipc->nodes, node));
+	object_check(ipc, &ipc->nodes, node);
 }
 
 void object_idle(struct ipc *ipc, uint64_t cookie)
 {
-	struct ipc_object *idle = object_check(ipc, &ipc->cookies, cookie);
-
-	if (idle)
-		idle->idle(idle);
-	ipc_object_unref(idle);
+	object_check(ipc, &ipc->cookies, cookie);
 }
 
 static int force_end_locked(struct ipc_object *object)

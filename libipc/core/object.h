@@ -95,9 +95,6 @@ struct ipc_object {
 	const char *interface;	/* its name, or NULL */
 	void *userdata;
 	void (*destroy)(void *userdata);
-	/* Called when no other process refers to the object; usually NULL. Set once, before the
-	 * object is sent. */
-	void (*idle)(struct ipc_object *object);
 
 	bool limited;		/* calls are counted, or their size is limited */
 	atomic_bool nests;	/* a handler of it has made a call: no channels */

@@ -137,7 +137,8 @@ START_TEST(an_object_that_dumps)
 	struct ipc_object *object;
 
 	begin();
-	ck_assert_int_eq(ipc_object_new(ipc, &provider_interface, &ops, &dumped, NULL, &object), 0);
+	ck_assert_int_eq(ipc_object_new(ipc, &registrant_interface, &ops, &dumped, NULL, &object),
+			 0);
 	ck_assert_int_eq(ipc_object_set_dump(NULL, dump), -EINVAL);
 	ck_assert_int_eq(ipc_object_set_dump(object, dump), 0);
 	object_id(object);

@@ -218,47 +218,21 @@ END_TEST
 
 /* --- Idle exit -------------------------------------------------------------------------- */
 
-static unsigned int idle;
-
-static void on_idle(struct ipc *from, const char *name, void *userdata)
-{
-	(void)userdata;
-	ck_assert_ptr_eq(from, ipc);
-	ck_assert_str_eq(name, "name");
-	idle++;
-}
-
 static void begin_idle_exit(void)
 {
 	begin();
 	push_reply(0);
-	ck_assert_int_eq(ipc_register_idle_exit(ipc, "name", object, on_idle, NULL,
+	ck_assert_int_eq(ipc_register_name_with(ipc, "name", object, IPC_NAME_IDLE_EXIT,
 			/* ret_slot= */ NULL), 0);
 }
 
-/* Another process of this user has the name now: there is nothing to unregister. */
-START_TEST(name_of_another_process_is_left_alone)
+START_TEST(idle_name_is_given_up)
 {
 	begin_idle_exit();
-	push_reply(-EPERM);
 	push_reply(-ENOENT);
 	ck_assert_int_eq(ipc_idle_exit(ipc, "name"), 0);
 	ck_assert_uint_eq(fake_last()->send.code, code_of("UnregisterName"));
 	ck_assert_int_eq(ipc_idle_exit(ipc, "name"), -ENOENT);
-	end();
-}
-END_TEST
-
-/* Nor to register again. */
-START_TEST(name_of_another_process_is_not_taken_back)
-{
-	begin_idle_exit();
-	object_id(object);
-	fake.settle_error = -EBUSY;
-	push_reply(-EPERM);
-	ck_assert_int_eq(ipc_idle_exit(ipc, "name"), -EBUSY);
-	ck_assert_uint_eq(fake_last()->send.code, code_of("IdleExit"));
-	fake.settle_error = 0;
 	end();
 }
 END_TEST
@@ -305,53 +279,21 @@ START_TEST(failure_to_take_back_is_reported)
 	push_reply(-EEXIST);
 	ck_assert_int_eq(ipc_idle_exit(ipc, "name"), -EBUSY);
 	ck_assert_str_eq(failures, "name -13\nname -17\n");
-
-	/* A client is waiting: the name is kept. */
-	push_reply(-EBUSY);
-	ck_assert_int_eq(ipc_idle_exit(ipc, "name"), -EBUSY);
-	ck_assert_uint_eq(fake_last()->send.code, code_of("IdleExit"));
 	fake.settle_error = 0;
 	end();
 }
 END_TEST
 
-static void become_idle(uint64_t cookie)
+START_TEST(idle_exit_needs_its_flag)
 {
-	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_IDLE, .cookie = cookie }, NULL, 0,
-		  NULL, 0);
-	ck_assert_int_eq(ipc_process(ipc), 1);
-}
-
-START_TEST(idle_exit_needs_a_name)
-{
-	struct ipcbus_event need = { .kind = IPCBUS_EVENT_ONEWAY, .buffer = 71 };
-	uint64_t cookie;
-
-	begin_idle_exit();
-	need.cookie = fake.cookie;
-	need.code = provider_interface.methods[0].code;
-	object_id(object);
-	cookie = fake.cookie;
-	idle = 0;
-	become_idle(cookie);
-	ck_assert_uint_eq(idle, 1);
-	fake_push(need, "", 0, NULL, 0);
-	ck_assert_int_eq(ipc_process(ipc), 1);
-	ck_assert_uint_eq(idle, 2);
-
-	fake.settle_error = -EBUSY;
+	begin();
 	push_reply(0);
-	ck_assert_int_eq(ipc_unregister_name(ipc, "name"), 0);
-	become_idle(cookie);
-	fake_push(need, "", 0, NULL, 0);
-	ck_assert_int_eq(ipc_process(ipc), 1);
-	ck_assert_uint_eq(idle, 2);
-	fake.settle_error = 0;
+	ck_assert_int_eq(ipc_register_name(ipc, "name", object, /* ret_slot= */ NULL), 0);
+	ck_assert_int_eq(ipc_idle_exit(ipc, "name"), -ENOENT);
 	end();
 }
 END_TEST
 
-/* In a canceled call, no request is sent, and no thread waits. */
 START_TEST(canceled_thread_sends_no_names)
 {
 	struct ipc_cancellation *cancellation;
@@ -444,7 +386,6 @@ int main(void)
 			 a_name_goes_without_a_manager,
 			 a_registration_without_a_reply_is_undone,
 			 name_is_taken_back_after_an_unknown_result,
-			 failure_to_take_back_is_reported, idle_exit_needs_a_name,
-			 name_of_another_process_is_left_alone,
-			 name_of_another_process_is_not_taken_back, used_name_is_taken_back);
+			 failure_to_take_back_is_reported, idle_exit_needs_its_flag,
+			 idle_name_is_given_up, used_name_is_taken_back);
 }

@@ -244,7 +244,7 @@ START_TEST(files_only_for_objects_that_accept_them)
 
 	fake_reset();
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(ipc_object_new(ipc, &provider_interface, NULL, NULL, NULL, &object), 0);
+	ck_assert_int_eq(ipc_object_new(ipc, &registrant_interface, NULL, NULL, NULL, &object), 0);
 	object_id(object);
 	ck_assert_uint_eq(fake.node.flags, 0);
 	ipc_object_unref(object);

@@ -13,12 +13,14 @@
 
 #include "name.h"
 
+static const struct registration_type name_type;
+
 static struct name *name_of(struct ipc_slot *slot)
 {
 	return (struct name *)registration_of(slot);
 }
 
-int name_send_unregister(struct names *names, const struct name *name, bool idle_exit)
+static int send_unregister(struct names *names, const struct name *name)
 {
 	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
 	struct ipc_options options = names_options(names);
@@ -29,7 +31,6 @@ int name_send_unregister(struct names *names, const struct name *name, bool idle
 	if (r < 0)
 		return r;
 	request.name = (char *)name->base.text;
-	request.idle_exit = idle_exit;
 	request.registrant = &id;
 	request.cookie = name->cookie;
 	return manager_result(service_manager_unregister_name_with(names_manager(names), &options,
@@ -38,13 +39,11 @@ int name_send_unregister(struct names *names, const struct name *name, bool idle
 
 static int withdraw(struct registration *registration)
 {
-	return name_send_unregister(registration->names, (struct name *)registration,
-				    /* idle_exit= */ false);
+	return send_unregister(registration->names, (struct name *)registration);
 }
 
 static void slot_release(struct ipc_slot *slot)
 {
-	ipc_object_unref(name_of(slot)->provider);
 	ipc_object_unref(name_of(slot)->object);
 }
 
@@ -57,7 +56,8 @@ static const struct slot_type name_slot_type = {
 	.end = registration_end, .release = slot_release, .free = slot_free,
 };
 
-void name_drop(struct name *name)
+/* Ends a name that is not on the list (any more). */
+static void name_drop(struct name *name)
 {
 	if (name)
 		slot_drop(&name->base.slot);
@@ -91,7 +91,7 @@ static int handle_changed(struct ipc_call *call, const Ipc__Manager__Registratio
 	} else if (name) {
 		name->base.failure = -ESTALE;
 		/* The name may have been registered at a new manager since. */
-		name_send_unregister(names, name, /* idle_exit= */ false);
+		send_unregister(names, name);
 	}
 	pthread_mutex_unlock(&names->lock);
 	names_report(names);
@@ -124,17 +124,15 @@ static int send(struct names *names, struct registration *registration)
 
 	r = registrant_id_locked(names, &registrant.id);
 	if (r == 0)
-		r = ipc_object_id(name->provider ?: name->object, &id.id);
+		r = ipc_object_id(name->object, &id.id);
 	if (r < 0)
 		return r;
 	request.name = registration->text;
-	if (name->provider)
-		request.provider = &id;
-	else
-		request.object = &id;
+	request.object = &id;
 	request.interface = (char *)(name->object->interface ?: "");
 	request.replace = name->flags & IPC_NAME_REPLACE;
 	request.queue = name->flags & IPC_NAME_QUEUE;
+	request.idle_exit = name->flags & IPC_NAME_IDLE_EXIT;
 	request.number = name->number;
 	request.registrant = &registrant;
 	request.cookie = name->cookie;
@@ -148,10 +146,10 @@ static int send(struct names *names, struct registration *registration)
 	return 0;
 }
 
-const struct registration_type name_type = { .send = send, .withdraw = withdraw };
+static const struct registration_type name_type = { .send = send, .withdraw = withdraw };
 
-int name_new(struct names *names, const char *text, struct ipc_object *object,
-	     struct name **ret_name)
+static int name_new(struct names *names, const char *text, struct ipc_object *object,
+		    unsigned int flags, struct name **ret_name)
 {
 	struct name *name = calloc(1, sizeof(*name));
 	int r;
@@ -167,11 +165,12 @@ int name_new(struct names *names, const char *text, struct ipc_object *object,
 	strcpy(name->base.text, text);
 	name->base.names = names;
 	name->object = ipc_object_ref(object);
+	name->flags = flags;
 	*ret_name = name;
 	return 0;
 }
 
-struct name *name_find_locked(struct names *names, const char *text)
+static struct name *find_locked(struct names *names, const char *text)
 {
 	struct registration *registration = names->list;
 
@@ -181,7 +180,8 @@ struct name *name_find_locked(struct names *names, const char *text)
 	return (struct name *)registration;
 }
 
-int name_register(struct names *names, struct name *name, struct ipc_slot **ret_slot)
+/* Returns 1 if it is in the queue of the name. Takes ownership of name, also on failure. */
+static int register_name(struct names *names, struct name *name, struct ipc_slot **ret_slot)
 {
 	struct ipc_slot *before = ret_slot ? *ret_slot : NULL;
 	struct name *old = NULL;
@@ -197,16 +197,16 @@ int name_register(struct names *names, struct name *name, struct ipc_slot **ret_
 	if (r == 0) {
 		/* The manager has replaced the registration, or it was of the same object. */
 		if (!queued)
-			old = name_find_locked(names, name->base.text);
+			old = find_locked(names, name->base.text);
 		if (old)
 			registration_remove_locked(names, &old->base);
 		registration_add_locked(names, &name->base);
 	} else if ((r == -ENOMEM || r == -ENOSPC || r == -EINTR) &&
-		   !name_find_locked(names, name->base.text)) {
+		   !find_locked(names, name->base.text)) {
 		/* The manager may have registered it, and the reply did not arrive. If this
 		 * connection has the name already, the manager gave the new cookie to that
 		 * registration, which must stay. */
-		name_send_unregister(names, name, /* idle_exit= */ false);
+		send_unregister(names, name);
 	}
 	pthread_mutex_unlock(&names->lock);
 	name_drop(old);
@@ -221,20 +221,20 @@ int name_register(struct names *names, struct name *name, struct ipc_slot **ret_
 int ipc_register_name_with(struct ipc *ipc, const char *name, struct ipc_object *object,
 			   unsigned int flags, struct ipc_slot **ret_slot)
 {
+	struct name *kept = NULL;
 	struct names *names;
-	struct name *kept;
 	int r;
 
-	if (!object || object->ipc != ipc || flags & ~(IPC_NAME_REPLACE | IPC_NAME_QUEUE) ||
-	    flags == (IPC_NAME_REPLACE | IPC_NAME_QUEUE))
+	if (!object || object->ipc != ipc ||
+	    flags & ~(IPC_NAME_REPLACE | IPC_NAME_QUEUE | IPC_NAME_IDLE_EXIT) ||
+	    (flags & IPC_NAME_REPLACE && flags & IPC_NAME_QUEUE))
 		return -EINVAL;
 	r = names_get_for(ipc, name, &names);
 	if (r == 0)
-		r = name_new(names, name, object, &kept);
+		r = name_new(names, name, object, flags, &kept);
 	if (r < 0)
 		return r;
-	kept->flags = flags;
-	return name_register(names, kept, ret_slot);
+	return register_name(names, kept, ret_slot);
 }
 
 int ipc_register_name(struct ipc *ipc, const char *name, struct ipc_object *object,
@@ -253,8 +253,8 @@ int ipc_unregister_name(struct ipc *ipc, const char *name)
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&names->lock);
-	kept = name_find_locked(names, name);
-	r = kept ? name_send_unregister(names, kept, /* idle_exit= */ false) : -ENOENT;
+	kept = find_locked(names, name);
+	r = kept ? send_unregister(names, kept) : -ENOENT;
 	/* In these cases the manager no longer knows our registration, or does not know it yet. */
 	if (r != 0 && r != -ENOENT && r != -EPERM && r != -ENOTCONN && r != -ECONNRESET)
 		kept = NULL;
@@ -264,5 +264,46 @@ int ipc_unregister_name(struct ipc *ipc, const char *name)
 
 	r = kept ? 0 : r;
 	name_drop(kept);
+	return r;
+}
+
+static int idle_exit_locked(struct names *names, struct name *name)
+{
+	struct ipc_object_info info = { .size = sizeof(info) };
+	int left, r;
+
+	/* The manager has one reference. */
+	r = ipc_object_info(name->object, &info);
+	if (r < 0 || info.refs > 1)
+		return r < 0 ? r : -EBUSY;
+	r = left = send_unregister(names, name);
+	/* No client can get the object from the manager: it is not running, or does not have this
+	 * registration. */
+	if (left == 0 || left == -ENOTCONN || left == -ENOENT)
+		r = object_end_if_idle(name->object);
+	if (r == 0)
+		registration_remove_locked(names, &name->base);
+	else
+		registration_resend_locked(names, &name->base);
+	return r;
+}
+
+int ipc_idle_exit(struct ipc *ipc, const char *name)
+{
+	struct names *names;
+	struct name *kept;
+	int r;
+
+	r = names_get_for(ipc, name, &names);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&names->lock);
+	kept = find_locked(names, name);
+	r = kept && kept->flags & IPC_NAME_IDLE_EXIT ? idle_exit_locked(names, kept) : -ENOENT;
+	pthread_mutex_unlock(&names->lock);
+	if (r == 0)
+		name_drop(kept);
+	else
+		names_report(names);
 	return r;
 }

@@ -309,7 +309,7 @@ const char *ipc_name_strerror(int code)
 /* --- Finding -------------------------------------------------------------------- */
 
 /* manager_result() of a call that the manager may keep. The manager reports -ENOTCONN when it
- * exits, and the death of the Provider of the name. */
+ * exits. */
 static int kept_result(int r, const struct ipc_error *error)
 {
 	return error->cause ?: manager_result(r);

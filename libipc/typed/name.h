@@ -7,8 +7,7 @@
  * (IPCBUS_EVENT_MANAGER), and libipc sends all registrations to the new manager.
  *
  *   name.c          names: find, list; the replay
- *   name-register.c  names: register, unregister, gain, lose
- *   name-idle.c     names of services with idle exit
+ *   name-register.c  names: register, unregister, gain, lose, idle exit
  *   name-watch.c    watches of names
  *
  * The thread that calls the manager holds names.lock. So registrations reach the manager in
@@ -51,16 +50,11 @@ struct registration_type {
 	void (*bus_came_back)(struct registration *registration);
 };
 
-extern const struct registration_type name_type;
-
 /* Keeps an object alive while it has a name. */
 struct name {
 	struct registration base;
 	struct ipc_object *object;
-	/* With idle exit: the object that the manager gets instead, or NULL. */
-	struct ipc_object *provider;
-	ipc_idle_cb idle;
-	unsigned int flags;	/* IPC_NAME_REPLACE, IPC_NAME_QUEUE */
+	unsigned int flags;	/* enum ipc_register_flags */
 	uint64_t cookie;
 	/* Under names.lock. */
 	uint64_t number;	/* from the manager; 0: it does not have the name yet */
@@ -114,17 +108,6 @@ static inline struct registration *registration_of(struct ipc_slot *slot)
 /* The end function of the types of slots of registrations. */
 void registration_end(struct ipc_slot *slot);
 
-int name_new(struct names *names, const char *text, struct ipc_object *object,
-	     struct name **ret_name);
-/* Ends a name that is not on the list (any more); NULL is allowed. */
-void name_drop(struct name *name);
-/* Registers the name. Returns 1 if it is in the queue of the name. Takes ownership of name, also on
- * failure. */
-int name_register(struct names *names, struct name *name, struct ipc_slot **ret_slot);
-/* Ends a registration at the manager. With idle_exit, the manager starts the service again for
- * clients that wait for the name. */
-int name_send_unregister(struct names *names, const struct name *name, bool idle_exit);
-struct name *name_find_locked(struct names *names, const char *text);
 /* Returns -ENOTCONN if the manager died or is not running, else the result of the call. */
 int manager_result(int r);
 

@@ -11,7 +11,7 @@
  *   memory.c      shared memory
  *   table.c       objects and fds in a message <-> entries; the walk that finds them
  *   introspect.c  the methods that every object has: ping, describe, dump
- *   name.c, name-register.c, name-watch.c, name-idle.c: names, by servicemanager's stub
+ *   name.c, name-register.c, name-watch.c: names, by servicemanager's stub
  */
 #ifndef IPC_TYPED_H
 #define IPC_TYPED_H

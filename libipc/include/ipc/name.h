@@ -19,7 +19,6 @@
  *   -EACCES       The policy refuses it; see ipcbus-policy(5).
  *   -EHOSTUNREACH  Finding: the activation of the name's service failed.
  *   -ENOTCONN     No service manager is running.
- *   -EOWNERDEAD   Finding: the name's service died while it was asked for its object.
  *   -EDQUOT       This user has too many names, waits or watches.
  *
  * Replay. When a new service manager starts, the library registers all names and watches of a
@@ -47,10 +46,11 @@ struct ipc_slot;
 
 /* --- Registering ----------------------------------------------------------- */
 
-/* Flags of ipc_register_name_with(), for a name that another object of this user has. */
+/* Flags of ipc_register_name_with(). */
 enum ipc_register_flags {
-	IPC_NAME_REPLACE = 1,	/* take the name from it */
-	IPC_NAME_QUEUE = 2,		/* wait in the queue of the name until it ends */
+	IPC_NAME_REPLACE = 1,	/* take the name from another object of this user that has it */
+	IPC_NAME_QUEUE = 2,	/* wait until that object ends */
+	IPC_NAME_IDLE_EXIT = 4,	/* for ipc_idle_exit(): watches get the name without the object */
 };
 
 /*
@@ -81,8 +81,8 @@ enum ipc_register_flags {
  *
  *   -EEXIST   A living object has the name, or the name is reserved for another user because that
  *             user's object ended a short time ago.
- *   -EINVAL   The name is malformed, the object belongs to another connection, or flags has both
- *             flags or an unknown flag.
+ *   -EINVAL   The name is malformed, the object belongs to another connection, or flags has
+ *             IPC_NAME_REPLACE and IPC_NAME_QUEUE, or an unknown flag.
  */
 int ipc_register_name(struct ipc *ipc, const char *name, struct ipc_object *object,
 		      struct ipc_slot **ret_slot);
@@ -125,27 +125,19 @@ int ipc_on_registration(struct ipc *ipc, ipc_registration_cb cb, void *userdata,
 			struct ipc_slot **ret_slot);
 
 /*
- * Register an object of a service that exits when no client uses it. Like ipc_register_name(), but
- * the service manager holds no reference of the object. idle is called on a serving thread each
- * time that the last other process drops the object, and once after registration if no client is
- * waiting for the name. It may call ipc_idle_exit(). It may run on several threads at once. The
- * registration ends when its slot is ended, which unregisters the name, or when the name is
- * unregistered, given up or replaced here.
+ * Give up a name that this connection has registered with IPC_NAME_IDLE_EXIT, if no client uses its
+ * object. A service that ipcbus-services(5) starts on demand calls this when it has been idle for
+ * some time, and exits if it succeeds: no other process has the object or can still get it.
+ * References of this process do not count. Clients that ask for the name in the meantime wait for
+ * the next process that registers it. The function blocks.
  *
- * ipc_idle_exit() gives up the name. It blocks. On success, no other process has the object or can
- * still get it, and the process may exit. Clients that ask for the name from now on wait for the
- * next process that registers it. References of this process do not count. Without a service
- * manager it succeeds if no other process has the object. After a failure the name stays
- * registered: continue to serve. If the service manager cannot be informed of that, the callback of
+ * After a failure the name is still registered, or registered again if a client got the object in
+ * the meantime: continue to serve. If registering again fails, the callback of
  * ipc_on_registration() is called.
  *
- *   -EBUSY    A client uses the object or is about to. idle will be called again.
- *   -ENOENT   ipc_idle_exit(): this connection has not registered the name in this way.
- *   -EEXIST   ipc_register_idle_exit(): as ipc_register_name().
+ *   -EBUSY   Another process has the object.
+ *   -ENOENT  This connection has not registered the name in this way.
  */
-typedef void (*ipc_idle_cb)(struct ipc *ipc, const char *name, void *userdata);
-int ipc_register_idle_exit(struct ipc *ipc, const char *name, struct ipc_object *object,
-			   ipc_idle_cb idle, void *userdata, struct ipc_slot **ret_slot);
 int ipc_idle_exit(struct ipc *ipc, const char *name);
 
 /* --- Finding --------------------------------------------------------------- */
@@ -210,7 +202,7 @@ enum ipc_name_change {
  *
  * info and proxy belong to the library and are valid during cb; ipc_proxy_ref() keeps the
  * proxy. proxy is NULL if the name is gone, if the policy does not allow this process to call its
- * object, if the service registered with ipc_register_idle_exit(), or if the object belongs to this
+ * object, if the service registered with IPC_NAME_IDLE_EXIT, or if the object belongs to this
  * connection.
  *
  * A slow watcher may miss intermediate changes, but always receives the latest state. A

@@ -178,7 +178,6 @@ pub type ipc_death_cb = unsafe extern "C" fn(*mut ipc_proxy, *mut c_void);
 pub type ipc_freeze_cb = unsafe extern "C" fn(*mut ipc_proxy, c_int, *mut c_void);
 pub type ipc_writable_cb = unsafe extern "C" fn(*mut ipc, *mut c_void);
 pub type ipc_reconnect_cb = unsafe extern "C" fn(*mut ipc, c_uint, *mut c_void);
-pub type ipc_idle_cb = unsafe extern "C" fn(*mut ipc, *const c_char, *mut c_void);
 pub type ipc_log_cb = unsafe extern "C" fn(c_int, *const c_char, *mut c_void);
 pub type ipc_registration_cb =
     unsafe extern "C" fn(*mut ipc, *const c_char, c_uint, c_int, *mut c_void);
@@ -346,14 +345,6 @@ extern "C" {
     pub fn ipc_on_registration(
         ipc: *mut ipc,
         cb: ipc_registration_cb,
-        userdata: *mut c_void,
-        ret_slot: *mut *mut ipc_slot,
-    ) -> c_int;
-    pub fn ipc_register_idle_exit(
-        ipc: *mut ipc,
-        name: *const c_char,
-        object: *mut ipc_object,
-        idle: ipc_idle_cb,
         userdata: *mut c_void,
         ret_slot: *mut *mut ipc_slot,
     ) -> c_int;

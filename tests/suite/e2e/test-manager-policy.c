@@ -144,7 +144,6 @@ static int find_some(void *data)
 	expect(get("p.none") == -ENOENT);
 	expect(ipc_check_name(ipc, "p.hidden", &info) == -ENOENT);
 	expect(unregister_any("p.hidden") == -ENOENT);
-	expect(ipc_idle_exit(ipc, "p.hidden") == ipc_idle_exit(ipc, "p.none"));
 	expect(unregister_any("p.none") == -ENOENT);
 	expect(unregister_any("p.open") == -EPERM);
 	/* Refused is refused, whether it is there or not. */
@@ -399,31 +398,6 @@ START_TEST(watching_and_waiting_clients_follow_the_new_policy)
 }
 END_TEST
 
-static void stay(struct ipc *from, const char *name, void *userdata)
-{
-	(void)from, (void)name, (void)userdata;
-}
-
-/* The object is requested, unlike before. */
-START_TEST(waiting_clients_of_idle_exit_names_follow_too)
-{
-	struct ipc_object *object;
-	pid_t waiter;
-
-	begin();
-	ck_assert_int_eq(ipc_unregister_name(owner, "p.hidden"), 0);
-	ck_assert_int_eq(server_object_new(owner, &server_handlers, NULL, NULL, &object), 0);
-	ck_assert_int_eq(ipc_register_idle_exit(owner, "p.hidden", object, stay, NULL,
-			/* ret_slot= */ NULL), 0);
-	waiter = start_child(wait_for_what_is_hidden, (void *)"p.hidden");
-	manager_expect(&manager, "waiting for p.hidden");
-	reload("allow anyone all *\n", "reloaded the policy: 1 rules");
-	ck_assert_int_eq(wait_server(waiter), 0);
-	ipc_object_unref(object);
-	end();
-}
-END_TEST
-
 /* --- Asking -------------------------------------------------------------------------- */
 
 static int ask(const Ipc__Manager__CheckPolicyRequest *request,
@@ -502,6 +476,5 @@ int main(void)
 	return RUN_TESTS("policy", found_hidden_and_refused, added_or_not, further_groups_count, labels_count,
 			 invalid_policy_changes_nothing, invalid_policy_at_the_start_refuses_all,
 			 watching_and_waiting_clients_follow_the_new_policy,
-			 waiting_clients_of_idle_exit_names_follow_too,
 			 the_policy_can_be_asked);
 }

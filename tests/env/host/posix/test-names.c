@@ -106,12 +106,6 @@ static void on_change(struct ipc *ipc, enum ipc_name_change change,
 	atomic_fetch_add(&notified, 1);
 }
 
-static void on_idle(struct ipc *ipc, const char *name, void *userdata)
-{
-	(void)userdata;
-	ipc_idle_exit(ipc, name);
-}
-
 static void on_event(struct ipc *ipc, const char *name, enum ipc_registration_event event,
 		     int error, void *userdata)
 {
@@ -171,8 +165,8 @@ static void use(struct user *user, unsigned int worker, unsigned int round)
 	expect_may("remove", ipc_unregister_name(user->ipc, name));
 	ck_assert_int_eq(ipc_on_registration(user->ipc, on_event, NULL, &failure), 0);
 	snprintf(name, sizeof(name), "idle.%u.%u", worker, (unsigned int)(user - users));
-	expect_may("register idle exit", ipc_register_idle_exit(user->ipc, name, user->object, on_idle,
-							  NULL, &idle));
+	expect_may("register idle exit", ipc_register_name_with(user->ipc, name, user->object,
+								IPC_NAME_IDLE_EXIT, &idle));
 	expect_may("idle exit", ipc_idle_exit(user->ipc, name));
 	if (round % 2)
 		expect_may("remove", ipc_unregister_name(user->ipc, name));
@@ -321,8 +315,9 @@ static void act_register(struct life *life)
 
 static void act_register_idle_exit(struct life *life)
 {
-	expect_may("register idle exit", ipc_register_idle_exit(life->ipc, life->name, life->object,
-							  on_idle, NULL, /* ret_slot= */ NULL));
+	expect_may("register idle exit",
+		   ipc_register_name_with(life->ipc, life->name, life->object, IPC_NAME_IDLE_EXIT,
+					  /* ret_slot= */ NULL));
 }
 
 static void act_unregister(struct life *life)
