@@ -11,7 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "memory.h"
+#include "core/memfd.h"
+#include "core/private.h"
+
+#pragma GCC visibility push(default)
+#include <ipc/memory.h>
+#pragma GCC visibility pop
 
 struct ipc_memory {
 	atomic_uint refs;

@@ -30,13 +30,6 @@ static unsigned int node_flags(const struct ipc_interface *interface)
 	return 0;
 }
 
-int interface_check(const struct ipc_interface *interface)
-{
-	if (!interface || interface->method_size < sizeof(struct ipc_method))
-		return -EINVAL;
-	return sized_check(sizeof(*interface), interface);
-}
-
 int ipc_object_new(struct ipc *ipc, const struct ipc_interface *interface, const void *ops,
 		   void *userdata, void (*destroy)(void *userdata),
 		   struct ipc_object **ret_object)
@@ -44,9 +37,10 @@ int ipc_object_new(struct ipc *ipc, const struct ipc_interface *interface, const
 	struct ipc_object *object;
 	int r;
 
-	if (!ipc || !ret_object)
+	if (!ipc || !ret_object || !interface ||
+	    interface->method_size < sizeof(struct ipc_method))
 		return -EINVAL;
-	r = interface_check(interface);
+	r = sized_check(sizeof(*interface), interface);
 	if (r < 0)
 		return r;
 	r = object_new(ipc, &typed_type, sizeof(struct typed_object), node_flags(interface),

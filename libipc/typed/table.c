@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "core/memfd.h"
 #include "core/object.h"
 #include "core/proxy.h"
-#include "memory.h"
 #include "table.h"
 
 static int walk(const ProtobufCMessage *message, struct visitor *visitor, unsigned int depth);
@@ -231,13 +231,20 @@ static int bind_fd(struct visitor *visitor, int32_t *fd)
 static int bind_memory(struct visitor *visitor, Ipc__Memory *memory)
 {
 	struct binder *binder = (struct binder *)visitor;
-	size_t size;
+	size_t *sum = &binder->message->file_bytes;
+	size_t size, max;
 	int r;
 
 	if (!memory->fd)
 		return 0;
 	r = memory_check(memory->fd->fd, /* seals= */ 0, &size);
-	return r < 0 ? r : memory_count(binder->ipc, &binder->message->file_bytes, size);
+	if (r < 0)
+		return r;
+	max = atomic_load_explicit(&binder->ipc->message_max, memory_order_relaxed);
+	if (size > max || *sum > max - size)
+		return -EMSGSIZE;
+	*sum += size;
+	return 0;
 }
 
 /* Releases the claims that no field is bound to. */

@@ -64,10 +64,6 @@ static inline uint32_t reply_flags(const struct ipc_method *method)
 /* introspect.c: returns the method with this code that every object has, or NULL. */
 const struct ipc_method *builtin_find(uint32_t code);
 
-/* Checks an interface that a program passes. Returns the result of sized_check(), or -EINVAL for
- * NULL. */
-int interface_check(const struct ipc_interface *interface);
-
 /* The request of a served call, in the memory of the call. */
 struct typed_call {
 	struct message request;
