@@ -38,7 +38,6 @@ struct name_watch {
 	struct ipc_object *object;
 	struct ipc *ipc;
 	uint64_t asked;			/* cookie of the newest Watch(); under names.lock */
-	bool all_ended;			/* with the bus; under names.lock */
 	ipc_name_cb cb;
 
 	/* Under ipc->lock. */
@@ -161,16 +160,21 @@ static struct known *take_uncertain(struct name_watch *watch)
 	return known;
 }
 
-static void settled(struct name_watch *watch)
+static void end_uncertain(struct name_watch *watch)
 {
 	struct known *known;
-	bool first;
 
 	while ((known = take_uncertain(watch))) {
 		notify(watch, IPC_NAME_GONE, known);
 		known_free(known);
 	}
+}
 
+static void settled(struct name_watch *watch)
+{
+	bool first;
+
+	end_uncertain(watch);
 	ipc_lock(watch->ipc);
 	first = !watch->settled;
 	watch->settled = true;
@@ -188,7 +192,6 @@ static void doubt_all_locked(struct name_watch *watch)
 /* The bus has ended. If a change is being served, its thread calls this again. */
 static void end_all_names(struct name_watch *watch)
 {
-	struct known *known;
 	bool busy;
 
 	ipc_lock(watch->ipc);
@@ -199,10 +202,7 @@ static void end_all_names(struct name_watch *watch)
 	ipc_unlock(watch->ipc);
 	if (busy)
 		return;
-	while ((known = take_uncertain(watch))) {
-		notify(watch, IPC_NAME_GONE, known);
-		known_free(known);
-	}
+	end_uncertain(watch);
 	ipc_lock(watch->ipc);
 	watch->busy = false;
 	ipc_unlock(watch->ipc);
@@ -341,15 +341,9 @@ static int send(struct names *names, struct registration *registration)
 	return r == -EEXIST ? 0 : r;
 }
 
-static void bus_came_back(struct registration *registration)
-{
-	((struct name_watch *)registration)->all_ended = false;
-}
-
 static const struct registration_type watch_type = {
 	.send = send,
 	.withdraw = withdraw,
-	.bus_came_back = bus_came_back,
 };
 
 /* Returns the next watch with all_ended unset, with a reference of its object. */
@@ -359,10 +353,10 @@ static struct name_watch *next_watch(struct names *names)
 
 	pthread_mutex_lock(&names->lock);
 	for (struct registration *i = names->list; i && !watch; i = i->next) {
-		if (i->type != &watch_type || ((struct name_watch *)i)->all_ended)
+		if (i->type != &watch_type || i->all_ended)
 			continue;
 		watch = (struct name_watch *)i;
-		watch->all_ended = true;
+		i->all_ended = true;
 		ipc_object_ref(watch->object);
 	}
 	pthread_mutex_unlock(&names->lock);

@@ -166,8 +166,7 @@ static void bus_came_back(struct upper *upper)
 	names->watches_manager = names->list && r == 0;
 	for (struct registration *i = names->list; i; i = i->next) {
 		i->failure = r == -ECONNRESET ? 0 : r;
-		if (i->type->bus_came_back)
-			i->type->bus_came_back(i);
+		i->all_ended = false;
 	}
 	pthread_mutex_unlock(&names->lock);
 	names_report(names);

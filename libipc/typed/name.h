@@ -37,6 +37,7 @@ struct registration {
 	struct names *names;
 	int failure;		/* -errno to report to the program; 0: none; -ESTALE: it is lost */
 	bool acquired;		/* to report: it left the queue of the name */
+	bool all_ended;		/* a watch: its names have ended with the bus */
 	char text[NAME_PATTERN_SIZE];
 };
 
@@ -46,8 +47,6 @@ struct registration_type {
 	/* Tells the manager that it has ended, under the lock. If that fails, it ends with its
 	 * object. */
 	int (*withdraw)(struct registration *registration);
-	/* The connection was opened again, under the lock; or NULL. */
-	void (*bus_came_back)(struct registration *registration);
 };
 
 /* Keeps an object alive while it has a name. */
