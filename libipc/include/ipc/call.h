@@ -20,8 +20,9 @@
  * more than a quarter of the region together.
  *
  * If the handler returns 0 without a reply, or the last reference goes without one, the caller gets
- * -ENOMSG. A oneway has no reply: its handler's result is dropped. A kept oneway delays later
- * oneways to the same object until it is released.
+ * -ENOMSG. If the caller no longer waits, a reply succeeds and is dropped. A oneway has no reply:
+ * its handler's result is dropped. A kept oneway delays later oneways to the same object until it
+ * is released.
  *
  * A reply from the handler is sent when the handler returns or calls something else. If
  * that fails, the caller gets the errno. A reply that contains objects, files or large fields

@@ -63,8 +63,9 @@ enum ipc_errno {
 
 /*
  * Details of a failed call. The caller must initialize it with IPC_ERROR_INIT and free it with
- * ipc_error_done(). A call that succeeds does not change it. name, message and details are NULL if
- * the service did not set them.
+ * ipc_error_done(). A call that succeeds does not change it. A call that fails frees the previous
+ * contents, so that several calls may use it one after another. name, message and details are NULL
+ * if the service did not set them.
  */
 struct ipc_error {
 	size_t size;		/* set by IPC_ERROR_INIT */

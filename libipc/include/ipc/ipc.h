@@ -22,7 +22,8 @@
  *   cancellation  struct ipc_cancellation: a way to end calls and streams of this process early.
  *   chain       A call, with the calls that its handler makes on its own thread, and so on.
  *   serving thread  A thread inside ipc_run() or ipc_process(). Handlers and callbacks run
- *               on serving threads. There is one exception: nested handlers.
+ *               on serving threads, and wait until a thread serves. There is one exception: nested
+ *               handlers.
  *   nested handler  A handler for a call of the same chain that comes back to this process. It
  *               runs on the thread that waits for its own call of that chain, inside the blocking
  *               function, even if that thread never serves.
@@ -63,14 +64,15 @@
  *               where -EINTR is listed. ipc_raw_set_interrupt() of <ipc/raw.h> makes signals end
  *               calls, oneways that wait, and functions of names.
  *   Order       Oneways from a thread to an object are handled in the order of sending, never
- *               concurrently. Calls are not ordered with them: a call to the same object may be
- *               handled before a oneway that was sent earlier. Oneways to different objects are not
- *               ordered. A reply is not ordered with oneways, in any language: a thread that waits
- *               for the reply gets it at once, and the result of an async call is an event of its
- *               own. Oneways that the server sent before the reply are handled on a serving thread,
- *               before or after that. If the reply waited for their handlers, a call could not
- *               return without another serving thread, or with a lock that a handler takes. If the
- *               order matters, put the data into the reply, or number the messages.
+ *               concurrently. Calls are not ordered, neither with each other nor with oneways: a
+ *               call may be handled before a oneway or an async call that the same thread sent to
+ *               the same object earlier. Oneways to different objects are not ordered. A reply is
+ *               not ordered with oneways, in any language: a thread that waits for the reply gets
+ *               it at once, and the result of an async call is an event of its own. Oneways that
+ *               the server sent before the reply are handled on a serving thread, before or after
+ *               that. If the reply waited for their handlers, a call could not return without
+ *               another serving thread, or with a lock that a handler takes. If the order matters,
+ *               put the data into the reply, or number the messages.
  *   Time        Durations are in microseconds, on CLOCK_MONOTONIC. As an argument, 0 means
  *               not to wait and IPC_NEVER means no limit. In a structure, 0 means that the
  *               duration is not set.
@@ -393,7 +395,8 @@ int ipc_on_writable(struct ipc *ipc, ipc_writable_cb cb, void *userdata,
  * the connection closes. Then destroy(userdata) runs, unless destroy is NULL. If another process
  * dropped the last reference, destroy runs on a serving thread, concurrently with handlers of other
  * objects. Otherwise it runs inside the function that dropped the last reference, whose caller must
- * not hold a lock that destroy takes. interface and ops must stay valid until then.
+ * not hold a lock that destroy takes. interface and ops must stay valid until then. If this
+ * function fails, destroy does not run.
  */
 int ipc_object_new(struct ipc *ipc, const struct ipc_interface *interface,
 		   const void *ops, void *userdata,
@@ -515,9 +518,9 @@ int ipc_proxy_on_death(struct ipc_proxy *proxy, ipc_death_cb cb, void *userdata,
 
 /*
  * Watch for freezing: call cb on a serving thread with frozen 1 when the object's process
- * is frozen, and with 0 when it is thawed. If it is frozen now, cb is called at once. A
- * change that is reverted before its delivery is not reported. The watch ends silently
- * with the object. Otherwise as ipc_proxy_on_death().
+ * is frozen, and with 0 when it is thawed. If it is frozen now, and this connection does not watch
+ * it for freezing yet, cb is called soon. A change that is reverted before its delivery is not
+ * reported. The watch ends silently with the object. Otherwise as ipc_proxy_on_death().
  */
 typedef void (*ipc_freeze_cb)(struct ipc_proxy *proxy, int frozen, void *userdata);
 int ipc_proxy_on_freeze(struct ipc_proxy *proxy, ipc_freeze_cb cb, void *userdata,

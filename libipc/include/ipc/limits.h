@@ -32,10 +32,9 @@ struct ipc_object;
  *                 times its size in memory while it is handled. Without a setting, only
  *                 ipc_set_message_max() limits it.
  *   waiting_bytes Bytes of memory of stream messages that have arrived and that the program has not
- *   received: 64 MiB without a setting. Each message counts with
- *                 its unpacked size and about 3 KiB. A message beyond it ends its stream with
- *                 -EDQUOT on both sides. If no other message of the user is waiting, a message
- *                 always fits.
+ *                 received: 64 MiB without a setting. Each message counts with its unpacked size
+ *                 and about 3 KiB. A message beyond it ends its stream with -EDQUOT on both sides.
+ *                 If no other message of the user is waiting, a message always fits.
  *   waiting_entries  Files and objects of these messages: 256 without a setting. A message beyond
  *                 it ends its stream in the same way.
  *

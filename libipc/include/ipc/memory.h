@@ -17,8 +17,8 @@
  *
  *	r = ipc_memory_take(&request->ring->fd->fd, IPC_MEMORY_WRITE, &memory);
  *
- * Any thread may use a struct ipc_memory. The threads and processes that use it
- * must synchronize access to the bytes themselves.
+ * Any thread may use a struct ipc_memory, and so may a forked child, which shares the mapping. The
+ * threads and processes that use it must synchronize access to the bytes themselves.
  */
 #ifndef IPC_MEMORY_FILE_H
 #define IPC_MEMORY_FILE_H

@@ -8,12 +8,11 @@
  * -EINVAL. The part after the first '/' distinguishes instances of a service:
  * "camera.Provider/front".
  *
- * The service manager maps names to objects. All functions that take a name call it, so
- * they block until it replies. The connection's time limit, ipc_set_timeout(), applies,
- * except to functions that wait for a name, which have their own time limit or none. In a handler,
- * the functions inherit deadline and cancellation of the served call, as calls do. If that call has
- * already ended, they do not, so that a handler can clean up. They may fail with any error of a
- * call, and with these:
+ * The service manager maps names to objects. All functions that take a name call it, so they block
+ * until it replies. The connection's time limit, ipc_set_timeout(), applies to all but
+ * ipc_proxy_wait(), which has its own. In a handler, the functions inherit deadline and
+ * cancellation of the served call, as calls do. If that call has already ended, they do not, so
+ * that a handler can clean up. They may fail with any error of a call, and with these:
  *
  *   -ENOENT       No object has the name, or the policy hides it from this process.
  *   -EACCES       The policy refuses it; see ipcbus-policy(5).

@@ -246,9 +246,10 @@ struct ipc_raw_ops {
 	 */
 	int (*serve)(struct ipc_call *call, const struct ipc_raw_message *request,
 		     void *userdata);
-	/* Serves a stream that a client opens with the method code; or NULL. */
+	/* Serves a stream that a client opens with the method code, on a serving thread, by the
+	 * rules in <ipc/stream.h>; or NULL. */
 	int (*stream)(struct ipc_stream *stream, uint32_t code, void *userdata);
-	/* Runs when the object ends; or NULL. */
+	/* Runs when the object has ended, see ipc_object_new(); or NULL. */
 	void (*destroy)(void *userdata);
 };
 

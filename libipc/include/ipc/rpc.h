@@ -157,7 +157,7 @@ void ipc_rpc_free(ProtobufCMessage *reply);
 /* --- Serving ----------------------------------------------------------------------- */
 
 /*
- * Reply to a call. reply stays the caller's. See "Serving a call" in <ipc/ipc.h>.
+ * Reply to a call. reply stays the caller's. See <ipc/call.h>.
  *
  *   -EINVAL    The call is of another method, or a oneway, or reply is of another type.
  *   -EALREADY  The call already has a reply.
