@@ -80,6 +80,7 @@
  *   |  |  |                        pages->lock, and no other lock of the driver
  *   |  +- i_mmap_rwsem   the kernel's lock, of the region's own inode
  *
+ * All locks are taken in process context: no interrupt handler and no RCU callback may take one.
  * Never copy from or to user memory while holding a lock. Never put the last reference of any
  * object while holding a spinlock. Never allocate under a lock that procs of other users take:
  * reclaim in the caller's memory cgroup can take arbitrarily long.
@@ -90,7 +91,8 @@
 #include <linux/types.h>
 #include "ipcbus.h"
 
-/* Limits of each proc. IPCBUS_IOC_INFO reports all but IPCBUS_LIMIT_ASYNCS. */
+/* Limits of each proc. IPCBUS_IOC_INFO reports all but IPCBUS_LIMIT_ASYNCS, the async calls that
+ * have not ended. */
 #define IPCBUS_LIMIT_NODES	65536
 #define IPCBUS_LIMIT_HANDLES	65536
 #define IPCBUS_LIMIT_BUFFERS	16384
