@@ -328,10 +328,10 @@ void ipc_slot_set_destroy(struct ipc_slot *slot, void (*destroy)(void *userdata)
 int ipc_set_threads(struct ipc *ipc, unsigned int threads);
 
 /*
- * Serve on the calling thread. Blocks until ipc_stop() and returns 0 then, or -errno if a
- * thread cannot serve any more, as after the end of the bus. Several threads may call it. The last
- * thread to return joins the threads that ipc_run() started.
- *
+ * Serve on the calling thread. Blocks until ipc_stop() and returns 0 then, or -errno if a thread
+ * cannot serve any more, as after the end of the bus. Several threads may call it. It holds a
+ * reference of the connection until it returns. The last thread to return joins the threads that
+ * ipc_run() started.
  *   -EDEADLK  The calling thread waits for a reply: it is in a nested handler.
  *   -EDQUOT   Too many threads use this connection.
  */
@@ -370,6 +370,7 @@ int ipc_process(struct ipc *ipc);
  * reported the end, and then -ECONNRESET.
  *
  *   -EINTR    A signal arrived.
+ *   -EMFILE   The first call cannot create a file descriptor.
  */
 int ipc_wait_event(struct ipc *ipc, uint64_t timeout_usec);
 
@@ -410,8 +411,8 @@ struct ipc_object *ipc_object_unref(struct ipc_object *object);
  * End the object, even if other processes have proxies of it: queued calls fail with -EOWNERDEAD,
  * queued oneways are dropped, and death watches run. Handlers may still reply to calls that they
  * serve. The caller keeps its reference. destroy runs when this process has dropped its last
- * reference, even if other processes still have proxies. Sending the object fails afterwards. Does
- * not block.
+ * reference, even if other processes still have proxies. Sending the object fails with -EBADF
+ * afterwards. Does not block.
  *
  *   -ENOENT   The object was never sent or registered, or has ended.
  */
