@@ -4,8 +4,9 @@
  * in <ipc/rpc.h>. Programs must not use it, although it is compiled into them.
  *
  * Generated functions read and write the fields in the order of their numbers, as every
- * implementation of protobuf writes them. Received bytes are not trusted. At anything unexpected
- * the functions end without a result, and libipc decides about the message, errors included.
+ * implementation of protobuf writes them. Received bytes are not trusted. If the input has any
+ * other form, the functions must return without a result. libipc's generic code then handles the
+ * message, including its errors.
  */
 #ifndef IPC_CODEC_H
 #define IPC_CODEC_H
@@ -19,10 +20,10 @@
 extern "C" {
 #endif
 
-/* The most bytes of a field besides the contents of strings and bytes. */
+/* Maximum bytes of a field without the contents of strings and bytes. */
 #define IPC_CODEC_FIELD		16
 
-/* The bytes of a number that is less than 2^14, as a tag is. */
+/* The bytes of a number below 2^14, such as a tag. */
 #define IPC_CODEC_IS_SHORT(number)	((number) < 0x80)
 #define IPC_CODEC_FIRST(number)		((uint8_t)((number) | 0x80))
 #define IPC_CODEC_SECOND(number)	((uint8_t)((number) >> 7))
@@ -43,10 +44,8 @@ static inline uint64_t ipc_codec_little64(uint64_t value)
 	return value;
 }
 
-/*
- * Whether text is of ASCII characters alone, none of them NUL. Other text is left to libipc, which
- * checks that it is UTF-8.
- */
+/* Returns whether text has only ASCII characters and no NUL. libipc's generic code handles other
+ * text, and checks that it is UTF-8. */
 static inline int ipc_codec_is_ascii(const char *text, size_t size)
 {
 	uint64_t word, found = 0;
@@ -64,8 +63,8 @@ static inline int ipc_codec_is_ascii(const char *text, size_t size)
 
 /* --- Packing --------------------------------------------------------------------- */
 
-/* Each writes to to and returns where the next field begins. There is space for all fields
- * without their contents. */
+/* Each function writes to `to` and returns the place of the next field. The caller must provide
+ * space for all fields without their contents. */
 
 static inline uint8_t *ipc_codec_put_tag(uint8_t *to, uint32_t tag)
 {
@@ -108,7 +107,7 @@ static inline uint64_t ipc_codec_zigzag64(int64_t value)
 	return (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
 }
 
-/* The value at from, of 4 and of 8 bytes. */
+/* Writes the value at from, of 4 or of 8 bytes. */
 static inline uint8_t *ipc_codec_put_fixed32(uint8_t *to, uint32_t tag, const void *from)
 {
 	uint32_t value;
@@ -131,7 +130,7 @@ static inline uint8_t *ipc_codec_put_fixed64(uint8_t *to, uint32_t tag, const vo
 	return to + sizeof(value);
 }
 
-/* A proto3 field is not sent if all its bits are 0. -0 is sent. */
+/* If all bits of a proto3 field are 0, it is not sent. -0 is sent. */
 static inline int ipc_codec_is_zero32(const void *from)
 {
 	uint32_t value;
@@ -148,7 +147,7 @@ static inline int ipc_codec_is_zero64(const void *from)
 	return !value;
 }
 
-/* NULL: they do not fit. fields is the number of this and of all later fields. */
+/* Returns NULL if the bytes do not fit. fields is the number of this field and all later fields. */
 static inline uint8_t *ipc_codec_put_bytes(uint8_t *to, const uint8_t *end, size_t fields,
 					   uint32_t tag, const void *data, size_t size)
 {
@@ -160,7 +159,7 @@ static inline uint8_t *ipc_codec_put_bytes(uint8_t *to, const uint8_t *end, size
 	return to + size;
 }
 
-/* NULL: it does not fit, or is not ASCII. */
+/* Returns NULL if the text does not fit or is not ASCII. */
 static inline uint8_t *ipc_codec_put_text(uint8_t *to, const uint8_t *end, size_t fields,
 					  uint32_t tag, const char *text)
 {
@@ -173,10 +172,10 @@ static inline uint8_t *ipc_codec_put_text(uint8_t *to, const uint8_t *end, size_
 
 /* --- Unpacking ------------------------------------------------------------------- */
 
-/* Where a function has read to, and the memory for what it finds. It can grow, for all that uses it
- * is compiled into the program. */
+/* The input, and the memory for its contents. The structure can grow, because all functions that
+ * use it are compiled into the program. */
 struct ipc_codec_input {
-	const uint8_t *at;
+	const uint8_t *at;	/* the next byte to read */
 	const uint8_t *end;
 	uint8_t *memory;	/* aligned to 8 bytes; enough for each field once */
 };
@@ -184,8 +183,8 @@ struct ipc_codec_input {
 #define IPC_CODEC_ALIGN(size)	(((size) + 7) & ~(size_t)7)
 
 /*
- * Takes memory for the message. NULL: there is too little, also for n_bytes fields of strings or
- * bytes, each of which takes up to 8 bytes more than it has in the input.
+ * Takes memory for the message. Returns NULL if there is not enough memory for the message and for
+ * n_bytes fields of strings or bytes. Each of these takes up to 8 bytes more than in the input.
  */
 static inline void *ipc_codec_begin(struct ipc_codec_input *in, const uint8_t *memory_end,
 				    size_t message_size, size_t n_bytes)
@@ -199,9 +198,9 @@ static inline void *ipc_codec_begin(struct ipc_codec_input *in, const uint8_t *m
 	return in->memory - size;
 }
 
-/* Each of these returns 1, or 0: something else comes. */
+/* Each of these returns 1, or 0 if the input continues otherwise. */
 
-/* The field with this tag comes: steps over the tag. */
+/* If the next field has this tag, skips the tag. */
 static inline int ipc_codec_has(struct ipc_codec_input *in, uint32_t tag)
 {
 	if (IPC_CODEC_IS_SHORT(tag)) {
@@ -217,7 +216,7 @@ static inline int ipc_codec_has(struct ipc_codec_input *in, uint32_t tag)
 	return 1;
 }
 
-/* Returns where a number of several bytes ends, or NULL. Bits above the 64th do not count. */
+/* Returns the end of a number of several bytes, or NULL. Ignores bits above the 64th. */
 static __attribute__((noinline, unused)) const uint8_t *
 ipc_codec_take_long(const uint8_t *at, const uint8_t *end, uint64_t *ret_value)
 {
@@ -254,7 +253,7 @@ static inline int64_t ipc_codec_unzigzag64(uint64_t value)
 	return (int64_t)(value >> 1 ^ -(value & 1));
 }
 
-/* The value to to, of 4 and of 8 bytes. */
+/* Copies the value to `to`, of 4 or of 8 bytes. */
 static inline int ipc_codec_take_fixed32(struct ipc_codec_input *in, void *to)
 {
 	uint32_t value;
@@ -281,7 +280,7 @@ static inline int ipc_codec_take_fixed64(struct ipc_codec_input *in, void *to)
 	return 1;
 }
 
-/* The size of a field, which has up to two bytes, and lies in the input. */
+/* Reads a size, which has one or two bytes. The contents must be within the input. */
 static inline int ipc_codec_take_size(struct ipc_codec_input *in, size_t *ret_size)
 {
 	size_t size;
@@ -298,7 +297,7 @@ static inline int ipc_codec_take_size(struct ipc_codec_input *in, size_t *ret_si
 	return size <= (size_t)(in->end - in->at);
 }
 
-/* NULL: something else comes, or the text is not ASCII. */
+/* Returns NULL if the input continues otherwise or the text is not ASCII. */
 static inline char *ipc_codec_take_text(struct ipc_codec_input *in)
 {
 	char *text = (char *)in->memory;

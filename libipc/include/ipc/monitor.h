@@ -60,7 +60,7 @@ struct ipc_record {
  * Senders do not wait for a monitor: records that do not fit into half of the region are lost. Use
  * a connection of its own with a large region. If several threads serve it, cb runs concurrently.
  * Records of different senders may arrive out of order: time orders them. While a bus has a
- * monitor, its direct channels are not used.
+ * monitor, its direct channels are not used. A monitor gets no records of its own messages.
  *
  *   -EPERM    The caller needs CAP_SYS_ADMIN; with the module's parameter userns_control, in the
  *             user namespace in which the bus was mounted. On a bus of ipcbusd, root and the user
