@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The files of ipcbus-services(5). Each file has one service, which activation.c starts.
+ * The files of ipcbus-services(5). Each file has a single service, which activation.c starts.
  */
 #ifndef SERVICEMANAGER_ACTIVATION_CONFIG_H
 #define SERVICEMANAGER_ACTIVATION_CONFIG_H
@@ -31,7 +31,7 @@ struct activation_configs {
 	size_t count;
 };
 
-/* Parses the text of one file. If the text is invalid, returns -EINVAL and sets *ret_problem. If
+/* Parses the text of a file. If the text is invalid, returns -EINVAL and sets *ret_problem. If
  * memory is short, returns -ENOMEM. */
 int activation_config_read(const char *file, const char *text, size_t size,
 			   struct activation_config **ret_config, struct text_problem *ret_problem);

@@ -26,7 +26,7 @@ typedef int config_taker(void *userdata, const char *path, const char *text, siz
  * Returns the number of files, or the last failure. */
 int config_load(const char *const *directories, config_taker *taker, void *userdata);
 
-/* Like config_load(), for one file. Returns 0 or the failure. */
+/* Like config_load(), for a single file. Returns 0 or the failure. */
 int config_load_file(const char *path, config_taker *taker, void *userdata);
 
 /* A problem in a text. */

@@ -142,7 +142,7 @@ int handle_check(struct ipc_call *call, const Ipc__Manager__CheckRequest *reques
 
 /* --- Listing --------------------------------------------------------------------------- */
 
-/* Maximum number of entries in one reply, so that a request takes a bounded time. */
+/* Maximum number of entries in a reply, so that a request takes a bounded time. */
 #define PAGE 64
 
 struct page {

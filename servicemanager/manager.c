@@ -94,7 +94,7 @@ int manager_work(struct manager *manager)
 	timeout = timeout_min(timeout, activation_work(manager));
 	timeout = timeout_min(timeout, registrations_work(manager));
 	timeout = timeout_min(timeout, registrants_work(manager));
-	/* Must be last, because the others may change names. */
+	/* Must be last, because the functions above may change names. */
 	return timeout_min(timeout, watch_work(manager));
 }
 

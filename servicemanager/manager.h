@@ -273,7 +273,7 @@ int handle_unregister_name(struct ipc_call *call,
 /* Owners from before our start have registered again. Other owners get a number, and names that are
  * free go to their queues. */
 void registrations_settle(struct manager *manager);
-/* Ends the reservations whose time has come. Returns the timeout until the next call. */
+/* Ends the reservations that are due. Returns the timeout until the next call. */
 int registrations_work(struct manager *manager);
 /* Removes all names, without notifications. */
 void registrations_end(struct manager *manager);

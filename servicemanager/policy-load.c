@@ -31,7 +31,7 @@ static bool number_from(const char *text, unsigned int *ret)
 	return true;
 }
 
-/* root is 0, even if there is no user database. "%self" is the user who runs this program. */
+/* root is 0, even if there is no user database. "%self" is the user of this process. */
 static int user_named(const char *name, uid_t *ret_uid)
 {
 	const struct passwd *entry = getpwnam(name);

@@ -37,7 +37,7 @@ static char *next_word(struct parser *parser)
 	return parser->at < parser->line.n_words ? parser->line.words[parser->at++] : NULL;
 }
 
-/* --- Who --------------------------------------------------------------------------- */
+/* --- Users, groups, labels and certificates ----------------------------------------- */
 
 /* Numbers go up to 2^32 - 2, because 2^32 - 1 is not a valid id. */
 #define NUMBER_MAX (UINT32_MAX - 1)
@@ -227,7 +227,7 @@ static int parse_who(struct parser *parser, struct policy_rule *rule)
 		       complain(parser, "missing who; use anyone, user LIST, group LIST or label PATTERN");
 }
 
-/* --- What ---------------------------------------------------------------------------- */
+/* --- Rights and names ------------------------------------------------------------------ */
 
 enum policy_right policy_right_from(const char *text)
 {

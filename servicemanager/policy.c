@@ -119,7 +119,7 @@ static bool pattern_matches(const char *pattern, const char *name, uid_t uid)
 	return !*name;
 }
 
-/* The pattern may contain one '*', which matches any text. */
+/* The pattern may contain a single '*', which matches any text. */
 static bool text_matches(const char *pattern, const char *text)
 {
 	const char *star = strchr(pattern, '*');

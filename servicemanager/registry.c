@@ -18,7 +18,7 @@ struct slot {
 	struct registry_entry *queue;	 /* in the order they came */
 	struct registry_waiter *waiters; /* in the order they came */
 	uint64_t reserved_until;	 /* 0: not reserved */
-	uid_t reserved_for;		 /* the user who is charged for the reservation */
+	uid_t reserved_for;		 /* the user that is charged for the reservation */
 };
 
 /* Kinds of objects that are counted. */

@@ -54,7 +54,7 @@ struct registry_waiter {
 	struct registry_waiter *next; /* of the same name */
 };
 
-/* A watch of one name, or of all names with a prefix. */
+/* A watch of a single name, or of all names with a prefix. */
 struct registry_watch {
 	char name[REGISTRY_NAME_MAX + 1];
 	bool prefix;

@@ -144,7 +144,7 @@ static void expect_waiter(const struct daemon *daemon, pid_t pid)
 	ck_assert_str_eq(daemon_line(daemon), expected);
 }
 
-/* Serves an object whose methods do not matter. */
+/* Serves an object. Its methods do not matter. */
 static void serve_something(struct ipc *ipc, const char *name)
 {
 	static const struct service_manager_ops nothing;
@@ -277,7 +277,7 @@ END_TEST
 
 #define ORDINARY 1002
 
-/* Runs on a private bus, whose first manager it becomes. */
+/* Runs on a private bus, and becomes its first manager. */
 static void run_as_ordinary(const char *bus)
 {
 	ck_assert_int_eq(setgroups(0, NULL), 0);

@@ -55,7 +55,7 @@ static int unregister_any(const char *name)
 	return service_manager_unregister_name(manager, &request, /* error= */ NULL);
 }
 
-/* Nobody has test.a, and it is not reserved for a user of the case before. */
+/* test.a has no owner, and it is not reserved for a user of the previous case. */
 static void begin(void)
 {
 	connect_bus();
@@ -63,7 +63,7 @@ static void begin(void)
 	ck_assert_int_eq(ipc_unregister_name(ipc, "test.a"), 0);
 }
 
-/* An object to register, whose methods do not matter. */
+/* An object to register. Its methods do not matter. */
 static struct ipc_object *object_new(void)
 {
 	static const struct service_manager_ops ops;

@@ -258,7 +258,7 @@ static int try_network(struct policy *policy, const char *text)
 	return policy_read(policy, "test", text, strlen(text), &names, warn, &problem);
 }
 
-/* The names in the certificate of the peer: two, or one and NULL, or none. */
+/* The names in the certificate of the peer, at most two. Missing names are NULL. */
 static enum policy_verdict decide_for(const char *rule, const char *first, const char *second)
 {
 	char *certificates[] = { (char *)first, (char *)second, NULL };

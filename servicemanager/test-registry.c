@@ -18,7 +18,7 @@ static void setup(void)
 	ck_assert_ptr_nonnull(registry);
 }
 
-/* Asserts that a test left nothing behind. */
+/* Asserts that a test left no entries, waiters or watches behind. */
 static void teardown(void)
 {
 	registry = registry_free(registry);

@@ -23,7 +23,7 @@
 /* Maximum number of changed names that a watch keeps before it is replayed. */
 #define PENDING_MAX 256
 
-/* Maximum number of names handled in one turn of the loop. */
+/* Maximum number of names handled in a turn of the loop. */
 #define NAMES_AT_ONCE 512
 
 /* If a watch lacked a resource, it tries again after this delay. */

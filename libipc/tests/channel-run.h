@@ -41,13 +41,14 @@ void begin_ops(unsigned int threads, const char *channels, const struct ipc_raw_
 void begin_with(unsigned int threads, const char *channels);
 void begin(unsigned int threads);
 void end(void);
-/* Replaces the connection and its proxy by new ones. */
+/* Replaces the connection and its proxy by a new connection and proxy. */
 void connect_again(void);
 
 /* Replies with a number. For handlers. */
 int reply_number(struct ipc_call *call, uint32_t number);
 
-/* Calls a method whose reply is a number. call_for() returns 0 or -errno; get() fails the test. */
+/* Calls a method with a reply that is a number. call_for() returns 0 or -errno; get() fails the
+ * test. */
 int call_for(uint32_t code, const void *data, size_t size, uint32_t *ret_number);
 uint32_t get(uint32_t code);
 /* Calls a method with a time limit and drops the reply. */

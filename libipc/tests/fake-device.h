@@ -3,9 +3,9 @@
  * A device controlled by the test: it replaces device.c in unit tests.
  *
  * A test queues the events that waits will return, and examines sent messages and requests. There
- * is one fake for all connections, and one thread unless a test says otherwise. If a wait finds no
- * event, it calls on_empty and is interrupted. Without on_empty it fails with -EPIPE and sends
- * nothing: a test never waits forever.
+ * is a single fake for all connections, and a single thread unless a test starts more. If a wait
+ * finds no event, it calls on_empty and is interrupted. Without on_empty it fails with -EPIPE and
+ * does not send: a test never waits forever.
  */
 #ifndef IPC_FAKE_DEVICE_H
 #define IPC_FAKE_DEVICE_H
@@ -69,7 +69,7 @@ struct fake {
 	int cancel_error;
 	unsigned int n_asked;		/* calls of device_call_canceled() */
 	uint64_t canceled_call;		/* of which that says yes */
-	int sender_error;		/* what SENDER_INFO says */
+	int sender_error;		/* result of SENDER_INFO */
 	uint32_t sender_flags;
 	uint32_t sender_pid;
 };

@@ -11,7 +11,7 @@
 #include "fake-device.h"
 #include "test-run.h"
 
-/* PAIR_OF(test) declares them; ops are those of the object. */
+/* Defines a proxy and an object of an interface. begin_pair() takes the ops of the object. */
 #define PAIR_OF(interface)                                                                         \
 	static struct ipc *ipc;                                                                    \
 	static struct interface *peer;                                                             \

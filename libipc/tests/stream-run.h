@@ -14,7 +14,7 @@
 #include "fake-device.h"
 #include "test-run.h"
 
-/* Puts a frame around a message that follows a header, with one name in its metadata. */
+/* Puts a frame around a message that follows a header, with a single name in its metadata. */
 static inline size_t add_metadata(uint8_t *frame, size_t message_size, size_t metadata_size)
 {
 	struct frame_header header = { .magic = FRAME_MAGIC, .message_size = message_size,

@@ -41,7 +41,7 @@ static void unused(void)
 {
 }
 
-/* Also releases the oneway, if there was one before. */
+/* Also releases the previous oneway, if there was any. */
 static void complete(int result, ProtobufCMessage *reply, const struct ipc_error *error,
 		     ipc_rpc_cb cb, void *userdata)
 {

@@ -532,7 +532,7 @@ static void end_others(void *userdata)
 		ipc_slot_end_async(of_call[i]);
 }
 
-/* Slots end with their call, and the destroy function of a slot may end the others. */
+/* Slots end with their call, and the destroy function of a slot may end other slots. */
 START_TEST(slots_end_with_their_call)
 {
 	begin();

@@ -311,7 +311,7 @@ static bool compare(const uint8_t *data, size_t size)
 	return copied && borrows;
 }
 
-/* One message, or several concatenated, which protobuf merges. */
+/* A message, or several concatenated messages, which protobuf merges. */
 static uint8_t *some_bales(size_t *ret_size)
 {
 	uint8_t *all = NULL;

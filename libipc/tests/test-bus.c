@@ -86,7 +86,7 @@ START_TEST(named_bus_is_used)
 	listen_at(bus);
 	finds(bus, bus, IPC_BUS_DAEMON, IPC_BUS_BY_ARGUMENT);
 
-	/* Even if it does not exist: the library never chooses another bus than the named one. */
+	/* Even if it does not exist: the library never chooses another bus than the named bus. */
 	setenv("IPCBUS_BUS", "/nowhere/bus", 1);
 	finds(NULL, "/nowhere/bus", IPC_BUS_NONE, IPC_BUS_BY_ENVIRONMENT);
 	finds(bus, bus, IPC_BUS_DAEMON, IPC_BUS_BY_ARGUMENT);

@@ -335,7 +335,7 @@ static uint64_t cpu_usec(pid_t pid)
 
 /*
  * The server writes words of its own part when it goes to sleep. They must not look like calls, or
- * it would never sleep. On CPU 0, whose number is not the number of a call.
+ * it would never sleep. Runs on CPU 0, because 0 is not the number of a call.
  */
 START_TEST(servers_own_part_brings_no_calls)
 {
@@ -443,7 +443,7 @@ START_TEST(idle_channel_ends_if_another_client_needs_one)
 		ck_assert_uint_eq(get(WHERE), 1);
 		usleep(100000);
 	}
-	/* The first request ends the channel, and the second one gets its place. */
+	/* The first request ends the channel, and the second request gets its place. */
 	proxy = proxies[15];
 	ck_assert_uint_eq(get_many(4 * 4096), 0);
 	usleep(1100000);
@@ -475,7 +475,7 @@ static long resident_kb(pid_t pid)
 	return resident * sysconf(_SC_PAGESIZE) / 1024;
 }
 
-/* The server has mapped the client's part when it sees that the other one is sealed. */
+/* The server has mapped the client's part when it sees that the other part is sealed. */
 START_TEST(failed_set_ups_leave_nothing)
 {
 	struct ipc_object *life;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Oneways through direct channels: order with oneways of the bus, one at a time, and nothing lost.
+ * Oneways through direct channels: order with oneways of the bus, no concurrency, and no losses.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -27,7 +27,7 @@ struct entry {
 	uint32_t number;
 };
 
-/* What the server has seen. */
+/* Oneways that the server has handled. */
 struct seen {
 	uint32_t next[SENDERS];	/* number of the next oneway of each sender */
 	uint32_t total;
@@ -257,7 +257,7 @@ START_TEST(oneways_of_a_client_that_closed_are_served)
 }
 END_TEST
 
-/* Oneways in the ring wait for those that the client sent through the bus before. */
+/* Oneways in the ring wait for the oneways that the client sent through the bus before. */
 START_TEST(oneways_of_a_dead_client_are_served_in_order)
 {
 	pid_t client;

@@ -250,7 +250,7 @@ START_TEST(client_refuses_impossible_replies)
 }
 END_TEST
 
-/* One thread writes random words while the side under test runs: it must not crash or hang. */
+/* A thread writes random words while the side under test runs: it must not crash or hang. */
 START_TEST(random_words_do_not_affect_other_clients)
 {
 	struct channel_taken taken;

@@ -426,10 +426,10 @@ static int unpack_pledge(const uint8_t *data, size_t size)
 	return r;
 }
 
-/* A later occurrence of a message may supply fields that an earlier one lacks. */
+/* A later occurrence of a message may supply fields that an earlier occurrence lacks. */
 START_TEST(required_fields_are_checked_in_merged_messages)
 {
-	/* The fields name and number of message inner, in one part or two. */
+	/* The fields name and number of message inner, together or in two parts. */
 	static const uint8_t whole[] = { 0x1a, 5, 0x0a, 1, 'x', 0x10, 1, 0x0a, 0, 0x10, 1 };
 	static const uint8_t halves[] = {
 		0x0a, 0, 0x1a, 3, 0x0a, 1, 'x', 0x1a, 2, 0x10, 1, 0x10, 1,

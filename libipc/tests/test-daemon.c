@@ -33,7 +33,7 @@
 #define TIMEOUT	  10000000		/* microseconds; every operation is faster */
 #define SEND_AREA ((size_t)256 << 20) /* shared by the threads of a client */
 
-/* Methods; the others are streams. */
+/* Methods. All others are streams. */
 enum { ECHO = 1, ADD, RESUME, MEET, GET_FILES, TAKE_TIME, BOUNCE, REFUSE, CALL_BACK };
 
 static struct ipc_test_bus *bus;

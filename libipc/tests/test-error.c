@@ -141,7 +141,7 @@ START_TEST(the_services_text_is_cleaned)
 	} cases[] = {
 		{ "\x1b]2;title\a\n\x7f", "?]2;title???" },
 		{ "gr\xc3\xb6\xc3\x9f\xe2\x80\x9c\xf0\x9f\x92\x9b.", "gr\xc3\xb6\xc3\x9f\xe2\x80\x9c\xf0\x9f\x92\x9b." },
-		/* CSI as one byte, in UTF-8, and after a truncated character. */
+		/* CSI as a single byte, in UTF-8, and after a truncated character. */
 		{ "\x9b" "31m", "?31m" },
 		{ "\xc2\x9b" "31m", "??31m" },
 		{ "\xff\x9b\xf8\x9b" "31m", "????31m" },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Metadata in frames and shared memory, on a fake device: what is sent, and that malformed frames
- * are refused.
+ * Metadata in frames and shared memory, on a fake device: the sent frames, and that malformed
+ * frames are refused.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -121,7 +121,7 @@ static int pack(struct packed *packed, struct thread *t, const ProtobufCMessage 
 			    send);
 }
 
-/* As many fields as there are parts, and one more. */
+/* As many fields as there are parts, and a further field. */
 START_TEST(fields_without_a_part_are_copied)
 {
 	struct packed packed;

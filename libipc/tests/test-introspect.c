@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a client finds out about an object, on a fake device: whether it is there, and what it
- * is.
+ * Questions of a client about an object, on a fake device: whether it exists, and its interface.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -81,7 +81,7 @@ START_TEST(distant_keys)
 }
 END_TEST
 
-/* The low 32 bits of all hashes are equal: one long run of collisions. */
+/* The low 32 bits of all hashes are equal: a single long run of collisions. */
 START_TEST(colliding_keys)
 {
 	compare_with_array(UINT64_C(1) << 55);

@@ -105,7 +105,7 @@ START_TEST(records_are_delivered)
 	fake_reset();
 	seen = 0;
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	/* Nobody asked for one. */
+	/* The program did not ask for a record. */
 	record_arrives(ipc);
 	ck_assert_int_eq(ipc_monitor(ipc, IPC_MONITOR_MESSAGES, 0, SIZE_MAX, see, &seen, &slot),
 			 0);

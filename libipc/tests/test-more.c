@@ -155,7 +155,7 @@ START_TEST(the_thread_asks_while_it_pays)
 	ck_assert_uint_eq(n_served, 10);
 	ck_assert_uint_eq(fake.n_more, before);
 
-	/* Oneways that arrive one at a time, for two objects. */
+	/* Oneways that arrive separately, for two objects. */
 	for (int i = 0; i < 200; i++) {
 		push(i % 2 ? cookie : other_cookie, "f");
 		if (i % 50 == 49) {
@@ -499,7 +499,7 @@ static void *run_elsewhere(void *unused)
 	return unused;
 }
 
-/* A thread that ends in a handler stays in ipc_run() forever. Others serve the rest. */
+/* A thread that ends in a handler stays in ipc_run() forever. Other threads serve the rest. */
 START_TEST(a_thread_ends_in_a_handler)
 {
 	pthread_t id;
@@ -527,7 +527,7 @@ static void note_released(struct ipc_call *call, char name)
 	released_then[name - 'a'] = fake.n_released;
 }
 
-/* The sender's quota must not be held by a large oneway while small ones are served. */
+/* The sender's quota must not be held by a large oneway while small oneways are served. */
 START_TEST(large_oneways_are_released_early)
 {
 	unsigned int released;

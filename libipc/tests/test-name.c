@@ -91,7 +91,7 @@ static uint32_t code_of(const char *method)
 	return method_of(&service_manager_interface, method)->code;
 }
 
-/* A new manager starts, and replies to one request. */
+/* A new manager starts, and replies to a single request. */
 static void manager_comes(int r)
 {
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_MANAGER }, NULL, 0, NULL, 0);
@@ -196,7 +196,7 @@ START_TEST(a_registration_without_a_reply_is_undone)
 }
 END_TEST
 
-/* There is no manager that knows it, and the next one does not learn of it. */
+/* There is no manager that knows it, and the next manager does not learn of it. */
 START_TEST(a_name_goes_without_a_manager)
 {
 	static const int lost[] = { -ENOTCONN, -ECONNRESET };

@@ -77,7 +77,7 @@ START_TEST(properties_of_the_node)
 	ck_assert_int_eq(ipc_object_set_limits(object, NULL), -EINVAL);
 	ck_assert_int_eq(ipc_object_set_limits(object, &shorter), -EINVAL);
 	ck_assert_int_eq(ipc_object_set_limits(object, &limits), 0);
-	/* A newer program may use known members, and no unknown ones. */
+	/* A newer program may use known members, but no unknown members. */
 	ck_assert_int_eq(ipc_object_set_limits(object, &newer.limits), 0);
 	newer.later = 1;
 	ck_assert_int_eq(ipc_object_set_limits(object, &newer.limits), -E2BIG);

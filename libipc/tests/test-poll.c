@@ -112,7 +112,7 @@ static void *find_no_slot(void *unused)
 	return unused;
 }
 
-/* The daemon serves a limited number of a client's threads. This thread is one of them. */
+/* The daemon serves a limited number of a client's threads. It serves this thread too. */
 START_TEST(a_thread_too_many)
 {
 	static pthread_t threads[IPCBUSD_SLOTS - 1];

@@ -256,7 +256,7 @@ START_TEST(entries_both_ways)
 	ck_assert_uint_eq(reply->entries[0].proxy->handle, 9);
 	ck_assert_int_eq(reply->entries[1].fd, fd);
 	ck_assert_ptr_eq(reply->entries[2].object, object);
-	/* Taken fds stay open; the others are closed. */
+	/* Taken fds stay open. All other fds are closed. */
 	ck_assert_int_eq(ipc_take_fd(&reply->entries[1].fd), fd);
 	ipc_raw_free(reply);
 	ck_assert_uint_eq(fake.n_puts, 1);

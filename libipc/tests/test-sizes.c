@@ -94,7 +94,7 @@ END_TEST
 
 /* --- Replies --------------------------------------------------------------------------- */
 
-/* Returns the result of a call whose reply, or error @number, has @size unknown bytes. */
+/* Returns the result of a call. Its reply, or error @number, has @size unknown bytes. */
 static int call_of_noise(size_t size, int number, struct ipc_error *error)
 {
 	ipc_auto(test_echo_reply_free) Ipc__Test__EchoReply *reply = NULL;

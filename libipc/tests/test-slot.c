@@ -144,7 +144,7 @@ START_TEST(a_callback_ends_its_own)
 }
 END_TEST
 
-/* Runs a callback of the slot on its own thread, concurrently with others of the same slot. */
+/* Runs a callback of the slot on its own thread, concurrently with other callbacks of the slot. */
 static void *run_beside(void *unused)
 {
 	struct slot_frame frame;
@@ -287,7 +287,7 @@ START_TEST(writable_slots)
 	ipc_slot_set_destroy(second, destroy);
 	ck_assert_uint_eq(destroyed, 2);
 	ipc_slot_end(second);
-	/* Two slots are left when the connection closes; one of them was notified. */
+	/* Two slots are left when the connection closes. The first was notified. */
 	ck_assert_int_eq(ipc_on_writable(ipc, writable, &begun, NULL), 0);
 	writable_notify(ipc);
 	ck_assert_int_eq(ipc_on_writable(ipc, writable, &begun, NULL), 0);

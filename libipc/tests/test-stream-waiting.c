@@ -16,7 +16,7 @@
 #include "test.ipc.h"
 
 #define STREAMS 3
-/* The bytes that a message of one or two bytes counts. */
+/* The bytes that a message of 1 or 2 bytes counts. */
 #define ONE (sizeof(struct ipc_call) + sizeof(struct stream_item))
 
 static struct ipc *ipc;
@@ -262,7 +262,7 @@ START_TEST(messages_beyond_the_credit_are_lost)
 }
 END_TEST
 
-/* Messages for a closed end whose objects the remote side still holds. */
+/* Messages for a closed end. The remote side still holds objects of the end. */
 START_TEST(closed_end_sends_nothing)
 {
 	static const struct ipc_object_limits limits = {

@@ -341,7 +341,7 @@ START_TEST(a_field_without_an_entry_is_refused)
 	ck_assert_int_eq(receive(&message, &cargo, &entry, 1), -EBADMSG);
 	done(&message);
 	ck_assert_uint_eq(fake.n_puts, 1);
-	/* One entry for two fields. */
+	/* The same entry for two fields. */
 	id.id = 4;
 	cargo.object = NULL;
 	cargo.objects = twice;

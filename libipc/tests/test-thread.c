@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Threads, forks, and several connections used by one thread.
+ * Threads, forks, and several connections used by a single thread.
  */
 #include <errno.h>
 #include <pthread.h>

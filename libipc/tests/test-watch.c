@@ -232,7 +232,7 @@ START_TEST(notified_of_freezing)
 
 	push_freeze(IPCBUS_EVENT_FROZEN, fake.watch_cookie, 1);
 	push_freeze(IPCBUS_EVENT_THAWED, fake.watch_cookie, 3);
-	/* An event overtaken by an earlier one, and an event of an unknown watch. */
+	/* An event overtaken by an earlier event, and an event of an unknown watch. */
 	push_freeze(IPCBUS_EVENT_FROZEN, fake.watch_cookie, 2);
 	push_freeze(IPCBUS_EVENT_FROZEN, first, 4);
 	ck_assert_str_eq(frozen, "ABab");

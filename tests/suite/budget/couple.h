@@ -21,7 +21,7 @@ bool pass_handle(const struct raw *from, uint64_t node, const struct raw *to,
 		 uint32_t *ret_handle);
 
 /*
- * A server and a client in one process, where the client has a handle for the server's first node.
+ * A server and a client in one process. The client has a handle for the server's first node.
  * Handle 0 is not available: an ordinary user cannot be manager. The handle thus goes through srv.
  */
 struct couple {

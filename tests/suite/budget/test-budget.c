@@ -5,10 +5,10 @@
  * as they can and then hold it. This program measures the machine's memory before, during, and
  * after it has killed them.
  *
- * The last line is "budget: N ways, 0 above the bound".
+ * The last line is "budget: N ways, 0 above the bound" on success.
  *
  *   test-budget [--all]    a few ways, each in another part of the driver; or all
- *   test-budget NAME       ways whose names contain NAME
+ *   test-budget TEXT       ways with TEXT in their names
  */
 #define _GNU_SOURCE
 #include <linux/io_uring.h>
@@ -186,7 +186,7 @@ static void make_handles(int i)
 
 #define TABLE 4096
 
-/* Procs whose handle tables were large: tables do not shrink. */
+/* Procs with handle tables that were large: tables do not shrink. */
 static void make_tables(int i)
 {
 	uint64_t end = now_ms() + 4000;
@@ -197,7 +197,7 @@ static void make_tables(int i)
 	for (int n = 0; n < 500 && now_ms() < end; n++) {
 		uint32_t count = 0, got;
 
-		/* Each server has its own client, whose nodes end with it. */
+		/* Each server has its own client. The client's nodes end with the client. */
 		if (!couple_open(&c, MIB))
 			break;
 		proc[n] = c.server;
@@ -361,7 +361,7 @@ static void leave_threads(int i)
 
 /* --- Procs that are closed ------------------------------------------------------ */
 
-/* Each has a region, nodes and handles. All are freed, except those with remote references. */
+/* Each has a region, nodes and handles. All are freed, except nodes with remote references. */
 static void close_procs(int i)
 {
 	struct raw client = must_raw(MIB);
@@ -595,7 +595,7 @@ static int chosen[WAYS];
 
 /* --- The test ------------------------------------------------------------------- */
 
-/* Takes a node of one process (code 1) and gives it to another (code 2). */
+/* Takes a node of a process (code 1) and gives it to another process (code 2). */
 static int be_manager(struct peer *self, void *arg)
 {
 	struct ipcbus_object o = {};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The model's threads: see model.h. They are fibers, as in tests/env/host/shim/sched.c, but without
- * a kernel around them. The names shim_* are what policy.c calls.
+ * a kernel around them. policy.c calls the functions shim_*().
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -153,7 +153,7 @@ unsigned int fiber_choose(unsigned int n, const char *what)
 
 	if (n < 2 || running == MODEL_THREADS)
 		return 0;
-	/* A search takes each value in turn, as it does threads; 0 costs nothing. */
+	/* A search takes each value in turn, as it does threads; 0 is free. */
 	if (policy->fine)
 		return shim_random() % 4 ? 0 : shim_random() % n;
 	if (steps >= MAX_STEPS)
@@ -242,7 +242,7 @@ void model_run(const struct shim_policy *how, unsigned int how_many_cpus, bool m
 	n_fibers = 0;
 }
 
-/* --- What threads ask the machine ---------------------------------------------------------- */
+/* --- The machine's services for threads ----------------------------------------------------- */
 
 int seam_cpu(void);
 int seam_cpu(void)

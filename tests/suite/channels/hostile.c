@@ -5,15 +5,17 @@
  *
  *   hostile [--rounds N] [--seconds N] [--seed N] [--round N]
  *
- * A round has one channel: an honest server with two threads and a hostile client, or an honest
- * client with three threads and a hostile server. The honest side maps the peer's part read-only,
- * between pages that fault, as in a program. The hostile side writes by a mapping of its own.
+ * A round has a single channel: an honest server with two threads and a hostile client, or an
+ * honest client with three threads and a hostile server. The honest side maps the peer's part
+ * read-only, between pages that fault, as in a program. The hostile side writes by a mapping of its
+ * own.
  *
- * What must hold:
+ * Requirements:
  *   - No access outside the parts and buffers (guard pages, ASan), and none that races with another
  *     thread of the honest side (TSan).
  *   - Every function returns a result that channel.h lists, within its time.
- *   - The server takes a number of a slot at most once, in order, and one call of a slot at a time.
+ *   - The server takes a number of a slot at most once, in order, and never two calls of a slot at
+ *     once.
  *   - A oneway that the server takes lies in the ring and has a possible size.
  *   - The client takes a reply only if its number is that of the call. Some hostile servers never
  *     write this number, so their clients never get a reply.
@@ -47,7 +49,7 @@
 /* How hostile the peer is. */
 enum habit {
 	WILD,	     /* any value anywhere */
-	NEVER_RIGHT, /* numbers that are never those of the call; of a client: too far */
+	NEVER_RIGHT, /* wrong numbers: never the number of the call; of a client: too far */
 	POSSIBLE,    /* wrong payloads, codes, CPUs and wake-ups; numbers and sizes are possible */
 	HABITS,
 };
@@ -240,7 +242,7 @@ static void attack_server(uint64_t *dice)
 		channel_wake(&part->tail, 1 + chance(dice, 2));
 		break;
 	default:
-		/* Two threads may post in a slot: the number is possible for only one of them. */
+		/* Two threads may post in a slot: the number is possible for the first only. */
 		if (habit == POSSIBLE &&
 		    atomic_load_explicit(&part->posted[slot], memory_order_relaxed) != seen)
 			break;
@@ -586,7 +588,7 @@ static void run_threads(void)
 	for (uintptr_t i = 0; i < n; i++)
 		CHECK(!pthread_create(&honest[i], NULL, hostile_is_client ? serve : make_calls,
 				      (void *)i));
-	/* Only one thread knows which numbers are possible. */
+	/* A second thread would not know which numbers are possible. */
 	for (uintptr_t i = 0; i < (habit == POSSIBLE ? 1 : ATTACKERS); i++)
 		CHECK(!pthread_create(&attackers[i], NULL, attack, (void *)i));
 	for (unsigned int i = 0; i < n; i++)
@@ -667,7 +669,7 @@ int main(int argc, char **argv)
 	       "%lu channels ended, %lu recovered, %lu oneways taken, %lu sent, %lu not\n",
 	       round_now - options.only, taken, replies, joins, timeouts, abandoned, busy, refused,
 	       recovered, oneways_taken, oneways_sent, full);
-	/* Otherwise the fuzzer tests nothing. */
+	/* Otherwise the fuzzer has no effect. */
 	if (!options.only &&
 	    (!taken || !replies || !joins || !timeouts || !abandoned || !refused || !recovered ||
 	     !oneways_taken || !oneways_sent || !full))

@@ -5,7 +5,7 @@
  *   kills [--daemon PATH] [--kills N] [--seed N]
  *
  * Two clients with three threads each call one server with two threads, on a bus of ipcbusd. In
- * each round the test kills one or two processes and starts them again.
+ * each round the test kills a process, or two, and starts them again.
  *
  * Requirements:
  *   - If the server dies, no thread of a client waits for longer than 100 ms after the bus has
@@ -130,7 +130,7 @@ static int serve_oneway(const struct ipc_call *call, const struct ipc_raw_messag
 		fail("two oneways at a time");
 	memcpy(&entry, request->data, sizeof(entry));
 	seen = &last[entry.stream % STREAMS];
-	/* An earlier server may have got the first ones. */
+	/* An earlier server may have got the first oneways. */
 	if (*seen && entry.number != *seen + 1)
 		fail("oneway %u follows oneway %u", entry.number, *seen);
 	*seen = entry.number;

@@ -245,8 +245,8 @@ void seam_fence(memory_order order)
 
 /* --- Payloads ------------------------------------------------------------------------------ */
 
-/* One side of a copy is private. Each copy must be ordered after the other copies of a payload,
- * as a slot has one owner at a time: a word without readers stands for the payload. */
+/* A copy is from or to private memory. It must be ordered after the other copies of the payload,
+ * because a slot never has two owners: a word without readers stands for the payload. */
 static void own_payload(const void *payload)
 {
 	unsigned int w = find(payload, 0);

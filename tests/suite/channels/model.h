@@ -2,8 +2,8 @@
 /*
  * The model's machine: threads that switch at each seam, and memory that may be seen late.
  *
- * Threads are fibers of one real thread. At each atomic access and each system call a policy of
- * the explorer (../explore/policy.h) chooses the thread that goes on.
+ * Threads are fibers of a single real thread. At each atomic access and each system call a policy
+ * of the explorer (../explore/policy.h) chooses the thread that goes on.
  *
  * Memory keeps all values that a word has had in this run. A thread has a view: the oldest value
  * of each word that it may still read. A load chooses among the values that its order permits:
@@ -49,7 +49,7 @@ extern void (*model_fail_hook)(void);
 
 /* A thread may be switched to here. Fine points are no points of a bounded search. */
 void fiber_point(const char *what, const char *name, bool fine);
-/* Chooses a number below n; 0 is the ordinary one. */
+/* Chooses a number below n; 0 is the usual choice. */
 unsigned int fiber_choose(unsigned int n, const char *what);
 /* The running thread's number; MODEL_THREADS outside of a run. */
 unsigned int fiber_self(void);

@@ -79,13 +79,13 @@ const char *model_shared_end = (const char *)(&shared + 1);
 static struct channel_caller callers[CHANNELS];
 static struct channel_callee callees[CHANNELS];
 
-/* What the serving threads wait for beside calls: events of the bus, their end, and the number of
- * channels. */
+/* The serving threads wait for these beside calls: events of the bus, their end, the number of
+ * channels, and the bell. */
 static atomic_uint event, stop, generation, bell;
 /* The server has ended its channels. */
 static atomic_uint closed;
 static atomic_uint clients_left, events_taken;
-/* Oneways that were sent and served, and the next one of each channel. */
+/* Oneways that were sent and served, and the next number of each channel. */
 static atomic_uint oneways_sent, oneways_taken;
 static unsigned int oneways_next[CHANNELS];
 /* The client has seen the end of the channel after its last oneway. */
@@ -96,7 +96,7 @@ static atomic_uint turns[CHANNELS];
 #define SKIPPED 2U
 /* A call's number is its place here. */
 static unsigned int n_calls, times_served[MAX_CALLS];
-/* What its caller made of it. */
+/* The result of each call for its caller. */
 static enum fate { SERVED, BY_BUS, ABANDONED } fates[MAX_CALLS];
 
 const struct scenario *scenario_nth(unsigned int i)
@@ -304,7 +304,7 @@ static void serve_call(struct channel_callee *callee, const struct channel_taken
 	channel_answer(callee, taken->slot, taken->number, &end, &number);
 }
 
-/* As channel-server.c: if several events are queued, a thread that takes one wakes another. */
+/* As channel-server.c: if several events are queued, a thread that takes an event wakes another. */
 static bool take_event(void)
 {
 	uint32_t events = atomic_load(&event);
@@ -419,7 +419,7 @@ static void set_up(void)
 			.peer = &shared.requests[i],
 		};
 		turns[i] = oneways_next[i] = 0;
-		/* The next but one does not fit before the end of the ring. */
+		/* The second oneway from here does not fit before the end of the ring. */
 		if (now->oneways)
 			callers[i].sent = shared.requests[i].sent = callees[i].drained =
 				shared.replies[i].drained = CHANNEL_RING_SIZE - 64;

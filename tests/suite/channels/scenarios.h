@@ -10,7 +10,7 @@ struct shim_policy;
 struct scenario {
 	const char *name;
 	const char *what;
-	unsigned int channels; /* 0: one */
+	unsigned int channels; /* 0: a single channel */
 	unsigned int clients;  /* of each channel: threads */
 	unsigned int calls;    /* of each client */
 	unsigned int servers;
@@ -30,7 +30,7 @@ struct scenario {
 
 /* NULL behind the last. */
 const struct scenario *scenario_nth(unsigned int i);
-/* One run, and a check that every call was served once and no object is left. */
+/* Runs a scenario, and checks that every call was served exactly once and no object is left. */
 void scenario_run(const struct scenario *scenario, const struct shim_policy *policy);
 
 #endif /* CHANNELS_SCENARIOS_H */

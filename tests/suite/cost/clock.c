@@ -55,7 +55,7 @@ static struct shared {
 
 static bool read_text(const char *pid, const char *name, char *text, size_t size);
 
-/* Extracts the functions of a stack, whose lines are "[<0>] FUNCTION+0x12/0x34". */
+/* Extracts the functions of a stack. Its lines are "[<0>] FUNCTION+0x12/0x34". */
 static void note_stack(char *stack)
 {
 	size_t used = 0;

@@ -13,7 +13,7 @@ uint64_t now(void);
 /* Returns the run time of the calling thread. */
 uint64_t own_time(void);
 
-/* Starts a realtime process that wakes up often. Call it once, before the others. */
+/* Starts a realtime process that wakes up often. Call it once, before the other functions. */
 pid_t start_watcher(void);
 void begin_watching(void);
 /* Returns its longest delay since begin_watching(). */

@@ -108,7 +108,7 @@ static void measure(const struct op *op, struct world *w, struct figure *ret)
 		measure_own(op, w, ret);
 }
 
-/* Runs in a separate process, whose end is the last operation. */
+/* Runs in a separate process. Its end is the last operation. */
 static void measure_all(const struct thing *thing, unsigned int size)
 {
 	unsigned int count = sizes[size] < thing->most ? sizes[size] : thing->most;

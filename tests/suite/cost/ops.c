@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Results of one step for the next. */
+/* Results of a step for the next step. */
 static struct ipcbus_event event;
 static uint64_t id;
 static int file;
@@ -132,7 +132,7 @@ static void sender_info(struct world *w)
 	xioctl(w->srv, IPCBUS_IOC_SENDER_INFO, &s, "SENDER_INFO");
 }
 
-/* Handle and node for messages to the client, whose queue has no messages of other users. */
+/* Handle and node for messages to the client. Its queue has no messages of other users. */
 static uint32_t back_handle;
 static uint64_t back_node;
 

@@ -194,7 +194,7 @@ static void make_nodes_of_server(struct world *w, unsigned int count)
 		create_node(w->srv);
 }
 
-/* One by one in oneways, so that each has its own reference. */
+/* Each is sent in a separate oneway, so that it has its own reference. */
 static void make_handles(struct world *w, unsigned int count)
 {
 	while (count--)
@@ -295,7 +295,7 @@ static void make_oneways_to_many(struct world *w, unsigned int count)
 	}
 }
 
-/* Calls with an fd and an object each, to cli, whose region is the target. */
+/* Calls with an fd and an object each, to cli: its region is the target. */
 static void make_objects(struct world *w, unsigned int count)
 {
 	struct ipcbus_object objects[] = {
@@ -314,7 +314,7 @@ static void make_objects(struct world *w, unsigned int count)
 
 static char large[64 << 10];
 
-/* Oneways of @count users, one queued for each. */
+/* Oneways of @count users: a oneway of each is queued. */
 static void make_users(struct world *w, unsigned int count)
 {
 	struct ipcbus_send send = { .kind = IPCBUS_SEND_ONEWAY };

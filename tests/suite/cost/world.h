@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any number of objects of other users: a server, a measured client, and further procs whose
- * objects increase. All are in a single process, except for the frozen process.
+ * Any number of objects of other users: a server, a measured client, and further procs,
+ * which create more and more objects. All are in a single process, except for the frozen process.
  */
 #ifndef TESTS_COST_WORLD_H
 #define TESTS_COST_WORLD_H

@@ -113,7 +113,7 @@ static void reply(const struct ipcbus_event *ev, uint32_t *seed)
 	} };
 
 	if (below(seed, 50) == 0)
-		return; /* never replied to: one side must die first */
+		return; /* never replied to: a side must die first */
 	if (!exchange(&x))
 		return;
 	x.send = (struct ipcbus_send){ .kind = IPCBUS_SEND_ERROR, .code = EAGAIN,

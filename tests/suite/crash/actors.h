@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The processes of a crash test: a manager that serves, and others that call it and each other,
- * each with two busy threads. They end when they are killed or the bus stops working. As long as
+ * The processes of a crash test: a manager that serves, and processes that call it and each other,
+ * with two busy threads each. They end when they are killed or the bus stops working. As long as
  * they live, they check every result.
  */
 #ifndef TESTS_CRASH_ACTORS_H
@@ -27,10 +27,10 @@ extern struct board *board;
 /* Records the first failure, with which the test fails. */
 void complain(const char *what, long number);
 
-/* Waits until the round's traffic flows: an earlier disturbance would test nothing. */
+/* Waits until the round's traffic flows: an earlier disturbance would have no effect. */
 void wait_for_traffic(void);
 
-/* A thread of an actor damages its process while the others work. May not return. */
+/* A thread of an actor damages its process while the other threads work. May not return. */
 typedef void (*sabotage_fn)(struct raw *r, uint32_t *seed);
 
 /* The settings of an actor. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Processes that die, or lose their file or memory, during their work: in each round, a bus with
- * traffic is started and disturbed in one way at a random moment. After each round no process is
- * left, and the driver's counters have their former values. Needs two CPUs.
+ * traffic is started and disturbed at a random moment. After each round no process is left, and
+ * the driver's counters have their former values. Needs two CPUs.
  *
  * IPCBUS_CRASH_SECONDS sets the total time (default 40) of all disturbances, IPCBUS_CRASH_SEED the
  * order.

@@ -193,7 +193,7 @@ static void round_of(uint32_t *seed)
 		peer_start(&p[ACTORS + i], pressers[i], &seeds[i]);
 	}
 	usleep(10000 + below(seed, 60000));
-	/* One actor is killed first, and the others must notice. */
+	/* An actor is killed first, and the other actors must notice. */
 	kill(p[below(seed, ACTORS)].pid, SIGKILL);
 	usleep(below(seed, 20000));
 	bury(p, ACTORS + PRESSERS);

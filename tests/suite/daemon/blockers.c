@@ -10,7 +10,7 @@
  *
  * In the case in-turns, the attackers only connect first.
  *
- * CASE: one of cases[]. --old: without SO_PASSRIGHTS, as before Linux 6.16. With that option the
+ * CASE: a name of cases[]. --old: without SO_PASSRIGHTS, as before Linux 6.16. With that option the
  * kernel does not let a client send files before its HELLO. --no-fallocate: fallocate() fails. The
  * daemon must not use it, because it waits for the lock of a region's inode, which clients can
  * hold.
@@ -237,7 +237,7 @@ static int refused(void)
 		close(crowd[i]);
 	if (failed)
 		return 1;
-	/* The daemon notices the ends of connections one at a time. */
+	/* The daemon notices the end of each connection separately. */
 	while (peer_open(&peer, bus, SEND_SIZE)) {
 		peer_close(&peer);
 		usleep(10000);
@@ -247,7 +247,7 @@ static int refused(void)
 
 /* --- Locks ---------------------------------------------------------------------------------- */
 
-/* A thread holds the lock of an epoll file that watches one of the daemon's files. */
+/* A thread holds the lock of an epoll file that watches a file of the daemon. */
 static int polled(void)
 {
 	struct epoll_event event = { .events = EPOLLIN };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An ipcbusd of its own for a program that attacks it or kills its clients: the socket and the log
- * are in a folder below /tmp. What the program found ends it: see bus_found().
+ * A private ipcbusd for a program that attacks it or kills its clients. The socket and the log
+ * are in a folder below /tmp. A fault that the program finds ends the program: see bus_found().
  */
 #ifndef DAEMON_BUS_H
 #define DAEMON_BUS_H
@@ -21,7 +21,7 @@ struct bus_program {
 
 /* Starts the daemon, with an option or NULL, and waits until it serves. */
 void bus_start(const struct bus_program *program, const char *daemon, const char *option);
-/* Ends the daemon, which must have printed nothing, and removes the folder. */
+/* Ends the daemon and removes the folder. Fails if the daemon has printed a message. */
 void bus_end(void);
 /* Prints the finding and the daemon's log, ends all processes, and exits with 1. */
 _Noreturn void bus_found(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -29,7 +29,7 @@ _Noreturn void bus_found(const char *format, ...) __attribute__((format(printf, 
 void bus_check_alive(void);
 
 uint64_t bus_now(void);
-/* Number of descriptors of a process, and of its mappings whose line in /proc has the text. */
+/* Number of descriptors of a process; number of its mappings with the text in /proc/PID/maps. */
 unsigned int bus_count_fds(pid_t pid);
 unsigned int bus_count_maps(pid_t pid, const char *text);
 /* Reads the driver's stats. */

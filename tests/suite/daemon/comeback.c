@@ -145,7 +145,7 @@ static void call_next(struct user *user, struct ipc_proxy *proxy)
 		usleep(PAUSE_USEC);
 		return;
 	}
-	/* A watch ends with its bus, so each bus needs a new one. */
+	/* A watch ends with its bus, so each bus needs a new watch. */
 	if (r == 0 && user->n == 0)
 		r = ipc_proxy_on_death(proxy, on_death, &user->deaths, /* ret_slot= */ NULL);
 	if (r < 0 && r != -ECONNRESET)

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
  * Files that are never received: clients of ipcbusd that put files into messages, slots and the
- * queues of their sockets, and areas whose pages the daemon would allocate. Each attack must be
- * refused in time with the right error. In the meantime other users must be served, and in the end
- * the daemon must have as many files as before.
+ * queues of their sockets, and sparse areas, which the daemon would have to allocate. Each attack
+ * must be refused in time with the right error. In the meantime other users must be served, and in
+ * the end the daemon must have as many files as before.
  *
  *   ipcbusd --bus PATH --mode 666 -- files CASE QUOTA
  *
- * CASE: one of cases[]. QUOTA: the number of files of each kind that the daemon allows a user, or
- * of 64 KiB units of memory (user_memory).
+ * CASE: a name of cases[]. QUOTA: the number of files of each kind that the daemon allows a user,
+ * or of 64 KiB units of memory (user_memory).
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -338,7 +338,7 @@ static int in_replies(struct peer *server, struct peer *client)
 		pause();
 	}
 	status = read(ready[0], &byte, 1) != 1 || byte;
-	/* The client's connection is still alive, and the server serves others. */
+	/* The client's connection is still alive, and the server serves other clients. */
 	r = reply_with_file(server, client);
 	if (r)
 		fprintf(stderr, "a file in a reply to another user: %s\n", strerror(-r));
@@ -349,7 +349,7 @@ static int in_replies(struct peer *server, struct peer *client)
 	return status || r;
 }
 
-/* Returns the error of a call whose file the server does not get. */
+/* Returns the error of a call with a file that the server does not get. */
 static int error_of_call(struct peer *server, struct peer *client)
 {
 	struct ipcbus_exchange *x = (void *)peer_slot(client, 0)->space;
@@ -362,7 +362,7 @@ static int error_of_call(struct peer *server, struct peer *client)
 	return r ? r : x->event.error;
 }
 
-/* Files in a queue whose owner falsely claims to have received them. */
+/* Files in a queue. The owner of the queue falsely claims to have received them. */
 static int in_queue(struct peer *server, struct peer *client)
 {
 	unsigned int n = 0;
@@ -380,7 +380,7 @@ static int in_queue(struct peer *server, struct peer *client)
 	return 0;
 }
 
-/* Files in queues whose owners have ended their connections without closing them. */
+/* Files in queues of connections that were ended but not closed. */
 static int in_old_queues(struct peer *server, struct peer *client)
 {
 	struct ipcbusd_message bye = { .kind = IPCBUSD_BYE };
@@ -456,7 +456,7 @@ static int in_areas(struct peer *server, struct peer *client)
 		fprintf(stderr, "%u pages of areas, %u KiB, then %s\n", n, grown, strerror(-r));
 		return 1;
 	}
-	/* One slot more must end the connection: there is no other way to report the error. */
+	/* A further slot must end the connection: there is no other way to report the error. */
 	for (unsigned int i = 1; i < IPCBUSD_SLOTS && !ended.revents; i++) {
 		peer_ring(client, i);
 		poll(&ended, 1, 10);

@@ -9,8 +9,8 @@
  *   ipcbusd -- hostile nobody
  *   ipcbusd -- hostile deaf
  *
- * A crowd connects and sends nothing. Connections above the quota must be refused with ERRNO. The
- * daemon must sleep in the meantime, and must serve again once the crowd has exited.
+ * A crowd connects but sends no message. Connections above the quota must be refused with ERRNO.
+ * The daemon must sleep in the meantime, and must serve again once the crowd has exited.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -217,7 +217,7 @@ static int is_at_rest(void)
 	return 1;
 }
 
-/* The daemon notices the ends of the connections one at a time. */
+/* The daemon notices the end of each connection separately. */
 static int is_served_again(void)
 {
 	struct timespec begin;
@@ -439,7 +439,7 @@ static int deaf(void)
 		perror("hostile: cannot begin");
 		return 1;
 	}
-	/* One at a time. Otherwise the number of requests would end the connection. */
+	/* In sequence. Otherwise the number of requests would end the connection. */
 	while (n < 3000 && !send_message(peer.socket, &message, -1) &&
 	       has_replied(peer.socket, (n + 1) * sizeof(message)))
 		n++;

@@ -12,7 +12,7 @@ int send_message(int fd, struct ipcbusd_message *message, int pass);
 /* Waits for a message. Missing fds are -1. Returns the message's error, or -EPROTO at the end. */
 int receive_message(int fd, struct ipcbusd_message *message, int fds[4]);
 
-/* Return a connected socket, or -1: a new one, and an existing one. */
+/* Return a connected socket, or -1. The first creates it, the second reuses an existing socket. */
 int bus_connect(const char *path);
 int bus_connect_by(int fd, const char *path);
 

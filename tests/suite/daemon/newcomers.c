@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Many threads use the bus for the first time at once. All of them must be served, although they do
- * nothing afterwards. Then threads start, use the bus once, and end, all the time: a thread's first
- * ioctl must not be starved by later threads. In a PID namespace below the daemon's, the daemon
- * accepts one thread at a time.
+ * Many threads use the bus for the first time at once. All of them must be served, although they
+ * are idle afterwards. Then threads start, use the bus once, and end, all the time: a thread's
+ * first ioctl must not be starved by later threads. In a PID namespace below the daemon's, the
+ * daemon accepts its threads in sequence.
  *
  *   newcomers      with $IPCBUS_BUS
  */

@@ -162,7 +162,7 @@ static size_t writable(uint64_t to, size_t size)
 
 /*
  * The send area of an ioctl. Memory that ends early is placed at the end of the area, where the
- * daemon finds only the existing part. Only one such block fits per ioctl.
+ * daemon finds only the existing part. An ioctl has space for a single such block.
  */
 struct staged {
 	struct daemon_link *link;
@@ -593,7 +593,8 @@ pid_t daemon_pid(void)
 /* In ms: the daemon sets the fds a moment after the event. */
 #define MOMENT	   20
 
-/* Two fds replace one: for events, and for space, which is readable when there is space. */
+/* Two fds replace the device's fd: for events, and for space, which is readable when there is
+ * space. */
 static int polled_as(const struct pollfd *fd, struct pollfd *as)
 {
 	struct daemon_link *link = link_of(fd->fd);

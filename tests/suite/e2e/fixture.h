@@ -24,7 +24,7 @@ struct server_options {
 
 /* Starts the server and waits until it is ready. */
 pid_t start_server(const struct server_options *options);
-/* The same with one thread and a server that @prepare adds to a connection. */
+/* The same with a single thread and a server that @prepare adds to a connection. */
 pid_t start_serving(int (*prepare)(struct ipc *ipc));
 /* Kills the server and waits for its end. */
 void kill_server(pid_t pid);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A servicemanager for a single test; see manager.h. The binary is the one in the build tree, two
- * folders up from here.
+ * A servicemanager for a single test; see manager.h. The binary is in the build tree, two folders
+ * up from here.
  */
 #define _GNU_SOURCE
 #include <check.h>

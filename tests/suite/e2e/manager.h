@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A servicemanager for a single test, on a bus without one. The test chooses its arguments, makes
- * it reload its policy, kills it and starts it again.
+ * A servicemanager for a single test, on a bus without a manager. The test chooses its arguments,
+ * makes it reload its policy, kills it and starts it again.
  */
 #ifndef E2E_MANAGER_H
 #define E2E_MANAGER_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The handlers of the server that the whole-program tests call: as a user of the library would
- * write them, one per method, for any number of threads.
+ * write them, a function per method, for any number of threads.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -347,7 +347,7 @@ static int meet(struct ipc_call *call, const E2e__MeetRequest *request, void *us
 
 /* --- Calls without a reply ------------------------------------------------------------ */
 
-/* One per connection, because in tests/env/host both sides are in a single process. */
+/* Separate for each connection, because in tests/env/host both sides are in a single process. */
 static struct hanging {
 	_Atomic(struct ipc *) ipc;
 	atomic_uint open, notified, had_ms, asked;

@@ -25,7 +25,7 @@ void with_small_region(void);
 struct ipc_stream *open_count(uint32_t n, uint32_t usec, int32_t code, const char *text);
 /* Receives all numbers to the end. Returns the final result of receive. */
 int count_all(struct ipc_stream *stream, uint64_t want, struct ipc_error *error);
-/* Waits until the server has this many handlers, and the last one ended with @error. */
+/* Waits until the server has this many handlers, and the last handler ended with @error. */
 void look_until(uint32_t n_handlers, int error);
 
 #endif /* E2E_STREAM_CLIENT_H */

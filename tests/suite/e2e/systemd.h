@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stand-in for systemd and the system bus, for a servicemanager whose services are units. It is a
- * process that counts StartUnit() and reacts by the name of the unit:
+ * A stand-in for systemd and the system bus, for a servicemanager with services that are units. It
+ * is a process that counts StartUnit() and reacts by the name of the unit:
  *
  *  good.service       runs the program; its job is done
  *  mended.service     its first job fails, later jobs run the program

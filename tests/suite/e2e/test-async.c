@@ -462,7 +462,8 @@ START_TEST(a_oneway_takes_anothers_place)
 						     &replace, &request.base), 0);
 	sleep_ms(700);
 	ck_assert_int_eq(server_logged(client.server, &reply, NULL), 0);
-	/* The first oneway was taken at once; most of those before the last were replaced. */
+	/* The first oneway was taken at once. Most oneways between the first and the last were
+	 * replaced. */
 	ck_assert_uint_lt(reply->n_numbers, 10);
 	ck_assert_uint_eq(reply->numbers[reply->n_numbers - 1], 49);
 	client_close(&client);

@@ -290,7 +290,7 @@ static void set_huge_pages(unsigned int n)
 	ck_assert(f && fprintf(f, "%u\n", n) > 0 && !fclose(f));
 }
 
-/* A file whose first huge page is a hole. All huge pages reach beyond its end. */
+/* The first huge page of the file is a hole. All huge pages reach beyond its end. */
 static int huge_file(off_t size)
 {
 	int fd = memfd_create("huge", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);

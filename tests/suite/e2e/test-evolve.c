@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Programs of different age: an old client with a new server, and the reverse. Also what
- * any object says of itself, whoever asks.
+ * Programs of different age: an old client with a new server, and the reverse. Also the
+ * methods that every object has, for any client.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -262,7 +262,7 @@ START_TEST(new_client_and_new_server)
 }
 END_TEST
 
-/* --- What anybody may ask --------------------------------------------------------------- */
+/* --- Methods of every object ------------------------------------------------------------ */
 
 START_TEST(ping_and_describe)
 {

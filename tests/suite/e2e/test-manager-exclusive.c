@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * One owner for each name: a second registration, replacement, the queue, and restarts of
+ * Exclusive names: a second registration, replacement, the queue, and restarts of
  * servicemanager. Each server is a connection of this process, and handles its messages only when
  * the test calls for it.
  */

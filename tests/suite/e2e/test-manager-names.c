@@ -67,7 +67,8 @@ START_TEST(added_found_and_removed)
 	/* A proxy for an own object cannot be made. */
 	ck_assert_int_eq(server_get(service.ipc, "e2e.server", &again), -EXDEV);
 
-	/* Another object must request a replacement. A proxy of the old object keeps that one. */
+	/* Another object must request a replacement. A proxy of the old object keeps the old
+	 * object. */
 	ck_assert_int_eq(server_register(service.ipc, "e2e.server", &server_handlers, NULL), -EEXIST);
 	ck_assert_int_eq(server_object_new(service.ipc, &server_handlers, NULL, NULL, &object), 0);
 	ck_assert_int_eq(ipc_register_name_with(service.ipc, "e2e.server", object, IPC_NAME_REPLACE,

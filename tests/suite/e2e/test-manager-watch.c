@@ -244,7 +244,7 @@ static void add_many(void)
 	}
 }
 
-/* The names that exist according to one watch. */
+/* The names that exist according to a single watch. */
 static bool believed[MANY];
 static atomic_int wrong = MANY / 2;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Many oneways to the same objects, delivered several at a time: each object is served by one
- * thread at a time and in each sender's order, whatever handlers do. Handlers keep oneways and
+ * Many oneways to the same objects, delivered several at a time: each object is never served by
+ * two threads at once, and in each sender's order, whatever handlers do. Handlers keep oneways and
  * release them on another thread, serve recursively, sleep, and stop the loop.
  */
 #define _GNU_SOURCE
@@ -347,7 +347,7 @@ START_TEST(the_loop_is_stopped_in_between)
 }
 END_TEST
 
-/* With one thread, a call waits for a handler or two, not for all earlier oneways. */
+/* With a single thread, a call waits for a handler or two, not for all earlier oneways. */
 START_TEST(a_call_does_not_wait_for_all)
 {
 	static const struct server_options options = {

@@ -168,7 +168,7 @@ static pid_t pid;
 
 static void begin(void)
 {
-	/* Stream handlers wait, one at a time. */
+	/* Stream handlers wait, in sequence. */
 	static const struct server_options options = { .threads = 2, .prepare = prepare };
 
 	pid = start_server(&options);

@@ -180,7 +180,7 @@ static void *be_called(void *data)
 	return (void *)(intptr_t)visitor_visited(data, &request, NULL, NULL);
 }
 
-/* One stop ends all ipc_run() calls, after they reply to the calls they serve. */
+/* A single stop ends all ipc_run() calls, after they reply to the calls they serve. */
 START_TEST(stop_ends_all_that_run)
 {
 	static const struct visitor_ops handlers = { .visited = be_there };
@@ -360,7 +360,7 @@ static int notify(struct ipc_call *call, const E2e__SayRequest *request, void *u
 
 static const struct visitor_ops visitor_handlers = { .notify = notify };
 
-/* Two connections in a single thread: one sends to the other, which polls. */
+/* Two connections in a single thread: the first sends to the second, which polls. */
 START_TEST(the_fd_says_when_there_is_work)
 {
 	struct ipc_object *object;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Streams with hostile clients, which open many streams and send nothing, send while callbacks
+ * Streams with hostile clients, which open many streams and send no message, send while callbacks
  * run, or exit at any moment. The server must serve other clients in its usual time. No callback
  * may run twice at once or after destroy().
  */
@@ -97,7 +97,7 @@ static void expect_a_sum(void)
 	ck_assert_int_eq(r, 0);
 }
 
-/* Waiting handlers leave one thread free to serve. */
+/* Waiting handlers leave a thread free to serve. */
 START_TEST(idle_streams_of_a_pool)
 {
 	struct ipc_stream *idle[THREADS + 2];
@@ -174,7 +174,7 @@ START_TEST(an_idle_stream_does_not_keep_a_server)
 }
 END_TEST
 
-/* --- One callback at a time ---------------------------------------------------------- */
+/* --- Callbacks run in sequence ------------------------------------------------------- */
 
 /* Counters of the server's callbacks, over all streams. */
 static atomic_uint overlaps, late, destroyed, messages;
@@ -326,7 +326,7 @@ START_TEST(callbacks_do_not_overlap)
 		ck_assert_int_eq(pthread_create(&clients[i], NULL, disturb, NULL), 0);
 	for (int i = 0; i < THREADS; i++)
 		ck_assert_int_eq(pthread_join(clients[i], NULL), 0);
-	/* One destroy per stream, no overlaps, no late callbacks. */
+	/* A single destroy per stream, no overlaps, no late callbacks. */
 	look_until(THREADS * ROUNDS, 0);
 	end();
 }

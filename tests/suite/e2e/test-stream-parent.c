@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Calls and streams made for a stream end with it. There are three connections: a client opens a
- * stream at the relay, whose handler calls the sleeper on behalf of its stream, or opens a stream
- * there. The sleeper never replies, and gets the cancellation.
+ * stream at the relay. The handler of the relay calls the sleeper on behalf of its stream, or opens
+ * a stream there. The sleeper never replies, and gets the cancellation.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Streams whose receiver grants credit but has no space left: the sender is called back as soon as
- * there is space, in every way of serving, and never waits forever.
+ * Streams with a receiver that grants credit but has no space left: the sender is called back as
+ * soon as there is space, in every way of serving, and never waits forever.
  */
 #define _GNU_SOURCE
 #include <errno.h>

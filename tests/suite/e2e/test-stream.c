@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Streams: order, back-pressure, ends, errors, canceling from either side, and deaths. Servers have
- * one thread, several threads, or an event loop.
+ * a single thread, several threads, or an event loop.
  */
 #define _GNU_SOURCE
 #include <errno.h>

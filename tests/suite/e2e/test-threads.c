@@ -365,7 +365,7 @@ static void *send_numbers(void *data)
 	return (void *)(intptr_t)r;
 }
 
-/* One thread sends while another receives. */
+/* A thread sends while another thread receives. */
 static int talk_both_ways(unsigned int round)
 {
 	ipc_auto(ipc_stream_unref) struct ipc_stream *stream = NULL;
@@ -512,7 +512,7 @@ static void *run(void *unused)
 	return unused;
 }
 
-/* Two threads serve the client's connection, one cancels, and each activity has two threads. */
+/* Two threads serve the client's connection, a third cancels, and each activity has two threads. */
 struct crowd {
 	pthread_t workers[WORKERS], others[3];
 };
@@ -545,7 +545,7 @@ static void join_crowd(struct crowd *crowd)
 	while (atomic_load(&watching))
 		sleep_ms(1);
 	atomic_store(&finished, true);
-	/* A thread that calls ipc_run() after the others have returned serves again. */
+	/* A thread that calls ipc_run() after all other threads have returned serves again. */
 	while (atomic_load(&stopped) < 2) {
 		ipc_stop(client.ipc);
 		sleep_ms(1);

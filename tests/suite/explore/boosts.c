@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Inherited priorities: CLI has a higher priority than the others. Its calls end in all possible
+ * Inherited priorities: CLI has the highest priority. Its calls end in all possible
  * ways while SRV, and OTH behind it, serve them. A thread that has replied, waited again or left
  * its file has its own priority again, whatever happens to the call.
  */

@@ -110,7 +110,7 @@ static void call_while_freezing(void *unused)
 	call_through(0, -EHOSTDOWN);
 }
 
-/* Serves as many calls as were sent; the others were refused. */
+/* Serves as many calls as were sent. All other calls were refused. */
 static void serve_while_freezing(void *unused)
 {
 	struct ipcbus_event event;

@@ -86,7 +86,7 @@ static void panicked(const char *text)
 	_exit(1);
 }
 
-/* --- One scenario --------------------------------------------------------- */
+/* --- A scenario ----------------------------------------------------------- */
 
 /* Returns whether @n runs of a kind, or its time, are enough. A limit of 0 does not apply. */
 static bool is_enough(unsigned long n, unsigned long most, double until)

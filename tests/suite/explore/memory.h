@@ -2,7 +2,7 @@
 /* Thread functions about memory; see memory.c. */
 #pragma once
 
-/* SRV holds a message; released one; released one as large as its region. */
+/* SRV holds a message; released a message; released a message as large as its region. */
 void memory_prepare_held(void);
 void memory_prepare_idle(void);
 void memory_prepare_full(void);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Several oneways at a time (IPCBUS_MORE) to two threads of SRV: they arrive in order, and only one
- * thread gets any until it has released all.
+ * Several oneways at a time (IPCBUS_MORE) to two threads of SRV: they arrive in order, and a
+ * thread that has got some must release all before another thread gets any.
  */
 #include "scenarios.h"
 

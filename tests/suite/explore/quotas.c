@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Messages from procs of other users: quotas that are created, freed and waited for; floods; and
- * users whose last proc closes while a new one opens.
+ * users that close their last proc while they open a new proc.
  */
 #include "scenarios.h"
 
@@ -71,7 +71,7 @@ static void quotas_make_space(void *unused)
 	}
 }
 
-/* Another proc of CLI's user, whose other procs may all be closed before or after. */
+/* Another proc of CLI's user. All other procs of this user may be closed before or after. */
 static void quotas_open_and_send(void *unused)
 {
 	int fd, r;
@@ -94,7 +94,7 @@ static int send_empty(u64 cookie, u32 code)
 	return exchange(0, &send, 0, NULL);
 }
 
-/* One call ends here, and a new call is sent, which is then the only one charged. */
+/* The first call ends here, and a new call is sent. Then only the new call is charged. */
 static void quotas_cancel_and_send(void *unused)
 {
 	struct ipcbus_cancel args = { .size = sizeof(args), .cookie = 5 };

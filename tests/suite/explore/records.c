@@ -23,7 +23,7 @@ static void prepare_monitor(void)
 	CHECK(!monitor(EVERYTHING, 0, 100));
 }
 
-/* The monitor holds one record, and two more are queued. */
+/* The monitor holds a record, and two more are queued. */
 static void prepare_records(void)
 {
 	struct ipcbus_event event;

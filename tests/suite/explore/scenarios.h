@@ -30,7 +30,7 @@ void call_through(u32 target, int error);
 void call_manager(void *unused);
 /* SRV takes a call from thread @caller. */
 void take_a_call(int caller);
-/* A reply to it that fails, and a valid one. */
+/* A reply to it that fails, and a valid reply. */
 void reply_in_vain(void *unused);
 void reply_and_free(void *unused);
 void wait_for_reply(void *unused);
@@ -40,5 +40,5 @@ void serve_what_is_there(void *unused);
 /* For the current side. */
 void close_file(void *unused);
 void two_oneways(void *unused);
-/* Does nothing: its thread ends. */
+/* The thread ends without further operations. */
 void leave(void *unused);

@@ -61,7 +61,7 @@ void space_destroy_other(void *unused)
 	CHECK(!ioctl_node(IPCBUS_IOC_NODE_DESTROY, other_node, 0));
 }
 
-/* Two receivers refused. One frees space at some time, the other never. */
+/* Two receivers refused. The first frees space at some time, the second never. */
 void space_poll_either(void *unused)
 {
 	bool refused = is_refused(send_bytes(0, SMALL));
@@ -96,7 +96,7 @@ void space_make(void *unused)
 	CHECK(!release(held));
 }
 
-/* Until all have arrived: the large message, and one from each sender. */
+/* Until all have arrived: the large message, and a message from each sender. */
 void space_make_and_serve(void *unused)
 {
 	struct ipcbus_event event;

@@ -438,7 +438,7 @@ static void finish_monitor_end(struct state *s, int r)
 	assert_ok(act_monitor_end(s));
 }
 
-/* Some records are queued, and the monitor holds one. */
+/* Some records are queued, and the monitor holds a record. */
 static void prepare_monitor_close(struct state *s)
 {
 	assert_ok(act_monitor(s));

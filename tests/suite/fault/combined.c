@@ -114,7 +114,7 @@ static int act_serve(struct state *s)
 	return exchange(s, &srv);
 }
 
-/* Checks which steps were done, and does the others now. */
+/* Checks which steps were done, and does the missing steps now. */
 static void catch_up(struct state *s, int r, bool replied, uint32_t given)
 {
 	const struct ipcbus_event *ev = &s->x.event;

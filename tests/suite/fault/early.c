@@ -9,7 +9,7 @@
 #include "scenarios.h"
 
 #define COOKIE 77
-#define LARGE (REGION / 8)	/* four of these fit, but only one from another user */
+#define LARGE (REGION / 8)	/* four of these fit, but from another user only a single one */
 #define FOREVER (~0ULL >> 2)
 
 static char large[LARGE];

@@ -241,10 +241,10 @@ const char *env_lacks(const char *scenario)
 void env_boot(void)
 {
 	self = current;
-	/* There is one real thread: no other thread can be observed. */
+	/* There is a single real thread: no other thread can be observed. */
 	shim_deterministic();
 	shim_boot();
-	/* With less than 1,024, a user keeps no spare transactions, whose number would vary. */
+	/* With less than 1,024, a user keeps no spare transactions. Their number would vary. */
 	*shim_param("user_calls") = 1000;
 }
 

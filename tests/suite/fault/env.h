@@ -6,9 +6,9 @@
  * env.c is common to both environments. They differ in:
  *
  *   env-host.c    the host build: kinds of points are separate, two can fail at once, and
- *                 each proc has its own process as simulated by shim.h, all played by one
- *                 thread; kernel objects that the driver uses are counted as well
- *   env-kernel.c  a real kernel with fail-nth: all points are of one kind, and include
+ *                 each proc has its own process as simulated by shim.h. A single thread
+ *                 plays all processes; kernel objects that the driver uses are counted as well
+ *   env-kernel.c  a real kernel with fail-nth: all points are of the same kind, and include
  *                 the kernel's own on the way to the driver
  */
 #ifndef TESTS_FAULT_ENV_H
@@ -30,7 +30,7 @@ extern uint64_t srv_node;
 /* Operations that can fail: an allocation, a page, a user copy, a new fd; or any of these. */
 enum point { POINT_ALLOC, POINT_PAGE, POINT_COPY, POINT_FD, POINT_ANY, POINTS };
 
-/* The steps that will fail: none, one or two. */
+/* The steps that will fail: at most two. */
 struct plan {
 	unsigned int n;
 	struct {
@@ -63,12 +63,12 @@ void env_expect_as_noted(void);
 void env_open(struct raw *who);
 void env_close(struct raw *who);
 
-/* The next steps of who's only task follow the plan. */
+/* The next steps of the only task of @who follow the plan. */
 void env_arm(const struct raw *who, const struct plan *plan);
 /* Returns whether a planned failure happened. */
 bool env_disarm(const struct raw *who, const struct plan *plan);
 
-/* Between these, who's process is current: for operations that create files. */
+/* Between these calls, the process of @who is current: for operations that create files. */
 void env_enter(const struct raw *who);
 void env_leave(void);
 

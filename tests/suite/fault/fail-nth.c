@@ -72,7 +72,7 @@ void fail_arm(unsigned int nth)
 }
 
 /*
- * The file contains the number of steps to go, or 0 if one failed. Reading it copies to user
+ * The file contains the number of steps to go, or 0 after a failure. Reading it copies to user
  * memory, which may itself fail, and so may writing.
  */
 bool fail_disarm(void)

@@ -226,7 +226,7 @@ void process_all(void)
 		ck_assert_int_ge(act_process(), 0);
 }
 
-/* --- One connection ------------------------------------------------------------ */
+/* --- A connection -------------------------------------------------------------- */
 
 void begin(void)
 {
@@ -306,7 +306,7 @@ void tap_context(void)
 	printf("#   failing: %s %u%s\n", kinds[running.kind], running.nth, hows[running.how]);
 }
 
-/* Runs in a new thread, whose end frees the library's thread-local memory. */
+/* Runs in a new thread: its end frees the library's thread-local memory. */
 static void *run(void *unused)
 {
 	struct files files;

@@ -54,7 +54,7 @@ void push_cargo(struct ipcbus_event event);
 /* Queues the remote end of a stream: in a reply, or in an open of this method (if not 0). */
 void push_stream_end(struct ipcbus_event event, uint32_t method);
 bool is_waiting(void);
-/* act_process() handles one event, as an act or before one; process_all() all. */
+/* act_process() handles an event, as an act or before an act; process_all() handles all. */
 int act_process(void);
 void process_all(void);
 

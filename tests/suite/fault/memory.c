@@ -19,7 +19,7 @@
 
 /* --- Which step fails ---------------------------------------------------------- */
 
-static __thread unsigned int left[MEMORY_KINDS];	/* steps until one fails */
+static __thread unsigned int left[MEMORY_KINDS];	/* steps until a failure */
 /* number of further steps that fail directly after it */
 static __thread unsigned int more;
 static __thread bool failed;

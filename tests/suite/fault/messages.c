@@ -228,7 +228,7 @@ static void check_reply(struct state *s, const struct ipcbus_event *ev)
 	content_check(s, &cli, ev);
 }
 
-/* A call whose reply failed stays open, and can be replied to once more. */
+/* If a reply fails, its call stays open and can be replied to once more. */
 static void finish_reply(struct state *s, int r)
 {
 	struct ipcbus_event ev;
@@ -347,7 +347,7 @@ static void finish_take_nested(struct state *s, int r)
 
 enum { DESCRIPTORS = 32, GIVEN = 4 };
 
-/* Holds all buffers but one, which stands for the remaining space. */
+/* Holds all buffers but the last, which stands for the remaining space. */
 static void hold_all(struct state *s)
 {
 	struct ipcbus_event ev;

@@ -200,7 +200,7 @@ static int act_node(struct state *s)
 	return r;
 }
 
-/* A node whose id could not be returned is destroyed. */
+/* If the id of a node cannot be returned, the node is destroyed. */
 static void finish_node(struct state *s, int r)
 {
 	assert_may(s, r);

@@ -30,7 +30,7 @@ static void say_context(void)
 	fflush(stdout);
 }
 
-/* What the macros of Check call. */
+/* The functions that Check's macros call. */
 void _ck_assert_failed(const char *file, int line, const char *expr, const char *msg, ...)
 {
 	va_list args;

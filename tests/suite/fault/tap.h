@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tests that print TAP. Each runs in a child process, which ends at its first failure, so that the
- * next test is not affected. Replaces Check, whose macros call these functions.
+ * next test is not affected. Replaces Check: its macros call these functions.
  *
- * FAIL_ONLY=NAME runs only the tests whose names begin with NAME, without a child, for debuggers.
+ * FAIL_ONLY=TEXT runs only the tests with names that begin with TEXT, without a child, for
+ * debuggers.
  */
 #ifndef TESTS_FAIL_RECORD_H
 #define TESTS_FAIL_RECORD_H

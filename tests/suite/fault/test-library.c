@@ -2,7 +2,7 @@
 /*
  * The library without memory: each operation on the fake device, with the first allocation failing,
  * then the second, and so on: once, twice, or from there on. Also with a driver that has no memory.
- * The operation must return -ENOMEM, lose nothing, and succeed when memory is available again.
+ * The operation must return -ENOMEM, lose no data, and succeed when memory is available again.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -52,7 +52,7 @@ static struct ipc_object *made;
 
 static struct ipc_object *objects[3];
 
-/* One more object makes the tables grow. */
+/* The next object makes the tables grow. */
 static void prepare_objects(void)
 {
 	uint64_t id;
@@ -85,7 +85,7 @@ static void finish_object(int r)
 	else if (r < 0)
 		ck_assert_int_eq(act_object(), 0);
 	made = ipc_object_unref(made);
-	/* All nodes except the first one's are destroyed. */
+	/* All nodes except the node of the first object are destroyed. */
 	ck_assert_uint_eq(fake.n_settled, fake.n_nodes - 1);
 	ck_assert_int_eq(destroyed, 1);
 	destroyed = 0;
@@ -408,7 +408,7 @@ static int act_late(void)
 	return send_reply(kept, "late");
 }
 
-/* A call whose reply failed can be replied to again. */
+/* If a reply failed, the call can be replied to again. */
 static void finish_late(int r)
 {
 	assert_may(r);
@@ -665,7 +665,7 @@ static int act_run(void)
 	return ipc_run(ipc);
 }
 
-/* If a thread cannot be started, the others continue, and it is requested again. */
+/* If a thread cannot be started, the other threads continue, and it is requested again. */
 static void finish_run(int r)
 {
 	assert_may(r);

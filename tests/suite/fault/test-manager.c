@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The service manager without memory: its service runs on the library with the fake device. Every
- * call must get a reply, a refused registration must leave nothing, and existing names must not be
- * lost.
+ * call must get a reply, a refused registration must leave no trace, and existing names must not
+ * be lost.
  */
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -251,7 +251,7 @@ static void prepare_replace(void)
 	request_add_with("fail.name", /* replace= */ true);
 }
 
-/* The old object stays registered until the new one is. There is no gap. */
+/* The old object stays registered until the new object is. There is no gap. */
 static void finish_replace(int r)
 {
 	ck_assert_int_ne(dealt_with(r), OPEN);

@@ -24,7 +24,7 @@ static const char *const kind_name[POINTS] = {
 static const struct plan *running;
 static unsigned int last_stage;
 
-/* --- One run ------------------------------------------------------------------ */
+/* --- A run -------------------------------------------------------------------- */
 
 void tap_context(void)
 {

@@ -37,7 +37,7 @@ struct state {
 };
 
 /*
- * prepare sets up the state for the act, which is one system call of the actor. finish checks the
+ * prepare sets up the state for the act, a single system call of the actor. finish checks the
  * result, repeats a failed operation, and ends the conversation.
  */
 struct scenario {
@@ -68,8 +68,8 @@ void check_order(unsigned int stage);
 /* Returns whether the driver wrote no event: it had not begun, or could not at the end. */
 bool is_silent(const struct state *s);
 /*
- * Gets the event of who's wait, or the next event if that failed. Returns false if the event was
- * taken, could not be written and is lost. The scenario ends then.
+ * Gets the event of the wait of @who, or the next event if that failed. Returns false if the event
+ * was taken, could not be written and is lost. The scenario ends then.
  */
 bool event_came(struct state *s, const struct raw *who, int r, struct ipcbus_event *ret);
 /* Checks whether the result matches the fate of the exchange's message. */
@@ -78,7 +78,7 @@ void check_effect(const struct state *s, int r, bool happened);
 void note_counts(struct state *s);
 /* Waits until the files of dropped messages are closed. */
 void wait_for_files(long files);
-/* Checks that a failed operation left nothing, except a handle 0 from a first use. */
+/* Checks that a failed operation left no object, except a handle 0 from a first use. */
 void expect_undone(const struct state *s, long more_handles);
 
 #endif /* TESTS_FAIL_WALK_H */

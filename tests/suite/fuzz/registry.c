@@ -90,7 +90,7 @@ static unsigned int waits_of(uid_t uid)
 	return n;
 }
 
-/* Not strcmp(), whose calls the fuzzer would slow down. */
+/* Not strcmp(), because the fuzzer would slow down its calls. */
 static int by_name(const void *a, const void *b)
 {
 	const char *x = (*(struct own *const *)a)->entry.name;
@@ -230,7 +230,8 @@ static void take(const char *name)
 	w->since = 0;
 }
 
-/* Names from the input: valid if every character is, and each part begins with a valid one. */
+/* Names from the input: valid if every character is, and each part begins with a valid character.
+ * */
 static void validate(struct input *input)
 {
 	static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-";

@@ -101,7 +101,8 @@ static void try_payload(const struct schema_type *type, const uint8_t *data, siz
 		must(again);
 		json_decref(again);
 	} else {
-		/* Files and objects are numbers in it, not real ones of this process. */
+		/* Files and objects are numbers in it, not real files and objects of this process.
+		 * */
 		must(*message.what);
 	}
 	schema_message_done(&message);

@@ -152,7 +152,7 @@ int fuzz_service(const struct fuzz_service *service, const uint8_t *data, size_t
 	must(ipc_object_new(ipc, service->interface, service->ops, service->userdata, NULL,
 			    &object) == 0);
 	must(ipc_object_id(object, &id) == 0);
-	/* One after the other, so that each may target an object that the last one created. */
+	/* In sequence, so that each may target an object that an earlier message created. */
 	for (unsigned int i = 0; i < n; i++) {
 		if (input_byte(&input) % 4)
 			push_event(service, &input);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A fuzzer for a service consists of its interface, its handlers and ten lines; see streams.c. The
- * service runs on the library's fake device, and its callers send what the input says.
+ * service runs on the library's fake device, and its callers send the messages of the input.
  */
 #ifndef FUZZ_SERVICE_H
 #define FUZZ_SERVICE_H

@@ -297,7 +297,7 @@ static void each_buffer_is_released_once(void)
 		must(++times[fake.released[i] - FIRST_BUFFER] == 1);
 }
 
-/* --- One input ------------------------------------------------------------------------------ */
+/* --- An input ------------------------------------------------------------------------------- */
 
 static void begin(unsigned int *deaths)
 {

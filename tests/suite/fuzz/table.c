@@ -65,7 +65,7 @@ static Ipc__Test__Box *new_box(struct input *input, unsigned int depth)
 	box->object = new_object(input);
 	if (n_boxes + n * 4 >= MAX_FIELDS)
 		return box;
-	/* Entries of one box are adjacent in the list, before the box's own. */
+	/* Entries of a box are adjacent in the list, before the box's own entry. */
 	for (unsigned int i = 0; i < n; i++)
 		box_list[first + i] = NULL;
 	box->boxes = &box_list[first];
@@ -261,7 +261,7 @@ static void receive(struct input *input, const uint8_t *data, size_t size,
 	message_done(&message);
 }
 
-/* --- One input --------------------------------------------------------------- */
+/* --- An input ---------------------------------------------------------------- */
 
 static void send_and_receive(struct input *input, const Ipc__Test__Cargo *cargo)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Attacks on ipcctl, run by root: services whose texts and replies try to affect root's terminal,
- * shell or time. The command runs on its own terminal.
+ * Attacks on ipcctl, run by root: services with texts and replies that try to affect root's
+ * terminal, shell or time. The command runs on its own terminal.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -27,13 +27,13 @@
 #define HIS	"mallory.service"
 
 /**
- * struct attack - one attack
+ * struct attack - an attack
  * @name: for the report
  * @run: run by each attacker. Calls begun() once the attack runs, and may return:
  * its process keeps its resources until it is killed
  * @look: an additional check during the attack, as root; or NULL. Calls
  * succeeded() if the attack succeeded
- * @processes: number of attackers; 0: one
+ * @processes: number of attackers; 0: a single attacker
  * @factor: multiple of its usual time that a call of other users may take; 0: 10, and 10 for
  * each attacker. Four milliseconds more are allowed
  */

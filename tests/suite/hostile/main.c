@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Runs all attacks of this folder, in sequence, and judges each. Prints TAP and, as the
- * last line, "hostile: N attacks, N succeeded". An argument selects attacks whose names contain it.
- * IPCBUS_HOSTILE_SECONDS: for this time, runs three random attacks at once, whose processes die at
+ * Runs all attacks of this folder, in sequence, and judges each. Prints TAP and, as the last line,
+ * "hostile: N attacks, N succeeded". An argument selects attacks with this text in their names.
+ * IPCBUS_HOSTILE_SECONDS: for this time, runs three random attacks at once. Their processes die at
  * random moments.
  */
 #define _GNU_SOURCE

@@ -110,7 +110,7 @@ static void drop_change(struct ipc *ipc, enum ipc_name_change change,
 	(void)ipc, (void)change, (void)info, (void)proxy, (void)userdata;
 }
 
-/* The first attacker makes changes, of which the stopped others are to be notified. */
+/* The first attacker makes changes. The other attackers, which are stopped, are to be notified. */
 static void stopped_watchers(unsigned int index)
 {
 	struct ipc *ipc;

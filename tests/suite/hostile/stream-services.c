@@ -186,7 +186,7 @@ static void be_called(struct ipc *ipc, struct streams *mallory)
 	ipc_stream_unref(stream);
 }
 
-/* Receives nothing until the time is over. */
+/* Receives no message until the time is over. */
 static void read_nothing(struct ipc *ipc, struct streams *mallory)
 {
 	static const struct ipc_options options = { .timeout_usec = UNREAD_MS * 1000 };

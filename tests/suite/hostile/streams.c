@@ -638,8 +638,8 @@ static void dies(unsigned int index)
 }
 
 /*
- * With two attackers the messages are floods, of which the service takes one at a time. Three
- * processes then compete for the processor, so other users wait for some time slices.
+ * With two attackers the messages are floods, and the service never takes two messages at once.
+ * Three processes then compete for the processor, so other users wait for some time slices.
  */
 const struct attack stream_attacks[] = {
 	{ "streams that are never accepted", .run = never_accepted, .look = look_at_streams },

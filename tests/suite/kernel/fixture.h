@@ -40,7 +40,7 @@ void expect_nothing_left(void);
 /* Another process. The result of its function is its exit status. */
 struct peer {
 	pid_t pid;
-	int notify; /* one byte per step, in both directions */
+	int notify; /* a byte per step, in both directions */
 	int hear;
 };
 
@@ -115,7 +115,7 @@ unsigned int rounds(unsigned int n);
 uint32_t next_random(uint32_t *state);
 
 /*
- * raw_none() for a server whose calls ended by their deadlines. If the server took a call just
+ * raw_none() for a server with calls that ended by their deadlines. If the server took a call just
  * as it ended, the server gets an event about that, and its reply has no receiver.
  */
 void none_but_ended(const struct raw *server);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The device and the UAPI structures, one function each; see raw.h.
+ * The device and the UAPI structures, a function each; see raw.h.
  *
  * The first part contains all code that accesses the driver. The second part fills in
  * structures. The third part asserts.
@@ -763,7 +763,7 @@ void raw_call_wait(const struct raw *r, uint32_t handle, uint32_t code, const vo
 	*ev = x.event;
 }
 
-/* A 32-bit mixing step: one round of a well-known integer hash. */
+/* A 32-bit mixing step: a round of a well-known integer hash. */
 static uint8_t pattern_byte(size_t i, uint32_t seed)
 {
 	uint32_t v = (uint32_t)(i / 4) * 2654435761U + seed;

@@ -5,7 +5,7 @@
  * Three layers: only the dev_*() functions touch the device, and a build of the driver in user
  * space replaces only these. Each raw_*() function fills in one UAPI structure and returns the
  * result of the ioctl. Functions marked "must" fail the running test if the driver behaves
- * differently, and report the test's line, not their own.
+ * differently, and report the line of the test.
  *
  * The functions do not retry or hide errors, and do not depend on a particular test.
  */
@@ -23,7 +23,7 @@
 /* The debugfs folder of the default bus. */
 #define DEBUGFS "/sys/kernel/debug/ipcbus"
 
-/* One proc: an open device and, usually, its mapped region. */
+/* A proc: an open device and, usually, its mapped region. */
 struct raw {
 	int fd;
 	const uint8_t *map;
@@ -99,7 +99,7 @@ void raw_close(struct raw *r);
 /* After fork: closes the parent's files, so that they die with the parent. */
 void raw_drop_inherited(void);
 
-/* One exchange. Sets the size, poisons the event, and checks the form of the returned event. */
+/* Runs an exchange. Sets the size, poisons the event, and checks the form of the returned event. */
 int raw_exchange(const struct raw *r, struct ipcbus_exchange *x);
 
 /* Sends only. On failure, the event is stored in @ev unless that is NULL. */
@@ -162,7 +162,7 @@ const void *raw_payload(const struct raw *r, const struct ipcbus_event *ev);
 const struct ipcbus_object *raw_objects(const struct raw *r, const struct ipcbus_event *ev);
 /* must: the payload equals @data */
 void raw_holds(const struct raw *r, const struct ipcbus_event *ev, const void *data, size_t size);
-/* must: releases the event's buffer, if it has one */
+/* must: releases the event's buffer, if there is a buffer */
 void raw_release(const struct raw *r, const struct ipcbus_event *ev);
 
 /* must: a whole call between two procs of this thread */

@@ -416,7 +416,7 @@ static int be_many_users(struct peer *self, void *arg)
 	return 0;
 }
 
-/* cli is one of the three files of user 1000. */
+/* User 1000 has three files: cli and two others. */
 START_TEST(owner_of_a_namespace_pays)
 {
 	struct peer peer;

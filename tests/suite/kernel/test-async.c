@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Async calls: thousands from a single thread, each of which ends with exactly one event.
+ * Async calls: thousands from a single thread. Each ends with exactly one event.
  */
 #include <errno.h>
 #include <poll.h>
@@ -180,7 +180,7 @@ START_TEST(limit)
 		n++;
 	ck_assert_uint_ge(n, 10000);
 	assert_result(r, -EDQUOT);
-	/* One call fewer waits for the server, but the number of open calls is unchanged. */
+	/* A call fewer waits for the server, but the number of open calls is unchanged. */
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	assert_result(send_async(&cli, 0, 7, 0), -EDQUOT);
 	/* Other callers, and the wait for a reply, are not affected. */

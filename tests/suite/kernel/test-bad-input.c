@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Invalid input, a row per case: a working request, one field of it out of range, and the
+ * Invalid input, a row per case: a working request with a field out of range, and the
  * error that the contract names. After each row, no message was sent, no object was left, and
  * the unmodified request works. Wrong structure sizes are tried with all requests.
  */

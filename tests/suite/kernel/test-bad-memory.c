@@ -258,7 +258,7 @@ static uint64_t put_page(unsigned int page, const void *content, size_t size)
 	return PTR64(shaky + page * PAGE);
 }
 
-/* Puts the request, and all memory that it points to, into those pages. */
+/* Puts the request, and all memory that it points to, into these pages. */
 static void put_request_locked(enum request which, const struct raw *by)
 {
 	struct ipcbus_iovec parts[ARRAY_SIZE(there.parts)];

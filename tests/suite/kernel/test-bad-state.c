@@ -64,7 +64,7 @@ static void enter_frozen(void)
 	assert_ok(raw_freeze(&srv, 0, getpid(), 0, &f));
 }
 
-/* The threads of these procs wait for replies, one of them while it serves. */
+/* The threads of cli and srv wait for replies. srv waits while it serves a call. */
 static void enter_in_a_call(void)
 {
 	struct ipcbus_event ev;
@@ -101,7 +101,7 @@ static void enter_threads_gone(void)
 		assert_ok(dev_ioctl(all[i]->fd, IPCBUS_IOC_THREAD_EXIT, NULL));
 }
 
-/* The file system is unmounted, but the bus lives for those procs that have it open. */
+/* The file system is unmounted, but the bus lives for the procs that have it open. */
 static void enter_unmounted(void)
 {
 	struct place place;

@@ -207,7 +207,7 @@ START_TEST(random_ids)
 		uint64_t id = ev[next_random(&seed) % ARRAY_SIZE(ev)].buffer;
 		int r;
 
-		/* ids with one wrong bit, and random numbers */
+		/* ids with a wrong bit, and random numbers */
 		id ^= 1ULL << next_random(&seed) % 64;
 		if (next_random(&seed) % 4 == 0)
 			id = (uint64_t)next_random(&seed) << 32 | next_random(&seed) % 64;
@@ -365,7 +365,7 @@ END_TEST
 
 /*
  * The model: the offset and size of each message. Each step sends a message of random size or
- * releases one. Held messages must never change or overlap. The driver may report a full
+ * releases a message. Held messages must never change or overlap. The driver may report a full
  * region only if no gap is clearly large enough.
  */
 

@@ -359,7 +359,7 @@ END_TEST
 #define HOUR_MS 3600000
 #define SECOND 1000000000LL
 
-/* The current time namespace, and one whose clock is ahead by some seconds. */
+/* The current time namespace, and a namespace with a clock that is ahead by some seconds. */
 struct clocks {
 	int here;
 	int there;
@@ -458,7 +458,7 @@ START_TEST(expires_in_a_time_namespace)
 	none_but_ended(&srv);
 	send = call_by(deadline_in(-1));
 	raw_fails(&cli, &send, -ETIMEDOUT, IPCBUS_STAGE_QUEUE, 0);
-	/* Times before the start of one of the clocks, and the largest time. */
+	/* Times before the start of a clock, and the largest time. */
 	send.deadline = 1;
 	raw_fails(&cli, &send, -ETIMEDOUT, IPCBUS_STAGE_QUEUE, 0);
 	send.deadline = ~0ULL;

@@ -558,7 +558,7 @@ START_TEST(death_wakes_a_serving_thread)
 }
 END_TEST
 
-/* A thread that waits for a reply gets no death events. Those wait for a thread that serves. */
+/* A thread that waits for a reply gets no death events. They wait for a thread that serves. */
 START_TEST(death_does_not_disturb_a_caller)
 {
 	uint32_t handle = give_handle(&cli, &oth, raw_node(&oth, 0, 1));

@@ -303,7 +303,7 @@ START_TEST(modes_are_kept)
 }
 END_TEST
 
-/* Locks, offsets and O_NONBLOCK belong to the open file, regardless of who sets them. */
+/* Locks, offsets and O_NONBLOCK belong to the open file, not to the process that sets them. */
 START_TEST(flags_are_shared)
 {
 	int p[2], got;

@@ -392,7 +392,7 @@ START_TEST(transactions)
 }
 END_TEST
 
-/* A queue is printed only as far as one step allows. */
+/* A queue is printed only as far as a single step allows. */
 START_TEST(long_queue)
 {
 	for (int i = 0; i < 300; i++)

@@ -117,7 +117,7 @@ START_TEST(earlier_messages_go_first)
 }
 END_TEST
 
-/* Other users who never let the queue become empty do not starve the flood. */
+/* If other users keep the queue from becoming empty, the flood is not starved. */
 START_TEST(it_has_no_less)
 {
 	unsigned int of_cli = 0;
@@ -157,7 +157,7 @@ START_TEST(it_ends)
 {
 	send_calls(&cli, CLI, 50, _i);
 	expect_all(CLI, 49);
-	/* One message of the flood is left: it is still a flood. */
+	/* The last message of the flood is left: it is still a flood. */
 	send_call(&cli, CLI + 50, _i);
 	send_call(&oth, OTH, _i);
 	expect(CLI + 49);

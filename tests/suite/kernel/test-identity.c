@@ -541,8 +541,6 @@ START_TEST(users_that_have_a_number_there)
 }
 END_TEST
 
-/* One copy */
-
 /* The page frame behind an address of this process, or 0 if it cannot be read. */
 static uint64_t frame_of(const void *at)
 {

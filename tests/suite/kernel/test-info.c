@@ -102,7 +102,7 @@ START_TEST(info_of_a_foreign_node)
 }
 END_TEST
 
-/* One invalid field each in an otherwise valid request. */
+/* A single invalid field each in an otherwise valid request. */
 static const struct ipcbus_node_info bad_questions[] = {
 	{ .flags = 1 }, { .flags = 1U << 31 }, { .cookie = 1 }, { .refs = 1 },
 	{ .pending = 1 }, { .oneways = 1 }, { .watches = 1 },

@@ -89,7 +89,7 @@ START_TEST(successive_managers)
 }
 END_TEST
 
-/* Calls to the old manager do not reach the new one. */
+/* Calls to the old manager do not reach the new manager. */
 START_TEST(queued_call_stays_with_the_old_manager)
 {
 	raw_call(&cli, 0, 1, "old", 3);

@@ -3,7 +3,7 @@
  * The region, and access to the file: mapped once, read-only, in the address space that opened
  * it, and containing only messages.
  *
- * With --after-exec FD, the program reports what an inherited fd permits.
+ * With --after-exec FD, the program reports which operations an inherited fd permits.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -304,7 +304,7 @@ START_TEST(no_foreign_bytes_beside_a_message)
 }
 END_TEST
 
-/* Fills one proc's pages, closes it, and examines the pages that the next proc gets. */
+/* Fills a proc's pages, closes it, and examines the pages that the next proc gets. */
 START_TEST(no_bytes_of_the_former_owner)
 {
 	static char secret[200000];

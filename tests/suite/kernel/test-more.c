@@ -242,7 +242,7 @@ START_TEST(replaceable_oneway_comes_alone)
 	assert_ok(raw_send(&cli, &send, NULL));
 	raw_oneway(&cli, 0, 3, NULL, 0);
 	take(&srv, IPCBUS_MAX_MORE, 0, 1, &t);
-	/* The older oneway is replaced, and the new one is behind the fourth. */
+	/* The older oneway is replaced, and the new oneway is behind the fourth. */
 	assert_ok(raw_send(&cli, &send, NULL));
 	release_all(&srv, &t);
 	take(&srv, IPCBUS_MAX_MORE, 3, 0, &t);
@@ -304,7 +304,7 @@ END_TEST
 
 /* --- Oneways that cannot be delivered ------------------------------------------------- */
 
-/* Any one of the three is lost; the other two are delivered nevertheless. */
+/* Any of the three is lost; the other two are delivered nevertheless. */
 START_TEST(lost_oneway_does_not_delay_others)
 {
 	struct ipcbus_object o = object_fd(1);
@@ -353,7 +353,7 @@ START_TEST(lost_oneways_produce_no_event)
 }
 END_TEST
 
-/* Returns an array whose entries from @entries on are not writable. */
+/* Returns an array. Its entries from @entries on are not writable. */
 static struct ipcbus_event *short_array(char **ret_pages, unsigned int entries)
 {
 	char *pages = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,

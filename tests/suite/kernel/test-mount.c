@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Mounted buses: each is isolated from the others. Also mount options, limits, and the files
+ * Mounted buses: each is isolated from all others. Also mount options, limits, and the files
  * of a mount.
  */
 #define _GNU_SOURCE
@@ -61,7 +61,7 @@ START_TEST(two_mounts_are_two_buses)
 }
 END_TEST
 
-/* An id is valid only in its own proc, which is on one bus. */
+/* An id is valid only in its own proc, which is on a single bus. */
 START_TEST(numbers_do_not_cross)
 {
 	struct ipcbus_send call = { .kind = IPCBUS_SEND_CALL, .handle = 1 };
@@ -93,7 +93,7 @@ START_TEST(numbers_do_not_cross)
 }
 END_TEST
 
-/* The id of a call on one bus is invalid on another. */
+/* The id of a call on a bus is invalid on another bus. */
 START_TEST(calls_do_not_cross)
 {
 	struct ipcbus_send reply = { .kind = IPCBUS_SEND_REPLY };
@@ -107,7 +107,7 @@ START_TEST(calls_do_not_cross)
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	reply.call = ev.call;
 	raw_fails(&pair.server, &reply, -ESRCH, IPCBUS_STAGE_TARGET, 0);
-	/* While this thread serves a call on one bus, it may call on another. */
+	/* While this thread serves a call on a bus, it may call on another bus. */
 	pair_talk(&pair);
 	raw_reply(&srv, ev.call, NULL, 0);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
@@ -357,7 +357,7 @@ START_TEST(bad_options_are_refused)
 }
 END_TEST
 
-/* At its limit, a proc can still use a new manager after the old one died. */
+/* At its limit, a proc can still use a new manager after the old manager died. */
 START_TEST(handle_0_keeps_its_place)
 {
 	int before = dev_set_param("user_handles", 1);

@@ -395,7 +395,7 @@ START_TEST(waiting_thread_gets_the_call_back)
 	ck_assert_int_ne(w.nested, 0);
 	ck_assert_uint_eq(w.reply.kind, IPCBUS_EVENT_REPLY);
 
-	/* The idle thread is still available for others. */
+	/* The idle thread is still available for other calls. */
 	raw_call_wait(&oth, other, 3, NULL, 0, &ev);
 	ck_assert_uint_eq(ev.tid, idle.tid);
 	helper_end(&idle);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Oneways: their order, one at a time per node, the quota of the region for them, and several
- * in a single system call.
+ * Oneways: their order, delivery in sequence for each node, the quota of the region for them, and
+ * several in a single system call.
  */
 #include <errno.h>
 #include <stdlib.h>

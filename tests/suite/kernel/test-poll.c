@@ -88,7 +88,7 @@ START_TEST(failed_call)
 }
 END_TEST
 
-/* The next oneway of a node is readable after the previous one was released. */
+/* The next oneway of a node is readable after the release of the previous oneway. */
 START_TEST(oneways)
 {
 	struct ipcbus_event ev;

@@ -539,7 +539,7 @@ START_TEST(node_lifts_in_the_queue)
 }
 END_TEST
 
-/* A node gets one oneway at a time, from any sender. */
+/* A node never gets two oneways at once, from any sender. */
 START_TEST(oneways_of_a_node_keep_their_order)
 {
 	queue((struct caller){ .code = 'b', .nice = 5, .oneway = true });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Limits on the resources that a user can take from others: on all procs of the user together,
+ * Limits on the resources that a user can take from other users: on all procs of the user together,
  * and its quota in regions of other users. The user that exceeds a limit gets an error, and
  * other users are not affected. A single thread opens the device under several user ids.
  */
@@ -359,7 +359,7 @@ static int try_async(const struct raw *r)
 	return raw_send(r, &send, NULL);
 }
 
-/* Tiny messages, whose number is limited. */
+/* Tiny messages: their number is limited. */
 START_TEST(strangers_leave_buffers)
 {
 	size_t n = 0, all = PART((size_t)raw_info(&srv).max_buffers);
@@ -532,7 +532,7 @@ static void send_when_writable(void)
 	assert_ok(e);
 }
 
-/* Its quota is full of calls: one released call makes space. */
+/* Its quota is full of calls: a released call makes space. */
 static void *give_a_call_back(void *unused)
 {
 	struct ipcbus_event ev;
@@ -643,12 +643,12 @@ START_TEST(many_users_at_once)
 		ck_assert_uint_eq(ev.code, uid);
 		raw_release(&srv, &ev);
 	}
-	/* Some quotas stay cached for users who send again. */
+	/* Some quotas stay cached for users that send again. */
 	ck_assert_int_le(live("quotas"), 64);
 }
 END_TEST
 
-/* One user floods from all its threads; the other user's calls succeed. */
+/* A user floods from all its threads. Calls of another user succeed. */
 static bool stop;
 
 static int flood_as_peer(struct peer *self, void *arg)

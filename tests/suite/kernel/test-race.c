@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Races: two CPUs, two threads, one object. Each case runs two operations at the same moment,
+ * Races: two CPUs, two threads, the same object. Each case runs two operations at the same moment,
  * many times, and checks an invariant that holds in either order.
  */
 #define _GNU_SOURCE
@@ -17,8 +17,8 @@
 #define ROUNDS 150
 
 /*
- * Runs two functions at once: both spin until the other is ready, then one lags by a number of
- * steps that changes every round. The results are those of the last round.
+ * Runs two functions at once: both spin until the other is ready, then either lags by a number of
+ * steps that changes every round. The result of b is that of the last round.
  */
 struct duel {
 	int (*a)(void *), (*b)(void *);
@@ -82,7 +82,7 @@ static int duel_fight(struct duel *d)
 	return result;
 }
 
-/* One of the two must succeed, and the other must fail with @error. */
+/* Exactly one must succeed, and the other must fail with @error. */
 static void duel_for_one(struct duel *d, int error)
 {
 	int a = duel_fight(d);
@@ -101,7 +101,7 @@ static bool duel_goes_on(struct duel *d, unsigned int rounds)
 	return false;
 }
 
-/* Two threads release one buffer, reply to one call, or put one handle. */
+/* Two threads release the same buffer, reply to the same call, or put the same handle. */
 
 static int release_it(void *arg)
 {
@@ -163,7 +163,7 @@ START_TEST(one_call_with_two_replies)
 }
 END_TEST
 
-/* One of the replies fails half-way and must leave the call to the other. */
+/* The bad reply fails half-way and must leave the call to the good reply. */
 START_TEST(one_call_with_a_good_and_a_bad_reply)
 {
 	uint64_t call;

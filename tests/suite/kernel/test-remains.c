@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Memory that dead threads and procs occupy while others still refer to them: almost none.
+ * Memory that dead threads and procs occupy while other procs still refer to them: almost none.
  * That everything is freed after the last reference is checked after each case of every test.
  */
 #define _GNU_SOURCE

@@ -29,7 +29,7 @@ static void send_newest(const struct raw *r, uint32_t handle, uint32_t code, con
 	assert_ok(raw_send(r, &send, NULL));
 }
 
-/* Takes the next oneway and releases it, so that the one behind it is delivered. */
+/* Takes the next oneway and releases it, so that the oneway behind it is delivered. */
 static void expect(uint32_t code, const char *text)
 {
 	struct ipcbus_event ev;
@@ -257,7 +257,7 @@ START_TEST(the_quota_is_full)
 }
 END_TEST
 
-/* A failed send replaces nothing. */
+/* A failed send replaces no oneway. */
 START_TEST(failed_send_replaces_nothing)
 {
 	static char data[REGION / 2];

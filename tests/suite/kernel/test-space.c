@@ -169,7 +169,7 @@ START_TEST(sender_goes)
 }
 END_TEST
 
-/* One release, or the end of the node or target, lets every sender try again. */
+/* A single release, or the end of the node or target, makes every sender try again. */
 START_TEST(many_poll)
 {
 	static struct raw sender[40];

@@ -291,7 +291,7 @@ START_TEST(node_destroyed_under_the_reply)
 }
 END_TEST
 
-/* A call whose reply is half-way counts as not replied to, even if the node is idle. */
+/* A call counts as open until its reply is complete, even if the node is idle. */
 START_TEST(node_settled_under_a_failing_reply)
 {
 	uint64_t node = raw_node(&srv, 0, 77), call;

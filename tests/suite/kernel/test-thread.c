@@ -338,7 +338,7 @@ START_TEST(pool_grows_to_its_limit)
 }
 END_TEST
 
-/* All threads but one wait for an effect of the last call, which must be served. */
+/* All threads but the last wait for an effect of the last call, which must be served. */
 
 static void *pool_call(void *arg)
 {
@@ -647,7 +647,7 @@ END_TEST
 
 /* Many */
 
-/* On a machine whose clock stands still while a thread runs, the number of calls ends the test. */
+/* If the machine's clock stands still while a thread runs, the number of calls ends the test. */
 enum { SERVERS = 8, CLIENTS = 6, MOST_CALLS = 10000 };
 
 static uint64_t stress_end;
@@ -707,7 +707,7 @@ START_TEST(many_threads_many_clients)
 }
 END_TEST
 
-/* A proc on both sides of many calls: some of its threads call, others serve. */
+/* A proc on both sides of many calls: some of its threads call, and the rest serves. */
 static void *own_threads_call(void *arg)
 {
 	struct ipcbus_event ev;

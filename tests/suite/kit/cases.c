@@ -404,7 +404,7 @@ START_TEST(time_stands_still)
 }
 END_TEST
 
-/* Only timers whose time has come expire. */
+/* Only timers that are due expire. */
 START_TEST(in_order)
 {
 	struct ipc_test_bus *bus = bus_new(&manual);

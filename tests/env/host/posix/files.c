@@ -26,7 +26,7 @@
 #define NO_REALTIME GROUPS "no-realtime/cgroup.procs"
 #define FDINFO "/proc/self/fdinfo/"
 
-/* A parameter is set when its file is closed. Only one file may be open at a time. */
+/* A parameter is set when its file is closed. At most one file may be open at any time. */
 static struct {
 	unsigned int *value;
 	int fd;

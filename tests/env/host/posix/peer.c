@@ -126,8 +126,8 @@ pid_t host_fork(void)
 	ck_abort_msg("this case forks: put it into posix/skip.inc");
 }
 
-/* Counts the descriptors directly. Subtracting those in flight from a total would race with a
- * worker that closes one between the two counts. */
+/* Counts the descriptors directly. Subtracting descriptors in flight from a total would race with
+ * a worker that closes a descriptor between the two counts. */
 int host_count_fds(void)
 {
 	int n = 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * poll and epoll for programs whose files may be the device. The files are checked in turn, each
- * millisecond, until a file is ready. An epoll is an empty real file; its content is in a table
- * here.
+ * poll and epoll for programs with files that may be the device. The files are checked in turn,
+ * each millisecond, until a file is ready. An epoll is an empty real file; its content is in a
+ * table here.
  */
 #define _GNU_SOURCE
 #include <errno.h>

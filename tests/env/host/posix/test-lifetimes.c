@@ -69,7 +69,7 @@ struct thing {
 
 /* The userdata of callbacks. */
 struct data {
-	atomic_uint refs;	/* its destroy holds one, and the thing with the slot another */
+	atomic_uint refs;	/* held by its destroy, and by the thing with the slot */
 	atomic_uint running;
 	atomic_bool destroyed;
 	struct conn *conn;	/* held; or NULL */
@@ -152,7 +152,7 @@ static void thing_drop(struct thing *thing)
 		ipc_cancellation_unref(thing->cancellation);
 		break;
 	case STREAM:
-		/* One with callbacks goes on otherwise. */
+		/* Otherwise a stream with callbacks continues. */
 		if (thing->cancels)
 			ipc_stream_cancel(thing->stream);
 		ipc_stream_unref(thing->stream);
@@ -505,7 +505,7 @@ static void call_async(struct actor *actor, struct thing *thing,
 		       const struct ipc_raw_message *request, const struct ipc_options *options)
 {
 	bool itself = chance(actor, 2);
-	/* One that ends itself has to end while somebody serves. */
+	/* A call that ends itself must end while a thread serves. */
 	struct data *data = data_new(itself ? thing->conn : NULL);
 	struct ipc_slot *slot;
 	int r;
@@ -526,7 +526,7 @@ static void open_stream(struct actor *actor, struct thing *thing, const struct i
 
 	if (ipc_raw_stream_open(thing->proxy, code, options, &stream, NULL) < 0)
 		return;
-	/* A stream holds its connection. What drives it needs somebody to serve. */
+	/* A stream holds its connection. A thread must serve, so that the stream proceeds. */
 	new = thing_new(STREAM, conn_get(thing->conn) ? thing->conn : NULL, stream);
 	new->talks = new->cancels = true;
 	put(actor, new);
@@ -705,7 +705,7 @@ static void *play(void *data)
 		if (!thing)
 			continue;
 		act(actor, thing);
-		/* Things from which others are created last longer. */
+		/* Things from which other things are created last longer. */
 		if (chance(actor, thing->kind <= PROXY ? 10 : 3))
 			put(actor, thing);
 		else

@@ -3,7 +3,7 @@
  * Names, from many threads at once, with servicemanager's own code, which ends and restarts in the
  * meantime: libipc's part of names under the sanitizers. The processes are those of e2e.c, without
  * the daemon's own loop and files. Also connections that open and close during all this, and a
- * watch that sees all of it and must have the right state in the end.
+ * watch of all names, which must have the right state in the end.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -81,7 +81,7 @@ static void stop_manager(pid_t pid)
 	kill_server(pid);
 }
 
-/* --- Who uses names ------------------------------------------------------------------ */
+/* --- Threads that use names ---------------------------------------------------------- */
 
 struct user {
 	struct ipc *ipc;
@@ -216,7 +216,7 @@ static void join_workers(struct user *user)
 
 static void end_user(struct user *user)
 {
-	/* A thread that calls ipc_run() after the others have returned serves again. */
+	/* A thread that calls ipc_run() after all other threads have returned serves again. */
 	while (__atomic_load_n(&user->stopped, __ATOMIC_SEQ_CST) < 2) {
 		ipc_stop(user->ipc);
 		sched_yield();
@@ -255,7 +255,7 @@ START_TEST(while_the_manager_comes_and_goes)
 }
 END_TEST
 
-/* --- Who comes and goes ---------------------------------------------------------------- */
+/* --- Connections that come and go ------------------------------------------------------ */
 
 #define LIVES	4	/* at once */
 #define NAMES	6
@@ -299,7 +299,7 @@ static void life_end(struct life *life)
 	ipc_stop(life->ipc);
 	pthread_join(life->server, NULL);
 	ipc_object_unref(life->object);
-	/* One that is released ends with the connection. */
+	/* A detached slot ends with the connection. */
 	if (chance(life, 2))
 		life->watch = ipc_slot_detach(life->watch);
 	else
@@ -381,7 +381,7 @@ static void *live(void *data)
 	return NULL;
 }
 
-/* What the watch that sees it all knows. */
+/* Whether each name exists, according to the watch of all names. */
 static atomic_bool known[NAMES];
 
 static void note_change(struct ipc *ipc, enum ipc_name_change change,

@@ -58,7 +58,7 @@ static int n_classes = 1;
 static u64 after[MAX_CLASSES];
 
 /* The kernel's own locks, inside wait queues and arrays. They are below all locks of the tree. A
- * callback of one queue may wake another queue. */
+ * callback of a queue may wake another queue. */
 static bool is_leaf(const struct shim_lock_class *class)
 {
 	return !strncmp(class->name, "&(", 2);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Well-behaved programs on the attacked bus, with libipc: a server, which also passes objects from
- * one hostile process to another, and a caller, which measures.
+ * Well-behaved programs on the attacked bus, with libipc: a caller, which measures, and a server,
+ * which also passes objects between hostile processes.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -300,8 +300,8 @@ static unsigned long median_us(void)
 }
 
 /*
- * Counts before there are hostile processes. A user has a bell from its first connection on, so one
- * of the hostile processes has connected already.
+ * Counts before there are hostile processes. A user has a bell from its first connection on, so the
+ * first hostile process has connected already.
  */
 static void count_first(struct counts *ret_counts)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Inputs of the fuzzer: almost valid sequences of operations, mixed with random ones. See slots.h.
+ * Inputs of the fuzzer: almost valid sequences of operations, mixed with random operations. See
+ * slots.h.
  */
 #include <string.h>
 
@@ -91,7 +92,7 @@ static const struct op gone[] = {
 	{ OPEN, FIRST, 0, 0, 0 },
 };
 
-/* A file whose fd is never sent: OBJECTS of value 0x800 are an fd. */
+/* A file that is announced but never sent: OBJECTS of value 0x800 are an fd. */
 static const struct op promised[] = {
 	{ EXCHANGE, FIRST, IPCBUS_SEND_CALL | WAIT | OBJECTS, 0, 0x810 },
 	{ WAIT_DONE, FIRST, 0, 0, 0 },
@@ -118,7 +119,8 @@ static const struct {
 
 /* --- Inputs ------------------------------------------------------------------------------- */
 
-/* Most operations are about slots. Slow operations, and those that end the process, are rare. */
+/* Most operations are about slots. Slow operations are rare, and so are operations that end the
+ * process. */
 static uint8_t any_what(void)
 {
 	static const uint8_t often[] = { EXCHANGE, EXCHANGE, EXCHANGE, IOCTL, IOCTL, STATE, FLAG,

@@ -110,7 +110,7 @@ static void connect_peer(struct peer *peer)
 	*peer = (struct peer){ .socket = bus_connect(stage->path) };
 }
 
-/* Uses every part of an area, if there is one. */
+/* Uses every part of the area, if the connection has an area. */
 static void use_slots(const struct peer *peer)
 {
 	struct ipcbusd_message message;

@@ -35,7 +35,7 @@ struct input {
 };
 
 /**
- * enum what - the kinds of operations. Those after OPEN do nothing if the connection is not open.
+ * enum what - the kinds of operations. All except OPEN are skipped if the connection is not open.
  * @OPEN: connects as an honest client, after closing the old connection
  * @CONNECT: connects and sends no messages
  * @HELLO: sends HELLO with an invalid field
@@ -94,7 +94,7 @@ void input_change(struct input *input, uint64_t seed);
 
 /* --- text.c: inputs as text ---------------------------------------------------------- */
 
-/* One line per operation: its name, where, a, b and value. "#" begins a comment. */
+/* A line per operation: its name, where, a, b and value. "#" begins a comment. */
 void input_write(const struct input *input, FILE *file);
 /* Returns false for an invalid line or too many lines. */
 bool input_read(struct input *input, FILE *file);

@@ -12,7 +12,7 @@
 #define OP	8
 #define MAX_OPS	200
 
-/* libFuzzer's function, and those that it calls. */
+/* libFuzzer's function, and the functions that it calls. */
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed);
 size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size,

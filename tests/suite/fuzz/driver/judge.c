@@ -452,13 +452,13 @@ static struct message *ended(struct thread *t, const struct ipcbus_event *ev)
 	return m;
 }
 
-/* Of several attempted replies, returns the one that matches the event. */
+/* Returns the attempted reply that matches the event. */
 static struct message *find_reply(const struct message *request, const struct ipcbus_event *ev)
 {
 	enum ipcbus_send_kind kind =
 		ev->kind == IPCBUS_EVENT_REPLY ? IPCBUS_SEND_REPLY : IPCBUS_SEND_ERROR;
 
-	/* If one of two attempts was damaged, either may match. */
+	/* If an attempt was damaged, either may match. */
 	if (world.any_odd)
 		return NULL;
 	for (unsigned int i = 0; i < world.n_messages; i++) {

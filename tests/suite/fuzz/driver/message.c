@@ -88,7 +88,7 @@ static void terms_build(struct message *m, struct ipcbus_send *send, u8 how)
 	send->cookie = m->cookie;
 }
 
-/* In parts: some empty, some of one byte, and one with the rest. */
+/* In parts: some empty, some of a single byte, and the last with the rest. */
 static void payload_in_parts(struct thread *t, struct ipcbus_send *send, u8 how)
 {
 	u64 at = send->data, left = send->data_size;

@@ -87,7 +87,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 	return HEADER + OP * n;
 }
 
-/* The start of one input, the end of the other, and the first one's header. */
+/* The header and start of the first input, and the end of the second. */
 size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size,
 				 uint8_t *out, size_t out_max, unsigned int seed)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Priorities: threads set their own, and the driver passes on those of their callers. See world.h;
- * called by ops.c and judge.c.
+ * Priorities: threads set their own, and the driver passes on the priorities of their callers. See
+ * world.h; called by ops.c and judge.c.
  */
 #include <linux/sched/rt.h>
 

@@ -91,7 +91,7 @@ int proc_open(struct proc *proc, unsigned int flags)
 		return fd;
 	proc->fd = fd;
 	proc->life++;
-	/* A mapping may keep the previous file, whose senders may not get space again. */
+	/* A mapping may keep the previous file. Its senders may not get space again. */
 	for (unsigned int i = 0; i < world.n_procs; i++)
 		world.procs[i].refused_at[proc->index] = 0;
 	return 0;

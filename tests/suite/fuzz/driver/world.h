@@ -74,7 +74,7 @@ struct sent_object {
 struct message {
 	enum ipcbus_send_kind kind;
 	enum message_state state;
-	bool replaces;		/* a oneway that a newer one may replace */
+	bool replaces;		/* a oneway that a newer oneway may replace */
 	bool odd;		/* sent with damage: it may be anything */
 	/* its sender may be in a call: it may be for a specific thread only */
 	bool nested;
@@ -88,7 +88,7 @@ struct message {
 	u64 deadline;
 	u64 limit;		/* no inherited deadline is earlier; 0: none */
 	unsigned int cancels;	/* number of CANCELs of its cookie */
-	bool must_cancel;	/* ... one of which reported that it ended the call; since: */
+	bool must_cancel;	/* ... a CANCEL reported that it ended the call; since: */
 	u64 canceled_at;
 	bool left;		/* its thread stopped waiting for the reply */
 	bool notified;		/* the server was notified that the call has no caller */
@@ -143,7 +143,7 @@ struct proc {
 	bool frozen;		/* it was frozen, or a freeze was tried, and it may still be */
 	bool lossy;		/* events were lost because of injected damage */
 	unsigned int canceling;	/* threads that cancel calls with the shared cookie */
-	bool odd_calls;		/* one of its calls may have become async */
+	bool odd_calls;		/* a call of it may have become async */
 	unsigned int touching;	/* threads that read the region */
 	u64 refused_at[MAX_PROCS]; /* time of the last refused oneway to that process, or 0 */
 	bool refused;		/* a oneway was refused at some time */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The context of a statement of tests/suite/idl/misuse/cases: test-compile defines STATEMENT. All
- * names it may use are defined here. The services are those of the golden files.
+ * names it may use are defined here. It uses the services of the golden files.
  */
 #include "echo.ipc.h"
 #include "streams.ipc.h"

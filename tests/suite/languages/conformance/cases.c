@@ -42,7 +42,7 @@ int test_fds(struct bench *bench)
 	CHECK(fds[0] >= 0 && has_text(fds[0], request.text) == 0);
 	CHECK(fds[1] >= 0 && has_text(fds[1], request.text) == 0);
 	CHECK(fcntl(fds[0], F_GETFD) == FD_CLOEXEC && fcntl(fds[1], F_GETFD) == FD_CLOEXEC);
-	/* It is the same file, and the other is another one. */
+	/* It is the same file, and the other is a different file. */
 	CHECK(pwrite(file.fd, "BY", 2, 0) == 2 && has_text(fds[0], "BY the server") == 0);
 	CHECK(has_text(fds[1], "by the server") == 0);
 	CHECK(ipc_take_fd(&reply->same->fd) == -ENOENT);

@@ -274,7 +274,7 @@ static int test_callbacks(struct bench *bench)
 	CHECK(peer_visit(bench->peer, &request, &reply, NULL) == 0);
 	CHECK(reply->number == 42 && reply->left_ms == 0);
 	CHECK(!strcmp(reply->refused, "visitor.Busy: not now"));
-	/* The server's object, and the own one, which came back. */
+	/* The server's object, and the client's object, which came back. */
 	CHECK(ipc_take_object(bench->ipc, &reply->host->id, &back) == -EXDEV);
 	CHECK(visitor_take(bench->ipc, reply->host, &host) == 0);
 	CHECK(visitor_take(bench->ipc, reply->host, &again) == -ENOENT);

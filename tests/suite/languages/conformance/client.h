@@ -51,7 +51,7 @@ int wait_for_hangs(struct bench *bench, int64_t waiting, int64_t canceled);
 /* Waits until no handler of the peer waits. */
 int wait_for_calm(struct bench *bench, int64_t *ret_canceled);
 
-/* An object of this process: Ask() adds one, Stay() waits. */
+/* An object of this process: Ask() adds 1, Stay() waits. */
 struct guest {
 	struct ipc_object *object;
 	struct event entered, left;

@@ -19,7 +19,7 @@
 
 #define NOTES_MAX 1000
 
-/* The contents of oneways. Oneways to an object are served one at a time, calls concurrently. */
+/* The contents of oneways. Oneways to an object are served in sequence, calls concurrently. */
 static int64_t notes[NOTES_MAX];
 static atomic_size_t n_notes;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bus with two connections in one process: a server with an object "test.cpp", served by a
+ * A bus with two connections in a single process: a server with an object "test.cpp", served by a
  * thread, and a client. Proxies and objects pass between them as between processes.
  */
 #ifndef TESTS_LANGUAGES_CPP_FIXTURE_HPP

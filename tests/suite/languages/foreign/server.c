@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A hostile server for the bindings, "test.foreign": it ends each call with an error whose name and
+ * A hostile server for the bindings, "test.foreign": it ends each call with an error. Its name and
  * text are texts[] of the method's number. For higher numbers, it uses text 1 and no name.
  */
 #include <errno.h>

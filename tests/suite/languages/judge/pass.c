@@ -2,7 +2,7 @@
 /*
  * Decodes and encodes a message of judge.proto, as libipc does when it receives and forwards it. If
  * a codec handles the type, its result must equal that of the descriptor. peer.c passes the judge's
- * inputs, and tests/suite/fuzz/codec.c those of libFuzzer.
+ * inputs, and tests/suite/fuzz/codec.c the inputs of libFuzzer.
  */
 #include <err.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A runtime with at most one container. */
+/* A runtime with at most 1 container. */
 #include "cri.ipc.h"
 #include "google/protobuf/duration.pb-c.h"
 #include "google/protobuf/timestamp.pb-c.h"

@@ -100,7 +100,7 @@ static int list_and_watch(struct ipc_stream *stream, const V1beta1__Empty *reque
 	return r ?: v1beta1_device_plugin_push_list_and_watch(stream, LONG_USEC, &message);
 }
 
-/* One environment variable and one mount per container. */
+/* An environment variable and a mount per container. */
 static int allocate(struct ipc_call *call, const V1beta1__AllocateRequest *request, void *userdata)
 {
 	V1beta1__AllocateResponse reply = V1BETA1__ALLOCATE_RESPONSE__INIT;

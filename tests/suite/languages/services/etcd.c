@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* A store of some keys, with one watcher of changes. The lock is held while a reply is built. */
+/* A store of some keys, with a single watcher of changes. The lock is held while a reply is built.
+ * */
 #include <pthread.h>
 
 #include "etcd.ipc.h"
@@ -44,7 +45,7 @@ static KeyValue *find(ProtobufCBinaryData key)
 	return NULL;
 }
 
-/* The client uses only keys of one byte. */
+/* The client uses only keys of a single byte. */
 static void find_range(const Etcdserverpb__RangeRequest *request, RangeResponse *reply,
 		       KeyValue **kvs)
 {
@@ -134,7 +135,7 @@ static int delete_range(struct ipc_call *call, const Etcdserverpb__DeleteRangeRe
 	return r;
 }
 
-/* One comparison of a value, one deletion and one search. */
+/* A comparison of a value, a deletion and a search. */
 static int txn(struct ipc_call *call, const Etcdserverpb__TxnRequest *request, void *userdata)
 {
 	Etcdserverpb__TxnResponse reply = ETCDSERVERPB__TXN_RESPONSE__INIT;
@@ -172,7 +173,7 @@ static int txn(struct ipc_call *call, const Etcdserverpb__TxnRequest *request, v
 	return r;
 }
 
-/* The requested watch is created, has one event, and is canceled. */
+/* The requested watch is created, has an event, and is canceled. */
 static int watch(struct ipc_stream *stream, void *userdata)
 {
 	const Etcdserverpb__WatchRequest *request;
