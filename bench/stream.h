@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Round trips over a pair of fds that are written to and read from. pipe.c and socket.c create the
- * fds. The receiver knows the sizes, so messages have no frame. A read() copies the message out.
- * protobuf.c sends packed messages over them.
+ * Round trips over a pair of fds that are written to and read from: transports to compare ipcbus
+ * with. pipe.c and socket.c create the fds. The receiver knows the sizes, so messages have no
+ * frame. A read() copies the message out. protobuf.c sends packed messages over them. Client and
+ * server are processes with a single thread. All functions return 0 or -errno, and may block.
  */
 #ifndef BENCH_STREAM_H
 #define BENCH_STREAM_H

@@ -2,6 +2,9 @@
 /*
  * Slots: see slot.h and ipcbus-daemon.h. The client can write a slot's memory at any time. So
  * struct slot has the daemon's own view, and the daemon ignores a state that does not match it.
+ *
+ * All functions run on the worker of the client, so struct slot has no lock. client_look() examines
+ * slots between fibers. The driver's ioctls run on the slot's fiber, which may sleep.
  */
 #define _GNU_SOURCE
 #include <errno.h>

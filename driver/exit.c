@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The end of threads and procs: see proc.h.
+ *
+ * A thread ends by IPCBUS_IOC_THREAD_EXIT, with its proc, or when another thread finds that its
+ * task is gone (thread.c). The caller must first take the thread out of the table. So a thread is
+ * ended once, and the caller owns the table's reference. A proc ends with its file, or with the
+ * address space that opened it. The functions may sleep, and must be called without locks.
  */
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -44,6 +49,7 @@ void ipcbus_thread_exit(struct ipcbus_thread *thread)
 	}
 	spin_lock(&proc->lock);
 	while ((work = ipcbus_thread_pop_own_locked(thread))) {
+		/* Work of a dead proc is not given to another thread. shut_down() discards it. */
 		if (proc->dead)
 			ipcbus_queue_add_locked(&proc->work, work);
 		else
@@ -75,8 +81,7 @@ int ipcbus_thread_leave(struct ipcbus_proc *proc, void *data)
 
 /* --- Procs ----------------------------------------------------------------------------- */
 
-/* No thread is in an ioctl, and none can enter an ioctl. Stops new work first, then releases
- * all. */
+/* Stops new work first: senders check proc->dead under proc->lock. Then releases all. */
 void ipcbus_proc_shut_down(struct ipcbus_proc *proc)
 {
 	struct ipcbus_thread *thread;

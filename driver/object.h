@@ -7,6 +7,9 @@
  *
  * If a message with a file is dropped, the dropping thread closes the file, as with files in the
  * queue of a Unix socket.
+ *
+ * buffer.c takes objects on the sender's thread, and installs them on the thread that receives the
+ * message. The references belong to the buffer. No function may be called with a spinlock held.
  */
 #ifndef IPCBUS_OBJECT_H
 #define IPCBUS_OBJECT_H
@@ -42,8 +45,19 @@ struct ipcbus_objects {
 	struct ipcbus_object_ref ref[];
 };
 
-/* Takes the objects in the message's table, and charges them to user. On failure message->index is
- * the object that failed. */
+/*
+ * Takes the objects in the message's table, and charges them to user. On failure no object is
+ * taken, and message->index is the object that failed.
+ *
+ *   -EFAULT    The table is not readable.
+ *   -EINVAL    A type is unknown, or a field that must be 0 is not.
+ *   -EBADF     There is no such node, handle or file.
+ *   -ENOTCONN  Handle 0, and the bus has no manager.
+ *   -EPERM     The receiver does not accept files (accept_fds).
+ *   -ELOOP     The file is a bus.
+ *   -EDQUOT    The user has too many files or objects in flight.
+ *   -ENOMEM
+ */
 int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_user *user,
 			struct ipcbus_message *message, bool accept_fds,
 			struct ipcbus_objects **ret_objects);

@@ -14,6 +14,10 @@
  *
  * A handle has at most one death watch, and a proc at most one manager watch. After a watch has
  * been ended, no thread gets an event from it.
+ *
+ * handle.c begins and ends watches, under the watcher's handle_lock. node.c, freeze.c and
+ * handle.c notify. No function may be called with a spinlock held. A watch is charged to the
+ * user of the watcher until its last reference is dropped.
  */
 #ifndef IPCBUS_WATCH_H
 #define IPCBUS_WATCH_H
@@ -21,14 +25,16 @@
 #include "main.h"
 
 /* Begins a death watch of node for proc. flags may have IPCBUS_WATCH_FROZEN. If the node is dead or
- * its owner frozen, queues the event at once. Returns 0, -EDQUOT or -ENOMEM. May sleep. */
+ * its owner frozen, queues the event at once. The handle owns the reference in *ret_watch, and must
+ * end it by cancel() or put(). Returns 0, -EDQUOT or -ENOMEM. May sleep. */
 int ipcbus_watch_node(struct ipcbus_proc *proc, struct ipcbus_node_entry *node, u32 flags,
 		      u64 cookie, struct ipcbus_watch **ret_watch);
 /* Returns whether a thread took the EVENT_DEAD. A new watch may then replace this watch. */
 bool ipcbus_watch_is_done(struct ipcbus_watch *watch);
-/* Ends the watch and drops the reference. Returns -ENOENT if a thread took the EVENT_DEAD. */
+/* Ends the watch, discards its queued events and drops the reference. Returns -ENOENT if a thread
+ * took the EVENT_DEAD. */
 int ipcbus_watch_cancel(struct ipcbus_watch *watch);
-/* Drops the handle's reference without ending the watch. */
+/* Drops the handle's reference without ending the watch: its queued events are still delivered. */
 void ipcbus_watch_put(struct ipcbus_watch *watch);
 
 /* Begin and end the proc's manager watch (handle_lock). If there is a manager, queues the event at
@@ -36,9 +42,10 @@ void ipcbus_watch_put(struct ipcbus_watch *watch);
 int ipcbus_watch_manager(struct ipcbus_proc *proc, u64 cookie);
 int ipcbus_unwatch_manager(struct ipcbus_proc *proc);
 
-/* Notifies all watches of a dead node. */
+/* Notify all watches of a dead node, and take them off the node. The node must be marked dead. May
+ * sleep. */
 void ipcbus_watches_notify_dead(struct ipcbus_node_entry *node);
-/* Notifies watches with IPCBUS_WATCH_FROZEN after the proc was frozen or thawed. */
+/* Notifies watches with IPCBUS_WATCH_FROZEN after the proc was frozen or thawed. May sleep. */
 void ipcbus_watches_notify_frozen(struct ipcbus_proc *proc);
 /* Notifies all manager watches of a new manager. May sleep. */
 void ipcbus_watches_notify_manager(struct ipcbus_bus *bus);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Frames of a link: see link-frame.h.
+ * Frames of a link: see link-frame.h. Members that are 0 are not written, as in proto3. The bytes
+ * that are read come from the other gateway and are untrusted: wire.h checks their bounds.
  */
 #include <errno.h>
 #include <string.h>
@@ -129,6 +130,7 @@ int link_frame_read(const void *data, size_t size, struct link_frame *ret_frame)
 		if (r < 0)
 			return r;
 	}
+	/* So that the error can be negated as an errno. */
 	ret_frame->error &= INT32_MAX;
 	return r;
 }

@@ -3,7 +3,9 @@
  * Reflection: the files of the descriptions that services return. See builtin.h.
  *
  * A reply has all files of a description, which includes all imports, so a client needs a single
- * request for each service.
+ * request for each service. A client learns only of services that the call may use: exports_each()
+ * skips the others. The requests are untrusted. The functions run in callbacks of net.h, some under
+ * the lock of an export, so they must not block. If memory is short, the reply is marked as failed.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -155,7 +157,8 @@ static void put_descriptor(struct wire_buffer *reply)
 	wire_wrap(reply, begin, REPLY_FILES, WIRE_BYTES);
 }
 
-/* Clients expect the requested file first. */
+/* Adds all files of a service that has the requested file or symbol. Clients expect the requested
+ * file first. */
 static void look(const struct target *target, void *userdata)
 {
 	const Google__Protobuf__FileDescriptorSet *set = target->schema->set;

@@ -2,7 +2,8 @@
 /*
  * X.ipc.h: for each service the functions for clients, in the order of a proxy's life, then the
  * functions for servers. The comments are the manual of the stubs: this header alone must tell a
- * user how to call, serve, reply and stream.
+ * user how to call, serve, reply and stream. The .c file has the functions. sign_*() writes the
+ * signatures of both files, so that they agree.
  */
 #include <string.h>
 

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * Messages and enums in Rust: see rust_names.h.
+ *
+ * The code is compiled together with the structs, and the functions of fields, that prost's macros
+ * derive. So no name may be a name that prost's macros use, and a field and the functions that are
+ * derived from it must have names of their own. The arena of the request owns all memory.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -17,6 +21,7 @@ typedef Google__Protobuf__FileDescriptorProto File;
 #define KIND(name)  GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_##name
 #define LABEL(name) GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_##name
 
+/* For scope_choose(): an entity that has only its name. */
 static const char *const itself[] = { "*", NULL };
 
 /* --- Words ------------------------------------------------------------------------- */

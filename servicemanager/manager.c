@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The object behind handle 0: see manager.h.
+ * The object behind handle 0: see manager.h. main.c creates the manager, and calls manager_work()
+ * in each turn of its loop, after at most the timeout that the last call returned. All handlers and
+ * callbacks run in the same thread.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * servicemanager as a process: arguments, a second instance, ending, restarting. A guest test on a
- * bus without a manager. The daemon is beside this program.
+ * servicemanager as a process: arguments, a second instance, ending, restarting. A guest test as
+ * root on a bus without a manager. The binary servicemanager is in the folder of this program.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Names for the numbers in records: the service at a node, the method with a number, and the
- * process with a pid. If a number has no name, the number is printed.
+ * process with a pid. If a number has no name, the number is printed. ipcctl's single thread uses
+ * them. Returned strings belong to the names and are valid until names_free().
  */
 #ifndef IPCCTL_NAMES_H
 #define IPCCTL_NAMES_H

@@ -90,7 +90,7 @@ void traffic_clear(struct traffic *traffic);
 
 void latency_add(struct latency *latency, uint64_t ns);
 
-/* Returns the quantile (0 to 1) in ns, to 9 %, or 0 if there were no calls. */
+/* Returns the quantile (0 to 1) in ns, rounded to a bucket, or 0 if there were no calls. */
 uint64_t latency_quantile(const struct latency *latency, double quantile);
 
 #endif

@@ -4,6 +4,9 @@
  *
  * A worker has two queues. Fibers that the worker wakes itself go to a private list. Other threads
  * push the fibers that they wake to a stack, which the worker takes as a whole.
+ *
+ * A fiber is the task of the driver's code: schedule(), wake-ups and cond_resched() of the driver
+ * switch between the fibers of a worker. Threads that are not workers sleep in a futex instead.
  */
 #define _GNU_SOURCE
 #include <linux/futex.h>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The streams of the service in the tests: see streams.h. Each handler waits on its own thread.
+ * The streams of the service in the tests: see streams.h. Each handler waits on its own
+ * thread, except output without a delay, which a feed sends by callbacks. The state is for Look(),
+ * which tests call to see how far the streams are.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -12,7 +14,7 @@
 
 #include "streams.h"
 
-static atomic_uint running;
+static atomic_uint running;	/* handlers and feeds */
 static atomic_ullong taken, sent, stream_left;
 static atomic_int input_end;
 static char metadata[256];

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * The files of a channel's parts: see channel-memory.h.
+ * The files of a channel's parts, and the copying of payloads into them: see channel-memory.h.
  *
  * The size is sealed and every page allocated, so an access neither fails nor charges the process
  * that makes it. F_SEAL_FUTURE_WRITE keeps the writer's mapping writable, and prevents holes in all
- * mappings. Holes are looked for only after this seal.
+ * mappings. Holes are looked for only after this seal: until then, the peer can punch a hole.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,6 +17,7 @@
 #include "ipcbus.h"
 #include "memfd.h"
 
+/* A forked child must not use the channel of its parent. Core dumps do not contain payloads. */
 static void *map_part(int fd, int prot)
 {
 	void *part = mmap(NULL, CHANNEL_PART_SIZE, prot, MAP_SHARED, fd, 0);
@@ -31,7 +32,7 @@ static void *map_part(int fd, int prot)
 	return part;
 }
 
-/* Pages that fallocate() makes still count as holes. */
+/* Writes each page, because pages that fallocate() makes still count as holes. */
 static int allocate_pages(int fd)
 {
 	static const uint8_t zeros[CHANNEL_SLOT_SIZE];

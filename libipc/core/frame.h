@@ -32,7 +32,7 @@ struct frame_header {
 	uint32_t in_file;		/* 1: the payload is a file (payload.h); else 0 */
 };
 
-/* A received frame: pointers into the payload. */
+/* A received frame. It points into the payload and is valid as long as the payload. */
 struct frame {
 	const char *metadata;		/* ends with a 0 */
 	size_t metadata_size;		/* 0: none */
@@ -43,8 +43,9 @@ static inline bool unlikely_frame(const uint8_t *data, size_t size)
 	return __builtin_expect(size && data[0] == FRAME_MAGIC, 0);
 }
 
-/* Takes a frame apart: data and size become the message's. -EBADMSG; -EMSGSIZE: its metadata is
- * larger than METADATA_MAX. */
+/* Takes a frame apart: data and size become the message's. The payload is untrusted and must not
+ * change in the meantime. -EBADMSG: the sizes do not fit; -EMSGSIZE: the metadata is larger than
+ * METADATA_MAX. */
 int frame_parse(struct frame *frame, const uint8_t **data, size_t *size);
 
 /* The size of metadata (NULL: none) in a frame in bytes, and a copy of it. */

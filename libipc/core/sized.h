@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Structures of the public API that grow at their end. Their first member is the size that
- * the program was compiled with.
+ * Structures of the public API that grow at their end, such as struct ipc_object_limits. Their
+ * first member is the size that the program was compiled with. A newer program works with an older
+ * library, unless it uses a new member. A library that adds a member must accept the earlier size.
+ *
+ * In both functions, size is the size that the library was compiled with.
  */
 #ifndef IPC_SIZED_H
 #define IPC_SIZED_H
@@ -14,7 +17,7 @@
  * Checks the program's structure. The library knows the first size bytes of it.
  *
  *   -EINVAL  It is shorter.
- *   -E2BIG   A byte that the library does not know is not 0.
+ *   -E2BIG   A byte that the library does not know is not 0: the program sets a newer member.
  */
 static inline int sized_check(size_t size, const void *from)
 {

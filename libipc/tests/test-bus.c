@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The bus that ipc_find_bus() finds. A folder of this test replaces the user's runtime folder.
- * Buses of this machine, /dev/ipcbus or a daemon for all users, may exist or not.
+ * The bus that ipc_find_bus() finds, and the message of a program that cannot open it. A folder of
+ * this test replaces the user's runtime folder. Buses of this machine, /dev/ipcbus or a daemon for
+ * all users, may exist or not.
  */
 #define _GNU_SOURCE
 #include <errno.h>

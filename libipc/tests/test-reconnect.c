@@ -34,7 +34,9 @@ static pid_t bus;
 static struct ipc *server, *client;
 static struct ipc_object *object;
 static pthread_t serving;
-static struct ipc_call *_Atomic kept;
+static struct ipc_call *_Atomic kept;	/* a call that its handler keeps */
+/* Number of events: calls and streams at the server; cancellations there; ends and returns of the
+ * bus; and at the client names, deaths, failed calls and ended streams. */
 static atomic_uint arrived, canceled, lost, back, present, gone, died, failed, ended;
 
 static void until(atomic_uint *count, unsigned int n)

@@ -3,6 +3,10 @@
  * Names of services: calls of the service manager behind handle 0, through the stub that
  * is generated from its .proto file. See name.h.
  *
+ * A thread holds names->lock while it sends a registration and waits for the manager's reply. Any
+ * other thread that registers or ends a name waits for it. Callbacks run without the lock. Lookups
+ * do not take it.
+ *
  * A malformed name fails here, without a call. manager_result() translates failures at the manager.
  */
 #define _GNU_SOURCE

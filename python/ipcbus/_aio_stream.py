@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Both ends of streams for ``aio``."""
+"""Both ends of streams for ``aio``.
+
+All methods must be called in the thread of the loop. The library's callbacks may run in other
+threads; ``_run`` of the connection passes them to the loop. Each stream has an event that is set
+whenever a message, space or the end may have arrived.
+"""
 
 from __future__ import annotations
 

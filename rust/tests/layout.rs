@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! Prints the same lines as layout.c, for the declarations in ipcbus-sys.
+//! Prints the same lines as layout.c, for the declarations in ipcbus-sys. test-rust compares the
+//! output. A new member or constant must be added to both files.
 
 use ipcbus_sys as sys;
 use std::mem::{align_of, size_of, MaybeUninit};

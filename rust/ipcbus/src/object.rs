@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: MIT
+//! Objects of this process: `struct ipc_object` of `<ipc/ipc.h>`. The library owns a `Holder` with
+//! the service from `ObjectBuilder::create()` until `destroy()`. Handlers run on serving threads. A
+//! panic of a handler is logged and ends its call with an error; it never unwinds into C.
+
 use std::ffi::{c_void, CString};
 use std::fmt;
 use std::os::raw::c_int;
@@ -87,6 +91,7 @@ pub struct Object {
 unsafe impl Send for Object {}
 unsafe impl Sync for Object {}
 
+/// The userdata of the library's object.
 struct Holder {
     ops: sys::ipc_raw_ops,
     /// ops points to it.

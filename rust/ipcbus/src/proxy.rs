@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: MIT
+//! Proxies: `struct ipc_proxy` of `<ipc/ipc.h>`. A proxy holds a reference of the C proxy and of
+//! the connection. Functions that take a callback box it; the slot owns the box.
+
 use std::ffi::c_void;
 use std::fmt;
 use std::time::Duration;
@@ -83,12 +86,12 @@ impl Proxy {
         Ok(unsafe { Stream::from_raw(stream, false) })
     }
 
-    /// Starts to open a stream and returns a future of it. Some thread has to serve the connection.
+    /// Starts to open a stream and returns a future of it. A thread must serve the connection.
     pub fn open_stream_async(&self, code: u32, options: &Options<'_>) -> Result<OpenFuture> {
         OpenFuture::start(self, code, options)
     }
 
-    /// Returns when the object's process has served the ping.
+    /// Blocks until the object's process has replied to a ping.
     pub fn ping(&self) -> Result<()> {
         let mut error = Filled::new();
         // SAFETY: self holds a reference.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Ids count up, so a thread can guess the id of an object that another thread is still creating: a
- * node, or a call that is being delivered.
+ * node, or a call that is being delivered. The guess must either work completely or fail with
+ * -ENOENT or -ESRCH. scenarios.c names the functions, which run as tasks of the scheduler.
  */
 #include "guess.h"
 #include "scenarios.h"

@@ -9,6 +9,8 @@
  * - a task must not allocate while it holds a lock that other procs take
  * - a task must not copy from or to user memory while it holds any lock
  *
+ * A broken rule ends the program by shim_panic(), which names the locks.
+ *
  * With real threads a lock is a pthread mutex, so that the thread sanitizer knows it. Under the
  * scheduler only its owner is recorded.
  */
@@ -47,7 +49,7 @@ static const struct {
 	{ "&region->claim", "&pages->lock" },
 	{ "&region->claim", "&mapping->i_mmap_lock" },
 	{ "regions_lock", "&region->lock" },
-	/* The kernel's own locks. */
+	/* The kernel's own locks, in the order of the kernel. */
 	{ "&mm->mmap_lock", "&mapping->i_mmap_lock" },
 };
 

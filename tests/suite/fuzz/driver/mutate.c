@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Mutations of the driver fuzzer's inputs: mostly whole operations, so that working sequences are
- * kept. Called by libFuzzer.
+ * kept. libFuzzer and fast.c call it. The same seed gives the same mutation. Each function returns
+ * the size of the result, which is at most the given maximum.
  */
 #include <string.h>
 
@@ -12,13 +13,15 @@ static size_t at_most(size_t n, size_t most)
 	return n < most ? n : most;
 }
 
+/* Returns a random number below n. */
 static uint32_t some(uint32_t *seed, uint32_t n)
 {
 	*seed = *seed * 1103515245 + 12345;
 	return (*seed >> 12) % n;
 }
 
-/* Operation number 0 to 39 as in ops.c. An exchange is filled so that it often works. */
+/* Writes a random operation. Numbers 0 to 39 are as in ops.c; 0 to 11 are exchanges, and are filled
+ * so that they often work. */
 static void op_invent(uint8_t *op, uint32_t *seed)
 {
 	static const uint8_t kinds[] = { 0, 1, 1, 2, 2, 3, 3, 4 };
