@@ -30,7 +30,7 @@ DIFFERENT = {
         'a_file_for_the_server': 'a file',
     },
     'async': {
-        'the_server_dies_over_them': 'EOWNERDEAD is a cause',
+        'pending_calls_end_with_the_server': 'EOWNERDEAD is a cause',
     },
     'death': {
         'a_killed_server': NAME,
@@ -43,7 +43,7 @@ DIFFERENT = {
     'stream-parent': {},
     'serve': {
         'stop_from_a_handler': NAME,
-        'the_fd_says_when_there_is_work': 'the gateway asks for a channel, which is an event as well',
+        'fd_is_readable_when_there_is_work': 'the gateway asks for a channel, which is an event as well',
         'notified_of_space': 'the gateways take oneways too, so there is space earlier',
     },
     'raw': {
@@ -60,7 +60,7 @@ DIFFERENT = {
 RACES = {
     'objects_of_a_dead_server': 'a call overtakes the death of its object',
     'a_server_with_epoll': 'a call overtakes oneways',
-    'a_oneway_takes_anothers_place': 'the gateway takes oneways out of the queue one by one',
+    'oneway_replaces_a_queued_oneway': 'the gateway takes oneways out of the queue one by one',
 }
 
 

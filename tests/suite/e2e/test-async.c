@@ -98,7 +98,7 @@ START_TEST(many_concurrent_calls_from_one_thread)
 }
 END_TEST
 
-START_TEST(the_server_dies_over_them)
+START_TEST(pending_calls_end_with_the_server)
 {
 	pid_t pid = start_server(&one_thread);
 	struct ends ends = { 0 };
@@ -114,7 +114,7 @@ START_TEST(the_server_dies_over_them)
 }
 END_TEST
 
-START_TEST(closing_over_them)
+START_TEST(pending_calls_end_with_the_connection)
 {
 	pid_t pid = start_server(&one_thread);
 	struct ends ends = { 0 };
@@ -447,7 +447,7 @@ START_TEST(many_threads_wait_for_space)
 }
 END_TEST
 
-START_TEST(a_oneway_takes_anothers_place)
+START_TEST(oneway_replaces_a_queued_oneway)
 {
 	struct ipc_options replace = { .flags = IPC_REPLACE };
 	ipc_auto(server_logged_reply_free) E2e__LoggedReply *reply = NULL;
@@ -473,14 +473,14 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("async", many_concurrent_calls_from_one_thread, the_server_dies_over_them,
-			 closing_over_them, canceled_from_another_thread,
-			 a_blocked_call_is_canceled, a_handler_asks, the_caller_dies,
-			 time_runs_out,
-			 canceled_through_a_waiting_handler, canceled_through_an_async_call,
-			 canceled_through_another_thread, a_canceled_handler_cleans_up,
-			 a_handler_out_of_time_cleans_up, time_runs_out_through_another_thread,
+	return RUN_TESTS("async", many_concurrent_calls_from_one_thread,
+			 pending_calls_end_with_the_server, pending_calls_end_with_the_connection,
+			 canceled_from_another_thread, a_blocked_call_is_canceled, a_handler_asks,
+			 the_caller_dies, time_runs_out, canceled_through_a_waiting_handler,
+			 canceled_through_an_async_call, canceled_through_another_thread,
+			 a_canceled_handler_cleans_up, a_handler_out_of_time_cleans_up,
+			 time_runs_out_through_another_thread,
 			 time_runs_out_through_a_waiting_handler,
 			 time_runs_out_through_an_async_call, a_oneway_waits_for_space,
-			 many_threads_wait_for_space, a_oneway_takes_anothers_place);
+			 many_threads_wait_for_space, oneway_replaces_a_queued_oneway);
 }

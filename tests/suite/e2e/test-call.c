@@ -21,7 +21,7 @@ static int say(struct client *client, const char *text, E2e__SayReply **ret_repl
 	return server_say(client->server, &request, ret_reply, /* error= */ NULL);
 }
 
-START_TEST(a_reply_comes_back)
+START_TEST(call_gets_its_reply)
 {
 	pid_t pid = start_server(&one_thread);
 	E2e__SayReply *reply;
@@ -174,7 +174,7 @@ START_TEST(handlers_that_do_not_reply)
 END_TEST
 
 /* The server's object is used with the stubs of another service. */
-START_TEST(methods_that_it_does_not_have)
+START_TEST(unknown_method_is_refused)
 {
 	pid_t pid = start_server(&one_thread);
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
@@ -296,7 +296,7 @@ static int ask_later(void *data)
 	return r < 0;
 }
 
-START_TEST(deferred_call_blocks_no_others)
+START_TEST(deferred_call_does_not_block_other_calls)
 {
 	pid_t pid = start_server(&one_thread);
 	struct client client;
@@ -364,10 +364,10 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("call", a_reply_comes_back, messages_of_every_size, larger_than_the_region,
-			 secrets, errors_that_the_server_raises, handlers_that_do_not_reply,
-			 methods_that_it_does_not_have, a_oneway_does_not_wait, too_many_oneways,
-			 replies_from_another_thread, deferred_call_blocks_no_others,
-			 caller_identity,
+	return RUN_TESTS("call", call_gets_its_reply, messages_of_every_size,
+			 larger_than_the_region, secrets, errors_that_the_server_raises,
+			 handlers_that_do_not_reply, unknown_method_is_refused,
+			 a_oneway_does_not_wait, too_many_oneways, replies_from_another_thread,
+			 deferred_call_does_not_block_other_calls, caller_identity,
 			 without_a_server);
 }

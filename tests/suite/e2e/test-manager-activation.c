@@ -240,7 +240,7 @@ static void get_at_once(void)
 	ck_assert_int_eq(starts(), 1);
 }
 
-START_TEST(it_is_started_once)
+START_TEST(service_is_started_once)
 {
 	ck_assert_ptr_nonnull(mkdtemp(directory));
 	put("activation.slow", "slow", "");
@@ -273,7 +273,7 @@ static int come_and_go(void *data)
 	return 0;
 }
 
-START_TEST(it_exits_when_idle_and_no_call_is_lost)
+START_TEST(service_exits_when_idle_and_no_call_is_lost)
 {
 	pid_t others[2];
 	int n;
@@ -430,7 +430,7 @@ START_TEST(service_inherits_no_state)
 }
 END_TEST
 
-START_TEST(it_outlives_the_manager)
+START_TEST(service_outlives_the_manager)
 {
 	const char *arguments[] = { "--services", directory, NULL };
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
@@ -584,13 +584,13 @@ int main(int argc, char **argv)
 	if (argc == 5 && !strcmp(argv[1], "--serve"))
 		return be_service(argv + 2);
 
-	return RUN_TESTS("activation", it_is_started_once, it_exits_when_idle_and_no_call_is_lost,
+	return RUN_TESTS("activation", service_is_started_once,
+			 service_exits_when_idle_and_no_call_is_lost,
 			 client_with_the_object_keeps_the_service,
 			 crashing_service_is_started_less_often,
 			 waiting_client_gets_the_service_once_it_works, hanging_service_is_killed,
-			 service_inherits_no_state,
-			 it_outlives_the_manager, invalid_configuration_changes_nothing,
-			 a_unit_is_asked_for_once, a_unit_that_fails_is_named,
-			 without_a_bus_there_are_no_units,
+			 service_inherits_no_state, service_outlives_the_manager,
+			 invalid_configuration_changes_nothing, a_unit_is_asked_for_once,
+			 a_unit_that_fails_is_named, without_a_bus_there_are_no_units,
 			 waiting_client_gets_the_unit_after_a_failure);
 }

@@ -181,7 +181,7 @@ static int take_roots_name(void *data)
 	return 0;
 }
 
-START_TEST(another_users_name)
+START_TEST(name_of_another_user_is_refused)
 {
 	struct service service;
 
@@ -223,7 +223,7 @@ START_TEST(checked_and_listed)
 }
 END_TEST
 
-START_TEST(of_another_interface)
+START_TEST(wrong_interface_is_refused)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	struct service service;
@@ -256,6 +256,6 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("names", added_found_and_removed, names_end_with_their_owner, waited_for,
-			 waited_for_so_long, another_users_name, checked_and_listed,
-			 of_another_interface);
+			 waited_for_so_long, name_of_another_user_is_refused, checked_and_listed,
+			 wrong_interface_is_refused);
 }

@@ -174,7 +174,7 @@ static void wait_alive(struct client *client, uint32_t count)
 	ck_assert_uint_eq(count_alive(client), count);
 }
 
-START_TEST(objects_live_while_somebody_holds_them)
+START_TEST(objects_live_while_they_are_referenced)
 {
 	pid_t pid = start_server(&one_thread);
 	struct counter *a, *b;
@@ -480,7 +480,7 @@ int main(void)
 {
 	return RUN_TESTS("object", callbacks_come_on_the_thread_that_waits,
 			 a_reply_does_not_wait_for_oneways, a_missing_visitor,
-			 objects_live_while_somebody_holds_them, objects_in_untaken_messages,
+			 objects_live_while_they_are_referenced, objects_in_untaken_messages,
 			 objects_for_a_canceled_caller,
 			 oneways_to_an_object_that_is_let_go, objects_of_dead_processes,
 			 objects_that_come_home, equal_objects_have_equal_proxies,

@@ -314,7 +314,7 @@ START_TEST(several_threads_serve)
 }
 END_TEST
 
-START_TEST(handlers_keep_some)
+START_TEST(handlers_keep_some_oneways)
 {
 	CHECK(1, RETURN, RETURN, HOLD, RETURN, KEEP, RETURN, RETURN);
 	CHECK(4, RETURN, RETURN, HOLD, RETURN, KEEP, RETURN, RETURN);
@@ -348,7 +348,7 @@ START_TEST(the_loop_is_stopped_in_between)
 END_TEST
 
 /* With a single thread, a call waits for a handler or two, not for all earlier oneways. */
-START_TEST(a_call_does_not_wait_for_all)
+START_TEST(call_does_not_wait_for_all_oneways)
 {
 	static const struct server_options options = {
 		.threads = 1, .prepare = prepare, .loop = loop,
@@ -380,7 +380,7 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("oneways", single_thread_serves, several_threads_serve, handlers_keep_some,
-			 handlers_serve_in_between, handlers_take_long,
-			 the_loop_is_stopped_in_between, a_call_does_not_wait_for_all);
+	return RUN_TESTS("oneways", single_thread_serves, several_threads_serve,
+			 handlers_keep_some_oneways, handlers_serve_in_between, handlers_take_long,
+			 the_loop_is_stopped_in_between, call_does_not_wait_for_all_oneways);
 }

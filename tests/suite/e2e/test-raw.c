@@ -430,7 +430,7 @@ START_TEST(a_stream_that_is_dropped_is_no_good_end)
 }
 END_TEST
 
-START_TEST(a_stream_that_another_thread_drops_in_the_handler_is_no_good_end)
+START_TEST(stream_dropped_by_another_thread_in_the_handler_fails)
 {
 	const struct ipc_raw_message *message;
 	struct ipc_stream *stream;

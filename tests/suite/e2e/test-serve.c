@@ -181,7 +181,7 @@ static void *be_called(void *data)
 }
 
 /* A single stop ends all ipc_run() calls, after they reply to the calls they serve. */
-START_TEST(stop_ends_all_that_run)
+START_TEST(stop_ends_all_runs)
 {
 	static const struct visitor_ops handlers = { .visited = be_there };
 	pthread_t servers[3], clients[3];
@@ -361,7 +361,7 @@ static int notify(struct ipc_call *call, const E2e__SayRequest *request, void *u
 static const struct visitor_ops visitor_handlers = { .notify = notify };
 
 /* Two connections in a single thread: the first sends to the second, which polls. */
-START_TEST(the_fd_says_when_there_is_work)
+START_TEST(fd_is_readable_when_there_is_work)
 {
 	struct ipc_object *object;
 	struct ipc_proxy *proxy;
@@ -490,7 +490,7 @@ int main(void)
 {
 	return RUN_TESTS("serve", the_pool_grows, a_handler_that_forks, many_threads_on_both_sides,
 			 the_pool_grows_after_ipc_process, stop_is_never_missed,
-			 stop_ends_all_that_run, stop_from_a_signal_handler, stop_from_a_handler,
-			 a_server_with_epoll, the_fd_says_when_there_is_work, notified_of_space,
+			 stop_ends_all_runs, stop_from_a_signal_handler, stop_from_a_handler,
+			 a_server_with_epoll, fd_is_readable_when_there_is_work, notified_of_space,
 			 waiting_has_an_end);
 }

@@ -126,7 +126,7 @@ START_TEST(a_late_receiver_with_a_small_region)
 }
 END_TEST
 
-START_TEST(an_error_ends_it_after_the_messages)
+START_TEST(error_ends_the_stream_after_its_messages)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	struct ipc_stream *stream;
@@ -364,7 +364,7 @@ START_TEST(callbacks_learn_of_a_cancel)
 END_TEST
 
 /* All messages, including the end, are already on their way here. */
-START_TEST(a_cancel_is_no_good_end)
+START_TEST(canceled_stream_fails)
 {
 	const Stream__Number *number;
 	struct ipc_stream *stream;
@@ -436,7 +436,7 @@ END_TEST
 
 /* --- The call that opens it ---------------------------------------------------------- */
 
-START_TEST(the_call_that_opens_it)
+START_TEST(opening_call_carries_metadata)
 {
 	struct server_options server_options = { .threads = 1, .prepare = prepare_streams };
 	const char *const metadata[] = { "after", "7", NULL };
@@ -668,13 +668,12 @@ int main(void)
 	return RUN_TESTS("stream", replies_come_in_order, replies_from_a_pool,
 			 replies_from_an_event_loop, the_server_waits_for_the_client,
 			 large_messages_go_through_a_small_region,
-			 a_late_receiver_with_a_small_region, an_error_ends_it_after_the_messages,
-			 an_error_with_all_fields, no_message_within_the_time,
-			 requests_are_summed, requests_to_an_event_loop, both_ways_at_once,
-			 the_server_fails_while_the_client_sends, the_client_fails,
-			 a_cancel_stops_the_server, callbacks_learn_of_a_cancel,
-			 a_cancel_is_no_good_end, the_server_dies,
-			 the_client_dies, the_call_that_opens_it,
-			 its_time_limit_ends_both_sides, object_without_a_stream,
-			 strangers_do_not_disturb);
+			 a_late_receiver_with_a_small_region,
+			 error_ends_the_stream_after_its_messages, an_error_with_all_fields,
+			 no_message_within_the_time, requests_are_summed, requests_to_an_event_loop,
+			 both_ways_at_once, the_server_fails_while_the_client_sends,
+			 the_client_fails, a_cancel_stops_the_server, callbacks_learn_of_a_cancel,
+			 canceled_stream_fails, the_server_dies, the_client_dies,
+			 opening_call_carries_metadata, its_time_limit_ends_both_sides,
+			 object_without_a_stream, strangers_do_not_disturb);
 }

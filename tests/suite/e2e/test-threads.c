@@ -581,7 +581,7 @@ START_TEST(everything_at_once)
 }
 END_TEST
 
-START_TEST(the_server_goes_in_the_middle)
+START_TEST(server_is_killed_in_the_middle)
 {
 	pid_t pid = start_server(&options);
 	struct crowd crowd;
@@ -598,5 +598,5 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("threads", everything_at_once, the_server_goes_in_the_middle);
+	return RUN_TESTS("threads", everything_at_once, server_is_killed_in_the_middle);
 }

@@ -217,7 +217,7 @@ static void see(struct ipc *ipc, const struct ipc_record *record, void *userdata
 	}
 }
 
-START_TEST(a_monitor_sees_it)
+START_TEST(monitor_records_calls_and_replies)
 {
 	pid_t pid = start_server(&one_thread);
 	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
@@ -255,5 +255,6 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("watch", counts_are_exact, counters_come_and_go,
-			 many_watchers_of_one_proxy, notified_of_freezing, a_monitor_sees_it);
+			 many_watchers_of_one_proxy, notified_of_freezing,
+			 monitor_records_calls_and_replies);
 }

@@ -301,7 +301,7 @@ START_TEST(files_of_errors)
 END_TEST
 
 /* Dropped files do not count, even if they are closed much later. */
-START_TEST(dropped_files_count_no_more)
+START_TEST(dropped_files_are_not_counted)
 {
 	struct ipcbus_object o = object_fd(0);
 	struct ipcbus_send send = {
@@ -430,7 +430,7 @@ START_TEST(owner_of_a_namespace_pays)
 }
 END_TEST
 
-START_TEST(info_says_them)
+START_TEST(info_reports_the_limits)
 {
 	struct ipcbus_info info = raw_info(&cli);
 	struct sysinfo machine;
@@ -554,7 +554,7 @@ int main(void)
 	tcase_add_test(tc, buses_count_together);
 	tcase_add_test(tc, files_of_all_buses_count_together);
 	tcase_add_test(tc, dead_procs_are_not_charged);
-	tcase_add_test(tc, info_says_them);
+	tcase_add_test(tc, info_reports_the_limits);
 	tcase_add_test(tc, dead_procs_have_no_memory);
 	tcase_add_test(tc, spare_calls_are_few);
 	tcase_add_test(tc, threads);
@@ -562,7 +562,7 @@ int main(void)
 	tcase_add_test(tc, objects_of_replies);
 	tcase_add_test(tc, files_of_replies);
 	tcase_add_test(tc, files_of_errors);
-	tcase_add_test(tc, dropped_files_count_no_more);
+	tcase_add_test(tc, dropped_files_are_not_counted);
 	tcase_add_test(tc, memory);
 	tcase_add_test(tc, memory_of_an_index);
 	tcase_add_test(tc, memory_of_a_table_of_handles);

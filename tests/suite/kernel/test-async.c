@@ -106,7 +106,7 @@ START_TEST(sends_and_waits_at_once)
 END_TEST
 
 /* The same call also takes an event that was queued before it. */
-START_TEST(waits_where_something_is_there)
+START_TEST(wait_returns_an_event_that_was_queued_before)
 {
 	struct ipcbus_event ev, got;
 
@@ -217,7 +217,7 @@ START_TEST(expire_in_order)
 }
 END_TEST
 
-START_TEST(server_learns_of_the_end)
+START_TEST(server_is_notified_of_the_end)
 {
 	struct ipcbus_event one, two, ev;
 
@@ -352,7 +352,7 @@ int main(void)
 	tcase_add_test(tc, error_comes_as_an_event);
 	tcase_add_test(tc, thread_waiting_in_a_call_does_not_get_it);
 	tcase_add_test(tc, sends_and_waits_at_once);
-	tcase_add_test(tc, waits_where_something_is_there);
+	tcase_add_test(tc, wait_returns_an_event_that_was_queued_before);
 	tcase_add_test(tc, waits_after_a_stale_event);
 	tcase_add_test(tc, thousands_get_replies_backwards);
 	tcase_add_test(tc, limit);
@@ -362,7 +362,7 @@ int main(void)
 
 	tc = add_case(s, "ends", setup_bus);
 	tcase_add_test(tc, expire_in_order);
-	tcase_add_test(tc, server_learns_of_the_end);
+	tcase_add_test(tc, server_is_notified_of_the_end);
 	tcase_add_test(tc, target_dies);
 	tcase_add_test(tc, caller_closes);
 	tcase_add_test(tc, caller_dies);

@@ -57,7 +57,7 @@ START_TEST(call_that_was_taken)
 }
 END_TEST
 
-START_TEST(reply_was_there_first)
+START_TEST(reply_before_the_cancel_wins)
 {
 	struct ipcbus_event ev;
 
@@ -153,7 +153,7 @@ START_TEST(node_in_a_reply_without_receiver_with_other_handles)
 }
 END_TEST
 
-START_TEST(goes_down_the_chain)
+START_TEST(cancel_reaches_the_end_of_the_chain)
 {
 	uint32_t to_oth = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
 	struct ipcbus_event first, second;
@@ -215,7 +215,7 @@ START_TEST(detached_nested_call_goes_on)
 END_TEST
 
 /* Only open calls are canceled: a nested call that was replied to keeps its reply. */
-START_TEST(nested_reply_was_there_first)
+START_TEST(nested_reply_before_the_cancel_wins)
 {
 	uint32_t to_oth = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
 	struct ipcbus_event first, nested;
@@ -238,7 +238,7 @@ START_TEST(nested_reply_was_there_first)
 END_TEST
 
 /* Calls of the same server for other callers go on. */
-START_TEST(does_not_reach_other_calls_of_the_server)
+START_TEST(cancel_does_not_reach_other_calls_of_the_server)
 {
 	uint32_t to_oth = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
 	struct ipcbus_event first, nested;
@@ -325,7 +325,7 @@ START_TEST(calling_thread_exits)
 END_TEST
 
 /* The server closes and never reads the event. */
-START_TEST(server_closes_over_it)
+START_TEST(server_closes_with_an_unread_cancellation)
 {
 	struct ipcbus_event ev;
 
@@ -404,19 +404,19 @@ int main(void)
 
 	tcase_add_test(tc, queued_request);
 	tcase_add_test(tc, call_that_was_taken);
-	tcase_add_test(tc, reply_was_there_first);
+	tcase_add_test(tc, reply_before_the_cancel_wins);
 	tcase_add_test(tc, only_calls_with_the_cookie);
 	tcase_add_test(tc, after_a_reply_that_failed);
 	tcase_add_loop_test(tc, node_in_a_reply_without_receiver_becomes_idle, 0, 2);
 	tcase_add_test(tc, node_in_a_reply_without_receiver_with_other_handles);
-	tcase_add_test(tc, goes_down_the_chain);
+	tcase_add_test(tc, cancel_reaches_the_end_of_the_chain);
 	tcase_add_test(tc, detached_nested_call_goes_on);
-	tcase_add_test(tc, nested_reply_was_there_first);
-	tcase_add_test(tc, does_not_reach_other_calls_of_the_server);
+	tcase_add_test(tc, nested_reply_before_the_cancel_wins);
+	tcase_add_test(tc, cancel_does_not_reach_other_calls_of_the_server);
 	tcase_add_test(tc, caller_is_killed);
 	tcase_add_loop_test(tc, node_in_a_reply_for_the_dead_is_idle, 0, 2);
 	tcase_add_test(tc, calling_thread_exits);
-	tcase_add_test(tc, server_closes_over_it);
+	tcase_add_test(tc, server_closes_with_an_unread_cancellation);
 	tcase_add_test(tc, races_with_the_reply);
 	return suite_main(s);
 }

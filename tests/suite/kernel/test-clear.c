@@ -104,7 +104,7 @@ START_TEST(reply)
 END_TEST
 
 /* Control: without the flag, other readers can see the bytes. */
-START_TEST(without_the_flag_it_stays)
+START_TEST(buffer_stays_without_the_flag)
 {
 	struct ipcbus_event ev;
 
@@ -116,7 +116,7 @@ START_TEST(without_the_flag_it_stays)
 }
 END_TEST
 
-START_TEST(neighbours_keep_theirs)
+START_TEST(neighbors_are_not_cleared)
 {
 	struct ipcbus_send send = {
 		.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_CLEAR,
@@ -288,8 +288,8 @@ int main(void)
 
 	tcase_add_loop_test(tc, request, 0, 2 * ARRAY_SIZE(sizes));
 	tcase_add_loop_test(tc, reply, 0, 2 * ARRAY_SIZE(sizes));
-	tcase_add_test(tc, without_the_flag_it_stays);
-	tcase_add_test(tc, neighbours_keep_theirs);
+	tcase_add_test(tc, buffer_stays_without_the_flag);
+	tcase_add_test(tc, neighbors_are_not_cleared);
 	tcase_add_test(tc, object_table_too);
 	tcase_add_test(tc, parts);
 	tcase_add_test(tc, released_by_two_at_once);

@@ -72,7 +72,7 @@ static void *late_client(void *arg)
 	return NULL;
 }
 
-START_TEST(server_learns_it_and_replies_in_vain)
+START_TEST(reply_after_deadline_is_dropped)
 {
 	struct ipcbus_call_info info;
 	struct ipcbus_event ev, end;
@@ -127,7 +127,7 @@ START_TEST(reply_in_time)
 END_TEST
 
 /* A nonblocking wait returns the event too, and poll wakes up for it. */
-START_TEST(thread_that_does_not_sleep_on_it)
+START_TEST(nonblocking_wait_and_poll_report_the_deadline)
 {
 	struct ipcbus_send send = call_by(deadline_in(1000));
 	struct pollfd p = { .fd = cli.fd, .events = POLLIN };
@@ -477,10 +477,10 @@ int main(void)
 
 	tcase_add_test(bus, call_that_is_never_taken);
 	tcase_add_test(bus, passed_before_it_was_sent);
-	tcase_add_test(bus, server_learns_it_and_replies_in_vain);
+	tcase_add_test(bus, reply_after_deadline_is_dropped);
 	tcase_add_test(bus, event_of_a_finished_call_does_not_come);
 	tcase_add_test(bus, reply_in_time);
-	tcase_add_test(bus, thread_that_does_not_sleep_on_it);
+	tcase_add_test(bus, nonblocking_wait_and_poll_report_the_deadline);
 	tcase_add_test(bus, deadline_at_the_end_of_time);
 	tcase_add_test(bus, sleeps_until_the_end_of_time);
 	tcase_add_test(bus, nested_call_inherits);

@@ -527,7 +527,7 @@ START_TEST(watcher_that_dies_first)
 }
 END_TEST
 
-START_TEST(fired_watch_goes_with_its_proc)
+START_TEST(fired_watch_is_freed_with_its_proc)
 {
 	assert_ok(raw_watch(&cli, give_handle(&cli, &oth, raw_node(&oth, 0, 1)), COOKIE));
 	raw_close(&oth);
@@ -608,7 +608,7 @@ int main(void)
 	tcase_add_test(tc, many_nodes_of_one_owner);
 	tcase_add_test(tc, death_comes_after_the_last_oneway);
 	tcase_add_test(tc, watcher_that_dies_first);
-	tcase_add_test(tc, fired_watch_goes_with_its_proc);
+	tcase_add_test(tc, fired_watch_is_freed_with_its_proc);
 	tcase_add_test(tc, death_wakes_a_serving_thread);
 	tcase_add_test(tc, death_does_not_disturb_a_caller);
 

@@ -120,7 +120,7 @@ START_TEST(any_number)
 }
 END_TEST
 
-START_TEST(one_too_many)
+START_TEST(too_many_fds_are_refused)
 {
 	struct ipcbus_send send = fd_send(IPCBUS_SEND_CALL, IPCBUS_MAX_OBJECTS + 1);
 	int before = count_fds();
@@ -351,7 +351,7 @@ static int send_pipe_end(const struct raw *r, const struct ipcbus_send *send)
 }
 
 /* The message carries the file, not the number. */
-START_TEST(number_is_taken_again)
+START_TEST(fd_number_is_reused_before_delivery)
 {
 	struct ipcbus_send send = fd_send(IPCBUS_SEND_ONEWAY, 1);
 	int fd = memfd_create("sent", MFD_CLOEXEC), keep = dup(fd), other = open("/dev/null", O_RDWR);
@@ -521,7 +521,7 @@ static void *come_and_go(void *unused)
 }
 
 /* Either the fd is bad, or it is this file. */
-START_TEST(number_that_comes_and_goes)
+START_TEST(fd_is_closed_and_reopened_during_the_send)
 {
 	struct ipcbus_send send = fd_send(IPCBUS_SEND_ONEWAY, 1);
 	uint64_t end = now_ms() + 200;
@@ -558,7 +558,7 @@ int main(void)
 	TCase *tc = add_case(s, "numbers", setup_bus);
 
 	tcase_add_loop_test(tc, any_number, 0, ARRAY_SIZE(numbers));
-	tcase_add_test(tc, one_too_many);
+	tcase_add_test(tc, too_many_fds_are_refused);
 	tcase_add_loop_test(tc, limit_in_the_middle, 0, 7);
 
 	tc = add_case(s, "kinds", setup_bus);
@@ -569,13 +569,13 @@ int main(void)
 	tcase_add_test(tc, flags_are_shared);
 
 	tc = add_case(s, "on the way", setup_bus);
-	tcase_add_test(tc, number_is_taken_again);
+	tcase_add_test(tc, fd_number_is_reused_before_delivery);
 	tcase_add_test(tc, canceled_call);
 	tcase_add_test(tc, expired_call);
 	tcase_add_test(tc, replaced_oneway);
 	tcase_add_loop_test(tc, reply_without_a_receiver, 0, 2);
 	tcase_add_test(tc, queued_oneways);
-	tcase_add_test(tc, number_that_comes_and_goes);
+	tcase_add_test(tc, fd_is_closed_and_reopened_during_the_send);
 
 	tc = add_case(s, "processes", setup_bare);
 	tcase_add_test(tc, sender_that_is_killed);

@@ -99,7 +99,7 @@ static unsigned int serve_all(unsigned int of_cli, unsigned int of_oth)
 	return before;
 }
 
-START_TEST(it_has_every_second_turn)
+START_TEST(flood_gets_every_second_turn)
 {
 	send_calls(&cli, CLI, 300, _i);
 	send_calls(&oth, OTH, 10, _i);
@@ -118,7 +118,7 @@ START_TEST(earlier_messages_go_first)
 END_TEST
 
 /* If other users keep the queue from becoming empty, the flood is not starved. */
-START_TEST(it_has_no_less)
+START_TEST(flood_is_not_starved)
 {
 	unsigned int of_cli = 0;
 
@@ -136,7 +136,7 @@ START_TEST(it_has_no_less)
 }
 END_TEST
 
-START_TEST(two_floods_delay_others_no_more_than_one)
+START_TEST(second_flood_adds_no_delay)
 {
 	struct raw third;
 	unsigned int before;
@@ -153,7 +153,7 @@ START_TEST(two_floods_delay_others_no_more_than_one)
 END_TEST
 
 /* A flood lasts until none of its messages is queued. */
-START_TEST(it_ends)
+START_TEST(flood_ends_with_its_last_message)
 {
 	send_calls(&cli, CLI, 50, _i);
 	expect_all(CLI, 49);
@@ -172,7 +172,7 @@ START_TEST(it_ends)
 END_TEST
 
 /* Canceled messages, and messages for a destroyed node, no longer count. */
-START_TEST(it_ends_by_cancel)
+START_TEST(canceled_messages_end_the_flood)
 {
 	send_calls(&cli, CLI, 50, _i);
 	for (uint32_t i = 0; i < 50; i++) {
@@ -186,7 +186,7 @@ START_TEST(it_ends_by_cancel)
 }
 END_TEST
 
-START_TEST(it_ends_with_the_node)
+START_TEST(destroyed_node_ends_the_flood)
 {
 	uint64_t node = raw_node(&srv, 0, 7);
 	uint32_t handle = give_handle(&cli, &srv, node);
@@ -283,13 +283,13 @@ int main(void)
 	/* Each case runs with payloads and with empty calls. */
 	tc = add_case(s, "floods", setup_flood);
 	tcase_add_checked_fixture(tc, NULL, teardown_flood);
-	tcase_add_loop_test(tc, it_has_every_second_turn, 0, 2);
+	tcase_add_loop_test(tc, flood_gets_every_second_turn, 0, 2);
 	tcase_add_loop_test(tc, earlier_messages_go_first, 0, 2);
-	tcase_add_loop_test(tc, it_has_no_less, 0, 2);
-	tcase_add_loop_test(tc, two_floods_delay_others_no_more_than_one, 0, 2);
-	tcase_add_loop_test(tc, it_ends, 0, 2);
-	tcase_add_loop_test(tc, it_ends_by_cancel, 0, 2);
-	tcase_add_loop_test(tc, it_ends_with_the_node, 0, 2);
+	tcase_add_loop_test(tc, flood_is_not_starved, 0, 2);
+	tcase_add_loop_test(tc, second_flood_adds_no_delay, 0, 2);
+	tcase_add_loop_test(tc, flood_ends_with_its_last_message, 0, 2);
+	tcase_add_loop_test(tc, canceled_messages_end_the_flood, 0, 2);
+	tcase_add_loop_test(tc, destroyed_node_ends_the_flood, 0, 2);
 	tcase_add_loop_test(tc, the_owner_may, 0, 2);
 	tcase_add_loop_test(tc, priorities_stay, 0, 2);
 	tcase_add_loop_test(tc, realtime_stays, 0, 2);

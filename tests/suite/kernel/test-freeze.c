@@ -203,7 +203,7 @@ START_TEST(the_next_freeze_resets_the_reported_messages)
 }
 END_TEST
 
-START_TEST(again_changes_nothing)
+START_TEST(second_freeze_has_no_effect)
 {
 	thaw(0);
 	freeze();
@@ -231,7 +231,7 @@ START_TEST(oneways_that_waited_before_are_kept)
 END_TEST
 
 /* A waiting thread is not woken by messages, but by the thaw. */
-START_TEST(a_thread_that_waits_gets_nothing)
+START_TEST(waiting_thread_gets_no_message_while_frozen)
 {
 	struct pollfd pfd = { .fd = target.hear, .events = POLLIN };
 
@@ -286,7 +286,7 @@ START_TEST(a_call_that_comes_back_is_refused)
 }
 END_TEST
 
-START_TEST(killed_while_it_is_frozen)
+START_TEST(frozen_process_is_killed)
 {
 	struct ipcbus_event ev;
 
@@ -302,7 +302,7 @@ START_TEST(killed_while_it_is_frozen)
 }
 END_TEST
 
-START_TEST(stopped_while_it_is_frozen)
+START_TEST(frozen_process_is_stopped)
 {
 	freeze();
 	kill(target.pid, SIGSTOP);
@@ -430,7 +430,7 @@ static uint32_t pass_handle_on(void)
 	return passed;
 }
 
-START_TEST(it_waits_for_the_reply)
+START_TEST(freeze_waits_for_the_reply)
 {
 	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL, .handle = pass_handle_on() };
 	struct attempt a;
@@ -453,7 +453,7 @@ START_TEST(it_waits_for_the_reply)
 }
 END_TEST
 
-START_TEST(two_freeze_it)
+START_TEST(concurrent_freeze_is_busy)
 {
 	struct ipcbus_freeze f;
 	struct attempt a;
@@ -502,7 +502,7 @@ static void on_signal(int sig)
 	(void)sig;
 }
 
-START_TEST(a_signal_gives_it_up)
+START_TEST(signal_interrupts_the_freeze)
 {
 	struct sigaction act = { .sa_handler = on_signal };
 	struct attempt a;
@@ -584,7 +584,7 @@ static int do_nothing(struct peer *self, void *arg)
 	return 0;
 }
 
-START_TEST(a_process_that_is_not_here)
+START_TEST(process_without_a_connection_is_unknown)
 {
 	struct ipcbus_freeze f;
 	struct peer p;
@@ -701,7 +701,7 @@ START_TEST(ended_watches_do_not_notify)
 }
 END_TEST
 
-START_TEST(death_ends_them)
+START_TEST(watches_end_with_the_process)
 {
 	struct ipcbus_event ev;
 
@@ -735,22 +735,22 @@ int main(void)
 
 	tcase_add_test(tc, calls_fail_and_oneways_wait);
 	tcase_add_test(tc, the_next_freeze_resets_the_reported_messages);
-	tcase_add_test(tc, again_changes_nothing);
+	tcase_add_test(tc, second_freeze_has_no_effect);
 	tcase_add_test(tc, oneways_that_waited_before_are_kept);
-	tcase_add_test(tc, a_thread_that_waits_gets_nothing);
+	tcase_add_test(tc, waiting_thread_gets_no_message_while_frozen);
 	tcase_add_test(tc, the_reply_to_its_own_call_is_kept);
 	tcase_add_test(tc, a_call_that_comes_back_is_refused);
-	tcase_add_test(tc, killed_while_it_is_frozen);
-	tcase_add_test(tc, stopped_while_it_is_frozen);
+	tcase_add_test(tc, frozen_process_is_killed);
+	tcase_add_test(tc, frozen_process_is_stopped);
 
 	tc = add_case(s, "freezing", setup_target);
 	tcase_add_test(tc, a_call_that_was_taken);
 	tcase_add_test(tc, the_time_is_over);
-	tcase_add_test(tc, it_waits_for_the_reply);
-	tcase_add_test(tc, two_freeze_it);
+	tcase_add_test(tc, freeze_waits_for_the_reply);
+	tcase_add_test(tc, concurrent_freeze_is_busy);
 	tcase_add_test(tc, thawed_before_it_was_frozen);
 	tcase_add_test(tc, killed_before_it_was_frozen);
-	tcase_add_test(tc, a_signal_gives_it_up);
+	tcase_add_test(tc, signal_interrupts_the_freeze);
 
 	tc = add_case(s, "watches", setup_target);
 	tcase_add_test(tc, notified_of_each_change);
@@ -758,12 +758,12 @@ int main(void)
 	tcase_add_test(tc, notified_of_the_last_only);
 	tcase_add_test(tc, failed_freeze_does_not_notify);
 	tcase_add_test(tc, ended_watches_do_not_notify);
-	tcase_add_test(tc, death_ends_them);
+	tcase_add_test(tc, watches_end_with_the_process);
 	tcase_add_test(tc, closed_with_an_untaken_event);
 
 	tc = add_case(s, "who", setup_bus);
 	tcase_add_test(tc, other_users_may_not);
-	tcase_add_test(tc, a_process_that_is_not_here);
+	tcase_add_test(tc, process_without_a_connection_is_unknown);
 	tcase_add_test(tc, a_process_may_freeze_itself);
 	return suite_main(s);
 }

@@ -46,7 +46,7 @@ static void expect_sender(const struct ipcbus_event *ev, pid_t pid, uid_t uid, g
 }
 
 /* The effective ids at the moment of sending. */
-START_TEST(ids_are_those_of_the_moment)
+START_TEST(ids_are_read_at_each_send)
 {
 	static const uid_t uids[] = { 0, 1000, 1002 };
 	static const gid_t gids[] = { 0, 2000, 2000 };
@@ -522,7 +522,7 @@ static int serve_as_root_of_few(struct peer *self, void *arg)
 	return ev.uid == 0 && ev.gid == 7 ? 0 : 95;
 }
 
-START_TEST(users_that_have_a_number_there)
+START_TEST(users_with_an_id_in_the_namespace)
 {
 	struct peer server, client;
 
@@ -605,7 +605,7 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && !strcmp(argv[1], "--send"))
 		return send_one();
-	tcase_add_test(tc, ids_are_those_of_the_moment);
+	tcase_add_test(tc, ids_are_read_at_each_send);
 	tcase_add_test(tc, thread_id_is_the_threads);
 	tcase_add_test(tc, oneways_of_a_dead_sender);
 	tcase_add_test(tc, setuid_program);
@@ -621,7 +621,7 @@ int main(int argc, char **argv)
 	tcase_add_test(tc, reply_names_the_server);
 	tcase_add_test(tc, sender_outside_the_receivers_namespace);
 	tcase_add_test(tc, sender_in_a_sibling_namespace);
-	tcase_add_test(tc, users_that_have_a_number_there);
+	tcase_add_test(tc, users_with_an_id_in_the_namespace);
 
 	tc = add_case(s, "namespaces", setup_bus);
 	tcase_add_test(tc, sender_in_an_inner_namespace);

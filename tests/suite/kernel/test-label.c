@@ -47,7 +47,7 @@ static void expect_label(const struct ipcbus_event *ev)
 	ck_assert_uint_ge(ev->label, ev->objects + 32 * ev->object_count);
 }
 
-START_TEST(labels_here)
+START_TEST(label_is_printed)
 {
 	fprintf(stderr, "the label is \"%s\"\n", mine);
 }
@@ -190,7 +190,7 @@ int main(void)
 	Suite *s = suite_create("label");
 	TCase *tc = add_case(s, "label", setup_label);
 
-	tcase_add_test(tc, labels_here);
+	tcase_add_test(tc, label_is_printed);
 	tcase_add_test(tc, call_brings_a_label);
 	tcase_add_test(tc, empty_call_brings_a_label);
 	tcase_add_test(tc, oneways_bring_labels);

@@ -30,7 +30,7 @@ START_TEST(no_manager)
 }
 END_TEST
 
-START_TEST(one_manager)
+START_TEST(second_claim_is_busy)
 {
 	uint64_t node = raw_node(&cli, 0, 1);
 
@@ -262,7 +262,7 @@ int main(int argc, char **argv)
 		return claim_and_report(atoi(argv[2]));
 
 	tc = add_case(s, "one", setup_bus);
-	tcase_add_test(tc, one_manager);
+	tcase_add_test(tc, second_claim_is_busy);
 	tcase_add_test(tc, manager_calls_itself);
 	tcase_add_test(tc, closing_makes_space);
 	tcase_add_test(tc, destroying_the_node_makes_space);

@@ -109,7 +109,7 @@ START_TEST(next_oneway_waits_for_all_of_them)
 }
 END_TEST
 
-START_TEST(no_more_than_are_wanted)
+START_TEST(requested_number_is_not_exceeded)
 {
 	struct taken t;
 
@@ -166,7 +166,7 @@ static void *take_ten(void *unused)
 	return unused;
 }
 
-START_TEST(thread_that_sleeps_gets_them)
+START_TEST(sleeping_thread_gets_several_oneways)
 {
 	struct helper h;
 
@@ -197,7 +197,7 @@ START_TEST(queued_work_goes_first)
 }
 END_TEST
 
-START_TEST(nothing_follows_a_call)
+START_TEST(call_is_delivered_alone)
 {
 	struct taken t;
 
@@ -287,7 +287,7 @@ START_TEST(frozen_process_gets_no_oneways)
 }
 END_TEST
 
-START_TEST(dead_node_has_no_more)
+START_TEST(dead_node_gets_no_further_oneways)
 {
 	uint64_t node = raw_node(&srv, 0, 1);
 	uint32_t handle = give_handle(&oth, &srv, node);
@@ -433,17 +433,17 @@ int main(void)
 	tc = add_case(s, "comes", setup_bus);
 	tcase_add_test(tc, oneways_of_a_node_come_together);
 	tcase_add_loop_test(tc, next_oneway_waits_for_all_of_them, 0, 3);
-	tcase_add_test(tc, no_more_than_are_wanted);
+	tcase_add_test(tc, requested_number_is_not_exceeded);
 	tcase_add_test(tc, objects_come_with_each);
-	tcase_add_test(tc, thread_that_sleeps_gets_them);
+	tcase_add_test(tc, sleeping_thread_gets_several_oneways);
 	tc = add_case(s, "does not come", setup_bus);
 	tcase_add_test(tc, queued_work_goes_first);
-	tcase_add_test(tc, nothing_follows_a_call);
+	tcase_add_test(tc, call_is_delivered_alone);
 	tcase_add_test(tc, other_nodes_do_not_follow);
 	tcase_add_test(tc, replaceable_oneway_comes_alone);
 	tcase_add_test(tc, oneways_of_a_node_with_a_priority_come_alone);
 	tcase_add_test(tc, frozen_process_gets_no_oneways);
-	tcase_add_test(tc, dead_node_has_no_more);
+	tcase_add_test(tc, dead_node_gets_no_further_oneways);
 	tc = add_case(s, "is not delivered", setup_bus);
 	tcase_add_loop_test(tc, lost_oneway_does_not_delay_others, 0, 3);
 	tcase_add_test(tc, lost_oneways_produce_no_event);

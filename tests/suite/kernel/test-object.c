@@ -142,7 +142,7 @@ START_TEST(same_node_same_handle_counted)
 }
 END_TEST
 
-START_TEST(putting_too_many_puts_none)
+START_TEST(putting_too_many_references_fails)
 {
 	uint64_t node = raw_node(&cli, 0, COOKIE);
 	uint32_t handle = give_handle(&srv, &cli, node);
@@ -524,7 +524,7 @@ START_TEST(call_taken_back_frees_the_node)
 END_TEST
 
 /* The owner can look up its own returned node until it releases the message. */
-START_TEST(home_coming_keeps_the_node)
+START_TEST(returning_reference_keeps_the_node)
 {
 	uint64_t node = raw_node(&cli, 0, COOKIE);
 	uint32_t handle = give_handle(&srv, &cli, node);
@@ -547,7 +547,7 @@ START_TEST(home_coming_keeps_the_node)
 END_TEST
 
 /* The only reference is a message that its receiver never releases. */
-START_TEST(home_coming_goes_with_the_proc)
+START_TEST(returning_reference_is_freed_with_the_proc)
 {
 	uint64_t node = raw_node(&cli, 0, COOKIE);
 	struct ipcbus_object o = object_handle(give_handle(&srv, &cli, node));
@@ -735,7 +735,7 @@ int main(void)
 	tcase_add_test(tc, handle_comes_home_as_the_node);
 	tcase_add_test(tc, handle_is_passed_on_to_a_third_party);
 	tcase_add_test(tc, same_node_same_handle_counted);
-	tcase_add_test(tc, putting_too_many_puts_none);
+	tcase_add_test(tc, putting_too_many_references_fails);
 	tcase_add_test(tc, manager_handle_is_never_put);
 	tcase_add_test(tc, manager_handle_can_be_passed);
 	tcase_add_test(tc, manager_handle_comes_home);
@@ -761,8 +761,8 @@ int main(void)
 	tcase_add_test(tc, messages_on_their_way_keep_the_node);
 	tcase_add_test(tc, open_call_keeps_the_node);
 	tcase_add_test(tc, call_taken_back_frees_the_node);
-	tcase_add_test(tc, home_coming_keeps_the_node);
-	tcase_add_test(tc, home_coming_goes_with_the_proc);
+	tcase_add_test(tc, returning_reference_keeps_the_node);
+	tcase_add_test(tc, returning_reference_is_freed_with_the_proc);
 	tcase_add_test(tc, destroyed_node_is_dead_for_all);
 	tcase_add_test(tc, dead_node_does_not_come_home);
 	tcase_add_test(tc, handle_numbers_are_not_reused_at_once);

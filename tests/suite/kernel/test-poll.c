@@ -421,7 +421,7 @@ START_TEST(pollers_and_waiters_together)
 END_TEST
 
 /* An event loop plays both sides of 300 calls in a single thread, with epoll in between. */
-START_TEST(one_thread_runs_all)
+START_TEST(single_thread_polls_calls_and_serves)
 {
 	struct raw callers[10];
 	int e = epoll_create1(EPOLL_CLOEXEC), sent = 0, done = 0;
@@ -491,6 +491,6 @@ int main(void)
 	tcase_add_test(tc, epoll_outlives_the_file);
 	tcase_add_test(tc, closed_while_polled);
 	tcase_add_test(tc, pollers_and_waiters_together);
-	tcase_add_test(tc, one_thread_runs_all);
+	tcase_add_test(tc, single_thread_polls_calls_and_serves);
 	return suite_main(s);
 }

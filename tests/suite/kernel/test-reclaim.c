@@ -55,7 +55,7 @@ static bool readable(const struct raw *r, size_t offset)
 	return is;
 }
 
-START_TEST(idle_regions_give_all_back)
+START_TEST(idle_regions_are_reclaimed_completely)
 {
 	struct ipcbus_event ev;
 
@@ -396,7 +396,7 @@ int main(void)
 		return 77;
 	}
 	tc = add_case(s, "alone", setup_bus);
-	tcase_add_test(tc, idle_regions_give_all_back);
+	tcase_add_test(tc, idle_regions_are_reclaimed_completely);
 	tcase_add_test(tc, used_as_before_afterwards);
 	tcase_add_test(tc, messages_in_use_stay);
 	tcase_add_test(tc, messages_on_their_way_stay);

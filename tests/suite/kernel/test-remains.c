@@ -211,7 +211,7 @@ static void expect_end(const char *what)
 	ck_assert_int_le(live("procs"), 2);
 }
 
-START_TEST(server_ends_while_others_hold_its_file)
+START_TEST(server_ends_while_other_processes_hold_its_file)
 {
 	static const char *const names[] = { "child", "image", "socket", "io_uring" };
 	struct server server = { .holder = _i };
@@ -251,7 +251,7 @@ END_TEST
 #define NOISE (2L << 20)
 
 /* Regardless of the size of their regions and tables. */
-START_TEST(dead_procs_keep_next_to_nothing)
+START_TEST(dead_procs_keep_little_memory)
 {
 	long before, holds, bound = DEAD_PROCS * PROC_REMAINS + NOISE;
 	struct raw dead;
@@ -292,9 +292,10 @@ int main(int argc, char **argv)
 	tcase_add_test(tc, ended_threads_are_removed);
 	tcase_add_test(tc, ended_threads_keep_no_task);
 
-	tcase_add_test(tc, dead_procs_keep_next_to_nothing);
+	tcase_add_test(tc, dead_procs_keep_little_memory);
 
 	tc = add_case(s, "procs", setup_bare);
-	tcase_add_loop_test(tc, server_ends_while_others_hold_its_file, CHILD, IO_URING + 1);
+	tcase_add_loop_test(tc, server_ends_while_other_processes_hold_its_file, CHILD,
+			    IO_URING + 1);
 	return suite_main(s);
 }

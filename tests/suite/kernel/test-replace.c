@@ -73,7 +73,7 @@ START_TEST(the_first_of_the_queue_is_replaced)
 }
 END_TEST
 
-START_TEST(it_goes_to_the_end)
+START_TEST(replacement_is_queued_last)
 {
 	struct ipcbus_event ev;
 
@@ -153,7 +153,7 @@ START_TEST(nodes_have_their_own)
 END_TEST
 
 /* A new proc of the same process, and a proc opened after the sender was closed. */
-START_TEST(a_proc_that_came_later_is_another)
+START_TEST(oneways_of_an_earlier_proc_are_not_replaced)
 {
 	send_newest(&oth, 0, NEWEST, "closed");
 	raw_close(&oth);
@@ -284,7 +284,7 @@ START_TEST(failed_send_replaces_nothing)
 }
 END_TEST
 
-START_TEST(none_is_lost)
+START_TEST(replaced_oneways_do_not_count_as_lost)
 {
 	char before[4096], after[4096];
 
@@ -313,7 +313,7 @@ START_TEST(destroyed_with_their_node)
 }
 END_TEST
 
-START_TEST(closed_under_them)
+START_TEST(procs_close_with_replaced_oneways_queued)
 {
 	struct ipcbus_event ev;
 
@@ -380,12 +380,12 @@ int main(void)
 
 	tcase_add_test(tc, queued_oneway_is_replaced);
 	tcase_add_test(tc, the_first_of_the_queue_is_replaced);
-	tcase_add_test(tc, it_goes_to_the_end);
+	tcase_add_test(tc, replacement_is_queued_last);
 	tcase_add_test(tc, the_next_becomes_the_first);
 	tcase_add_test(tc, taken_oneway_stays);
 	tcase_add_test(tc, only_a_matching_oneway_is_replaced);
 	tcase_add_test(tc, nodes_have_their_own);
-	tcase_add_test(tc, a_proc_that_came_later_is_another);
+	tcase_add_test(tc, oneways_of_an_earlier_proc_are_not_replaced);
 	tcase_add_test(tc, many_codes);
 	tcase_add_test(tc, newest_value_arrives);
 
@@ -393,8 +393,8 @@ int main(void)
 	tcase_add_test(tc, objects_come_back);
 	tcase_add_test(tc, the_quota_is_full);
 	tcase_add_test(tc, failed_send_replaces_nothing);
-	tcase_add_test(tc, none_is_lost);
+	tcase_add_test(tc, replaced_oneways_do_not_count_as_lost);
 	tcase_add_test(tc, destroyed_with_their_node);
-	tcase_add_test(tc, closed_under_them);
+	tcase_add_test(tc, procs_close_with_replaced_oneways_queued);
 	return suite_main(s);
 }

@@ -130,7 +130,7 @@ START_TEST(space_before_the_other_refused)
 }
 END_TEST
 
-START_TEST(target_goes)
+START_TEST(target_closes)
 {
 	uint32_t to_oth = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
 	struct ipcbus_send send = chunk();
@@ -145,7 +145,7 @@ START_TEST(target_goes)
 END_TEST
 
 /* A sender that was refused and never polled does not keep the target alive. */
-START_TEST(target_goes_for_good)
+START_TEST(target_closes_without_a_handle)
 {
 	uint32_t to_oth = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
 	long procs = live("procs");
@@ -158,7 +158,7 @@ START_TEST(target_goes_for_good)
 }
 END_TEST
 
-START_TEST(sender_goes)
+START_TEST(sender_closes)
 {
 	unsigned int n = fill(&oth, 0);
 
@@ -203,9 +203,9 @@ int main(void)
 	tcase_add_test(tc, poll_wakes_up);
 	tcase_add_test(tc, any_of_two_targets);
 	tcase_add_test(tc, space_before_the_other_refused);
-	tcase_add_test(tc, target_goes);
-	tcase_add_test(tc, target_goes_for_good);
-	tcase_add_test(tc, sender_goes);
+	tcase_add_test(tc, target_closes);
+	tcase_add_test(tc, target_closes_without_a_handle);
+	tcase_add_test(tc, sender_closes);
 
 	tcase_add_loop_test(tc, many_poll, 0, 3);
 	return suite_main(s);

@@ -181,7 +181,7 @@ START_TEST(receiver_unmaps)
 END_TEST
 
 /* Other threads do not wait for the sleeping sender. */
-START_TEST(others_are_not_delayed)
+START_TEST(other_calls_are_not_delayed)
 {
 	struct ipcbus_event ev;
 	struct sender s;
@@ -401,7 +401,7 @@ int main(void)
 	tcase_add_loop_test(tc, receiver_closes, 0, 2);
 	tcase_add_loop_test(tc, receiver_destroys_the_node, 0, 2);
 	tcase_add_test(tc, receiver_unmaps);
-	tcase_add_test(tc, others_are_not_delayed);
+	tcase_add_test(tc, other_calls_are_not_delayed);
 	tcase_add_loop_test(tc, memory_goes_away, 0, 2);
 	tcase_add_loop_test(tc, table_of_a_message_to_a_dead, 0, 2);
 	tcase_add_test(tc, handle_put_under_the_message);

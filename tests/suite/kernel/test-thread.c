@@ -160,7 +160,7 @@ START_TEST(no_thread_asked_for_at_the_limit)
 END_TEST
 
 /* The first thread takes a call while the second waits. */
-START_TEST(no_thread_requested_while_one_waits)
+START_TEST(no_thread_requested_while_a_thread_waits)
 {
 	struct server s[2];
 
@@ -375,7 +375,7 @@ static void *unlock_thread(void *arg)
 	return NULL;
 }
 
-START_TEST(last_thread_frees_the_others)
+START_TEST(last_thread_serves_the_unblocking_call)
 {
 	enum { LIMIT = 4 };
 	struct raw callers[LIMIT - 1];
@@ -750,9 +750,9 @@ int main(void)
 	tcase_add_test(tc, thread_asked_for_once);
 	tcase_add_test(tc, missing_thread_is_requested_again);
 	tcase_add_test(tc, no_thread_asked_for_at_the_limit);
-	tcase_add_test(tc, no_thread_requested_while_one_waits);
+	tcase_add_test(tc, no_thread_requested_while_a_thread_waits);
 	tcase_add_test(tc, pool_grows_to_its_limit);
-	tcase_add_test(tc, last_thread_frees_the_others);
+	tcase_add_test(tc, last_thread_serves_the_unblocking_call);
 	tcase_add_test(tc, serving_again_counts_once);
 	tcase_add_test(tc, limit_is_kept);
 	tcase_add_test(tc, lower_limit_than_threads);

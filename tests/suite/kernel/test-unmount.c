@@ -13,7 +13,7 @@
 
 #include "mount.h"
 
-START_TEST(busy_while_somebody_is_there)
+START_TEST(unmount_is_busy_while_the_bus_is_used)
 {
 	struct place p;
 	struct raw r;
@@ -328,7 +328,7 @@ int main(void)
 		fprintf(stderr, "mounting needs root\n");
 		return 77;
 	}
-	tcase_add_test(tc, busy_while_somebody_is_there);
+	tcase_add_test(tc, unmount_is_busy_while_the_bus_is_used);
 	tcase_add_test(tc, bus_outlives_its_mount);
 	tcase_add_test(tc, bus_lives_while_mapped);
 	tcase_add_test(tc, killed_after_the_unmount);

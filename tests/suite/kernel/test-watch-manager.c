@@ -44,7 +44,7 @@ START_TEST(notified_at_once_if_there_is_a_manager)
 }
 END_TEST
 
-START_TEST(notified_of_each_that_comes)
+START_TEST(notified_of_each_manager)
 {
 	raw_open(&cli, REGION);
 	assert_ok(watch_manager_watch(&cli, COOKIE));
@@ -87,7 +87,7 @@ START_TEST(new_node_of_the_old_manager_counts_as_new)
 }
 END_TEST
 
-START_TEST(a_refused_claim_is_none)
+START_TEST(refused_claim_does_not_notify)
 {
 	uint64_t node = raw_node(&oth, 0, 1);
 
@@ -254,7 +254,7 @@ int main(void)
 
 	tcase_add_test(tc, notified_at_once_if_there_is_a_manager);
 	tcase_add_test(tc, new_node_of_the_old_manager_counts_as_new);
-	tcase_add_test(tc, a_refused_claim_is_none);
+	tcase_add_test(tc, refused_claim_does_not_notify);
 	tcase_add_test(tc, one_watch_per_proc);
 	tcase_add_test(tc, ended_before_it_was_taken);
 	tcase_add_test(tc, beside_the_death_watch);
@@ -262,7 +262,7 @@ int main(void)
 	tcase_add_test(tc, closed_with_the_event_untaken);
 
 	tc = add_case(s, "managers", setup_bare);
-	tcase_add_test(tc, notified_of_each_that_comes);
+	tcase_add_test(tc, notified_of_each_manager);
 	tcase_add_test(tc, several_managers_are_one_event);
 	tcase_add_test(tc, the_manager_is_notified_of_itself);
 	tcase_add_test(tc, poll_notifies);
