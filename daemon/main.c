@@ -414,7 +414,7 @@ static void watch_all(int listener, int signals)
 	areas_fd = areas_init();
 	areas.data.ptr = &areas_fd;
 	if (areas_fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, areas_fd, &areas))
-		fail("cannot watch", "areas");
+		fail("cannot watch", "the memory of clients");
 	if (until_fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, until_fd, &until))
 		fail("cannot watch", "the file descriptor of --until");
 }

@@ -169,7 +169,8 @@ static void changed(struct ipc *ipc, enum ipc_name_change change, const struct i
 	export->described = ipc_proxy_unref(export->described);
 	if (change == IPC_NAME_GONE) {
 		export_set(export, NULL, NULL);
-		log_line("%s is gone", export->name);
+		log_line("%s is not registered any more; its clients get UNAVAILABLE",
+			 export->name);
 	} else if (!proxy) {
 		export_set(export, NULL, strdup("the gateway may not call it"));
 		log_line("cannot export %s: the policy does not let the gateway call it",
@@ -246,7 +247,7 @@ int exports_add(struct exports *exports, const char *name)
 
 	for (const struct export *other = exports->first; other; other = other->next)
 		if (!strcmp(other->name, name)) {
-			log_line("cannot export %s twice", name);
+			log_line("cannot export %s: --export names it twice", name);
 			return -EEXIST;
 		}
 	export = calloc(1, sizeof(*export));

@@ -97,7 +97,7 @@ static int read_certificates(const char *path, char **ret_text)
 	int r = read_pem(path, ret_text);
 
 	if (r == 0 && path && !net_pem_is_valid(*ret_text)) {
-		log_line("%s has no certificate, or a malformed certificate", path);
+		log_line("%s: no certificate, or a malformed certificate", path);
 		r = -EBADMSG;
 	}
 	return r;
@@ -130,7 +130,7 @@ static int load_pem(struct gateway *gateway)
 static void reload_policy(struct gateway *gateway)
 {
 	if (peer_policy_load(gateway->policy) < 0) {
-		log_line("kept the old policy");
+		log_line("kept the old policy; correct the file, and send SIGHUP again");
 		return;
 	}
 	log_line("reloaded the policy");
@@ -150,7 +150,7 @@ static void reload(struct gateway *gateway)
 	if (load_pem(gateway) == 0)
 		log_line("reloaded the certificates");
 	else
-		log_line("kept the old certificates");
+		log_line("kept the old certificates; correct the files, and send SIGHUP again");
 }
 
 /* --- Ending ---------------------------------------------------------------------------- */

@@ -60,7 +60,7 @@ static void put(struct used *used, struct ipc_object *object)
 				 link->peer->target);
 	} else if (used->slot) {
 		used->slot = ipc_slot_end(used->slot);
-		log_line("%s is gone", used->use->name);
+		log_line("unregistered %s: %s has lost it", used->use->name, link->peer->target);
 	}
 }
 

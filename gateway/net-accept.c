@@ -62,7 +62,7 @@ static bool refuse_waiting(int listener)
 		close(reserve);
 	fd = (int)syscall(SYS_accept4, listener, NULL, NULL, SOCK_CLOEXEC);
 	if (fd >= 0)
-		refuse(fd, "the gateway can have no more files");
+		refuse(fd, "the gateway has its maximum number of open files");
 	reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	pthread_mutex_unlock(&reserve_lock);
 	return fd >= 0;
@@ -81,7 +81,7 @@ int accept4(int fd, struct sockaddr *address, socklen_t *size, int flags)
 		if (new >= 0 && new < files_max)
 			return new;
 		if (new >= 0) {
-			refuse(new, "there are too many");
+			refuse(new, "too many connections are open");
 			continue;
 		}
 		switch (errno) {

@@ -232,7 +232,7 @@ static void put_question(struct exports *exports, const struct net_call *call,
 	if (!question.found && question.file && !strcmp(question.file, DESCRIPTOR_FILE))
 		put_descriptor(reply);
 	else if (!question.found)
-		put_error(reply, NET_NOT_FOUND, "no exported service describes this");
+		put_error(reply, NET_NOT_FOUND, "no exported service has this file or symbol");
 	free(name);
 }
 
@@ -255,7 +255,7 @@ void reflection_reply(struct exports *exports, const struct net_call *call, cons
 	else if (asked.number == REQUEST_FILE || asked.number == REQUEST_SYMBOL)
 		put_question(exports, call, &asked, reply);
 	else if (asked.number)
-		put_error(reply, NET_NOT_FOUND, "the gateway knows no extensions");
+		put_error(reply, NET_NOT_FOUND, "extensions are not supported");
 	else
-		put_error(reply, NET_UNIMPLEMENTED, "no such question");
+		put_error(reply, NET_UNIMPLEMENTED, "unknown kind of request");
 }

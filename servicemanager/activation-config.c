@@ -99,7 +99,8 @@ static int parse_run(struct parser *parser)
 	if (parser->config->command || parser->config->unit)
 		return complain(parser, "more than one run or unit line");
 	if (*parser->line.words[1] != '/')
-		return complain(parser, "a program needs an absolute path");
+		return complain(parser, "\"%.64s\" is not an absolute path of a program",
+				parser->line.words[1]);
 
 	parser->config->command = copy_words(&parser->line);
 	return parser->config->command ? 0 : -ENOMEM;
@@ -113,7 +114,8 @@ static int parse_unit(struct parser *parser)
 	if (parser->config->command || parser->config->unit)
 		return complain(parser, "more than one run or unit line");
 	if (parser->line.n_words > 2 || *unit == '-' || !strchr(unit, '.'))
-		return complain(parser, "a unit is written like mixer.service");
+		return complain(parser,
+				"\"%.64s\" is not the name of a unit, such as mixer.service", unit);
 
 	parser->config->unit = strdup(unit);
 	return parser->config->unit ? 0 : -ENOMEM;
@@ -124,7 +126,7 @@ static int parse_user(struct parser *parser)
 	if (parser->config->user)
 		return complain(parser, "more than one user line");
 	if (parser->line.n_words > 2)
-		return complain(parser, "a user line has one user");
+		return complain(parser, "more than one user: \"%.64s\"", parser->line.words[2]);
 
 	parser->config->user = strdup(parser->line.words[1]);
 	return parser->config->user ? 0 : -ENOMEM;

@@ -124,8 +124,9 @@ static void reload_policy(struct daemon *daemon)
 		daemon->policy = policy;
 		log_line("reloaded the policy: %zu rules", policy_count(policy));
 	} else {
-		log_line(policy_count(daemon->policy) ? "kept the old policy" :
-							"still refusing everything to everybody");
+		log_line(policy_count(daemon->policy) ?
+				 "kept the old policy; correct the file, and reload again" :
+				 "still refusing all requests; correct the file, and reload again");
 	}
 }
 
@@ -156,7 +157,8 @@ static void reload(struct manager_reload *ret_reload, void *userdata)
 	reload_policy(daemon);
 	ret_reload->services_refused = load_services(daemon) < 0;
 	if (ret_reload->services_refused)
-		log_line(daemon->services ? "kept the old services" : "still starting no services");
+		log_line("%s; correct the file, and reload again",
+			 daemon->services ? "kept the old services" : "still starting no services");
 	sd_notify(/* unset_environment= */ 0, READY);
 
 	ret_reload->policy_refused = daemon->outdated;
@@ -246,16 +248,16 @@ static int serve(struct daemon *daemon)
 		return EXIT_FAILURE;
 	}
 	if (r == -EPERM) {
-		log_line("cannot become the manager of the bus: not permitted to uid %u; run it as root, "
-			 "as the user who runs ipcbusd, or as the user of the driver's manager_uid",
-			 geteuid());
+		log_line("%s: cannot become the manager of the bus: not permitted to uid %u; run it "
+			 "as root, as the user of ipcbusd, or as the user in the driver's manager_uid",
+			 daemon->bus_path, geteuid());
 		return EXIT_FAILURE;
 	}
 	if (r < 0)
 		return fail("cannot become the manager of the bus", r);
 
 	if (load_services(daemon) < 0)
-		log_line("starting no services, until their files are right and SIGHUP comes");
+		log_line("starting no services; correct the file, then: ipcctl policy reload");
 	r = ipc_get_fd(daemon->ipc);
 	if (r >= 0)
 		r = source_set(daemon->epoll, &daemon->bus, r, EPOLLIN);
@@ -310,7 +312,7 @@ static int run(const struct arguments *options)
 		daemon.policy = policy_new();
 		if (!daemon.policy)
 			return ipc_print_error("servicemanager: cannot start", -ENOMEM, NULL);
-		log_line("refusing everything to everybody, until the policy is right and SIGHUP comes");
+		log_line("refusing all requests; correct the policy, then: ipcctl policy reload");
 	}
 
 	raise_fd_limit();
@@ -371,7 +373,7 @@ static bool is_missing(const char *directory)
 	if (!directory || access(directory, F_OK) == 0 || errno != ENOENT)
 		return false;
 
-	log_line("no such directory: %s", directory);
+	log_line("%s: no such directory", directory);
 	return true;
 }
 

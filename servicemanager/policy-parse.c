@@ -223,8 +223,8 @@ static int parse_who(struct parser *parser, struct policy_rule *rule)
 		return 0;
 
 	return parser->names->network ?
-		       complain(parser, "missing who; use anyone or certificate LIST") :
-		       complain(parser, "missing who; use anyone, user LIST, group LIST or label PATTERN");
+		       complain(parser, "missing callers; use anyone or certificate LIST") :
+		       complain(parser, "missing callers; use anyone, user LIST, group LIST or label PATTERN");
 }
 
 /* --- Rights and names ------------------------------------------------------------------ */

@@ -200,8 +200,8 @@ START_TEST(what_is_wrong_is_said)
 		const char *line, *text;
 	} wrong[] = {
 		{ "permit anyone all *", "a rule begins with allow, refuse or hide, not \"permit\"" },
-		{ "allow", "missing who; use anyone, user LIST, group LIST or label PATTERN" },
-		{ "allow all *", "missing who; use anyone, user LIST, group LIST or label PATTERN" },
+		{ "allow", "missing callers; use anyone, user LIST, group LIST or label PATTERN" },
+		{ "allow all *", "missing callers; use anyone, user LIST, group LIST or label PATTERN" },
 		{ "allow user", "\"user\" needs a list" },
 		{ "allow user 1 user 2 all *", "more than one user; write a list with commas" },
 		{ "allow user 1,,2 all *", "missing user before or after a comma" },
@@ -332,7 +332,7 @@ START_TEST(what_is_wrong_on_the_network_is_said)
 		{ "allow certificate a*b* call *", "more than one * in \"a*b*\"" },
 		{ "allow certificate a certificate b call *",
 		  "more than one certificate; write a list with commas" },
-		{ "allow call *", "missing who; use anyone or certificate LIST" },
+		{ "allow call *", "missing callers; use anyone or certificate LIST" },
 		{ "allow anyone find,register *", "clients on the network register no names" },
 		{ "allow anyone call user/%u/*", "clients on the network have no user for %u" },
 	};

@@ -59,7 +59,7 @@ static const struct verb *find_verb(const char *name)
 
 static int no_verb(const char *name)
 {
-	return fail_with(STATUS_USAGE, "see ipcctl --help", "no such verb: %s", name);
+	return fail_with(STATUS_USAGE, "see ipcctl --help", "unknown verb \"%s\"", name);
 }
 
 /* --- Help ------------------------------------------------------------------------ */

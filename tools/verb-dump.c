@@ -227,7 +227,8 @@ static int put_report(void)
 
 	/* The report includes failures. */
 	if (dup2(STDOUT_FILENO, STDERR_FILENO) < 0)
-		return fail_with(STATUS_FAILED, NULL, "dup2: %s", strerror(errno));
+		return fail_with(STATUS_FAILED, NULL, "cannot redirect standard error: %s",
+				 strerror(errno));
 	uname(&system);
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
 	put_title("ipcctl " IPC_VERSION, when);

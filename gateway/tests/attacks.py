@@ -117,7 +117,7 @@ def connections_are_limited():
     refused = sum(closed)
     # Each connection has a file, and the core opens a few other files for the first connections.
     assert 4 <= refused <= 8 and closed == [False] * (14 - refused) + [True] * refused, closed
-    assert program.log().count('refused a connection: there are too many') == refused
+    assert program.log().count('refused a connection: too many connections are open') == refused
     files = len(program.files())
     # Connections that end free their places.
     for client in clients[:2]:
@@ -139,7 +139,7 @@ def too_many_files():
         for client in clients:
             client.connect(program.address[len('unix:'):])
         assert is_closed(clients[-1])
-        program.wait_for('refused a connection: the gateway can have no more files')
+        program.wait_for('refused a connection: the gateway has its maximum number of open files')
         # Open calls continue.
         assert call.result() is not None
         assert method('Empty', channel=channel)(EMPTY, timeout=10) == EMPTY
@@ -227,7 +227,7 @@ def a_service_takes_no_interface_of_another():
             assert call(b'', timeout=10) == b''
             # Even if the other service has died.
             state['server'].end(signal.SIGKILL)
-            program.wait_for('test.interop is gone')
+            program.wait_for('test.interop is not registered any more')
             fails(StatusCode.UNAVAILABLE, call, b'', timeout=10)
             with Served('test.evil', small('interop'), replace=True):
                 wait_until('it is refused again', lambda: program.log().count(refusal) == 2)

@@ -119,7 +119,7 @@ def peers_of_a_path_are_one():
         state['server'].end(9)
         fails(StatusCode.UNAVAILABLE, kept.result)
         state['server'] = server()
-        program.wait_for('test.interop is gone')
+        program.wait_for('test.interop is not registered any more')
         wait_until('there is space', lambda: program.log().count('exporting') == 2)
         wait_until('it may again', lambda: succeeds(again))
     assert program.end() == 0

@@ -189,7 +189,7 @@ def wrong_policies():
                        ('allow certificate a,,b all *', 'missing name before or after a comma'),
                        ('allow certificate *a* all *', 'more than one * in "*a*"'),
                        ('allow certificate a certificate b all *', 'more than one certificate'),
-                       ('allow all *', 'missing who; use anyone or certificate LIST'),
+                       ('allow all *', 'missing callers; use anyone or certificate LIST'),
                        ('allow anyone all', 'missing names')):
         program = gateway('--policy', write(text + '\n'), ready=None)
         assert program.status() == 1
@@ -223,4 +223,4 @@ def policy_says_what_it_decides():
     assert ask('a', 'call')[0] == 2
     write('allow\n')
     status, said = ask()
-    assert status == 1 and 'rules.conf:1: missing who' in said
+    assert status == 1 and 'rules.conf:1: missing callers' in said

@@ -149,7 +149,7 @@ def wrong_certificates():
     program = gateway('--tls-cert', path('rubbish.pem'), '--tls-key', path('server.key'),
                       '--insecure', listen='tls:localhost:0', ready=None)
     assert program.status() == 1
-    assert path('rubbish.pem') + ' has no certificate, or a malformed certificate' in program.log()
+    assert path('rubbish.pem') + ': no certificate, or a malformed certificate' in program.log()
     # gRPC itself notices a key that does not match.
     program = gateway('--tls-cert', path('server.pem'), '--tls-key', path('client.key'),
                       '--insecure', listen='tls:localhost:0', ready=None)

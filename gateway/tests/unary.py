@@ -330,7 +330,7 @@ def service_that_comes_later_and_again():
     program.wait_for('exporting test.interop as interop.Test')
     call(EMPTY)
     state['server'].end(signal.SIGKILL)
-    program.wait_for('test.interop is gone')
+    program.wait_for('test.interop is not registered any more')
     error = fails(StatusCode.UNAVAILABLE, call, EMPTY)
     assert 'no service has registered this name' in error.details()
     state['server'] = server()
