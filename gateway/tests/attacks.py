@@ -117,7 +117,8 @@ def connections_are_limited():
     refused = sum(closed)
     # Each connection has a file, and the core opens a few other files for the first connections.
     assert 4 <= refused <= 8 and closed == [False] * (14 - refused) + [True] * refused, closed
-    assert program.log().count('refused a connection: too many connections are open') == refused
+    wait_until('all refusals are logged', lambda: program.log().count(
+        'refused a connection: too many connections are open') == refused)
     files = len(program.files())
     # Connections that end free their places.
     for client in clients[:2]:

@@ -315,7 +315,7 @@ def objects_are_refused():
 def one_name_twice():
     program = gateway(exports=('test.interop', 'test.interop'), ready=None)
     assert program.status() == 1
-    assert 'cannot export test.interop twice' in program.log()
+    assert 'cannot export test.interop: --export names it twice' in program.log()
 
 
 @case
