@@ -42,7 +42,7 @@
 #define MAPS_OF_CONNECTION 4
 #define MAPS_OF_THREAD	2
 #define MIN_CONNECTIONS 64
-#define MIN_FILES	64	/* fds of one message */
+#define MIN_FILES	64	/* fds of a message */
 #define MAX_FILES	16384
 
 /* WELCOME is the first message and has no fd. The reply to HELLO is the second and has four. Each
@@ -52,7 +52,7 @@
 /* Seconds that a sender waits until its user's files are closed. The first tick comes after less
  * than a second, so the sender waits up to a second more. */
 #define MAX_WAIT 1
-/* Turns of one account per round of events. */
+/* Turns of an account per round of events. */
 #define TURNS	4
 
 /**
@@ -109,7 +109,7 @@ struct flight {
 
 static pthread_mutex_t accounts_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct account *accounts;
-/* For connections whose payer's account could not be allocated. */
+/* For connections if the account of the payer could not be allocated. */
 static struct account fallback_account = { .holders = 1 };
 static struct {
 	unsigned int connections;
@@ -473,7 +473,7 @@ static void end_drained(struct flight *flight)
 
 void flight_close(struct flight *flight)
 {
-	/* If the client sent its own end of the socket, that end would keep this one open and the
+	/* If the client sent its own end of the socket, that end would keep this end open and the
 	 * queue nonempty. */
 	socket_drain(flight->socket, /* with_files= */ true);
 	end_drained(flight);
@@ -491,7 +491,7 @@ void flight_end(struct flight *flight)
 	flight_close_later(flight, flight->socket, flight->account);
 }
 
-/* Removes the ended flights whose queues are empty and returns them as a list. If other ended
+/* Removes the ended flights with empty queues and returns them as a list. If other ended
  * flights remain, sets *ret_more. */
 static struct flight *take_empty(struct account *account, bool *ret_more)
 {

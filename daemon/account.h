@@ -23,7 +23,7 @@ void accounts_look(void);
 /* Schedules accounts_look() within a second. */
 void accounts_look_later(void);
 
-/* Returns the user who pays for a process with that uid. See payer.c. Main thread only. */
+/* Returns the user that pays for a process with that uid. See payer.c. Main thread only. */
 uint32_t payer_of(uint32_t uid, int pid);
 
 /* Charges a thread of a connected client. Returns 0 or -EDQUOT. */

@@ -22,7 +22,7 @@
 #include "client.h"
 
 #define BUCKETS	   1024
-/* Bounds the time for which a process that repeatedly opens and closes its area delays others. */
+/* Bounds the time for which a process delays other clients by opening and closing its area. */
 #define MAX_EVENTS 64
 
 static int inotify_fd = -1;
@@ -104,7 +104,7 @@ void *areas_next_gone(void)
 	struct area_watch *watch;
 	void *owner;
 
-	/* Each read returns one event, because events of a watched file carry no name. */
+	/* Each read returns a single event, because events of a watched file carry no name. */
 	for (int i = 0; i < MAX_EVENTS; i++) {
 		if (read(inotify_fd, &event, sizeof(event)) != sizeof(event))
 			break;

@@ -166,7 +166,7 @@ static void control_main(void *arg)
 	struct user *user = client->user;
 	int ret, fds[4];
 
-	/* As with the device, clients that ended before this one connected must be gone when it
+	/* As with the device, clients that ended before this client connected must be gone when it
 	 * gets the reply to HELLO. For example, a new service manager must not find the old one. */
 	user_wait_for_ends(user, client->ends_before);
 	ret = open_bus(client);

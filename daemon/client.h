@@ -2,7 +2,7 @@
 /*
  * Client
  *
- * A client is one connection, which is one open file of one process. connection.c accepts the
+ * A client is a connection, which is an open file of a process. connection.c accepts the
  * connection and passes on the messages of its socket. All other work happens on the worker of the
  * client's user. There each thread of the client has a fiber, and a control fiber opens, maps and
  * closes the bus.
@@ -63,7 +63,7 @@ static inline struct client_memory *client_memory(struct client *client)
  * @started: start time of that process, in ticks
  * @uid: effective user id when the process connected
  * @gid: likewise
- * @payer: user who pays: payer.c
+ * @payer: user that pays: payer.c
  * @flight: the connection; the client must end it
  * @account: of the payer
  */
@@ -91,7 +91,7 @@ bool client_map(struct client *client, uint64_t size);
 /* Hands over the fd that the daemon asked a slot for; takes ownership of fd. Returns false if the
  * daemon asked no such slot. */
 bool client_give_fd(struct client *client, uint32_t slot, int fd);
-/* Ends a client whose process is dead or whose connection is closed. The caller must not use the
+/* Ends a client after the end of its process or connection. The caller must not use the
  * client afterwards. */
 void client_end(struct client *client);
 
@@ -118,7 +118,7 @@ int command_start(char **argv, const char *bus);
 /* Creates a memfd with sealed size and maps it for writing. Returns 0 or -errno. */
 int memory_new(struct client_memory *memory, const char *name, uint64_t size);
 void memory_free(struct client_memory *memory);
-/* Bytes of memory that the daemon may use: those of the machine, or the limit of its cgroup if that
+/* Bytes of memory that the daemon may use: the machine's memory, or the limit of its cgroup if that
  * is lower. */
 uint64_t memory_total(void);
 /* Maximum number of mappings of a process. */
@@ -180,7 +180,7 @@ void daemon_boot(void);
 
 /* --- Debugfs files and parameters of the driver: admin-requests.c ---------------- */
 
-/* Returns a memfd with the text of one of the driver's files in debugfs. If there is no such file,
+/* Returns a memfd with the text of a file of the driver in debugfs. If there is no such file,
  * returns -ENOENT. */
 int admin_open(const char *name);
 /* Stops the driver's clock. Must be called before daemon_boot(). */

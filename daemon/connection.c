@@ -120,7 +120,7 @@ bool connections_are_hidden(void)
 	return (!kill(1, 0) || errno == EPERM) && read_start(1, &started);
 }
 
-/* Sets the peer's credentials and the user who pays for the connection. */
+/* Sets the peer's credentials and the user that pays for the connection. */
 static void find_payer(struct connection *connection)
 {
 	struct client_peer *peer = &connection->peer;
@@ -252,7 +252,7 @@ static void begin(struct connection *connection)
 		refuse(connection, r);
 }
 
-/* Begins the waiting connections whose user has a turn. */
+/* Begins the waiting connections of users that have a turn. */
 static void begin_waiting(void)
 {
 	struct connection **link = &waiting, *connection;
@@ -349,8 +349,8 @@ static int administer(const struct ipcbusd_message *message, struct ipcbusd_mess
 	return fd < 0 ? NO_FD : fd;
 }
 
-/* Handles a request of an administrator: root, or the user who runs the daemon. One request per
- * connection. */
+/* Handles a request of an administrator: root, or the user that runs the daemon. A connection has
+ * a single request. */
 static bool take_admin(const struct connection *connection, const struct ipcbusd_message *message,
 		       int sender)
 {
@@ -402,7 +402,7 @@ static bool take_message(struct connection *connection, const struct ipcbusd_mes
 	return client_give_fd(connection->client, message->number, fd);
 }
 
-/* Receives one message, so that other connections get their turn. */
+/* Receives a single message, so that other connections get their turn. */
 static void receive(struct connection *connection)
 {
 	struct ipcbusd_message message;

@@ -18,7 +18,7 @@ bool connections_are_hidden(void);
 void connections_accept(void);
 /* A message arrived, or the process or the socket ended. */
 void connection_event(struct connection *connection);
-/* Closes the connections whose address space has ended: see area-watch.c. */
+/* Closes the connections of address spaces that have ended: see area-watch.c. */
 void connections_close_gone(void);
 /* Frees closed connections. Call it only after a round of events, because other events of the round
  * may point to them. */

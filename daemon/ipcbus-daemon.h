@@ -27,8 +27,8 @@
 #define IPCBUSD_MAGIC		0x69706362U
 #define IPCBUSD_VERSION		1
 
-#define IPCBUSD_SLOTS		1024	/* threads of one client */
-#define IPCBUSD_CLIENTS		4096	/* clients of one user */
+#define IPCBUSD_SLOTS		1024	/* threads of a client */
+#define IPCBUSD_CLIENTS		4096	/* clients of a user */
 #define IPCBUSD_SLOT_SIZE	4096
 #define IPCBUSD_MAX_AREA	(1ULL << 32)
 
@@ -66,7 +66,7 @@ enum ipcbusd_state {
  *	slot. reply: 0 or -errno.
  * @IPCBUSD_ASK_RECEIVE_FD: receive a RECEIVE_FD from the socket and install its fd in this process.
  *	reply: the number of the fd, or -errno.
- * @IPCBUSD_ASK_CLOSE_FD: close the fd ask_fd, whose number an earlier reply returned
+ * @IPCBUSD_ASK_CLOSE_FD: close the fd ask_fd, a number that an earlier reply returned
  */
 enum ipcbusd_ask {
 	IPCBUSD_ASK_SEND_FD = 1,

@@ -126,7 +126,7 @@ int pidns_open_parent(int fd)
 	return parent < 0 ? -EPERM : parent;
 }
 
-/* All namespace files are on one file system, so the inode number is unique. */
+/* All namespace files are on the same file system, so the inode number is unique. */
 uint64_t pidns_id(int fd)
 {
 	struct stat st;

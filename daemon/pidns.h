@@ -25,7 +25,7 @@ struct pid_numbers {
 int pidns_read_process(int pid, struct pid_numbers *ret_numbers);
 /* Returns true if the process, named by its pid in the daemon's namespace, has that thread. */
 bool pidns_has_thread(int pid, int tid);
-/* Finds the thread whose number in the process's own namespace is tid. If there is no such thread,
+/* Finds the thread with number tid in the process's own namespace. If there is no such thread,
  * returns -ESRCH. */
 int pidns_find_thread(int pid, int tid, struct pid_numbers *ret_numbers);
 

@@ -37,7 +37,7 @@
  * @wanted: IPCBUSD_POLL_*
  * @fd: an eventfd for each bit of @wanted
  * @shown: the epoll fds for the client; -1 after they were sent
- * @set: bits whose eventfd is readable, or whose word is 1
+ * @set: bits with an eventfd that is readable, or with a word that is 1
  */
 struct client_poll {
 	struct client *client;
@@ -111,7 +111,7 @@ static void enter_queue(struct file *file, wait_queue_head_t *queue, poll_table 
 	add_wait_queue(queue, &poll->entry);
 }
 
-/* Polls with the task of the control fiber, so events for one specific thread are not reported. */
+/* Polls with the task of the control fiber, so events for a specific thread are not reported. */
 static __poll_t ask_driver(struct client *client, __poll_t events)
 {
 	struct client_poll *poll = client->poll;

@@ -110,13 +110,13 @@ struct client {
 /* Sets whether the client monitors the bus. */
 void client_set_monitors(struct client *client, bool monitors);
 
-/* Examines a slot whose bit was set. */
+/* Examines a slot after its bit was set. */
 void slot_look(struct client *client, unsigned int number);
 /* Makes all fibers end as soon as possible. The last fiber wakes the control fiber. */
 void slots_end(struct client *client);
 /* Must be called after all fibers have ended. */
 void slots_free(struct client *client);
-/* Wakes the fibers whose fd has arrived. */
+/* Wakes the fibers that have got their fd. */
 void slots_have_fds(struct client *client);
 /* Returns the slot of the current task, or NULL. */
 struct slot *slot_current(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * User: the clients of one user id, their bell and their worker. See user.c.
+ * User: the clients of a user id, their bell and their worker. See user.c.
  */
 #pragma once
 
@@ -39,5 +39,5 @@ void user_end_begins(struct user *user);
 void user_end_is_done(struct user *user);
 void user_wait_for_ends(struct user *user, uint64_t ends);
 
-/* Examines a client whose bit was set. Worker only. */
+/* Examines a client after its bit was set. Worker only. */
 void client_look(struct client *client);

@@ -64,7 +64,7 @@ void shim_boot(void)
 	unsigned int *manager_uid = shim_param("manager_uid");
 
 	pthread_mutex_lock(&lock);
-	/* The user who runs this process is its administrator, and may have set another manager
+	/* The user of this process is its administrator, and may have set another manager
 	 * uid. */
 	if (!loaded && manager_uid && *manager_uid == -1U)
 		*manager_uid = geteuid();

@@ -199,8 +199,8 @@ int seq_release_private(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* Shows the whole text. If its buffer is full, the kernel starts the file again with a larger one.
- * To test that, this shows everything twice and discards the first result. */
+/* Shows the whole text. If the buffer is full, the kernel starts again with a larger buffer. To
+ * test that, this shows everything twice and discards the first result. */
 static void seq_read_all(struct seq_file *seq)
 {
 	loff_t at = 0;
@@ -440,7 +440,7 @@ int close_fd(unsigned int fd)
 
 /* --- System calls --------------------------------------------------------- */
 
-/* inode: NULL, or an inode in a mount, whose reference passes to the file. */
+/* inode: NULL, or an inode in a mount. Its reference passes to the file. */
 static int open_file(const struct file_operations *fops, struct inode *inode, unsigned int flags)
 {
 	struct file *file;

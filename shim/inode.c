@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Inodes, and a mount inside the kernel for inodes without names. It supports only what a driver
- * needs to attach mappings to an inode.
+ * Inodes, and a mount inside the kernel for inodes without names. It supports only the functions
+ * that a driver needs to attach mappings to an inode.
  */
 #include <stdlib.h>
 

@@ -169,7 +169,7 @@ void shim_panic(const char *format, ...) __printf(1, 2) __attribute__((noreturn)
 
 /* Check that the current context permits the operation: see locks.c. */
 void shim_might_sleep(const char *what);
-/* Also checks that the thread may wait for others to free memory. */
+/* Also checks that the thread may wait for other threads to free memory. */
 void shim_might_reclaim(void);
 
 /* String functions. No header declares them as the kernel does. */
@@ -179,7 +179,7 @@ int memcmp(const void *a, const void *b, size_t size);
 void *memchr_inv(const void *start, int byte, size_t size);
 
 /*
- * Atomics. Each operation is one step. Reads and changes are switch points.
+ * Atomics. Each operation is a single step. Reads and changes are switch points.
  */
 typedef struct {
 	int counter;

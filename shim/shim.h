@@ -28,7 +28,7 @@
 
 /* --- Once: boot.c --------------------------------------------------------- */
 
-/* shim_boot() loads the driver if necessary. shim_unload() unloads it and asserts that nothing
+/* shim_boot() loads the driver if necessary. shim_unload() unloads it and asserts that no object
  * leaked. */
 void shim_boot(void);
 void shim_unload(void);
@@ -139,7 +139,8 @@ char *shim_fdinfo_read(int fd);
 /* Opens a file that belongs to no driver. */
 int shim_plain_file(void);
 
-/* Operations on file numbers: by default the lowest free one; posix.c and ipcbusd replace them. */
+/* Operations on file numbers. By default they use the lowest free number. posix.c and ipcbusd
+ * replace them. */
 struct shim_fd_ops {
 	int (*get)(void);			/* returns a new number or -errno */
 	void (*put)(int fd);
@@ -201,7 +202,7 @@ char *shim_map_leave(struct shim_map *map);
 struct page *shim_fault(struct shim_map *map, size_t index);
 /* Returns the bytes that a user reads at offset, up to the end of the page, or NULL for SIGBUS. */
 const void *shim_touch(struct shim_map *map, size_t offset);
-/* Maps the page, or nothing if page is NULL, at index of a map in real memory. Called under a lock.
+/* Maps the page at index of a map in real memory. If page is NULL, unmaps it. Called under a lock.
  * posix.c sets it. */
 extern void (*shim_map_hook)(struct shim_map *map, size_t index, struct page *page);
 /* The file of all pages, to map a page again, and the offset of a page in it. */
@@ -313,7 +314,7 @@ struct shim_policy {
 extern bool shim_is_deterministic;
 #endif
 
-/* Switches to one real thread, permanently. Must be called before the driver is loaded. */
+/* Switches to a single real thread, permanently. Must be called before the driver is loaded. */
 void shim_deterministic(void);
 /* Adds a task to the next run, which runs fn on a fiber. */
 void shim_spawn(struct task_struct *task, const char *name, void (*fn)(void *), void *arg);

@@ -330,7 +330,7 @@ static void free_worker(struct rcu_head *rcu)
 	free(worker);
 }
 
-/* The worker has no fibers and gets no new ones. */
+/* The worker has no fibers and gets no new fibers. */
 static void worker_leave(struct worker *worker)
 {
 	struct worker **link = &workers;

@@ -20,7 +20,7 @@ struct worker;
  * @tsan: handle of the thread sanitizer
  * @task: the task that runs on it
  * @worker: constant
- * @client: the client whose memory user copies access; constant
+ * @client: user copies access the memory of this client; constant
  * @fn: main function
  * @arg: argument of @fn
  * @next: in the worker's queue

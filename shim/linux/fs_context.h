@@ -27,7 +27,7 @@ struct fs_context {
 
 int get_tree_nodev(struct fs_context *fc,
 		   int (*fill_super)(struct super_block *sb, struct fs_context *fc));
-/* If SHIM_FS_LOG is set, prints to standard error what the kernel would log. */
+/* If SHIM_FS_LOG is set, prints the kernel's log to standard error. */
 void shim_fs_log(const char *format, ...) __printf(1, 2);
 
 #define invalfc(fc, ...) (shim_fs_log(__VA_ARGS__), -EINVAL)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Doubly linked lists, and lists whose head is one pointer. */
+/* Doubly linked lists, and lists with a single pointer as head. */
 #pragma once
 
 #include "../kernel.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* PID namespaces: the first namespace and those below it. */
+/* PID namespaces: the first namespace and the namespaces below it. */
 #pragma once
 
 #include "refcount.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A security module that has one label for all threads, if shim_label is set. */
+/* A security module that has the same label for all threads, if shim_label is set. */
 #pragma once
 
 #include "../kernel.h"

@@ -11,7 +11,7 @@
  * @parent: NULL for the first namespace
  * @owner: user who created it
  * @root: the id that is 0 inside. In all namespaces except the first, other ids are overflow ids.
- * @owned: ids are those of the first namespace; it differs only in its owner
+ * @owned: has the ids of the first namespace; it differs only in its owner
  */
 struct user_namespace {
 	refcount_t ref;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel version whose interfaces these headers provide. */
+/* The kernel version of the interfaces that these headers provide. */
 #pragma once
 
 #define KERNEL_VERSION(a, b, c) (((a) << 16) + ((b) << 8) + (c))
