@@ -80,7 +80,7 @@ static struct daemon daemon_start_ready(const char *argument)
 	return daemon;
 }
 
-START_TEST(it_ends_on_signals)
+START_TEST(signals_end_servicemanager)
 {
 	static const int signals[] = { SIGTERM, SIGINT };
 
@@ -93,7 +93,7 @@ START_TEST(it_ends_on_signals)
 }
 END_TEST
 
-START_TEST(there_is_only_one)
+START_TEST(second_servicemanager_is_refused)
 {
 	struct daemon daemon = daemon_start_ready(NULL), second = daemon_start(NULL, NULL);
 
@@ -152,7 +152,7 @@ static void serve_something(struct ipc *ipc, const char *name)
 	ck_assert_int_eq(service_manager_register(ipc, name, &nothing, NULL), 0);
 }
 
-START_TEST(those_who_wait_go_on_waiting)
+START_TEST(waiting_clients_survive_restarts)
 {
 	static const int signals[] = { SIGTERM, SIGKILL };
 	struct daemon daemon = daemon_start_ready("--verbose");
@@ -190,7 +190,7 @@ static void await_name(struct ipc *ipc, const char *name)
 	ck_assert_int_eq(r, 0);
 }
 
-START_TEST(it_comes_back_and_names_do)
+START_TEST(names_are_registered_again_after_a_restart)
 {
 	struct daemon daemon = daemon_start_ready("--verbose");
 	struct ipc_proxy *proxy;
@@ -221,7 +221,7 @@ START_TEST(it_comes_back_and_names_do)
 }
 END_TEST
 
-START_TEST(after_a_start_a_missing_name_is_waited_for)
+START_TEST(missing_name_is_delayed_after_a_start)
 {
 	struct daemon daemon = daemon_start_ready(NULL);
 	struct ipc_proxy *proxy;
@@ -249,7 +249,7 @@ static pid_t wait_for_manager_elsewhere(void)
 	_exit(ipc_wait_manager(NULL, UINT64_MAX) == 1 ? 0 : 99);
 }
 
-START_TEST(it_can_be_waited_for)
+START_TEST(clients_wait_for_the_manager)
 {
 	struct daemon daemon;
 	int status;
@@ -286,7 +286,7 @@ static void run_as_ordinary(const char *bus)
 	ck_assert_int_eq(setenv("IPCBUS_BUS", bus, 1), 0);
 }
 
-START_TEST(it_needs_no_root)
+START_TEST(ordinary_user_runs_servicemanager)
 {
 	struct daemon daemon;
 	struct ipc *ipc;
@@ -381,8 +381,10 @@ END_TEST
 
 int main(void)
 {
-	return RUN_CASES("daemon", NULL, NULL, it_ends_on_signals, there_is_only_one,
-			 wrong_arguments_are_refused, those_who_wait_go_on_waiting,
-			 it_comes_back_and_names_do, after_a_start_a_missing_name_is_waited_for,
-			 it_can_be_waited_for, it_needs_no_root, systemd_is_notified);
+	return RUN_CASES("daemon", NULL, NULL, signals_end_servicemanager,
+			 second_servicemanager_is_refused, wrong_arguments_are_refused,
+			 waiting_clients_survive_restarts,
+			 names_are_registered_again_after_a_restart,
+			 missing_name_is_delayed_after_a_start, clients_wait_for_the_manager,
+			 ordinary_user_runs_servicemanager, systemd_is_notified);
 }

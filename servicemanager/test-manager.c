@@ -202,7 +202,7 @@ START_TEST(a_name_is_found_and_removed)
 }
 END_TEST
 
-START_TEST(ones_own_object_is_not_a_proxy)
+START_TEST(own_object_is_not_a_proxy)
 {
 	add_a();
 	ck_assert_int_eq(get("test.a"), -EXDEV);
@@ -220,7 +220,7 @@ START_TEST(a_name_goes_with_its_owner)
 }
 END_TEST
 
-START_TEST(a_name_of_ones_own_is_replaced_on_request)
+START_TEST(own_name_is_replaced_on_request)
 {
 	struct peer first = peer_start(1000, add_a), second;
 	struct ipc_proxy *before, *after;
@@ -275,7 +275,7 @@ static void try_to_take_a(void)
 	ck_assert_int_eq(get("test.a"), 0);
 }
 
-START_TEST(a_name_of_anothers_is_not)
+START_TEST(name_of_another_user_is_refused)
 {
 	struct peer owner = peer_start(1000, add_a), other;
 

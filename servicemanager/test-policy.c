@@ -67,7 +67,7 @@ static enum policy_verdict decide(const struct policy *policy, uid_t uid, enum p
 
 /* --- Valid policies -------------------------------------------------------------------- */
 
-START_TEST(without_rules_all_is_refused)
+START_TEST(empty_policy_refuses_all)
 {
 	struct policy *policy = policy_from("# nothing\n\n   \t\n");
 
@@ -78,7 +78,7 @@ START_TEST(without_rules_all_is_refused)
 }
 END_TEST
 
-START_TEST(the_last_rule_that_is_about_it_decides)
+START_TEST(last_matching_rule_decides)
 {
 	struct policy *policy = policy_from("allow anyone all *\n"
 					    "hide user eve find,list secret.*\n"
@@ -97,7 +97,7 @@ START_TEST(the_last_rule_that_is_about_it_decides)
 }
 END_TEST
 
-START_TEST(it_says_which_rule)
+START_TEST(deciding_rule_is_reported)
 {
 	struct policy *policy = policy_from("\n  allow anyone\tfind a.* # all of a\n");
 	struct policy_subject subject = { .uid = 1 };
@@ -137,7 +137,7 @@ START_TEST(users_and_groups_are_lists)
 }
 END_TEST
 
-START_TEST(who_does_not_exist_is_nobody)
+START_TEST(rule_about_unknown_user_matches_no_caller)
 {
 	struct policy *policy;
 
@@ -315,7 +315,7 @@ START_TEST(certificates_are_compared)
 }
 END_TEST
 
-START_TEST(what_is_wrong_on_the_network_is_said)
+START_TEST(errors_of_network_policies_name_the_reason)
 {
 	static const struct {
 		const char *line, *text;
@@ -443,7 +443,7 @@ START_TEST(defaults_grant_only_own_names)
 }
 END_TEST
 
-START_TEST(what_is_no_file_is_no_policy)
+START_TEST(only_regular_files_are_read)
 {
 	struct policy *policy;
 	char path[128];
@@ -464,12 +464,12 @@ END_TEST
 
 int main(void)
 {
-	return RUN_CASES("policy", NULL, NULL, without_rules_all_is_refused,
-			 the_last_rule_that_is_about_it_decides, it_says_which_rule,
-			 users_and_groups_are_lists, who_does_not_exist_is_nobody,
+	return RUN_CASES("policy", NULL, NULL, empty_policy_refuses_all,
+			 last_matching_rule_decides, deciding_rule_is_reported,
+			 users_and_groups_are_lists, rule_about_unknown_user_matches_no_caller,
 			 labels_are_compared, patterns_are_names_beginnings_and_users,
 			 what_is_wrong_is_said, certificates_are_compared,
-			 what_is_wrong_on_the_network_is_said, there_are_limits,
+			 errors_of_network_policies_name_the_reason, there_are_limits,
 			 files_are_read_by_name_and_the_first_directory_wins,
-			 defaults_grant_only_own_names, what_is_no_file_is_no_policy);
+			 defaults_grant_only_own_names, only_regular_files_are_read);
 }

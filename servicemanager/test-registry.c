@@ -192,7 +192,7 @@ START_TEST(newest_owner_wins_a_replay)
 }
 END_TEST
 
-START_TEST(anothers_name_is_not)
+START_TEST(name_of_another_owner_is_not_replaced)
 {
 	struct registry_entry a = entry("x", 1000), b = entry("x", 1001), root = entry("x", 0);
 	struct registry_entry *replaced;
@@ -379,7 +379,7 @@ START_TEST(a_user_has_so_many_waiters)
 }
 END_TEST
 
-START_TEST(all_together_have_so_many)
+START_TEST(total_numbers_are_limited)
 {
 	const int users = REGISTRY_NAMES / REGISTRY_USER_NAMES;
 	struct registry_entry *entries, late = entry("late", 999), *replaced;
@@ -512,10 +512,10 @@ int main(void)
 	return RUN_CASES("registry", setup, teardown, names_have_rules, interfaces_have_rules,
 			 a_name_is_added_found_and_removed, own_name_is_replaced_on_request,
 			 queue_gets_the_name_in_order, newest_owner_wins_a_replay,
-			 anothers_name_is_not, a_reserved_name_is_its_users,
+			 name_of_another_owner_is_not_replaced, a_reserved_name_is_its_users,
 			 a_reserved_name_counts, names_are_listed_in_order,
 			 waiters_come_out_in_order, a_user_has_so_many_names,
-			 a_user_has_so_many_waiters, all_together_have_so_many,
+			 a_user_has_so_many_waiters, total_numbers_are_limited,
 			 a_watch_is_of_a_name_or_of_many, all_watches_are_found,
 			 a_prefix_is_walked_in_order, watches_have_limits);
 }

@@ -97,7 +97,7 @@ START_TEST(named_bus_is_used)
 }
 END_TEST
 
-START_TEST(the_device_comes_before_the_users_daemon_before_that_of_all)
+START_TEST(device_precedes_daemons)
 {
 	begin();
 	if (!access("/dev/ipcbus", F_OK)) {
@@ -192,7 +192,7 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("bus", named_bus_is_used,
-			 the_device_comes_before_the_users_daemon_before_that_of_all,
+			 device_precedes_daemons,
 			 only_the_path_is_needed, error_lists_the_tried_buses,
 			 a_connection_knows_its_driver);
 }
