@@ -17,7 +17,7 @@
 #include "kernel/rcu.h"
 #include "kernel/pages.h"
 #include "shim.h"
-#include "slot.h"
+#include "cell.h"
 #include "socket.h"
 
 extern const struct file_operations ipcbus_fops;
@@ -114,7 +114,7 @@ static void handle_requests(struct client *client)
 		if (todo & CLIENT_MAP)
 			do_map(client);
 		if (todo & CLIENT_FDS)
-			slots_have_fds(client);
+			cells_have_fds(client);
 		/* As when an fd of the file is closed. */
 		if (todo & CLIENT_INTERRUPT)
 			client->file->f_op->flush(client->file, NULL);
@@ -133,7 +133,7 @@ void client_set_monitors(struct client *client, bool monitors)
 
 static void close_bus(struct client *client)
 {
-	slots_end(client);
+	cells_end(client);
 	while (client->fibers)
 		fiber_sleep();
 	/* The worker no longer finds the client, so it cannot wake this fiber. */
@@ -149,7 +149,7 @@ static void close_bus(struct client *client)
 
 static void client_free(struct client *client)
 {
-	slots_free(client);
+	cells_free(client);
 	flight_end(client->flight);
 	/* Freeing up to 4 GB takes long, so leave the RCU read side first: other threads may be
 	 * waiting for a grace period. */
@@ -214,12 +214,12 @@ bool client_map(struct client *client, uint64_t size)
 
 bool client_give_fd(struct client *client, uint32_t number, int fd)
 {
-	struct slot *slot = NULL;
-	int none = SLOT_FD_COMES;
+	struct cell *cell = NULL;
+	int none = CELL_FD_COMES;
 
-	if (number < IPCBUSD_SLOTS)
-		slot = __atomic_load_n(&client->slot[number], __ATOMIC_ACQUIRE);
-	if (!slot || !__atomic_compare_exchange_n(&slot->fd, &none, fd, false, __ATOMIC_ACQ_REL,
+	if (number < IPCBUSD_CELLS)
+		cell = __atomic_load_n(&client->cell[number], __ATOMIC_ACQUIRE);
+	if (!cell || !__atomic_compare_exchange_n(&cell->fd, &none, fd, false, __ATOMIC_ACQ_REL,
 						  __ATOMIC_RELAXED)) {
 		close_later(fd, client->peer.account);
 		return false;
@@ -285,7 +285,7 @@ static int begin(struct client *client, const struct client_peer *peer, u64 base
 	client->memory.base = base;
 	client->area = (struct ipcbusd_client *)client->memory.at;
 	client->ends_before = user_ends(client->user);
-	INIT_LIST_HEAD(&client->new_slots);
+	INIT_LIST_HEAD(&client->new_cells);
 	ret = poll_begin(client) ?: add_task(client);
 	if (ret)
 		goto err_poll;

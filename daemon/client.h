@@ -33,7 +33,7 @@ struct client_range {
  * @fd: the memfd
  * @used: a bit for each page of an area that the daemon has used and charged to @payer
  * @n_used: number of bits set in @used
- * @ready: ranges of used pages among the slots and in the send area, for the fast path
+ * @ready: ranges of used pages among the cells and in the send area, for the fast path
  * @payer: holds a reference; NULL while the bus is not open, and then the daemon must not use the
  *	area
  * @refused: the daemon could not use a page because its payer is at the limit
@@ -88,9 +88,9 @@ struct client *client_new(const struct client_peer *peer, uint64_t base, uint64_
 /* The client requests a region. The control fiber sends the reply. Returns false if another request
  * is pending. */
 bool client_map(struct client *client, uint64_t size);
-/* Hands over the fd that the daemon asked a slot for; takes ownership of fd. Returns false if the
- * daemon asked no such slot. */
-bool client_give_fd(struct client *client, uint32_t slot, int fd);
+/* Hands over the fd that the daemon asked a cell for; takes ownership of fd. Returns false if the
+ * daemon asked no such cell. */
+bool client_give_fd(struct client *client, uint32_t cell, int fd);
 /* Ends a client after the end of its process or connection. The caller must not use the
  * client afterwards. */
 void client_end(struct client *client);

@@ -414,7 +414,7 @@ static void receive(struct connection *connection)
 		return;
 	if (r == 1 && take_message(connection, &message, fd, sender))
 		return;
-	/* Unless the fd was handed to a slot, close it here. */
+	/* Unless the fd was handed to a cell, close it here. */
 	if (fd >= 0 && (r != 1 || message.kind != IPCBUSD_SEND_FD || !connection->client))
 		close_later(fd, connection->peer.account);
 	connection_close(connection);

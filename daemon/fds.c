@@ -24,7 +24,7 @@
 #include "closer.h"
 #include "ipcbus.h"
 #include "shim.h"
-#include "slot.h"
+#include "cell.h"
 
 static int no_number(void)
 {
@@ -32,12 +32,12 @@ static int no_number(void)
 }
 
 /* The main thread stores the fd, possibly after the client's reply. */
-static int wait_for_fd(struct slot *slot)
+static int wait_for_fd(struct cell *cell)
 {
 	int fd;
 
-	while ((fd = __atomic_load_n(&slot->fd, __ATOMIC_ACQUIRE)) < 0) {
-		if (slot->client->ending)
+	while ((fd = __atomic_load_n(&cell->fd, __ATOMIC_ACQUIRE)) < 0) {
+		if (cell->client->ending)
 			return -EINTR;
 		fiber_sleep();
 	}
@@ -51,62 +51,62 @@ static void wake_sender(void *fiber)
 
 /* Closing a received file takes a moment. So a sender in a loop waits for pending closes before it
  * is refused. */
-static int wait_for_closes(struct slot *slot)
+static int wait_for_closes(struct cell *cell)
 {
-	struct account *account = slot->client->peer.account;
+	struct account *account = cell->client->peer.account;
 	struct account_wait wait = { .wake = wake_sender, .arg = current->fiber };
 	int ret = account_may_send(account, NULL);
 
 	if (likely(!ret))
 		return 0;
 	account_wait_begin(account, &wait);
-	while ((ret = account_may_send(account, &wait)) == -EAGAIN && !slot->client->ending)
+	while ((ret = account_may_send(account, &wait)) == -EAGAIN && !cell->client->ending)
 		fiber_sleep();
 	account_wait_end(account, &wait);
-	return slot->client->ending ? -EINTR : ret;
+	return cell->client->ending ? -EINTR : ret;
 }
 
 /* Asks the client for an fd. Returns the fd or -errno. */
-static int ask_client(struct slot *slot, int number)
+static int ask_client(struct cell *cell, int number)
 {
 	int ret, fd;
 
-	ret = wait_for_closes(slot);
+	ret = wait_for_closes(cell);
 	if (ret)
 		return ret;
-	__atomic_store_n(&slot->fd, SLOT_FD_COMES, __ATOMIC_RELEASE);
-	ret = slot_ask(slot, IPCBUSD_ASK_SEND_FD, number);
+	__atomic_store_n(&cell->fd, CELL_FD_COMES, __ATOMIC_RELEASE);
+	ret = cell_ask(cell, IPCBUSD_ASK_SEND_FD, number);
 	if (ret >= 0)
-		ret = wait_for_fd(slot);
-	fd = __atomic_exchange_n(&slot->fd, SLOT_NO_FD, __ATOMIC_ACQ_REL);
+		ret = wait_for_fd(cell);
+	fd = __atomic_exchange_n(&cell->fd, CELL_NO_FD, __ATOMIC_ACQ_REL);
 	if (ret >= 0)
 		return fd;
 	if (fd >= 0)
-		close_later(fd, slot->client->peer.account);
+		close_later(fd, cell->client->peer.account);
 	return ret < -MAX_ERRNO ? -EBADF : ret;
 }
 
 static struct file *take_from_client(int number)
 {
-	struct slot *slot = slot_current();
+	struct cell *cell = cell_current();
 	struct file *file;
 	int fd, flags;
 
-	if (!slot)
+	if (!cell)
 		return NULL;
-	fd = ask_client(slot, number);
+	fd = ask_client(cell, number);
 	if (fd < 0) {
-		slot->fd_error = fd;
+		cell->fd_error = fd;
 		return NULL;
 	}
 	flags = file_flags(fd);
 	if (flags < 0) {
-		close_later(fd, slot->client->peer.account);
+		close_later(fd, cell->client->peer.account);
 		return NULL;
 	}
 	file = shim_file_new(NULL, flags);
 	file->real = fd;
-	file->private_data = slot->client->peer.account;
+	file->private_data = cell->client->peer.account;
 	return file;
 }
 
@@ -131,29 +131,29 @@ static int error_of_send(int error)
 static int give_to_client(struct file *file)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_RECEIVE_FD };
-	struct slot *slot = slot_current();
+	struct cell *cell = cell_current();
 	int ret;
 
-	if (!slot)
+	if (!cell)
 		return -EBADF;
-	message.number = slot->number;
-	ret = flight_send(slot->client->flight, &message, &file->real, 1);
+	message.number = cell->number;
+	ret = flight_send(cell->client->flight, &message, &file->real, 1);
 	if (ret == -EPIPE || ret == -ECONNRESET)
 		return FD_OF_DYING_PROCESS;
 	if (ret < 0)
 		return error_of_send(ret);
-	ret = slot_ask(slot, IPCBUSD_ASK_RECEIVE_FD, -1);
-	if (slot->client->ending)
+	ret = cell_ask(cell, IPCBUSD_ASK_RECEIVE_FD, -1);
+	if (cell->client->ending)
 		return FD_OF_DYING_PROCESS;
 	return ret < -MAX_ERRNO ? -EMFILE : ret;
 }
 
 static void close_in_client(int number)
 {
-	struct slot *slot = slot_current();
+	struct cell *cell = cell_current();
 
-	if (slot)
-		slot_ask(slot, IPCBUSD_ASK_CLOSE_FD, number);
+	if (cell)
+		cell_ask(cell, IPCBUSD_ASK_CLOSE_FD, number);
 }
 
 static void done(struct file *file)

@@ -7,12 +7,12 @@
  * sends HELLO, exactly once. Afterwards the socket carries only file descriptors and the messages
  * below: ioctls never use it.
  *
- * The *area* is memory that the client and the daemon share: the slots, then the send area. The
+ * The *area* is memory that the client and the daemon share: the cells, then the send area. The
  * daemon creates the area and seals its size. The client maps it at the address that it sent in
  * HELLO. Pointers in UAPI structures must point into the area: other addresses fail with -EFAULT.
  *
- * A *slot* belongs to one thread of the client. To run an ioctl, the thread fills in cmd and arg,
- * stores IPCBUSD_SUBMITTED, sets the slot's bit and the client's bit, rings the bell, and waits
+ * A *cell* belongs to one thread of the client. To run an ioctl, the thread fills in cmd and arg,
+ * stores IPCBUSD_SUBMITTED, sets the cell's bit and the client's bit, rings the bell, and waits
  * until the state is IPCBUSD_DONE. The daemon reads each field once.
  *
  * The descriptions of enum ipcbusd_state say which side may write in each state. If a client writes
@@ -27,13 +27,13 @@
 #define IPCBUSD_MAGIC		0x69706362U
 #define IPCBUSD_VERSION		1
 
-#define IPCBUSD_SLOTS		1024	/* threads of a client */
+#define IPCBUSD_CELLS		1024	/* threads of a client */
 #define IPCBUSD_CLIENTS		4096	/* clients of a user */
-#define IPCBUSD_SLOT_SIZE	4096
+#define IPCBUSD_CELL_SIZE	4096
 #define IPCBUSD_MAX_AREA	(1ULL << 32)
 
 /**
- * enum ipcbusd_state - state of a slot, which determines the side that owns it
+ * enum ipcbusd_state - state of a cell, which determines the side that owns it
  * @IPCBUSD_FREE: owned by the client, which stores SUBMITTED
  * @IPCBUSD_SUBMITTED: an ioctl for the daemon, which stores TAKEN
  * @IPCBUSD_TAKEN: the daemon runs the ioctl, then stores DONE or ASKS. The client may add flags.
@@ -61,9 +61,9 @@ enum ipcbusd_state {
 };
 
 /**
- * enum ipcbusd_ask - operation that the daemon requests from the thread that owns the slot
+ * enum ipcbusd_ask - operation that the daemon requests from the thread that owns the cell
  * @IPCBUSD_ASK_SEND_FD: send the fd with the number ask_fd over the socket, as SEND_FD with this
- *	slot. reply: 0 or -errno.
+ *	cell. reply: 0 or -errno.
  * @IPCBUSD_ASK_RECEIVE_FD: receive a RECEIVE_FD from the socket and install its fd in this process.
  *	reply: the number of the fd, or -errno.
  * @IPCBUSD_ASK_CLOSE_FD: close the fd ask_fd, a number that an earlier reply returned
@@ -74,7 +74,7 @@ enum ipcbusd_ask {
 	IPCBUSD_ASK_CLOSE_FD = 3,
 };
 
-/* Requests of a slot in addition to the ioctls of ipcbus.h. */
+/* Requests of a cell in addition to the ioctls of ipcbus.h. */
 /* arg: the IPCBUSD_POLL_* conditions that make the fds of HELLO readable. */
 #define IPCBUSD_IOC_POLL	_IO('D', 1)
 #define IPCBUSD_POLL_EVENT	1U	/* the first fd: an event is queued */
@@ -90,7 +90,7 @@ enum ipcbusd_ask {
 	(IPCBUS_FEATURE_LABEL | IPCBUS_FEATURE_PRIORITY | IPCBUS_FEATURE_MOUNT)
 
 /**
- * struct ipcbusd_slot - slot of a thread
+ * struct ipcbusd_cell - cell of a thread
  * @state: enum ipcbusd_state; a futex
  * @tid: the thread; must be set before its first ioctl
  * @cmd: the number of the ioctl
@@ -101,7 +101,7 @@ enum ipcbusd_ask {
  * @reply: the reply to @ask
  * @space: free for use by the client, as for the structure at @arg
  */
-struct ipcbusd_slot {
+struct ipcbusd_cell {
 	__u32 state;
 	__u32 tid;
 	__u32 cmd;
@@ -111,19 +111,19 @@ struct ipcbusd_slot {
 	__s32 ask_fd;
 	__s32 reply;
 	__u32 reserved[7];
-	__u8 space[IPCBUSD_SLOT_SIZE - 64];
+	__u8 space[IPCBUSD_CELL_SIZE - 64];
 };
 
 /**
  * struct ipcbusd_client - the first page of an area
- * @submitted: a bit for each slot that the daemon must examine
+ * @submitted: a bit for each cell that the daemon must examine
  * @summary: a bit for each word of @submitted
  * @interrupt: if not 0, the waits of all threads end, as when an fd of the file is closed
  * @event: a futex, if the client requested IPCBUSD_POLL_WORD: 1 while an event is queued. When it
  *	becomes 1, the daemon wakes all its waiters.
  */
 struct ipcbusd_client {
-	__u64 submitted[IPCBUSD_SLOTS / 64];
+	__u64 submitted[IPCBUSD_CELLS / 64];
 	__u64 summary;
 	__u32 interrupt;
 	__u32 event;
@@ -147,9 +147,9 @@ struct ipcbusd_bell {
 	__u32 reserved2;
 };
 
-/* Offsets of the slots and of the send area in an area. */
-#define IPCBUSD_FIRST_SLOT	4096ULL
-#define IPCBUSD_SEND_AREA	(IPCBUSD_FIRST_SLOT + (__u64)IPCBUSD_SLOTS * IPCBUSD_SLOT_SIZE)
+/* Offsets of the cells and of the send area in an area. */
+#define IPCBUSD_FIRST_CELL	4096ULL
+#define IPCBUSD_SEND_AREA	(IPCBUSD_FIRST_CELL + (__u64)IPCBUSD_CELLS * IPCBUSD_CELL_SIZE)
 
 /**
  * enum ipcbusd_message_kind - kind of a message on the socket
@@ -162,9 +162,9 @@ struct ipcbusd_bell {
  *	must map it with MADV_DONTFORK and close the fd.
  * @IPCBUSD_MAP: From the client: @size of its region. Reply: @error, or the region's fd, which can
  *	be mapped for reading only. Corresponds to mmap() of the device.
- * @IPCBUSD_SEND_FD: From the client, with one fd: @number of the slot that the daemon asked for the
- *	fd. If the daemon asked no such slot, it ends the connection.
- * @IPCBUSD_RECEIVE_FD: From the daemon, with one fd: @number of the slot.
+ * @IPCBUSD_SEND_FD: From the client, with one fd: @number of the cell that the daemon asked for the
+ *	fd. If the daemon asked no such cell, it ends the connection.
+ * @IPCBUSD_RECEIVE_FD: From the daemon, with one fd: @number of the cell.
  * @IPCBUSD_READ: From the client, instead of HELLO: the @nonce, and the @name of a file that the
  *	driver has in debugfs, such as "state". Reply: @error, or an fd with the text of the
  *	file. Only for root and the user who runs the daemon.

@@ -26,7 +26,7 @@
 #include "account.h"
 #include "closer.h"
 #include "shim.h"
-#include "slot.h"
+#include "cell.h"
 
 /**
  * struct client_poll - poll state of a client

@@ -231,8 +231,8 @@ struct task_struct *process_new_task(const struct process *process, int tid)
 		   numbers.level != process->space->shim->level) {
 		return NULL;
 	}
-	/* The negative number keeps the task apart from tasks of other slots, because a client can
-	 * give two slots the same tid. */
+	/* The negative number keeps the task apart from tasks of other cells, because a client can
+	 * give two cells the same tid. */
 	task = shim_task_new(process->shim, -numbers.nr[0]);
 	shim_pid_set(task->pid, numbers.nr);
 	return task;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Users: see user.h. The bell is memory that all clients of the user can write. A set bit is only a
- * hint that the worker should examine a client or slot.
+ * hint that the worker should examine a client or cell.
  */
 #include <pthread.h>
 #include <stdlib.h>

@@ -557,8 +557,8 @@ END_TEST
 int main(void)
 {
 	return RUN_CASES("manager", begin, disconnect_bus, a_name_is_found_and_removed,
-			 ones_own_object_is_not_a_proxy, a_name_goes_with_its_owner,
-			 a_name_of_ones_own_is_replaced_on_request, a_name_of_anothers_is_not,
+			 own_object_is_not_a_proxy, a_name_goes_with_its_owner,
+			 own_name_is_replaced_on_request, name_of_another_user_is_refused,
 			 root_may_remove_any,
 			 names_are_listed, lists_have_pages, large_requests_are_refused,
 			 bad_requests_are_refused, the_manager_itself_cannot_be_added,

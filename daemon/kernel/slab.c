@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "../slot.h"
+#include "../cell.h"
 #include "shim.h"
 #include "slab.h"
 
@@ -30,11 +30,11 @@ u64 slab_fail(int pid, u64 nth)
 
 static bool fails_now(void)
 {
-	const struct slot *slot = slot_current();
+	const struct cell *cell = cell_current();
 	int pid = __atomic_load_n(&fails_of, __ATOMIC_SEQ_CST);
 	u64 left = __atomic_load_n(&fails_in, __ATOMIC_SEQ_CST);
 
-	if (!slot || (pid && slot->client->peer.pid != pid))
+	if (!cell || (pid && cell->client->peer.pid != pid))
 		return false;
 	while (left && !__atomic_compare_exchange_n(&fails_in, &left, left - 1, false,
 						    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))

@@ -51,7 +51,7 @@ int area_begin(struct client_memory *memory, struct file *file)
 	struct ipcbus_proc *proc = file->private_data;
 
 	memory->payer = ipcbus_user_get(proc->user);
-	/* The first page has the bits of submitted slots. */
+	/* The first page has the bits of submitted cells. */
 	return area_use(memory, 0, PAGE_SIZE) ? 0 : -EDQUOT;
 }
 

@@ -265,12 +265,12 @@ static void fail(struct request *request, int error, uint32_t stage)
 /* Calls the door on behalf of a call, like request_call(). thread: the only thread that may receive
  * it, or 0. */
 static int call_door(struct channel *channel, struct request *request, uint32_t code,
-		     unsigned int slot, uint64_t thread, struct ipcbus_event *ret_event)
+		     unsigned int cell, uint64_t thread, struct ipcbus_event *ret_event)
 {
 	struct channel_ref ref = {
 		.id = channel->id,
-		.slot = slot,
-		.number = channel->caller.posted[slot],
+		.cell = cell,
+		.number = channel->caller.posted[cell],
 	};
 	struct request door;
 	int r;
@@ -288,9 +288,9 @@ static int call_door(struct channel *channel, struct request *request, uint32_t 
 	return r;
 }
 
-static void give_up(struct channel *channel, unsigned int slot, bool ended)
+static void give_up(struct channel *channel, unsigned int cell, bool ended)
 {
-	channel_abandon(&channel->caller, slot);
+	channel_abandon(&channel->caller, cell);
 	if (ended)
 		atomic_store(&channel->ended, true);
 }
@@ -319,12 +319,12 @@ static bool is_gone(int error)
  * -ECANCELED if the request has failed.
  */
 static __attribute__((noinline)) int join_handler(struct channel *channel, struct request *request,
-						  unsigned int slot, uint64_t thread)
+						  unsigned int cell, uint64_t thread)
 {
 	struct ipcbus_event event;
 	int r;
 
-	r = call_door(channel, request, CHANNEL_JOIN, slot, thread, &event);
+	r = call_door(channel, request, CHANNEL_JOIN, cell, thread, &event);
 	if (r == 0 && event.kind != IPCBUS_EVENT_FAILED) {
 		/* It may be the reply: the channel shows that. */
 		drop_joined(request);
@@ -333,12 +333,12 @@ static __attribute__((noinline)) int join_handler(struct channel *channel, struc
 	}
 	if (r == 0) {
 		drop_joined(request);
-		give_up(channel, slot, event.error != -ETIMEDOUT);
+		give_up(channel, cell, event.error != -ETIMEDOUT);
 		request->x.event = event;
 		return -ECANCELED;
 	}
 	/* A frozen process takes no new calls. */
-	if (r == -EHOSTDOWN && channel_withdraw(&channel->caller, slot)) {
+	if (r == -EHOSTDOWN && channel_withdraw(&channel->caller, cell)) {
 		drop_joined(request);
 		fail(request, r, IPCBUS_STAGE_QUEUE);
 		return -ECANCELED;
@@ -347,24 +347,24 @@ static __attribute__((noinline)) int join_handler(struct channel *channel, struc
 	if (!is_gone(r))
 		return 0;
 	drop_joined(request);
-	give_up(channel, slot, /* ended= */ true);
+	give_up(channel, cell, /* ended= */ true);
 	proxy_set_died(channel->door);
 	fail(request, r == -ENOTCONN ? -EOWNERDEAD : r, IPCBUS_STAGE_REPLY);
 	return -ECANCELED;
 }
 
 /* The deadline has passed, and the bus does not know the call. */
-static void cancel(struct channel *channel, unsigned int slot)
+static void cancel(struct channel *channel, unsigned int cell)
 {
 	struct channel_ref ref = {
 		.id = channel->id,
-		.slot = slot,
-		.number = channel->caller.posted[slot],
+		.cell = cell,
+		.number = channel->caller.posted[cell],
 	};
 
 	/* Before the message, so that a handler sees the cancellation even if the message cannot
 	 * find it. */
-	give_up(channel, slot, /* ended= */ false);
+	give_up(channel, cell, /* ended= */ false);
 	ipc_raw_oneway(channel->door,
 		       &(struct ipc_raw_message){
 			       .code = CHANNEL_CANCEL,
@@ -452,7 +452,7 @@ static uint64_t next_look(uint64_t waited)
 }
 
 /* Waits for a reason to ask whether the server is alive. Returns as channel_await(), or -EAGAIN. */
-static int await_again(struct channel *channel, struct request *request, unsigned int slot,
+static int await_again(struct channel *channel, struct request *request, unsigned int cell,
 		       uint64_t begin, uint64_t asked)
 {
 	int r = -EAGAIN;
@@ -460,68 +460,68 @@ static int await_again(struct channel *channel, struct request *request, unsigne
 	if (watch_door(channel, request->t->ipc) == 0) {
 		const atomic_uint *alarms[] = { channel->event, &channel->door->died };
 
-		r = channel_await_alarms(&channel->caller, slot,
+		r = channel_await_alarms(&channel->caller, cell,
 					 until_deadline(request, next_look(asked - begin)), alarms);
 	}
 	/* Other events may stay for long, or come often. */
 	if (r == -EAGAIN && !atomic_load(&channel->door->died) && time_now() < asked + ASK_NS)
-		r = channel_await(&channel->caller, slot, until_deadline(request, ASK_NS));
+		r = channel_await(&channel->caller, cell, until_deadline(request, ASK_NS));
 	return r;
 }
 
 /* As await(), for a wait that did not end at once. */
 static __attribute__((noinline)) int await_longer(struct channel *channel, struct request *request,
-						  unsigned int slot, int r)
+						  unsigned int cell, int r)
 {
 	uint64_t begin = time_now(), asked = begin, thread = NO_THREAD;
 	uint32_t number;
 
 	for (;;) {
 		if (r == 0) {
-			if (!channel_must_join(&channel->caller, slot, &number))
+			if (!channel_must_join(&channel->caller, cell, &number))
 				return 0;
 			thread = number;
 		}
 		if (r == -ESHUTDOWN) {
-			give_up(channel, slot, /* ended= */ true);
+			give_up(channel, cell, /* ended= */ true);
 			return 1;
 		}
 		if (is_late(request)) {
 			drop_joined(request);
-			cancel(channel, slot);
+			cancel(channel, cell);
 			fail(request, -ETIMEDOUT, IPCBUS_STAGE_REPLY);
 			return -ECANCELED;
 		}
 		if (r != -EINTR) {
 			asked = time_now();
-			if (join_handler(channel, request, slot, thread) < 0)
+			if (join_handler(channel, request, cell, thread) < 0)
 				return -ECANCELED;
 		}
-		r = await_again(channel, request, slot, begin, asked);
+		r = await_again(channel, request, cell, begin, asked);
 	}
 }
 
 /* Waits for the reply. Returns 0 if it is in the channel, 1 if the bus must make the call, or
  * -ECANCELED if the request has failed. */
-static int await(struct channel *channel, struct request *request, unsigned int slot)
+static int await(struct channel *channel, struct request *request, unsigned int cell)
 {
 	int r;
 
-	r = channel_await(&channel->caller, slot, until_deadline(request, LOOK_MIN_NS));
-	if (likely(r == 0 && channel_has_reply(&channel->caller, slot)))
+	r = channel_await(&channel->caller, cell, until_deadline(request, LOOK_MIN_NS));
+	if (likely(r == 0 && channel_has_reply(&channel->caller, cell)))
 		return 0;
-	return await_longer(channel, request, slot, r);
+	return await_longer(channel, request, cell, r);
 }
 
 /* The reply was too large for the channel. */
 static __attribute__((noinline)) int fetch(struct channel *channel, struct request *request,
-					   uint32_t slot)
+					   uint32_t cell)
 {
 	struct ipcbus_event event;
 	int r;
 
-	r = call_door(channel, request, CHANNEL_FETCH, slot, /* thread= */ 0, &event);
-	channel_put_slot(&channel->caller, slot);
+	r = call_door(channel, request, CHANNEL_FETCH, cell, /* thread= */ 0, &event);
+	channel_put_cell(&channel->caller, cell);
 	if (r == 0)
 		request->x.event = event;
 	else
@@ -529,7 +529,7 @@ static __attribute__((noinline)) int fetch(struct channel *channel, struct reque
 	return 0;
 }
 
-static int take_reply(struct channel *channel, struct request *request, unsigned int slot)
+static int take_reply(struct channel *channel, struct request *request, unsigned int cell)
 {
 	void *buffer = channel_buffer_get(request->t);
 	struct channel_end end;
@@ -537,11 +537,11 @@ static int take_reply(struct channel *channel, struct request *request, unsigned
 
 	if (unlikely(!buffer)) {
 		drop_joined(request);
-		give_up(channel, slot, false);
+		give_up(channel, cell, false);
 		fail(request, -ENOMEM, IPCBUS_STAGE_DELIVER);
 		return 0;
 	}
-	r = channel_take_reply(&channel->caller, slot, buffer, &end);
+	r = channel_take_reply(&channel->caller, cell, buffer, &end);
 	if (unlikely(request->x.event.kind != IPCBUS_EVENT_NONE)) {
 		if (r == 0 && end.kind == CHANNEL_BUS) {
 			channel_buffer_put(request->t, buffer);
@@ -572,7 +572,7 @@ static int take_reply(struct channel *channel, struct request *request, unsigned
 	channel_buffer_put(request->t, buffer);
 	if (r == 0 && end.kind == CHANNEL_LATER) {
 		channel_note_unfit(channel);
-		return fetch(channel, request, slot);
+		return fetch(channel, request, cell);
 	}
 	if (r == 0 && end.kind == CHANNEL_REFUSED)
 		return 1;
@@ -588,7 +588,7 @@ int channel_call(struct channel *channel, struct request *request)
 		.code = send->code,
 		.size = send->data_size,
 	};
-	int slot, r;
+	int cell, r;
 
 	if (channel_is_unusable(channel, request->t->ipc)) {
 		if (!atomic_load_explicit(&channel->forgotten, memory_order_relaxed))
@@ -613,18 +613,18 @@ int channel_call(struct channel *channel, struct request *request)
 			return 1;
 		call.time_ns = send->deadline - now;
 	}
-	slot = channel_take_slot(&channel->caller);
-	if (slot < 0)
+	cell = channel_take_cell(&channel->caller);
+	if (cell < 0)
 		return 1;
-	r = channel_gather(send, channel_payload(&channel->caller, (unsigned int)slot));
+	r = channel_gather(send, channel_payload(&channel->caller, (unsigned int)cell));
 	if (unlikely(r < 0 || atomic_load(&channel->ended))) {
-		channel_put_slot(&channel->caller, (unsigned int)slot);
+		channel_put_cell(&channel->caller, (unsigned int)cell);
 		return 1;
 	}
 	request->x.event.kind = IPCBUS_EVENT_NONE;
-	channel_post(&channel->caller, (unsigned int)slot, &call);
-	r = await(channel, request, (unsigned int)slot);
+	channel_post(&channel->caller, (unsigned int)cell, &call);
+	r = await(channel, request, (unsigned int)cell);
 	if (likely(r == 0))
-		return take_reply(channel, request, (unsigned int)slot);
+		return take_reply(channel, request, (unsigned int)cell);
 	return r > 0 ? 1 : 0;
 }

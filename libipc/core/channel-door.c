@@ -172,9 +172,9 @@ static uint64_t idle_since_locked(struct served *served, uint64_t now)
 	uint32_t calls = atomic_load(&served->callee.drained);
 	bool busy = atomic_load(&served->open) || channel_sent(&served->callee) != calls;
 
-	for (unsigned int i = 0; i < CHANNEL_SLOTS; i++) {
+	for (unsigned int i = 0; i < CHANNEL_CELLS; i++) {
 		calls += atomic_load(&served->callee.seen[i]);
-		busy = busy || served->slots[i].later_data;
+		busy = busy || served->cells[i].later_data;
 	}
 	if (busy || !served->noted_at || calls != served->noted_calls) {
 		served->noted_calls = calls;
@@ -328,7 +328,7 @@ static struct served *served_of(const struct ipc_call *call, struct channels *ch
 	if (request->size != sizeof(*ret_ref))
 		return NULL;
 	memcpy(ret_ref, request->data, sizeof(*ret_ref));
-	if (ret_ref->id >= 1U << ID_BITS || ret_ref->slot >= CHANNEL_SLOTS)
+	if (ret_ref->id >= 1U << ID_BITS || ret_ref->cell >= CHANNEL_CELLS)
 		return NULL;
 	served = served_find(channels, (uint32_t)ret_ref->id);
 	if (served && (served->uid != call->uid || served->pid != call->pid)) {
@@ -351,14 +351,14 @@ static int fetch_reply(struct ipc_call *call, struct channels *channels,
 	if (!served)
 		return -ENOENT;
 	pthread_mutex_lock(&channels->lock);
-	if (served->slots[ref.slot].later_number == ref.number) {
-		struct served_slot *slot = &served->slots[ref.slot];
+	if (served->cells[ref.cell].later_number == ref.number) {
+		struct served_cell *cell = &served->cells[ref.cell];
 
-		data = slot->later_data;
-		size = slot->later_size;
-		end = slot->later;
-		slot->later_data = NULL;
-		slot->later_number = 0;
+		data = cell->later_data;
+		size = cell->later_size;
+		end = cell->later;
+		cell->later_data = NULL;
+		cell->later_number = 0;
 	}
 	pthread_mutex_unlock(&channels->lock);
 	served_unref(served);
@@ -380,8 +380,8 @@ static int cancel_call(struct ipc_call *call, struct channels *channels,
 
 	if (!served)
 		return 0;
-	atomic_store(&served->canceled[ref.slot], ref.number);
-	call_canceled(call->ipc, CALL_OF(served->id, ref.slot, ref.number));
+	atomic_store(&served->canceled[ref.cell], ref.number);
+	call_canceled(call->ipc, CALL_OF(served->id, ref.cell, ref.number));
 	served_unref(served);
 	return 0;
 }
@@ -421,7 +421,7 @@ static bool is_join(const struct thread *t, const struct served *served, uint64_
 	    event->object_count || event->data_size != sizeof(ref))
 		return false;
 	memcpy(&ref, device_at(&t->ipc->device, event->offset), sizeof(ref));
-	return ref.id == served->id && ref.slot == SLOT_OF(call) && ref.number == NUMBER_OF(call);
+	return ref.id == served->id && ref.cell == CELL_OF(call) && ref.number == NUMBER_OF(call);
 }
 
 /* Handles an event while the thread waits for the join. Unexpected calls come from a program that
@@ -438,7 +438,7 @@ static bool take_join(struct thread *t, struct served *served, uint64_t call,
 		event_refuse(t->ipc, event);
 	thread_release_next(t, event->buffer);
 	if (joins)
-		atomic_store(&served->slots[SLOT_OF(call)].join, event->call);
+		atomic_store(&served->cells[CELL_OF(call)].join, event->call);
 	else
 		reply_by_bus(t, event->call);
 	return joins;
@@ -448,7 +448,7 @@ static bool client_waits(struct served *served, uint64_t call)
 {
 	struct pollfd fd = { .fd = served->pidfd, .events = POLLIN };
 
-	return !channel_is_canceled(&served->callee, SLOT_OF(call), NUMBER_OF(call)) &&
+	return !channel_is_canceled(&served->callee, CELL_OF(call), NUMBER_OF(call)) &&
 	       poll(&fd, 1, 0) == 0;
 }
 
@@ -477,26 +477,26 @@ static void wait_for_join(struct thread *t, struct served *served, uint64_t call
 
 uint64_t served_join(struct thread *t, struct served *served, uint64_t call, uint64_t deadline)
 {
-	struct served_slot *slot = &served->slots[SLOT_OF(call)];
+	struct served_cell *cell = &served->cells[CELL_OF(call)];
 	struct ipcbus_exchange number = { 0 };
 
-	if (slot->nested == NUMBER_OF(call))
-		return atomic_load(&slot->join);
-	slot->nested = NUMBER_OF(call);
+	if (cell->nested == NUMBER_OF(call))
+		return atomic_load(&cell->join);
+	cell->nested = NUMBER_OF(call);
 	/* A thread gets its number from its first exchange. */
 	if (!t->number && thread_exchange_bus(t, &number) < 0)
 		return 0;
-	channel_ask_to_join(&served->callee, SLOT_OF(call), NUMBER_OF(call), t->number);
+	channel_ask_to_join(&served->callee, CELL_OF(call), NUMBER_OF(call), t->number);
 	wait_for_join(t, served, call, deadline);
-	return atomic_load(&slot->join);
+	return atomic_load(&cell->join);
 }
 
 static bool is_open(struct served *served, uint64_t call)
 {
-	unsigned int slot = SLOT_OF(call);
+	unsigned int cell = CELL_OF(call);
 
-	return atomic_load(&served->callee.seen[slot]) == NUMBER_OF(call) &&
-	       atomic_load(&served->open) & 1U << slot;
+	return atomic_load(&served->callee.seen[cell]) == NUMBER_OF(call) &&
+	       atomic_load(&served->open) & 1U << cell;
 }
 
 void channel_nests(struct thread *t, uint64_t call, uint64_t deadline)
@@ -517,15 +517,15 @@ uint64_t channel_join_canceled(struct ipc *ipc, uint64_t join)
 	uint64_t call = 0;
 
 	pthread_mutex_lock(&channels->lock);
-	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT * CHANNEL_SLOTS && !call; i++) {
-		struct served *served = channels->table[i / CHANNEL_SLOTS];
-		unsigned int slot = i % CHANNEL_SLOTS;
+	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT * CHANNEL_CELLS && !call; i++) {
+		struct served *served = channels->table[i / CHANNEL_CELLS];
+		unsigned int cell = i % CHANNEL_CELLS;
 
-		if (!served || atomic_load(&served->slots[slot].join) != join)
+		if (!served || atomic_load(&served->cells[cell].join) != join)
 			continue;
 		/* The handler's later checks must see the cancellation too. */
-		atomic_store(&served->canceled[slot], served->slots[slot].nested);
-		call = CALL_OF(served->id, slot, served->slots[slot].nested);
+		atomic_store(&served->canceled[cell], served->cells[cell].nested);
+		call = CALL_OF(served->id, cell, served->cells[cell].nested);
 	}
 	pthread_mutex_unlock(&channels->lock);
 	return call;

@@ -80,7 +80,7 @@ static void to_event(struct thread *t, struct served *served, const struct chann
 		     void *buffer, struct ipcbus_event *event)
 {
 	served_event(t, served, taken, buffer, IPCBUS_EVENT_CALL,
-		     CALL_OF(served->id, taken->slot, taken->number), event);
+		     CALL_OF(served->id, taken->cell, taken->number), event);
 	if (must_ask(t, served))
 		event->flags = IPCBUS_EVENT_SPAWN;
 	if (taken->time_ns) {
@@ -94,8 +94,8 @@ static void refuse(struct served *served, const struct channel_taken *taken)
 {
 	const struct channel_end end = { .kind = CHANNEL_REFUSED };
 
-	atomic_fetch_and(&served->open, ~(1U << taken->slot));
-	channel_answer(&served->callee, taken->slot, taken->number, &end, NULL);
+	atomic_fetch_and(&served->open, ~(1U << taken->cell));
+	channel_answer(&served->callee, taken->cell, taken->number, &end, NULL);
 }
 
 /* Whether there are oneways that this thread may serve. Then the thread has the object's turn. */
@@ -153,20 +153,20 @@ static bool take_call(struct thread *t, struct ipcbus_event *event)
 		if (!r)
 			continue;
 		/* served_end() sees the bit, or this thread sees that the channel has ended. */
-		atomic_fetch_or(&served->open, 1U << taken.slot);
+		atomic_fetch_or(&served->open, 1U << taken.cell);
 		if (unlikely(atomic_load(&served->ended))) {
 			refuse(served, &taken);
 			continue;
 		}
 		view->last = served;
-		view->last_slot = taken.slot;
+		view->last_cell = taken.cell;
 		to_event(t, served, &taken, buffer, event);
 		return true;
 oneways:
 		view->left = NULL;
 		view->oneways_last = true;
 		view->last = served;
-		view->last_slot = CHANNEL_ONEWAYS;
+		view->last_cell = CHANNEL_ONEWAYS;
 		if (buffer)
 			channel_buffer_put(t, buffer);
 		return true;
@@ -215,17 +215,17 @@ static size_t kept_bytes_locked(const struct served *served)
 {
 	size_t bytes = 0;
 
-	for (unsigned int i = 0; i < CHANNEL_SLOTS; i++)
-		bytes += served->slots[i].later_data ? served->slots[i].later_size : 0;
+	for (unsigned int i = 0; i < CHANNEL_CELLS; i++)
+		bytes += served->cells[i].later_data ? served->cells[i].later_size : 0;
 	return bytes;
 }
 
 /* Keeps a reply that does not fit, until the client fetches it through the bus. Returns -EDQUOT if
  * the channel keeps too many of them: a client need not fetch them. */
-static int keep_reply(struct served *served, unsigned int slot, uint32_t number,
+static int keep_reply(struct served *served, unsigned int cell, uint32_t number,
 		      const struct ipcbus_send *send, const struct channel_end *end)
 {
-	struct served_slot *kept = &served->slots[slot];
+	struct served_cell *kept = &served->cells[cell];
 	uint8_t *data = malloc(send->data_size), *old;
 	int r = data ? channel_gather(send, data) : -ENOMEM;
 
@@ -251,10 +251,10 @@ static int keep_reply(struct served *served, unsigned int slot, uint32_t number,
 }
 
 /* Takes the call by which the client joined. Returns its id, or 0. Must precede channel_answer(),
- * after which the slot may belong to the next call. */
-static uint64_t take_joined(struct served *served, unsigned int slot)
+ * after which the cell may belong to the next call. */
+static uint64_t take_joined(struct served *served, unsigned int cell)
 {
-	_Atomic uint64_t *join = &served->slots[slot].join;
+	_Atomic uint64_t *join = &served->cells[cell].join;
 
 	return unlikely(atomic_load(join)) ? atomic_exchange(join, 0) : 0;
 }
@@ -264,7 +264,7 @@ static int join_and_reply(struct thread *t, struct served *served, const struct 
 {
 	const struct channel_end end = { .kind = CHANNEL_BUS };
 	struct ipcbus_exchange x = { .send = *send };
-	unsigned int slot = SLOT_OF(send->call);
+	unsigned int cell = CELL_OF(send->call);
 	int r;
 
 	x.send.call = served_join(t, served, send->call, /* deadline= */ 0);
@@ -276,15 +276,15 @@ static int join_and_reply(struct thread *t, struct served *served, const struct 
 	r = thread_exchange_bus(t, &x);
 	if (r < 0)
 		return r;
-	atomic_store(&served->slots[slot].join, 0);
-	channel_answer(&served->callee, slot, NUMBER_OF(send->call), &end, NULL);
+	atomic_store(&served->cells[cell].join, 0);
+	channel_answer(&served->callee, cell, NUMBER_OF(send->call), &end, NULL);
 	return 0;
 }
 
 /* A reply with objects, or one too many that does not fit. */
 static int answer_by_bus(struct thread *t, struct served *served, const struct ipcbus_send *send)
 {
-	unsigned int bit = 1U << SLOT_OF(send->call);
+	unsigned int bit = 1U << CELL_OF(send->call);
 	int r;
 
 	if (!(atomic_fetch_and(&served->open, ~bit) & bit))
@@ -298,13 +298,13 @@ static int answer_by_bus(struct thread *t, struct served *served, const struct i
 
 static int answer(struct thread *t, struct served *served, const struct ipcbus_send *send)
 {
-	unsigned int slot = SLOT_OF(send->call), bit = 1U << slot;
+	unsigned int cell = CELL_OF(send->call), bit = 1U << cell;
 	uint32_t number = NUMBER_OF(send->call);
 	struct channel_end end = { .kind = CHANNEL_REPLY, .size = (uint32_t)send->data_size };
 	uint64_t join;
 	int r;
 
-	if (atomic_load(&served->callee.seen[slot]) != number ||
+	if (atomic_load(&served->callee.seen[cell]) != number ||
 	    !(atomic_load(&served->open) & bit))
 		return -ESRCH;
 	if (unlikely(send->object_count))
@@ -314,19 +314,19 @@ static int answer(struct thread *t, struct served *served, const struct ipcbus_s
 		end.error = -(int32_t)send->code;
 	}
 	if (unlikely(send->data_size > CHANNEL_DATA_MAX)) {
-		r = keep_reply(served, slot, number, send, &end);
+		r = keep_reply(served, cell, number, send, &end);
 		if (r == -EDQUOT)
 			return answer_by_bus(t, served, send);
 		end = (struct channel_end){ .kind = CHANNEL_LATER };
 	} else {
-		r = channel_gather(send, channel_reply_at(served->callee.own, slot)->data);
+		r = channel_gather(send, channel_reply_at(served->callee.own, cell)->data);
 	}
 	if (r < 0)
 		return r;
 	if (!(atomic_fetch_and(&served->open, ~bit) & bit))
 		return -ESRCH;
-	join = take_joined(served, slot);
-	channel_answer(&served->callee, slot, number, &end, NULL);
+	join = take_joined(served, cell);
+	channel_answer(&served->callee, cell, number, &end, NULL);
 	/* Ends the client's call by which it joined. */
 	if (unlikely(join))
 		reply_by_bus(t, join);
@@ -382,7 +382,7 @@ static int wait_for_call(struct thread *t, struct channels *channels)
 		.values = { 0, view->wakes, view->bell },
 		.spin = &channels->spin,
 		.last = view->last ? &view->last->callee : NULL,
-		.last_slot = view->last_slot,
+		.last_cell = view->last_cell,
 	};
 	uint64_t now = time_now();
 	int r;

@@ -29,18 +29,18 @@
 #include "channel-server.h"
 #include "object.h"
 
-/* The id of a call consists of the channel's id, the slot, and the number in the slot. */
+/* The id of a call consists of the channel's id, the cell, and the number in the cell. */
 #define ID_BITS		27
-#define CALL_OF(id, slot, number) \
-	(CHANNEL_CALL_BIT | (uint64_t)(id) << 36 | (uint64_t)(slot) << 32 | (number))
+#define CALL_OF(id, cell, number) \
+	(CHANNEL_CALL_BIT | (uint64_t)(id) << 36 | (uint64_t)(cell) << 32 | (number))
 #define ID_OF(call)	((uint32_t)((call) >> 36) & ((1U << ID_BITS) - 1))
-#define SLOT_OF(call)	((unsigned int)((call) >> 32) & 15U)
+#define CELL_OF(call)	((unsigned int)((call) >> 32) & 15U)
 #define NUMBER_OF(call) ((uint32_t)(call))
 
 #define REFUSED_MAX	16U
 
-/* Rare state of the calls of a slot. Under the lock. */
-struct served_slot {
+/* Rare state of the calls of a cell. Under the lock. */
+struct served_cell {
 	_Atomic uint64_t join;		/* id of the bus's call by which the client joined, or 0 */
 	uint32_t nested;		/* number of the last call whose client was asked to join */
 	uint32_t later_number;		/* number of the call that ended with CHANNEL_LATER */
@@ -54,8 +54,8 @@ struct served {
 	struct channels *channels;
 	struct channel_callee callee;
 	pid_t owner;			/* the process that mapped it, not a child */
-	atomic_uint open;		/* a bit for each slot whose call has no reply yet */
-	atomic_uint canceled[CHANNEL_SLOTS]; /* number of the last call that the bus reported as
+	atomic_uint open;		/* a bit for each cell whose call has no reply yet */
+	atomic_uint canceled[CHANNEL_CELLS]; /* number of the last call that the bus reported as
 	                                      * canceled */
 	uint32_t id;			/* its low bits are the index in the table */
 	uint64_t cookie;		/* of the object */
@@ -76,14 +76,14 @@ struct served {
 	 * first seen. */
 	uint32_t noted_calls;
 	uint64_t noted_at;
-	struct served_slot slots[CHANNEL_SLOTS];
+	struct served_cell cells[CHANNEL_CELLS];
 };
 
 struct channels {
 	struct ipc *ipc;
 	pthread_mutex_t lock;
 	atomic_uint generation;		/* of the table */
-	atomic_uint bell;		/* a private futex: threads must look at the channels again */
+	atomic_uint bell;		/* threads must look again; a private futex */
 	atomic_uint sleepers;		/* threads that wait */
 	atomic_uint n;
 	struct served *table[CHANNEL_MAX_WAIT];
@@ -113,7 +113,7 @@ struct channel_view {
 	uint32_t tails[CHANNEL_MAX_WAIT];
 	struct served *last;		/* channel of the last served message, or NULL */
 	unsigned int calls;
-	unsigned int last_slot;
+	unsigned int last_cell;
 	struct served *left;		/* channel whose turn this thread had last, and that may
 	                     		 * have more oneways; or NULL */
 };

@@ -62,8 +62,8 @@ void served_unref(struct served *served)
 {
 	if (!refs_drop(&served->refs))
 		return;
-	for (unsigned int i = 0; i < CHANNEL_SLOTS; i++)
-		free(served->slots[i].later_data);
+	for (unsigned int i = 0; i < CHANNEL_CELLS; i++)
+		free(served->cells[i].later_data);
 	if (served->owner == getpid()) {
 		channel_memory_unmap(served->callee.own);
 		channel_memory_unmap(served->callee.peer);
@@ -140,17 +140,17 @@ struct served *served_find(struct channels *channels, uint32_t id)
 int channel_call_canceled(struct ipc *ipc, uint64_t call)
 {
 	struct served *served = served_find(ipc->channels, ID_OF(call));
-	unsigned int slot = SLOT_OF(call);
+	unsigned int cell = CELL_OF(call);
 	int r = 1;
 
 	if (!served)
 		return r;
-	if (atomic_load(&served->callee.seen[slot]) != NUMBER_OF(call) ||
-	    !(atomic_load(&served->open) & 1U << slot))
+	if (atomic_load(&served->callee.seen[cell]) != NUMBER_OF(call) ||
+	    !(atomic_load(&served->open) & 1U << cell))
 		r = -ESRCH;
 	else
-		r = channel_is_canceled(&served->callee, slot, NUMBER_OF(call)) ||
-		    atomic_load(&served->canceled[slot]) == NUMBER_OF(call);
+		r = channel_is_canceled(&served->callee, cell, NUMBER_OF(call)) ||
+		    atomic_load(&served->canceled[cell]) == NUMBER_OF(call);
 	served_unref(served);
 	return r;
 }
@@ -192,10 +192,10 @@ static void client_died(struct served *served)
 	served_finish(served);
 	open = atomic_load(&served->open);
 	for (; open; open &= open - 1) {
-		unsigned int slot = (unsigned int)__builtin_ctz(open);
+		unsigned int cell = (unsigned int)__builtin_ctz(open);
 
 		call_canceled(served->channels->ipc,
-			      CALL_OF(served->id, slot, atomic_load(&served->callee.seen[slot])));
+			      CALL_OF(served->id, cell, atomic_load(&served->callee.seen[cell])));
 	}
 }
 

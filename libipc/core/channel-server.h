@@ -75,7 +75,7 @@ static inline bool is_monitored(const struct ipc *ipc)
 
 struct channel_ref {
 	uint64_t id;
-	uint32_t slot;
+	uint32_t cell;
 	uint32_t number;
 };
 

@@ -152,98 +152,98 @@ void channel_wake_private(const atomic_uint *word, unsigned int threads)
 
 /* --- The client --------------------------------------------------------------------- */
 
-static uint32_t reply_number(const struct channel_caller *caller, unsigned int slot)
+static uint32_t reply_number(const struct channel_caller *caller, unsigned int cell)
 {
-	return atomic_load_explicit(&channel_reply_at(caller->peer, slot)->number,
+	return atomic_load_explicit(&channel_reply_at(caller->peer, cell)->number,
 				    memory_order_acquire);
 }
 
-/* Frees the slots of lost calls whose replies have arrived. A thread must first clear the bit in
- * lost, so that no other thread frees and reuses the slot in the meantime. */
+/* Frees the cells of lost calls whose replies have arrived. A thread must first clear the bit in
+ * lost, so that no other thread frees and reuses the cell in the meantime. */
 static void reclaim(struct channel_caller *caller)
 {
 	unsigned int lost = atomic_load(&caller->lost);
 
 	for (; lost; lost &= lost - 1) {
-		unsigned int slot = (unsigned int)__builtin_ctz(lost), bit = 1U << slot;
+		unsigned int cell = (unsigned int)__builtin_ctz(lost), bit = 1U << cell;
 
 		if (!(atomic_fetch_and(&caller->lost, ~bit) & bit))
 			continue;
-		if (reply_number(caller, slot) == caller->posted[slot])
+		if (reply_number(caller, cell) == caller->posted[cell])
 			atomic_fetch_and(&caller->taken, ~bit);
 		else
 			atomic_fetch_or(&caller->lost, bit);
 	}
 }
 
-int channel_take_slot(struct channel_caller *caller)
+int channel_take_cell(struct channel_caller *caller)
 {
-	unsigned int taken = atomic_load_explicit(&caller->taken, memory_order_relaxed), slot;
+	unsigned int taken = atomic_load_explicit(&caller->taken, memory_order_relaxed), cell;
 
-	if (__builtin_expect(taken == (1U << CHANNEL_SLOTS) - 1, 0)) {
+	if (__builtin_expect(taken == (1U << CHANNEL_CELLS) - 1, 0)) {
 		reclaim(caller);
 		taken = atomic_load(&caller->taken);
 	}
 	do {
-		slot = (unsigned int)__builtin_ctz(~taken);
-		if (slot >= CHANNEL_SLOTS)
+		cell = (unsigned int)__builtin_ctz(~taken);
+		if (cell >= CHANNEL_CELLS)
 			return -EBUSY;
-	} while (!atomic_compare_exchange_weak_explicit(&caller->taken, &taken, taken | 1U << slot,
+	} while (!atomic_compare_exchange_weak_explicit(&caller->taken, &taken, taken | 1U << cell,
 							memory_order_seq_cst,
 							memory_order_relaxed));
-	return (int)slot;
+	return (int)cell;
 }
 
-void channel_post(struct channel_caller *caller, unsigned int slot,
+void channel_post(struct channel_caller *caller, unsigned int cell,
 		  const struct channel_call *call)
 {
-	struct channel_request *request = channel_request_at(caller->own, slot);
-	uint32_t number = ++caller->posted[slot];
+	struct channel_request *request = channel_request_at(caller->own, cell);
+	uint32_t number = ++caller->posted[cell];
 
-	caller->nests[slot] = false;
+	caller->nests[cell] = false;
 	if (call->data && call->size)
 		memcpy(request->data, call->data, call->size);
 	request->code = call->code;
 	request->size = (uint32_t)call->size;
 	request->time_ns = call->time_ns;
 	atomic_store_explicit(&request->cpu, channel_cpu(), memory_order_relaxed);
-	atomic_store_explicit(&caller->own->posted[slot], number, memory_order_release);
+	atomic_store_explicit(&caller->own->posted[cell], number, memory_order_release);
 	atomic_fetch_add(&caller->own->tail, 1);
 	/* After tail: see "Sleeping" in channel.h. */
 	if (atomic_load(&caller->peer->waiting) & CHANNEL_SLEEPERS)
 		channel_wake(&caller->own->tail, 1);
 }
 
-/* The number in the slot while the caller waits. */
-static inline uint32_t number_before(const struct channel_caller *caller, unsigned int slot)
+/* The number in the cell while the caller waits. */
+static inline uint32_t number_before(const struct channel_caller *caller, unsigned int cell)
 {
-	uint32_t number = caller->posted[slot];
+	uint32_t number = caller->posted[cell];
 
-	return unlikely(caller->nests[slot]) ? number ^ CHANNEL_NESTS : number - 1;
+	return unlikely(caller->nests[cell]) ? number ^ CHANNEL_NESTS : number - 1;
 }
 
 /* Whether the reply has arrived, or the peer wrote another number, which ends the wait too. */
-static inline bool is_there(const struct channel_caller *caller, unsigned int slot)
+static inline bool is_there(const struct channel_caller *caller, unsigned int cell)
 {
-	return reply_number(caller, slot) != number_before(caller, slot);
+	return reply_number(caller, cell) != number_before(caller, cell);
 }
 
 /* The server stores taken first and then reads whether the channel has ended. */
-static bool is_refused(const struct channel_caller *caller, unsigned int slot)
+static bool is_refused(const struct channel_caller *caller, unsigned int cell)
 {
 	return atomic_load(&caller->peer->ended) &&
-	       atomic_load(&caller->peer->taken[slot]) != caller->posted[slot];
+	       atomic_load(&caller->peer->taken[cell]) != caller->posted[cell];
 }
 
 /* Spins while the server runs on another CPU, or slept there and was woken. */
-static bool spin_for_reply(struct channel_caller *caller, unsigned int slot)
+static bool spin_for_reply(struct channel_caller *caller, unsigned int cell)
 {
 	const atomic_int *cpu = &caller->peer->cpu;
 	struct spinning spinning;
 
 	if (!spinning_begin(&spinning, &caller->spin))
-		return is_there(caller, slot);
-	while (!is_there(caller, slot))
+		return is_there(caller, cell);
+	while (!is_there(caller, cell))
 		if (!spinning_continue(&spinning,
 				       atomic_load_explicit(cpu, memory_order_relaxed)))
 			return false;
@@ -251,69 +251,69 @@ static bool spin_for_reply(struct channel_caller *caller, unsigned int slot)
 	return true;
 }
 
-int channel_await(struct channel_caller *caller, unsigned int slot, uint64_t sleep_ns)
+int channel_await(struct channel_caller *caller, unsigned int cell, uint64_t sleep_ns)
 {
-	struct channel_request *request = channel_request_at(caller->own, slot);
-	const struct channel_reply *reply = channel_reply_at(caller->peer, slot);
-	uint32_t before = number_before(caller, slot);
+	struct channel_request *request = channel_request_at(caller->own, cell);
+	const struct channel_reply *reply = channel_reply_at(caller->peer, cell);
+	uint32_t before = number_before(caller, cell);
 	uint64_t until = 0;
 	int r = 0;
 
-	if (spin_for_reply(caller, slot))
+	if (spin_for_reply(caller, cell))
 		return 0;
 	if (sleep_ns)
 		until = channel_now() + sleep_ns;
 	atomic_store(&request->cpu, channel_asleep(channel_cpu()));
 	while (atomic_load(&reply->number) == before && r == 0)
-		r = is_refused(caller, slot) ? -ESHUTDOWN :
+		r = is_refused(caller, cell) ? -ESHUTDOWN :
 					       channel_sleep(&reply->number, before, until);
-	return is_there(caller, slot) ? 0 : r;
+	return is_there(caller, cell) ? 0 : r;
 }
 
-int channel_await_alarms(struct channel_caller *caller, unsigned int slot, uint64_t sleep_ns,
+int channel_await_alarms(struct channel_caller *caller, unsigned int cell, uint64_t sleep_ns,
 			 const atomic_uint *const alarms[CHANNEL_ALARMS])
 {
-	struct channel_request *request = channel_request_at(caller->own, slot);
-	const atomic_uint *number = &channel_reply_at(caller->peer, slot)->number;
+	struct channel_request *request = channel_request_at(caller->own, cell);
+	const atomic_uint *number = &channel_reply_at(caller->peer, cell)->number;
 	struct futex_waitv words[1 + CHANNEL_ALARMS];
 	uint64_t until = channel_now() + sleep_ns;
 	int r = 0;
 
-	words[0] = wait_for(number, number_before(caller, slot));
+	words[0] = wait_for(number, number_before(caller, cell));
 	words[1] = wait_for(alarms[0], 0);
 	words[2] = wait_private(alarms[1], 0);
 	atomic_store(&request->cpu, channel_asleep(channel_cpu()));
-	if (atomic_load(number) == number_before(caller, slot))
-		r = is_refused(caller, slot) ? -ESHUTDOWN :
+	if (atomic_load(number) == number_before(caller, cell))
+		r = is_refused(caller, cell) ? -ESHUTDOWN :
 					       sleep_for_words(words, 1 + CHANNEL_ALARMS, until);
-	return is_there(caller, slot) ? 0 : r < 0 ? r : -EAGAIN;
+	return is_there(caller, cell) ? 0 : r < 0 ? r : -EAGAIN;
 }
 
-bool channel_must_join(struct channel_caller *caller, unsigned int slot, uint32_t *ret_thread)
+bool channel_must_join(struct channel_caller *caller, unsigned int cell, uint32_t *ret_thread)
 {
-	const volatile struct channel_reply *fields = channel_reply_at(caller->peer, slot);
+	const volatile struct channel_reply *fields = channel_reply_at(caller->peer, cell);
 
-	if (reply_number(caller, slot) != (caller->posted[slot] ^ CHANNEL_NESTS) ||
-	    caller->nests[slot])
+	if (reply_number(caller, cell) != (caller->posted[cell] ^ CHANNEL_NESTS) ||
+	    caller->nests[cell])
 		return false;
-	caller->nests[slot] = true;
+	caller->nests[cell] = true;
 	*ret_thread = fields->thread;
 	return true;
 }
 
-void channel_put_slot(struct channel_caller *caller, unsigned int slot)
+void channel_put_cell(struct channel_caller *caller, unsigned int cell)
 {
-	atomic_fetch_and_explicit(&caller->taken, ~(1U << slot), memory_order_release);
+	atomic_fetch_and_explicit(&caller->taken, ~(1U << cell), memory_order_release);
 }
 
-int channel_take_reply(struct channel_caller *caller, unsigned int slot, void *data,
+int channel_take_reply(struct channel_caller *caller, unsigned int cell, void *data,
 		       struct channel_end *ret_end)
 {
-	const struct channel_reply *reply = channel_reply_at(caller->peer, slot);
+	const struct channel_reply *reply = channel_reply_at(caller->peer, cell);
 	const volatile struct channel_reply *fields = reply;
 
-	/* On a wrong number the channel ends, so the slot stays taken. */
-	if (reply_number(caller, slot) != caller->posted[slot])
+	/* On a wrong number the channel ends, so the cell stays taken. */
+	if (reply_number(caller, cell) != caller->posted[cell])
 		return -EPROTO;
 	*ret_end = (struct channel_end){
 		.kind = fields->kind,
@@ -324,28 +324,28 @@ int channel_take_reply(struct channel_caller *caller, unsigned int slot, void *d
 		return -EPROTO;
 	memcpy(data, reply->data, ret_end->size);
 	if (ret_end->kind != CHANNEL_LATER)
-		channel_put_slot(caller, slot);
+		channel_put_cell(caller, cell);
 	return 0;
 }
 
-void channel_abandon(struct channel_caller *caller, unsigned int slot)
+void channel_abandon(struct channel_caller *caller, unsigned int cell)
 {
-	atomic_store(&channel_request_at(caller->own, slot)->canceled, caller->posted[slot]);
-	atomic_fetch_or(&caller->lost, 1U << slot);
+	atomic_store(&channel_request_at(caller->own, cell)->canceled, caller->posted[cell]);
+	atomic_fetch_or(&caller->lost, 1U << cell);
 }
 
-bool channel_withdraw(struct channel_caller *caller, unsigned int slot)
+bool channel_withdraw(struct channel_caller *caller, unsigned int cell)
 {
-	atomic_uint *canceled = &channel_request_at(caller->own, slot)->canceled;
-	uint32_t number = caller->posted[slot];
+	atomic_uint *canceled = &channel_request_at(caller->own, cell)->canceled;
+	uint32_t number = caller->posted[cell];
 
 	/* channel_take() stores taken first and then reads canceled. */
 	atomic_store(canceled, number);
-	if (atomic_load(&caller->peer->taken[slot]) == number) {
+	if (atomic_load(&caller->peer->taken[cell]) == number) {
 		atomic_store(canceled, number - 1);
 		return false;
 	}
-	atomic_fetch_or(&caller->lost, 1U << slot);
+	atomic_fetch_or(&caller->lost, 1U << cell);
 	return true;
 }
 
@@ -471,58 +471,58 @@ int channel_take_oneway(struct channel_callee *callee, uint32_t epoch, void *dat
 
 /* --- The server --------------------------------------------------------------------- */
 
-/* Takes the call of a slot, unless another thread does. The thread that sets the bit in busy owns
- * the slot. Inline, because a thread looks at all slots before it sleeps. */
-static inline __attribute__((always_inline)) int take_slot(struct channel_callee *callee,
-							   unsigned int slot)
+/* Takes the call of a cell, unless another thread does. The thread that sets the bit in busy owns
+ * the cell. Inline, because a thread looks at all cells before it sleeps. */
+static inline __attribute__((always_inline)) int take_cell(struct channel_callee *callee,
+							   unsigned int cell)
 {
-	const atomic_uint *posted = &callee->peer->posted[slot];
-	uint32_t seen = atomic_load_explicit(&callee->seen[slot], memory_order_relaxed), number;
+	const atomic_uint *posted = &callee->peer->posted[cell];
+	uint32_t seen = atomic_load_explicit(&callee->seen[cell], memory_order_relaxed), number;
 
 	if (atomic_load_explicit(posted, memory_order_relaxed) == seen ||
-	    atomic_fetch_or(&callee->busy, 1U << slot) & 1U << slot)
+	    atomic_fetch_or(&callee->busy, 1U << cell) & 1U << cell)
 		return 0;
-	seen = atomic_load_explicit(&callee->seen[slot], memory_order_relaxed);
+	seen = atomic_load_explicit(&callee->seen[cell], memory_order_relaxed);
 	number = atomic_load_explicit(posted, memory_order_acquire);
 	if (number == seen) {
-		atomic_fetch_and(&callee->busy, ~(1U << slot));
+		atomic_fetch_and(&callee->busy, ~(1U << cell));
 		return 0;
 	}
 	if (number != seen + 1)
 		return -EPROTO;
-	atomic_store_explicit(&callee->seen[slot], number, memory_order_relaxed);
-	atomic_store(&callee->own->taken[slot], number);
+	atomic_store_explicit(&callee->seen[cell], number, memory_order_relaxed);
+	atomic_store(&callee->own->taken[cell], number);
 	return 1;
 }
 
-static void refuse(struct channel_callee *callee, unsigned int slot)
+static void refuse(struct channel_callee *callee, unsigned int cell)
 {
 	const struct channel_end end = { .kind = CHANNEL_REFUSED };
 
-	channel_answer(callee, slot,
-		       atomic_load_explicit(&callee->seen[slot], memory_order_relaxed), &end,
+	channel_answer(callee, cell,
+		       atomic_load_explicit(&callee->seen[cell], memory_order_relaxed), &end,
 		       NULL);
 }
 
 int channel_take(struct channel_callee *callee, void *data, struct channel_taken *ret_taken)
 {
-	for (unsigned int slot = 0; slot < CHANNEL_SLOTS; slot++) {
-		const struct channel_request *request = channel_request_at(callee->peer, slot);
+	for (unsigned int cell = 0; cell < CHANNEL_CELLS; cell++) {
+		const struct channel_request *request = channel_request_at(callee->peer, cell);
 		const volatile struct channel_request *fields = request;
-		int r = take_slot(callee, slot);
+		int r = take_cell(callee, cell);
 
 		if (r < 0)
 			return r;
 		if (!r)
 			continue;
 		if (unlikely(atomic_load(&request->canceled) ==
-			     atomic_load_explicit(&callee->seen[slot], memory_order_relaxed))) {
-			refuse(callee, slot);
+			     atomic_load_explicit(&callee->seen[cell], memory_order_relaxed))) {
+			refuse(callee, cell);
 			continue;
 		}
 		*ret_taken = (struct channel_taken){
-			.slot = slot,
-			.number = atomic_load_explicit(&callee->seen[slot], memory_order_relaxed),
+			.cell = cell,
+			.number = atomic_load_explicit(&callee->seen[cell], memory_order_relaxed),
 			.code = fields->code,
 			.size = fields->size,
 			.time_ns = fields->time_ns,
@@ -535,31 +535,31 @@ int channel_take(struct channel_callee *callee, void *data, struct channel_taken
 	return 0;
 }
 
-void channel_answer(struct channel_callee *callee, unsigned int slot, uint32_t number,
+void channel_answer(struct channel_callee *callee, unsigned int cell, uint32_t number,
 		    const struct channel_end *end, const void *data)
 {
-	struct channel_reply *reply = channel_reply_at(callee->own, slot);
+	struct channel_reply *reply = channel_reply_at(callee->own, cell);
 
 	if (data && end->size)
 		memcpy(reply->data, data, end->size);
 	reply->kind = end->kind;
 	reply->error = end->error;
 	reply->size = end->size;
-	/* The client may post the next call of the slot as soon as it sees the number. */
-	atomic_fetch_and(&callee->busy, ~(1U << slot));
+	/* The client may post the next call of the cell as soon as it sees the number. */
+	atomic_fetch_and(&callee->busy, ~(1U << cell));
 	atomic_store(&reply->number, number);
-	if (atomic_load(&channel_request_at(callee->peer, slot)->cpu) < 0)
+	if (atomic_load(&channel_request_at(callee->peer, cell)->cpu) < 0)
 		channel_wake(&reply->number, 1);
 }
 
-void channel_ask_to_join(struct channel_callee *callee, unsigned int slot, uint32_t number,
+void channel_ask_to_join(struct channel_callee *callee, unsigned int cell, uint32_t number,
 			 uint32_t thread)
 {
-	struct channel_reply *reply = channel_reply_at(callee->own, slot);
+	struct channel_reply *reply = channel_reply_at(callee->own, cell);
 
 	reply->thread = thread;
 	atomic_store(&reply->number, number ^ CHANNEL_NESTS);
-	if (atomic_load(&channel_request_at(callee->peer, slot)->cpu) < 0)
+	if (atomic_load(&channel_request_at(callee->peer, cell)->cpu) < 0)
 		channel_wake(&reply->number, 1);
 }
 
@@ -567,9 +567,9 @@ void channel_end(struct channel_callee *callee)
 {
 	atomic_store(&callee->own->ended, 1);
 	atomic_thread_fence(memory_order_seq_cst);
-	for (unsigned int slot = 0; slot < CHANNEL_SLOTS; slot++)
-		if (take_slot(callee, slot) > 0)
-			refuse(callee, slot);
+	for (unsigned int cell = 0; cell < CHANNEL_CELLS; cell++)
+		if (take_cell(callee, cell) > 0)
+			refuse(callee, cell);
 }
 
 static bool has_call(const struct channel_wait *wait)
@@ -592,7 +592,7 @@ static bool spin_for_call(const struct channel_wait *wait)
 		return false;
 	while (!has_call(wait))
 		if (!spinning_continue(&spinning,
-				       channel_caller_cpu(wait->last, wait->last_slot)))
+				       channel_caller_cpu(wait->last, wait->last_cell)))
 			return false;
 	channel_spin_end(wait->spin, true);
 	return true;

@@ -6,9 +6,9 @@
  * library.
  *
  * Each side writes only its own part, so no page has two writers. A part is a page of words and
- * CHANNEL_SLOTS slots. A calling thread takes a free slot, writes the request into the slot of its
- * part, and posts it: it increments posted[slot], then tail. The server writes the reply into the
- * same slot of its own part and sets the slot's number to the number of the call. Slots are
+ * CHANNEL_CELLS cells. A calling thread takes a free cell, writes the request into the cell of its
+ * part, and posts it: it increments posted[cell], then tail. The server writes the reply into the
+ * same cell of its own part and sets the cell's number to the number of the call. Cells are
  * independent of each other, so threads of the client share no lock.
  *
  * Oneways go into the ring at the end of the client's part, in order. At any time at most one
@@ -19,14 +19,14 @@
  *   client's part: tail, posted[]  ->  the server sees new calls and oneways; tail is a futex
  *                  sent            ->  the position after the last oneway
  *                  cpu             ->  where the thread runs that sent it
- *                  slot.cpu        ->  where the calling thread runs, or slept
- *                  slot.canceled   -> the number of a call whose caller no longer waits
+ *                  cell.cpu        ->  where the calling thread runs, or slept
+ *                  cell.canceled   -> the number of a call whose caller no longer waits
  *   server's part: waiting         ->  how many threads sleep until tail changes, and a number that
  *                                      each of them incremented
  *                  drained         ->  the position after the last oneway that a thread took
  *                  cpu             ->  where a serving thread runs, or slept
- *                  taken[]         -> the number of the last call that a thread took from a slot
- *                  slot.number     ->  the call that is replied to; a futex
+ *                  taken[]         -> the number of the last call that a thread took from a cell
+ *                  cell.number     ->  the call that is replied to; a futex
  *
  * The other side is not trusted. Each side must read each field of the peer's part only once, and
  * copy a payload before examining it. If a number is impossible, a function returns -EPROTO, and
@@ -49,12 +49,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CHANNEL_SLOTS	  11U
-#define CHANNEL_SLOT_SIZE ((size_t)4096)
-#define CHANNEL_RING_SIZE (4 * CHANNEL_SLOT_SIZE)
-#define CHANNEL_PART_SIZE ((CHANNEL_SLOTS + 1) * CHANNEL_SLOT_SIZE + CHANNEL_RING_SIZE)
+#define CHANNEL_CELLS	  11U
+#define CHANNEL_CELL_SIZE ((size_t)4096)
+#define CHANNEL_RING_SIZE (4 * CHANNEL_CELL_SIZE)
+#define CHANNEL_PART_SIZE ((CHANNEL_CELLS + 1) * CHANNEL_CELL_SIZE + CHANNEL_RING_SIZE)
 
-/* Flipped in slot.number: the handler makes a call, and the caller must join it through the bus.
+/* Flipped in cell.number: the handler makes a call, and the caller must join it through the bus.
  * The reply follows. */
 #define CHANNEL_NESTS	(1U << 31)
 
@@ -97,11 +97,11 @@ struct channel_oneway {
 
 struct channel_client_part {
 	_Alignas(64) atomic_uint tail;
-	atomic_uint posted[CHANNEL_SLOTS];
+	atomic_uint posted[CHANNEL_CELLS];
 	atomic_uint sent;
 	atomic_int cpu;
-	uint8_t unused[CHANNEL_SLOT_SIZE - 12 - 4 * CHANNEL_SLOTS];
-	uint8_t slots[CHANNEL_SLOTS][CHANNEL_SLOT_SIZE];
+	uint8_t unused[CHANNEL_CELL_SIZE - 12 - 4 * CHANNEL_CELLS];
+	uint8_t cells[CHANNEL_CELLS][CHANNEL_CELL_SIZE];
 	uint8_t ring[CHANNEL_RING_SIZE];
 };
 
@@ -116,29 +116,29 @@ struct channel_server_part {
 	_Alignas(64) atomic_uint waiting;
 	atomic_int cpu;
 	atomic_uint ended;	/* not 0: the server takes no more calls from here */
-	_Alignas(64) atomic_uint taken[CHANNEL_SLOTS];
+	_Alignas(64) atomic_uint taken[CHANNEL_CELLS];
 	atomic_uint drained;
-	uint8_t unused[CHANNEL_SLOT_SIZE - 132 - 4 * CHANNEL_SLOTS];
-	uint8_t slots[CHANNEL_SLOTS][CHANNEL_SLOT_SIZE];
+	uint8_t unused[CHANNEL_CELL_SIZE - 132 - 4 * CHANNEL_CELLS];
+	uint8_t cells[CHANNEL_CELLS][CHANNEL_CELL_SIZE];
 	uint8_t unused_ring[CHANNEL_RING_SIZE];
 };
 
-_Static_assert(sizeof(struct channel_client_part) == CHANNEL_PART_SIZE, "a page, the slots, the ring");
-_Static_assert(sizeof(struct channel_server_part) == CHANNEL_PART_SIZE, "a page, the slots, the ring");
+_Static_assert(sizeof(struct channel_client_part) == CHANNEL_PART_SIZE, "a page, the cells, the ring");
+_Static_assert(sizeof(struct channel_server_part) == CHANNEL_PART_SIZE, "a page, the cells, the ring");
 
 /* Bytes of a payload, in both directions. */
-#define CHANNEL_DATA_MAX (CHANNEL_SLOT_SIZE - sizeof(struct channel_request))
+#define CHANNEL_DATA_MAX (CHANNEL_CELL_SIZE - sizeof(struct channel_request))
 
 static inline struct channel_request *channel_request_at(const struct channel_client_part *part,
-							 unsigned int slot)
+							 unsigned int cell)
 {
-	return (struct channel_request *)(uintptr_t)part->slots[slot];
+	return (struct channel_request *)(uintptr_t)part->cells[cell];
 }
 
 static inline struct channel_reply *channel_reply_at(const struct channel_server_part *part,
-						     unsigned int slot)
+						     unsigned int cell)
 {
-	return (struct channel_reply *)(uintptr_t)part->slots[slot];
+	return (struct channel_reply *)(uintptr_t)part->cells[cell];
 }
 
 /* --- Waiting ------------------------------------------------------------------------ */
@@ -195,10 +195,10 @@ void channel_wake_private(const atomic_uint *word, unsigned int threads);
 struct channel_caller {
 	struct channel_client_part *own;
 	const struct channel_server_part *peer;
-	atomic_uint taken;		 /* a bit for each slot that is not free */
-	atomic_uint lost;		 /* a bit for each slot whose caller gave up early */
-	uint32_t posted[CHANNEL_SLOTS];	 /* only for the thread that has the slot */
-	bool nests[CHANNEL_SLOTS];	 /* likewise: the call is joined to the handler's */
+	atomic_uint taken;		 /* a bit for each cell that is not free */
+	atomic_uint lost;		 /* a bit for each cell whose caller gave up early */
+	uint32_t posted[CHANNEL_CELLS];	 /* only for the thread that has the cell */
+	bool nests[CHANNEL_CELLS];	 /* likewise: the call is joined to the handler's */
 	struct channel_spin spin;
 	/* Only for the thread that sends oneways. */
 	uint32_t sent;			 /* position */
@@ -220,52 +220,52 @@ struct channel_end {
 	uint32_t size;
 };
 
-/* Takes a free slot. Returns its index, or -EBUSY. */
-int channel_take_slot(struct channel_caller *caller);
+/* Takes a free cell. Returns its index, or -EBUSY. */
+int channel_take_cell(struct channel_caller *caller);
 /* Returns the address of the request's payload, for a caller that writes it before
  * channel_post(). */
-static inline uint8_t *channel_payload(struct channel_caller *caller, unsigned int slot)
+static inline uint8_t *channel_payload(struct channel_caller *caller, unsigned int cell)
 {
-	return channel_request_at(caller->own, slot)->data;
+	return channel_request_at(caller->own, cell)->data;
 }
 
 /* Posts a call and wakes a thread of the server. If call->data is NULL, the payload is already in
  * channel_payload(). */
-void channel_post(struct channel_caller *caller, unsigned int slot,
+void channel_post(struct channel_caller *caller, unsigned int cell,
 		  const struct channel_call *call);
 /* Spins, then sleeps until the reply has arrived, for at most sleep_ns (0: no limit). Returns 0 if
  * it has, if channel_must_join(), or if the number is impossible; -ETIMEDOUT; -EINTR after a
  * signal; -ESHUTDOWN if the channel has ended and no thread took the call or ever will. May be
  * called again. */
-int channel_await(struct channel_caller *caller, unsigned int slot, uint64_t sleep_ns);
+int channel_await(struct channel_caller *caller, unsigned int cell, uint64_t sleep_ns);
 /* Like channel_await() without spinning, and also ends when one of these words of other memory is
  * not 0. The second word is private. Returns -EAGAIN in this case. */
 #define CHANNEL_ALARMS 2U
-int channel_await_alarms(struct channel_caller *caller, unsigned int slot, uint64_t sleep_ns,
+int channel_await_alarms(struct channel_caller *caller, unsigned int cell, uint64_t sleep_ns,
 			 const atomic_uint *const alarms[CHANNEL_ALARMS]);
-static inline bool channel_has_reply(const struct channel_caller *caller, unsigned int slot)
+static inline bool channel_has_reply(const struct channel_caller *caller, unsigned int cell)
 {
-	return atomic_load_explicit(&channel_reply_at(caller->peer, slot)->number,
-				    memory_order_relaxed) == caller->posted[slot];
+	return atomic_load_explicit(&channel_reply_at(caller->peer, cell)->number,
+				    memory_order_relaxed) == caller->posted[cell];
 }
 
 /* After channel_await() returned 0: returns whether the handler asks the caller to join it through
  * the bus, and sets *ret_thread to the handler's thread. True once for a call. The caller must call
  * channel_await() again afterwards. */
-bool channel_must_join(struct channel_caller *caller, unsigned int slot, uint32_t *ret_thread);
-/* Copies the reply to data, which has CHANNEL_DATA_MAX bytes, and frees the slot. Returns 0 or
- * -EPROTO. If the kind is CHANNEL_LATER, the caller keeps the slot and must free it after fetching
- * the reply: the next call in the slot replaces the reply that the server keeps. */
-int channel_take_reply(struct channel_caller *caller, unsigned int slot, void *data,
+bool channel_must_join(struct channel_caller *caller, unsigned int cell, uint32_t *ret_thread);
+/* Copies the reply to data, which has CHANNEL_DATA_MAX bytes, and frees the cell. Returns 0 or
+ * -EPROTO. If the kind is CHANNEL_LATER, the caller keeps the cell and must free it after fetching
+ * the reply: the next call in the cell replaces the reply that the server keeps. */
+int channel_take_reply(struct channel_caller *caller, unsigned int cell, void *data,
 		       struct channel_end *ret_end);
-/* Frees a slot without a posted call, or whose reply was fetched. */
-void channel_put_slot(struct channel_caller *caller, unsigned int slot);
-/* Gives up a call. The slot is freed when the reply arrives. */
-void channel_abandon(struct channel_caller *caller, unsigned int slot);
+/* Frees a cell without a posted call, or whose reply was fetched. */
+void channel_put_cell(struct channel_caller *caller, unsigned int cell);
+/* Gives up a call. The cell is freed when the reply arrives. */
+void channel_abandon(struct channel_caller *caller, unsigned int cell);
 
 /* Like channel_abandon(), unless a thread of the server has taken the call. Returns true if the
  * call will never be served; otherwise the caller must still wait. */
-bool channel_withdraw(struct channel_caller *caller, unsigned int slot);
+bool channel_withdraw(struct channel_caller *caller, unsigned int cell);
 
 /* Returns the address for the payload of the next oneway, or NULL if the ring has no space for it.
  * size is at most CHANNEL_DATA_MAX. */
@@ -289,14 +289,14 @@ static inline bool channel_is_ended(const struct channel_caller *caller)
 struct channel_callee {
 	const struct channel_client_part *peer;
 	struct channel_server_part *own;
-	atomic_uint seen[CHANNEL_SLOTS];	/* number of calls taken from the slot */
-	atomic_uint busy;			/* a bit for each slot without a reply */
+	atomic_uint seen[CHANNEL_CELLS];	/* number of calls taken from the cell */
+	atomic_uint busy;			/* a bit for each cell without a reply */
 	atomic_uint drained;			/* position; written by the thread that takes
 	                    			 * oneways */
 };
 
 struct channel_taken {
-	unsigned int slot;
+	unsigned int cell;
 	uint32_t number;
 	uint32_t code;
 	uint32_t size;
@@ -309,10 +309,10 @@ struct channel_taken {
 int channel_take(struct channel_callee *callee, void *data, struct channel_taken *ret_taken);
 /* Replies to a call that was taken, once, and wakes the caller. end->size is at most
  * CHANNEL_DATA_MAX. If data is NULL, the payload is already in channel_reply_at(). */
-void channel_answer(struct channel_callee *callee, unsigned int slot, uint32_t number,
+void channel_answer(struct channel_callee *callee, unsigned int cell, uint32_t number,
 		    const struct channel_end *end, const void *data);
 /* Asks the caller of a taken call to join the serving thread through the bus, once. */
-void channel_ask_to_join(struct channel_callee *callee, unsigned int slot, uint32_t number,
+void channel_ask_to_join(struct channel_callee *callee, unsigned int cell, uint32_t number,
 			 uint32_t thread);
 /* Takes the next oneway, unless its epoch is later than that, and copies its payload to data, which
  * has CHANNEL_DATA_MAX bytes. Sets code and size of *ret_taken. Returns 1, 0 if there is none, or
@@ -339,10 +339,10 @@ static inline uint32_t channel_sent(const struct channel_callee *callee)
  * afterwards must refuse it as well. */
 void channel_end(struct channel_callee *callee);
 /* Whether the caller has stopped waiting. */
-static inline bool channel_is_canceled(const struct channel_callee *callee, unsigned int slot,
+static inline bool channel_is_canceled(const struct channel_callee *callee, unsigned int cell,
 				       uint32_t number)
 {
-	return atomic_load_explicit(&channel_request_at(callee->peer, slot)->canceled,
+	return atomic_load_explicit(&channel_request_at(callee->peer, cell)->canceled,
 				    memory_order_relaxed) == number;
 }
 
@@ -352,15 +352,15 @@ static inline bool channel_has_call(const struct channel_callee *callee, uint32_
 	return atomic_load_explicit(&callee->peer->tail, memory_order_acquire) != tail;
 }
 
-/* In place of a slot: oneways. */
-#define CHANNEL_ONEWAYS CHANNEL_SLOTS
+/* In place of a cell: oneways. */
+#define CHANNEL_ONEWAYS CHANNEL_CELLS
 
-/* The CPU on which the caller of a slot, or the thread that sends oneways, runs. */
-static inline int channel_caller_cpu(const struct channel_callee *callee, unsigned int slot)
+/* The CPU on which the caller of a cell, or the thread that sends oneways, runs. */
+static inline int channel_caller_cpu(const struct channel_callee *callee, unsigned int cell)
 {
-	return atomic_load_explicit(slot == CHANNEL_ONEWAYS ?
+	return atomic_load_explicit(cell == CHANNEL_ONEWAYS ?
 					    &callee->peer->cpu :
-					    &channel_request_at(callee->peer, slot)->cpu,
+					    &channel_request_at(callee->peer, cell)->cpu,
 				    memory_order_relaxed);
 }
 
@@ -380,7 +380,7 @@ struct channel_wait {
 	struct channel_spin *spin;
 	const struct channel_callee *last;	/* channel of the last message of this thread, or
 	                                  	 * NULL */
-	unsigned int last_slot;
+	unsigned int last_cell;
 };
 
 /* Spins, then sleeps. Returns 0 if a word may have changed, -ETIMEDOUT, or -EINTR after a

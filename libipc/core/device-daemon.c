@@ -2,7 +2,7 @@
 /*
  * Speaks to ipcbusd: see device-daemon.h. device-open.c makes and ends the links.
  *
- * A thread has a slot until it ends, and a part of the send area. The daemon is trusted.
+ * A thread has a cell until it ends, and a part of the send area. The daemon is trusted.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -48,10 +48,10 @@ int daemon_count_forks(void)
 	return forks_error;
 }
 
-/* The slot that the calling thread used last. */
+/* The cell that the calling thread used last. */
 static __thread struct {
 	uint64_t link;
-	unsigned int slot;
+	unsigned int cell;
 } last;
 
 static bool is_gone(const struct daemon_link *link)
@@ -79,7 +79,7 @@ static int receive_fd(struct daemon_link *link, unsigned int number)
 	pthread_mutex_lock(&link->lock);
 	while (link->thread[number].received == INT_MIN) {
 		r = socket_receive(link->socket, &message, fds);
-		if ((r < 0 && r != -EMFILE) || message.number >= IPCBUSD_SLOTS)
+		if ((r < 0 && r != -EMFILE) || message.number >= IPCBUSD_CELLS)
 			break;
 		link->thread[message.number].received = r < 0 ? r : fds[0];
 	}
@@ -90,22 +90,22 @@ static int receive_fd(struct daemon_link *link, unsigned int number)
 	return r;
 }
 
-static int do_ask(struct daemon_link *link, unsigned int number, const struct ipcbusd_slot *slot)
+static int do_ask(struct daemon_link *link, unsigned int number, const struct ipcbusd_cell *cell)
 {
-	switch (slot->ask) {
+	switch (cell->ask) {
 	case IPCBUSD_ASK_SEND_FD:
-		return send_fd(link, number, slot->ask_fd);
+		return send_fd(link, number, cell->ask_fd);
 	case IPCBUSD_ASK_RECEIVE_FD:
 		return receive_fd(link, number);
 	case IPCBUSD_ASK_CLOSE_FD:
-		close(slot->ask_fd);
+		close(cell->ask_fd);
 		return 0;
 	default:
 		return -EOPNOTSUPP;
 	}
 }
 
-/* --- Slots ----------------------------------------------------------------------- */
+/* --- Cells ----------------------------------------------------------------------- */
 
 static void wake(uint32_t *word)
 {
@@ -134,7 +134,7 @@ static void ring(const struct daemon_link *link)
 		wake(&bell->word);
 }
 
-static void ring_slot(const struct daemon_link *link, unsigned int number)
+static void ring_cell(const struct daemon_link *link, unsigned int number)
 {
 	struct ipcbusd_client *page = first_page(link);
 
@@ -144,10 +144,10 @@ static void ring_slot(const struct daemon_link *link, unsigned int number)
 }
 
 /* Reports a signal to the daemon, which ends the ioctl. Returns false if the daemon
- * has already returned the slot. */
+ * has already returned the cell. */
 static bool pass_signal(struct daemon_link *link, unsigned int number)
 {
-	uint32_t *word = &slot_at(link, number)->state;
+	uint32_t *word = &cell_at(link, number)->state;
 	uint32_t old = __atomic_load_n(word, __ATOMIC_RELAXED);
 
 	do {
@@ -155,7 +155,7 @@ static bool pass_signal(struct daemon_link *link, unsigned int number)
 			return false;
 	} while (!__atomic_compare_exchange_n(word, &old, old | IPCBUSD_SIGNALLED, false,
 					      __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
-	ring_slot(link, number);
+	ring_cell(link, number);
 	return true;
 }
 
@@ -166,19 +166,19 @@ static void look_later(struct daemon_thread *thread)
 	thread->look.tv_sec++;
 }
 
-static bool waits_for_event(const struct ipcbusd_slot *slot)
+static bool waits_for_event(const struct ipcbusd_cell *cell)
 {
-	const struct ipcbus_exchange *x = (void *)(uintptr_t)slot->arg;
+	const struct ipcbus_exchange *x = (void *)(uintptr_t)cell->arg;
 
-	return slot->cmd == IPCBUS_IOC_EXCHANGE && x->flags & IPCBUS_WAIT;
+	return cell->cmd == IPCBUS_IOC_EXCHANGE && x->flags & IPCBUS_WAIT;
 }
 
-/* Sleeps until the daemon returns the slot, or until the next check if it is gone is due. Returns
+/* Sleeps until the daemon returns the cell, or until the next check if it is gone is due. Returns
  * -EINTR after a signal, or if a signal may have been missed. */
-static int slot_sleep(struct daemon_link *link, unsigned int number, uint32_t state)
+static int cell_sleep(struct daemon_link *link, unsigned int number, uint32_t state)
 {
 	struct daemon_thread *thread = &link->thread[number];
-	uint32_t *word = &slot_at(link, number)->state;
+	uint32_t *word = &cell_at(link, number)->state;
 	uint32_t sleeps = state | IPCBUSD_SLEEPS;
 
 	if (state != sleeps && !__atomic_compare_exchange_n(word, &state, sleeps, false,
@@ -197,86 +197,86 @@ static int slot_sleep(struct daemon_link *link, unsigned int number, uint32_t st
 	}
 	look_later(thread);
 	/* The handler of a signal that came just then has run, and left no trace. */
-	return interruptible && waits_for_event(slot_at(link, number)) ? -EINTR : 0;
+	return interruptible && waits_for_event(cell_at(link, number)) ? -EINTR : 0;
 }
 
-static int slot_run(struct daemon_link *link, unsigned int number, unsigned long request,
+static int cell_run(struct daemon_link *link, unsigned int number, unsigned long request,
 		    const void *arg)
 {
-	struct ipcbusd_slot *slot = slot_at(link, number);
+	struct ipcbusd_cell *cell = cell_at(link, number);
 	bool signalled = false;
 	uint32_t state;
 	int r;
 
-	slot->cmd = (uint32_t)request;
-	slot->arg = (uintptr_t)arg;
-	__atomic_store_n(&slot->state, IPCBUSD_SUBMITTED, __ATOMIC_RELEASE);
-	ring_slot(link, number);
+	cell->cmd = (uint32_t)request;
+	cell->arg = (uintptr_t)arg;
+	__atomic_store_n(&cell->state, IPCBUSD_SUBMITTED, __ATOMIC_RELEASE);
+	ring_cell(link, number);
 	for (;;) {
-		state = __atomic_load_n(&slot->state, __ATOMIC_ACQUIRE);
+		state = __atomic_load_n(&cell->state, __ATOMIC_ACQUIRE);
 		if (state == IPCBUSD_DONE)
 			break;
 		if (state == IPCBUSD_ASKS) {
-			slot->reply = do_ask(link, number, slot);
-			__atomic_store_n(&slot->state, IPCBUSD_REPLIED, __ATOMIC_RELEASE);
-			ring_slot(link, number);
+			cell->reply = do_ask(link, number, cell);
+			__atomic_store_n(&cell->state, IPCBUSD_REPLIED, __ATOMIC_RELEASE);
+			ring_cell(link, number);
 			continue;
 		}
 		if (signalled) {
 			signalled = !pass_signal(link, number);
 			continue;
 		}
-		r = slot_sleep(link, number, state);
+		r = cell_sleep(link, number, state);
 		if (r == -EINTR)
 			signalled = true;
 		else if (r < 0)
 			return r;
 	}
-	slot->state = IPCBUSD_FREE;
-	return slot->result;
+	cell->state = IPCBUSD_FREE;
+	return cell->result;
 }
 
-static unsigned int find_slot(const struct daemon_link *link, uint32_t tid)
+static unsigned int find_cell(const struct daemon_link *link, uint32_t tid)
 {
-	for (unsigned int i = 0; i < link->slots; i++)
+	for (unsigned int i = 0; i < link->cells; i++)
 		if (link->thread[i].tid == tid)
 			return i;
-	return NO_SLOT;
+	return NO_CELL;
 }
 
-static unsigned int new_slot_locked(struct daemon_link *link, uint32_t tid)
+static unsigned int new_cell_locked(struct daemon_link *link, uint32_t tid)
 {
-	unsigned int number = find_slot(link, /* tid= */ 0);
+	unsigned int number = find_cell(link, /* tid= */ 0);
 
-	for (unsigned int i = 0; number == NO_SLOT && i < IPCBUSD_SLOTS; i++)
-		if (link->slots == IPCBUSD_SLOTS && has_ended(link->thread[i].tid) &&
-		    slot_at(link, i)->state == IPCBUSD_FREE)
+	for (unsigned int i = 0; number == NO_CELL && i < IPCBUSD_CELLS; i++)
+		if (link->cells == IPCBUSD_CELLS && has_ended(link->thread[i].tid) &&
+		    cell_at(link, i)->state == IPCBUSD_FREE)
 			number = i;
-	if (number == NO_SLOT && link->slots < IPCBUSD_SLOTS)
-		number = link->slots++;
-	if (number == NO_SLOT)
+	if (number == NO_CELL && link->cells < IPCBUSD_CELLS)
+		number = link->cells++;
+	if (number == NO_CELL)
 		return number;
 	link->thread[number].tid = tid;
 	link->thread[number].received = INT_MIN;
-	slot_at(link, number)->tid = tid;
+	cell_at(link, number)->tid = tid;
 	return number;
 }
 
-/* The calling thread's, or NO_SLOT. */
-static unsigned int slot_mine(struct daemon_link *link)
+/* The calling thread's, or NO_CELL. */
+static unsigned int cell_mine(struct daemon_link *link)
 {
 	uint32_t tid;
 
 	if (last.link == link->id)
-		return last.slot;
+		return last.cell;
 	tid = (uint32_t)syscall(SYS_gettid);
 	pthread_mutex_lock(&link->lock);
-	last.slot = find_slot(link, tid);
-	if (last.slot == NO_SLOT)
-		last.slot = new_slot_locked(link, tid);
+	last.cell = find_cell(link, tid);
+	if (last.cell == NO_CELL)
+		last.cell = new_cell_locked(link, tid);
 	pthread_mutex_unlock(&link->lock);
-	last.link = last.slot == NO_SLOT ? 0 : link->id;
-	return last.slot;
+	last.link = last.cell == NO_CELL ? 0 : link->id;
+	return last.cell;
 }
 
 /* --- The send area ----------------------------------------------------------------- */
@@ -507,9 +507,9 @@ static int exchange_in(struct daemon_link *link, struct daemon_thread *thread,
 	return move_message(&x->send, to + ids);
 }
 
-/* Maximum of further events, which the daemon writes into the rest of the slot. */
+/* Maximum of further events, which the daemon writes into the rest of the cell. */
 #define MAX_MORE                                                                            \
-	((sizeof(((struct ipcbusd_slot *)0)->space) - sizeof(struct ipcbus_exchange)) /     \
+	((sizeof(((struct ipcbusd_cell *)0)->space) - sizeof(struct ipcbus_exchange)) /     \
 	 sizeof(struct ipcbus_event))
 
 static void more_in(struct ipcbus_exchange *x, const struct ipcbus_exchange *arg)
@@ -523,7 +523,7 @@ static void more_in(struct ipcbus_exchange *x, const struct ipcbus_exchange *arg
 
 static int do_exchange(struct daemon_link *link, unsigned int number, struct ipcbus_exchange *arg)
 {
-	struct ipcbus_exchange *x = (void *)slot_at(link, number)->space;
+	struct ipcbus_exchange *x = (void *)cell_at(link, number)->space;
 	struct daemon_thread *thread = &link->thread[number];
 	bool more = arg->flags & IPCBUS_MORE;
 	int r;
@@ -535,7 +535,7 @@ static int do_exchange(struct daemon_link *link, unsigned int number, struct ipc
 	if (r < 0)
 		return r;
 	x->event.stage = 0;
-	r = slot_run(link, number, IPCBUS_IOC_EXCHANGE, x);
+	r = cell_run(link, number, IPCBUS_IOC_EXCHANGE, x);
 	if (!r || x->event.stage) {
 		arg->event = x->event;
 		tag_event(link, &arg->event);
@@ -555,23 +555,23 @@ static int do_exchange(struct daemon_link *link, unsigned int number, struct ipc
 /* Structures without pointers, which begin with their size. */
 static int do_plain(struct daemon_link *link, unsigned int number, unsigned long request, void *arg)
 {
-	struct ipcbusd_slot *slot = slot_at(link, number);
+	struct ipcbusd_cell *cell = cell_at(link, number);
 	uint32_t size;
 	int r;
 
 	memcpy(&size, arg, sizeof(size));
-	if (size > sizeof(slot->space))
+	if (size > sizeof(cell->space))
 		return -E2BIG;
-	memcpy(slot->space, arg, size < 4 ? 4 : size);
-	r = untag_plain(link, request, slot->space);
+	memcpy(cell->space, arg, size < 4 ? 4 : size);
+	r = untag_plain(link, request, cell->space);
 	if (r < 0)
 		return r;
-	r = slot_run(link, number, request, slot->space);
-	memcpy(arg, slot->space, size);
+	r = cell_run(link, number, request, cell->space);
+	memcpy(arg, cell->space, size);
 	return r;
 }
 
-static void forget_slot(struct daemon_link *link, unsigned int number)
+static void forget_cell(struct daemon_link *link, unsigned int number)
 {
 	free_piece(link, &link->thread[number]);
 	pthread_mutex_lock(&link->lock);
@@ -585,7 +585,7 @@ static int do_ioctl(struct daemon_link *link, unsigned int number, unsigned long
 	if (request == IPCBUS_IOC_EXCHANGE)
 		return do_exchange(link, number, arg);
 	if (request == IPCBUS_IOC_THREAD_EXIT)
-		return slot_run(link, number, request, NULL);
+		return cell_run(link, number, request, NULL);
 	return do_plain(link, number, request, arg);
 }
 
@@ -599,8 +599,8 @@ int daemon_ioctl_of(struct daemon_link *link, uint64_t generation, unsigned long
 		return -ECHILD;
 	if (__atomic_load_n(&link->gone, __ATOMIC_RELAXED))
 		return -ECONNRESET;
-	number = slot_mine(link);
-	if (number == NO_SLOT)
+	number = cell_mine(link);
+	if (number == NO_CELL)
 		return -EDQUOT;
 	r = enter(link, number, generation);
 	if (r < 0)
@@ -608,7 +608,7 @@ int daemon_ioctl_of(struct daemon_link *link, uint64_t generation, unsigned long
 	r = do_ioctl(link, number, request, arg);
 	leave(link, number);
 	if (request == IPCBUS_IOC_THREAD_EXIT)
-		forget_slot(link, number);
+		forget_cell(link, number);
 	return r;
 }
 
@@ -659,15 +659,15 @@ int daemon_change_poll(struct daemon_link *link, unsigned int add, unsigned int 
 		return 0;
 	if (link->forks != daemon_forks)
 		return -ECHILD;
-	number = slot_mine(link);
-	if (number == NO_SLOT)
+	number = cell_mine(link);
+	if (number == NO_CELL)
 		return -EDQUOT;
 	pthread_mutex_lock(&link->poll_lock);
 	polls = (link->polls | add) & ~remove;
 	if (polls != link->polls)
 		r = enter(link, number, /* generation= */ 0);
 	if (r == 0 && polls != link->polls) {
-		r = slot_run(link, number, IPCBUSD_IOC_POLL, (void *)(uintptr_t)polls);
+		r = cell_run(link, number, IPCBUSD_IOC_POLL, (void *)(uintptr_t)polls);
 		leave(link, number);
 	}
 	if (r == 0)

@@ -22,7 +22,7 @@
 #define UNITS		(AREA_SIZE / UNIT)
 /* Maximum bytes that a thread keeps for its next message. */
 #define KEEP		((4UL << 20) + UNIT)
-#define NO_SLOT		UINT_MAX
+#define NO_CELL		UINT_MAX
 
 /* In daemon_link.fds: the fd that is readable while an event is queued, or while a refused oneway
  * may be sent again. Only conditions that daemon_change_poll() chose are reported. */
@@ -33,7 +33,7 @@
 #define TAG_MAX		255
 
 struct daemon_thread {
-	uint32_t tid;		/* 0: the slot is free */
+	uint32_t tid;		/* 0: the cell is free */
 	uint8_t *piece;		/* its part of the send area, or NULL */
 	size_t piece_size;
 	int received;		/* an fd that the daemon sent for it, or -errno; INT_MIN: none */
@@ -58,9 +58,9 @@ struct daemon_link {
 	struct ipcbusd_bell *bell;
 	void *region;
 	size_t region_size;
-	pthread_mutex_t lock;	/* the rest, but each slot's thread has its part to itself */
-	unsigned int slots;	/* no slot from this on was ever used */
-	struct daemon_thread thread[IPCBUSD_SLOTS];
+	pthread_mutex_t lock;	/* the rest, but each cell's thread has its part to itself */
+	unsigned int cells;	/* no cell from this on was ever used */
+	struct daemon_thread thread[IPCBUSD_CELLS];
 	uint8_t taken[UNITS];	/* of the send area; under the lock */
 	pthread_mutex_t poll_lock;	/* held while polls changes, here and in the daemon */
 	unsigned int polls;
@@ -80,9 +80,9 @@ extern unsigned int daemon_forks;
 /* Counts forks from now on. Returns 0 or -errno. */
 int daemon_count_forks(void);
 
-static inline struct ipcbusd_slot *slot_at(const struct daemon_link *link, unsigned int number)
+static inline struct ipcbusd_cell *cell_at(const struct daemon_link *link, unsigned int number)
 {
-	return (void *)(link->area + IPCBUSD_FIRST_SLOT + (size_t)number * IPCBUSD_SLOT_SIZE);
+	return (void *)(link->area + IPCBUSD_FIRST_CELL + (size_t)number * IPCBUSD_CELL_SIZE);
 }
 
 static inline bool has_ended(uint32_t tid)

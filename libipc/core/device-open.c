@@ -197,7 +197,7 @@ int daemon_map(struct daemon_link *link, size_t size, const void **ret_region)
 
 static bool is_inside(const struct daemon_link *link)
 {
-	for (unsigned int i = 0; i < IPCBUSD_SLOTS; i++)
+	for (unsigned int i = 0; i < IPCBUSD_CELLS; i++)
 		if (__atomic_load_n(&link->thread[i].inside, __ATOMIC_SEQ_CST) &&
 		    !has_ended(link->thread[i].tid))
 			return true;
@@ -228,13 +228,13 @@ static int replace_fd(int *from, int to)
 	return 0;
 }
 
-static void take_slots(struct daemon_link *link)
+static void take_cells(struct daemon_link *link)
 {
 	pthread_mutex_lock(&link->lock);
-	for (unsigned int i = 0; i < link->slots; i++) {
+	for (unsigned int i = 0; i < link->cells; i++) {
 		link->thread[i].inside = false;
 		link->thread[i].received = INT_MIN;
-		slot_at(link, i)->tid = link->thread[i].tid;
+		cell_at(link, i)->tid = link->thread[i].tid;
 	}
 	pthread_mutex_unlock(&link->lock);
 }
@@ -252,7 +252,7 @@ static int take_over(struct daemon_link *link, struct daemon_link *new, struct o
 	if (r < 0)
 		return r;
 	link->number = new->number;
-	take_slots(link);
+	take_cells(link);
 	*old = (struct old_region){ .next = link->old_regions, .region = link->region };
 	link->old_regions = old;
 	link->region = new->region;

@@ -45,7 +45,7 @@ struct ipc_proxy {
 	struct channel *_Atomic channel;	/* or NULL */
 	atomic_uint calls;		/* calls and oneways until it gets a channel */
 	atomic_uint refusals;		/* of a channel */
-	atomic_uint died;		/* a private futex: proxy_watch() has reported the owner's death */
+	atomic_uint died;		/* the owner's death is known; a private futex */
 	/* Under ipc->lock. */
 	struct proxy_name *name;	/* name under which it was found, or NULL. Set once */
 	bool is_lost;			/* in ipc->lost_proxies, and not in ipc->proxies */

@@ -227,7 +227,7 @@ START_TEST(written_server_part_harms_no_other_channel)
 	caller.peer = older;
 	ck_assert_int_eq(pthread_create(&thread, NULL, scribble, older), 0);
 	for (unsigned int i = 0; i < 3000; i++) {
-		channel_post(&caller, i % CHANNEL_SLOTS, &call);
+		channel_post(&caller, i % CHANNEL_CELLS, &call);
 		channel_wake(&caller.own->tail, 1);
 		ck_assert_uint_eq(get(WHERE), 1);
 	}
@@ -275,17 +275,17 @@ START_TEST(client_that_does_not_join_gets_no_more_channels)
 	struct channel_end reply_end;
 	uint8_t data[CHANNEL_DATA_MAX];
 	uint32_t thread;
-	int slot;
+	int cell;
 
 	begin(1);
 	caller = (void *)atomic_load(&proxy->channel);
-	slot = channel_take_slot(caller);
-	ck_assert_int_ge(slot, 0);
-	channel_post(caller, (unsigned int)slot, &call);
-	ck_assert_int_eq(channel_await(caller, (unsigned int)slot, 0), 0);
-	ck_assert(channel_must_join(caller, (unsigned int)slot, &thread));
-	ck_assert_int_eq(channel_await(caller, (unsigned int)slot, 5000000000), 0);
-	ck_assert_int_eq(channel_take_reply(caller, (unsigned int)slot, data, &reply_end), 0);
+	cell = channel_take_cell(caller);
+	ck_assert_int_ge(cell, 0);
+	channel_post(caller, (unsigned int)cell, &call);
+	ck_assert_int_eq(channel_await(caller, (unsigned int)cell, 0), 0);
+	ck_assert(channel_must_join(caller, (unsigned int)cell, &thread));
+	ck_assert_int_eq(channel_await(caller, (unsigned int)cell, 5000000000), 0);
+	ck_assert_int_eq(channel_take_reply(caller, (unsigned int)cell, data, &reply_end), 0);
 	ck_assert_uint_eq(reply_end.kind, CHANNEL_ERROR);
 	ck_assert_int_eq(reply_end.error, -ETIMEDOUT);
 
@@ -509,16 +509,16 @@ START_TEST(unfetched_replies_are_limited)
 	struct channel_caller *caller;
 	unsigned int joins = 0;
 	uint32_t thread;
-	int slot;
+	int cell;
 
 	begin(1);
 	caller = (void *)atomic_load(&proxy->channel);
-	for (unsigned int i = 0; i < CHANNEL_SLOTS && !joins; i++) {
-		slot = channel_take_slot(caller);
-		ck_assert_int_ge(slot, 0);
-		channel_post(caller, (unsigned int)slot, &call);
-		ck_assert_int_eq(channel_await(caller, (unsigned int)slot, 0), 0);
-		joins += channel_must_join(caller, (unsigned int)slot, &thread);
+	for (unsigned int i = 0; i < CHANNEL_CELLS && !joins; i++) {
+		cell = channel_take_cell(caller);
+		ck_assert_int_ge(cell, 0);
+		channel_post(caller, (unsigned int)cell, &call);
+		ck_assert_int_eq(channel_await(caller, (unsigned int)cell, 0), 0);
+		joins += channel_must_join(caller, (unsigned int)cell, &thread);
 	}
 	ck_assert_uint_eq(joins, 1);
 	end();

@@ -37,11 +37,11 @@ static void end(void)
 static unsigned int post(uint32_t code, const void *bytes, size_t size)
 {
 	struct channel_call call = { .code = code, .data = bytes, .size = size };
-	int slot = channel_take_slot(&caller);
+	int cell = channel_take_cell(&caller);
 
-	ck_assert_int_ge(slot, 0);
-	channel_post(&caller, (unsigned int)slot, &call);
-	return (unsigned int)slot;
+	ck_assert_int_ge(cell, 0);
+	channel_post(&caller, (unsigned int)cell, &call);
+	return (unsigned int)cell;
 }
 
 static struct channel_taken take(void)
@@ -63,7 +63,7 @@ static void answer(const struct channel_taken *taken, uint32_t size)
 {
 	struct channel_end reply = { .kind = CHANNEL_REPLY, .size = size };
 
-	channel_answer(&callee, taken->slot, taken->number, &reply, data);
+	channel_answer(&callee, taken->cell, taken->number, &reply, data);
 }
 
 START_TEST(call_and_reply_carry_all_bytes)
@@ -77,17 +77,17 @@ START_TEST(call_and_reply_carry_all_bytes)
 	for (size_t i = 0; i < sizeof(sent); i++)
 		sent[i] = (uint8_t)(i * 7);
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		unsigned int slot = post((uint32_t)i, sent, sizes[i]);
+		unsigned int cell = post((uint32_t)i, sent, sizes[i]);
 
 		taken = take();
-		ck_assert_uint_eq(taken.slot, slot);
+		ck_assert_uint_eq(taken.cell, cell);
 		ck_assert_uint_eq(taken.code, i);
 		ck_assert_uint_eq(taken.size, sizes[i]);
 		ck_assert_mem_eq(data, sent, sizes[i]);
-		ck_assert_int_eq(channel_await(&caller, slot, 1), -ETIMEDOUT);
+		ck_assert_int_eq(channel_await(&caller, cell, 1), -ETIMEDOUT);
 		answer(&taken, (uint32_t)sizes[i]);
-		ck_assert_int_eq(channel_await(&caller, slot, 1), 0);
-		ck_assert_int_eq(channel_take_reply(&caller, slot, got, &reply), 0);
+		ck_assert_int_eq(channel_await(&caller, cell, 1), 0);
+		ck_assert_int_eq(channel_take_reply(&caller, cell, got, &reply), 0);
 		ck_assert_uint_eq(reply.kind, CHANNEL_REPLY);
 		ck_assert_uint_eq(reply.size, sizes[i]);
 		ck_assert_mem_eq(got, sent, sizes[i]);
@@ -101,14 +101,14 @@ START_TEST(error_carries_its_errno_and_payload)
 {
 	struct channel_end error = { .kind = CHANNEL_ERROR, .error = -EDOM, .size = 3 }, got;
 	struct channel_taken taken;
-	unsigned int slot;
+	unsigned int cell;
 
 	begin();
-	slot = post(1, NULL, 0);
+	cell = post(1, NULL, 0);
 	taken = take();
-	channel_answer(&callee, taken.slot, taken.number, &error, "why");
-	ck_assert_int_eq(channel_await(&caller, slot, 1), 0);
-	ck_assert_int_eq(channel_take_reply(&caller, slot, data, &got), 0);
+	channel_answer(&callee, taken.cell, taken.number, &error, "why");
+	ck_assert_int_eq(channel_await(&caller, cell, 1), 0);
+	ck_assert_int_eq(channel_take_reply(&caller, cell, data, &got), 0);
 	ck_assert_uint_eq(got.kind, CHANNEL_ERROR);
 	ck_assert_int_eq(got.error, -EDOM);
 	ck_assert_mem_eq(data, "why", 3);
@@ -116,45 +116,45 @@ START_TEST(error_carries_its_errno_and_payload)
 }
 END_TEST
 
-START_TEST(slots_run_out_and_are_independent)
+START_TEST(cells_run_out_and_are_independent)
 {
-	struct channel_taken taken[CHANNEL_SLOTS];
+	struct channel_taken taken[CHANNEL_CELLS];
 	struct channel_end reply;
 
 	begin();
-	for (uint32_t i = 0; i < CHANNEL_SLOTS; i++)
+	for (uint32_t i = 0; i < CHANNEL_CELLS; i++)
 		ck_assert_uint_eq(post(i, &i, sizeof(i)), i);
-	ck_assert_int_eq(channel_take_slot(&caller), -EBUSY);
-	for (uint32_t i = 0; i < CHANNEL_SLOTS; i++)
+	ck_assert_int_eq(channel_take_cell(&caller), -EBUSY);
+	for (uint32_t i = 0; i < CHANNEL_CELLS; i++)
 		taken[i] = take();
 	ck_assert_int_eq(take_nothing(), 0);
 	/* In reverse order. */
-	for (uint32_t i = CHANNEL_SLOTS; i--;) {
+	for (uint32_t i = CHANNEL_CELLS; i--;) {
 		memcpy(data, &taken[i].code, sizeof(uint32_t));
 		answer(&taken[i], sizeof(uint32_t));
-		ck_assert_int_eq(channel_take_reply(&caller, taken[i].slot, data, &reply), 0);
+		ck_assert_int_eq(channel_take_reply(&caller, taken[i].cell, data, &reply), 0);
 		ck_assert_mem_eq(data, &i, sizeof(i));
-		ck_assert_int_eq(channel_take_slot(&caller), (int)taken[i].slot);
+		ck_assert_int_eq(channel_take_cell(&caller), (int)taken[i].cell);
 	}
 	end();
 }
 END_TEST
 
-START_TEST(abandoned_slot_is_free_after_its_reply)
+START_TEST(abandoned_cell_is_free_after_its_reply)
 {
 	struct channel_taken taken;
 
 	begin();
-	for (uint32_t i = 0; i < CHANNEL_SLOTS; i++)
+	for (uint32_t i = 0; i < CHANNEL_CELLS; i++)
 		post(i, NULL, 0);
 	taken = take();
-	ck_assert(!channel_is_canceled(&callee, taken.slot, taken.number));
-	channel_abandon(&caller, taken.slot);
-	ck_assert(channel_is_canceled(&callee, taken.slot, taken.number));
-	ck_assert_int_eq(channel_take_slot(&caller), -EBUSY);
+	ck_assert(!channel_is_canceled(&callee, taken.cell, taken.number));
+	channel_abandon(&caller, taken.cell);
+	ck_assert(channel_is_canceled(&callee, taken.cell, taken.number));
+	ck_assert_int_eq(channel_take_cell(&caller), -EBUSY);
 	answer(&taken, 0);
-	ck_assert_int_eq(channel_take_slot(&caller), (int)taken.slot);
-	ck_assert_int_eq(channel_take_slot(&caller), -EBUSY);
+	ck_assert_int_eq(channel_take_cell(&caller), (int)taken.cell);
+	ck_assert_int_eq(channel_take_cell(&caller), -EBUSY);
 	end();
 }
 END_TEST
@@ -210,7 +210,7 @@ START_TEST(server_refuses_impossible_sizes)
 }
 END_TEST
 
-START_TEST(server_takes_one_call_of_a_slot_at_a_time)
+START_TEST(server_takes_one_call_of_a_cell_at_a_time)
 {
 	struct channel_taken taken;
 
@@ -218,7 +218,7 @@ START_TEST(server_takes_one_call_of_a_slot_at_a_time)
 	post(1, NULL, 0);
 	taken = take();
 	/* The client does not wait for the reply. */
-	atomic_store(&requests->posted[taken.slot], 2);
+	atomic_store(&requests->posted[taken.cell], 2);
 	ck_assert_int_eq(take_nothing(), 0);
 	answer(&taken, 0);
 	taken = take();
@@ -231,21 +231,21 @@ START_TEST(client_refuses_impossible_replies)
 {
 	struct channel_taken taken;
 	struct channel_end reply;
-	unsigned int slot;
+	unsigned int cell;
 
 	begin();
-	slot = post(1, NULL, 0);
-	atomic_store(&channel_reply_at(replies, slot)->number, 5);
-	ck_assert_int_eq(channel_await(&caller, slot, 1), 0);
-	ck_assert_int_eq(channel_take_reply(&caller, slot, data, &reply), -EPROTO);
+	cell = post(1, NULL, 0);
+	atomic_store(&channel_reply_at(replies, cell)->number, 5);
+	ck_assert_int_eq(channel_await(&caller, cell, 1), 0);
+	ck_assert_int_eq(channel_take_reply(&caller, cell, data, &reply), -EPROTO);
 	end();
 
 	begin();
-	slot = post(1, NULL, 0);
+	cell = post(1, NULL, 0);
 	taken = take();
 	answer(&taken, 0);
-	channel_reply_at(replies, slot)->size = CHANNEL_DATA_MAX + 1;
-	ck_assert_int_eq(channel_take_reply(&caller, slot, data, &reply), -EPROTO);
+	channel_reply_at(replies, cell)->size = CHANNEL_DATA_MAX + 1;
+	ck_assert_int_eq(channel_take_reply(&caller, cell, data, &reply), -EPROTO);
 	end();
 }
 END_TEST
@@ -259,19 +259,19 @@ START_TEST(random_words_do_not_affect_other_clients)
 
 	begin();
 	for (int i = 0; i < 200000; i++) {
-		unsigned int slot = (unsigned int)rand_r(&seed) % CHANNEL_SLOTS;
-		struct channel_request *request = channel_request_at(requests, slot);
+		unsigned int cell = (unsigned int)rand_r(&seed) % CHANNEL_CELLS;
+		struct channel_request *request = channel_request_at(requests, cell);
 		int r;
 
 		switch (rand_r(&seed) % 6) {
 		case 0:
-			atomic_store(&requests->posted[slot], (uint32_t)rand_r(&seed) % 4);
+			atomic_store(&requests->posted[cell], (uint32_t)rand_r(&seed) % 4);
 			break;
 		case 1:
 			request->size = (uint32_t)rand_r(&seed);
 			break;
 		case 2:
-			atomic_store(&requests->posted[slot], callee.seen[slot] + 1);
+			atomic_store(&requests->posted[cell], callee.seen[cell] + 1);
 			request->size = (uint32_t)rand_r(&seed) % CHANNEL_DATA_MAX;
 			break;
 		case 3:
@@ -279,16 +279,16 @@ START_TEST(random_words_do_not_affect_other_clients)
 			atomic_store(&requests->tail, (uint32_t)rand_r(&seed));
 			break;
 		case 4:
-			atomic_store(&channel_reply_at(replies, slot)->number,
+			atomic_store(&channel_reply_at(replies, cell)->number,
 				     (uint32_t)rand_r(&seed) % 3);
-			channel_reply_at(replies, slot)->size = (uint32_t)rand_r(&seed) % 5000;
-			r = channel_take_reply(&caller, slot, data, &reply);
+			channel_reply_at(replies, cell)->size = (uint32_t)rand_r(&seed) % 5000;
+			r = channel_take_reply(&caller, cell, data, &reply);
 			ck_assert(r == -EPROTO || (r == 0 && reply.size <= CHANNEL_DATA_MAX));
 			break;
 		default:
 			r = channel_take(&callee, data, &taken);
 			if (r == 1) {
-				ck_assert_uint_lt(taken.slot, CHANNEL_SLOTS);
+				ck_assert_uint_lt(taken.cell, CHANNEL_CELLS);
 				ck_assert_uint_le(taken.size, CHANNEL_DATA_MAX);
 				answer(&taken, taken.size);
 				served++;
@@ -340,12 +340,12 @@ static void *serve(void *unused)
 			channel_wait_call(&wait, 0);
 			continue;
 		}
-		ck_assert(!channel_is_canceled(&callee, taken.slot, taken.number));
-		channel_answer(&callee, taken.slot, taken.number,
+		ck_assert(!channel_is_canceled(&callee, taken.cell, taken.number));
+		channel_answer(&callee, taken.cell, taken.number,
 			       &(struct channel_end){ .kind = CHANNEL_REPLY, .size = taken.size },
 			       buffer);
 		wait.last = &callee;
-		wait.last_slot = taken.slot;
+		wait.last_cell = taken.cell;
 	}
 	return NULL;
 }
@@ -357,10 +357,10 @@ static void *make_calls(void *number)
 
 	for (uint32_t i = 0; i < CALLS; i++) {
 		uint64_t value = (uint64_t)(uintptr_t)number << 32 | i;
-		unsigned int slot = post(i, &value, sizeof(value));
+		unsigned int cell = post(i, &value, sizeof(value));
 
-		ck_assert_int_eq(channel_await(&caller, slot, 0), 0);
-		ck_assert_int_eq(channel_take_reply(&caller, slot, buffer, &reply), 0);
+		ck_assert_int_eq(channel_await(&caller, cell, 0), 0);
+		ck_assert_int_eq(channel_take_reply(&caller, cell, buffer, &reply), 0);
 		ck_assert_uint_eq(reply.size, sizeof(value));
 		ck_assert_mem_eq(buffer, &value, sizeof(value));
 		/* Sometimes the server has time to fall asleep. */
@@ -394,11 +394,11 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("channel", call_and_reply_carry_all_bytes,
-			 error_carries_its_errno_and_payload, slots_run_out_and_are_independent,
-			 abandoned_slot_is_free_after_its_reply,
+			 error_carries_its_errno_and_payload, cells_run_out_and_are_independent,
+			 abandoned_cell_is_free_after_its_reply,
 			 spinning_stops_when_it_does_not_pay, server_refuses_impossible_numbers,
 			 server_refuses_impossible_sizes,
-			 server_takes_one_call_of_a_slot_at_a_time,
+			 server_takes_one_call_of_a_cell_at_a_time,
 			 client_refuses_impossible_replies,
 			 random_words_do_not_affect_other_clients,
 			 no_wake_up_is_lost_between_threads);

@@ -115,15 +115,15 @@ static void *find_no_slot(void *unused)
 /* The daemon serves a limited number of a client's threads. It serves this thread too. */
 START_TEST(a_thread_too_many)
 {
-	static pthread_t threads[IPCBUSD_SLOTS - 1];
-	const size_t n = IPCBUSD_SLOTS - 1;
+	static pthread_t threads[IPCBUSD_CELLS - 1];
+	const size_t n = IPCBUSD_CELLS - 1;
 	pthread_attr_t attr;
 	pthread_t last;
 
 	begin();
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 128 << 10);
-	pthread_barrier_init(&all_have_asked, NULL, IPCBUSD_SLOTS);
+	pthread_barrier_init(&all_have_asked, NULL, IPCBUSD_CELLS);
 	for (size_t i = 0; i < n; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], &attr, take_a_slot, NULL), 0);
 	pthread_barrier_wait(&all_have_asked);

@@ -14,13 +14,13 @@
  *   - No access outside the parts and buffers (guard pages, ASan), and none that races with another
  *     thread of the honest side (TSan).
  *   - Every function returns a result that channel.h lists, within its time.
- *   - The server takes a number of a slot at most once, in order, and never two calls of a slot at
+ *   - The server takes a number of a cell at most once, in order, and never two calls of a cell at
  *     once.
  *   - A oneway that the server takes lies in the ring and has a possible size.
  *   - The client takes a reply only if its number is that of the call. Some hostile servers never
  *     write this number, so their clients never get a reply.
  *   - -EPROTO is for impossible claims: a peer that makes none never gets it.
- *   - When the peer behaves again, in a channel that has not ended, every slot becomes free.
+ *   - When the peer behaves again, in a channel that has not ended, every cell becomes free.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -44,7 +44,7 @@
 #define SLACK_NS  5000000000ULL
 #define WAIT_NS	  200000U
 #define SPIN_NS	  20000U
-#define ALL_SLOTS ((1U << CHANNEL_SLOTS) - 1)
+#define ALL_CELLS ((1U << CHANNEL_CELLS) - 1)
 
 /* How hostile the peer is. */
 enum habit {
@@ -67,7 +67,7 @@ static void *hostile_part;
 static bool hostile_is_client;
 static atomic_bool over, ended;
 static atomic_uint words[CHANNEL_WORDS], in_service;
-static uint32_t last_taken[CHANNEL_SLOTS];
+static uint32_t last_taken[CHANNEL_CELLS];
 /* The turn of the honest side's threads to take or send oneways. */
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 /* A hostile client that makes only possible claims sends oneways by this. */
@@ -149,7 +149,7 @@ static uint32_t any_value(uint64_t *dice)
 		0xffffffff,
 		CHANNEL_DATA_MAX,
 		CHANNEL_DATA_MAX + 1,
-		CHANNEL_SLOT_SIZE,
+		CHANNEL_CELL_SIZE,
 		CHANNEL_PART_SIZE,
 	};
 
@@ -210,9 +210,9 @@ static void attack_ring(uint64_t *dice)
 static void attack_server(uint64_t *dice)
 {
 	struct channel_client_part *part = hostile_part;
-	unsigned int slot = chance(dice, CHANNEL_SLOTS);
-	struct channel_request *request = channel_request_at(part, slot);
-	uint32_t seen = atomic_load_explicit(&callee.seen[slot], memory_order_relaxed);
+	unsigned int cell = chance(dice, CHANNEL_CELLS);
+	struct channel_request *request = channel_request_at(part, cell);
+	uint32_t seen = atomic_load_explicit(&callee.seen[cell], memory_order_relaxed);
 
 	switch (chance(dice, 9)) {
 	case 0:
@@ -242,11 +242,11 @@ static void attack_server(uint64_t *dice)
 		channel_wake(&part->tail, 1 + chance(dice, 2));
 		break;
 	default:
-		/* Two threads may post in a slot: the number is possible for the first only. */
+		/* Two threads may post in a cell: the number is possible for the first only. */
 		if (habit == POSSIBLE &&
-		    atomic_load_explicit(&part->posted[slot], memory_order_relaxed) != seen)
+		    atomic_load_explicit(&part->posted[cell], memory_order_relaxed) != seen)
 			break;
-		put(&part->posted[slot], near_number(dice, seen, seen + 1));
+		put(&part->posted[cell], near_number(dice, seen, seen + 1));
 		atomic_fetch_add(&part->tail, 1);
 		channel_wake(&part->tail, 1);
 	}
@@ -255,9 +255,9 @@ static void attack_server(uint64_t *dice)
 static void attack_client(uint64_t *dice)
 {
 	struct channel_server_part *part = hostile_part;
-	unsigned int slot = chance(dice, CHANNEL_SLOTS);
-	struct channel_reply *reply = channel_reply_at(part, slot);
-	uint32_t posted = atomic_load_explicit(&caller.own->posted[slot], memory_order_acquire);
+	unsigned int cell = chance(dice, CHANNEL_CELLS);
+	struct channel_reply *reply = channel_reply_at(part, cell);
+	uint32_t posted = atomic_load_explicit(&caller.own->posted[cell], memory_order_acquire);
 
 	switch (chance(dice, 9)) {
 	case 0:
@@ -268,7 +268,7 @@ static void attack_client(uint64_t *dice)
 		put(&part->cpu, any_value(dice));
 		put(&part->waiting, any_value(dice));
 		put(&part->drained, chance(dice, 2) ? caller.own->sent : any_value(dice));
-		put(&part->taken[slot], chance(dice, 2) ? posted : any_value(dice));
+		put(&part->taken[cell], chance(dice, 2) ? posted : any_value(dice));
 		break;
 	case 2:
 		put(&reply->kind, any_value(dice));
@@ -327,23 +327,23 @@ static void serve_call(const struct channel_taken *call, uint8_t *data, uint64_t
 		.error = -EDOM,
 		.size = call->size,
 	};
-	unsigned int bit = 1U << call->slot;
+	unsigned int bit = 1U << call->cell;
 
-	CHECK(call->slot < CHANNEL_SLOTS && call->size <= CHANNEL_DATA_MAX);
+	CHECK(call->cell < CHANNEL_CELLS && call->size <= CHANNEL_DATA_MAX);
 	CHECK(!(atomic_fetch_or(&in_service, bit) & bit));
-	/* Under the bit, which orders the threads that serve the slot. */
+	/* Under the bit, which orders the threads that serve the cell. */
 	/* Canceled calls are refused before a thread sees them. */
-	CHECK(call->number - last_taken[call->slot] - 1 < 0x10000000);
-	last_taken[call->slot] = call->number;
-	channel_is_canceled(&callee, call->slot, call->number);
+	CHECK(call->number - last_taken[call->cell] - 1 < 0x10000000);
+	last_taken[call->cell] = call->number;
+	channel_is_canceled(&callee, call->cell, call->number);
 	if (!chance(dice, 8))
 		usleep(chance(dice, 50));
 	for (uint32_t i = 0; i < call->size; i++)
 		data[i] ^= 0xff;
 	if (!chance(dice, 4))
-		channel_ask_to_join(&callee, call->slot, call->number, 1);
+		channel_ask_to_join(&callee, call->cell, call->number, 1);
 	atomic_fetch_and(&in_service, ~bit);
-	channel_answer(&callee, call->slot, call->number, &end, data);
+	channel_answer(&callee, call->cell, call->number, &end, data);
 	atomic_fetch_add(&taken, 1);
 }
 
@@ -408,7 +408,7 @@ static void *serve(void *number)
 		if (r == 1) {
 			serve_call(&call, data, &dice);
 			wait.last = &callee;
-			wait.last_slot = call.slot;
+			wait.last_cell = call.cell;
 		} else if (r == 0) {
 			wait_for_call(&wait);
 		} else {
@@ -421,7 +421,7 @@ static void *serve(void *number)
 	return NULL;
 }
 
-/* The peer behaves: each slot gets a call, which is served. */
+/* The peer behaves: each cell gets a call, which is served. */
 static void recover_server(void)
 {
 	struct channel_client_part *part = hostile_part;
@@ -431,14 +431,14 @@ static void recover_server(void)
 	int r;
 
 	CHECK(data);
-	for (unsigned int slot = 0; slot < CHANNEL_SLOTS; slot++) {
-		channel_request_at(part, slot)->size = slot;
-		atomic_store(&channel_request_at(part, slot)->canceled, callee.seen[slot]);
-		atomic_store(&part->posted[slot], callee.seen[slot] + 1);
+	for (unsigned int cell = 0; cell < CHANNEL_CELLS; cell++) {
+		channel_request_at(part, cell)->size = cell;
+		atomic_store(&channel_request_at(part, cell)->canceled, callee.seen[cell]);
+		atomic_store(&part->posted[cell], callee.seen[cell] + 1);
 		r = channel_take(&callee, data, &call);
-		CHECK(r == 1 && call.slot == slot && call.size == slot);
+		CHECK(r == 1 && call.cell == cell && call.size == cell);
 		serve_call(&call, data, &dice);
-		CHECK(atomic_load(&channel_reply_at(callee.own, slot)->number) == call.number);
+		CHECK(atomic_load(&channel_reply_at(callee.own, cell)->number) == call.number);
 	}
 	CHECK(channel_take(&callee, data, &call) == 0);
 	CHECK(atomic_load(&callee.busy) == 0);
@@ -449,34 +449,34 @@ static void recover_server(void)
 
 /* --- An honest client ---------------------------------------------------------------------- */
 
-static int await(unsigned int slot)
+static int await(unsigned int cell)
 {
 	uint64_t begin = channel_now();
 	uint32_t thread;
-	int r = channel_await(&caller, slot, WAIT_NS);
+	int r = channel_await(&caller, cell, WAIT_NS);
 
 	/* Once for a call. */
-	if (r == 0 && channel_must_join(&caller, slot, &thread)) {
-		CHECK(!channel_must_join(&caller, slot, &thread));
+	if (r == 0 && channel_must_join(&caller, cell, &thread)) {
+		CHECK(!channel_must_join(&caller, cell, &thread));
 		atomic_fetch_add(&joins, 1);
-		r = channel_await(&caller, slot, WAIT_NS);
+		r = channel_await(&caller, cell, WAIT_NS);
 	}
 	CHECK(r == 0 || r == -ETIMEDOUT || r == -EINTR || (r == -ESHUTDOWN && habit == WILD));
 	CHECK(channel_now() - begin < SLACK_NS);
 	return r;
 }
 
-static void take_reply(unsigned int slot, uint8_t *data)
+static void take_reply(unsigned int cell, uint8_t *data)
 {
 	struct channel_end end;
-	int r = channel_take_reply(&caller, slot, data, &end);
+	int r = channel_take_reply(&caller, cell, data, &end);
 
 	CHECK(r == 0 || r == -EPROTO);
 	if (r == 0) {
 		CHECK(end.size <= CHANNEL_DATA_MAX);
 		CHECK(habit != NEVER_RIGHT);
 		if (end.kind == CHANNEL_LATER)
-			channel_put_slot(&caller, slot);
+			channel_put_cell(&caller, cell);
 		atomic_fetch_add(&replies, 1);
 		return;
 	}
@@ -513,50 +513,50 @@ static void *make_calls(void *number)
 			.data = data,
 			.size = chance(&dice, CHANNEL_DATA_MAX + 1),
 		};
-		int slot, r;
+		int cell, r;
 
 		if (!chance(&dice, 4))
 			send_oneways(data, &dice);
-		slot = channel_take_slot(&caller);
+		cell = channel_take_cell(&caller);
 
-		CHECK(slot == -EBUSY || (slot >= 0 && (unsigned int)slot < CHANNEL_SLOTS));
-		if (slot < 0) {
+		CHECK(cell == -EBUSY || (cell >= 0 && (unsigned int)cell < CHANNEL_CELLS));
+		if (cell < 0) {
 			atomic_fetch_add(&busy, 1);
 			continue;
 		}
 		if (!chance(&dice, 16)) {
-			channel_put_slot(&caller, (unsigned int)slot);
+			channel_put_cell(&caller, (unsigned int)cell);
 			continue;
 		}
-		channel_post(&caller, (unsigned int)slot, &call);
-		for (r = await((unsigned int)slot); r < 0 && chance(&dice, 2);)
-			r = await((unsigned int)slot);
+		channel_post(&caller, (unsigned int)cell, &call);
+		for (r = await((unsigned int)cell); r < 0 && chance(&dice, 2);)
+			r = await((unsigned int)cell);
 		if (r == 0 && chance(&dice, 8)) {
-			take_reply((unsigned int)slot, data);
+			take_reply((unsigned int)cell, data);
 			continue;
 		}
 		if (r < 0)
 			atomic_fetch_add(&timeouts, 1);
-		if (!chance(&dice, 2) || !channel_withdraw(&caller, (unsigned int)slot))
-			channel_abandon(&caller, (unsigned int)slot);
+		if (!chance(&dice, 2) || !channel_withdraw(&caller, (unsigned int)cell))
+			channel_abandon(&caller, (unsigned int)cell);
 		atomic_fetch_add(&abandoned, 1);
 	}
 	free(data);
 	return NULL;
 }
 
-/* The peer replies to every call: each slot is free again. */
+/* The peer replies to every call: each cell is free again. */
 static void recover_client(void)
 {
 	struct channel_server_part *part = hostile_part;
 
-	for (unsigned int slot = 0; slot < CHANNEL_SLOTS; slot++)
-		atomic_store(&channel_reply_at(part, slot)->number,
-			     atomic_load(&caller.own->posted[slot]));
-	for (unsigned int slot = 0; slot < CHANNEL_SLOTS; slot++)
-		CHECK(channel_take_slot(&caller) >= 0);
-	CHECK(channel_take_slot(&caller) == -EBUSY);
-	CHECK(atomic_load(&caller.taken) == ALL_SLOTS && !atomic_load(&caller.lost));
+	for (unsigned int cell = 0; cell < CHANNEL_CELLS; cell++)
+		atomic_store(&channel_reply_at(part, cell)->number,
+			     atomic_load(&caller.own->posted[cell]));
+	for (unsigned int cell = 0; cell < CHANNEL_CELLS; cell++)
+		CHECK(channel_take_cell(&caller) >= 0);
+	CHECK(channel_take_cell(&caller) == -EBUSY);
+	CHECK(atomic_load(&caller.taken) == ALL_CELLS && !atomic_load(&caller.lost));
 	atomic_fetch_add(&recovered, 1);
 }
 

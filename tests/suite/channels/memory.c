@@ -246,7 +246,7 @@ void seam_fence(memory_order order)
 /* --- Payloads ------------------------------------------------------------------------------ */
 
 /* A copy is from or to private memory. It must be ordered after the other copies of the payload,
- * because a slot never has two owners: a word without readers stands for the payload. */
+ * because a cell never has two owners: a word without readers stands for the payload. */
 static void own_payload(const void *payload)
 {
 	unsigned int w = find(payload, 0);

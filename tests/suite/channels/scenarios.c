@@ -20,38 +20,38 @@
 /* clang-format off */
 static const struct scenario scenarios[] = {
 	{ "sleep", "one client and one server, which never spin",
-	  .clients = 1, .calls = 3, .servers = 1, .slots = 1, .cpus = 1 },
+	  .clients = 1, .calls = 3, .servers = 1, .cells = 1, .cpus = 1 },
 	{ "spin", "the same, and both spin on their own CPUs",
-	  .clients = 1, .calls = 3, .servers = 1, .slots = 1, .cpus = 2, .budget = 2000 },
+	  .clients = 1, .calls = 3, .servers = 1, .cells = 1, .cpus = 2, .budget = 2000 },
 	{ "migrate", "the same, and both change their CPUs",
-	  .clients = 1, .calls = 3, .servers = 1, .slots = 1, .cpus = 2, .budget = 2000,
+	  .clients = 1, .calls = 3, .servers = 1, .cells = 1, .cpus = 2, .budget = 2000,
 	  .migrates = true },
 	{ "servers", "two clients and two serving threads",
-	  .clients = 2, .calls = 2, .servers = 2, .slots = 2, .cpus = 2 },
-	{ "slots", "three clients and one slot: some calls go by the bus",
-	  .clients = 3, .calls = 2, .servers = 1, .slots = 1, .cpus = 2 },
-	{ "abandon", "callers that stop waiting, two slots, two serving threads",
-	  .clients = 2, .calls = 3, .servers = 2, .slots = 2, .cpus = 2, .abandons = true },
-	{ "reuse", "the same with three clients and a single slot",
-	  .clients = 3, .calls = 2, .servers = 1, .slots = 1, .cpus = 2, .abandons = true },
+	  .clients = 2, .calls = 2, .servers = 2, .cells = 2, .cpus = 2 },
+	{ "cells", "three clients and one cell: some calls go by the bus",
+	  .clients = 3, .calls = 2, .servers = 1, .cells = 1, .cpus = 2 },
+	{ "abandon", "callers that stop waiting, two cells, two serving threads",
+	  .clients = 2, .calls = 3, .servers = 2, .cells = 2, .cpus = 2, .abandons = true },
+	{ "reuse", "the same with three clients and a single cell",
+	  .clients = 3, .calls = 2, .servers = 1, .cells = 1, .cpus = 2, .abandons = true },
 	{ "channels", "a thread serves two channels",
-	  .channels = 2, .clients = 1, .calls = 2, .servers = 1, .slots = 1, .cpus = 2 },
+	  .channels = 2, .clients = 1, .calls = 2, .servers = 1, .cells = 1, .cpus = 2 },
 	{ "events", "the bus has events meanwhile, and two threads serve",
-	  .clients = 1, .calls = 2, .servers = 2, .slots = 1, .cpus = 2, .events = 2 },
+	  .clients = 1, .calls = 2, .servers = 2, .cells = 1, .cpus = 2, .events = 2 },
 	{ "generation", "a second channel comes while two threads wait",
-	  .channels = 2, .clients = 1, .calls = 2, .servers = 2, .slots = 1, .cpus = 2,
+	  .channels = 2, .clients = 1, .calls = 2, .servers = 2, .cells = 1, .cpus = 2,
 	  .comes_late = true },
 	{ "end", "the server ends the channel, while two threads serve",
-	  .clients = 2, .calls = 2, .servers = 2, .slots = 2, .cpus = 2, .ends = true },
+	  .clients = 2, .calls = 2, .servers = 2, .cells = 2, .cpus = 2, .ends = true },
 	{ "join", "handlers ask their callers to join, and both spin",
-	  .clients = 1, .calls = 2, .servers = 2, .slots = 1, .cpus = 2, .budget = 2000,
+	  .clients = 1, .calls = 2, .servers = 2, .cells = 1, .cpus = 2, .budget = 2000,
 	  .joins = true },
 	{ "withdraw", "callers that take back calls that no thread has taken",
-	  .clients = 2, .calls = 2, .servers = 2, .slots = 2, .cpus = 2, .withdraws = true },
+	  .clients = 2, .calls = 2, .servers = 2, .cells = 2, .cpus = 2, .withdraws = true },
 	{ "oneways", "one thread sends oneways, and one serves",
 	  .oneways = 4, .servers = 1, .cpus = 1 },
 	{ "oneways2", "the same with two serving threads that spin, and a thread that calls",
-	  .oneways = 3, .clients = 1, .calls = 2, .servers = 2, .slots = 1, .cpus = 2,
+	  .oneways = 3, .clients = 1, .calls = 2, .servers = 2, .cells = 1, .cpus = 2,
 	  .budget = 2000 },
 	{ "ring", "large oneways that fill the ring",
 	  .oneways = 6, .servers = 1, .cpus = 2, .large = true },
@@ -60,7 +60,7 @@ static const struct scenario scenarios[] = {
 	{ "finish", "the server ends the channel while a thread sends oneways",
 	  .oneways = 3, .cpus = 2, .ends = true },
 	{ "all", "two channels, two serving threads, spinning, migration, callers that stop waiting",
-	  .channels = 2, .clients = 1, .calls = 3, .servers = 2, .slots = 1, .cpus = 2,
+	  .channels = 2, .clients = 1, .calls = 3, .servers = 2, .cells = 1, .cpus = 2,
 	  .budget = 2000, .migrates = true, .abandons = true, .events = 1, .joins = true },
 	{ .name = NULL },
 };
@@ -117,13 +117,13 @@ static void wake_all_private(atomic_uint *word)
 /* --- Clients ------------------------------------------------------------------------------ */
 
 /* Takes the reply of a call, and returns the call's fate. */
-static enum fate take_reply(struct channel_caller *caller, unsigned int slot, uint32_t number)
+static enum fate take_reply(struct channel_caller *caller, unsigned int cell, uint32_t number)
 {
 	uint8_t data[CHANNEL_DATA_MAX];
 	struct channel_end end;
 	uint32_t got;
 
-	CHECK(channel_take_reply(caller, slot, data, &end) == 0);
+	CHECK(channel_take_reply(caller, cell, data, &end) == 0);
 	if (end.kind == CHANNEL_REFUSED) {
 		CHECK(now->ends || now->withdraws);
 		return BY_BUS;
@@ -135,21 +135,21 @@ static enum fate take_reply(struct channel_caller *caller, unsigned int slot, ui
 }
 
 /* Waits as channel-client.c does: 0: the reply is there. */
-static int await(struct channel_caller *caller, unsigned int slot)
+static int await(struct channel_caller *caller, unsigned int cell)
 {
 	uint64_t sleep_ns = now->abandons || now->withdraws ? 1000 : 0;
 	uint32_t thread;
 	int r;
 
 	do
-		r = channel_await(caller, slot, sleep_ns);
-	while (r == 0 && channel_must_join(caller, slot, &thread) && thread == THREAD);
-	if (r == -ETIMEDOUT && now->withdraws && !channel_withdraw(caller, slot))
-		r = channel_await(caller, slot, 0);
+		r = channel_await(caller, cell, sleep_ns);
+	while (r == 0 && channel_must_join(caller, cell, &thread) && thread == THREAD);
+	if (r == -ETIMEDOUT && now->withdraws && !channel_withdraw(caller, cell))
+		r = channel_await(caller, cell, 0);
 	return r;
 }
 
-static enum fate call_in_slot(struct channel_caller *caller, unsigned int slot, uint32_t number)
+static enum fate call_in_cell(struct channel_caller *caller, unsigned int cell, uint32_t number)
 {
 	const struct channel_call call = {
 		.code = number,
@@ -159,25 +159,25 @@ static enum fate call_in_slot(struct channel_caller *caller, unsigned int slot, 
 	};
 	int r;
 
-	channel_post(caller, slot, &call);
-	r = await(caller, slot);
+	channel_post(caller, cell, &call);
+	r = await(caller, cell);
 	if (r == 0)
-		return take_reply(caller, slot, number);
+		return take_reply(caller, cell, number);
 	if (r == -ETIMEDOUT && now->withdraws)
 		return BY_BUS;
 	CHECK(now->ends ? r == -ESHUTDOWN : now->abandons && r == -ETIMEDOUT);
-	channel_abandon(caller, slot);
+	channel_abandon(caller, cell);
 	return now->ends ? BY_BUS : ABANDONED;
 }
 
 static void make_call(struct channel_caller *caller)
 {
 	uint32_t number = n_calls++;
-	int slot = channel_take_slot(caller);
+	int cell = channel_take_cell(caller);
 
 	CHECK(number < MAX_CALLS);
-	CHECK(slot >= 0 || slot == -EBUSY);
-	fates[number] = slot < 0 ? BY_BUS : call_in_slot(caller, (unsigned int)slot, number);
+	CHECK(cell >= 0 || cell == -EBUSY);
+	fates[number] = cell < 0 ? BY_BUS : call_in_cell(caller, (unsigned int)cell, number);
 }
 
 static void client(uintptr_t channel)
@@ -290,7 +290,7 @@ static void serve_call(struct channel_callee *callee, const struct channel_taken
 
 	/* As channel-serve.c: a thread that takes a call of a channel that has ended refuses it. */
 	if (atomic_load(&closed)) {
-		channel_answer(callee, taken->slot, taken->number,
+		channel_answer(callee, taken->cell, taken->number,
 			       &(struct channel_end){ .kind = CHANNEL_REFUSED }, NULL);
 		return;
 	}
@@ -299,9 +299,9 @@ static void serve_call(struct channel_callee *callee, const struct channel_taken
 	CHECK(number < n_calls && taken->code == number && taken->time_ns == number);
 	times_served[number]++;
 	if (now->joins)
-		channel_ask_to_join(callee, taken->slot, taken->number, THREAD);
+		channel_ask_to_join(callee, taken->cell, taken->number, THREAD);
 	number = ~number;
-	channel_answer(callee, taken->slot, taken->number, &end, &number);
+	channel_answer(callee, taken->cell, taken->number, &end, &number);
 }
 
 /* As channel-server.c: if several events are queued, a thread that takes an event wakes another. */
@@ -346,7 +346,7 @@ static void server(uintptr_t unused)
 			tails[i] = atomic_load(&callees[i].peer->tail);
 			if (now->oneways && serve_oneways(&callees[i])) {
 				wait.last = &callees[i];
-				wait.last_slot = CHANNEL_ONEWAYS;
+				wait.last_cell = CHANNEL_ONEWAYS;
 				served = true;
 				break;
 			}
@@ -354,7 +354,7 @@ static void server(uintptr_t unused)
 			case 1:
 				serve_call(&callees[i], &taken, data);
 				wait.last = &callees[i];
-				wait.last_slot = taken.slot;
+				wait.last_cell = taken.cell;
 				served = true;
 				break;
 			case 0:
@@ -411,7 +411,7 @@ static void set_up(void)
 		callers[i] = (struct channel_caller){
 			.own = &shared.requests[i],
 			.peer = &shared.replies[i],
-			.taken = ((1U << CHANNEL_SLOTS) - 1) & ~((1U << now->slots) - 1),
+			.taken = ((1U << CHANNEL_CELLS) - 1) & ~((1U << now->cells) - 1),
 			.spin.budget_ns = now->budget,
 		};
 		callees[i] = (struct channel_callee){
@@ -437,7 +437,7 @@ static void set_up(void)
 		model_spawn("closer", closer, 0);
 }
 
-/* Slots may still contain abandoned calls, which are served now. */
+/* Cells may still contain abandoned calls, which are served now. */
 static void serve_rest(struct channel_callee *callee)
 {
 	uint8_t data[CHANNEL_DATA_MAX];
@@ -449,12 +449,12 @@ static void serve_rest(struct channel_callee *callee)
 
 static void check_nothing_left(unsigned int channel)
 {
-	unsigned int free_slots = 0;
+	unsigned int free_cells = 0;
 
 	serve_rest(&callees[channel]);
-	while (channel_take_slot(&callers[channel]) >= 0)
-		free_slots++;
-	CHECK(free_slots == now->slots);
+	while (channel_take_cell(&callers[channel]) >= 0)
+		free_cells++;
+	CHECK(free_cells == now->cells);
 	CHECK(callers[channel].lost == 0);
 	CHECK(callees[channel].busy == 0);
 	CHECK((shared.replies[channel].waiting & CHANNEL_SLEEPERS) == 0);

@@ -14,7 +14,7 @@ struct scenario {
 	unsigned int clients;  /* of each channel: threads */
 	unsigned int calls;    /* of each client */
 	unsigned int servers;
-	unsigned int slots; /* of each channel */
+	unsigned int cells; /* of each channel */
 	unsigned int cpus;
 	unsigned int budget; /* ns to spin */
 	unsigned int events; /* of the bus */

@@ -139,7 +139,7 @@ static int is_another_served(void)
 	_exit(fails("another user's file is not closed"));
 }
 
-/* Files for an unused slot, after other messages, and in a queue that is no longer read. */
+/* Files for an unused cell, after other messages, and in a queue that is no longer read. */
 static int after_hello(void)
 {
 	struct peer peers[3];

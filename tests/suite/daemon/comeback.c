@@ -35,7 +35,7 @@ static struct ipc *open_first(ipc_reconnect_cb cb, void *userdata)
 	while ((r = ipc_open(&ipc, NULL)) == -ENOENT || r == -ECONNREFUSED)
 		usleep(PAUSE_USEC);
 	if (r == 0)
-		r = ipc_set_reconnect(ipc, cb, userdata, /* ret_slot= */ NULL);
+		r = ipc_set_reconnect(ipc, cb, userdata, /* ret_cell= */ NULL);
 	if (r < 0)
 		give_up("open the bus", r);
 	return ipc;
@@ -65,7 +65,7 @@ static int register_when_possible(struct ipc *ipc, struct ipc_object *object)
 	do {
 		r = ipc_wait_manager(NULL, IPC_NEVER);
 		if (r > 0)
-			r = ipc_register_name(ipc, NAME, object, /* ret_slot= */ NULL);
+			r = ipc_register_name(ipc, NAME, object, /* ret_cell= */ NULL);
 	} while (r == -ENOTCONN);
 	return r;
 }
@@ -147,7 +147,7 @@ static void call_next(struct user *user, struct ipc_proxy *proxy)
 	}
 	/* A watch ends with its bus, so each bus needs a new watch. */
 	if (r == 0 && user->n == 0)
-		r = ipc_proxy_on_death(proxy, on_death, &user->deaths, /* ret_slot= */ NULL);
+		r = ipc_proxy_on_death(proxy, on_death, &user->deaths, /* ret_cell= */ NULL);
 	if (r < 0 && r != -ECONNRESET)
 		give_up("call", r);
 	if (++user->n == ENOUGH) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Files that are never received: clients of ipcbusd that put files into messages, slots and the
+ * Files that are never received: clients of ipcbusd that put files into messages, cells and the
  * queues of their sockets, and sparse areas, which the daemon would have to allocate. Each attack
  * must be refused in time with the right error. In the meantime other users must be served, and in
  * the end the daemon must have as many files as before.
@@ -62,14 +62,14 @@ enum manners {
 static int do_ask(const struct peer *peer, unsigned int number, enum manners manners)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_SEND_FD, .number = number };
-	struct ipcbusd_slot *slot = peer_slot(peer, number);
+	struct ipcbusd_cell *cell = peer_cell(peer, number);
 	int fds[4], r;
 
-	if (slot->ask == IPCBUSD_ASK_SEND_FD)
+	if (cell->ask == IPCBUSD_ASK_SEND_FD)
 		return manners == FAILS ? -ETXTBSY :
-					  send_message(peer->socket, &message, slot->ask_fd);
-	if (slot->ask == IPCBUSD_ASK_CLOSE_FD)
-		return manners == HONEST ? close(slot->ask_fd) : 0;
+					  send_message(peer->socket, &message, cell->ask_fd);
+	if (cell->ask == IPCBUSD_ASK_CLOSE_FD)
+		return manners == HONEST ? close(cell->ask_fd) : 0;
 	if (manners != HONEST && manners != CLOSES)
 		return 1000;
 	r = receive_message(peer->socket, &message, fds);
@@ -89,33 +89,33 @@ static bool in_time(const struct timespec *begin)
 static int run_with(const struct peer *peer, unsigned int number, unsigned long cmd, uintptr_t arg,
 		    enum manners manners)
 {
-	struct ipcbusd_slot *slot = peer_slot(peer, number);
+	struct ipcbusd_cell *cell = peer_cell(peer, number);
 	struct timespec begin;
 	uint32_t now;
 
-	slot->tid = (uint32_t)getpid();
-	slot->cmd = (uint32_t)cmd;
-	slot->arg = arg;
-	__atomic_store_n(&slot->state, IPCBUSD_SUBMITTED, __ATOMIC_SEQ_CST);
+	cell->tid = (uint32_t)getpid();
+	cell->cmd = (uint32_t)cmd;
+	cell->arg = arg;
+	__atomic_store_n(&cell->state, IPCBUSD_SUBMITTED, __ATOMIC_SEQ_CST);
 	peer_ring(peer, number);
 	clock_gettime(CLOCK_MONOTONIC, &begin);
-	while ((now = __atomic_load_n(&slot->state, __ATOMIC_SEQ_CST)) != IPCBUSD_DONE) {
+	while ((now = __atomic_load_n(&cell->state, __ATOMIC_SEQ_CST)) != IPCBUSD_DONE) {
 		if (now == IPCBUSD_ASKS) {
-			slot->reply = do_ask(peer, number, manners);
-			__atomic_store_n(&slot->state, IPCBUSD_REPLIED, __ATOMIC_SEQ_CST);
+			cell->reply = do_ask(peer, number, manners);
+			__atomic_store_n(&cell->state, IPCBUSD_REPLIED, __ATOMIC_SEQ_CST);
 			peer_ring(peer, number);
 		} else if (!in_time(&begin)) {
 			give_up("an exchange takes too long", -ETIME);
 		}
 		sched_yield();
 	}
-	return slot->result;
+	return cell->result;
 }
 
 static int run(const struct peer *peer, unsigned int number, unsigned long cmd,
 	       enum manners manners)
 {
-	return run_with(peer, number, cmd, (uintptr_t)peer_slot(peer, number)->space, manners);
+	return run_with(peer, number, cmd, (uintptr_t)peer_cell(peer, number)->space, manners);
 }
 
 static void open_peer(struct peer *peer)
@@ -129,7 +129,7 @@ static void open_peer(struct peer *peer)
 /* Becomes the manager at handle 0. */
 static void claim(const struct peer *peer)
 {
-	struct ipcbus_node *node = (void *)peer_slot(peer, 0)->space;
+	struct ipcbus_node *node = (void *)peer_cell(peer, 0)->space;
 	int r;
 
 	*node = (struct ipcbus_node){ .size = sizeof(*node), .flags = IPCBUS_NODE_ACCEPT_FDS };
@@ -145,7 +145,7 @@ static void claim(const struct peer *peer)
 static int send_files(const struct peer *peer, unsigned int n, int fd, uint32_t kind,
 		      enum manners manners)
 {
-	struct ipcbus_exchange *x = (void *)peer_slot(peer, 0)->space;
+	struct ipcbus_exchange *x = (void *)peer_cell(peer, 0)->space;
 	struct ipcbus_object *table = (void *)(peer->area + IPCBUSD_SEND_AREA);
 
 	for (unsigned int i = 0; i < n; i++)
@@ -163,7 +163,7 @@ static int send_files(const struct peer *peer, unsigned int n, int fd, uint32_t 
 /* Takes a message and releases it. */
 static int take_files(const struct peer *peer, enum manners manners)
 {
-	struct ipcbus_exchange *x = (void *)peer_slot(peer, 0)->space;
+	struct ipcbus_exchange *x = (void *)peer_cell(peer, 0)->space;
 	int r;
 
 	*x = (struct ipcbus_exchange){
@@ -281,7 +281,7 @@ static int in_a_loop(struct peer *server, struct peer *client)
 /* A call without files. The server takes it and replies with a file. */
 static int reply_with_file(struct peer *server, struct peer *client)
 {
-	struct ipcbus_exchange *x = (void *)peer_slot(client, 0)->space;
+	struct ipcbus_exchange *x = (void *)peer_cell(client, 0)->space;
 	struct ipcbus_object *file = (void *)(server->area + IPCBUSD_SEND_AREA);
 	uint64_t call;
 	int r;
@@ -292,7 +292,7 @@ static int reply_with_file(struct peer *server, struct peer *client)
 			  .flags = IPCBUS_SEND_ASYNC | IPCBUS_SEND_ACCEPT_FDS },
 	};
 	r = run(client, 0, IPCBUS_IOC_EXCHANGE, HONEST);
-	x = (void *)peer_slot(server, 0)->space;
+	x = (void *)peer_cell(server, 0)->space;
 	*x = (struct ipcbus_exchange){
 		.size = sizeof(*x),
 		.flags = IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK,
@@ -352,7 +352,7 @@ static int in_replies(struct peer *server, struct peer *client)
 /* Returns the error of a call with a file that the server does not get. */
 static int error_of_call(struct peer *server, struct peer *client)
 {
-	struct ipcbus_exchange *x = (void *)peer_slot(client, 0)->space;
+	struct ipcbus_exchange *x = (void *)peer_cell(client, 0)->space;
 	int r = send_files(client, 1, STDIN_FILENO, IPCBUS_SEND_CALL, HONEST);
 
 	if (!r)
@@ -456,20 +456,20 @@ static int in_areas(struct peer *server, struct peer *client)
 		fprintf(stderr, "%u pages of areas, %u KiB, then %s\n", n, grown, strerror(-r));
 		return 1;
 	}
-	/* A further slot must end the connection: there is no other way to report the error. */
-	for (unsigned int i = 1; i < IPCBUSD_SLOTS && !ended.revents; i++) {
+	/* A further cell must end the connection: there is no other way to report the error. */
+	for (unsigned int i = 1; i < IPCBUSD_CELLS && !ended.revents; i++) {
 		peer_ring(client, i);
 		poll(&ended, 1, 10);
 	}
 	if (!(ended.revents & POLLHUP))
-		fputs("slots without an end\n", stderr);
+		fputs("cells without an end\n", stderr);
 	return !(ended.revents & POLLHUP);
 }
 
 /* Errors of the client itself are returned unchanged. */
 static int refused(struct peer *server, struct peer *client)
 {
-	const struct ipcbus_exchange *x = (void *)peer_slot(client, 0)->space;
+	const struct ipcbus_exchange *x = (void *)peer_cell(client, 0)->space;
 	int r;
 
 	r = send_files(client, 1, STDIN_FILENO, IPCBUS_SEND_ONEWAY, FAILS);

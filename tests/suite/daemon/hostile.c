@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Clients of ipcbusd that take as many resources as they can get. In the meantime an honest client,
- * of the same or another user, must be served. Arbitrary contents of slots and the socket are
+ * of the same or another user, must be served. Arbitrary contents of cells and the socket are
  * tested by fuzz/main.c.
  *
  *   ipcbusd -- hostile crowd ERRNO
@@ -77,29 +77,29 @@ static long seconds_since(const struct timespec *begin)
 	return now.tv_sec - begin->tv_sec;
 }
 
-/* Runs an ioctl in a slot. Returns its result, or INT_MIN after a timeout. */
+/* Runs an ioctl in a cell. Returns its result, or INT_MIN after a timeout. */
 static int run_by(struct peer *peer, unsigned int number, unsigned long cmd)
 {
-	struct ipcbusd_slot *slot = peer_slot(peer, number);
+	struct ipcbusd_cell *cell = peer_cell(peer, number);
 	struct timespec begin;
 
-	slot->tid = (uint32_t)getpid();
-	slot->cmd = (uint32_t)cmd;
-	slot->arg = (uintptr_t)slot->space;
-	__atomic_store_n(&slot->state, IPCBUSD_SUBMITTED, __ATOMIC_SEQ_CST);
+	cell->tid = (uint32_t)getpid();
+	cell->cmd = (uint32_t)cmd;
+	cell->arg = (uintptr_t)cell->space;
+	__atomic_store_n(&cell->state, IPCBUSD_SUBMITTED, __ATOMIC_SEQ_CST);
 	peer_ring(peer, number);
 	clock_gettime(CLOCK_MONOTONIC, &begin);
-	while (__atomic_load_n(&slot->state, __ATOMIC_SEQ_CST) != IPCBUSD_DONE) {
+	while (__atomic_load_n(&cell->state, __ATOMIC_SEQ_CST) != IPCBUSD_DONE) {
 		sched_yield();
 		if (seconds_since(&begin) > 100)
 			return INT_MIN;
 	}
-	return slot->result;
+	return cell->result;
 }
 
 static int info_by(struct peer *peer, unsigned int number)
 {
-	struct ipcbus_info *info = (void *)peer_slot(peer, number)->space;
+	struct ipcbus_info *info = (void *)peer_cell(peer, number)->space;
 
 	*info = (struct ipcbus_info){ .size = sizeof(*info) };
 	return run_by(peer, number, IPCBUS_IOC_INFO);
@@ -115,11 +115,11 @@ static int honest(void)
 		fprintf(stderr, "an honest client is refused: %s\n", strerror(-r));
 		return 1;
 	}
-	info = (void *)peer_slot(&peer, 0)->space;
+	info = (void *)peer_cell(&peer, 0)->space;
 	r = info_by(&peer, 0);
 	if (r || info->version != IPCBUS_VERSION) {
 		fprintf(stderr, "an honest client gets %d, in state %x\n", r,
-			peer_slot(&peer, 0)->state);
+			peer_cell(&peer, 0)->state);
 		return 1;
 	}
 	return 0;
@@ -286,7 +286,7 @@ static int is_another_served(void)
 	return status;
 }
 
-/* A thread claims every slot, until its user may have no more. */
+/* A thread claims every cell, until its user may have no more. */
 static int threads(void)
 {
 	struct peer peers[5];
@@ -295,8 +295,8 @@ static int threads(void)
 
 	for (int i = 0; i < 5 && !r; i++) {
 		r = open_sealed(&peers[i]);
-		for (unsigned int slot = 0; slot < IPCBUSD_SLOTS && !r; slot++, n++)
-			r = info_by(&peers[i], slot);
+		for (unsigned int cell = 0; cell < IPCBUSD_CELLS && !r; cell++, n++)
+			r = info_by(&peers[i], cell);
 	}
 	failed = r != -EDQUOT || is_another_served();
 	printf("%s - a user has so many threads: %u\n", failed ? "not ok" : "ok", n);
@@ -336,10 +336,10 @@ static void *sleep_for_ever(void *unused)
 	return unused;
 }
 
-/* Uses each slot in turn with a thread id that does not exist in the PID namespace. */
-static void use_nobodys_slots(void)
+/* Uses each cell in turn with a thread id that does not exist in the PID namespace. */
+static void use_nobodys_cells(void)
 {
-	struct ipcbusd_slot *slot;
+	struct ipcbusd_cell *cell;
 	struct peer peer;
 	pthread_t thread;
 
@@ -349,11 +349,11 @@ static void use_nobodys_slots(void)
 	for (int i = 0; i < SOMEBODYS; i++)
 		if (pthread_create(&thread, NULL, sleep_for_ever, NULL))
 			_exit(3);
-	for (unsigned int i = 0;; i = (i + 1) % IPCBUSD_SLOTS) {
-		slot = peer_slot(&peer, i);
-		slot->tid = INT_MAX;
-		slot->cmd = (uint32_t)IPCBUS_IOC_THREAD_EXIT;
-		__atomic_store_n(&slot->state, IPCBUSD_SUBMITTED, __ATOMIC_SEQ_CST);
+	for (unsigned int i = 0;; i = (i + 1) % IPCBUSD_CELLS) {
+		cell = peer_cell(&peer, i);
+		cell->tid = INT_MAX;
+		cell->cmd = (uint32_t)IPCBUS_IOC_THREAD_EXIT;
+		__atomic_store_n(&cell->state, IPCBUSD_SUBMITTED, __ATOMIC_SEQ_CST);
 		peer_ring(&peer, i);
 	}
 }
@@ -361,7 +361,7 @@ static void use_nobodys_slots(void)
 /* Creates and destroys nodes. Returns their number, or -1 after a failure. */
 static long use_nodes(struct peer *peer)
 {
-	struct ipcbus_node *node = (void *)peer_slot(peer, 0)->space;
+	struct ipcbus_node *node = (void *)peer_cell(peer, 0)->space;
 	struct timespec begin;
 	long n = 0;
 
@@ -395,7 +395,7 @@ static int nobody(void)
 		exit(3);
 	}
 	if (!pid)
-		use_nobodys_slots();
+		use_nobodys_cells();
 	poll(NULL, 0, 500);
 	if (open_sealed(&peer))
 		exit(3);

@@ -57,14 +57,14 @@ $(DAEMON_B)/comeback: $(DAEMON_B)/comeback.o | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../../libipc) -o $@ $< $(LIBIPC)
 
-# The fuzzer of the slot protocol: fuzz/main.c. Two of its programs are written as a user would.
+# The fuzzer of the cell protocol: fuzz/main.c. Two of its programs are written as a user would.
 DAEMON_FUZZ := $(patsubst tests/suite/daemon/fuzz/%.c,$(DAEMON_B)/fuzz/%.o,$(wildcard tests/suite/daemon/fuzz/*.c))
 
 $(DAEMON_FUZZ): $(DAEMON_B)/fuzz/%.o: tests/suite/daemon/fuzz/%.c | $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -Idaemon -Idriver/uapi -MD -MP -c -o $@ $<
 
-$(DAEMON_B)/fuzz/slots: $(DAEMON_FUZZ) $(addprefix $(DAEMON_B)/,bus.o messages.o peer.o) | $(LIBIPC)
+$(DAEMON_B)/fuzz/cells: $(DAEMON_FUZZ) $(addprefix $(DAEMON_B)/,bus.o messages.o peer.o) | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(call LIBIPC_RPATH,../../../../libipc) -o $@ $^ $(LIBIPC)
 
@@ -76,14 +76,14 @@ DAEMON_KILLS ?= 100
 test-kills: setup
 	+@$(MAKE) run-test-kills
 
-run-test-kills: $(DAEMON_B)/fuzz/slots $(IPCBUSD_ASAN) $(DAEMON_B)/comeback $(IPCBUSD) \
+run-test-kills: $(DAEMON_B)/fuzz/cells $(IPCBUSD_ASAN) $(DAEMON_B)/comeback $(IPCBUSD) \
 		$(B)/servicemanager/servicemanager
 	@ASAN_OPTIONS=detect_leaks=1 $< --daemon $(IPCBUSD_ASAN) --kills $(KILLS) --found $(DAEMON_B)/fuzz/found
 	@COUNT=$(DAEMON_KILLS) tests/suite/daemon/test-comeback
 
 TEST_BUILDS += $(addprefix $(DAEMON_B)/,comeback newcomers signals threads) $(DAEMON_KERNEL) $(DAEMON_ATTACKERS) $(IPCBUSD_ASAN)
-MORE_BUILDS += $(DAEMON_B)/fuzz/slots $(IPCBUSD_TSAN)
+MORE_BUILDS += $(DAEMON_B)/fuzz/cells $(IPCBUSD_TSAN)
 UNIT_TESTS += $(addprefix tests/suite/daemon/test-,activation comeback doctor e2e hostile identity idle kernel left-out \
 	namespaces no-channels options random-channels seccomp signals surroundings users)
 MORE_UNIT_TESTS += $(addprefix tests/suite/daemon/test-,no-channels-all races \
-	random-channels-all slots)
+	random-channels-all cells)

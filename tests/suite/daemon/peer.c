@@ -124,17 +124,17 @@ bool peer_is_sealed(const struct peer *peer)
 	       ftruncate(peer->fds[1], 0);
 }
 
-struct ipcbusd_slot *peer_slot(const struct peer *peer, unsigned int number)
+struct ipcbusd_cell *peer_cell(const struct peer *peer, unsigned int number)
 {
-	return (void *)(peer->area + IPCBUSD_FIRST_SLOT + number * IPCBUSD_SLOT_SIZE);
+	return (void *)(peer->area + IPCBUSD_FIRST_CELL + number * IPCBUSD_CELL_SIZE);
 }
 
-void peer_ring(const struct peer *peer, unsigned int slot)
+void peer_ring(const struct peer *peer, unsigned int cell)
 {
 	struct ipcbusd_client *page = (void *)peer->area;
 
-	__atomic_fetch_or(&page->submitted[slot / 64], 1ULL << slot % 64, __ATOMIC_SEQ_CST);
-	__atomic_fetch_or(&page->summary, 1ULL << slot / 64, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&page->submitted[cell / 64], 1ULL << cell % 64, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&page->summary, 1ULL << cell / 64, __ATOMIC_SEQ_CST);
 	__atomic_fetch_or(&peer->bell->submitted[peer->number / 64], 1ULL << peer->number % 64,
 			  __ATOMIC_SEQ_CST);
 	__atomic_fetch_or(&peer->bell->summary, 1ULL << peer->number / 64, __ATOMIC_SEQ_CST);

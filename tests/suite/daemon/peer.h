@@ -16,7 +16,7 @@
 /**
  * struct peer - a connection
  * @socket: to the daemon
- * @area: mapped; slots, then the send area
+ * @area: mapped; cells, then the send area
  * @size: of the area
  * @region: mapped for reading
  * @bell: of the user
@@ -46,8 +46,8 @@ void peer_close(struct peer *peer);
 /* Returns whether only the daemon can write or resize its memory. */
 bool peer_is_sealed(const struct peer *peer);
 
-struct ipcbusd_slot *peer_slot(const struct peer *peer, unsigned int number);
-/* Tells the daemon to check the slot. */
-void peer_ring(const struct peer *peer, unsigned int slot);
+struct ipcbusd_cell *peer_cell(const struct peer *peer, unsigned int number);
+/* Tells the daemon to check the cell. */
+void peer_ring(const struct peer *peer, unsigned int cell);
 
 #endif

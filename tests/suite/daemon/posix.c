@@ -43,7 +43,7 @@ ssize_t __real_sendmsg(int fd, const struct msghdr *msg, int flags);
 int __real_stat(const char *path, struct stat *st);
 int __real_chmod(const char *path, mode_t mode);
 
-/* Slots and the send area are internal to the library, and its sockets are not devices. */
+/* Cells and the send area are internal to the library, and its sockets are not devices. */
 #define poll  __real_poll
 #define close __real_close
 #include "../../../libipc/core/device-daemon.c"
@@ -279,7 +279,7 @@ static int write_more(const struct ipcbus_exchange *x, uint64_t to)
 }
 
 /*
- * x is in the slot; to: its address in the program. If the event is not writable there, it is
+ * x is in the cell; to: its address in the program. If the event is not writable there, it is
  * placed so that the area ends too early.
  */
 static int run_exchange(struct staged *staged, unsigned int number, struct ipcbus_exchange *x,
@@ -291,11 +291,11 @@ static int run_exchange(struct staged *staged, unsigned int number, struct ipcbu
 	int r;
 
 	if (there == sizeof(x->event) || staged->has_edge) {
-		r = slot_run(staged->link, number, IPCBUS_IOC_EXCHANGE, x);
+		r = cell_run(staged->link, number, IPCBUS_IOC_EXCHANGE, x);
 		return can_write(to + inputs, &x->event, sizeof(x->event)) ? r : -EFAULT;
 	}
 	at = memcpy(edge(staged, inputs + there), x, inputs + there);
-	return slot_run(staged->link, number, IPCBUS_IOC_EXCHANGE, at);
+	return cell_run(staged->link, number, IPCBUS_IOC_EXCHANGE, at);
 }
 
 static int do_send(struct daemon_link *link, unsigned int number, struct ipcbus_exchange *x,
@@ -320,22 +320,22 @@ static int do_send(struct daemon_link *link, unsigned int number, struct ipcbus_
 	return r;
 }
 
-/* size: the part of the argument that is in the slot. */
+/* size: the part of the argument that is in the cell. */
 static int run(struct daemon_link *link, unsigned int number, unsigned long request, uint64_t arg,
 	       uint32_t size)
 {
-	void *space = slot_at(link, number)->space;
+	void *space = cell_at(link, number)->space;
 	int r;
 
 	if (request == IPCBUS_IOC_EXCHANGE && size >= sizeof(struct ipcbus_exchange))
 		return do_send(link, number, space, arg);
-	r = slot_run(link, number, request, space);
+	r = cell_run(link, number, request, space);
 	return can_write(arg, space, size) ? r : -EFAULT;
 }
 
 static int forward_ioctl(struct daemon_link *link, unsigned long request, uint64_t arg)
 {
-	struct ipcbusd_slot *slot;
+	struct ipcbusd_cell *cell;
 	unsigned int number;
 	uint32_t size;
 	size_t there;
@@ -343,27 +343,27 @@ static int forward_ioctl(struct daemon_link *link, unsigned long request, uint64
 
 	if (link->forks != daemon_forks)
 		return -ECHILD;
-	number = slot_mine(link);
-	if (number == NO_SLOT)
+	number = cell_mine(link);
+	if (number == NO_CELL)
 		return -EDQUOT;
-	slot = slot_at(link, number);
+	cell = cell_at(link, number);
 	if (request == IPCBUS_IOC_THREAD_EXIT) {
-		r = slot_run(link, number, request, NULL);
-		forget_slot(link, number);
+		r = cell_run(link, number, request, NULL);
+		forget_cell(link, number);
 		return r;
 	}
 	if (!_IOC_SIZE(request) || !can_read(&size, arg, sizeof(size)))
-		return slot_run(link, number, request, (void *)(uintptr_t)arg);
+		return cell_run(link, number, request, (void *)(uintptr_t)arg);
 	if (size < sizeof(size))
 		size = sizeof(size);
 	/* The driver refuses such a size before it reads the argument. */
-	if (size > sizeof(slot->space))
+	if (size > sizeof(cell->space))
 		size = _IOC_SIZE(request);
-	there = read_some(slot->space, arg, size);
+	there = read_some(cell->space, arg, size);
 	/* In an exchange, everything after the inputs is output. */
 	if (there < size && (request != IPCBUS_IOC_EXCHANGE ||
 			     there < offsetof(struct ipcbus_exchange, event)))
-		return slot_run(link, number, request, (void *)(uintptr_t)arg);
+		return cell_run(link, number, request, (void *)(uintptr_t)arg);
 	return run(link, number, request, arg, size);
 }
 
@@ -461,7 +461,7 @@ static int open_bus(void)
 	 * A signal that arrives during the daemon liveness check does not end a wait. The cases
 	 * rely on every signal, and the daemon lives as long as they run, so the check is disabled.
 	 */
-	for (size_t i = 0; i < IPCBUSD_SLOTS; i++)
+	for (size_t i = 0; i < IPCBUSD_CELLS; i++)
 		link->thread[i].look.tv_sec = INT_MAX;
 	/* This unit is reserved for edge(). */
 	link->taken[UNITS - 1] = 1;

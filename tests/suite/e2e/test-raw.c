@@ -483,6 +483,6 @@ int main(void)
 	return RUN_TESTS("raw", bytes_of_all_sizes, parts_that_are_empty, objects, files, streams,
 			 streams_without_files, streams_that_fail,
 			 a_stream_that_is_dropped_is_no_good_end,
-			 a_stream_that_another_thread_drops_in_the_handler_is_no_good_end,
+			 stream_dropped_by_another_thread_in_the_handler_fails,
 			 a_stream_that_ended_well_does_not_break_off);
 }

@@ -7,7 +7,7 @@
 #   make fuzz TIME=60            all fuzzers, for that many seconds together
 #   make fuzz FUZZERS=driver     some fuzzers
 #   make fuzz-driver-fast        the driver's, without sanitizers; SEQUENCES= FAST_SEED=
-#   make fuzz-slots TIME=60 ipcbusd, by hostile processes (tests/suite/daemon/fuzz); SLOTS_SEED=
+#   make fuzz-cells TIME=60 ipcbusd, by hostile processes (tests/suite/daemon/fuzz); CELLS_SEED=
 #
 # NAME/corpus has inputs that reach code no other input reaches, and NAME/crashes has inputs that
 # once found a defect. tests/suite/fuzz/replay, a part of make test, tries all of them and then
@@ -136,9 +136,9 @@ TIME ?= 60
 SEQUENCES ?= 100000000
 FAST_SEED ?= 1
 
-SLOTS_SEED ?= $(shell date +%s)
+CELLS_SEED ?= $(shell date +%s)
 
-.PHONY: fuzz run-fuzz fuzz-driver-fast run-fuzz-driver-fast fuzz-slots run-fuzz-slots
+.PHONY: fuzz run-fuzz fuzz-driver-fast run-fuzz-driver-fast fuzz-cells run-fuzz-cells
 fuzz-driver-fast: setup
 	+@$(MAKE) run-fuzz-driver-fast
 
@@ -146,18 +146,18 @@ run-fuzz-driver-fast: $(FUZZ_B)/fast
 	@$< --count $(SEQUENCES) --seed $(FAST_SEED) --found $(FUZZ_B)/fast-found \
 		$(wildcard tests/suite/fuzz/driver/corpus tests/suite/fuzz/driver/crashes $(FUZZ_B)/work/driver)
 
-fuzz-slots: setup
-	+@$(MAKE) run-fuzz-slots
+fuzz-cells: setup
+	+@$(MAKE) run-fuzz-cells
 
-run-fuzz-slots: $(DAEMON_B)/fuzz/slots $(IPCBUSD_ASAN)
+run-fuzz-cells: $(DAEMON_B)/fuzz/cells $(IPCBUSD_ASAN)
 	@ASAN_OPTIONS=detect_leaks=1 $< --daemon $(IPCBUSD_ASAN) --seconds $(TIME) \
-	  --seed $(SLOTS_SEED) --found $(DAEMON_B)/fuzz/found
+	  --seed $(CELLS_SEED) --found $(DAEMON_B)/fuzz/found
 
 # The fuzzers of the daemon and of channels take as long as each of the others.
 fuzz: setup
 	+@$(MAKE) run-fuzz
 ifeq ($(FUZZERS),)
-	+@$(MAKE) run-fuzz-slots run-fuzz-channels TIME=$$(($(TIME) / $(words $(FUZZ_NAMES)) + 1))
+	+@$(MAKE) run-fuzz-cells run-fuzz-channels TIME=$$(($(TIME) / $(words $(FUZZ_NAMES)) + 1))
 endif
 
 run-fuzz: $(FUZZ_PROGRAMS)

@@ -16,7 +16,7 @@
 #include <ipc/ipc.h>
 #include <ipc/raw.h>
 
-#include "slots.h"
+#include "cells.h"
 
 #define KEPT	   4
 #define LARGE	   (64UL << 10)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * A fuzzer for the slot protocol of ipcbusd (ipcbus-daemon.h), with a real daemon and real clients.
+ * A fuzzer for the cell protocol of ipcbusd (ipcbus-daemon.h), with a real daemon and real clients.
  * In each round, several hostile processes each play an input at the same time, while a
  * well-behaved server and caller run.
  *
- *   slots [--daemon PATH] [--count ROUNDS] [--seconds S] [--seed N] [--found PREFIX]
+ *   cells [--daemon PATH] [--count ROUNDS] [--seconds S] [--seed N] [--found PREFIX]
  *         [--limit SECONDS]
- *   slots [--daemon PATH] [--count ROUNDS] FILE...       these inputs together, in each round
- *   slots [--daemon PATH] [--seed N] --kills N           kills N well-behaved clients
+ *   cells [--daemon PATH] [--count ROUNDS] FILE...       these inputs together, in each round
+ *   cells [--daemon PATH] [--seed N] --kills N           kills N well-behaved clients
  *
  * Requirements:
  *   - the daemon survives, and prints no messages
@@ -32,7 +32,7 @@
 #include <unistd.h>
 
 #include "../bus.h"
-#include "slots.h"
+#include "cells.h"
 
 #define HOSTILE	  4
 #define NOBODY	  65534
@@ -53,7 +53,7 @@ struct counts {
 };
 
 static const char *daemon_path = "build/tests/suite/daemon/asan/ipcbusd";
-static const char *found_path = "slots-found";
+static const char *found_path = "cells-found";
 static pid_t server_pid, caller_pid;
 static struct report *report;
 static struct stage stage;
@@ -76,7 +76,7 @@ static void print_inputs(void)
 		snprintf(path, sizeof(path), "%s.%u", found_path, i);
 		file = fopen(path, "we");
 		if (!file) {
-			fprintf(stderr, "slots: cannot write %s\n", path);
+			fprintf(stderr, "cells: cannot write %s\n", path);
 			continue;
 		}
 		input_write(&inputs[i], file);
@@ -140,7 +140,7 @@ static void print_totals(void)
 	unsigned long total;
 
 	bus_read_stats(text, sizeof(text));
-	fputs("slots: made", stdout);
+	fputs("cells: made", stdout);
 	while ((line = strsep(&rest, "\n")))
 		if (sscanf(line, "%39s %*u %lu", name, &total) == 2)
 			printf(" %s %lu", name, total);
@@ -327,7 +327,7 @@ static void read_input(struct input *input, const char *path)
 	FILE *file = fopen(path, "re");
 
 	if (!file || !input_read(input, file)) {
-		fprintf(stderr, "slots: cannot read an input from %s\n", path);
+		fprintf(stderr, "cells: cannot read an input from %s\n", path);
 		exit(2);
 	}
 	fclose(file);
@@ -422,10 +422,10 @@ int main(int argc, char **argv)
 		n_inputs = HOSTILE;
 		run(count_rounds, seconds, &seed);
 	}
-	printf("slots: %lu rounds of seed %llu, %llu calls beside them, most within %lu us, "
+	printf("cells: %lu rounds of seed %llu, %llu calls beside them, most within %lu us, "
 	       "all within %llu us\n", rounds, (unsigned long long)seed, (unsigned long long)report->calls, median_us(),
 	       (unsigned long long)report->longest / 1000);
 	if (kills)
-		printf("slots: %lu clients were killed\n", killed);
+		printf("cells: %lu clients were killed\n", killed);
 	return 0;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
  * Inputs of the fuzzer: almost valid sequences of operations, mixed with random operations. See
- * slots.h.
+ * cells.h.
  */
 #include <string.h>
 
 #include "ipcbus.h"
-#include "slots.h"
+#include "cells.h"
 
 /* Bits of a and b of EXCHANGE; see play.c. */
 #define WAIT	 8
@@ -119,7 +119,7 @@ static const struct {
 
 /* --- Inputs ------------------------------------------------------------------------------- */
 
-/* Most operations are about slots. Slow operations are rare, and so are operations that end the
+/* Most operations are about cells. Slow operations are rare, and so are operations that end the
  * process. */
 static uint8_t any_what(void)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A hostile process, which plays an input. See slots.h.
+ * A hostile process, which plays an input. See cells.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -24,7 +24,7 @@
 #include "../messages.h"
 #include "../peer.h"
 #include "ipcbus.h"
-#include "slots.h"
+#include "cells.h"
 
 #define PEERS	  3
 #define SEND_SIZE (256UL << 10)
@@ -41,9 +41,9 @@ static struct peer *peer_of(const struct op *op)
 	return &peers[(op->where >> 6) % PEERS];
 }
 
-static unsigned int slot_of(const struct op *op)
+static unsigned int cell_of(const struct op *op)
 {
-	static const unsigned int far[] = { 63, 64, 1000, IPCBUSD_SLOTS - 1 };
+	static const unsigned int far[] = { 63, 64, 1000, IPCBUSD_CELLS - 1 };
 	unsigned int n = op->where & 63;
 
 	return n < 56 ? n % 4 : far[n % 4];
@@ -72,23 +72,23 @@ static uint64_t wild_address(const struct peer *peer, uint8_t kind, uint32_t val
 	}
 }
 
-/* Returns a word with a meaning: of the first page, a slot, or the send area. */
+/* Returns a word with a meaning: of the first page, a cell, or the send area. */
 static uint32_t *word_of(const struct peer *peer, const struct op *op)
 {
 	/* submitted, summary, interrupt */
 	static const unsigned int bits[] = { 0, 1, 2, 32, 34 };
-	struct ipcbusd_slot *slot = peer_slot(peer, slot_of(op));
+	struct ipcbusd_cell *cell = peer_cell(peer, cell_of(op));
 
 	switch (op->b % 8) {
 	case 0:
 		return (uint32_t *)peer->area + bits[op->value % 5];
 	case 1:
 	case 2:
-		return (uint32_t *)slot + op->value % 16;
+		return (uint32_t *)cell + op->value % 16;
 	case 3:
 		return (uint32_t *)(peer->area + IPCBUSD_SEND_AREA) + op->value % 256;
 	default:
-		return (uint32_t *)slot->space + op->value % 64;
+		return (uint32_t *)cell->space + op->value % 64;
 	}
 }
 
@@ -111,7 +111,7 @@ static void connect_peer(struct peer *peer)
 }
 
 /* Uses every part of the area, if the connection has an area. */
-static void use_slots(const struct peer *peer)
+static void use_cells(const struct peer *peer)
 {
 	struct ipcbusd_message message;
 	struct ipcbusd_client *page;
@@ -172,7 +172,7 @@ static void say_hello(struct peer *peer, const struct op *op)
 	/* Sends it twice, or with another message behind it. */
 	if (op->a & 16)
 		send_message(peer->socket, &message, -1);
-	use_slots(peer);
+	use_cells(peer);
 }
 
 static int new_fd(const struct peer *peer, unsigned int kind)
@@ -244,7 +244,7 @@ static void send_any(const struct peer *peer, const struct op *op)
 		.magic = op->value >> 28 == 15 ? op->value : IPCBUSD_MAGIC,
 		.version = op->value >> 28 == 14 ? op->value : IPCBUSD_VERSION,
 		.kind = op->a % 12,
-		.number = op->value % 16 == 15 ? op->value : slot_of(op),
+		.number = op->value % 16 == 15 ? op->value : cell_of(op),
 		.base = op->value,
 		.size = op->value >> 24 & 1 ? (uint64_t)op->value << 8 : PEER_REGION,
 		.nonce = op->value,
@@ -262,7 +262,7 @@ static void flood(const struct peer *peer, const struct op *op)
 		.magic = IPCBUSD_MAGIC,
 		.version = IPCBUSD_VERSION,
 		.kind = op->a & 1 ? IPCBUSD_MAP : IPCBUSD_SEND_FD,
-		.number = slot_of(op),
+		.number = cell_of(op),
 		.size = PEER_REGION,
 	};
 
@@ -289,7 +289,7 @@ static void hang_up(struct peer *peer, const struct op *op)
 	}
 }
 
-/* --- Slots --------------------------------------------------------------------------------- */
+/* --- Cells --------------------------------------------------------------------------------- */
 
 static uint64_t now(void)
 {
@@ -301,13 +301,13 @@ static uint64_t now(void)
 
 static void submit(const struct peer *peer, const struct op *op)
 {
-	struct ipcbusd_slot *slot = peer_slot(peer, slot_of(op));
+	struct ipcbusd_cell *cell = peer_cell(peer, cell_of(op));
 
-	if (!slot->tid)
-		slot->tid = (uint32_t)getpid();
-	__atomic_store_n(&slot->state, IPCBUSD_SUBMITTED | (op->value & 1 ? IPCBUSD_SLEEPS : 0),
+	if (!cell->tid)
+		cell->tid = (uint32_t)getpid();
+	__atomic_store_n(&cell->state, IPCBUSD_SUBMITTED | (op->value & 1 ? IPCBUSD_SLEEPS : 0),
 			 __ATOMIC_SEQ_CST);
-	peer_ring(peer, slot_of(op));
+	peer_ring(peer, cell_of(op));
 }
 
 /* Creates up to four objects, of kinds that value selects, in the send area. */
@@ -374,8 +374,8 @@ static void make_send(const struct peer *peer, const struct op *op, struct ipcbu
 
 static void exchange(const struct peer *peer, const struct op *op)
 {
-	struct ipcbusd_slot *slot = peer_slot(peer, slot_of(op));
-	struct ipcbus_exchange *x = (void *)slot->space;
+	struct ipcbusd_cell *cell = peer_cell(peer, cell_of(op));
+	struct ipcbus_exchange *x = (void *)cell->space;
 	/* The event that the previous exchange returned. */
 	struct ipcbus_event event = x->event;
 	bool had_event = x->size == sizeof(*x) && event.kind;
@@ -392,8 +392,8 @@ static void exchange(const struct peer *peer, const struct op *op)
 		x->release = had_event ? event.buffer : op->value & 63;
 	}
 	make_send(peer, op, &x->send, had_event ? event.call : op->value & 63);
-	slot->cmd = (uint32_t)IPCBUS_IOC_EXCHANGE;
-	slot->arg = (uintptr_t)x;
+	cell->cmd = (uint32_t)IPCBUS_IOC_EXCHANGE;
+	cell->arg = (uintptr_t)x;
 	submit(peer, op);
 }
 
@@ -401,8 +401,8 @@ static void any_ioctl(const struct peer *peer, const struct op *op)
 {
 	static const uint32_t sizes[] = { 104, 224, 32, 24, 24, 24, 24, 24, 24, 8, 0, 16, 24, 40,
 					  24, 48, 32 };
-	struct ipcbusd_slot *slot = peer_slot(peer, slot_of(op));
-	uint32_t *words = (void *)slot->space, number = op->a % 18;
+	struct ipcbusd_cell *cell = peer_cell(peer, cell_of(op));
+	uint32_t *words = (void *)cell->space, number = op->a % 18;
 
 	memset(words, 0, 128);
 	words[0] = number < 17 ? sizes[number] : 24;
@@ -413,14 +413,14 @@ static void any_ioctl(const struct peer *peer, const struct op *op)
 		words[0] = op->value >> 9;
 	if (op->b & 2)
 		words[op->value % 32] = op->value;
-	slot->cmd = _IOWR(IPCBUS_IOC_TYPE, number, struct ipcbus_node);
-	slot->arg = op->b & 4 ? wild_address(peer, op->b >> 3, op->value) : (uintptr_t)words;
+	cell->cmd = _IOWR(IPCBUS_IOC_TYPE, number, struct ipcbus_node);
+	cell->arg = op->b & 4 ? wild_address(peer, op->b >> 3, op->value) : (uintptr_t)words;
 	if (number == 17) {
-		slot->cmd = IPCBUSD_IOC_POLL;
-		slot->arg = op->value % 5;
+		cell->cmd = IPCBUSD_IOC_POLL;
+		cell->arg = op->value % 5;
 	} else if (number == 10) {
-		slot->cmd = IPCBUS_IOC_THREAD_EXIT;
-		slot->arg = 0;
+		cell->cmd = IPCBUS_IOC_THREAD_EXIT;
+		cell->arg = 0;
 	} else if (number == 2) {
 		struct ipcbus_send *sends = (void *)(peer->area + IPCBUSD_SEND_AREA + 16384);
 		struct op each = *op;
@@ -451,18 +451,18 @@ static int32_t do_ask(const struct peer *peer, unsigned int number, uint32_t ask
 
 static void serve_asks(const struct peer *peer, const struct op *op)
 {
-	struct ipcbusd_slot *slot = peer_slot(peer, slot_of(op));
+	struct ipcbusd_cell *cell = peer_cell(peer, cell_of(op));
 	uint64_t until = now() + WAIT_NSEC;
 	uint32_t state;
 
 	while (now() < until) {
-		state = __atomic_load_n(&slot->state, __ATOMIC_SEQ_CST) & IPCBUSD_STATE;
+		state = __atomic_load_n(&cell->state, __ATOMIC_SEQ_CST) & IPCBUSD_STATE;
 		if (state == IPCBUSD_DONE || state == IPCBUSD_FREE)
 			return;
 		if (state == IPCBUSD_ASKS) {
-			slot->reply = do_ask(peer, slot_of(op), slot->ask);
-			__atomic_store_n(&slot->state, IPCBUSD_REPLIED, __ATOMIC_SEQ_CST);
-			peer_ring(peer, slot_of(op));
+			cell->reply = do_ask(peer, cell_of(op), cell->ask);
+			__atomic_store_n(&cell->state, IPCBUSD_REPLIED, __ATOMIC_SEQ_CST);
+			peer_ring(peer, cell_of(op));
 		}
 		sched_yield();
 	}
@@ -470,21 +470,21 @@ static void serve_asks(const struct peer *peer, const struct op *op)
 
 static void wait_done(const struct peer *peer, const struct op *op)
 {
-	struct ipcbusd_slot *slot = peer_slot(peer, slot_of(op));
+	struct ipcbusd_cell *cell = peer_cell(peer, cell_of(op));
 	uint64_t until = now() + WAIT_NSEC;
 
 	while (now() < until &&
-	       (__atomic_load_n(&slot->state, __ATOMIC_SEQ_CST) & IPCBUSD_STATE) != IPCBUSD_DONE)
+	       (__atomic_load_n(&cell->state, __ATOMIC_SEQ_CST) & IPCBUSD_STATE) != IPCBUSD_DONE)
 		sched_yield();
 }
 
 static void reply(const struct peer *peer, const struct op *op)
 {
-	struct ipcbusd_slot *slot = peer_slot(peer, slot_of(op));
+	struct ipcbusd_cell *cell = peer_cell(peer, cell_of(op));
 
-	slot->reply = op->a & 1 ? (int32_t)op->value : (int32_t)op->value % 8;
-	__atomic_store_n(&slot->state, IPCBUSD_REPLIED, __ATOMIC_SEQ_CST);
-	peer_ring(peer, slot_of(op));
+	cell->reply = op->a & 1 ? (int32_t)op->value : (int32_t)op->value % 8;
+	__atomic_store_n(&cell->state, IPCBUSD_REPLIED, __ATOMIC_SEQ_CST);
+	peer_ring(peer, cell_of(op));
 }
 
 /* --- Memory -------------------------------------------------------------------------------- */
@@ -543,7 +543,7 @@ static void set_bits(const struct peer *peer, const struct op *op)
 	}
 	if (op->a & 64)
 		syscall(SYS_futex, &bell->word, FUTEX_WAKE, 1, NULL, NULL, 0);
-	peer_ring(peer, slot_of(op));
+	peer_ring(peer, cell_of(op));
 }
 
 /* The daemon has the same open file, so this process can change its flags and its content. */
@@ -645,9 +645,9 @@ static void step_of_process(struct peer *peer, const struct op *op)
 	}
 }
 
-static void step_of_slot(const struct peer *peer, const struct op *op)
+static void step_of_cell(const struct peer *peer, const struct op *op)
 {
-	struct ipcbusd_slot *slot = peer_slot(peer, slot_of(op));
+	struct ipcbusd_cell *cell = peer_cell(peer, cell_of(op));
 
 	switch (op->what % WHAT_COUNT) {
 	case EXCHANGE:
@@ -663,24 +663,24 @@ static void step_of_slot(const struct peer *peer, const struct op *op)
 		wait_done(peer, op);
 		break;
 	case STATE:
-		__atomic_store_n(&slot->state, op->a & 1 ? op->value : op->value % 8,
+		__atomic_store_n(&cell->state, op->a & 1 ? op->value : op->value % 8,
 				 __ATOMIC_SEQ_CST);
-		peer_ring(peer, slot_of(op));
+		peer_ring(peer, cell_of(op));
 		break;
 	case FLAG:
-		__atomic_fetch_or(&slot->state, op->a & 1 ? IPCBUSD_SIGNALLED : IPCBUSD_SLEEPS,
+		__atomic_fetch_or(&cell->state, op->a & 1 ? IPCBUSD_SIGNALLED : IPCBUSD_SLEEPS,
 				  __ATOMIC_SEQ_CST);
-		peer_ring(peer, slot_of(op));
+		peer_ring(peer, cell_of(op));
 		break;
 	case REPLY:
 		reply(peer, op);
 		break;
 	case TID:
-		slot->tid = op->a & 1 ? op->value : 1;
+		cell->tid = op->a & 1 ? op->value : 1;
 		break;
 	case POKE:
 		*word_of(peer, op) = op->a & 1 ? op->value : op->a;
-		peer_ring(peer, slot_of(op));
+		peer_ring(peer, cell_of(op));
 		break;
 	case RACE:
 		start_race(peer, op);
@@ -711,7 +711,7 @@ void play(const struct stage *where, const struct input *input)
 		struct peer *peer = peer_of(op);
 
 		if (peer->area)
-			step_of_slot(peer, op);
+			step_of_cell(peer, op);
 		step_of_process(peer, op);
 	}
 	_exit(0);

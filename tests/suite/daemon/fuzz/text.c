@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Inputs as text, which people can read and write; see slots.h.
+ * Inputs as text, which people can read and write; see cells.h.
  */
 #include <string.h>
 
-#include "slots.h"
+#include "cells.h"
 
 static const char *const names[WHAT_COUNT] = {
 	[OPEN] = "OPEN", [CONNECT] = "CONNECT", [HELLO] = "HELLO", [MESSAGE] = "MESSAGE",

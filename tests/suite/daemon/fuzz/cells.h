@@ -3,8 +3,8 @@
  * The fuzzer of ipcbusd; see main.c. An input is the program of a hostile process: a sequence of
  * operations of eight bytes each.
  */
-#ifndef DAEMON_FUZZ_SLOTS_H
-#define DAEMON_FUZZ_SLOTS_H
+#ifndef DAEMON_FUZZ_CELLS_H
+#define DAEMON_FUZZ_CELLS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 /**
  * struct op - an operation
  * @what: enum what, modulo WHAT_COUNT
- * @where: upper two bits: the connection; other bits: the slot
+ * @where: upper two bits: the connection; other bits: the cell
  * @a: see enum what
  * @b: likewise
  * @value: likewise
@@ -42,17 +42,17 @@ struct input {
  * @MESSAGE: kind a, with b fds of kinds that value selects, possibly of another size
  * @FLOOD: sends messages until the daemon does not read, and reads no reply
  * @CLOSE: closes or shuts down the socket
- * @EXCHANGE: fills the slot with an exchange and submits it
+ * @EXCHANGE: fills the cell with an exchange and submits it
  * @IOCTL: likewise with ioctl number a
- * @SERVE_ASKS: for a few ms handles the daemon's requests to the slot's thread
- * @WAIT_DONE: waits a few ms for the end of the slot's ioctl
- * @STATE: stores value as the slot's state
+ * @SERVE_ASKS: for a few ms handles the daemon's requests to the cell's thread
+ * @WAIT_DONE: waits a few ms for the end of the cell's ioctl
+ * @STATE: stores value as the cell's state
  * @FLAG: adds a flag to the state
  * @REPLY: replies without having handled the request
- * @TID: gives the slot another thread
+ * @TID: gives the cell another thread
  * @POKE: writes a word of the area
  * @RACE: from here on another thread keeps changing a word of the area
- * @BITS: writes words of bits: all slots, all clients
+ * @BITS: writes words of bits: all cells, all clients
  * @POLL_FD: changes, fills or drains a polled fd
  * @HOLE: punches holes into memory, resizes, seals
  * @FORK: a child continues with the same connections; b: the parent exits

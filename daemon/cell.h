@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Slots of a client, and the fiber of each slot: see slot.c. Worker of the client only.
+ * Cells of a client, and the fiber of each cell: see cell.c. Worker of the client only.
  */
 #pragma once
 
@@ -13,44 +13,44 @@
 struct file;
 
 /**
- * enum slot_phase - the daemon's view of a slot, regardless of the slot's memory
- * @SLOT_IDLE: owned by the client
- * @SLOT_NEW: an ioctl of a thread that has no fiber yet
- * @SLOT_RUNS: an ioctl runs on the slot's fiber
- * @SLOT_ASKS: the slot's fiber waits for a reply of the client
+ * enum cell_phase - the daemon's view of a cell, regardless of the cell's memory
+ * @CELL_IDLE: owned by the client
+ * @CELL_NEW: an ioctl of a thread that has no fiber yet
+ * @CELL_RUNS: an ioctl runs on the cell's fiber
+ * @CELL_ASKS: the cell's fiber waits for a reply of the client
  */
-enum slot_phase {
-	SLOT_IDLE,
-	SLOT_NEW,
-	SLOT_RUNS,
-	SLOT_ASKS,
+enum cell_phase {
+	CELL_IDLE,
+	CELL_NEW,
+	CELL_RUNS,
+	CELL_ASKS,
 };
 
 /**
- * struct slot - a slot
+ * struct cell - a cell
  * @client: the client that owns it
  * @number: constant
  * @shared: the client's memory; read each field once
- * @fiber: NULL if no thread uses the slot
- * @phase: see enum slot_phase
- * @new_entry: in the client's list, while SLOT_NEW
- * @fd: the fd that the client sent for this slot, or SLOT_*; the main thread sets it when the fd
+ * @fiber: NULL if no thread uses the cell
+ * @phase: see enum cell_phase
+ * @new_entry: in the client's list, while CELL_NEW
+ * @fd: the fd that the client sent for this cell, or CELL_*; the main thread sets it when the fd
  *	arrives
  * @fd_error: why the driver did not get an fd in this ioctl, or 0
  */
-struct slot {
+struct cell {
 	struct client *client;
 	unsigned int number;
-	struct ipcbusd_slot *shared;
+	struct ipcbusd_cell *shared;
 	struct shim_fiber *fiber;
-	enum slot_phase phase;
+	enum cell_phase phase;
 	struct list_head new_entry;
 	int fd;
 	int fd_error;
 };
 
-#define SLOT_NO_FD	(-1)	/* no fd was requested */
-#define SLOT_FD_COMES	(-2)	/* an fd was requested */
+#define CELL_NO_FD	(-1)	/* no fd was requested */
+#define CELL_FD_COMES	(-2)	/* an fd was requested */
 
 /* Requests to the client's control fiber. */
 #define CLIENT_MAP		(1U << 0)
@@ -78,9 +78,9 @@ struct slot {
  * @maps: a map request is pending (main thread sets, worker clears)
  * @ending: the fibers must end
  * @monitors: the client monitors the bus
- * @fibers: number of slots with a fiber
- * @new_slots: SLOT_NEW slots, in order of arrival
- * @slot: used slots by number; NULL if never used
+ * @fibers: number of cells with a fiber
+ * @new_cells: CELL_NEW cells, in order of arrival
+ * @cell: used cells by number; NULL if never used
  * @poll: see poll.c
  */
 struct client {
@@ -102,27 +102,27 @@ struct client {
 	bool ending;
 	bool monitors;
 	unsigned int fibers;
-	struct list_head new_slots;
-	struct slot *slot[IPCBUSD_SLOTS];
+	struct list_head new_cells;
+	struct cell *cell[IPCBUSD_CELLS];
 	struct client_poll *poll;
 };
 
 /* Sets whether the client monitors the bus. */
 void client_set_monitors(struct client *client, bool monitors);
 
-/* Examines a slot after its bit was set. */
-void slot_look(struct client *client, unsigned int number);
+/* Examines a cell after its bit was set. */
+void cell_look(struct client *client, unsigned int number);
 /* Makes all fibers end as soon as possible. The last fiber wakes the control fiber. */
-void slots_end(struct client *client);
+void cells_end(struct client *client);
 /* Must be called after all fibers have ended. */
-void slots_free(struct client *client);
+void cells_free(struct client *client);
 /* Wakes the fibers that have got their fd. */
-void slots_have_fds(struct client *client);
-/* Returns the slot of the current task, or NULL. */
-struct slot *slot_current(void);
+void cells_have_fds(struct client *client);
+/* Returns the cell of the current task, or NULL. */
+struct cell *cell_current(void);
 /* Requests an operation of enum ipcbusd_ask from the client's thread and sleeps until the thread
  * replies. Returns the reply, or -EINTR if the client ends. */
-int slot_ask(struct slot *slot, unsigned int ask, int fd);
+int cell_ask(struct cell *cell, unsigned int ask, int fd);
 
 /* --- Files of clients: fds.c ----------------------------------------------------- */
 

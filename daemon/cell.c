@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Slots: see slot.h and ipcbus-daemon.h. The client can write a slot's memory at any time. So
- * struct slot has the daemon's own view, and the daemon ignores a state that does not match it.
+ * Cells: see cell.h and ipcbus-daemon.h. The client can write a cell's memory at any time. So
+ * struct cell has the daemon's own view, and the daemon ignores a state that does not match it.
  *
- * All functions run on the worker of the client, so struct slot has no lock. client_look() examines
- * slots between fibers. The driver's ioctls run on the slot's fiber, which may sleep.
+ * All functions run on the worker of the client, so struct cell has no lock. client_look() examines
+ * cells between fibers. The driver's ioctls run on the cell's fiber, which may sleep.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,7 +18,7 @@
 #include "kernel/rcu.h"
 #include "ipcbus-monitor.h"
 #include "shim.h"
-#include "slot.h"
+#include "cell.h"
 
 /* --- The state word ---------------------------------------------------------------- */
 
@@ -26,10 +26,10 @@
  * before it sleeps. */
 #define MAX_TRIES 1000
 
-/* Changes the state and keeps the flags. Returns false if the slot is in another state. */
-static bool change(struct slot *slot, u32 from, u32 to)
+/* Changes the state and keeps the flags. Returns false if the cell is in another state. */
+static bool change(struct cell *cell, u32 from, u32 to)
 {
-	u32 *word = &slot->shared->state;
+	u32 *word = &cell->shared->state;
 	u32 old = __atomic_load_n(word, __ATOMIC_ACQUIRE);
 
 	for (int i = 0; i < MAX_TRIES && (old & IPCBUSD_STATE) == from; i++)
@@ -39,20 +39,20 @@ static bool change(struct slot *slot, u32 from, u32 to)
 	return false;
 }
 
-/* Passes the slot to the client, and wakes its thread if it sleeps. */
-static void give(struct slot *slot, u32 state)
+/* Passes the cell to the client, and wakes its thread if it sleeps. */
+static void give(struct cell *cell, u32 state)
 {
-	u32 *word = &slot->shared->state;
+	u32 *word = &cell->shared->state;
 
 	if (__atomic_exchange_n(word, state, __ATOMIC_SEQ_CST) & IPCBUSD_SLEEPS)
 		syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-static void finish(struct slot *slot, long result)
+static void finish(struct cell *cell, long result)
 {
-	__atomic_store_n(&slot->shared->result, (s32)result, __ATOMIC_RELAXED);
-	slot->phase = SLOT_IDLE;
-	give(slot, IPCBUSD_DONE);
+	__atomic_store_n(&cell->shared->result, (s32)result, __ATOMIC_RELAXED);
+	cell->phase = CELL_IDLE;
+	give(cell, IPCBUSD_DONE);
 }
 
 /* --- The fiber ---------------------------------------------------------------------- */
@@ -94,32 +94,32 @@ static void correct_event(const struct ipcbus_exchange *x, int wrong, int error)
 
 /* The driver reports every failure to get an fd as EBADF, and all inaccessible memory as EFAULT.
  * This restores the real reason. */
-static long correct_result(struct slot *slot, u32 cmd, u64 arg, long result)
+static long correct_result(struct cell *cell, u32 cmd, u64 arg, long result)
 {
 	int error = 0;
 
 	if (result == -EBADF)
-		error = slot->fd_error;
-	else if (result == -EFAULT && slot->client->memory.refused)
+		error = cell->fd_error;
+	else if (result == -EFAULT && cell->client->memory.refused)
 		error = -EDQUOT;
 	if (error && cmd == IPCBUS_IOC_EXCHANGE)
 		correct_event((const void *)(uintptr_t)arg, (int)result, error);
-	slot->fd_error = 0;
-	slot->client->memory.refused = false;
+	cell->fd_error = 0;
+	cell->client->memory.refused = false;
 	return error ?: result;
 }
 
-static long do_ioctl(struct slot *slot, u32 cmd, u64 arg)
+static long do_ioctl(struct cell *cell, u32 cmd, u64 arg)
 {
-	struct client *client = slot->client;
+	struct client *client = cell->client;
 	struct file *file = client->file;
 	long ret;
 
 	if (cmd == IPCBUSD_IOC_POLL)
 		return poll_choose(client, arg);
 	ret = file->f_op->unlocked_ioctl(file, cmd, arg);
-	if (unlikely(slot->fd_error || client->memory.refused))
-		ret = correct_result(slot, cmd, arg, ret);
+	if (unlikely(cell->fd_error || client->memory.refused))
+		ret = correct_result(cell, cmd, arg, ret);
 	if (!ret && _IOC_NR(cmd) == _IOC_NR(IPCBUS_IOC_INFO))
 		ret = info_correct(arg);
 	if (!ret && _IOC_NR(cmd) == _IOC_NR(IPCBUS_IOC_MONITOR))
@@ -133,43 +133,43 @@ static long do_ioctl(struct slot *slot, u32 cmd, u64 arg)
 
 /* Runs ioctls until the thread or the client ends. If the last ioctl's result is still to be
  * returned to the client, returns true and sets *ret_result. */
-static bool serve(struct slot *slot, long *ret_result)
+static bool serve(struct cell *cell, long *ret_result)
 {
 	u32 cmd;
 
 	for (;;) {
-		while (slot->phase != SLOT_RUNS && !slot->client->ending)
+		while (cell->phase != CELL_RUNS && !cell->client->ending)
 			fiber_sleep();
-		if (slot->client->ending)
+		if (cell->client->ending)
 			return false;
-		cmd = __atomic_load_n(&slot->shared->cmd, __ATOMIC_RELAXED);
-		*ret_result = do_ioctl(slot, cmd,
-				       __atomic_load_n(&slot->shared->arg, __ATOMIC_RELAXED));
+		cmd = __atomic_load_n(&cell->shared->cmd, __ATOMIC_RELAXED);
+		*ret_result = do_ioctl(cell, cmd,
+				       __atomic_load_n(&cell->shared->arg, __ATOMIC_RELAXED));
 		if (cmd == IPCBUS_IOC_THREAD_EXIT && !*ret_result)
 			return true;
-		finish(slot, *ret_result);
+		finish(cell, *ret_result);
 	}
 }
 
-static void slot_main(void *arg)
+static void cell_main(void *arg)
 {
-	struct slot *slot = arg;
-	struct client *client = slot->client;
+	struct cell *cell = arg;
+	struct client *client = cell->client;
 	bool is_open;
 	long result;
 
-	is_open = serve(slot, &result);
+	is_open = serve(cell, &result);
 	shim_task_exit();
-	slot->fiber = NULL;
-	slot->phase = SLOT_IDLE;
+	cell->fiber = NULL;
+	cell->phase = CELL_IDLE;
 	account_remove_thread(client->peer.account);
 	if (is_open)
-		finish(slot, result);
+		finish(cell, result);
 	if (!--client->fibers && client->ending)
 		fiber_wake(client->control);
 }
 
-/* --- Examining slots ---------------------------------------------------------------- */
+/* --- Examining cells ---------------------------------------------------------------- */
 
 /* Creates a task with the credentials of the connection, because another connection of the process
  * may have other credentials. */
@@ -187,11 +187,11 @@ static struct task_struct *new_task(struct client *client, u32 tid)
 	return task;
 }
 
-/* Creates a fiber for the first thread that uses the slot. */
-static int begin(struct slot *slot)
+/* Creates a fiber for the first thread that uses the cell. */
+static int begin(struct cell *cell)
 {
-	struct client *client = slot->client;
-	u32 tid = __atomic_load_n(&slot->shared->tid, __ATOMIC_RELAXED);
+	struct client *client = cell->client;
+	u32 tid = __atomic_load_n(&cell->shared->tid, __ATOMIC_RELAXED);
 	struct task_struct *task;
 	int ret = account_add_thread(client->peer.account);
 
@@ -206,8 +206,8 @@ static int begin(struct slot *slot)
 		account_remove_thread(client->peer.account);
 		return -ESRCH;
 	}
-	slot->fiber = fiber_new(user_worker(client->user), task, client, slot_main, slot);
-	if (!slot->fiber) {
+	cell->fiber = fiber_new(user_worker(client->user), task, client, cell_main, cell);
+	if (!cell->fiber) {
 		struct task_struct *before = shim_task;
 
 		shim_task = task;
@@ -220,91 +220,91 @@ static int begin(struct slot *slot)
 	return 0;
 }
 
-static struct slot *slot_get(struct client *client, unsigned int number)
+static struct cell *cell_get(struct client *client, unsigned int number)
 {
-	u64 offset = IPCBUSD_FIRST_SLOT + (u64)number * IPCBUSD_SLOT_SIZE;
-	struct slot *slot = client->slot[number];
+	u64 offset = IPCBUSD_FIRST_CELL + (u64)number * IPCBUSD_CELL_SIZE;
+	struct cell *cell = client->cell[number];
 
-	if (slot)
-		return slot;
-	if (area_use(&client->memory, offset, IPCBUSD_SLOT_SIZE))
-		slot = calloc(1, sizeof(*slot));
-	if (!slot) {
-		/* The page of the slot cannot be used to report the error. */
+	if (cell)
+		return cell;
+	if (area_use(&client->memory, offset, IPCBUSD_CELL_SIZE))
+		cell = calloc(1, sizeof(*cell));
+	if (!cell) {
+		/* The page of the cell cannot be used to report the error. */
 		shutdown(client->peer.socket, SHUT_RDWR);
 		return NULL;
 	}
-	slot->client = client;
-	slot->number = number;
-	slot->shared = (struct ipcbusd_slot *)(client->memory.at + offset);
-	slot->fd = SLOT_NO_FD;
-	__atomic_store_n(&client->slot[number], slot, __ATOMIC_RELEASE);
-	return slot;
+	cell->client = client;
+	cell->number = number;
+	cell->shared = (struct ipcbusd_cell *)(client->memory.at + offset);
+	cell->fd = CELL_NO_FD;
+	__atomic_store_n(&client->cell[number], cell, __ATOMIC_RELEASE);
+	return cell;
 }
 
-static void look_running(struct slot *slot)
+static void look_running(struct cell *cell)
 {
-	if (__atomic_load_n(&slot->shared->state, __ATOMIC_RELAXED) & IPCBUSD_SIGNALLED &&
-	    __atomic_fetch_and(&slot->shared->state, ~(u32)IPCBUSD_SIGNALLED, __ATOMIC_SEQ_CST) &
+	if (__atomic_load_n(&cell->shared->state, __ATOMIC_RELAXED) & IPCBUSD_SIGNALLED &&
+	    __atomic_fetch_and(&cell->shared->state, ~(u32)IPCBUSD_SIGNALLED, __ATOMIC_SEQ_CST) &
 		    IPCBUSD_SIGNALLED)
-		shim_signal(slot->fiber->task);
+		shim_signal(cell->fiber->task);
 }
 
-static void start(struct slot *slot)
+static void start(struct cell *cell)
 {
-	slot->phase = SLOT_RUNS;
-	fiber_wake(slot->fiber);
+	cell->phase = CELL_RUNS;
+	fiber_wake(cell->fiber);
 	/* The client may have set the signal flag before the ioctl was taken. */
-	look_running(slot);
+	look_running(cell);
 }
 
-/* Begins new slots in order of arrival. If finding the thread takes long, begins one slot per call,
+/* Begins new cells in order of arrival. If finding the thread takes long, begins one cell per call,
  * so that ready fibers run soon. */
 static void begin_new(struct client *client)
 {
-	struct slot *slot;
+	struct cell *cell;
 	int ret;
 
 	do {
-		slot = list_first_entry(&client->new_slots, struct slot, new_entry);
-		list_del(&slot->new_entry);
-		ret = begin(slot);
+		cell = list_first_entry(&client->new_cells, struct cell, new_entry);
+		list_del(&cell->new_entry);
+		ret = begin(cell);
 		if (ret)
-			finish(slot, ret);
+			finish(cell, ret);
 		else
-			start(slot);
-	} while (!list_empty(&client->new_slots) && !process_is_below(client->process));
-	if (!list_empty(&client->new_slots))
+			start(cell);
+	} while (!list_empty(&client->new_cells) && !process_is_below(client->process));
+	if (!list_empty(&client->new_cells))
 		user_ring(client->user, client->number);
 }
 
-static void look_idle(struct slot *slot)
+static void look_idle(struct cell *cell)
 {
-	if (!change(slot, IPCBUSD_SUBMITTED, IPCBUSD_TAKEN))
+	if (!change(cell, IPCBUSD_SUBMITTED, IPCBUSD_TAKEN))
 		return;
-	if (likely(slot->fiber)) {
-		start(slot);
+	if (likely(cell->fiber)) {
+		start(cell);
 		return;
 	}
-	slot->phase = SLOT_NEW;
-	list_add_tail(&slot->new_entry, &slot->client->new_slots);
+	cell->phase = CELL_NEW;
+	list_add_tail(&cell->new_entry, &cell->client->new_cells);
 }
 
-void slot_look(struct client *client, unsigned int number)
+void cell_look(struct client *client, unsigned int number)
 {
-	struct slot *slot;
+	struct cell *cell;
 
 	if (client->ending)
 		return;
-	slot = slot_get(client, number);
-	if (!slot)
+	cell = cell_get(client, number);
+	if (!cell)
 		return;
-	if (slot->phase == SLOT_IDLE)
-		look_idle(slot);
-	else if (slot->phase == SLOT_ASKS && change(slot, IPCBUSD_REPLIED, IPCBUSD_TAKEN))
-		start(slot);
-	else if (slot->phase == SLOT_RUNS)
-		look_running(slot);
+	if (cell->phase == CELL_IDLE)
+		look_idle(cell);
+	else if (cell->phase == CELL_ASKS && change(cell, IPCBUSD_REPLIED, IPCBUSD_TAKEN))
+		start(cell);
+	else if (cell->phase == CELL_RUNS)
+		look_running(cell);
 }
 
 void client_look(struct client *client)
@@ -320,60 +320,60 @@ void client_look(struct client *client)
 		fiber_wake(client->control);
 	}
 	words = __atomic_exchange_n(&area->summary, 0, __ATOMIC_SEQ_CST);
-	for (words &= (1ULL << (IPCBUSD_SLOTS / 64)) - 1; words; words &= words - 1) {
+	for (words &= (1ULL << (IPCBUSD_CELLS / 64)) - 1; words; words &= words - 1) {
 		unsigned int word = __builtin_ctzll(words);
 
 		bits = __atomic_exchange_n(&area->submitted[word], 0, __ATOMIC_SEQ_CST);
 		for (; bits; bits &= bits - 1)
-			slot_look(client, word * 64 + __builtin_ctzll(bits));
+			cell_look(client, word * 64 + __builtin_ctzll(bits));
 	}
-	if (unlikely(!list_empty(&client->new_slots)) && !client->ending)
+	if (unlikely(!list_empty(&client->new_cells)) && !client->ending)
 		begin_new(client);
 }
 
 /* --- Requests to the client --------------------------------------------------------- */
 
-struct slot *slot_current(void)
+struct cell *cell_current(void)
 {
 	struct shim_fiber *fiber = current->fiber;
 
-	return fiber && fiber->fn == slot_main ? fiber->arg : NULL;
+	return fiber && fiber->fn == cell_main ? fiber->arg : NULL;
 }
 
-int slot_ask(struct slot *slot, unsigned int ask, int fd)
+int cell_ask(struct cell *cell, unsigned int ask, int fd)
 {
-	__atomic_store_n(&slot->shared->ask, ask, __ATOMIC_RELAXED);
-	__atomic_store_n(&slot->shared->ask_fd, fd, __ATOMIC_RELAXED);
-	slot->phase = SLOT_ASKS;
-	give(slot, IPCBUSD_ASKS);
-	while (slot->phase == SLOT_ASKS && !slot->client->ending)
+	__atomic_store_n(&cell->shared->ask, ask, __ATOMIC_RELAXED);
+	__atomic_store_n(&cell->shared->ask_fd, fd, __ATOMIC_RELAXED);
+	cell->phase = CELL_ASKS;
+	give(cell, IPCBUSD_ASKS);
+	while (cell->phase == CELL_ASKS && !cell->client->ending)
 		fiber_sleep();
-	slot->phase = SLOT_RUNS;
-	if (slot->client->ending)
+	cell->phase = CELL_RUNS;
+	if (cell->client->ending)
 		return -EINTR;
-	return __atomic_load_n(&slot->shared->reply, __ATOMIC_RELAXED);
+	return __atomic_load_n(&cell->shared->reply, __ATOMIC_RELAXED);
 }
 
-void slots_have_fds(struct client *client)
+void cells_have_fds(struct client *client)
 {
-	for (int i = 0; i < IPCBUSD_SLOTS; i++)
-		if (client->slot[i] && client->slot[i]->fiber &&
-		    __atomic_load_n(&client->slot[i]->fd, __ATOMIC_RELAXED) >= 0)
-			fiber_wake(client->slot[i]->fiber);
+	for (int i = 0; i < IPCBUSD_CELLS; i++)
+		if (client->cell[i] && client->cell[i]->fiber &&
+		    __atomic_load_n(&client->cell[i]->fd, __ATOMIC_RELAXED) >= 0)
+			fiber_wake(client->cell[i]->fiber);
 }
 
 /* --- End of a client ---------------------------------------------------------------- */
 
-void slots_end(struct client *client)
+void cells_end(struct client *client)
 {
 	client->ending = true;
-	for (int i = 0; i < IPCBUSD_SLOTS; i++)
-		if (client->slot[i] && client->slot[i]->fiber)
-			shim_signal(client->slot[i]->fiber->task);
+	for (int i = 0; i < IPCBUSD_CELLS; i++)
+		if (client->cell[i] && client->cell[i]->fiber)
+			shim_signal(client->cell[i]->fiber->task);
 }
 
-void slots_free(struct client *client)
+void cells_free(struct client *client)
 {
-	for (int i = 0; i < IPCBUSD_SLOTS; i++)
-		free(client->slot[i]);
+	for (int i = 0; i < IPCBUSD_CELLS; i++)
+		free(client->cell[i]);
 }
