@@ -325,16 +325,21 @@ int request_call(struct request *request, const struct ipc_options *options)
 
 /* --- Oneways ------------------------------------------------------------------- */
 
-/* A file that was made at an earlier try is sent at once. */
-static inline int try_oneway(struct request *request, int *file)
+static inline int try_message(struct request *request)
 {
 	int r = 0;
 
 	if (unlikely(request->channel))
 		r = channel_use_bus(request->channel, request);
-	if (r == 0)
-		r = *file < 0 ? thread_try(request->t, &request->x) : -EMSGSIZE;
-	return unlikely(r == -EMSGSIZE) ? payload_send(request->t, &request->x, file) : r;
+	return r < 0 ? r : thread_try(request->t, &request->x);
+}
+
+/* A file that was made at an earlier try is sent at once. */
+static int try_oneway(struct request *request, int *file)
+{
+	int r = *file < 0 ? try_message(request) : -EMSGSIZE;
+
+	return r == -EMSGSIZE ? payload_send(request->t, &request->x, file) : r;
 }
 
 struct waiting_oneway {
@@ -357,19 +362,31 @@ static __attribute__((noinline)) int send_when_writable(struct request *request,
 	return writable_until(request->t->ipc, deadline, try_waiting, &oneway);
 }
 
+/* The first try has failed with r. */
+static __attribute__((noinline)) int try_otherwise(struct request *request, int *file,
+						   uint64_t deadline, int r)
+{
+	int own = -1;
+
+	file = file ?: &own;
+	if (r == -EMSGSIZE)
+		r = payload_send(request->t, &request->x, file);
+	if (r == -EAGAIN && deadline)
+		r = send_when_writable(request, file, deadline);
+	if (own >= 0)
+		close(own);
+	return r;
+}
+
 static int oneway_by_bus(struct request *request, int *file)
 {
 	uint64_t deadline = request->x.send.deadline;
-	int own = -1, r;
+	int r;
 
 	request->x.flags = 0;
 	request->x.send.deadline = 0;
-	r = try_oneway(request, file ?: &own);
-	if (unlikely(r == -EAGAIN) && deadline)
-		r = send_when_writable(request, file ?: &own, deadline);
-	if (unlikely(own >= 0))
-		close(own);
-	return r;
+	r = file && *file >= 0 ? -EMSGSIZE : try_message(request);
+	return likely(r == 0) ? 0 : try_otherwise(request, file, deadline, r);
 }
 
 /* The bus may have channels. A stream, which alone passes a file, never gets one. */
