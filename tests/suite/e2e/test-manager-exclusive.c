@@ -148,7 +148,7 @@ START_TEST(second_registration_fails)
 	ck_assert_int_eq(add(&a, 0), 0);
 	ck_assert_int_eq(server_register(a.ipc, NAME, &server_handlers, NULL), -EEXIST);
 	ck_assert_int_eq(add(&a, IPC_NAME_REPLACE | IPC_NAME_QUEUE), -EINVAL);
-	ck_assert_int_eq(add(&a, 4), -EINVAL);
+	ck_assert_int_eq(add(&a, 8), -EINVAL);
 
 	/* The name is free as soon as its owner has ended. */
 	side_close(&a);
