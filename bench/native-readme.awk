@@ -9,14 +9,18 @@ BEGIN {
 }
 
 FNR == NR {
-	if ($2 == 4 && $3 == 1 && $4 == 0)
-		figure[$1, $5 " " $6] = sprintf("%.1f µs, %.1f ×", $9 / 1000, $15)
+	if ($2 == 4 && $3 == 1 && $4 == 0) {
+		text = sprintf("%.1f µs, %.1f ×", $9 / 1000, $15)
+		if ($15 < 0.1)
+			text = sprintf("%.2f µs, < 0.1 ×", $9 / 1000)
+		figure[$1, $5 " " $6] = text
+	}
 	next
 }
 
 function ours(cpus, kind,  driver, daemon) {
 	driver = figure[cpus, "ipcbus " kind]
-	daemon = figure[cpus, "ipcbusd " kind] " (ipcbusd)"
+	daemon = figure[cpus, "channels " kind] " (ipcbusd)"
 	return driver ? driver "; " daemon : daemon
 }
 
