@@ -67,6 +67,9 @@ static int send_fd(const struct daemon_link *link, unsigned int number, int fd)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_SEND_FD, .number = number };
 
+	/* A connection in a message of its own bus could keep itself alive. */
+	if (socket_is_of_bus(fd, link->socket))
+		return -ELOOP;
 	return socket_send(link->socket, &message, &fd);
 }
 

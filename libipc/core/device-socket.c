@@ -2,6 +2,7 @@
 /* The socket of ipcbusd: see device-socket.h. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -47,6 +48,36 @@ int socket_send(int socket, struct ipcbusd_message *message, const int *fd)
 		if (errno != EINTR)
 			return errno == EPIPE ? -ECONNRESET : error_of_wait();
 	return 0;
+}
+
+/*
+ * A connected socket has the address of the listening socket, and the credentials of the process
+ * that created the listening socket.
+ */
+struct origin {
+	struct sockaddr_un address;
+	struct ucred maker;
+};
+
+static bool get_origin(int socket, struct origin *ret_origin)
+{
+	socklen_t size = sizeof(ret_origin->address), maker_size = sizeof(ret_origin->maker);
+	socklen_t domain_size = sizeof(int);
+	int domain = 0;
+
+	memset(ret_origin, 0, sizeof(*ret_origin));
+	return !getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &domain_size) &&
+	       domain == AF_UNIX &&
+	       !getpeername(socket, (struct sockaddr *)&ret_origin->address, &size) &&
+	       !getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &ret_origin->maker, &maker_size);
+}
+
+bool socket_is_of_bus(int fd, int socket)
+{
+	struct origin origin, bus;
+
+	return get_origin(fd, &origin) && get_origin(socket, &bus) &&
+	       !memcmp(&origin, &bus, sizeof(bus));
 }
 
 /* Checks a message of n bytes. Returns its error, or 0. */

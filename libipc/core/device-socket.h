@@ -6,6 +6,8 @@
 #ifndef IPC_DEVICE_SOCKET_H
 #define IPC_DEVICE_SOCKET_H
 
+#include <stdbool.h>
+
 struct ipcbusd_message;
 
 /* Returns the socket. */
@@ -16,6 +18,12 @@ int socket_send(int socket, struct ipcbusd_message *message, const int *fd);
 /* Waits for a message with up to four fds; missing fds are set to -1. On failure no fd is left
  * open. Returns the error in the message, if any. */
 int socket_receive(int socket, struct ipcbusd_message *message, int fds[4]);
+
+/*
+ * Whether fd is a connection to the bus that socket is connected to. libipc checks this before it
+ * sends a file, because the daemon must not: another process may hold a lock of the socket.
+ */
+bool socket_is_of_bus(int fd, int socket);
 
 /* Sends an administrator's message over a new connection, and replaces it by the reply, which has
  * at most one fd. */

@@ -157,7 +157,7 @@
  *   -EMFILE       The receiver cannot open more files; or this process cannot.
  *   -ENOBUFS      The receiver has no region yet.
  *   -ELOOP        More than 32 calls of a chain would be open; or the message contains a file
- *                 descriptor of /dev/ipcbus. Async calls begin a chain of their own.
+ *                 descriptor of a bus. Async calls begin a chain of their own.
  *
  *   The method
  *   -EOPNOTSUPP   IPC_UNIMPLEMENTED. The object has no such method.
