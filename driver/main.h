@@ -46,14 +46,16 @@
  * period. If memory is short, the kernel may reclaim pages of a region that hold no buffer
  * (mem/reclaim.c).
  *
- * Shutting down a proc frees its handles, threads, open calls and the memory of its region. If a
- * sender is filling a buffer at that moment, the memory stays until that buffer is freed. The dead
- * proc itself is freed when no sender uses it and no call refers to it. Handles of other procs for
- * its nodes do not keep it.
+ * A proc is shut down by the release of its file, by the flush of a closing fd while all threads of
+ * its process exit, or by the end of the address space (file.c, opener.c). That frees its handles,
+ * threads, open calls and the memory of its region. If a sender is filling a buffer at that moment,
+ * the memory stays until that buffer is freed. The dead proc itself is freed when no sender uses it
+ * and no call refers to it. Handles of other procs for its nodes do not keep it.
  *
  * Lock tree: while holding a lock, a thread may take only locks below it on its path. It must never
  * hold two locks of the same kind, so no code holds locks of two procs at once. An operation on two
- * procs has two steps, and the second step checks the state again.
+ * procs has two steps, and the second step checks the state again. A function whose name ends in
+ * _locked must be called with the lock held that protects its object.
  *
  *   openers_lock         spinlock  the openers, by address space (opener.c); leaf
  *   opener->lock         spinlock  the procs of an opener; leaf

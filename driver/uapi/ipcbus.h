@@ -105,7 +105,8 @@
 #define IPCBUS_IOC_SET_THREADS	_IOW(IPCBUS_IOC_TYPE, 0x09, struct ipcbus_threads)
 /* The calling thread no longer uses the file. The argument must be 0 (-EINVAL). If the thread has
  * made a call that has not ended, its reply is dropped. Calls that the thread serves stay open, and
- * any other thread may reply to them. */
+ * any other thread may reply to them. A thread that ends without THREAD_EXIT may count as a thread
+ * until new threads come. */
 #define IPCBUS_IOC_THREAD_EXIT	_IO(IPCBUS_IOC_TYPE, 0x0a)
 #define IPCBUS_IOC_CANCEL	_IOW(IPCBUS_IOC_TYPE, 0x0b, struct ipcbus_cancel)
 #define IPCBUS_IOC_CALL_INFO	_IOWR(IPCBUS_IOC_TYPE, 0x0c, struct ipcbus_call_info)
@@ -322,9 +323,9 @@ struct ipcbus_send {
  *	ENOBUFS, ESRCH; EDQUOT for ipcbus_info.user_calls, or at the first use of handle 0; ENOMEM;
  *	for IPCBUS_NODE_WANT_LABEL also errors of a security module.
  * @IPCBUS_STAGE_BUFFER: while reserving space in the receiver's region. EMSGSIZE, ENOSPC, EDQUOT,
- *	EAGAIN, ENOMEM, EOWNERDEAD. EMSGSIZE: a call or reply is larger than the region, or a oneway
- *	is larger than half of it. If the receiver belongs to another user, the limits for calls and
- *	oneways are 7/16 of these.
+ *	EAGAIN, ENOMEM, EOWNERDEAD. EMSGSIZE: payload, object table and label of a call or reply
+ *	are together larger than the region, or a oneway is larger than half of it. If the
+ *	receiver belongs to another user, the limits for calls and oneways are 7/16 of these.
  * @IPCBUS_STAGE_COPY: while copying the payload. @index is the part. EFAULT, EINVAL.
  * @IPCBUS_STAGE_OBJECT: while reading the objects. @index is the entry. EBADF, EINVAL, EPERM,
  *	ELOOP, ENOTCONN, EFAULT, ENOMEM; EDQUOT for user_files, handle 0, parameter user_handles.

@@ -6,7 +6,8 @@
  * A handler gets the call, the request and the object's userdata. Call and request belong
  * to the library and are valid until the handler returns. A handler has these choices:
  *
- *   - Reply once, with the generated echo_reply_say() or a function below, and return 0.
+ *   - Reply once, with the generated echo_reply_say() or a function below, and return 0. A positive
+ *     result counts as 0.
  *   - Return a negative errno without a reply: the caller gets that errno, also if there are
  *     references of the call. A negative errno after a reply is ignored.
  *   - Take a reference with ipc_call_ref() and return 0. Any thread may reply later. The request
@@ -24,10 +25,11 @@
  * its handler's result is dropped. A kept oneway delays later oneways to the same object until it
  * is released.
  *
- * A reply from the handler is sent when the handler returns or calls something else. If
- * that fails, the caller gets the errno. A reply that contains objects, files or large fields
- * of type bytes, or that does not come from the handler, is sent at once. If that fails,
- * the function returns the error and the call may still get another reply.
+ * A reply from the handler is sent when the handler returns, or before it sends another message or
+ * waits for a stream, so return soon. If the library cannot send it, the caller gets the errno. A
+ * reply that contains objects, files or large fields of type bytes, or that does not come from the
+ * handler, is sent at once. If that fails, the function returns the error and the call may still
+ * get another reply.
  *
  *	static int say(struct ipc_call *call, const Echo__SayRequest *request, void *userdata)
  *	{

@@ -88,8 +88,9 @@
  *               handler finds every lock taken that its thread held when it made the call: do not
  *               call another process with a lock that a handler takes, or handlers deadlock with
  *               their own thread.
- *               Handlers and callbacks of a connection run concurrently if several
- *               threads serve it.
+ *               Handlers and callbacks of a connection run concurrently if several threads serve
+ *               it. A nested handler may run concurrently with them, even if only one thread
+ *               serves.
  *   Fork        A connection, and each object obtained from it, is unusable in a child process.
  *               Functions fail with -ECHILD there. The child must open its own connection. It may
  *               only unref inherited objects. Their destroy functions run in the child too.
@@ -141,7 +142,8 @@
  *   -ENOMEM       Out of memory, here or in the kernel.
  *
  *   The receiver
- *   -EOWNERDEAD   IPC_PEER_DIED. The object's process died or destroyed the object.
+ *   -EOWNERDEAD   IPC_PEER_DIED. The object's process died or destroyed the object. The handler may
+ *                 have run, as after -ETIMEDOUT, -ECANCELED and -ECONNRESET.
  *   -EHOSTDOWN    IPC_PEER_FROZEN. The object's process is frozen.
  *   -EMSGSIZE     IPC_MESSAGE_TOO_LARGE. The message can never fit into the receiver's region and
  *                 cannot travel as a file, or the receiver limits the size of messages. The
@@ -149,7 +151,8 @@
  *                 oneway 7/32. Between processes of the same user, and for replies, it is the whole
  *                 region; for oneways half of it. The library sends a larger message as a file if
  *                 the receiver accepts file descriptors.
- *   -ENOSPC       The receiver's region is full at the moment.
+ *   -ENOSPC       The receiver's region is full at the moment. Calls and replies do not wait for
+ *                 space: try again later.
  *   -EAGAIN       IPC_WOULD_BLOCK. Oneway or stream: the receiver has no space now. Receiving: no
  *                 message arrived in time. Try again later.
  *   -EPERM        The receiver does not accept file descriptors in this message; or this process
@@ -180,7 +183,7 @@
  *   -EACCES       IPC_PERMISSION_DENIED. The policy of names refuses it; ipcctl policy check
  *                 prints the rule. ipc_open(): no permission to open the bus.
  *   -EEXIST       IPC_NAME_TAKEN. A service has that name, or it is reserved for another user,
- *                 whose service had it until a few seconds ago.
+ *                 whose service had it until less than 10 seconds ago.
  *   -EHOSTUNREACH IPC_ACTIVATION_FAILED. Activation of the service failed.
  *   -ENOTCONN     IPC_NO_MANAGER. No service manager is running.
  *   -ECONNRESET   IPC_BUS_ENDED. ipcbusd ran this bus and has ended: open a new connection.
@@ -257,9 +260,12 @@ int ipc_open_sized(struct ipc **ret_ipc, const char *bus, size_t region_size);
 /*
  * Take or drop a reference. The last ipc_unref() closes the connection: its objects die,
  * its async calls complete with -ECANCELED inside ipc_unref(). Objects and proxies hold no
- * reference of their connection: unref them first. Slots, streams, kept calls and replies of bytes
- * (raw.h) hold a reference. To close a connection with streams that have callbacks, end or cancel
- * the streams, call ipc_process() until it returns 0, and drop the references.
+ * reference of their connection: unref them first. A function that uses an object or proxy needs
+ * the connection until it returns. Never drop the last reference while another thread is inside
+ * such a function. Slots, streams, kept calls, replies of bytes (raw.h), and generated replies that
+ * lie in the region or in a file (<ipc/call.h>) hold a reference. To close a connection with
+ * streams that have callbacks, end or cancel the streams, call ipc_process() until it returns 0,
+ * and drop the references.
  */
 struct ipc *ipc_ref(struct ipc *ipc);
 struct ipc *ipc_unref(struct ipc *ipc);
@@ -320,8 +326,9 @@ void ipc_slot_set_destroy(struct ipc_slot *slot, void (*destroy)(void *userdata)
 /*
  * Set how many threads may serve, including the threads that call ipc_run(): 1 (the default) to
  * 1024. If all serving threads are busy, ipc_run() starts another. It ends that thread before it
- * returns. A lower limit does not end threads that already serve.
- * If the program calls ipc_run() on more threads than this, all of them serve.
+ * returns. If the thread cannot be created, ipc_run() continues with its threads and tries again
+ * later. A lower limit does not end threads that already serve. If the program calls ipc_run() on
+ * more threads than this, all of them serve.
  *
  *   -EINVAL   threads is 0 or more than 1024.
  */
@@ -394,8 +401,9 @@ int ipc_on_writable(struct ipc *ipc, ipc_writable_cb cb, void *userdata,
  * caller owns *ret_object and drops it with ipc_object_unref().
  *
  * The object lives while this process has references or other processes have proxies, at most until
- * the connection closes. Then destroy(userdata) runs, unless destroy is NULL. If another process
- * dropped the last reference, destroy runs on a serving thread, concurrently with handlers of other
+ * the connection closes. Then destroy(userdata) runs, unless destroy is NULL. A served or kept call
+ * holds a reference of its object, so destroy runs after its handler. If another process dropped
+ * the last reference, destroy runs on a serving thread, concurrently with handlers of other
  * objects. Otherwise it runs inside the function that dropped the last reference, whose caller must
  * not hold a lock that destroy takes. interface and ops must stay valid until then. If this
  * function fails, destroy does not run.
@@ -553,7 +561,9 @@ int ipc_take_fd(int32_t *fd);
 
 /*
  * Generated functions make the calls: echo_say() blocks, echo_say_with() blocks and takes
- * options, echo_say_async() does not block.
+ * options, echo_say_async() does not block. On success the caller owns *reply, and frees it with
+ * echo_say_reply_free(), which also releases objects and files that were not taken. ret_reply may
+ * be NULL.
  *
  *	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
  *	ipc_auto(echo_unref) struct echo *echo = NULL;

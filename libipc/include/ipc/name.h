@@ -10,8 +10,10 @@
  *
  * The service manager maps names to objects. All functions that take a name call it, so they block
  * until it replies. The connection's time limit, ipc_set_timeout(), applies to all but
- * ipc_proxy_wait(), which has its own. In a handler, the functions inherit deadline and
- * cancellation of the served call, as calls do. If that call has already ended, they do not, so
+ * ipc_proxy_wait(), which has its own. Functions that register, unregister or watch, or that end
+ * such a slot, also wait for each other in a connection. No time limit covers that wait. None of
+ * the functions needs a serving thread; callbacks do. In a handler, the functions inherit deadline
+ * and cancellation of the served call, as calls do. If that call has already ended, they do not, so
  * that a handler can clean up. They may fail with any error of a call, and with these:
  *
  *   -ENOENT       No object has the name, or the policy hides it from this process.
@@ -56,9 +58,10 @@ enum ipc_register_flags {
  * Register an object under a name. If another living object has the name, the registration fails
  * with -EEXIST. If this connection has registered the same object under the name, the function
  * succeeds, and the earlier registration and its slot end. A name is free as soon as its object or
- * its process has ended. The connection keeps a reference of the object until ipc_unregister_name()
- * or its end. Ending the slot unregisters the name; if the service manager cannot be informed of
- * that, the name ends with the object.
+ * its process has ended. The connection keeps a reference of the object until the registration ends
+ * or the connection closes. A registration ends by ipc_unregister_name(), by its slot, or with
+ * IPC_REGISTRATION_LOST. Ending the slot unregisters the name; if the service manager cannot be
+ * informed of that, the name ends with the object.
  *
  * ipc_register_name_with() takes flags of enum ipc_register_flags; 0 is ipc_register_name(). They
  * concern only objects of this user: a name of another user always fails with -EEXIST.
@@ -76,7 +79,8 @@ enum ipc_register_flags {
  * If the reply of the service manager does not arrive (-ENOMEM, -ENOSPC, -EINTR), the function
  * unregisters the name again, unless this connection had registered it before. After -ETIMEDOUT
  * and -ECANCELED, the service manager may know the name until the object ends: unref the object.
- * The connection does not keep the name.
+ * After any failure the connection does not keep the new registration: a service manager that
+ * starts later does not get it, also after -ENOTCONN. Call the function again.
  *
  *   -EEXIST   A living object has the name, or the name is reserved for another user because that
  *             user's object ended a short time ago.
@@ -126,7 +130,7 @@ int ipc_on_registration(struct ipc *ipc, ipc_registration_cb cb, void *userdata,
 /*
  * Give up a name that this connection has registered with IPC_NAME_IDLE_EXIT, if no client uses its
  * object. A service that ipcbus-services(5) starts on demand calls this when it has been idle for
- * some time, and exits if it succeeds: no other process has the object or can still get it.
+ * some time, and exits if it succeeds: the object has ended, and no other process can get it.
  * References of this process do not count. Clients that ask for the name in the meantime wait for
  * the next process that registers it. The function blocks.
  *
@@ -143,7 +147,10 @@ int ipc_idle_exit(struct ipc *ipc, const char *name);
 
 /*
  * Find the object that is registered under a name. The caller owns *ret_proxy and drops
- * it with ipc_proxy_unref(). Generated code wraps these for an interface: echo_get(), echo_wait().
+ * it with ipc_proxy_unref(). The proxy refers to this object and not to the name. If the service
+ * restarts, calls fail with -EOWNERDEAD: find the name again. ipc_set_reconnect() replaces the
+ * object only after the end of the bus. Generated code wraps these for an interface: echo_get(),
+ * echo_wait().
  *
  * interface is the name of the interface that the object must have: "echo.Echo". NULL and "" accept
  * any. An object that was registered without an interface is accepted. The service manager compares

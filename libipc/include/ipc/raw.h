@@ -68,8 +68,8 @@ struct ipc_raw_entry {
  * function returns. The kernel copies the bytes and takes its own reference for each entry.
  *
  * The contents of a received message belong to the message and are freed with it. The bytes are
- * read-only and 8-byte aligned. To keep an object or proxy, take a reference. To keep a file
- * descriptor, call ipc_take_fd(&entry->fd).
+ * 8-byte aligned, and must not be written. The sender cannot change them any more. To keep an
+ * object or proxy, take a reference. To keep a file descriptor, call ipc_take_fd(&entry->fd).
  *
  * The structure has no size member. A new member is added at the end, with a flag. The library
  * reads it only if its flag is set. A message with an unknown flag fails with -EINVAL.
@@ -264,8 +264,8 @@ int ipc_raw_object_new(struct ipc *ipc, const struct ipc_raw_ops *ops, void *use
 
 /*
  * Reply to a call, once, from any thread. A reply without entries that the handler makes is copied,
- * and sent when the handler returns or makes a call. Any other reply is sent at once; if that
- * fails, the call stays open.
+ * and sent when the handler returns, or before it sends another message or waits for a stream. Any
+ * other reply is sent at once; if that fails, the call stays open.
  *
  *   -EINVAL    The call is a oneway; or as ipc_raw_call().
  *   -EALREADY  The call already has a reply. If the caller no longer waits, the function returns 0

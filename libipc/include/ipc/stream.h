@@ -33,7 +33,9 @@
  *   -ECONNRESET  The bus has ended.
  *   -EPROTO      The other side violates the protocol of streams.
  *   -EBADMSG     A message of the stream, or its end, is malformed.
- *   -EMSGSIZE    A message is larger than the receiver allows.
+ *   -EMSGSIZE    A message is larger than the receiver allows (<ipc/limits.h>), and the stream
+ *                breaks off. If a message can never fit into the receiver's region, only the send
+ *                fails, and the stream stays usable.
  *   -EDQUOT      The messages that waited to be received took more memory, or contained more files
  *                and objects, than the receiver allows: see <ipc/limits.h>. Receive sooner, or send
  *                less at a time.
@@ -133,10 +135,10 @@ void ipc_stream_cancel(struct ipc_stream *stream);
  *                for all such failures since its last run. The send may fail again.
  *   on_end       The other side has ended its sending, and all messages were received: result
  *                is 0 or its error. Or the stream has broken off: -ECANCELED, -ETIMEDOUT,
- *                -EOWNERDEAD, -EPROTO, -EBADMSG, -EMSGSIZE, -EDQUOT, -ENOMEM. error explains
- *                result and is valid during the callback. Runs at most once. Does not run after a
- *                server has ended the stream itself, nor with 0 for a client that sends a single
- *                request.
+ *                -EOWNERDEAD, -ECONNRESET, -EPROTO, -EBADMSG, -EMSGSIZE, -EDQUOT, -ENOMEM. error
+ *                explains result and is valid during the callback. Runs at most once. Does not run
+ *                after a server has ended the stream itself, nor with 0 for a client that sends a
+ *                single request.
  *   destroy      The stream is over: no message can be received or sent. Runs exactly once,
  *                when no callback of the stream runs or will run. Must free userdata.
  *
@@ -158,11 +160,12 @@ struct ipc_stream_ops {
 };
 
 /*
- * Set the callbacks of a stream. ops is copied. Messages that arrived before are reported as well.
- * From here on the stream lives until it is over, also without other references, and the pointer is
- * valid until destroy has returned. To end the stream earlier, use ipc_stream_cancel(), or in a
- * server ipc_stream_end() and the like. If a handler sets callbacks and then returns a negative
- * errno, destroy runs. If this function fails, destroy does not run.
+ * Set the callbacks of a stream. ops is copied. Any thread may call this function, once. No other
+ * thread may be receiving from the stream then or later. Messages that arrived before are reported
+ * as well. From here on the stream lives until it is over, also without other references, and the
+ * pointer is valid until destroy has returned. To end the stream earlier, use ipc_stream_cancel(),
+ * or in a server ipc_stream_end() and the like. If a handler sets callbacks and then returns a
+ * negative errno, destroy runs. If this function fails, destroy does not run.
  *
  *   -EALREADY   The stream has callbacks.
  *   -EINVAL     ops->size is too small.
