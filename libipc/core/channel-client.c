@@ -325,6 +325,11 @@ static __attribute__((noinline)) int join_handler(struct channel *channel, struc
 	int r;
 
 	r = call_door(channel, request, CHANNEL_JOIN, cell, thread, &event);
+	/* A handler on this thread has forked: the memory is not mapped in the child. */
+	if (unlikely(request->t->ipc->foreign)) {
+		fail(request, -ECHILD, /* stage= */ 0);
+		return -ECANCELED;
+	}
 	if (r == 0 && event.kind != IPCBUS_EVENT_FAILED) {
 		/* It may be the reply: the channel shows that. */
 		drop_joined(request);

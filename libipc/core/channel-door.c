@@ -294,7 +294,8 @@ static int open_channel(struct ipc_call *call, struct channels *channels,
 	atomic_store(&entries[2].object->turn.shared, true);
 	served->channels = channels;
 	served->owner = getpid();
-	served->cookie = entries[2].object->wants.cookie;
+	served->object = ipc_object_ref(entries[2].object);
+	served->cookie = served->object->wants.cookie;
 	served->uid = call->uid;
 	served->gid = call->gid;
 	served->pid = call->pid;

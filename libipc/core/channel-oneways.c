@@ -99,7 +99,7 @@ static void serve_some(struct thread *t, struct served *served, uint32_t until, 
 static void serve_rest(struct thread *t, struct served *served, const struct turn_frame *frame)
 {
 	serve_some(t, served, channel_sent(&served->callee), UINT_MAX, frame);
-	if (!frame->kept && atomic_load(&served->dying) &&
+	if (!frame->kept && !unlikely(t->ipc->foreign) && atomic_load(&served->dying) &&
 	    channel_sent(&served->callee) == atomic_load(&served->callee.drained))
 		served_remove(served);
 }

@@ -134,6 +134,18 @@ int channel_use_bus(struct channel *channel, struct request *request)
 	return r;
 }
 
+void channel_leave(struct channel *channel, struct ipc_proxy *proxy)
+{
+	struct request request = { .x.send.handle = proxy->handle };
+
+	/* If a thread or memory is missing, the server's reference of the object must do. */
+	if (thread_get(proxy->ipc, &request.t) < 0)
+		return;
+	lock(channel);
+	leave_ring_locked(channel, &request);
+	unlock(channel);
+}
+
 void channel_used_bus(struct channel *channel, const struct request *request)
 {
 	bool small = request_is_plain(request);

@@ -59,6 +59,8 @@ struct served {
 	                                      * canceled */
 	uint32_t id;			/* its low bits are the index in the table */
 	uint64_t cookie;		/* of the object */
+	struct ipc_object *object;	/* a reference, until the channel is removed: oneways in the
+	                          	 * ring may outlive the client's handle */
 	uid_t uid;
 	gid_t gid;
 	pid_t pid;

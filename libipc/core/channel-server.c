@@ -71,6 +71,7 @@ void served_unref(struct served *served)
 	if (served->pidfd >= 0)
 		close(served->pidfd);
 	ipc_proxy_unref(served->life);
+	ipc_object_unref(served->object);
 	free(served);
 }
 
@@ -107,6 +108,7 @@ void served_end(struct served *served)
 
 void served_remove(struct served *served)
 {
+	struct ipc_object *object = NULL;
 	struct channels *channels = served->channels;
 	struct served **place = &channels->table[served->id % CHANNEL_MAX_WAIT];
 	bool was_there;
@@ -114,11 +116,16 @@ void served_remove(struct served *served)
 	served_end(served);
 	pthread_mutex_lock(&channels->lock);
 	was_there = *place == served;
-	if (was_there)
+	if (was_there) {
 		*place = NULL;
+		object = served->object;
+		served->object = NULL;
+	}
 	pthread_mutex_unlock(&channels->lock);
 	if (was_there)
 		served_unref(served);
+	/* Threads may keep the channel for longer. */
+	ipc_object_unref(object);
 }
 
 struct served *served_find(struct channels *channels, uint32_t id)

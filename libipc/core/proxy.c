@@ -164,6 +164,8 @@ static void proxy_unref_last(struct ipc_proxy *proxy)
 		return;
 
 	ipc_proxy_unref(proxy->target);
+	if (unlikely(proxy->channel) && !proxy->is_lost)
+		channel_leave(proxy->channel, proxy);
 	/* Fails only in a forked child, whose handles are not its own, and after the end of the
 	 * bus. */
 	if (proxy->counts)

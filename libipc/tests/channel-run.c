@@ -171,6 +171,8 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 			return sleep_until_canceled(call);
 		return reply_number(call, cancels);
 	case ADD:
+		if (request->size)
+			usleep(2000);
 		added++;
 		return 0;
 	case GET_ADDED:

@@ -389,6 +389,40 @@ START_TEST(sending_client_notices_the_death_soon)
 }
 END_TEST
 
+/* Sends slow oneways to a new object of the server, and drops the only proxy of the object. */
+static void send_and_drop(unsigned int oneways)
+{
+	struct ipc_proxy *made;
+	struct ipc_raw_message *reply;
+
+	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = GIVE_OBJECT }, NULL,
+				      &reply, NULL), 0);
+	made = ipc_proxy_ref(reply->entries[0].proxy);
+	ipc_raw_free(reply);
+	for (unsigned int i = 0; i < 2 * CHANNEL_AFTER; i++)
+		ck_assert_int_eq(ipc_raw_call(made, &(struct ipc_raw_message){ .code = WHERE },
+					      NULL, NULL, NULL), 0);
+	for (unsigned int i = 0; i < oneways; i++)
+		ck_assert_int_eq(ipc_raw_oneway(made, &(struct ipc_raw_message){
+							      .code = ADD, .data = "", .size = 1,
+						      }, NULL), 0);
+	ipc_proxy_unref(made);
+}
+
+START_TEST(oneways_outlive_the_last_proxy)
+{
+	uint64_t end_usec = now_usec() + 20000000;
+
+	begin(1);
+	for (int i = 0; i < 20; i++)
+		send_and_drop(5);
+	while (get(GET_ADDED) != 20 * 5 && now_usec() < end_usec)
+		usleep(1000);
+	ck_assert_uint_eq(get(GET_ADDED), 20 * 5);
+	end();
+}
+END_TEST
+
 START_TEST(stop_ends_channels_and_calls_go_on)
 {
 	begin(1);
@@ -589,7 +623,7 @@ int main(void)
 			 death_of_the_server_ends_its_calls, killed_server_ends_calls_that_wait,
 			 waiting_client_notices_the_death_soon,
 			 sending_client_notices_the_death_soon,
-			 stop_ends_channels_and_calls_go_on,
+			 oneways_outlive_the_last_proxy, stop_ends_channels_and_calls_go_on,
 			 threads_on_both_sides_share_a_channel,
 			 waiting_client_serves_the_handlers_calls,
 			 many_handlers_make_their_first_call, deadline_of_a_joined_call_ends_it,

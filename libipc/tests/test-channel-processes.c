@@ -94,6 +94,46 @@ START_TEST(child_of_a_handler_cannot_use_the_channel)
 }
 END_TEST
 
+static int status_of_child = -1;
+
+static int fork_once(struct ipc_call *call, const struct ipc_raw_message *request, void *unused)
+{
+	(void)request, (void)unused;
+	if (status_of_child == -1) {
+		pid_t pid = fork();
+
+		/* The child returns to the call that its thread waits for. */
+		if (!pid)
+			return 0;
+		waitpid(pid, &status_of_child, 0);
+	}
+	return reply_number(call, 1);
+}
+
+START_TEST(child_of_a_nested_handler_cannot_use_the_channel)
+{
+	static const struct ipc_raw_ops ops = { .serve = fork_once };
+	struct ipc_raw_entry entry = { .type = IPC_RAW_OBJECT };
+	pid_t parent = getpid();
+	uint32_t number;
+	int r;
+
+	begin(1);
+	ck_assert_int_eq(ipc_raw_object_new(ipc, &ops, NULL, &entry.object), 0);
+	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = SET_BACK,
+									.entries = &entry,
+									.n_entries = 1 },
+				      NULL, NULL, NULL), 0);
+	r = call_for(CALL_BACK, NULL, 0, &number);
+	if (getpid() != parent)
+		_exit(r == -ECHILD ? 0 : 1);
+	ck_assert_int_eq(r, 0);
+	ck_assert_int_eq(status_of_child, 0);
+	ipc_object_unref(entry.object);
+	end();
+}
+END_TEST
+
 /* As with the bus, the server sees the user that opened it. */
 START_TEST(setuid_does_not_change_the_caller)
 {
@@ -143,5 +183,6 @@ int main(void)
 	return RUN_TESTS("channel-processes", exec_ends_the_channel,
 			 forked_child_cannot_use_the_channel,
 			 child_of_a_handler_cannot_use_the_channel,
+			 child_of_a_nested_handler_cannot_use_the_channel,
 			 setuid_does_not_change_the_caller, call_to_a_frozen_server_fails);
 }
