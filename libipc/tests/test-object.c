@@ -146,12 +146,14 @@ START_TEST(references_to_it)
 }
 END_TEST
 
+static const char funcs[1];
+
 /* Its methods take no objects and no bytes, so it accepts no files. */
 static int invoke(struct ipc_call *call, const ProtobufCMessage *request, const void *ops,
 		  void *userdata)
 {
 	ck_assert_ptr_eq(request->descriptor, &ipc__test__cargo__descriptor);
-	ck_assert_ptr_null(ops);
+	ck_assert_ptr_eq(ops, funcs);
 	ck_assert_ptr_eq(userdata, &destroyed);
 	return ipc_call_fail(call, EXFULL, NULL, NULL);
 }
@@ -169,7 +171,8 @@ START_TEST(interfaces_without_codecs)
 	methods[1].code = 2;
 	plain.methods = methods;
 	plain.n_methods = 2;
-	ck_assert_int_eq(ipc_object_new(ipc, &plain, NULL, &destroyed, NULL, &other), 0);
+	ck_assert_int_eq(ipc_object_new(ipc, &plain, NULL, &destroyed, NULL, &other), -EINVAL);
+	ck_assert_int_eq(ipc_object_new(ipc, &plain, funcs, &destroyed, NULL, &other), 0);
 	object_id(other);
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL,
 					 .cookie = fake.cookie,
@@ -210,7 +213,7 @@ START_TEST(interfaces_of_other_versions)
 	methods[0].later = UINT64_MAX;
 	methods[1].method = *method_of(&test_interface, "Carry");
 	methods[1].method.invoke = invoke;
-	ck_assert_int_eq(ipc_object_new(ipc, &newer.interface, NULL, &destroyed, NULL, &other), 0);
+	ck_assert_int_eq(ipc_object_new(ipc, &newer.interface, funcs, &destroyed, NULL, &other), 0);
 	object_id(other);
 	ck_assert(fake.node.flags & IPCBUS_NODE_ACCEPT_FDS);
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL,
@@ -223,13 +226,13 @@ START_TEST(interfaces_of_other_versions)
 	ck_assert_uint_eq(fake_last()->send.code, EXFULL);
 	ipc_object_unref(other);
 	methods[1].method.flags = 0;
-	ck_assert_int_eq(ipc_object_new(ipc, &newer.interface, NULL, NULL, NULL, &other), 0);
+	ck_assert_int_eq(ipc_object_new(ipc, &newer.interface, funcs, NULL, NULL, &other), 0);
 	object_id(other);
 	ck_assert(!(fake.node.flags & IPCBUS_NODE_ACCEPT_FDS));
 	ipc_object_unref(other);
 
 	newer.later = 1;
-	ck_assert_int_eq(ipc_object_new(ipc, &newer.interface, NULL, NULL, NULL, &other), -E2BIG);
+	ck_assert_int_eq(ipc_object_new(ipc, &newer.interface, funcs, NULL, NULL, &other), -E2BIG);
 	old.size--;
 	ck_assert_int_eq(ipc_object_new(ipc, &old, NULL, NULL, NULL, &other), -EINVAL);
 	ck_assert_int_eq(ipc_object_new(ipc, NULL, NULL, NULL, NULL, &other), -EINVAL);
@@ -244,7 +247,7 @@ START_TEST(files_only_for_objects_that_accept_them)
 
 	fake_reset();
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(ipc_object_new(ipc, &registrant_interface, NULL, NULL, NULL, &object), 0);
+	ck_assert_int_eq(ipc_object_new(ipc, &registrant_interface, funcs, NULL, NULL, &object), 0);
 	object_id(object);
 	ck_assert_uint_eq(fake.node.flags, 0);
 	ipc_object_unref(object);
@@ -537,11 +540,13 @@ START_TEST(sent_or_not)
 	ck_assert(object->maybe_idle);
 
 	ck_assert_int_eq(ipc_rpc_call_async(proxy, carry, NULL, &cargo.base, ignore, NULL, NULL,
-					    NULL), 0);
+					    NULL), -EINVAL);
+	ck_assert_int_eq(ipc_rpc_call_async(proxy, carry, NULL, &cargo.base, ignore,
+					    (ipc_rpc_cb)ignore, NULL, NULL), 0);
 	ck_assert(!object->maybe_idle);
 	send_fails(IPCBUS_SEND_CALL);
-	ck_assert_int_eq(ipc_rpc_call_async(proxy, carry, NULL, &cargo.base, ignore, NULL, NULL,
-					    NULL), -ENOSPC);
+	ck_assert_int_eq(ipc_rpc_call_async(proxy, carry, NULL, &cargo.base, ignore,
+					    (ipc_rpc_cb)ignore, NULL, NULL), -ENOSPC);
 	ck_assert(object->maybe_idle);
 
 	test_unref(peer);

@@ -38,7 +38,7 @@ int ipc_object_new(struct ipc *ipc, const struct ipc_interface *interface, const
 	int r;
 
 	if (!ipc || !ret_object || !interface ||
-	    interface->method_size < sizeof(struct ipc_method))
+	    interface->method_size < sizeof(struct ipc_method) || (!ops && interface->n_methods))
 		return -EINVAL;
 	r = sized_check(sizeof(*interface), interface);
 	if (r < 0)
