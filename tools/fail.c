@@ -24,7 +24,7 @@ static const char *origin_of(const struct ipc_error *error)
 	static const char *const names[] = {
 		[IPC_ORIGIN_HERE] = "here",
 		[IPC_ORIGIN_BUS] = "bus",
-		[IPC_ORIGIN_PEER] = "service",
+		[IPC_ORIGIN_PEER] = "peer",
 		[IPC_ORIGIN_BEHIND] = "behind",
 	};
 

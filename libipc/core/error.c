@@ -175,7 +175,7 @@ static const struct {
 	const char *meaning;
 } meanings[] = {
 	{ ECHILD, "the connection belongs to the parent process; open another after fork()" },
-	{ EOWNERDEAD, "the object's process died or destroyed the object" },
+	{ EOWNERDEAD, "the object's process died or ended the object" },
 	{ ENOENT, "no service has that name, or there is no such bus or object" },
 	{ ESRCH, "the process has ended, or the daemon of the bus cannot see it" },
 	{ EHOSTDOWN, "the object's process is frozen; ipcctl thaw continues it" },

@@ -113,7 +113,7 @@ START_TEST(fail_prints_the_known_details)
 	ck_assert_str_eq(line, "say: echo.Empty: the service reports an error\n");
 	free(line);
 	line = printed("say", -EREMOTEIO, &behind);
-	ck_assert_str_eq(line, "say: the service reports: the object's process died or destroyed the object\n");
+	ck_assert_str_eq(line, "say: the service reports: the object's process died or ended the object\n");
 	free(line);
 	line = printed("say", -ENOENT, &of_service);
 	ck_assert_str_eq(line, "say: the service reports: No such file or directory\n");

@@ -187,7 +187,7 @@ class Proxy(BaseProxy):
         return Slot(self._proxy.on_freeze(lambda frozen: self._bus._run(callback, frozen)))
 
     async def wait_dead(self) -> None:
-        """Returns when the object's process has died or destroyed the object, or the bus has ended.
+        """Returns when the object's process has died or ended the object, or the bus has ended.
         Raises ``Canceled`` if the connection is closed."""
         gone: asyncio.Future[None] = self._bus._future()
         watch = self.on_death(lambda: _settle(gone, None, None))

@@ -145,7 +145,7 @@ class BusEnded(Error):
 
 
 class PeerDied(Error):
-    """The object's process died, or destroyed the object."""
+    """The object's process died, or ended the object."""
 
     default_code = errno.EOWNERDEAD
 

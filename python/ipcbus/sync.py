@@ -164,7 +164,7 @@ class Proxy(BaseProxy):
         self.call(_core.CODE_PING, timeout=timeout).release()
 
     def on_death(self, callback: Callable[[], object]) -> Slot:
-        """Calls callback once, on a serving thread, when the object's process has died or destroyed
+        """Calls callback once, on a serving thread, when the object's process has died or ended
         the object, or the bus has ended. ``Slot.end()`` ends the watch earlier."""
         return Slot(self._proxy.on_death(callback))
 

@@ -236,7 +236,7 @@ START_TEST(errors_have_origins)
 		 "\"cause\":\"%s\"}\n"
 		 "{\"error\":\"t\",\"status\":7,\"origin\":\"bus\"}\n"
 		 "{\"error\":\"t\",\"status\":1}\n"
-		 "{\"error\":\"t\",\"status\":8,\"origin\":\"service\",\"name\":\"a.Bad\","
+		 "{\"error\":\"t\",\"status\":8,\"origin\":\"peer\",\"name\":\"a.Bad\","
 		 "\"message\":\"Y2Fm6Q==\",\"number\":-5,\"details\":\"AP8=\"}\n", ipc_strerror(-EOWNERDEAD));
 	ck_assert_str_eq(text, expected);
 	free(text);

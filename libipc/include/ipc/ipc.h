@@ -142,7 +142,7 @@
  *   -ENOMEM       Out of memory, here or in the kernel.
  *
  *   The receiver
- *   -EOWNERDEAD   IPC_PEER_DIED. The object's process died or destroyed the object. The handler may
+ *   -EOWNERDEAD   IPC_PEER_DIED. The object's process died or ended the object. The handler may
  *                 have run, as after -ETIMEDOUT, -ECANCELED and -ECONNRESET.
  *   -EHOSTDOWN    IPC_PEER_FROZEN. The object's process is frozen.
  *   -EMSGSIZE     IPC_MESSAGE_TOO_LARGE. The message can never fit into the receiver's region and
@@ -516,7 +516,7 @@ int ipc_proxy_dump(struct ipc_proxy *proxy, int fd, const char *const *args,
 
 /*
  * Watch for death: call cb once, on a serving thread, when the object's process died or
- * destroyed the object, or soon if that has already happened. A proxy may have many
+ * ended the object, or soon if that has already happened. A proxy may have many
  * watches. A watch holds a reference of the proxy until it ends. It ends when cb has returned.
  * If the connection closes first, cb is not called.
  *

@@ -125,7 +125,7 @@ errors! {
     NoManager = ENOTCONN,
     /// `ECONNRESET`: the daemon that ran the bus has ended.
     BusEnded = ECONNRESET,
-    /// `EOWNERDEAD`: the object's process died or destroyed the object.
+    /// `EOWNERDEAD`: the object's process died or ended the object.
     PeerDied = EOWNERDEAD,
     /// `EHOSTDOWN`: the object's process is frozen.
     PeerFrozen = EHOSTDOWN,

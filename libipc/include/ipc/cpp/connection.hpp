@@ -174,7 +174,7 @@ public:
 
 	/*
 	 * Call function() once, on a serving thread, when the object's process has died or
-	 * destroyed the object, or soon if that has already happened. If the connection closes
+	 * ended the object, or soon if that has already happened. If the connection closes
 	 * first, function is not called. The registration ends with the slot.
 	 */
 	template <typename F> [[nodiscard]] outcome<slot> on_death(F function) const

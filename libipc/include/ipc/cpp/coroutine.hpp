@@ -98,7 +98,7 @@ inline auto open_await(const proxy &p, std::uint32_t method, const options &with
 }
 
 /*
- * Return when the object's process has died or destroyed the object: co_await ipc::wait_dead(proxy).
+ * Return when the object's process has died or ended the object: co_await ipc::wait_dead(proxy).
  * See proxy::on_death(). While the coroutine waits, the connection stays open. The watch ends with a
  * coroutine that is destroyed.
  */
