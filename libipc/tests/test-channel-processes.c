@@ -37,21 +37,24 @@ static void wait_for_parts(unsigned int parts)
 START_TEST(exec_ends_the_channel)
 {
 	unsigned int before;
-	int status;
+	int status, go[2];
+	char byte = 0;
 	pid_t pid;
 
 	begin(1);
+	ck_assert_int_eq(pipe(go), 0);
 	before = count_parts();
 	ck_assert_uint_eq(before, 2);
 	pid = fork();
 	if (!pid) {
 		open_channel();
-		if (count_parts() != before + 2)
+		if (count_parts() != before + 2 || read(go[0], &byte, 1) != 1)
 			_exit(2);
 		execlp("sleep", "sleep", "1000", (char *)NULL);
 		_exit(3);
 	}
 	wait_for_parts(before + 2);
+	ck_assert_int_eq(write(go[1], &byte, 1), 1);
 	wait_for_parts(before);
 	ck_assert_int_eq(waitpid(pid, &status, WNOHANG), 0);
 	kill(pid, SIGKILL);
