@@ -9,7 +9,9 @@
  *   - Reply once, with the generated echo_reply_say() or a function below, and return 0. A positive
  *     result counts as 0.
  *   - Return a negative errno without a reply: the caller gets that errno, also if there are
- *     references of the call. A negative errno after a reply is ignored.
+ *     references of the call. In place of an errno that only the bus reports, such as -ETIMEDOUT,
+ *     the caller gets -EREMOTEIO with that errno as its cause. A negative errno after a reply is
+ *     ignored.
  *   - Take a reference with ipc_call_ref() and return 0. Any thread may reply later. The request
  *     stays valid, and occupies the region, until the last ipc_call_unref(), also after the reply.
  *

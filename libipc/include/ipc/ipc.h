@@ -63,16 +63,16 @@
  *               time limit applies while the daemon is stopped. Signals do not end a wait, except
  *               where -EINTR is listed. ipc_raw_set_interrupt() of <ipc/raw.h> makes signals end
  *               calls, oneways that wait, and functions of names.
- *   Order       Oneways from a thread to an object are handled in the order of sending, never
- *               concurrently. Calls are not ordered, neither with each other nor with oneways: a
- *               call may be handled before a oneway or an async call that the same thread sent to
- *               the same object earlier. Oneways to different objects are not ordered. A reply is
- *               not ordered with oneways, in any language: a thread that waits for the reply gets
- *               it at once, and the result of an async call is an event of its own. Oneways that
- *               the server sent before the reply are handled on a serving thread, before or after
- *               that. If the reply waited for their handlers, a call could not return without
- *               another serving thread, or with a lock that a handler takes. If the order matters,
- *               put the data into the reply, or number the messages.
+ *   Order       An object handles a single oneway at a time. Oneways from a thread to an object are
+ *               handled in the order of sending. Calls are not ordered, neither with each other nor
+ *               with oneways: a call may be handled before a oneway or an async call that the same
+ *               thread sent to the same object earlier. Oneways to different objects are not
+ *               ordered. A reply is not ordered with oneways, in any language: a thread that waits
+ *               for the reply gets it at once, and the result of an async call is an event of its
+ *               own. Oneways that the server sent before the reply are handled on a serving thread,
+ *               before or after that. If the reply waited for their handlers, a call could not
+ *               return without another serving thread, or with a lock that a handler takes. If the
+ *               order matters, put the data into the reply, or number the messages.
  *   Time        Durations are in microseconds, on CLOCK_MONOTONIC. As an argument, 0 means
  *               not to wait and IPC_NEVER means no limit. In a structure, 0 means that the
  *               duration is not set.
@@ -143,7 +143,9 @@
  *
  *   The receiver
  *   -EOWNERDEAD   IPC_PEER_DIED. The object's process died or ended the object. The handler may
- *                 have run, as after -ETIMEDOUT, -ECANCELED and -ECONNRESET.
+ *                 have run. The same holds after -ETIMEDOUT, -ECANCELED and -ECONNRESET, after
+ *                 errors with IPC_ORIGIN_PEER or IPC_ORIGIN_BEHIND, and if the reply arrived but
+ *                 could not be taken (-ENOMEM, -EMFILE, -EBADMSG).
  *   -EHOSTDOWN    IPC_PEER_FROZEN. The object's process is frozen.
  *   -EMSGSIZE     IPC_MESSAGE_TOO_LARGE. The message can never fit into the receiver's region and
  *                 cannot travel as a file, or the receiver limits the size of messages. The

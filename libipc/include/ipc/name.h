@@ -76,14 +76,15 @@ enum ipc_register_flags {
  * without IPC_NAME_REPLACE may be lost to an earlier owner of this user that registers it again,
  * and with IPC_NAME_QUEUE the function returns 1 even if the name is free.
  *
- * If the reply of the service manager does not arrive (-ENOMEM, -ENOSPC, -EINTR), the function
- * unregisters the name again, unless this connection had registered it before. After -ETIMEDOUT
- * and -ECANCELED, the service manager may know the name until the object ends: unref the object.
- * After any failure the connection does not keep the new registration: a service manager that
- * starts later does not get it, also after -ENOTCONN. Call the function again.
+ * If the reply of the service manager does not arrive (-ENOMEM, -ENOSPC, or -EINTR from the
+ * callback of ipc_raw_set_interrupt()), the function unregisters the name again, unless this
+ * connection had registered it before. After -ETIMEDOUT and -ECANCELED, the service manager may
+ * know the name until the object ends: unref the object. After any failure the connection does not
+ * keep the new registration: a service manager that starts later does not get it, also after
+ * -ENOTCONN. Call the function again.
  *
  *   -EEXIST   A living object has the name, or the name is reserved for another user because that
- *             user's object ended a short time ago.
+ *             user's object ended less than 10 seconds ago.
  *   -EINVAL   The name is malformed, the object belongs to another connection, or flags has
  *             IPC_NAME_REPLACE and IPC_NAME_QUEUE, or an unknown flag.
  */
