@@ -55,6 +55,8 @@ START_TEST(exec_ends_the_channel)
 	}
 	wait_for_parts(before + 2);
 	ck_assert_int_eq(write(go[1], &byte, 1), 1);
+	close(go[0]);
+	close(go[1]);
 	wait_for_parts(before);
 	ck_assert_int_eq(waitpid(pid, &status, WNOHANG), 0);
 	kill(pid, SIGKILL);
