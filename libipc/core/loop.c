@@ -539,9 +539,10 @@ static int pool_leave(struct ipc *ipc, int r)
 	r = pool->error;
 	pool->error = 0;
 	pool->started = 0;
-	pool->runners = 0;
+	/* After a failure, other threads may have entered ipc_run() in the meantime. */
+	pool->runners--;
 	set_stop(ipc, false);
-	set_idle_locked(pool, true);
+	set_idle_locked(pool, !pool->runners);
 	pthread_mutex_unlock(&pool->lock);
 	return r;
 }

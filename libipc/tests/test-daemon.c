@@ -667,6 +667,39 @@ START_TEST(callbacks_run_beside_handlers)
 }
 END_TEST
 
+static atomic_bool over;
+
+static void *run_again(void *ipc)
+{
+	while (!atomic_load(&over))
+		ck_assert_int_eq(ipc_run(ipc), 0);
+	return NULL;
+}
+
+/* While the last thread leaves ipc_run(), another enters. */
+START_TEST(threads_that_enter_ipc_run_at_its_end_are_counted)
+{
+	pthread_t threads[3];
+	struct ipc *ipc;
+
+	bus = bus_new();
+	ck_assert_int_eq(ipc_open(&ipc, ipc_test_bus_path(bus)), 0);
+	for (int i = 0; i < 3; i++)
+		pthread_create(&threads[i], NULL, run_again, ipc);
+	for (int i = 0; i < 200000; i++) {
+		ipc_stop(ipc);
+		ck_assert_uint_le(__atomic_load_n(&ipc->pool.runners, __ATOMIC_RELAXED), 3);
+	}
+	atomic_store(&over, true);
+	for (int i = 0; i < 3; i++)
+		while (pthread_tryjoin_np(threads[i], NULL))
+			ipc_stop(ipc);
+	ck_assert_uint_eq(ipc->pool.runners, 0);
+	ipc_unref(ipc);
+	ipc_test_bus_free(bus);
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("daemon", listener_that_is_not_a_daemon, calls_of_all_sizes,
@@ -678,5 +711,6 @@ int main(void)
 			 a_thread_that_ends_gives_its_space_back,
 			 an_exchange_that_fails_early_has_no_event,
 			 a_child_that_closes_leaves_its_own_memory, a_handler_waits_for_messages,
-			 a_sender_without_credit_learns_of_the_end, callbacks_run_beside_handlers);
+			 a_sender_without_credit_learns_of_the_end, callbacks_run_beside_handlers,
+			 threads_that_enter_ipc_run_at_its_end_are_counted);
 }
