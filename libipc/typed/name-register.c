@@ -243,17 +243,28 @@ int ipc_register_name(struct ipc *ipc, const char *name, struct ipc_object *obje
 	return ipc_register_name_with(ipc, name, object, /* flags= */ 0, ret_slot);
 }
 
+/* Finds a name that this connection has registered, or NULL. On success locks the names. */
+static int lock_and_find(struct ipc *ipc, const char *text, struct names **ret_names,
+			 struct name **ret_name)
+{
+	int r = names_get_for(ipc, text, ret_names);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&(*ret_names)->lock);
+	*ret_name = find_locked(*ret_names, text);
+	return 0;
+}
+
 int ipc_unregister_name(struct ipc *ipc, const char *name)
 {
 	struct names *names;
 	struct name *kept;
 	int r;
 
-	r = names_get_for(ipc, name, &names);
+	r = lock_and_find(ipc, name, &names, &kept);
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&names->lock);
-	kept = find_locked(names, name);
 	r = kept ? send_unregister(names, kept) : -ENOENT;
 	/* In these cases the manager no longer knows our registration, or does not know it yet. */
 	if (r != 0 && r != -ENOENT && r != -EPERM && r != -ENOTCONN && r != -ECONNRESET)
@@ -294,11 +305,9 @@ int ipc_idle_exit(struct ipc *ipc, const char *name)
 	struct name *kept;
 	int r;
 
-	r = names_get_for(ipc, name, &names);
+	r = lock_and_find(ipc, name, &names, &kept);
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&names->lock);
-	kept = find_locked(names, name);
 	r = kept && kept->flags & IPC_NAME_IDLE_EXIT ? idle_exit_locked(names, kept) : -ENOENT;
 	pthread_mutex_unlock(&names->lock);
 	if (r == 0)
