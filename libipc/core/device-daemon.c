@@ -115,11 +115,6 @@ static void wake(uint32_t *word)
 	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-static struct ipcbusd_client *first_page(const struct daemon_link *link)
-{
-	return (void *)link->area;
-}
-
 static void set_bit(uint64_t *words, unsigned int bit)
 {
 	__atomic_fetch_or(&words[bit / 64], 1ULL << bit % 64, __ATOMIC_SEQ_CST);

@@ -80,6 +80,11 @@ extern unsigned int daemon_forks;
 /* Counts forks from now on. Returns 0 or -errno. */
 int daemon_count_forks(void);
 
+static inline struct ipcbusd_client *first_page(const struct daemon_link *link)
+{
+	return (void *)link->area;
+}
+
 static inline struct ipcbusd_cell *cell_at(const struct daemon_link *link, unsigned int number)
 {
 	return (void *)(link->area + IPCBUSD_FIRST_CELL + (size_t)number * IPCBUSD_CELL_SIZE);

@@ -310,7 +310,7 @@ int device_poll_words(const struct device *device, const uint32_t **ret_event,
 {
 	if (!device->link)
 		return -EOPNOTSUPP;
-	*ret_event = &((struct ipcbusd_client *)(void *)device->link->area)->event;
+	*ret_event = &first_page(device->link)->event;
 	*ret_wakes = &device->link->wakes;
 	return daemon_change_poll(device->link, IPCBUSD_POLL_WORD, /* remove= */ 0);
 }

@@ -390,8 +390,7 @@ static int oneway_by_bus(struct request *request, int *file)
 }
 
 /* The bus may have channels. A stream, which alone passes a file, never gets one. */
-static __attribute__((noinline)) int oneway_by_channel(struct request *request,
-						       int *file)
+static __attribute__((noinline)) int oneway_by_channel(struct request *request, int *file)
 {
 	struct ipc_proxy *proxy = request->proxy;
 	int r;
