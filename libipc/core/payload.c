@@ -7,48 +7,54 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "deadline.h"
 #include "frame.h"
 #include "memfd.h"
 #include "payload.h"
 
 /* A smaller payload does not become a file. */
 #define FILE_MIN	((size_t)4096)
+/* Between two writes of so many bytes the time limit is checked. */
+#define WRITE_AT_ONCE	((size_t)16 << 20)
 
 /* Signals do not interrupt a write to a file of memory. */
-static int write_all(int fd, const uint8_t *data, size_t size)
+static int write_all(int fd, const uint8_t *data, size_t size, uint64_t deadline)
 {
 	while (size) {
-		ssize_t n = write(fd, data, size);
+		ssize_t n = write(fd, data, size < WRITE_AT_ONCE ? size : WRITE_AT_ONCE);
 
 		if (n < 0)
 			return -errno;
 		data += n;
 		size -= (size_t)n;
+		if (deadline && time_now() >= deadline)
+			return -ETIMEDOUT;
 	}
 	return 0;
 }
 
-static int write_payload(int fd, const struct ipcbus_send *send)
+static int write_payload(int fd, const struct ipcbus_send *send, uint64_t deadline)
 {
 	const struct ipcbus_iovec *parts = (const void *)(uintptr_t)send->data;
 	int r = 0;
 
 	if (!(send->flags & IPCBUS_SEND_IOV))
-		return write_all(fd, (const void *)(uintptr_t)send->data, send->data_size);
+		return write_all(fd, (const void *)(uintptr_t)send->data, send->data_size,
+				 deadline);
 	for (uint32_t i = 0; r == 0 && i < send->iov_count; i++)
-		r = write_all(fd, (const void *)(uintptr_t)parts[i].base, parts[i].size);
+		r = write_all(fd, (const void *)(uintptr_t)parts[i].base, parts[i].size, deadline);
 	return r;
 }
 
 /* Returns a sealed file with the payload, which the caller must close. */
-static int make_file(const struct ipcbus_send *send)
+static int make_file(const struct ipcbus_send *send, uint64_t deadline)
 {
 	int fd, r;
 
 	fd = memory_file(send->data_size);
 	if (fd < 0)
 		return fd;
-	r = write_payload(fd, send);
+	r = write_payload(fd, send, deadline);
 	if (r == 0)
 		r = memory_seal_write(fd, F_SEAL_SEAL);
 	if (r == 0)
@@ -88,16 +94,22 @@ static int send_file(struct thread *t, struct ipcbus_exchange *x, int fd)
 	return r == -EPERM ? -EMSGSIZE : r;
 }
 
-int payload_send(struct thread *t, struct ipcbus_exchange *x, int *fd)
+int payload_send(struct thread *t, struct ipcbus_exchange *x, struct payload_file *file)
 {
 	const struct ipcbus_send *send = &x->send;
 
 	if (send->data_size < FILE_MIN || send->data_size > IPC_MESSAGE_MAX ||
 	    send->kind == IPCBUS_SEND_ERROR || send->object_count >= IPCBUS_MAX_OBJECTS)
 		return -EMSGSIZE;
-	if (*fd < 0)
-		*fd = make_file(send);
-	return *fd < 0 ? *fd : send_file(t, x, *fd);
+	if (file->fd < 0)
+		file->fd = make_file(send, file->deadline);
+	return file->fd < 0 ? file->fd : send_file(t, x, file->fd);
+}
+
+void payload_file_close(const struct payload_file *file)
+{
+	if (file->fd >= 0)
+		close(file->fd);
 }
 
 static int parse_header(const struct ipc *ipc, const struct ipcbus_event *event, size_t *ret_size)

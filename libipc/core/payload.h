@@ -19,15 +19,25 @@ struct mapping {
 	size_t size;
 };
 
+/* The payload of a message that is sent as a file. A sender that waits for space keeps the file
+ * between two tries. */
+struct payload_file {
+	int fd;			/* negative: there is none, or the errno of making it */
+	uint64_t deadline;	/* of making the file; 0: none */
+};
+
 /*
- * thread_try() has failed with -EMSGSIZE: makes the file, if *fd is negative, and sends the message
- * as a file. The caller must close the file after the last try. Returns the result of the exchange,
- * or:
+ * thread_try() has failed with -EMSGSIZE: makes the file, if there is none yet, and sends the
+ * message as a file. The caller must close the file after the last try. Returns the result of the
+ * exchange, or:
  *
  *   -EMSGSIZE   the receiver takes no files, or the message cannot become a file
+ *   -ETIMEDOUT  the deadline passed before the file was made
  *   Others      the file could not be made
  */
-int payload_send(struct thread *t, struct ipcbus_exchange *x, int *fd);
+int payload_send(struct thread *t, struct ipcbus_exchange *x, struct payload_file *file);
+/* Closes the file, if it was made. */
+void payload_file_close(const struct payload_file *file);
 
 static inline bool payload_is_file(const struct ipc *ipc, const struct ipcbus_event *event)
 {

@@ -33,7 +33,7 @@ static size_t memory(const struct ipc_call *call)
 }
 
 static int send(struct ipc_stream *stream, const void *data, const struct ipc_options *options,
-		int *file)
+		struct payload_file *file)
 {
 	struct ipc_raw_message message = *(const struct ipc_raw_message *)data;
 

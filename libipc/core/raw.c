@@ -408,7 +408,7 @@ int ipc_raw_call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *re
 }
 
 int raw_send_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
-		    const struct ipc_options *options, int *file)
+		    const struct ipc_options *options, struct payload_file *file)
 {
 	struct outgoing out;
 	struct request request;

@@ -6,10 +6,11 @@
 #include "private.h"
 
 struct ipcbus_event;
+struct payload_file;
 
 /* ipc_raw_oneway(). file is that of request_oneway(). */
 int raw_send_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
-		    const struct ipc_options *options, int *file);
+		    const struct ipc_options *options, struct payload_file *file);
 
 /*
  * Makes a raw message of a request, in the memory of the call. Takes over the entries; the

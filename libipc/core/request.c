@@ -8,7 +8,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "call.h"
 #include "channel-client.h"
@@ -335,16 +334,16 @@ static inline int try_message(struct request *request)
 }
 
 /* A file that was made at an earlier try is sent at once. */
-static int try_oneway(struct request *request, int *file)
+static int try_oneway(struct request *request, struct payload_file *file)
 {
-	int r = *file < 0 ? try_message(request) : -EMSGSIZE;
+	int r = file->fd < 0 ? try_message(request) : -EMSGSIZE;
 
 	return r == -EMSGSIZE ? payload_send(request->t, &request->x, file) : r;
 }
 
 struct waiting_oneway {
 	struct request *request;
-	int *file;
+	struct payload_file *file;
 };
 
 static int try_waiting(void *data)
@@ -354,8 +353,8 @@ static int try_waiting(void *data)
 	return try_oneway(oneway->request, oneway->file);
 }
 
-static __attribute__((noinline)) int send_when_writable(struct request *request, int *file,
-							uint64_t deadline)
+static __attribute__((noinline)) int
+send_when_writable(struct request *request, struct payload_file *file, uint64_t deadline)
 {
 	struct waiting_oneway oneway = { request, file };
 
@@ -363,34 +362,34 @@ static __attribute__((noinline)) int send_when_writable(struct request *request,
 }
 
 /* The first try has failed with r. */
-static __attribute__((noinline)) int try_otherwise(struct request *request, int *file,
-						   uint64_t deadline, int r)
+static __attribute__((noinline)) int
+try_otherwise(struct request *request, struct payload_file *file, uint64_t deadline, int r)
 {
-	int own = -1;
+	struct payload_file own = { .fd = -1, .deadline = deadline };
 
 	file = file ?: &own;
 	if (r == -EMSGSIZE)
 		r = payload_send(request->t, &request->x, file);
 	if (r == -EAGAIN && deadline)
 		r = send_when_writable(request, file, deadline);
-	if (own >= 0)
-		close(own);
+	payload_file_close(&own);
 	return r;
 }
 
-static int oneway_by_bus(struct request *request, int *file)
+static int oneway_by_bus(struct request *request, struct payload_file *file)
 {
 	uint64_t deadline = request->x.send.deadline;
 	int r;
 
 	request->x.flags = 0;
 	request->x.send.deadline = 0;
-	r = file && *file >= 0 ? -EMSGSIZE : try_message(request);
+	r = file && file->fd >= 0 ? -EMSGSIZE : try_message(request);
 	return likely(r == 0) ? 0 : try_otherwise(request, file, deadline, r);
 }
 
 /* The bus may have channels. A stream, which alone passes a file, never gets one. */
-static __attribute__((noinline)) int oneway_by_channel(struct request *request, int *file)
+static __attribute__((noinline)) int oneway_by_channel(struct request *request,
+						       struct payload_file *file)
 {
 	struct ipc_proxy *proxy = request->proxy;
 	int r;
@@ -411,7 +410,7 @@ static __attribute__((noinline)) int oneway_by_channel(struct request *request, 
 	return r;
 }
 
-int request_oneway(struct request *request, int *file)
+int request_oneway(struct request *request, struct payload_file *file)
 {
 	if (unlikely(request->proxy->ipc->monitors))
 		return oneway_by_channel(request, file);

@@ -48,9 +48,9 @@ static inline enum ipc_origin request_origin(const struct request *request)
 int request_interrupted(struct ipc *ipc);
 
 /* Sends a oneway. With a deadline, blocks until the receiver has space for it. file may be NULL. If
- * file is not NULL, *file must be negative at the first try. If the message travels as a file, its
- * fd stays there for the next try of the same message. The caller must close it. */
-int request_oneway(struct request *request, int *file);
+ * file is not NULL and the message travels as a file, the file stays in *file for the next try of
+ * the same message. The caller must close it. */
+int request_oneway(struct request *request, struct payload_file *file);
 
 /* --- Replies and errors -------------------------------------------------------------- */
 

@@ -219,7 +219,8 @@ static int take_credit(struct ipc_stream *stream)
 }
 
 /* *ret_full: there is credit, but no space. */
-static int try_send(struct ipc_stream *stream, const void *message, int *file, bool *ret_full)
+static int try_send(struct ipc_stream *stream, const void *message, struct payload_file *file,
+		    bool *ret_full)
 {
 	static const struct ipc_options options;
 	int r;
@@ -235,7 +236,8 @@ static int try_send(struct ipc_stream *stream, const void *message, int *file, b
 		stream_unlock(stream);
 	}
 	*ret_full = r == -EAGAIN;
-	return r;
+	/* The time was over before the file was made. */
+	return file->fd == -ETIMEDOUT ? -EAGAIN : r;
 }
 
 /* Arranges that new credit wakes this thread or, if it does not wait, runs on_writable. Returns 1
@@ -255,8 +257,8 @@ static int want_credit(struct ipc_stream *stream, bool wait)
 	return r;
 }
 
-static int send_within(struct ipc_stream *stream, uint64_t deadline, bool wait, const void *message,
-		       int *file)
+static int send_within(struct ipc_stream *stream, bool wait, const void *message,
+		       struct payload_file *file)
 {
 	bool credit = false, space = false, full;
 	int r;
@@ -279,7 +281,7 @@ static int send_within(struct ipc_stream *stream, uint64_t deadline, bool wait, 
 		}
 		if (!wait)
 			return -EAGAIN;
-		r = wait_fd(stream, stream->send_fd, deadline);
+		r = wait_fd(stream, stream->send_fd, file->deadline);
 		if (r < 0)
 			return r;
 		credit = space = false;
@@ -288,16 +290,15 @@ static int send_within(struct ipc_stream *stream, uint64_t deadline, bool wait, 
 
 int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *message)
 {
-	int file = -1, r;
-	uint64_t deadline = 0;
+	struct payload_file file = { .fd = -1 };
+	int r;
 
 	if (stream->ipc->foreign)
 		return -ECHILD;
 	if (timeout_usec && timeout_usec != IPC_NEVER)
-		deadline = deadline_after(timeout_usec);
-	r = send_within(stream, deadline, timeout_usec, message, &file);
-	if (file >= 0)
-		close(file);
+		file.deadline = deadline_after(timeout_usec);
+	r = send_within(stream, timeout_usec, message, &file);
+	payload_file_close(&file);
 	return r;
 }
 

@@ -45,6 +45,7 @@
 #include "wire.h"
 
 struct ipcbus_event;
+struct payload_file;
 struct thread;
 
 /* The most credit at a time. Half of it is granted at once. More would let the other end keep a
@@ -84,7 +85,7 @@ struct stream_type {
 	size_t (*memory)(const struct ipc_call *call);
 	/* Sends a message, a oneway, to stream->peer_data. file is that of request_oneway(). */
 	int (*send)(struct ipc_stream *stream, const void *message,
-		    const struct ipc_options *options, int *file);
+		    const struct ipc_options *options, struct payload_file *file);
 	/* Server: calls the handler; request: the deferred request, or NULL. */
 	int (*handle)(struct ipc_stream *stream, const void *request);
 	/* Calls stream->receive for the next message, or NULL. */

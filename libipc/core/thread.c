@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "call.h"
 #include "channel-server.h"
@@ -257,11 +256,11 @@ int thread_try(struct thread *t, struct ipcbus_exchange *x)
 
 static __attribute__((noinline)) int exchange_file(struct thread *t, struct ipcbus_exchange *x)
 {
-	int file = -1, r;
+	struct payload_file file = { .fd = -1, .deadline = x->send.deadline };
+	int r;
 
 	r = payload_send(t, x, &file);
-	if (file >= 0)
-		close(file);
+	payload_file_close(&file);
 	return r;
 }
 

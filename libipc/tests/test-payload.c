@@ -272,6 +272,18 @@ START_TEST(file_is_made_once_while_a_oneway_waits)
 }
 END_TEST
 
+START_TEST(time_limit_of_a_oneway_ends_making_its_file)
+{
+	unsigned int tried;
+
+	begin();
+	tried = fake.exchanges;
+	ck_assert_int_eq(oneway_that_waits(1), -ETIMEDOUT);
+	ck_assert_uint_eq(fake.exchanges - tried, 1);
+	end();
+}
+END_TEST
+
 /* --- Requests ----------------------------------------------------------------------------- */
 
 START_TEST(bytes_of_a_file_may_be_written)
@@ -475,6 +487,7 @@ int main(void)
 	return RUN_TESTS("payload", large_message_goes_as_a_file, small_messages_fail,
 			 file_that_does_not_fit_either, file_that_cannot_be_made,
 			 file_is_made_once_while_a_oneway_waits,
+			 time_limit_of_a_oneway_ends_making_its_file,
 			 bytes_of_a_file_may_be_written, locked_memory_is_not_copied,
 			 files_that_may_change, files_with_holes, headers_that_are_none,
 			 files_over_the_limit, replies_that_are_files, raw_replies_that_are_files);

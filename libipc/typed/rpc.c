@@ -328,7 +328,8 @@ int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 /* --- Oneways ------------------------------------------------------------------- */
 
 int rpc_oneway(struct ipc_proxy *proxy, const struct ipc_method *method,
-	       const struct ipc_options *options, const ProtobufCMessage *message, int *file)
+	       const struct ipc_options *options, const ProtobufCMessage *message,
+	       struct payload_file *file)
 {
 	struct rpc rpc;
 	int r;

@@ -58,7 +58,7 @@ static size_t memory(const struct ipc_call *call)
 }
 
 static int send(struct ipc_stream *stream, const void *message, const struct ipc_options *options,
-		int *file)
+		struct payload_file *file)
 {
 	return rpc_oneway(stream->peer_data, &typed_stream(stream)->out, options, message, file);
 }
