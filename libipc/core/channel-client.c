@@ -387,16 +387,16 @@ static bool is_late(const struct request *request)
 /* Requests the report of the server's death, once. */
 static int watch_door(struct channel *channel, struct ipc *ipc)
 {
-	const uint32_t *event, *wakes;
+	struct device_words words;
 	int r;
 
 	if (atomic_load(&channel->event) != &not_watched)
 		return 0;
-	r = device_poll_words(&ipc->device, &event, &wakes);
+	r = device_poll_words(&ipc->device, &words);
 	if (r == 0)
 		r = proxy_watch(channel->door);
 	if (r == 0)
-		atomic_store(&channel->event, (const atomic_uint *)event);
+		atomic_store(&channel->event, words.event);
 	return r;
 }
 

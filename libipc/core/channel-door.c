@@ -38,7 +38,6 @@ static const struct ipc_raw_ops door_ops = {
 static int channels_new(struct ipc *ipc, struct channels **ret_channels)
 {
 	struct channels *channels = calloc(1, sizeof(*channels));
-	const uint32_t *event, *wakes;
 	int r;
 
 	if (!channels)
@@ -46,15 +45,13 @@ static int channels_new(struct ipc *ipc, struct channels **ret_channels)
 	channels->ipc = ipc;
 	channels->spin.budget_ns = SPIN_NS;
 	pthread_mutex_init(&channels->lock, NULL);
-	r = device_poll_words(&ipc->device, &event, &wakes);
+	r = device_poll_words(&ipc->device, &channels->words);
 	if (r == 0)
 		r = ipc_raw_object_new(ipc, &door_ops, NULL, &channels->door);
 	if (r < 0) {
 		channels_free(channels);
 		return r;
 	}
-	channels->event = (const atomic_uint *)event;
-	channels->wakes = (const atomic_uint *)wakes;
 	*ret_channels = channels;
 	return 0;
 }

@@ -42,8 +42,8 @@ void channels_look_again(struct ipc *ipc)
 {
 	struct channels *channels = atomic_load(&ipc->channels);
 
-	atomic_fetch_add(&channels->bell, 1);
-	channel_wake_private(&channels->bell, 1);
+	atomic_fetch_add(channels->words.bell, 1);
+	channel_wake_private(channels->words.bell, 1);
 }
 
 /* --- Serving ---------------------------------------------------------------------------- */

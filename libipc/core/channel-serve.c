@@ -45,7 +45,7 @@ static int view_update(struct thread *t, struct channels *channels, uint32_t gen
 		view = t->channels = calloc(1, sizeof(*view));
 		if (!view)
 			return -ENOMEM;
-		view->wakes = atomic_load(channels->wakes);
+		view->wakes = atomic_load(channels->words.wakes);
 		atomic_store(&channels->asked, false);
 	}
 	view_clear(view);
@@ -191,7 +191,7 @@ static bool has_more(const struct channel_view *view)
 static void pass_on(struct channels *channels, const struct channel_view *view)
 {
 	if (unlikely(atomic_load(&channels->sleepers)) && has_more(view))
-		channel_wake_private(&channels->bell, 1);
+		channel_wake_private(channels->words.bell, 1);
 }
 
 /* Looks in the view first, which has nearly all channels that a thread replies to. */
@@ -366,8 +366,8 @@ static int take_event(struct thread *t, struct channels *channels, struct ipcbus
 	if (r == 0)
 		x->send = (struct ipcbus_send){ .kind = IPCBUS_SEND_NONE };
 	/* The daemon has woken all threads at the first event. */
-	if (r == 0 && x->event.kind && atomic_load(channels->event))
-		channel_wake(channels->event, 1);
+	if (r == 0 && x->event.kind && atomic_load(channels->words.event))
+		channel_wake(channels->words.event, 1);
 	return r;
 }
 
@@ -378,8 +378,9 @@ static int wait_for_call(struct thread *t, struct channels *channels)
 		.n = view->n,
 		.callees = view->callees,
 		.tails = view->tails,
-		.words = { channels->event, channels->wakes, &channels->bell },
-		.values = { 0, view->wakes, view->bell },
+		.event = channels->words.event,
+		.bell = channels->words.bell,
+		.rung = view->bell,
 		.spin = &channels->spin,
 		.last = view->last ? &view->last->callee : NULL,
 		.last_cell = view->last_cell,
@@ -408,9 +409,9 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 	int r;
 
 	for (;;) {
-		uint32_t bell = atomic_load(&channels->bell);
+		uint32_t bell = atomic_load(channels->words.bell);
 		uint32_t generation = atomic_load(&channels->generation);
-		uint32_t wakes = atomic_load_explicit(channels->wakes, memory_order_relaxed);
+		uint32_t wakes = atomic_load_explicit(channels->words.wakes, memory_order_relaxed);
 
 		if (!view || view->generation != generation) {
 			r = view_update(t, channels, generation);
@@ -427,7 +428,7 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 		}
 		/* The bus delivers the next oneway of an object when the buffer is released. */
 		if (x->send.kind ||
-		    (view->bus_next && (atomic_load(channels->event) || t->n_release))) {
+		    (view->bus_next && (atomic_load(channels->words.event) || t->n_release))) {
 			view->bus_next = false;
 			r = take_event(t, channels, x);
 			if (r == 0 && x->event.kind)
@@ -450,7 +451,7 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 			return 0;
 		}
 		view->left = NULL;
-		if (atomic_load(channels->event))
+		if (atomic_load(channels->words.event))
 			continue;
 		if (x->flags & IPCBUS_NONBLOCK) {
 			x->event = (struct ipcbus_event){ .kind = IPCBUS_EVENT_NONE };

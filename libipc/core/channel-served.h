@@ -85,13 +85,11 @@ struct channels {
 	struct ipc *ipc;
 	pthread_mutex_t lock;
 	atomic_uint generation;		/* of the table */
-	atomic_uint bell;		/* threads must look again; a private futex */
 	atomic_uint sleepers;		/* threads that wait */
 	atomic_uint n;
 	struct served *table[CHANNEL_MAX_WAIT];
 	uint32_t last_id;
-	const atomic_uint *event;	/* words of device_poll_words() */
-	const atomic_uint *wakes;
+	struct device_words words;	/* the bell: threads must look again */
 	struct channel_spin spin;
 	_Atomic uint64_t reaped;	/* time of the last channels_reap() while waiting */
 	atomic_bool asked;		/* for another thread, which has not arrived yet */

@@ -85,8 +85,8 @@ void reply_by_bus(struct thread *t, uint64_t call)
 void channels_wake(struct channels *channels)
 {
 	atomic_fetch_add(&channels->generation, 1);
-	atomic_fetch_add(&channels->bell, 1);
-	channel_wake_private(&channels->bell, INT_MAX);
+	atomic_fetch_add(channels->words.bell, 1);
+	channel_wake_private(channels->words.bell, INT_MAX);
 }
 
 void served_end(struct served *served)

@@ -577,10 +577,7 @@ static bool has_call(const struct channel_wait *wait)
 	for (unsigned int i = 0; i < wait->n; i++)
 		if (channel_has_call(wait->callees[i], wait->tails[i]))
 			return true;
-	for (unsigned int i = 0; i < CHANNEL_WORDS; i++)
-		if (atomic_load(wait->words[i]) != wait->values[i])
-			return true;
-	return false;
+	return atomic_load(wait->event) || atomic_load(wait->bell) != wait->rung;
 }
 
 /* Spins while the last caller runs on another CPU, because its next call comes from there. */
@@ -608,12 +605,11 @@ static void change_waiting(const struct channel_wait *wait, uint32_t by, int cpu
 
 static int sleep_for_call(const struct channel_wait *wait, uint64_t until)
 {
-	struct futex_waitv words[CHANNEL_MAX_WAIT + CHANNEL_WORDS];
+	struct futex_waitv words[CHANNEL_MAX_WAIT + 2];
 	unsigned int n = 0;
 
-	words[n++] = wait_for(wait->words[0], wait->values[0]);
-	for (unsigned int i = 1; i < CHANNEL_WORDS; i++)
-		words[n++] = wait_private(wait->words[i], wait->values[i]);
+	words[n++] = wait_for(wait->event, 0);
+	words[n++] = wait_private(wait->bell, wait->rung);
 	for (unsigned int i = 0; i < wait->n; i++)
 		words[n++] = wait_for(&wait->callees[i]->peer->tail, wait->tails[i]);
 	return sleep_for_words(words, n, until);

@@ -364,19 +364,18 @@ static inline int channel_caller_cpu(const struct channel_callee *callee, unsign
 				    memory_order_relaxed);
 }
 
-/* Maximum numbers of channels and of other words that a thread waits for. */
+/* Maximum number of channels that a thread waits for. */
 #define CHANNEL_MAX_WAIT 64U
-#define CHANNEL_WORDS	 3U
 
-/* The words that a thread of the server waits for: tails of channels, and other words, each with
- * the value that the thread read before it looked for calls. All other words but the first are
- * private: they lie in this process's own memory. */
+/* The words that a thread of the server waits for: tails of channels, and two other words. */
 struct channel_wait {
 	unsigned int n;
 	struct channel_callee *const *callees;
-	const uint32_t *tails;
-	const atomic_uint *words[CHANNEL_WORDS];
-	uint32_t values[CHANNEL_WORDS];
+	const uint32_t *tails;		/* the values that the thread read before it looked there */
+	const atomic_uint *event;	/* the wait ends if it is not 0, */
+	const atomic_uint *bell;	/* or this is not rung. It is private: it lies in this
+	                        	 * process's own memory */
+	uint32_t rung;
 	struct channel_spin *spin;
 	const struct channel_callee *last;	/* channel of the last message of this thread, or
 	                                  	 * NULL */

@@ -630,8 +630,9 @@ void daemon_wake(struct daemon_link *link)
 	__atomic_store_n(&first_page(link)->interrupt, 1, __ATOMIC_SEQ_CST);
 	ring(link);
 	__atomic_fetch_add(&link->wakes, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&link->wait_word, 1, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&link->polls, __ATOMIC_RELAXED) & IPCBUSD_POLL_WORD)
-		syscall(SYS_futex, &link->wakes, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+		syscall(SYS_futex, &link->wait_word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
 /* --- Poll -------------------------------------------------------------------------- */

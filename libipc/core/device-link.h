@@ -64,7 +64,8 @@ struct daemon_link {
 	uint8_t taken[UNITS];	/* of the send area; under the lock */
 	pthread_mutex_t poll_lock;	/* held while polls changes, here and in the daemon */
 	unsigned int polls;
-	uint32_t wakes;		/* counts daemon_wake(); a private futex */
+	uint32_t wakes;		/* counts daemon_wake() */
+	uint32_t wait_word;	/* changes with it: see struct device_words */
 	bool gone;		/* the daemon is */
 	/* Since daemon_reopen(). They change only while gone is set and no thread is inside. */
 	uint64_t generation;	/* 0: the first daemon */

@@ -305,13 +305,15 @@ int device_poll(const struct device *device, int other, int another, uint64_t ti
 	       (fds[1].revents ? (int)DEVICE_POLL_WRITABLE : 0);
 }
 
-int device_poll_words(const struct device *device, const uint32_t **ret_event,
-		      const uint32_t **ret_wakes)
+int device_poll_words(const struct device *device, struct device_words *ret_words)
 {
 	if (!device->link)
 		return -EOPNOTSUPP;
-	*ret_event = &first_page(device->link)->event;
-	*ret_wakes = &device->link->wakes;
+	*ret_words = (struct device_words){
+		.event = (const atomic_uint *)&first_page(device->link)->event,
+		.wakes = (const atomic_uint *)&device->link->wakes,
+		.bell = (atomic_uint *)&device->link->wait_word,
+	};
 	return daemon_change_poll(device->link, IPCBUSD_POLL_WORD, /* remove= */ 0);
 }
 

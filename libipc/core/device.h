@@ -109,11 +109,15 @@ bool device_is_writable(const struct device *device);
  * the time is over. Returns the DEVICE_POLL_* that may be true, which may be none, or -EINTR. */
 int device_poll(const struct device *device, int other, int another, uint64_t timeout_usec);
 
-/* Returns two futex words, for a thread that waits for other words too: *ret_event is not 0 while
- * an event is queued, and *ret_wakes, which is private, counts the calls of device_wake().
- * -EOPNOTSUPP: not with the driver. */
-int device_poll_words(const struct device *device, const uint32_t **ret_event,
-		      const uint32_t **ret_wakes);
+/* For a thread that waits in futexes. */
+struct device_words {
+	const atomic_uint *event;	/* not 0 while an event is queued; a futex */
+	const atomic_uint *wakes;	/* counts the calls of device_wake(); not a futex */
+	atomic_uint *bell;		/* a private futex, which device_wake() increments after
+	                  		 * wakes. The caller may do that too */
+};
+/* -EOPNOTSUPP: not with the driver. */
+int device_poll_words(const struct device *device, struct device_words *ret_words);
 
 /* The number of monitors of the bus, which changes at any time. NULL: with the driver. */
 const uint32_t *device_monitors(const struct device *device);

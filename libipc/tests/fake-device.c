@@ -290,10 +290,9 @@ const uint32_t *device_monitors(const struct device *device)
 	return NULL;
 }
 
-int device_poll_words(const struct device *device, const uint32_t **ret_event,
-		      const uint32_t **ret_wakes)
+int device_poll_words(const struct device *device, struct device_words *ret_words)
 {
-	(void)device, (void)ret_event, (void)ret_wakes;
+	(void)device, (void)ret_words;
 	return -EOPNOTSUPP;
 }
 

@@ -312,7 +312,7 @@ END_TEST
 #define SERVERS 2
 #define CALLS	20000U
 
-static atomic_uint words[CHANNEL_WORDS];
+static atomic_uint event, bell;
 
 static void *serve(void *unused)
 {
@@ -325,12 +325,13 @@ static void *serve(void *unused)
 		.n = 1,
 		.callees = callees,
 		.tails = &tail,
-		.words = { &words[0], &words[1], &words[2] },
+		.event = &event,
+		.bell = &bell,
 		.spin = &spin,
 	};
 
 	(void)unused;
-	while (!atomic_load(&words[0])) {
+	while (!atomic_load(&event)) {
 		int r;
 
 		tail = atomic_load(&requests->tail);
@@ -382,8 +383,8 @@ START_TEST(no_wake_up_is_lost_between_threads)
 		ck_assert_int_eq(pthread_create(&callers[i], NULL, make_calls, (void *)i), 0);
 	for (int i = 0; i < CALLERS; i++)
 		pthread_join(callers[i], NULL);
-	atomic_store(&words[0], 1);
-	channel_wake(&words[0], SERVERS);
+	atomic_store(&event, 1);
+	channel_wake(&event, SERVERS);
 	for (int i = 0; i < SERVERS; i++)
 		pthread_join(servers[i], NULL);
 	ck_assert_uint_eq(atomic_load(&replies->waiting) & CHANNEL_SLEEPERS, 0);

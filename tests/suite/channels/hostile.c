@@ -66,7 +66,7 @@ static struct channel_callee callee;
 static void *hostile_part;
 static bool hostile_is_client;
 static atomic_bool over, ended;
-static atomic_uint words[CHANNEL_WORDS], in_service;
+static atomic_uint event, bell, in_service;
 static uint32_t last_taken[CHANNEL_CELLS];
 /* The turn of the honest side's threads to take or send oneways. */
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
@@ -389,7 +389,8 @@ static void *serve(void *number)
 		.n = 1,
 		.callees = callees,
 		.tails = &tail,
-		.words = { &words[0], &words[1], &words[2] },
+		.event = &event,
+		.bell = &bell,
 		.spin = &spin,
 	};
 

@@ -79,9 +79,9 @@ const char *model_shared_end = (const char *)(&shared + 1);
 static struct channel_caller callers[CHANNELS];
 static struct channel_callee callees[CHANNELS];
 
-/* The serving threads wait for these beside calls: events of the bus, their end, the number of
- * channels, and the bell. */
-static atomic_uint event, stop, generation, bell;
+/* The serving threads wait for these beside calls: events of the bus, and the bell. The bell
+ * changes after each of the others: the end of the threads, and the number of further channels. */
+static atomic_uint event, bell, stop, generation;
 /* The server has ended its channels. */
 static atomic_uint closed;
 static atomic_uint clients_left, events_taken;
@@ -109,9 +109,11 @@ static void wake_all(atomic_uint *word)
 	channel_wake(word, EVER);
 }
 
-static void wake_all_private(atomic_uint *word)
+static void ring_after(atomic_uint *count)
 {
-	channel_wake_private(word, EVER);
+	atomic_fetch_add(count, 1);
+	atomic_fetch_add(&bell, 1);
+	channel_wake_private(&bell, EVER);
 }
 
 /* --- Clients ------------------------------------------------------------------------------ */
@@ -182,16 +184,12 @@ static void make_call(struct channel_caller *caller)
 
 static void client(uintptr_t channel)
 {
-	if (channel && now->comes_late) {
-		atomic_fetch_add(&generation, 1);
-		wake_all_private(&generation);
-	}
+	if (channel && now->comes_late)
+		ring_after(&generation);
 	for (unsigned int i = 0; i < now->calls; i++)
 		make_call(&callers[channel]);
-	if (atomic_fetch_add(&clients_left, ~0U) == 1) {
-		atomic_store(&stop, 1);
-		wake_all_private(&stop);
-	}
+	if (atomic_fetch_add(&clients_left, ~0U) == 1)
+		ring_after(&stop);
 }
 
 /* --- Oneways ------------------------------------------------------------------------------ */
@@ -224,10 +222,8 @@ static void sender(uintptr_t channel)
 		send_oneway(&callers[channel], i);
 	while (!now->ends && (taken = atomic_load(&oneways_taken)) != all)
 		channel_sleep(&oneways_taken, taken, 0);
-	if (atomic_fetch_add(&clients_left, ~0U) == 1) {
-		atomic_store(&stop, 1);
-		wake_all_private(&stop);
-	}
+	if (atomic_fetch_add(&clients_left, ~0U) == 1)
+		ring_after(&stop);
 }
 
 static bool enter_turn(atomic_uint *turn)
@@ -332,16 +328,23 @@ static void server(uintptr_t unused)
 	struct channel_wait wait = {
 		.callees = known,
 		.tails = tails,
-		.words = { &event, &stop, now->oneways ? &bell : &generation },
+		.event = &event,
+		.bell = &bell,
 		.spin = &spin,
 	};
 
 	(void)unused;
-	while (!atomic_load(&stop)) {
-		bool served = take_event();
+	for (;;) {
+		bool served;
 
-		wait.values[2] = atomic_load(now->oneways ? &bell : &generation);
-		wait.n = now->comes_late ? 1 + wait.values[2] : now->channels ? now->channels : 1;
+		/* As channel-serve.c: before the others. */
+		wait.rung = atomic_load(&bell);
+		if (atomic_load(&stop))
+			return;
+		served = take_event();
+		wait.n = now->channels ? now->channels : 1;
+		if (now->comes_late)
+			wait.n = 1 + atomic_load(&generation);
 		for (unsigned int i = 0; i < wait.n && !served; i++) {
 			tails[i] = atomic_load(&callees[i].peer->tail);
 			if (now->oneways && serve_oneways(&callees[i])) {
@@ -387,10 +390,8 @@ static void bus(uintptr_t unused)
 	}
 	while ((taken = atomic_load(&events_taken)) != now->events)
 		channel_sleep(&events_taken, taken, 0);
-	if (atomic_fetch_add(&clients_left, ~0U) == 1) {
-		atomic_store(&stop, 1);
-		wake_all_private(&stop);
-	}
+	if (atomic_fetch_add(&clients_left, ~0U) == 1)
+		ring_after(&stop);
 }
 
 /* --- A run -------------------------------------------------------------------------------- */
