@@ -580,19 +580,29 @@ static bool has_call(const struct channel_wait *wait)
 	return atomic_load(wait->event) || atomic_load(wait->bell) != wait->rung;
 }
 
-/* Spins while the last caller runs on another CPU, because its next call comes from there. */
+/* Spins while the last caller runs on another CPU, because its next call comes from there. If the
+ * caller was woken on this CPU, yields once: its next call then needs no wake-up. A waiting
+ * caller must not yield: beside a busy process that may cost a time slice for each call. */
 static bool spin_for_call(const struct channel_wait *wait)
 {
 	struct spinning spinning;
+	bool paid = true;
+	int cpu;
 
 	if (!wait->last || !spinning_begin(&spinning, wait->spin))
 		return false;
-	while (!has_call(wait))
-		if (!spinning_continue(&spinning,
-				       channel_caller_cpu(wait->last, wait->last_cell)))
+	while (!has_call(wait)) {
+		cpu = channel_caller_cpu(wait->last, wait->last_cell);
+		if (spinning_continue(&spinning, cpu))
+			continue;
+		if (channel_cpu_of(cpu) != spinning.cpu)
 			return false;
-	channel_spin_end(wait->spin, true);
-	return true;
+		sched_yield();
+		paid = has_call(wait);
+		break;
+	}
+	channel_spin_end(wait->spin, paid);
+	return paid;
 }
 
 static void change_waiting(const struct channel_wait *wait, uint32_t by, int cpu)

@@ -144,8 +144,8 @@ static inline struct channel_reply *channel_reply_at(const struct channel_server
 /* --- Waiting ------------------------------------------------------------------------ */
 
 /*
- * Whether spinning pays, for a kind of wait. Several threads may use it: a lost update only affects
- * how long a thread spins.
+ * Whether spinning or yielding pays, for a kind of wait. Several threads may use it: a lost update
+ * only affects how long a thread spins.
  */
 struct channel_spin {
 	uint32_t budget_ns;	/* 0: never spin */
