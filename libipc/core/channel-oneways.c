@@ -66,12 +66,15 @@ static void serve_some(struct thread *t, struct served *served, uint32_t until, 
 		       const struct turn_frame *frame)
 {
 	uint32_t epoch = atomic_load_explicit(&served->epoch, memory_order_relaxed);
+	struct ipcbus_event event;
 
+	/* The number is for ipc_call_pidfd(). */
+	served_event(t, served, IPCBUS_EVENT_ONEWAY, CALL_OF(served->id, CHANNEL_ONEWAYS, 0),
+		     &event);
 	while (max-- && !frame->kept && !unlikely(t->ipc->foreign)) {
 		uint32_t left = until - atomic_load_explicit(&served->callee.drained,
 							     memory_order_relaxed);
 		struct channel_taken taken;
-		struct ipcbus_event event;
 		void *buffer;
 		int r;
 
@@ -88,9 +91,7 @@ static void serve_some(struct thread *t, struct served *served, uint32_t until, 
 				served_drop_oneways(served);
 			return;
 		}
-		/* The number is for ipc_call_pidfd(). */
-		served_event(t, served, &taken, buffer, IPCBUS_EVENT_ONEWAY,
-			     CALL_OF(served->id, CHANNEL_ONEWAYS, 0), &event);
+		served_event_take(t, &taken, buffer, &event);
 		dispatch_serve(t, &event);
 	}
 }

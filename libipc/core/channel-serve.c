@@ -79,8 +79,9 @@ static bool must_ask(const struct thread *t, struct served *served)
 static void to_event(struct thread *t, struct served *served, const struct channel_taken *taken,
 		     void *buffer, struct ipcbus_event *event)
 {
-	served_event(t, served, taken, buffer, IPCBUS_EVENT_CALL,
+	served_event(t, served, IPCBUS_EVENT_CALL,
 		     CALL_OF(served->id, taken->cell, taken->number), event);
+	served_event_take(t, taken, buffer, event);
 	if (must_ask(t, served))
 		event->flags = IPCBUS_EVENT_SPAWN;
 	if (taken->time_ns) {

@@ -137,21 +137,26 @@ void served_drop_oneways(struct served *served);
 /* The channel has ended: makes a serving thread serve the rest of its oneways. Then removes the
  * channel if it is dying. */
 void served_finish(struct served *served);
-/* Makes an event of a message that was taken from the channel. call: its number. */
-static inline void served_event(const struct thread *t, const struct served *served,
-				const struct channel_taken *taken, void *buffer, uint32_t kind,
+/* Makes an event of the channel, without a message. call: its number. */
+static inline void served_event(const struct thread *t, const struct served *served, uint32_t kind,
 				uint64_t call, struct ipcbus_event *event)
 {
 	*event = (struct ipcbus_event){
 		.kind = kind,
 		.call = call,
 		.cookie = served->cookie,
-		.code = taken->code,
 		.thread = t->number,
 		.pid = (uint32_t)served->pid,
 		.uid = served->uid,
 		.gid = served->gid,
 	};
+}
+
+/* Makes it the event of a message that was taken from the channel. */
+static inline void served_event_take(const struct thread *t, const struct channel_taken *taken,
+				     void *buffer, struct ipcbus_event *event)
+{
+	event->code = taken->code;
 	channel_buffer_event(t, buffer, taken->size, event);
 }
 
