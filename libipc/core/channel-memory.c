@@ -35,7 +35,7 @@ static void *map_part(int fd, int prot)
 /* Writes each page, because pages that fallocate() makes still count as holes. */
 static int allocate_pages(int fd)
 {
-	static const uint8_t zeros[CHANNEL_CELL_SIZE];
+	static const uint8_t zeros[CHANNEL_PAGE];
 
 	for (size_t at = 0; at < CHANNEL_PART_SIZE; at += sizeof(zeros))
 		if (pwrite(fd, zeros, sizeof(zeros), (off_t)at) != sizeof(zeros))

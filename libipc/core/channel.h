@@ -49,10 +49,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CHANNEL_CELLS	  11U
-#define CHANNEL_CELL_SIZE ((size_t)4096)
-#define CHANNEL_RING_SIZE (4 * CHANNEL_CELL_SIZE)
-#define CHANNEL_PART_SIZE ((CHANNEL_CELLS + 1) * CHANNEL_CELL_SIZE + CHANNEL_RING_SIZE)
+#define CHANNEL_PAGE	  ((size_t)4096)
+#define CHANNEL_PART_SIZE (16 * CHANNEL_PAGE)
+#define CHANNEL_RING_SIZE (4 * CHANNEL_PAGE)
+/* A payload of 4 KB fits, with some fields beside it. */
+#define CHANNEL_CELLS	  10U
+#define CHANNEL_CELL_SIZE ((size_t)4480)
+#define CHANNEL_UNUSED \
+	(CHANNEL_PART_SIZE - CHANNEL_PAGE - CHANNEL_CELLS * CHANNEL_CELL_SIZE - CHANNEL_RING_SIZE)
 
 /* Flipped in cell.number: the handler makes a call, and the caller must join it through the bus.
  * The reply follows. */
@@ -100,8 +104,9 @@ struct channel_client_part {
 	atomic_uint posted[CHANNEL_CELLS];
 	atomic_uint sent;
 	atomic_int cpu;
-	uint8_t unused[CHANNEL_CELL_SIZE - 12 - 4 * CHANNEL_CELLS];
+	uint8_t unused[CHANNEL_PAGE - 12 - 4 * CHANNEL_CELLS];
 	uint8_t cells[CHANNEL_CELLS][CHANNEL_CELL_SIZE];
+	uint8_t unused_end[CHANNEL_UNUSED];
 	uint8_t ring[CHANNEL_RING_SIZE];
 };
 
@@ -118,9 +123,9 @@ struct channel_server_part {
 	atomic_uint ended;	/* not 0: the server takes no more calls from here */
 	_Alignas(64) atomic_uint taken[CHANNEL_CELLS];
 	atomic_uint drained;
-	uint8_t unused[CHANNEL_CELL_SIZE - 132 - 4 * CHANNEL_CELLS];
+	uint8_t unused[CHANNEL_PAGE - 132 - 4 * CHANNEL_CELLS];
 	uint8_t cells[CHANNEL_CELLS][CHANNEL_CELL_SIZE];
-	uint8_t unused_ring[CHANNEL_RING_SIZE];
+	uint8_t unused_end[CHANNEL_UNUSED + CHANNEL_RING_SIZE];
 };
 
 _Static_assert(sizeof(struct channel_client_part) == CHANNEL_PART_SIZE, "a page, the cells, the ring");

@@ -199,7 +199,7 @@ END_TEST
 
 START_TEST(server_refuses_impossible_sizes)
 {
-	static const uint32_t sizes[] = { CHANNEL_DATA_MAX + 1, 4096, UINT32_MAX };
+	static const uint32_t sizes[] = { CHANNEL_DATA_MAX + 1, CHANNEL_CELL_SIZE, UINT32_MAX };
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		begin();
