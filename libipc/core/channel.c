@@ -235,20 +235,21 @@ static bool is_refused(const struct channel_caller *caller, unsigned int cell)
 	       atomic_load(&caller->peer->taken[cell]) != caller->posted[cell];
 }
 
-/* Spins while the server runs on another CPU, or slept there and was woken. */
-static bool spin_for_reply(struct channel_caller *caller, unsigned int cell)
+/* Spins while the server runs on another CPU, or slept there and was woken. Returns -1 if the reply
+ * has arrived, otherwise the CPU on which this thread runs. */
+static int spin_for_reply(struct channel_caller *caller, unsigned int cell)
 {
 	const atomic_int *cpu = &caller->peer->cpu;
 	struct spinning spinning;
 
 	if (!spinning_begin(&spinning, &caller->spin))
-		return is_there(caller, cell);
+		return is_there(caller, cell) ? -1 : spinning.cpu;
 	while (!is_there(caller, cell))
 		if (!spinning_continue(&spinning,
 				       atomic_load_explicit(cpu, memory_order_relaxed)))
-			return false;
+			return spinning.cpu;
 	channel_spin_end(&caller->spin, true);
-	return true;
+	return -1;
 }
 
 int channel_await(struct channel_caller *caller, unsigned int cell, uint64_t sleep_ns)
@@ -256,14 +257,14 @@ int channel_await(struct channel_caller *caller, unsigned int cell, uint64_t sle
 	struct channel_request *request = channel_request_at(caller->own, cell);
 	const struct channel_reply *reply = channel_reply_at(caller->peer, cell);
 	uint32_t before = number_before(caller, cell);
+	int cpu = spin_for_reply(caller, cell), r = 0;
 	uint64_t until = 0;
-	int r = 0;
 
-	if (spin_for_reply(caller, cell))
+	if (cpu < 0)
 		return 0;
 	if (sleep_ns)
 		until = channel_now() + sleep_ns;
-	atomic_store(&request->cpu, channel_asleep(channel_cpu()));
+	atomic_store(&request->cpu, channel_asleep(cpu));
 	while (atomic_load(&reply->number) == before && r == 0)
 		r = is_refused(caller, cell) ? -ESHUTDOWN :
 					       channel_sleep(&reply->number, before, until);
