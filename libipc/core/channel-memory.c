@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "channel-memory.h"
-#include "ipcbus.h"
 #include "memfd.h"
 
 /* A forked child must not use the channel of its parent. Core dumps do not contain payloads. */
@@ -126,16 +125,11 @@ void channel_memory_unmap(const void *part)
 		munmap((void *)(uintptr_t)part, CHANNEL_PART_SIZE);
 }
 
-int channel_gather(const struct ipcbus_send *send, uint8_t *to)
+int channel_gather_parts(const struct ipcbus_send *send, uint8_t *to)
 {
 	const struct ipcbus_iovec *parts = (const void *)(uintptr_t)send->data;
 	size_t left = send->data_size;
 
-	if (!(send->flags & IPCBUS_SEND_IOV)) {
-		if (left)
-			memcpy(to, parts, left);
-		return 0;
-	}
 	for (uint32_t i = 0; i < send->iov_count; i++) {
 		if (parts[i].size > left)
 			return -EINVAL;

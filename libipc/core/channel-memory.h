@@ -11,9 +11,10 @@
 #ifndef IPC_CHANNEL_MEMORY_H
 #define IPC_CHANNEL_MEMORY_H
 
-#include "channel.h"
+#include <string.h>
 
-struct ipcbus_send;
+#include "channel.h"
+#include "ipcbus.h"
 
 /* Creates the file of a part, with zeroed memory. Returns its fd, which the caller must close, or
  * -errno. */
@@ -33,8 +34,18 @@ int channel_memory_map_unsealed(int fd, const void **ret_part);
 /* part may be NULL. Must not be called in a forked child, which does not inherit the mapping. */
 void channel_memory_unmap(const void *part);
 
+/* channel_gather() of a payload in parts. */
+int channel_gather_parts(const struct ipcbus_send *send, uint8_t *to);
+
 /* Copies the payload of a message without objects, of at most CHANNEL_DATA_MAX bytes. -EINVAL: the
  * sizes of its parts do not match its total size. */
-int channel_gather(const struct ipcbus_send *send, uint8_t *to);
+static inline int channel_gather(const struct ipcbus_send *send, uint8_t *to)
+{
+	if (send->flags & IPCBUS_SEND_IOV)
+		return channel_gather_parts(send, to);
+	if (send->data_size)
+		memcpy(to, (const void *)(uintptr_t)send->data, send->data_size);
+	return 0;
+}
 
 #endif /* IPC_CHANNEL_MEMORY_H */
