@@ -150,11 +150,12 @@ void poll_update(struct client *client)
 	set &= wanted;
 	changed = set ^ poll->set;
 	poll->set = set;
+	/* First: a client that is woken by the fd takes no event while the word is 0. */
+	if (changed & IPCBUSD_POLL_WORD)
+		set_word(client, set & IPCBUSD_POLL_WORD);
 	for (int i = 0; i < 2; i++)
 		if (changed & 1U << i)
 			event_set(poll->fd[i], set & 1U << i);
-	if (changed & IPCBUSD_POLL_WORD)
-		set_word(client, set & IPCBUSD_POLL_WORD);
 }
 
 int poll_choose(struct client *client, unsigned long wanted)
