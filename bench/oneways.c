@@ -228,3 +228,14 @@ const struct bench_transport bench_daemon_calls = {
 	.connect = oneways_connect,
 	.round = calls_round,
 };
+
+const struct bench_transport bench_channels_calls = {
+	.name = "channels-async",
+	.state_size = sizeof(struct oneways_state),
+	.has_oneway = true,
+	.exists = bench_daemon_exists,
+	.create = channels_create,
+	.serve = oneways_serve,
+	.connect = oneways_connect,
+	.round = calls_round,
+};

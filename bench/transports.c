@@ -20,6 +20,7 @@ const struct bench_transport *const bench_transports[] = {
 	&bench_channels_oneways,
 	&bench_calls,
 	&bench_daemon_calls,
+	&bench_channels_calls,
 	&bench_streams,
 	&bench_futex,
 	&bench_shared,

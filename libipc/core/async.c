@@ -8,15 +8,18 @@
  *
  * A call that is made in a handler is a child of the call that is served there, and is
  * canceled with it; see dependence_begin(). One that is made for a stream is a child of that
- * instead. It may be canceled with a cancellation as well.
+ * instead. It may be canceled with a cancellation as well. Other calls may go through a direct
+ * channel: channel-async.c.
  */
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 
 #include "async.h"
+#include "channel-client.h"
 #include "channel-server.h"
 #include "deadline.h"
+#include "entry.h"
 #include "proxy.h"
 #include "request.h"
 #include "stream.h"
@@ -79,6 +82,7 @@ static bool async_forget(struct ipc *ipc, uint64_t id)
 	ipc_unlock(ipc);
 	if (!async)
 		return false;
+	ipc_proxy_unref(async->proxy);
 	if (slot)
 		slot_abandon(&slot->base, /* given= */ true);
 	free(async);
@@ -86,7 +90,7 @@ static bool async_forget(struct ipc *ipc, uint64_t id)
 }
 
 /* The program may have ended the slot before the driver knew the call. */
-static void cancel_if_dropped(struct ipc *ipc, uint64_t id)
+void async_cancel_if_dropped(struct ipc *ipc, uint64_t id)
 {
 	const struct async *async;
 	bool dropped;
@@ -97,6 +101,75 @@ static void cancel_if_dropped(struct ipc *ipc, uint64_t id)
 	ipc_unlock(ipc);
 	if (dropped)
 		device_cancel(&ipc->device, id);
+}
+
+/* --- Channels ---------------------------------------------------------------------- */
+
+struct ipc_proxy *async_use_bus(struct ipc *ipc, uint64_t id)
+{
+	struct ipc_proxy *proxy = NULL;
+	struct async *async;
+
+	ipc_lock(ipc);
+	async = map_get(&ipc->asyncs, id);
+	if (async) {
+		proxy = async->proxy;
+		async->proxy = NULL;
+	}
+	ipc_unlock(ipc);
+	return proxy;
+}
+
+/* Ends a call in a channel, whose slot the program has ended. Not under the lock. */
+static void cancel_in_channel(struct async *async)
+{
+	channel_cancel_async(atomic_load(&async->proxy->channel), async->cell, async->id);
+	ipc_proxy_unref(async->proxy);
+	free(async);
+}
+
+/* The program may have ended the slot before the call was posted. */
+static void cancel_posted_if_dropped(struct request *request, unsigned int cell, uint64_t id)
+{
+	struct ipc *ipc = request->t->ipc;
+	struct async *async;
+	bool waits;
+
+	ipc_lock(ipc);
+	async = map_get(&ipc->asyncs, id);
+	waits = async && (async->complete || async->cb || !async->proxy);
+	if (async && !waits)
+		map_remove(&ipc->asyncs, id);
+	ipc_unlock(ipc);
+	if (async && !waits)
+		cancel_in_channel(async);
+	else if (!async)
+		channel_cancel_async(request->channel, cell, id);
+}
+
+/* Returns 1 if the bus must send the call. The end may arrive before the function returns. */
+static int send_by_channel(struct request *request, struct async *async)
+{
+	bool has_slot = async->slot;
+	struct channel_call call;
+	uint64_t id = async->id;
+	unsigned int cell;
+	int r;
+
+	r = channel_reserve_async(request->channel, request, async->deadline, &call, &cell);
+	if (r)
+		return r;
+	ipc_lock(request->t->ipc);
+	async->proxy = ipc_proxy_ref(request->proxy);
+	async->cell = cell;
+	atomic_store(&async->ready, true);
+	ipc_unlock(request->t->ipc);
+	r = channel_send_async(request->channel, request->t, cell, &call, id);
+	if (r < 0)
+		return async_forget(request->t->ipc, id) ? r : 0;
+	if (unlikely(has_slot))
+		cancel_posted_if_dropped(request, cell, id);
+	return 0;
 }
 
 static int async_send(struct request *request, struct async *async,
@@ -117,6 +190,11 @@ static int async_send(struct request *request, struct async *async,
 		async->deadline = deadline_earlier(async->deadline, serving->deadline);
 	if (serving && is_channel_call(serving->number))
 		request->x.send.deadline = async->deadline;
+	if (unlikely(request->channel)) {
+		r = send_by_channel(request, async);
+		if (r <= 0)
+			return r;
+	}
 	request->x.flags = 0;
 	request->x.send.kind = IPCBUS_SEND_CALL;
 	request->x.send.flags |= IPCBUS_SEND_ASYNC;
@@ -130,17 +208,18 @@ static int async_send(struct request *request, struct async *async,
 		return async_forget(ipc, id) ? r : 0;
 	dependence_sent(ipc, &owners, id);
 	if (unlikely(has_slot))
-		cancel_if_dropped(ipc, id);
+		async_cancel_if_dropped(ipc, id);
 	return 0;
 }
 
-/* The call stays in the table, because the event that ends it brings resources to release. */
+/* A call of the bus stays in the table, because the event that ends it brings resources to
+ * release. */
 static void slot_end(struct ipc_slot *base)
 {
 	struct async_slot *slot = (struct async_slot *)base;
 	struct ipc *ipc = base->ipc;
 	struct async *async;
-	bool found;
+	bool found, by_channel;
 
 	ipc_lock(ipc);
 	async = map_get(&ipc->asyncs, slot->id);
@@ -149,10 +228,15 @@ static void slot_end(struct ipc_slot *base)
 		async->slot = NULL;
 		async->complete = async->cb = NULL;
 	}
+	by_channel = found && async->proxy && !ipc->foreign;
+	if (by_channel)
+		map_remove(&ipc->asyncs, slot->id);
 	ipc_unlock(ipc);
 	if (!found)
 		return;
-	if (!ipc->foreign)
+	if (by_channel)
+		cancel_in_channel(async);
+	else if (!ipc->foreign)
 		device_cancel(&ipc->device, slot->id);
 	slot_drop(base);
 }
@@ -194,6 +278,7 @@ int request_async(struct request *request, const struct async *model,
 
 static void end(struct thread *t, const struct async *async, struct ipcbus_event *event)
 {
+	ipc_proxy_unref(async->proxy);
 	async->end(t, async, event);
 	if (unlikely(async->slot)) {
 		if (async->complete || async->cb)
@@ -210,8 +295,16 @@ void async_end(struct thread *t, const struct ipcbus_event *event)
 	/* The deadline already includes that of the call's parent, and this thread may serve
 	 * another call. The driver reports the end of each call once. */
 	copy.flags |= EVENT_DETACHED;
-	if (async_take(t->ipc, event->cookie, &async))
-		end(t, &async, &copy);
+	if (!async_take(t->ipc, event->cookie, &async)) {
+		/* The program has canceled a call in a channel. */
+		event_refuse(t->ipc, event);
+		thread_release_later(t, event->buffer, event->data_size);
+		return;
+	}
+	if (unlikely(async.proxy) && event->kind == IPCBUS_EVENT_FAILED &&
+	    event->error == -ETIMEDOUT)
+		channel_async_is_late(atomic_load(&async.proxy->channel), event);
+	end(t, &async, &copy);
 }
 
 /* Returns false if no call is left. Sets *ret_id to the id of a call that no thread is preparing,

@@ -31,6 +31,8 @@ struct async {
 	struct async_slot *slot;	/* or NULL */
 	uint64_t deadline;		/* 0: none */
 	atomic_bool ready;		/* the sending thread does not use it any more */
+	struct ipc_proxy *proxy;	/* a reference, if its channel carries the call; or NULL */
+	unsigned int cell;		/* of that channel */
 	uint64_t id;
 	struct dependence dependence;
 };
@@ -43,6 +45,12 @@ struct async {
  */
 int request_async(struct request *request, const struct async *model,
 		  const struct ipc_options *options, struct ipc_slot **ret_slot);
+
+/* The call goes through the bus, and not through a channel any more. Returns the proxy with a
+ * reference, or NULL if the call has ended. */
+struct ipc_proxy *async_use_bus(struct ipc *ipc, uint64_t id);
+/* After the call was sent: cancels it if the program has ended its slot before. */
+void async_cancel_if_dropped(struct ipc *ipc, uint64_t id);
 
 /* Handles a REPLY, ERROR or FAILED that does not end a call that this thread waits for. */
 void async_end(struct thread *t, const struct ipcbus_event *event);

@@ -2,9 +2,9 @@
 /* Work for serving threads: see backlog.h. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "backlog.h"
@@ -14,7 +14,7 @@
 
 void backlog_init(struct ipc *ipc)
 {
-	ipc->backlog = (struct backlog){ .fd = -1, .all_fd = -1 };
+	ipc->backlog = (struct backlog){ .fd = -1, .bell = -1, .all_fd = -1 };
 	STAILQ_INIT(&ipc->backlog.list);
 }
 
@@ -27,14 +27,35 @@ static struct backlog_work *take_locked(struct backlog *backlog)
 	return work;
 }
 
+/* If more bytes are left, or there are none, fd is right all the same. */
+static void empty_pipe_locked(const struct backlog *backlog)
+{
+	char bytes[64];
+	ssize_t n = backlog->fd < 0 ? 0 : read(backlog->fd, bytes, sizeof(bytes));
+
+	(void)n;
+}
+
+static void fill_pipe_locked(const struct backlog *backlog)
+{
+	/* If the pipe is full, it is readable. */
+	ssize_t n = backlog->fd < 0 ? 0 : write(backlog->bell, "", 1);
+
+	(void)n;
+}
+
 static void settle_locked(struct ipc *ipc)
 {
-	eventfd_t count;
-
 	atomic_fetch_and(&ipc->attention, ~ATTEND_BACKLOG);
-	/* It fails if the fd was made while there was no work, and is right then. */
-	if (ipc->backlog.fd >= 0)
-		eventfd_read(ipc->backlog.fd, &count);
+	empty_pipe_locked(&ipc->backlog);
+}
+
+void backlog_forget_bells(struct ipc *ipc)
+{
+	ipc_lock(ipc);
+	if (STAILQ_EMPTY(&ipc->backlog.list))
+		empty_pipe_locked(&ipc->backlog);
+	ipc_unlock(ipc);
 }
 
 void backlog_add(struct ipc *ipc, struct backlog_work *work, bool wake)
@@ -46,9 +67,8 @@ void backlog_add(struct ipc *ipc, struct backlog_work *work, bool wake)
 	first = STAILQ_EMPTY(&backlog->list);
 	STAILQ_INSERT_TAIL(&backlog->list, work, link);
 	atomic_fetch_or(&ipc->attention, ATTEND_BACKLOG);
-	/* Its value is 1 while there is work. */
-	if (first && backlog->fd >= 0)
-		eventfd_write(backlog->fd, 1);
+	if (first)
+		fill_pipe_locked(backlog);
 	ipc_unlock(ipc);
 	if (wake && pool_serves(ipc))
 		device_wake(&ipc->device);
@@ -107,11 +127,22 @@ void backlog_add_event(struct ipc *ipc, struct backlog_event *memory,
 int backlog_make_fd_locked(struct ipc *ipc)
 {
 	struct backlog *backlog = &ipc->backlog;
+	int fds[2];
 
+	if (backlog->fd >= 0)
+		return 0;
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	backlog->bell = descriptor_move(fds[1]);
+	if (backlog->bell >= 0)
+		backlog->fd = descriptor_move(fds[0]);
+	else
+		close(fds[0]);
 	if (backlog->fd < 0)
-		backlog->fd = descriptor_move(
-			eventfd(!STAILQ_EMPTY(&backlog->list), EFD_CLOEXEC | EFD_NONBLOCK));
-	return backlog->fd < 0 ? -errno : 0;
+		return -errno;
+	if (!STAILQ_EMPTY(&backlog->list))
+		fill_pipe_locked(backlog);
+	return 0;
 }
 
 int backlog_make_fd(struct ipc *ipc)
@@ -170,4 +201,6 @@ void backlog_close(struct ipc *ipc)
 		close(ipc->backlog.all_fd);
 	if (ipc->backlog.fd >= 0)
 		close(ipc->backlog.fd);
+	if (ipc->backlog.bell >= 0)
+		close(ipc->backlog.bell);
 }

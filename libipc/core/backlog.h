@@ -37,7 +37,10 @@ struct backlog_event {
 /* Of a connection; private.h. */
 struct backlog {
 	STAILQ_HEAD(, backlog_work) list;	/* oldest first */
-	int fd;				/* an eventfd for threads that poll, or -1 */
+	/* A pipe for threads that poll, or -1: fd is readable while there is work. Servers have the
+	 * other end, with which they can neither take bytes nor stop others. */
+	int fd;
+	int bell;
 	int all_fd;			/* ipc_get_fd(): fd and the device's poll_fd, or -1 */
 };
 
@@ -54,9 +57,11 @@ void backlog_add_event(struct ipc *ipc, struct backlog_event *memory,
 /* Runs the oldest work. Returns false if the backlog is empty. */
 bool backlog_run(struct thread *t);
 
-/* Makes the eventfd, for a thread that is about to poll: 0 or -errno. */
+/* Makes the pipe, for a thread that is about to poll: 0 or -errno. */
 int backlog_make_fd(struct ipc *ipc);
 int backlog_make_fd_locked(struct ipc *ipc);
+/* Must be called before the last look for replies: fd is readable after later bells only. */
+void backlog_forget_bells(struct ipc *ipc);
 /* The fd for event loops, or -errno. */
 int backlog_get_fd(struct ipc *ipc);
 

@@ -26,8 +26,6 @@
 #include "object.h"
 #include "raw.h"
 
-/* Typical duration of a wake-up on another CPU. */
-#define SPIN_NS	       50000U
 /* A waiting thread asks whether the server is alive, or tries to join, after an eighth of the time
  * that it has waited, between these limits. */
 #define LOOK_MIN_NS    ((uint64_t)5000000)
@@ -36,16 +34,6 @@
 #define ASK_NS	       ((uint64_t)10000000)
 /* Not a valid thread number. */
 #define NO_THREAD      UINT64_MAX
-/* How long the set-up waits for the server. */
-#define OPEN_USEC      ((uint64_t)1000000)
-/* The same after a oneway, which should not wait. */
-#define OPEN_ONEWAY_USEC ((uint64_t)5000)
-/* Messages through the bus after a refusal, or if the server is busy, before the client asks for a
- * channel again. Each refusal quadruples it: a hostile server can refuse the channel and keep its
- * memory, 128 KB. */
-#define ASK_AGAIN      4096U
-#define ASK_BUSY_AGAIN 1024U
-#define REFUSALS_MAX   9U
 /* After so many messages that did not fit, the client checks that at least FITTING_MIN times as
  * many did. */
 #define UNFIT_CHECK    16U
@@ -53,174 +41,9 @@
 
 static const atomic_uint not_watched = 1;
 
-/* --- Set-up ------------------------------------------------------------------------- */
-
-static int serve_nothing(struct ipc_call *call, const struct ipc_raw_message *request,
-			 void *userdata)
+void channel_init_watch(struct channel *channel)
 {
-	(void)call, (void)request, (void)userdata;
-	return -EOPNOTSUPP;
-}
-
-static const struct ipc_raw_ops life_ops = { .serve = serve_nothing };
-static const struct ipc_options open_options = { .timeout_usec = OPEN_USEC };
-static const struct ipc_options oneway_options = { .timeout_usec = OPEN_ONEWAY_USEC };
-
-void channel_close(struct channel *channel)
-{
-	if (!channel)
-		return;
-	if (channel->owner == getpid()) {
-		channel_memory_unmap(channel->caller.own);
-		channel_memory_unmap(channel->caller.peer);
-	}
-	/* The server is notified of its end. */
-	if (channel->life && channel->life->ipc)
-		ipc_object_end(channel->life);
-	ipc_object_unref(channel->life);
-	ipc_proxy_unref(channel->door);
-	free(channel);
-}
-
-/* Asks the object for the door of its server. */
-static int find_door(struct ipc_proxy *proxy, const struct ipc_options *options,
-		     struct ipc_proxy **ret_door)
-{
-	const struct ipc_raw_message request = { .code = IPC_CODE_CHANNEL };
-	struct ipc_raw_message *reply;
-	int r;
-
-	r = ipc_raw_call(proxy, &request, options, &reply, NULL);
-	if (r < 0)
-		return r;
-	if (reply->n_entries == 1 && reply->entries[0].type == IPC_RAW_PROXY)
-		*ret_door = ipc_proxy_ref(reply->entries[0].proxy);
-	else
-		r = -EPROTO;
-	ipc_raw_free(reply);
-	/* The door never gets a channel. */
-	if (r == 0)
-		atomic_store(&(*ret_door)->calls, CHANNEL_AFTER);
-	return r;
-}
-
-static int connect_door(struct channel *channel, struct ipc_proxy *proxy, int own_fd, int peer_fd,
-			const struct ipc_options *options)
-{
-	struct ipc_raw_entry entries[] = {
-		{ .type = IPC_RAW_FD, .fd = own_fd },
-		{ .type = IPC_RAW_FD, .fd = peer_fd },
-		{ .type = IPC_RAW_PROXY, .proxy = proxy },
-		{ .type = IPC_RAW_OBJECT, .object = channel->life },
-	};
-	const struct ipc_raw_message request = {
-		.code = CHANNEL_OPEN,
-		.entries = entries,
-		.n_entries = 4,
-	};
-	struct ipc_raw_message *reply;
-	struct channel_ref ref;
-	int r;
-
-	r = ipc_raw_call(channel->door, &request, options, &reply, NULL);
-	if (r < 0)
-		return r;
-	if (reply->size == sizeof(ref)) {
-		memcpy(&ref, reply->data, sizeof(ref));
-		channel->id = ref.id;
-	} else {
-		r = -EPROTO;
-	}
-	ipc_raw_free(reply);
-	return r;
-}
-
-/* A server that has not sealed its part, or has punched holes before, gets no calls. */
-static int share_memory(struct channel *channel, struct ipc_proxy *proxy,
-			const struct ipc_options *options)
-{
-	int own_fd = channel_memory_new(), peer_fd = channel_memory_new(), r;
-	const void *peer;
-	void *own;
-
-	r = own_fd < 0 ? own_fd : peer_fd < 0 ? peer_fd : channel_memory_map_own(own_fd, &own);
-	if (r == 0) {
-		channel->caller.own = own;
-		r = channel_memory_map_unsealed(peer_fd, &peer);
-	}
-	if (r == 0) {
-		channel->caller.peer = peer;
-		r = connect_door(channel, proxy, own_fd, peer_fd, options);
-	}
-	if (r == 0)
-		r = channel_memory_check(peer_fd);
-	if (own_fd >= 0)
-		close(own_fd);
-	if (peer_fd >= 0)
-		close(peer_fd);
-	return r;
-}
-
-static int channel_open(struct ipc_proxy *proxy, const struct ipc_options *options,
-			struct channel **ret_channel)
-{
-	struct channel *channel = calloc(1, sizeof(*channel));
-	int r;
-
-	if (!channel)
-		return -ENOMEM;
-	channel->by_bus = BUS_ONEWAYS;
-	channel->owner = getpid();
-	channel->caller.spin.budget_ns = SPIN_NS;
 	atomic_init(&channel->event, &not_watched);
-	r = find_door(proxy, options, &channel->door);
-	if (r == 0)
-		r = ipc_raw_object_new(proxy->ipc, &life_ops, NULL, &channel->life);
-	if (r == 0)
-		r = share_memory(channel, proxy, options);
-	if (r < 0) {
-		channel_close(channel);
-		return r;
-	}
-	*ret_channel = channel;
-	return 0;
-}
-
-/* Only the thread whose call reaches the number asks the server; other threads use the bus
- * meanwhile. */
-static __attribute__((noinline)) struct channel *try_open(struct ipc_proxy *proxy, bool oneway)
-{
-	struct channel *channel;
-	int r;
-
-	if (is_monitored(proxy->ipc)) {
-		atomic_store(&proxy->calls, CHANNEL_AFTER - ASK_BUSY_AGAIN);
-		return NULL;
-	}
-	r = channel_open(proxy, oneway ? &oneway_options : &open_options, &channel);
-	if (r < 0) {
-		unsigned int refusals = atomic_load(&proxy->refusals);
-		unsigned int again = oneway && r == -ETIMEDOUT ? ASK_BUSY_AGAIN : ASK_AGAIN;
-
-		if (refusals < REFUSALS_MAX)
-			atomic_store(&proxy->refusals, refusals + 1);
-		atomic_store(&proxy->calls, CHANNEL_AFTER - (again << 2 * refusals));
-		return NULL;
-	}
-	atomic_store(&proxy->channel, channel);
-	return channel;
-}
-
-struct channel *channel_of_proxy(struct ipc_proxy *proxy, bool oneway)
-{
-	struct channel *channel = atomic_load_explicit(&proxy->channel, memory_order_acquire);
-
-	if (channel)
-		return channel;
-	if (atomic_fetch_add_explicit(&proxy->calls, 1, memory_order_relaxed) + 1 !=
-	    (proxy->ipc->channels_random ? 1 : CHANNEL_AFTER))
-		return NULL;
-	return try_open(proxy, oneway);
 }
 
 /* --- Calls -------------------------------------------------------------------------- */
@@ -242,8 +65,7 @@ void channel_note_unfit(struct channel *channel)
 		atomic_store(&channel->ended, true);
 }
 
-/* If an ended channel has no calls left, the server can forget it. A call that begins now sees that
- * the channel has ended: see channel_call(). */
+/* A call that begins now sees that the channel has ended: see channel_call(). */
 static __attribute__((noinline)) void forget(struct channel *channel)
 {
 	atomic_store(&channel->ended, true);
@@ -384,8 +206,7 @@ static bool is_late(const struct request *request)
 	return request->x.send.deadline && time_now() >= request->x.send.deadline;
 }
 
-/* Requests the report of the server's death, once. */
-static int watch_door(struct channel *channel, struct ipc *ipc)
+int channel_watch_door(struct channel *channel, struct ipc *ipc)
 {
 	struct device_words words;
 	int r;
@@ -422,7 +243,7 @@ static __attribute__((noinline)) bool ask_whether_died(struct channel *channel)
 
 	if (atomic_load(&channel->door->died))
 		return true;
-	watch_door(channel, channel->door->ipc);
+	channel_watch_door(channel, channel->door->ipc);
 	if (now < asked + ASK_NS || !atomic_compare_exchange_strong(&channel->asked, &asked, now) ||
 	    !door_is_gone(channel))
 		return false;
@@ -462,7 +283,7 @@ static int await_again(struct channel *channel, struct request *request, unsigne
 {
 	int r = -EAGAIN;
 
-	if (watch_door(channel, request->t->ipc) == 0) {
+	if (channel_watch_door(channel, request->t->ipc) == 0) {
 		const atomic_uint *alarms[] = { channel->event, &channel->door->died };
 
 		r = channel_await_alarms(&channel->caller, cell,
@@ -579,11 +400,39 @@ static int take_reply(struct channel *channel, struct request *request, unsigned
 		channel_note_unfit(channel);
 		return fetch(channel, request, cell);
 	}
-	if (r == 0 && end.kind == CHANNEL_REFUSED)
+	if (r == 0 && end.kind == CHANNEL_REFUSED) {
+		channel_put_cell(&channel->caller, cell);
 		return 1;
+	}
 	atomic_store(&channel->ended, true);
 	fail(request, -EPROTO, IPCBUS_STAGE_REPLY);
 	return 0;
+}
+
+bool channel_may_carry(struct channel *channel, struct request *request)
+{
+	if (channel_is_unusable(channel, request->t->ipc)) {
+		if (!atomic_load_explicit(&channel->forgotten, memory_order_relaxed))
+			forget(channel);
+		return false;
+	}
+	if (unlikely(!request_is_plain(request))) {
+		channel_note_unfit(channel);
+		return false;
+	}
+	if (unlikely(request->t->ipc->channels_random) && channel_choose_bus())
+		return false;
+	/* A call through the channel has no exchange that would release buffers. */
+	if (unlikely(request->t->n_release))
+		thread_flush(request->t);
+	return true;
+}
+
+uint64_t channel_time_left(uint64_t deadline)
+{
+	uint64_t now = time_now();
+
+	return deadline > now + 1000 ? deadline - now : 0;
 }
 
 int channel_call(struct channel *channel, struct request *request)
@@ -595,29 +444,10 @@ int channel_call(struct channel *channel, struct request *request)
 	};
 	int cell, r;
 
-	if (channel_is_unusable(channel, request->t->ipc)) {
-		if (!atomic_load_explicit(&channel->forgotten, memory_order_relaxed))
-			forget(channel);
+	if (!channel_may_carry(channel, request))
 		return 1;
-	}
-	if (unlikely(!request_is_plain(request))) {
-		channel_note_unfit(channel);
+	if (unlikely(send->deadline) && !(call.time_ns = channel_time_left(send->deadline)))
 		return 1;
-	}
-	if (unlikely(request->t->ipc->channels_random) && channel_choose_bus())
-		return 1;
-	/* A call through the channel has no exchange that would release buffers. */
-	if (unlikely(request->t->n_release))
-		thread_flush(request->t);
-	if (unlikely(send->deadline)) {
-		uint64_t now = time_now();
-
-		/* A limit of 0 in other languages is a microsecond here. Such a call must time out,
-		 * as through the bus. */
-		if (send->deadline <= now + 1000)
-			return 1;
-		call.time_ns = send->deadline - now;
-	}
 	cell = channel_take_cell(&channel->caller);
 	if (cell < 0)
 		return 1;

@@ -10,8 +10,7 @@
  * oneway through the bus, the next oneways use the bus too, because each change costs a message:
  * see "Oneways" in channel-server.h.
  *
- * After a oneway or async call through the bus, the next call must follow it there, or it could
- * overtake it.
+ * Async calls of plain bytes as well: see channel-async.c.
  */
 #ifndef IPC_CHANNEL_CLIENT_H
 #define IPC_CHANNEL_CLIENT_H
@@ -27,9 +26,34 @@
  * is due. Must not be called while the thread's scratch buffer is in use. */
 struct channel *channel_of_proxy(struct ipc_proxy *proxy, bool oneway);
 
+/* The same for an async call, but never blocks: opens the channel by async calls. */
+struct channel *channel_of_async(struct ipc_proxy *proxy);
+
 /* Makes the call through the channel. Returns 1 if the bus must make it; otherwise as
  * request_call(). */
 int channel_call(struct channel *channel, struct request *request);
+
+/* Takes a cell for an async call, and writes the request there: 0. Returns 1 if the bus must send
+ * the call. deadline: the absolute time, or 0. */
+int channel_reserve_async(struct channel *channel, struct request *request, uint64_t deadline,
+			  struct channel_call *ret_call, unsigned int *ret_cell);
+/* Sends the call. From then on serving threads get the event that ends it. On failure it was not
+ * sent. */
+int channel_send_async(struct channel *channel, struct thread *t, unsigned int cell,
+		       const struct channel_call *call, uint64_t id);
+/* The program does not wait for the call with that id any more: informs the server, unless a thread
+ * has the reply already. */
+void channel_cancel_async(struct channel *channel, unsigned int cell, uint64_t id);
+/* Informs the server after an event that ended a call because of its deadline. */
+void channel_async_is_late(struct channel *channel, const struct ipcbus_event *event);
+/* Handles a message to the object of a channel. Returns false if the object is another one. */
+bool channel_take_message(struct thread *t, const struct ipc_object *object,
+			  const struct ipcbus_event *event);
+/* The owner of the door has died: ends its async calls. */
+void channels_server_died(struct ipc *ipc, const struct ipc_proxy *door);
+/* Must be called before a thread polls: from now on the fd for event loops reports replies to async
+ * calls. Returns true if there are replies already. */
+bool channels_arm(struct ipc *ipc);
 
 /* Sends a oneway through the channel: 0. Returns 1 if the bus must send it. */
 int channel_oneway(struct channel *channel, struct request *request);

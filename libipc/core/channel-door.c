@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,8 +57,7 @@ static int channels_new(struct ipc *ipc, struct channels **ret_channels)
 	return 0;
 }
 
-/* Gets the connection's channels. The first caller allocates them. */
-static int channels_get(struct ipc *ipc, struct channels **ret_channels)
+int channels_get(struct ipc *ipc, struct channels **ret_channels)
 {
 	struct channels *channels = atomic_load(&ipc->channels), *none = NULL;
 	int r;
@@ -155,9 +155,7 @@ static int add_locked(struct channels *channels, struct served *served, struct s
 		channels->last_id = served->id = id;
 		channels->table[id % CHANNEL_MAX_WAIT] = served;
 		refs_take(&served->refs);
-		/* Threads that wait in the bus must wait for channels from now on. */
-		if (!atomic_fetch_add(&channels->n, 1))
-			device_wake(&channels->ipc->device);
+		channels_count(channels);
 		return 0;
 	}
 	return -EDQUOT;
@@ -290,6 +288,7 @@ static int open_channel(struct ipc_call *call, struct channels *channels,
 	atomic_init(&served->refs, 1);
 	atomic_store(&entries[2].object->turn.shared, true);
 	served->channels = channels;
+	atomic_init(&served->bell, -1);
 	served->owner = getpid();
 	served->object = ipc_object_ref(entries[2].object);
 	served->cookie = served->object->wants.cookie;
@@ -384,6 +383,25 @@ static int cancel_call(struct ipc_call *call, struct channels *channels,
 	return 0;
 }
 
+/* The pipe stays until the channel is freed: another thread may be using it. */
+static int take_bell(struct ipc_call *call, struct channels *channels,
+		     const struct ipc_raw_message *request)
+{
+	struct channel_ref ref;
+	struct served *served = served_of(call, channels, request, &ref);
+	int none = -1, fd;
+
+	if (!served)
+		return 0;
+	if (request->n_entries == 1 && request->entries[0].type == IPC_RAW_FD) {
+		fd = fcntl(request->entries[0].fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		if (fd >= 0 && !atomic_compare_exchange_strong(&served->bell, &none, fd))
+			close(fd);
+	}
+	served_unref(served);
+	return 0;
+}
+
 static int door_serve(struct ipc_call *call, const struct ipc_raw_message *request,
 		      void *userdata)
 {
@@ -397,6 +415,8 @@ static int door_serve(struct ipc_call *call, const struct ipc_raw_message *reque
 		return fetch_reply(call, channels, request);
 	case CHANNEL_CANCEL:
 		return cancel_call(call, channels, request);
+	case CHANNEL_BELL:
+		return take_bell(call, channels, request);
 	default:
 		return -EOPNOTSUPP;
 	}
@@ -504,7 +524,8 @@ void channel_nests(struct thread *t, uint64_t call, uint64_t deadline)
 	if (!served)
 		return;
 	served_end(served);
-	if (is_open(served, call))
+	/* The client of an async call has no thread that could join. */
+	if (is_open(served, call) && !channel_call_is_async(&served->callee, CELL_OF(call)))
 		served_join(t, served, call, deadline);
 	served_unref(served);
 }

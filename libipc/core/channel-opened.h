@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state of an opened channel on the client's side, which two files share:
+ * The state of an opened channel on the client's side, which four files share:
  *
- *   channel-client.c  set-up, calls, the end
+ *   channel-open.c    set-up and the end
+ *   channel-client.c  calls
+ *   channel-async.c   async calls
  *   channel-send.c    oneways
  */
 #ifndef IPC_CHANNEL_OPENED_H
 #define IPC_CHANNEL_OPENED_H
 
+#include "backlog.h"
 #include "channel-client.h"
 #include "channel-server.h"
 #include "object.h"
@@ -28,6 +31,16 @@ struct channel {
 	_Atomic uint64_t asked;		/* time of the last channel_server_died() that asked */
 	struct ipc_object *life;	/* dies with the channel */
 	pid_t owner;			/* the process that mapped it, not a child */
+	atomic_uint refs;		/* of the proxy, and of serving threads */
+	/* Async calls. */
+	atomic_bool listed;		/* serving threads look for replies; channels->lock */
+	atomic_uint asyncs;		/* a bit for each cell with a call */
+	atomic_uint limited;		/* likewise, for calls with a deadline; a bit may stay */
+	_Atomic uint64_t ids[CHANNEL_CELLS];	/* of struct async, or 0: see channel-async.c */
+	_Atomic uint64_t deadlines[CHANNEL_CELLS];
+	atomic_bool has_bell;		/* the server got the pipe that wakes this client */
+	struct backlog_work death;	/* ends all calls after the server's death */
+	atomic_bool death_queued;	/* with a reference */
 	/* See channel_note_unfit(): a count, and the client's tail at the last check. */
 	atomic_uint unfit;
 	atomic_uint checked_tail;
@@ -57,6 +70,33 @@ static inline bool request_is_plain(const struct request *request)
 	       (send->code < IPC_CODE_BUILTIN || send->code >= IPC_CODE_BUILTIN + 16 ||
 		send->code == IPC_CODE_PING);
 }
+
+void channel_unref(struct channel *channel);
+/* The door's death is not reported yet. */
+void channel_init_watch(struct channel *channel);
+/* Requests the report of the server's death, once. */
+int channel_watch_door(struct channel *channel, struct ipc *ipc);
+/* Makes the object that dies with the channel, and gets the server's messages to the client. */
+int channel_make_life(struct channel *channel, struct ipc *ipc);
+/* Serving threads stop looking for replies. */
+void channel_unlist(struct channel *channel);
+
+/* Type of the channel's object. */
+extern const struct object_type life_type;
+
+/* Takes a reply to an async call: true, with the event that ends the call. A call that the server
+ * has refused goes through the bus. */
+bool channel_take_answer(struct thread *t, struct channel *channel, struct ipcbus_event *event);
+/* Ends a call whose deadline has passed: true, with the event. Otherwise reduces *until to the next
+ * deadline. */
+bool channel_take_late(struct channel *channel, uint64_t *until, struct ipcbus_event *event);
+
+/* Whether the channel may carry the call. Releases the thread's buffers, which the next exchange
+ * would do otherwise. */
+bool channel_may_carry(struct channel *channel, struct request *request);
+/* Returns the time until the deadline, or 0 if it is over or nearly over: a limit of 0 in other
+ * languages is a microsecond here, and such a call must time out, as through the bus. */
+uint64_t channel_time_left(uint64_t deadline);
 
 /* Must be called when a message or its reply does not fit into the channel and goes through the
  * bus. Ends the channel if that happens often. A server that waits for channels needs more time for

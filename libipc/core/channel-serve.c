@@ -7,9 +7,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "channel-opened.h"
 #include "channel-served.h"
 #include "deadline.h"
 #include "loop.h"
+
+/* Maximum time of a handler during which a reply before it may be held back. */
+#define QUICK_NS ((uint64_t)20000)
 
 /* Bytes of replies that a channel keeps for its client. Larger replies go by the bus. */
 #define KEPT_MAX ((size_t)256 << 10)
@@ -21,12 +25,25 @@
 
 /* --- Calls -------------------------------------------------------------------------- */
 
+/* Notifies the client of replies to its async calls. */
+static void notify_due(struct channel_view *view)
+{
+	struct served *due = view->due;
+
+	view->due = NULL;
+	if (due)
+		served_notify(due);
+}
+
 static void view_clear(struct channel_view *view)
 {
+	notify_due(view);
 	for (unsigned int i = 0; i < view->n; i++)
 		served_unref(view->served[i]);
-	view->n = view->next = 0;
-	view->last = view->left = NULL;
+	for (unsigned int i = 0; i < view->n_opened; i++)
+		channel_unref(view->opened[i]);
+	view->n = view->n_opened = view->next = 0;
+	view->last = view->left = view->due = NULL;
 }
 
 static void view_free(struct thread *t)
@@ -60,6 +77,16 @@ static int view_update(struct thread *t, struct channels *channels, uint32_t gen
 		view->tails[view->n] = atomic_load(&served->callee.peer->tail) - 1;
 		view->callees[view->n] = &served->callee;
 		view->served[view->n++] = served;
+	}
+	for (unsigned int i = 0; i < CHANNEL_MAX_CALLERS; i++) {
+		struct channel *channel = channels->opened[i];
+
+		if (!channel)
+			continue;
+		refs_take(&channel->refs);
+		view->answered[view->n_opened] = channel_answers(&channel->caller) - 1;
+		view->callers[view->n_opened] = &channel->caller;
+		view->opened[view->n_opened++] = channel;
 	}
 	pthread_mutex_unlock(&channels->lock);
 	view->generation = generation;
@@ -96,7 +123,8 @@ static void refuse(struct served *served, const struct channel_taken *taken)
 	const struct channel_end end = { .kind = CHANNEL_REFUSED };
 
 	atomic_fetch_and(&served->open, ~(1U << taken->cell));
-	channel_answer(&served->callee, taken->cell, taken->number, &end, NULL);
+	if (channel_answer(&served->callee, taken->cell, taken->number, &end, NULL))
+		served_notify(served);
 }
 
 /* Whether there are oneways that this thread may serve. Then the thread has the object's turn. */
@@ -121,6 +149,39 @@ static bool take_oneways(struct thread *t, struct served *served, struct ipcbus_
 	if (must_ask(t, served))
 		event->flags = IPCBUS_EVENT_SPAWN;
 	return true;
+}
+
+/* Takes a reply to an async call, or ends one that is late. Reduces *until to the next deadline. */
+static bool take_answer(struct thread *t, uint64_t *until, struct ipcbus_event *event)
+{
+	struct channel_view *view = t->channels;
+
+	for (unsigned int i = 0; i < view->n_opened; i++) {
+		struct channel *channel = view->opened[i];
+		uint32_t answers = channel_answers(&channel->caller);
+
+		if (answers != view->answered[i]) {
+			if (channel_take_answer(t, channel, event))
+				return true;
+			view->answered[i] = answers;
+		}
+		if (channel_take_late(channel, until, event))
+			return true;
+	}
+	return false;
+}
+
+/* There are no calls and replies. If there is a reply now, which the server may not have counted
+ * yet, makes the thread look for it, and returns false. */
+static bool may_poll(struct thread *t)
+{
+	struct channel_view *view = t->channels;
+
+	if (likely(!view->n_opened) || !channels_arm(t->ipc))
+		return true;
+	for (unsigned int i = 0; i < view->n_opened; i++)
+		view->answered[i]--;
+	return false;
 }
 
 /* Takes a call or oneways of any channel. Returns false if there is none. */
@@ -183,6 +244,9 @@ static bool has_more(const struct channel_view *view)
 
 	for (unsigned int i = 0; i < view->n; i++)
 		if (channel_has_call(view->callees[i], view->tails[i]))
+			return true;
+	for (unsigned int i = 0; i < view->n_opened; i++)
+		if (channel_answers(view->callers[i]) != view->answered[i])
 			return true;
 	return left && channel_has_oneway(&left->callee, atomic_load(&left->epoch));
 }
@@ -282,19 +346,50 @@ static int join_and_reply(struct thread *t, struct served *served, const struct 
 	return 0;
 }
 
-/* A reply with objects, or one too many that does not fit. */
+/* Sends the reply to an async call to the client's object. */
+static int reply_to_life(struct thread *t, struct served *served, const struct ipcbus_send *send)
+{
+	unsigned int cell = CELL_OF(send->call);
+	struct ipcbus_exchange x = { .send = *send };
+
+	x.send.kind = IPCBUS_SEND_ONEWAY;
+	x.send.call = 0;
+	x.send.handle = served->life->handle;
+	x.send.code = LIFE_REPLY(cell, NUMBER_OF(send->call),
+				 send->kind == IPCBUS_SEND_ERROR ? send->code : 0);
+	channel_free(&served->callee, cell);
+	return thread_exchange_bus(t, &x);
+}
+
+/* A reply with objects, or one that does not fit. */
 static int answer_by_bus(struct thread *t, struct served *served, const struct ipcbus_send *send)
 {
-	unsigned int bit = 1U << CELL_OF(send->call);
+	unsigned int cell = CELL_OF(send->call), bit = 1U << cell;
 	int r;
 
 	if (!(atomic_fetch_and(&served->open, ~bit) & bit))
 		return -ESRCH;
-	r = join_and_reply(t, served, send);
+	r = channel_call_is_async(&served->callee, cell) ? reply_to_life(t, served, send) :
+							   join_and_reply(t, served, send);
 	/* The call stays open for another reply. */
 	if (r < 0)
 		atomic_fetch_or(&served->open, bit);
 	return r;
+}
+
+/* The notification of a client costs more than the rest of the call. If the thread finds another
+ * call of the client next, and handlers are quick, a single notification follows the last reply. */
+static void notify_later(struct thread *t, struct served *served)
+{
+	struct channel_view *view = t->channels;
+
+	if (!view || view->last != served || t->depth) {
+		served_notify(served);
+		return;
+	}
+	if (view->taken_at)
+		view->quick = time_now() - view->taken_at < QUICK_NS;
+	view->due = served;
 }
 
 static int answer(struct thread *t, struct served *served, const struct ipcbus_send *send)
@@ -303,18 +398,21 @@ static int answer(struct thread *t, struct served *served, const struct ipcbus_s
 	uint32_t number = NUMBER_OF(send->call);
 	struct channel_end end = { .kind = CHANNEL_REPLY, .size = (uint32_t)send->data_size };
 	uint64_t join;
+	bool fits;
 	int r;
 
 	if (atomic_load(&served->callee.seen[cell]) != number ||
 	    !(atomic_load(&served->open) & bit))
 		return -ESRCH;
-	if (unlikely(send->object_count))
+	fits = send->data_size <= channel_data_max(cell);
+	if (unlikely(send->object_count) ||
+	    unlikely(!fits && channel_call_is_async(&served->callee, cell)))
 		return answer_by_bus(t, served, send);
 	if (send->kind == IPCBUS_SEND_ERROR) {
 		end.kind = CHANNEL_ERROR;
 		end.error = -(int32_t)send->code;
 	}
-	if (unlikely(send->data_size > CHANNEL_DATA_MAX)) {
+	if (unlikely(!fits)) {
 		r = keep_reply(served, cell, number, send, &end);
 		if (r == -EDQUOT)
 			return answer_by_bus(t, served, send);
@@ -327,7 +425,8 @@ static int answer(struct thread *t, struct served *served, const struct ipcbus_s
 	if (!(atomic_fetch_and(&served->open, ~bit) & bit))
 		return -ESRCH;
 	join = take_joined(served, cell);
-	channel_answer(&served->callee, cell, number, &end, NULL);
+	if (unlikely(channel_answer(&served->callee, cell, number, &end, NULL)))
+		notify_later(t, served);
 	/* Ends the client's call by which it joined. */
 	if (unlikely(join))
 		reply_by_bus(t, join);
@@ -372,13 +471,16 @@ static int take_event(struct thread *t, struct channels *channels, struct ipcbus
 	return r;
 }
 
-static int wait_for_call(struct thread *t, struct channels *channels)
+static int wait_for_call(struct thread *t, struct channels *channels, uint64_t until)
 {
 	struct channel_view *view = t->channels;
 	struct channel_wait wait = {
 		.n = view->n,
 		.callees = view->callees,
 		.tails = view->tails,
+		.n_callers = view->n_opened,
+		.callers = view->callers,
+		.answered = view->answered,
 		.event = channels->words.event,
 		.bell = channels->words.bell,
 		.rung = view->bell,
@@ -395,12 +497,23 @@ static int wait_for_call(struct thread *t, struct channels *channels)
 		channels_reap(channels);
 	}
 	/* Check once a second if the bus has ended, like a thread that waits in the bus. */
+	if (until > now + 1000000000)
+		until = now + 1000000000;
 	atomic_fetch_add(&channels->sleepers, 1);
-	r = channel_wait_call(&wait, now + 1000000000);
+	r = channel_wait_call(&wait, until);
 	atomic_fetch_sub(&channels->sleepers, 1);
 	if (r == -ETIMEDOUT)
 		r = device_has_ended(&t->ipc->device) ? -ECONNRESET : 0;
 	return r;
+}
+
+/* The thread has taken an async call, or oneways. Measures each eighth one. */
+static void begin_async(struct channel_view *view)
+{
+	if (view->due && !(view->due == view->last && view->quick &&
+			   view->last_cell != CHANNEL_ONEWAYS))
+		notify_due(view);
+	view->taken_at = view->calls % 8 ? 0 : time_now();
 }
 
 static int serve(struct thread *t, struct channels *channels, struct ipcbus_exchange *x)
@@ -413,6 +526,7 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 		uint32_t bell = atomic_load(channels->words.bell);
 		uint32_t generation = atomic_load(&channels->generation);
 		uint32_t wakes = atomic_load_explicit(channels->words.wakes, memory_order_relaxed);
+		uint64_t until = UINT64_MAX;
 
 		if (!view || view->generation != generation) {
 			r = view_update(t, channels, generation);
@@ -421,9 +535,9 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 			view = t->channels;
 		}
 		view->bell = bell;
-		if (!view->n)
+		if (!view->n && !view->n_opened)
 			return 1;
-		if (unlikely(is_monitored(t->ipc))) {
+		if (unlikely(is_monitored(t->ipc)) && view->n) {
 			channels_end(t->ipc);
 			continue;
 		}
@@ -431,6 +545,7 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 		if (x->send.kind ||
 		    (view->bus_next && (atomic_load(channels->words.event) || t->n_release))) {
 			view->bus_next = false;
+			notify_due(view);
 			r = take_event(t, channels, x);
 			if (r == 0 && x->event.kind)
 				pass_on(channels, view);
@@ -439,25 +554,38 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 		}
 		/* Only after the reply was sent: the caller takes an event as proof of that. */
 		if (interrupted || view->wakes != wakes) {
+			notify_due(view);
 			view->wakes = wakes;
 			x->event = (struct ipcbus_event){ .kind = IPCBUS_EVENT_INTERRUPTED };
 			return 0;
 		}
 		view->bus_next = true;
+		if (unlikely(view->n_opened) && take_answer(t, &until, &x->event)) {
+			notify_due(view);
+			pass_on(channels, view);
+			return 0;
+		}
 		if (take_call(t, &x->event)) {
 			if (unlikely(!(++view->calls % REAP_CALLS)))
 				channels_reap(channels);
+			if (unlikely(view->last_cell >= CHANNEL_LARGE))
+				begin_async(view);
+			else if (unlikely(view->due))
+				notify_due(view);
 			pass_on(channels, view);
 			view->left = view->oneways_last ? view->last : NULL;
 			return 0;
 		}
 		view->left = NULL;
+		notify_due(view);
 		if (atomic_load(channels->words.event))
 			continue;
-		if (x->flags & IPCBUS_NONBLOCK) {
+		if (x->flags & IPCBUS_NONBLOCK && may_poll(t)) {
 			x->event = (struct ipcbus_event){ .kind = IPCBUS_EVENT_NONE };
 			return 0;
 		}
+		if (x->flags & IPCBUS_NONBLOCK)
+			continue;
 		/* Release buffers before the wait, which may be long. */
 		if (t->n_release) {
 			r = take_event(t, channels, x);
@@ -465,7 +593,7 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 				return r;
 			continue;
 		}
-		r = wait_for_call(t, channels);
+		r = wait_for_call(t, channels, until);
 		interrupted = r == -EINTR;
 		if (r < 0 && !interrupted)
 			return r;
@@ -475,6 +603,7 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 int channels_exchange(struct thread *t, struct ipcbus_exchange *x)
 {
 	struct channels *channels = atomic_load_explicit(&t->ipc->channels, memory_order_acquire);
+	bool serves = x->flags & IPCBUS_SERVE && x->flags & IPCBUS_WAIT;
 	bool is_reply = x->send.kind == IPCBUS_SEND_REPLY || x->send.kind == IPCBUS_SEND_ERROR;
 	int r;
 
@@ -486,12 +615,14 @@ int channels_exchange(struct thread *t, struct ipcbus_exchange *x)
 		if (r < 0)
 			return r;
 		x->send = (struct ipcbus_send){ .kind = IPCBUS_SEND_NONE };
+		if (!serves && t->channels)
+			notify_due(t->channels);
 		if (!(x->flags & IPCBUS_WAIT)) {
 			x->event = (struct ipcbus_event){ .kind = IPCBUS_EVENT_NONE };
 			return 0;
 		}
 	}
-	if (!(x->flags & IPCBUS_SERVE) || !(x->flags & IPCBUS_WAIT))
+	if (!serves)
 		return 1;
 	if (!atomic_load_explicit(&channels->n, memory_order_relaxed)) {
 		/* A thread that waits in the bus must not keep the memory of dead clients. */

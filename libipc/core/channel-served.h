@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Internals of the server's side of direct channels: see channel-server.h.
+ * Internals of the server's side of direct channels, and of the threads that serve channels of
+ * either side: see channel-server.h.
  *
  *   channel-server.c   buffers, references and the end of channels
  *   channel-door.c     the door: set-up, fetching and canceling; chains of calls
@@ -30,11 +31,11 @@
 #include "object.h"
 
 /* The id of a call consists of the channel's id, the cell, and the number in the cell. */
-#define ID_BITS		27
+#define ID_BITS		26
 #define CALL_OF(id, cell, number) \
-	(CHANNEL_CALL_BIT | (uint64_t)(id) << 36 | (uint64_t)(cell) << 32 | (number))
-#define ID_OF(call)	((uint32_t)((call) >> 36) & ((1U << ID_BITS) - 1))
-#define CELL_OF(call)	((unsigned int)((call) >> 32) & 15U)
+	(CHANNEL_CALL_BIT | (uint64_t)(id) << 37 | (uint64_t)(cell) << 32 | (number))
+#define ID_OF(call)	((uint32_t)((call) >> 37) & ((1U << ID_BITS) - 1))
+#define CELL_OF(call)	((unsigned int)((call) >> 32) & 31U)
 #define NUMBER_OF(call) ((uint32_t)(call))
 
 #define REFUSED_MAX	16U
@@ -65,6 +66,7 @@ struct served {
 	gid_t gid;
 	pid_t pid;
 	int pidfd;
+	atomic_int bell;		/* a pipe that wakes the client, or -1 */
 	struct ipc_proxy *life;		/* the client's object, which ends with the channel */
 	atomic_bool ended;		/* written under the lock */
 	atomic_bool dying;		/* likewise: the client is gone, but not all of its oneways
@@ -86,8 +88,10 @@ struct channels {
 	pthread_mutex_t lock;
 	atomic_uint generation;		/* of the table */
 	atomic_uint sleepers;		/* threads that wait */
-	atomic_uint n;
+	atomic_uint n;			/* of both tables */
 	struct served *table[CHANNEL_MAX_WAIT];
+	/* Channels of this client with async calls. No references: a channel that closes leaves. */
+	struct channel *opened[CHANNEL_MAX_CALLERS];
 	uint32_t last_id;
 	struct device_words words;	/* the bell: threads must look again */
 	struct channel_spin spin;
@@ -111,14 +115,34 @@ struct channel_view {
 	struct served *served[CHANNEL_MAX_WAIT];
 	struct channel_callee *callees[CHANNEL_MAX_WAIT];
 	uint32_t tails[CHANNEL_MAX_WAIT];
+	unsigned int n_opened;
+	struct channel *opened[CHANNEL_MAX_CALLERS];
+	struct channel_caller *callers[CHANNEL_MAX_CALLERS];
+	uint32_t answered[CHANNEL_MAX_CALLERS];	/* channel_answers() before the last look */
 	struct served *last;		/* channel of the last served message, or NULL */
 	unsigned int calls;
 	unsigned int last_cell;
+	struct served *due;		/* channel whose client must be notified; or NULL */
+	uint64_t taken_at;		/* time of the last async call, if it is measured; or 0 */
+	bool quick;			/* its handler ran for a short time */
 	struct served *left;		/* channel whose turn this thread had last, and that may
 	                     		 * have more oneways; or NULL */
 };
 
+/* Gets the connection's channels. The first caller allocates them. */
+int channels_get(struct ipc *ipc, struct channels **ret_channels);
+/* A table has a new channel: threads that wait in the bus must wait for channels from now on. */
+static inline void channels_count(struct channels *channels)
+{
+	if (!atomic_fetch_add(&channels->n, 1))
+		device_wake(&channels->ipc->device);
+}
+
+/* The connection closes. */
+void channels_unlist_all(struct channels *channels);
 void served_unref(struct served *served);
+/* Wakes the client after a reply to an async call. */
+void served_notify(struct served *served);
 /* Ends the channel: takes no more calls. It stays in the table until the client drops it, because
  * handlers may still reply to calls that were taken before. */
 void served_end(struct served *served);

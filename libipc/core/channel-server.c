@@ -9,11 +9,13 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "call.h"
 #include "channel-served.h"
 #include "loop.h"
+#include "proxy.h"
 
 /* --- Buffers ------------------------------------------------------------------------ */
 
@@ -70,6 +72,8 @@ void served_unref(struct served *served)
 	}
 	if (served->pidfd >= 0)
 		close(served->pidfd);
+	if (served->bell >= 0)
+		close(served->bell);
 	ipc_proxy_unref(served->life);
 	ipc_object_unref(served->object);
 	free(served);
@@ -103,7 +107,31 @@ void served_end(struct served *served)
 		return;
 	channels_wake(channels);
 	channel_end(&served->callee);
+	served_notify(served);
 	served_finish(served);
+}
+
+void served_notify(struct served *served)
+{
+	struct ipcbus_exchange x = {
+		.send = {
+			.kind = IPCBUS_SEND_ONEWAY,
+			.handle = served->life->handle,
+			.code = LIFE_BELL,
+		},
+	};
+	const struct iovec byte = { .iov_base = &x, .iov_len = 1 };
+	int bell = atomic_load(&served->bell);
+	struct thread *t;
+
+	if (!channel_notify(&served->callee))
+		return;
+	/* Unlike write(), never blocks, and accepts only a pipe. A full pipe wakes the client. */
+	if (bell >= 0 && (vmsplice(bell, &byte, 1, SPLICE_F_NONBLOCK) == 1 || errno == EAGAIN))
+		return;
+	/* If the client's region is full, the client finds the reply after its events. */
+	if (thread_get(served->channels->ipc, &t) == 0)
+		thread_exchange_bus(t, &x);
 }
 
 void served_remove(struct served *served)
@@ -278,6 +306,7 @@ void channels_close(struct ipc *ipc)
 	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT; i++)
 		if (channels->table[i])
 			served_unref(channels->table[i]);
+	channels_unlist_all(channels);
 	channels_free(channels);
 	ipc->channels = NULL;
 }

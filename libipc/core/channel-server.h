@@ -73,6 +73,22 @@ static inline bool is_monitored(const struct ipc *ipc)
 #define CHANNEL_FENCE (IPC_CODE_BUILTIN + 9)	/* serve the oneways of this epoch */
 #define CHANNEL_DRAIN (IPC_CODE_BUILTIN + 10)	/* first serve those before this position */
 
+/*
+ * Oneways to the object that the client sent with CHANNEL_OPEN: LIFE_BELL, which wakes a client
+ * that polls, and replies to async calls that do not fit into their cells or have objects. The code
+ * of a reply contains the cell, the low bits of its number, and the errno or 0.
+ */
+#define LIFE_BELL		0U
+#define LIFE_REPLY(cell, number, error) \
+	(1U << 31 | (uint32_t)(error) << 19 | ((number) & 0x3fffU) << 5 | (cell))
+#define LIFE_IS_REPLY(code)	((code) >> 31)
+#define LIFE_ERROR(code)	((code) >> 19 & 0xfffU)
+#define LIFE_NUMBER(code)	((code) >> 5 & 0x3fffU)
+#define LIFE_CELL(code)		((code) & 31U)
+
+#define CHANNEL_BELL (IPC_CODE_BUILTIN + 11)	/* a oneway to the door, with a pipe: the client
+	                                         * polls, and is woken by a byte */
+
 struct channel_ref {
 	uint64_t id;
 	uint32_t cell;

@@ -13,6 +13,7 @@
 
 #include "channel.h"
 
+#define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
 /* --- Waiting ------------------------------------------------------------------------ */
@@ -169,36 +170,68 @@ static void reclaim(struct channel_caller *caller)
 
 		if (!(atomic_fetch_and(&caller->lost, ~bit) & bit))
 			continue;
-		if (reply_number(caller, cell) == caller->posted[cell])
+		if (reply_number(caller, cell) == caller->posted[cell]) {
+			caller->before[cell] = caller->posted[cell];
 			atomic_fetch_and(&caller->taken, ~bit);
-		else
+		} else {
 			atomic_fetch_or(&caller->lost, bit);
+		}
 	}
 }
 
-int channel_take_cell(struct channel_caller *caller)
+#define LARGE_CELLS ((1U << CHANNEL_LARGE) - 1)
+#define SMALL_CELLS (((1U << CHANNEL_CELLS) - 1) & ~LARGE_CELLS)
+
+/* Takes the first free cell of these. */
+static inline int take_free(struct channel_caller *caller, unsigned int cells)
 {
 	unsigned int taken = atomic_load_explicit(&caller->taken, memory_order_relaxed), cell;
 
-	if (__builtin_expect(taken == (1U << CHANNEL_CELLS) - 1, 0)) {
+	if (__builtin_expect((taken & cells) == cells, 0)) {
 		reclaim(caller);
 		taken = atomic_load(&caller->taken);
 	}
 	do {
-		cell = (unsigned int)__builtin_ctz(~taken);
-		if (cell >= CHANNEL_CELLS)
+		if (!(~taken & cells))
 			return -EBUSY;
+		cell = (unsigned int)__builtin_ctz(~taken & cells);
 	} while (!atomic_compare_exchange_weak_explicit(&caller->taken, &taken, taken | 1U << cell,
 							memory_order_seq_cst,
 							memory_order_relaxed));
 	return (int)cell;
 }
 
+int channel_take_cell(struct channel_caller *caller)
+{
+	return take_free(caller, LARGE_CELLS);
+}
+
+int channel_take_async_cell(struct channel_caller *caller, size_t size)
+{
+	return take_free(caller, size > CHANNEL_SMALL_MAX ? LARGE_CELLS : SMALL_CELLS);
+}
+
+/* Whether the last async call woke one of these sleepers, and no thread has looked for calls since
+ * then. The woken thread will find this call too. */
+static bool was_woken(struct channel_caller *caller, unsigned int cell, uint32_t waiting)
+{
+	unsigned int last = atomic_load_explicit(&caller->async_cell, memory_order_relaxed);
+	uint32_t number = atomic_load_explicit(&caller->async_number, memory_order_relaxed);
+	uint32_t woken = atomic_load_explicit(&caller->async_woken, memory_order_relaxed);
+
+	if (waiting == woken && number && atomic_load(&caller->peer->taken[last]) != number)
+		return true;
+	atomic_store_explicit(&caller->async_cell, cell, memory_order_relaxed);
+	atomic_store_explicit(&caller->async_number, caller->posted[cell], memory_order_relaxed);
+	atomic_store_explicit(&caller->async_woken, waiting, memory_order_relaxed);
+	return false;
+}
+
 void channel_post(struct channel_caller *caller, unsigned int cell,
 		  const struct channel_call *call)
 {
 	struct channel_request *request = channel_request_at(caller->own, cell);
-	uint32_t number = ++caller->posted[cell];
+	uint32_t number = ++caller->posted[cell], waiting;
 
 	caller->nests[cell] = false;
 	if (call->data && call->size)
@@ -206,20 +239,24 @@ void channel_post(struct channel_caller *caller, unsigned int cell,
 	request->code = call->code;
 	request->size = (uint32_t)call->size;
 	request->time_ns = call->time_ns;
-	atomic_store_explicit(&request->cpu, channel_cpu(), memory_order_relaxed);
+	atomic_store_explicit(&request->cpu,
+			      call->async ? channel_async(channel_cpu()) : channel_cpu(),
+			      memory_order_relaxed);
 	atomic_store_explicit(&caller->own->posted[cell], number, memory_order_release);
+	if (cell >= CHANNEL_LARGE)
+		atomic_fetch_add(&caller->own->asyncs, 1);
 	atomic_fetch_add(&caller->own->tail, 1);
 	/* After tail: see "Sleeping" in channel.h. */
-	if (atomic_load(&caller->peer->waiting) & CHANNEL_SLEEPERS)
+	waiting = atomic_load(&caller->peer->waiting);
+	if (waiting & CHANNEL_SLEEPERS && !(call->async && was_woken(caller, cell, waiting)))
 		channel_wake(&caller->own->tail, 1);
 }
 
 /* The number in the cell while the caller waits. */
 static inline uint32_t number_before(const struct channel_caller *caller, unsigned int cell)
 {
-	uint32_t number = caller->posted[cell];
-
-	return unlikely(caller->nests[cell]) ? number ^ CHANNEL_NESTS : number - 1;
+	return unlikely(caller->nests[cell]) ? caller->posted[cell] ^ CHANNEL_NESTS :
+					       caller->before[cell];
 }
 
 /* Whether the reply has arrived, or the peer wrote another number, which ends the wait too. */
@@ -228,8 +265,13 @@ static inline bool is_there(const struct channel_caller *caller, unsigned int ce
 	return reply_number(caller, cell) != number_before(caller, cell);
 }
 
+bool channel_is_answered(const struct channel_caller *caller, unsigned int cell)
+{
+	return is_there(caller, cell);
+}
+
 /* The server stores taken first and then reads whether the channel has ended. */
-static bool is_refused(const struct channel_caller *caller, unsigned int cell)
+bool channel_is_refused(const struct channel_caller *caller, unsigned int cell)
 {
 	return atomic_load(&caller->peer->ended) &&
 	       atomic_load(&caller->peer->taken[cell]) != caller->posted[cell];
@@ -266,7 +308,7 @@ int channel_await(struct channel_caller *caller, unsigned int cell, uint64_t sle
 		until = channel_now() + sleep_ns;
 	atomic_store(&request->cpu, channel_asleep(cpu));
 	while (atomic_load(&reply->number) == before && r == 0)
-		r = is_refused(caller, cell) ? -ESHUTDOWN :
+		r = channel_is_refused(caller, cell) ? -ESHUTDOWN :
 					       channel_sleep(&reply->number, before, until);
 	return is_there(caller, cell) ? 0 : r;
 }
@@ -285,7 +327,7 @@ int channel_await_alarms(struct channel_caller *caller, unsigned int cell, uint6
 	words[2] = wait_private(alarms[1], 0);
 	atomic_store(&request->cpu, channel_asleep(channel_cpu()));
 	if (atomic_load(number) == number_before(caller, cell))
-		r = is_refused(caller, cell) ? -ESHUTDOWN :
+		r = channel_is_refused(caller, cell) ? -ESHUTDOWN :
 					       sleep_for_words(words, 1 + CHANNEL_ALARMS, until);
 	return is_there(caller, cell) ? 0 : r < 0 ? r : -EAGAIN;
 }
@@ -321,10 +363,11 @@ int channel_take_reply(struct channel_caller *caller, unsigned int cell, void *d
 		.error = fields->error,
 		.size = fields->size,
 	};
-	if (ret_end->size > CHANNEL_DATA_MAX)
+	if (ret_end->size > channel_data_max(cell))
 		return -EPROTO;
 	memcpy(data, reply->data, ret_end->size);
-	if (ret_end->kind != CHANNEL_LATER)
+	caller->before[cell] = caller->posted[cell];
+	if (ret_end->kind != CHANNEL_LATER && ret_end->kind != CHANNEL_REFUSED)
 		channel_put_cell(caller, cell);
 	return 0;
 }
@@ -348,6 +391,12 @@ bool channel_withdraw(struct channel_caller *caller, unsigned int cell)
 	}
 	atomic_fetch_or(&caller->lost, 1U << cell);
 	return true;
+}
+
+void channel_recover_cell(struct channel_caller *caller, unsigned int cell)
+{
+	if (atomic_fetch_and(&caller->lost, ~(1U << cell)) & 1U << cell)
+		channel_put_cell(caller, cell);
 }
 
 /* --- Oneways ----------------------------------------------------------------------- */
@@ -505,9 +554,11 @@ static void refuse(struct channel_callee *callee, unsigned int cell)
 		       NULL);
 }
 
-int channel_take(struct channel_callee *callee, void *data, struct channel_taken *ret_taken)
+static inline __attribute__((always_inline)) int
+take_of(struct channel_callee *callee, unsigned int first, unsigned int end, void *data,
+	struct channel_taken *ret_taken)
 {
-	for (unsigned int cell = 0; cell < CHANNEL_CELLS; cell++) {
+	for (unsigned int cell = first; cell < end; cell++) {
 		const struct channel_request *request = channel_request_at(callee->peer, cell);
 		const volatile struct channel_request *fields = request;
 		int r = take_cell(callee, cell);
@@ -528,7 +579,7 @@ int channel_take(struct channel_callee *callee, void *data, struct channel_taken
 			.size = fields->size,
 			.time_ns = fields->time_ns,
 		};
-		if (ret_taken->size > CHANNEL_DATA_MAX)
+		if (ret_taken->size > channel_data_max(cell))
 			return -EPROTO;
 		memcpy(data, request->data, ret_taken->size);
 		return 1;
@@ -536,10 +587,43 @@ int channel_take(struct channel_callee *callee, void *data, struct channel_taken
 	return 0;
 }
 
-void channel_answer(struct channel_callee *callee, unsigned int cell, uint32_t number,
+static bool has_small_call(const struct channel_callee *callee)
+{
+	for (unsigned int cell = CHANNEL_LARGE; cell < CHANNEL_CELLS; cell++)
+		if (atomic_load_explicit(&callee->peer->posted[cell], memory_order_relaxed) !=
+		    atomic_load_explicit(&callee->seen[cell], memory_order_relaxed))
+			return true;
+	return false;
+}
+
+int channel_take(struct channel_callee *callee, void *data, struct channel_taken *ret_taken)
+{
+	int r = take_of(callee, 0, CHANNEL_LARGE, data, ret_taken);
+	uint32_t asyncs, next;
+
+	if (r)
+		return r;
+	asyncs = atomic_load_explicit(&callee->peer->asyncs, memory_order_acquire);
+	if (likely(asyncs == atomic_load_explicit(&callee->looked, memory_order_relaxed)))
+		return 0;
+	next = atomic_load_explicit(&callee->next, memory_order_relaxed);
+	if (next > CHANNEL_LARGE)
+		r = take_of(callee, next, CHANNEL_CELLS, data, ret_taken);
+	if (!r)
+		r = take_of(callee, CHANNEL_LARGE, CHANNEL_CELLS, data, ret_taken);
+	if (r > 0)
+		atomic_store_explicit(&callee->next, ret_taken->cell + 1, memory_order_relaxed);
+	/* Another thread may have looked at a cell just before this call was posted. */
+	if (!r && !has_small_call(callee))
+		atomic_store_explicit(&callee->looked, asyncs, memory_order_relaxed);
+	return r;
+}
+
+bool channel_answer(struct channel_callee *callee, unsigned int cell, uint32_t number,
 		    const struct channel_end *end, const void *data)
 {
 	struct channel_reply *reply = channel_reply_at(callee->own, cell);
+	int cpu;
 
 	if (data && end->size)
 		memcpy(reply->data, data, end->size);
@@ -549,8 +633,32 @@ void channel_answer(struct channel_callee *callee, unsigned int cell, uint32_t n
 	/* The client may post the next call of the cell as soon as it sees the number. */
 	atomic_fetch_and(&callee->busy, ~(1U << cell));
 	atomic_store(&reply->number, number);
-	if (atomic_load(&channel_request_at(callee->peer, cell)->cpu) < 0)
+	cpu = atomic_load(&channel_request_at(callee->peer, cell)->cpu);
+	if (likely(cpu >= 0))
+		return false;
+	if (!channel_is_async(cpu)) {
 		channel_wake(&reply->number, 1);
+		return false;
+	}
+	atomic_fetch_add(&callee->own->tail, 1);
+	return true;
+}
+
+void channel_free(struct channel_callee *callee, unsigned int cell)
+{
+	atomic_fetch_and(&callee->busy, ~(1U << cell));
+}
+
+bool channel_notify(struct channel_callee *callee)
+{
+	uint32_t polls = atomic_load(&callee->peer->polls);
+
+	if (atomic_load(&callee->peer->waiting) & CHANNEL_SLEEPERS)
+		channel_wake(&callee->own->tail, 1);
+	if (polls == atomic_load_explicit(&callee->rung, memory_order_relaxed))
+		return false;
+	atomic_store_explicit(&callee->rung, polls, memory_order_relaxed);
+	return true;
 }
 
 void channel_ask_to_join(struct channel_callee *callee, unsigned int cell, uint32_t number,
@@ -577,6 +685,9 @@ static bool has_call(const struct channel_wait *wait)
 {
 	for (unsigned int i = 0; i < wait->n; i++)
 		if (channel_has_call(wait->callees[i], wait->tails[i]))
+			return true;
+	for (unsigned int i = 0; i < wait->n_callers; i++)
+		if (channel_answers(wait->callers[i]) != wait->answered[i])
 			return true;
 	return atomic_load(wait->event) || atomic_load(wait->bell) != wait->rung;
 }
@@ -612,17 +723,21 @@ static void change_waiting(const struct channel_wait *wait, uint32_t by, int cpu
 		atomic_fetch_add(&wait->callees[i]->own->waiting, by);
 		atomic_store_explicit(&wait->callees[i]->own->cpu, cpu, memory_order_relaxed);
 	}
+	for (unsigned int i = 0; i < wait->n_callers; i++)
+		atomic_fetch_add(&wait->callers[i]->own->waiting, by);
 }
 
 static int sleep_for_call(const struct channel_wait *wait, uint64_t until)
 {
-	struct futex_waitv words[CHANNEL_MAX_WAIT + 2];
+	struct futex_waitv words[CHANNEL_MAX_WAIT + CHANNEL_MAX_CALLERS + 2];
 	unsigned int n = 0;
 
 	words[n++] = wait_for(wait->event, 0);
 	words[n++] = wait_private(wait->bell, wait->rung);
 	for (unsigned int i = 0; i < wait->n; i++)
 		words[n++] = wait_for(&wait->callees[i]->peer->tail, wait->tails[i]);
+	for (unsigned int i = 0; i < wait->n_callers; i++)
+		words[n++] = wait_for(&wait->callers[i]->peer->tail, wait->answered[i]);
 	return sleep_for_words(words, n, until);
 }
 

@@ -11,18 +11,27 @@
  * same cell of its own part and sets the cell's number to the number of the call. Cells are
  * independent of each other, so threads of the client share no lock.
  *
+ * The caller of an async call does not wait for its cell: the server increments its own tail after
+ * the reply. Small cells are only for async calls.
+ *
  * Oneways go into the ring at the end of the client's part, in order. At any time at most one
  * thread of the client writes there, and at most one thread of the server takes oneways from it.
  * Positions count bytes and never return to 0; a oneway is at its position modulo
  * CHANNEL_RING_SIZE. It has an epoch, a number that the client chose: see channel-server.h.
  *
  *   client's part: tail, posted[]  ->  the server sees new calls and oneways; tail is a futex
+ *                  asyncs          ->  how many calls were posted in small cells
+ *                  waiting         ->  as in the server's part: for async calls
+ *                  polls           ->  a number that increases when the client begins to poll, and
+ *                                      must be woken by the bus for the next reply to an async call
  *                  sent            ->  the position after the last oneway
  *                  cpu             ->  where the thread runs that sent it
- *                  cell.cpu        ->  where the calling thread runs, or slept
+ *                  cell.cpu        ->  where the calling thread runs, or slept; and whether the
+ *                                      call is async
  *                  cell.canceled   -> the number of a call whose caller no longer waits
- *   server's part: waiting         ->  how many threads sleep until tail changes, and a number that
- *                                      each of them incremented
+ *   server's part: tail            ->  the client sees replies to async calls; a futex
+ *                  waiting         ->  how many threads sleep until the client's tail changes, and
+ *                                      a number that each of them incremented
  *                  drained         ->  the position after the last oneway that a thread took
  *                  cpu             ->  where a serving thread runs, or slept
  *                  taken[]         -> the number of the last call that a thread took from a cell
@@ -52,11 +61,13 @@
 #define CHANNEL_PAGE	  ((size_t)4096)
 #define CHANNEL_PART_SIZE (16 * CHANNEL_PAGE)
 #define CHANNEL_RING_SIZE (4 * CHANNEL_PAGE)
-/* A payload of 4 KB fits, with some fields beside it. */
-#define CHANNEL_CELLS	  10U
+/* The first cells are large, the rest are small. A payload of 4 KB fits into a large cell, with
+ * some fields beside it. */
+#define CHANNEL_CELLS	  31U
+#define CHANNEL_LARGE	  7U
 #define CHANNEL_CELL_SIZE ((size_t)4480)
-#define CHANNEL_UNUSED \
-	(CHANNEL_PART_SIZE - CHANNEL_PAGE - CHANNEL_CELLS * CHANNEL_CELL_SIZE - CHANNEL_RING_SIZE)
+#define CHANNEL_SMALL_SIZE ((size_t)512)
+#define CHANNEL_CELLS_SIZE (CHANNEL_PART_SIZE - CHANNEL_PAGE - CHANNEL_RING_SIZE)
 
 /* Flipped in cell.number: the handler makes a call, and the caller must join it through the bus.
  * The reply follows. */
@@ -104,9 +115,11 @@ struct channel_client_part {
 	atomic_uint posted[CHANNEL_CELLS];
 	atomic_uint sent;
 	atomic_int cpu;
-	uint8_t unused[CHANNEL_PAGE - 12 - 4 * CHANNEL_CELLS];
-	uint8_t cells[CHANNEL_CELLS][CHANNEL_CELL_SIZE];
-	uint8_t unused_end[CHANNEL_UNUSED];
+	atomic_uint asyncs;
+	_Alignas(64) atomic_uint waiting;
+	atomic_uint polls;
+	uint8_t unused[CHANNEL_PAGE - 4 * CHANNEL_CELLS - 76];
+	uint8_t cells[CHANNEL_CELLS_SIZE];
 	uint8_t ring[CHANNEL_RING_SIZE];
 };
 
@@ -117,33 +130,53 @@ struct channel_client_part {
 
 struct channel_server_part {
 	/* Never written: a server that sleeps must not find its own words as calls elsewhere. */
-	uint8_t no_calls[64];
+	uint8_t no_calls[192];
 	_Alignas(64) atomic_uint waiting;
 	atomic_int cpu;
 	atomic_uint ended;	/* not 0: the server takes no more calls from here */
+	_Alignas(64) atomic_uint tail;
 	_Alignas(64) atomic_uint taken[CHANNEL_CELLS];
 	atomic_uint drained;
-	uint8_t unused[CHANNEL_PAGE - 132 - 4 * CHANNEL_CELLS];
-	uint8_t cells[CHANNEL_CELLS][CHANNEL_CELL_SIZE];
-	uint8_t unused_end[CHANNEL_UNUSED + CHANNEL_RING_SIZE];
+	uint8_t unused[CHANNEL_PAGE - 324 - 4 * CHANNEL_CELLS];
+	uint8_t cells[CHANNEL_CELLS_SIZE];
+	uint8_t unused_ring[CHANNEL_RING_SIZE];
 };
 
+_Static_assert(offsetof(struct channel_server_part, waiting) >=
+		       offsetof(struct channel_client_part, waiting),
+	       "no word of the server is one of a call");
+_Static_assert(CHANNEL_LARGE * CHANNEL_CELL_SIZE +
+		       (CHANNEL_CELLS - CHANNEL_LARGE) * CHANNEL_SMALL_SIZE <= CHANNEL_CELLS_SIZE,
+	       "the cells have space");
 _Static_assert(sizeof(struct channel_client_part) == CHANNEL_PART_SIZE, "a page, the cells, the ring");
 _Static_assert(sizeof(struct channel_server_part) == CHANNEL_PART_SIZE, "a page, the cells, the ring");
 
-/* Bytes of a payload, in both directions. */
+/* Bytes of a payload in a large cell, in both directions. */
 #define CHANNEL_DATA_MAX (CHANNEL_CELL_SIZE - sizeof(struct channel_request))
+#define CHANNEL_SMALL_MAX (CHANNEL_SMALL_SIZE - sizeof(struct channel_request))
+
+static inline size_t channel_data_max(unsigned int cell)
+{
+	return cell < CHANNEL_LARGE ? CHANNEL_DATA_MAX : CHANNEL_SMALL_MAX;
+}
+
+static inline size_t channel_cell_at(unsigned int cell)
+{
+	return cell < CHANNEL_LARGE ? cell * CHANNEL_CELL_SIZE :
+				      CHANNEL_LARGE * CHANNEL_CELL_SIZE +
+					      (cell - CHANNEL_LARGE) * CHANNEL_SMALL_SIZE;
+}
 
 static inline struct channel_request *channel_request_at(const struct channel_client_part *part,
 							 unsigned int cell)
 {
-	return (struct channel_request *)(uintptr_t)part->cells[cell];
+	return (struct channel_request *)(uintptr_t)(part->cells + channel_cell_at(cell));
 }
 
 static inline struct channel_reply *channel_reply_at(const struct channel_server_part *part,
 						     unsigned int cell)
 {
-	return (struct channel_reply *)(uintptr_t)part->cells[cell];
+	return (struct channel_reply *)(uintptr_t)(part->cells + channel_cell_at(cell));
 }
 
 /* --- Waiting ------------------------------------------------------------------------ */
@@ -178,9 +211,22 @@ static inline int channel_asleep(int cpu)
 	return ~cpu;
 }
 
+/* The same for the caller of an async call. No CPU has this bit, so a sleeper's word has it. */
+#define CHANNEL_CPU_BIT (1 << 30)
+
+static inline int channel_async(int cpu)
+{
+	return ~(cpu | CHANNEL_CPU_BIT);
+}
+
+static inline bool channel_is_async(int word)
+{
+	return word < 0 && !(word & CHANNEL_CPU_BIT);
+}
+
 static inline int channel_cpu_of(int word)
 {
-	return word < 0 ? ~word : word;
+	return word < 0 ? ~word & ~CHANNEL_CPU_BIT : word;
 }
 
 /* CLOCK_MONOTONIC. */
@@ -203,8 +249,15 @@ struct channel_caller {
 	atomic_uint taken;		 /* a bit for each cell that is not free */
 	atomic_uint lost;		 /* a bit for each cell whose caller gave up early */
 	uint32_t posted[CHANNEL_CELLS];	 /* only for the thread that has the cell */
+	uint32_t before[CHANNEL_CELLS];	 /* likewise: the number of the last reply in the cell.
+	                              	  * Replies may come by another way */
 	bool nests[CHANNEL_CELLS];	 /* likewise: the call is joined to the handler's */
 	struct channel_spin spin;
+	/* The last async call, and the value of peer->waiting when it woke a thread. Several
+	 * threads may use it: a lost update only causes another wake-up. */
+	atomic_uint async_cell;
+	atomic_uint async_number;
+	atomic_uint async_woken;
 	/* Only for the thread that sends oneways. */
 	uint32_t sent;			 /* position */
 	uint32_t woken;			 /* value of peer->waiting at the last wake-up */
@@ -216,6 +269,7 @@ struct channel_call {
 	uint64_t time_ns;		/* 0: no deadline */
 	const void *data;
 	size_t size;			/* at most CHANNEL_DATA_MAX */
+	bool async;			/* nobody calls channel_await() */
 };
 
 /* How a call ended. */
@@ -225,8 +279,10 @@ struct channel_end {
 	uint32_t size;
 };
 
-/* Takes a free cell. Returns its index, or -EBUSY. */
+/* Takes a free large cell. Returns its index, or -EBUSY. */
 int channel_take_cell(struct channel_caller *caller);
+/* The same for an async call with a payload of that size, which may be in a small cell. */
+int channel_take_async_cell(struct channel_caller *caller, size_t size);
 /* Returns the address of the request's payload, for a caller that writes it before
  * channel_post(). */
 static inline uint8_t *channel_payload(struct channel_caller *caller, unsigned int cell)
@@ -260,7 +316,8 @@ static inline bool channel_has_reply(const struct channel_caller *caller, unsign
 bool channel_must_join(struct channel_caller *caller, unsigned int cell, uint32_t *ret_thread);
 /* Copies the reply to data, which has CHANNEL_DATA_MAX bytes, and frees the cell. Returns 0 or
  * -EPROTO. If the kind is CHANNEL_LATER, the caller keeps the cell and must free it after fetching
- * the reply: the next call in the cell replaces the reply that the server keeps. */
+ * the reply: the next call in the cell replaces the reply that the server keeps. If the kind is
+ * CHANNEL_REFUSED, the caller also keeps the cell, with the request. */
 int channel_take_reply(struct channel_caller *caller, unsigned int cell, void *data,
 		       struct channel_end *ret_end);
 /* Frees a cell without a posted call, or whose reply was fetched. */
@@ -271,6 +328,9 @@ void channel_abandon(struct channel_caller *caller, unsigned int cell);
 /* Like channel_abandon(), unless a thread of the server has taken the call. Returns true if the
  * call will never be served; otherwise the caller must still wait. */
 bool channel_withdraw(struct channel_caller *caller, unsigned int cell);
+
+/* The reply of an abandoned call came by another way, and will never be in the cell: frees it. */
+void channel_recover_cell(struct channel_caller *caller, unsigned int cell);
 
 /* Returns the address for the payload of the next oneway, or NULL if the ring has no space for it.
  * size is at most CHANNEL_DATA_MAX. */
@@ -284,6 +344,18 @@ static inline uint32_t channel_drained(const struct channel_caller *caller)
 	return atomic_load_explicit(&caller->peer->drained, memory_order_acquire);
 }
 
+/* Whether the reply to an async call has arrived, or the peer wrote another number. The thread that
+ * takes it must own the call. */
+bool channel_is_answered(const struct channel_caller *caller, unsigned int cell);
+/* After channel_post() of an async call: whether no thread took the call, or ever will, because the
+ * channel has ended. */
+bool channel_is_refused(const struct channel_caller *caller, unsigned int cell);
+/* The number of replies to async calls so far, to which a serving thread compares later. */
+static inline uint32_t channel_answers(const struct channel_caller *caller)
+{
+	return atomic_load(&caller->peer->tail);
+}
+
 static inline bool channel_is_ended(const struct channel_caller *caller)
 {
 	return atomic_load_explicit(&caller->peer->ended, memory_order_relaxed);
@@ -295,6 +367,10 @@ struct channel_callee {
 	const struct channel_client_part *peer;
 	struct channel_server_part *own;
 	atomic_uint seen[CHANNEL_CELLS];	/* number of calls taken from the cell */
+	atomic_uint looked;			/* value of peer->asyncs when the small cells had no
+	                   			 * call */
+	atomic_uint next;			/* small cell to examine first, or 0 */
+	atomic_uint rung;			/* value of peer->polls that channel_notify() saw */
 	atomic_uint busy;			/* a bit for each cell without a reply */
 	atomic_uint drained;			/* position; written by the thread that takes
 	                    			 * oneways */
@@ -313,9 +389,23 @@ struct channel_taken {
  * concurrently. */
 int channel_take(struct channel_callee *callee, void *data, struct channel_taken *ret_taken);
 /* Replies to a call that was taken, once, and wakes the caller. end->size is at most
- * CHANNEL_DATA_MAX. If data is NULL, the payload is already in channel_reply_at(). */
-void channel_answer(struct channel_callee *callee, unsigned int cell, uint32_t number,
+ * channel_data_max(). If data is NULL, the payload is already in channel_reply_at(). Returns
+ * whether the call was async: then no thread was woken. */
+bool channel_answer(struct channel_callee *callee, unsigned int cell, uint32_t number,
 		    const struct channel_end *end, const void *data);
+/* Replies to an async call by another way: frees the cell before the reply is sent there.
+ * channel_answer() may follow if that fails. */
+void channel_free(struct channel_callee *callee, unsigned int cell);
+/* Whether the caller of a taken call does not wait in the channel. */
+static inline bool channel_call_is_async(const struct channel_callee *callee, unsigned int cell)
+{
+	return channel_is_async(atomic_load_explicit(&channel_request_at(callee->peer, cell)->cpu,
+						     memory_order_relaxed));
+}
+
+/* Must follow channel_answer() to async calls: wakes a thread of the client. Returns whether the
+ * client polls, and must be woken in another way. */
+bool channel_notify(struct channel_callee *callee);
 /* Asks the caller of a taken call to join the serving thread through the bus, once. */
 void channel_ask_to_join(struct channel_callee *callee, unsigned int cell, uint32_t number,
 			 uint32_t thread);
@@ -369,14 +459,18 @@ static inline int channel_caller_cpu(const struct channel_callee *callee, unsign
 				    memory_order_relaxed);
 }
 
-/* Maximum number of channels that a thread waits for. */
+/* Maximum numbers of channels that a thread serves, and of channels whose async calls it ends. */
 #define CHANNEL_MAX_WAIT 64U
+#define CHANNEL_MAX_CALLERS 32U
 
 /* The words that a thread of the server waits for: tails of channels, and two other words. */
 struct channel_wait {
 	unsigned int n;
 	struct channel_callee *const *callees;
 	const uint32_t *tails;		/* the values that the thread read before it looked there */
+	unsigned int n_callers;		/* likewise: tails of servers */
+	struct channel_caller *const *callers;
+	const uint32_t *answered;
 	const atomic_uint *event;	/* the wait ends if it is not 0, */
 	const atomic_uint *bell;	/* or this is not rung. It is private: it lies in this
 	                        	 * process's own memory */

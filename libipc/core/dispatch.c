@@ -11,6 +11,7 @@
 
 #include "async.h"
 #include "call.h"
+#include "channel-client.h"
 #include "channel-server.h"
 #include "entry.h"
 #include "errors.h"
@@ -109,7 +110,9 @@ static __attribute__((noinline)) void serve_oneway(struct thread *t,
 {
 	struct ipc_object *object = object_from_cookie(t->ipc, event->cookie);
 
-	if (object && atomic_load(&object->turn.shared))
+	if (object && channel_take_message(t, object, event))
+		; /* It was a reply, or news of one. */
+	else if (object && atomic_load(&object->turn.shared))
 		turn_run_or_park(t, object, event);
 	else
 		dispatch_serve(t, event);

@@ -22,6 +22,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "channel-client.h"
 #include "channel-server.h"
 #include "descriptor.h"
 #include "loop.h"
@@ -58,6 +59,8 @@ static int serve_polling(struct thread *t)
 	r = thread_flush(t);
 	if (r < 0)
 		return r;
+	if (channels_arm(ipc))
+		return ipc_process(ipc);
 	r = device_poll(&ipc->device, atomic_load(&ipc->pool.stop_fd), ipc->backlog.fd, IPC_NEVER);
 	if (r < 0)
 		return r == -EINTR ? 0 : r;
@@ -233,12 +236,29 @@ int ipc_process(struct ipc *ipc)
 	return r < 0 ? r : !!(atomic_load(&ipc->attention) & ATTEND_BACKLOG);
 }
 
+/* The fd must be readable if channels have replies already. */
+static int report_answers(struct ipc *ipc)
+{
+	const struct ipcbus_event none = { .kind = IPCBUS_EVENT_NONE };
+	struct backlog_event *work;
+
+	if (!channels_arm(ipc))
+		return 0;
+	work = malloc(sizeof(*work));
+	if (!work)
+		return -ENOMEM;
+	backlog_add_event(ipc, work, &none);
+	return 0;
+}
+
 int ipc_get_fd(struct ipc *ipc)
 {
 	int r = ipc_check(ipc);
 
 	if (r == 0)
 		r = writable_make_poll(ipc, DEVICE_POLL_EVENT);
+	if (r == 0)
+		r = report_answers(ipc);
 	return r < 0 ? r : backlog_get_fd(ipc);
 }
 
@@ -251,9 +271,11 @@ int ipc_wait_event(struct ipc *ipc, uint64_t timeout_usec)
 	r = writable_make_poll(ipc, /* polls= */ 0);
 	if (r == 0)
 		r = backlog_make_fd(ipc);
+	if (r == 0 && channels_arm(ipc))
+		return 1;
 	if (r == 0)
 		r = device_poll(&ipc->device, /* other= */ -1, ipc->backlog.fd, timeout_usec);
-	if (r == 0 && atomic_load(&ipc->attention) & ATTEND_BACKLOG)
+	if (r == 0 && (atomic_load(&ipc->attention) & ATTEND_BACKLOG || channels_arm(ipc)))
 		r = 1;
 	/* ipc_process() must complete pending operations once. */
 	if (r == -ECONNRESET && !atomic_load(&ipc->bus_ended))

@@ -494,6 +494,7 @@ void proxy_set_died(struct ipc_proxy *proxy)
 		watch_stop_locked(proxy);
 	ipc_unlock(proxy->ipc);
 	set_died(proxy);
+	channels_server_died(proxy->ipc, proxy);
 }
 
 /* --- Events -------------------------------------------------------------------------- */
@@ -575,6 +576,7 @@ void watch_died(struct ipc *ipc, uint64_t cookie)
 	watchers = take_watchers_locked(proxy, cookie);
 	ipc_unlock(ipc);
 	channels_client_died(ipc, proxy);
+	channels_server_died(ipc, proxy);
 	slots_call(ipc, &watchers, call_death, /* event= */ NULL);
 	slots_close(&watchers);
 	ipc_proxy_unref(proxy);

@@ -107,7 +107,7 @@ static __attribute__((noinline)) int find_again(struct ipc_proxy *proxy, int r,
 static bool is_simple_call(const struct request *request, uint32_t kind,
 			   const struct ipc_options *options)
 {
-	if (kind != IPCBUS_SEND_CALL || request->t->serving)
+	if (kind == IPCBUS_SEND_ONEWAY || request->t->serving)
 		return false;
 	return !options || (!options->parent && !options->parent_stream && !options->cancellation &&
 			    !request->proxy->ipc->on_interrupt);
@@ -121,7 +121,9 @@ static __attribute__((noinline)) void find_channel(struct request *request, uint
 	if (code == IPC_CODE_CHANNEL)
 		return;
 	if (is_simple_call(request, kind, options))
-		request->channel = channel_of_proxy(request->proxy, false);
+		request->channel = kind == REQUEST_ASYNC ?
+					   channel_of_async(request->proxy) :
+					   channel_of_proxy(request->proxy, false);
 	else if (kind == IPCBUS_SEND_ONEWAY)
 		request->channel = atomic_load(&request->proxy->channel);
 }

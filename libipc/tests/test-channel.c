@@ -118,18 +118,18 @@ END_TEST
 
 START_TEST(cells_run_out_and_are_independent)
 {
-	struct channel_taken taken[CHANNEL_CELLS];
+	struct channel_taken taken[CHANNEL_LARGE];
 	struct channel_end reply;
 
 	begin();
-	for (uint32_t i = 0; i < CHANNEL_CELLS; i++)
+	for (uint32_t i = 0; i < CHANNEL_LARGE; i++)
 		ck_assert_uint_eq(post(i, &i, sizeof(i)), i);
 	ck_assert_int_eq(channel_take_cell(&caller), -EBUSY);
-	for (uint32_t i = 0; i < CHANNEL_CELLS; i++)
+	for (uint32_t i = 0; i < CHANNEL_LARGE; i++)
 		taken[i] = take();
 	ck_assert_int_eq(take_nothing(), 0);
 	/* In reverse order. */
-	for (uint32_t i = CHANNEL_CELLS; i--;) {
+	for (uint32_t i = CHANNEL_LARGE; i--;) {
 		memcpy(data, &taken[i].code, sizeof(uint32_t));
 		answer(&taken[i], sizeof(uint32_t));
 		ck_assert_int_eq(channel_take_reply(&caller, taken[i].cell, data, &reply), 0);
@@ -145,7 +145,7 @@ START_TEST(abandoned_cell_is_free_after_its_reply)
 	struct channel_taken taken;
 
 	begin();
-	for (uint32_t i = 0; i < CHANNEL_CELLS; i++)
+	for (uint32_t i = 0; i < CHANNEL_LARGE; i++)
 		post(i, NULL, 0);
 	taken = take();
 	ck_assert(!channel_is_canceled(&callee, taken.cell, taken.number));

@@ -74,6 +74,7 @@ static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 static struct channel_caller possible;
 /* Something of everything happened. */
 static atomic_ulong oneways_taken, oneways_sent, full;
+static atomic_ulong asyncs, rings;
 static atomic_ulong taken, refused, replies, joins, timeouts, abandoned, busy, recovered;
 
 static _Noreturn void fail(const char *format, ...)
@@ -224,17 +225,21 @@ static void attack_server(uint64_t *dice)
 		break;
 	case 1:
 		put(&request->cpu, any_value(dice));
+		put(&part->waiting, any_value(dice));
+		put(&part->polls, any_value(dice));
 		break;
 	case 2:
 		put(&request->canceled, chance(dice, 2) ? seen : any_value(dice));
 		break;
 	case 3:
 		put(&request->size,
-		    habit == POSSIBLE ? chance(dice, CHANNEL_DATA_MAX + 1) : any_value(dice));
+		    habit == POSSIBLE ? chance(dice, (uint32_t)channel_data_max(cell) + 1) :
+					 any_value(dice));
 		break;
 	case 4:
 		put(&request->code, any_value(dice));
-		put(request->data + 4UL * chance(dice, 1000), any_value(dice));
+		put(request->data + 4UL * chance(dice, cell < CHANNEL_LARGE ? 1000 : 110),
+		    any_value(dice));
 		break;
 	case 5:
 		/* Wakes the other side without a call or a change. */
@@ -247,6 +252,8 @@ static void attack_server(uint64_t *dice)
 		    atomic_load_explicit(&part->posted[cell], memory_order_relaxed) != seen)
 			break;
 		put(&part->posted[cell], near_number(dice, seen, seen + 1));
+		if (habit == POSSIBLE || chance(dice, 2))
+			atomic_fetch_add(&part->asyncs, 1);
 		atomic_fetch_add(&part->tail, 1);
 		channel_wake(&part->tail, 1);
 	}
@@ -276,10 +283,12 @@ static void attack_client(uint64_t *dice)
 		break;
 	case 3:
 		put(&reply->size,
-		    habit == POSSIBLE ? chance(dice, CHANNEL_DATA_MAX + 1) : any_value(dice));
+		    habit == POSSIBLE ? chance(dice, (uint32_t)channel_data_max(cell) + 1) :
+					 any_value(dice));
 		break;
 	case 4:
-		put(reply->data + 4UL * chance(dice, 1000), any_value(dice));
+		put(reply->data + 4UL * chance(dice, cell < CHANNEL_LARGE ? 1000 : 110),
+		    any_value(dice));
 		break;
 	case 5:
 		channel_wake(&reply->number, 1);
@@ -287,7 +296,8 @@ static void attack_client(uint64_t *dice)
 	case 6:
 		/* The handler asks the client to join, before it replies. */
 		if (habit == POSSIBLE &&
-		    atomic_load_explicit(&reply->number, memory_order_relaxed) == posted)
+		    (atomic_load_explicit(&reply->number, memory_order_relaxed) == posted ||
+		     channel_is_async(atomic_load(&channel_request_at(caller.own, cell)->cpu))))
 			break;
 		put(&reply->thread, any_value(dice));
 		put(&reply->number, posted ^ CHANNEL_NESTS);
@@ -299,6 +309,8 @@ static void attack_client(uint64_t *dice)
 			break;
 		put(&reply->number, near_number(dice, posted, posted));
 		channel_wake(&reply->number, 1);
+		atomic_fetch_add(&part->tail, chance(dice, 2));
+		channel_wake(&part->tail, 1);
 	}
 }
 
@@ -343,7 +355,8 @@ static void serve_call(const struct channel_taken *call, uint8_t *data, uint64_t
 	if (!chance(dice, 4))
 		channel_ask_to_join(&callee, call->cell, call->number, 1);
 	atomic_fetch_and(&in_service, ~bit);
-	channel_answer(&callee, call->cell, call->number, &end, data);
+	if (channel_answer(&callee, call->cell, call->number, &end, data) || !chance(dice, 8))
+		atomic_fetch_add(&rings, channel_notify(&callee));
 	atomic_fetch_add(&taken, 1);
 }
 
@@ -432,8 +445,11 @@ static void recover_server(void)
 	int r;
 
 	CHECK(data);
+	for (unsigned int cell = 0; cell < CHANNEL_CELLS; cell++)
+		atomic_store(&part->posted[cell], callee.seen[cell]);
 	for (unsigned int cell = 0; cell < CHANNEL_CELLS; cell++) {
 		channel_request_at(part, cell)->size = cell;
+		atomic_store(&part->asyncs, callee.looked + 1);
 		atomic_store(&channel_request_at(part, cell)->canceled, callee.seen[cell]);
 		atomic_store(&part->posted[cell], callee.seen[cell] + 1);
 		r = channel_take(&callee, data, &call);
@@ -467,6 +483,27 @@ static int await(unsigned int cell)
 	return r;
 }
 
+/* As a serving thread waits. */
+static int await_async(unsigned int cell)
+{
+	struct channel_caller *const callers[] = { &caller };
+	uint32_t answered = channel_answers(&caller);
+	struct channel_spin spin = { .budget_ns = 0 };
+	const struct channel_wait wait = {
+		.n_callers = 1,
+		.callers = callers,
+		.answered = &answered,
+		.event = &event,
+		.bell = &bell,
+		.spin = &spin,
+	};
+
+	if (channel_is_answered(&caller, cell))
+		return 0;
+	wait_for_call(&wait);
+	return channel_is_answered(&caller, cell) ? 0 : -ETIMEDOUT;
+}
+
 static void take_reply(unsigned int cell, uint8_t *data)
 {
 	struct channel_end end;
@@ -476,7 +513,7 @@ static void take_reply(unsigned int cell, uint8_t *data)
 	if (r == 0) {
 		CHECK(end.size <= CHANNEL_DATA_MAX);
 		CHECK(habit != NEVER_RIGHT);
-		if (end.kind == CHANNEL_LATER)
+		if (end.kind == CHANNEL_LATER || end.kind == CHANNEL_REFUSED)
 			channel_put_cell(&caller, cell);
 		atomic_fetch_add(&replies, 1);
 		return;
@@ -509,17 +546,20 @@ static void *make_calls(void *number)
 	CHECK(data);
 	memset(data, (int)round_now, CHANNEL_DATA_MAX);
 	for (unsigned int i = 0; i < STEPS && !atomic_load(&ended); i++) {
+		const bool async = chance(&dice, 2);
 		const struct channel_call call = {
 			.code = i,
 			.data = data,
-			.size = chance(&dice, CHANNEL_DATA_MAX + 1),
+			.size = chance(&dice, async && chance(&dice, 4) ? CHANNEL_SMALL_MAX + 1 :
+									  CHANNEL_DATA_MAX + 1),
+			.async = async,
 		};
 		int cell, r;
 
 		if (!chance(&dice, 4))
 			send_oneways(data, &dice);
-		cell = channel_take_cell(&caller);
-
+		cell = async ? channel_take_async_cell(&caller, call.size) :
+			       channel_take_cell(&caller);
 		CHECK(cell == -EBUSY || (cell >= 0 && (unsigned int)cell < CHANNEL_CELLS));
 		if (cell < 0) {
 			atomic_fetch_add(&busy, 1);
@@ -530,15 +570,17 @@ static void *make_calls(void *number)
 			continue;
 		}
 		channel_post(&caller, (unsigned int)cell, &call);
-		for (r = await((unsigned int)cell); r < 0 && chance(&dice, 2);)
-			r = await((unsigned int)cell);
+		do
+			r = async ? await_async((unsigned int)cell) : await((unsigned int)cell);
+		while (r < 0 && chance(&dice, 2));
+		atomic_fetch_add(&asyncs, async);
 		if (r == 0 && chance(&dice, 8)) {
 			take_reply((unsigned int)cell, data);
 			continue;
 		}
 		if (r < 0)
 			atomic_fetch_add(&timeouts, 1);
-		if (!chance(&dice, 2) || !channel_withdraw(&caller, (unsigned int)cell))
+		if (async || !chance(&dice, 2) || !channel_withdraw(&caller, (unsigned int)cell))
 			channel_abandon(&caller, (unsigned int)cell);
 		atomic_fetch_add(&abandoned, 1);
 	}
@@ -555,8 +597,10 @@ static void recover_client(void)
 		atomic_store(&channel_reply_at(part, cell)->number,
 			     atomic_load(&caller.own->posted[cell]));
 	for (unsigned int cell = 0; cell < CHANNEL_CELLS; cell++)
-		CHECK(channel_take_cell(&caller) >= 0);
+		CHECK((cell < CHANNEL_LARGE ? channel_take_cell(&caller) :
+					      channel_take_async_cell(&caller, 0)) >= 0);
 	CHECK(channel_take_cell(&caller) == -EBUSY);
+	CHECK(channel_take_async_cell(&caller, 0) == -EBUSY);
 	CHECK(atomic_load(&caller.taken) == ALL_CELLS && !atomic_load(&caller.lost));
 	atomic_fetch_add(&recovered, 1);
 }
@@ -666,14 +710,15 @@ int main(int argc, char **argv)
 	} while (!options.only &&
 		 (options.seconds ? channel_now() - begin < options.seconds * 1000000000 :
 				    round_now < options.rounds));
-	printf("%lu rounds: %lu calls taken, %lu replies, %lu joins, %lu timeouts, %lu abandoned, %lu busy, "
+	printf("%lu rounds: %lu calls taken, %lu async, %lu rings, %lu replies, %lu joins, %lu timeouts, "
+	       "%lu abandoned, %lu busy, "
 	       "%lu channels ended, %lu recovered, %lu oneways taken, %lu sent, %lu not\n",
-	       round_now - options.only, taken, replies, joins, timeouts, abandoned, busy, refused,
-	       recovered, oneways_taken, oneways_sent, full);
+	       round_now - options.only, taken, asyncs, rings, replies, joins, timeouts, abandoned,
+	       busy, refused, recovered, oneways_taken, oneways_sent, full);
 	/* Otherwise the fuzzer has no effect. */
 	if (!options.only &&
-	    (!taken || !replies || !joins || !timeouts || !abandoned || !refused || !recovered ||
-	     !oneways_taken || !oneways_sent || !full))
+	    (!taken || !asyncs || !rings || !replies || !joins || !timeouts || !abandoned ||
+	     !refused || !recovered || !oneways_taken || !oneways_sent || !full))
 		fail("something never happened");
 	return 0;
 }

@@ -59,6 +59,14 @@ static const struct scenario scenarios[] = {
 	  .channels = 2, .oneways = 2, .servers = 2, .cpus = 2 },
 	{ "finish", "the server ends the channel while a thread sends oneways",
 	  .oneways = 3, .cpus = 2, .ends = true },
+	{ "async", "async calls: one client, one serving thread",
+	  .clients = 1, .calls = 3, .servers = 1, .cells = 3, .cpus = 1, .async = true },
+	{ "asyncs", "the same with two serving threads on two CPUs that spin",
+	  .clients = 1, .calls = 3, .servers = 2, .cells = 2, .cpus = 2, .budget = 2000,
+	  .async = true },
+	{ "async-end", "async calls to a channel that the server ends",
+	  .clients = 1, .calls = 3, .servers = 1, .cells = 3, .cpus = 2, .async = true,
+	  .ends = true },
 	{ "all", "two channels, two serving threads, spinning, migration, callers that stop waiting",
 	  .channels = 2, .clients = 1, .calls = 3, .servers = 2, .cells = 1, .cpus = 2,
 	  .budget = 2000, .migrates = true, .abandons = true, .events = 1, .joins = true },
@@ -81,7 +89,7 @@ static struct channel_callee callees[CHANNELS];
 
 /* The serving threads wait for these beside calls: events of the bus, and the bell. The bell
  * changes after each of the others: the end of the threads, and the number of further channels. */
-static atomic_uint event, bell, stop, generation;
+static atomic_uint event, bell, stop, generation, never;
 /* The server has ended its channels. */
 static atomic_uint closed;
 static atomic_uint clients_left, events_taken;
@@ -128,6 +136,7 @@ static enum fate take_reply(struct channel_caller *caller, unsigned int cell, ui
 	CHECK(channel_take_reply(caller, cell, data, &end) == 0);
 	if (end.kind == CHANNEL_REFUSED) {
 		CHECK(now->ends || now->withdraws);
+		channel_put_cell(caller, cell);
 		return BY_BUS;
 	}
 	CHECK(end.kind == CHANNEL_REPLY && end.size == sizeof(got));
@@ -182,11 +191,84 @@ static void make_call(struct channel_caller *caller)
 	fates[number] = cell < 0 ? BY_BUS : call_in_cell(caller, (unsigned int)cell, number);
 }
 
+/* Posts an async call. Returns its cell, or -EBUSY if the bus makes the call. */
+static int post_async(struct channel_caller *caller, uint32_t number)
+{
+	const struct channel_call call = {
+		.code = number,
+		.time_ns = number,
+		.data = &number,
+		.size = sizeof(number),
+		.async = true,
+	};
+	int cell = channel_take_async_cell(caller, sizeof(number));
+
+	fates[number] = BY_BUS;
+	if (cell < 0)
+		return cell;
+	channel_post(caller, (unsigned int)cell, &call);
+	if (!channel_is_refused(caller, (unsigned int)cell))
+		return cell;
+	CHECK(now->ends);
+	channel_abandon(caller, (unsigned int)cell);
+	return -EBUSY;
+}
+
+/* Takes the replies as channel-async.c does. */
+static void take_answers(struct channel_caller *caller, int cells[], uint32_t first)
+{
+	struct channel_caller *const known[] = { caller };
+	struct channel_spin spin = { .budget_ns = now->budget };
+	uint32_t answered;
+	struct channel_wait wait = {
+		.n_callers = 1,
+		.callers = known,
+		.answered = &answered,
+		.event = &never,
+		.bell = &never,
+		.spin = &spin,
+	};
+
+	for (;;) {
+		bool any = false, left = false;
+
+		answered = channel_answers(caller);
+		for (unsigned int i = 0; i < now->calls; i++) {
+			if (cells[i] < 0)
+				continue;
+			left = true;
+			if (!channel_is_answered(caller, (unsigned int)cells[i]))
+				continue;
+			fates[first + i] = take_reply(caller, (unsigned int)cells[i], first + i);
+			cells[i] = -EBUSY;
+			any = true;
+		}
+		if (!left)
+			return;
+		if (!any)
+			CHECK(channel_wait_call(&wait, 0) == 0);
+	}
+}
+
+static void make_async_calls(struct channel_caller *caller)
+{
+	uint32_t first = n_calls;
+	int cells[MAX_CALLS];
+
+	n_calls += now->calls;
+	CHECK(n_calls <= MAX_CALLS);
+	for (uint32_t i = 0; i < now->calls; i++)
+		cells[i] = post_async(caller, first + i);
+	take_answers(caller, cells, first);
+}
+
 static void client(uintptr_t channel)
 {
 	if (channel && now->comes_late)
 		ring_after(&generation);
-	for (unsigned int i = 0; i < now->calls; i++)
+	if (now->async)
+		make_async_calls(&callers[channel]);
+	for (unsigned int i = 0; i < now->calls && !now->async; i++)
 		make_call(&callers[channel]);
 	if (atomic_fetch_add(&clients_left, ~0U) == 1)
 		ring_after(&stop);
@@ -288,6 +370,7 @@ static void serve_call(struct channel_callee *callee, const struct channel_taken
 	if (atomic_load(&closed)) {
 		channel_answer(callee, taken->cell, taken->number,
 			       &(struct channel_end){ .kind = CHANNEL_REFUSED }, NULL);
+		channel_notify(callee);
 		return;
 	}
 	CHECK(taken->size == sizeof(number));
@@ -297,7 +380,8 @@ static void serve_call(struct channel_callee *callee, const struct channel_taken
 	if (now->joins)
 		channel_ask_to_join(callee, taken->cell, taken->number, THREAD);
 	number = ~number;
-	channel_answer(callee, taken->cell, taken->number, &end, &number);
+	if (channel_answer(callee, taken->cell, taken->number, &end, &number))
+		channel_notify(callee);
 }
 
 /* As channel-server.c: if several events are queued, a thread that takes an event wakes another. */
@@ -376,6 +460,7 @@ static void closer(uintptr_t unused)
 	(void)unused;
 	atomic_store(&closed, 1);
 	channel_end(&callees[0]);
+	channel_notify(&callees[0]);
 	take_some(&callees[0], ~0U);
 }
 
@@ -412,7 +497,8 @@ static void set_up(void)
 		callers[i] = (struct channel_caller){
 			.own = &shared.requests[i],
 			.peer = &shared.replies[i],
-			.taken = ((1U << CHANNEL_CELLS) - 1) & ~((1U << now->cells) - 1),
+			.taken = ((1U << CHANNEL_CELLS) - 1) &
+				 ~(((1U << now->cells) - 1) << (now->async ? CHANNEL_LARGE : 0)),
 			.spin.budget_ns = now->budget,
 		};
 		callees[i] = (struct channel_callee){
@@ -453,12 +539,14 @@ static void check_nothing_left(unsigned int channel)
 	unsigned int free_cells = 0;
 
 	serve_rest(&callees[channel]);
-	while (channel_take_cell(&callers[channel]) >= 0)
+	while ((now->async ? channel_take_async_cell(&callers[channel], 0) :
+			     channel_take_cell(&callers[channel])) >= 0)
 		free_cells++;
 	CHECK(free_cells == now->cells);
 	CHECK(callers[channel].lost == 0);
 	CHECK(callees[channel].busy == 0);
 	CHECK((shared.replies[channel].waiting & CHANNEL_SLEEPERS) == 0);
+	CHECK((shared.requests[channel].waiting & CHANNEL_SLEEPERS) == 0);
 }
 
 void scenario_run(const struct scenario *scenario, const struct shim_policy *policy)

@@ -1,0 +1,513 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The client's side of direct channels: async calls. See channel.h for the memory.
+ *
+ * An async call takes a cell like a call, but no thread waits for the reply there. Serving threads
+ * look for replies in the listed channels (channel-serve.c), and get the same events as from the
+ * bus. If the program polls instead, the server wakes it by a byte in the backlog's pipe. Until it
+ * has the pipe, it sends a message to the channel's object: LIFE_BELL. A reply that does not fit
+ * into the cell, or has objects, is a message to this object as well.
+ *
+ * The thread that replaces the id in channel->ids by 0 ends the call: with the reply, at the
+ * deadline, when the program cancels it, or after the death of the server.
+ */
+#include <errno.h>
+
+#include "async.h"
+#include "channel-memory.h"
+#include "channel-opened.h"
+#include "channel-served.h"
+#include "deadline.h"
+#include "entry.h"
+#include "loop.h"
+
+/* --- Waking a program that polls ------------------------------------------------------ */
+
+static bool polls(struct ipc *ipc)
+{
+	return ipc->device.poll_fd >= 0 || atomic_load(&ipc->attention) & ATTEND_POLL;
+}
+
+/* The next reply must be reported by the bus. Only then may replies be looked for the last time. */
+static void arm(struct channel *channel)
+{
+	atomic_fetch_add(&channel->caller.own->polls, 1);
+}
+
+/* Gives the pipe to the server. If that fails, the next call tries again. */
+static void give_bell(struct channel *channel, struct ipc *ipc)
+{
+	struct channel_ref ref = { .id = channel->id };
+	struct ipc_raw_entry entry = { .type = IPC_RAW_FD };
+	const struct ipc_raw_message message = {
+		.code = CHANNEL_BELL,
+		.data = &ref,
+		.size = sizeof(ref),
+		.entries = &entry,
+		.n_entries = 1,
+	};
+
+	if (backlog_make_fd(ipc) < 0 || atomic_exchange(&channel->has_bell, true))
+		return;
+	entry.fd = ipc->backlog.bell;
+	if (ipc_raw_oneway(channel->door, &message, /* options= */ NULL) < 0)
+		atomic_store(&channel->has_bell, false);
+}
+
+static bool has_answer(const struct channel *channel)
+{
+	unsigned int asyncs = atomic_load(&channel->asyncs);
+
+	for (; asyncs; asyncs &= asyncs - 1)
+		if (channel_is_answered(&channel->caller, (unsigned int)__builtin_ctz(asyncs)))
+			return true;
+	return false;
+}
+
+bool channels_arm(struct ipc *ipc)
+{
+	struct channels *channels = atomic_load(&ipc->channels);
+	bool any = false;
+
+	if (likely(!channels) || ipc->foreign)
+		return false;
+	backlog_forget_bells(ipc);
+	pthread_mutex_lock(&channels->lock);
+	for (unsigned int i = 0; i < CHANNEL_MAX_CALLERS; i++) {
+		struct channel *channel = channels->opened[i];
+
+		if (!channel || !atomic_load(&channel->asyncs))
+			continue;
+		arm(channel);
+		atomic_thread_fence(memory_order_seq_cst);
+		any = any || has_answer(channel);
+	}
+	pthread_mutex_unlock(&channels->lock);
+	return any;
+}
+
+/* --- Listing -------------------------------------------------------------------------- */
+
+static int list(struct channel *channel, struct ipc *ipc)
+{
+	struct channels *channels;
+	int r;
+
+	r = channel_watch_door(channel, ipc);
+	if (r == 0)
+		r = channels_get(ipc, &channels);
+	if (r < 0)
+		return r;
+	r = -EDQUOT;
+	pthread_mutex_lock(&channels->lock);
+	for (unsigned int i = 0; i < CHANNEL_MAX_CALLERS && r < 0; i++) {
+		if (channels->opened[i] && !atomic_load(&channel->listed))
+			continue;
+		r = 0;
+		if (atomic_load(&channel->listed))
+			break;
+		channels->opened[i] = channel;
+		atomic_store(&channel->listed, true);
+		channels_count(channels);
+	}
+	pthread_mutex_unlock(&channels->lock);
+	if (r == 0)
+		channels_wake(channels);
+	return r;
+}
+
+void channel_unlist(struct channel *channel)
+{
+	struct channels *channels;
+
+	if (!atomic_load(&channel->listed))
+		return;
+	channels = atomic_load(&channel->door->ipc->channels);
+	pthread_mutex_lock(&channels->lock);
+	for (unsigned int i = 0; i < CHANNEL_MAX_CALLERS; i++)
+		if (channels->opened[i] == channel)
+			channels->opened[i] = NULL;
+	atomic_store(&channel->listed, false);
+	atomic_fetch_sub(&channels->n, 1);
+	pthread_mutex_unlock(&channels->lock);
+	channels_wake(channels);
+}
+
+void channels_unlist_all(struct channels *channels)
+{
+	for (unsigned int i = 0; i < CHANNEL_MAX_CALLERS; i++)
+		if (channels->opened[i])
+			atomic_store(&channels->opened[i]->listed, false);
+}
+
+/* Returns the channel of that object with a reference, or NULL. */
+static struct channel *find_by_life(struct ipc *ipc, const struct ipc_object *life)
+{
+	struct channels *channels = atomic_load(&ipc->channels);
+	struct channel *found = NULL;
+
+	pthread_mutex_lock(&channels->lock);
+	for (unsigned int i = 0; i < CHANNEL_MAX_CALLERS && !found; i++)
+		if (channels->opened[i] && channels->opened[i]->life == life)
+			found = channels->opened[i];
+	if (found)
+		refs_take(&found->refs);
+	pthread_mutex_unlock(&channels->lock);
+	return found;
+}
+
+/* --- Sending -------------------------------------------------------------------------- */
+
+/* Makes the calling thread the one that ends the call, unless another one is. */
+static bool own_end(struct channel *channel, unsigned int cell, uint64_t id)
+{
+	if (!id || !atomic_compare_exchange_strong(&channel->ids[cell], &id, 0))
+		return false;
+	atomic_fetch_and(&channel->asyncs, ~(1U << cell));
+	return true;
+}
+
+int channel_reserve_async(struct channel *channel, struct request *request, uint64_t deadline,
+			  struct channel_call *ret_call, unsigned int *ret_cell)
+{
+	const struct ipcbus_send *send = &request->x.send;
+	struct ipc *ipc = request->t->ipc;
+	int cell;
+
+	*ret_call = (struct channel_call){
+		.code = send->code, .size = send->data_size, .async = true,
+	};
+	if (!channel_may_carry(channel, request) || (unlikely(deadline) && polls(ipc)))
+		return 1;
+	if (unlikely(deadline) && !(ret_call->time_ns = channel_time_left(deadline)))
+		return 1;
+	if (unlikely(!atomic_load_explicit(&channel->listed, memory_order_acquire)) &&
+	    list(channel, ipc) < 0)
+		return 1;
+	cell = channel_take_async_cell(&channel->caller, send->data_size);
+	if (unlikely(cell < 0))
+		return 1;
+	if (unlikely(channel_gather(send, channel_payload(&channel->caller, (unsigned int)cell)) <
+			     0 ||
+		     atomic_load(&channel->ended))) {
+		channel_put_cell(&channel->caller, (unsigned int)cell);
+		return 1;
+	}
+	atomic_store_explicit(&channel->deadlines[cell], deadline, memory_order_relaxed);
+	*ret_cell = (unsigned int)cell;
+	return 0;
+}
+
+/* Sends the call of the cell, which no thread of the server takes, through the bus. Returns
+ * -ECANCELED if the program has canceled the call. */
+static int send_by_bus(struct thread *t, struct channel *channel, unsigned int cell, uint64_t id)
+{
+	const struct channel_request *request = channel_request_at(channel->caller.own, cell);
+	struct ipcbus_exchange x = {
+		.send = {
+			.kind = IPCBUS_SEND_CALL,
+			.flags = IPCBUS_SEND_ASYNC,
+			.cookie = id,
+			.code = request->code,
+			.data = (uintptr_t)request->data,
+			.data_size = request->size,
+			.deadline = atomic_load(&channel->deadlines[cell]),
+		},
+	};
+	struct ipc_proxy *proxy = async_use_bus(t->ipc, id);
+	int r;
+
+	if (!proxy)
+		return -ECANCELED;
+	x.send.handle = proxy->handle;
+	r = thread_exchange_bus(t, &x);
+	ipc_proxy_unref(proxy);
+	if (r == 0)
+		async_cancel_if_dropped(t->ipc, id);
+	return r;
+}
+
+int channel_send_async(struct channel *channel, struct thread *t, unsigned int cell,
+		       const struct channel_call *call, uint64_t id)
+{
+	int r;
+
+	atomic_store_explicit(&channel->ids[cell], id, memory_order_release);
+	if (unlikely(call->time_ns))
+		atomic_fetch_or(&channel->limited, 1U << cell);
+	/* While there were no calls, the channel may not have been armed. */
+	if (!atomic_fetch_or(&channel->asyncs, 1U << cell) && polls(t->ipc)) {
+		arm(channel);
+		if (unlikely(!atomic_load_explicit(&channel->has_bell, memory_order_relaxed)))
+			give_bell(channel, t->ipc);
+	}
+	channel_post(&channel->caller, cell, call);
+	/* The server may have looked for the last time before, or its death was reported. */
+	if (likely(!channel_is_refused(&channel->caller, cell) &&
+		   !atomic_load(&channel->door->died)) ||
+	    !own_end(channel, cell, id))
+		return 0;
+	r = send_by_bus(t, channel, cell, id);
+	channel_abandon(&channel->caller, cell);
+	return r == -ECANCELED ? 0 : r;
+}
+
+/* --- Ends ----------------------------------------------------------------------------- */
+
+static void failed(struct ipcbus_event *event, uint64_t id, int error)
+{
+	*event = (struct ipcbus_event){
+		.kind = IPCBUS_EVENT_FAILED,
+		.cookie = id,
+		.error = error,
+		.stage = IPCBUS_STAGE_REPLY,
+	};
+}
+
+/* The server has refused the call. Returns 0 if it goes through the bus, or 1 with an event that
+ * ends it. */
+static int repeat(struct thread *t, struct channel *channel, unsigned int cell, uint64_t id,
+		  struct ipcbus_event *event)
+{
+	int r = send_by_bus(t, channel, cell, id);
+
+	channel_put_cell(&channel->caller, cell);
+	if (r < 0)
+		failed(event, id, r);
+	return r < 0 && r != -ECANCELED;
+}
+
+/* Takes the reply in a cell whose call this thread ends. Returns 1 with an event, or 0. */
+static int take(struct thread *t, struct channel *channel, unsigned int cell, uint64_t id,
+		struct ipcbus_event *event)
+{
+	void *buffer = channel_buffer_get(t);
+	struct channel_end end;
+	int r;
+
+	if (unlikely(!buffer)) {
+		channel_abandon(&channel->caller, cell);
+		failed(event, id, -ENOMEM);
+		return 1;
+	}
+	r = channel_take_reply(&channel->caller, cell, buffer, &end);
+	if (likely(r == 0 && (end.kind == CHANNEL_REPLY ||
+			      (end.kind == CHANNEL_ERROR && end.error < 0 &&
+			       end.error >= -4095)))) {
+		*event = (struct ipcbus_event){
+			.kind = end.kind == CHANNEL_REPLY ? IPCBUS_EVENT_REPLY :
+							    IPCBUS_EVENT_ERROR,
+			.cookie = id,
+			.thread = t->number,
+			.error = end.kind == CHANNEL_REPLY ? 0 : end.error,
+		};
+		channel_buffer_event(t, buffer, end.size, event);
+		/* The object ended: later calls get the error from the bus. */
+		if (unlikely(event->error == -EOWNERDEAD))
+			atomic_store(&channel->ended, true);
+		return 1;
+	}
+	channel_buffer_put(t, buffer);
+	if (r == 0 && end.kind == CHANNEL_REFUSED)
+		return repeat(t, channel, cell, id, event);
+	atomic_store(&channel->ended, true);
+	failed(event, id, -EPROTO);
+	return 1;
+}
+
+bool channel_take_answer(struct thread *t, struct channel *channel, struct ipcbus_event *event)
+{
+	unsigned int asyncs = atomic_load(&channel->asyncs);
+
+	for (; asyncs; asyncs &= asyncs - 1) {
+		unsigned int cell = (unsigned int)__builtin_ctz(asyncs);
+		uint64_t id = atomic_load(&channel->ids[cell]);
+
+		if (channel_is_answered(&channel->caller, cell) && own_end(channel, cell, id) &&
+		    take(t, channel, cell, id, event))
+			return true;
+	}
+	return false;
+}
+
+bool channel_take_late(struct channel *channel, uint64_t *until, struct ipcbus_event *event)
+{
+	unsigned int cells = atomic_load(&channel->limited) & atomic_load(&channel->asyncs);
+	uint64_t now = cells ? time_now() : 0;
+
+	for (; cells; cells &= cells - 1) {
+		unsigned int cell = (unsigned int)__builtin_ctz(cells);
+		uint64_t id = atomic_load(&channel->ids[cell]);
+		uint64_t deadline = atomic_load(&channel->deadlines[cell]);
+
+		if (!deadline || deadline > now) {
+			if (deadline && *until > deadline)
+				*until = deadline;
+			continue;
+		}
+		if (!own_end(channel, cell, id))
+			continue;
+		failed(event, id, -ETIMEDOUT);
+		event->code = cell;
+		event->call = channel->caller.posted[cell];
+		channel_abandon(&channel->caller, cell);
+		return true;
+	}
+	return false;
+}
+
+/* Informs the server that nobody waits for the call. */
+static void send_cancel(struct channel *channel, unsigned int cell, uint32_t number)
+{
+	struct channel_ref ref = { .id = channel->id, .cell = cell, .number = number };
+
+	ipc_raw_oneway(channel->door,
+		       &(struct ipc_raw_message){
+			       .code = CHANNEL_CANCEL, .data = &ref, .size = sizeof(ref),
+		       },
+		       /* options= */ NULL);
+}
+
+void channel_async_is_late(struct channel *channel, const struct ipcbus_event *event)
+{
+	send_cancel(channel, event->code, (uint32_t)event->call);
+}
+
+void channel_cancel_async(struct channel *channel, unsigned int cell, uint64_t id)
+{
+	uint32_t number = channel->caller.posted[cell];
+
+	if (!own_end(channel, cell, id))
+		return;
+	channel_abandon(&channel->caller, cell);
+	send_cancel(channel, cell, number);
+}
+
+/* --- Messages of the server ----------------------------------------------------------- */
+
+static void drop(struct thread *t, const struct ipcbus_event *event)
+{
+	event_refuse(t->ipc, event);
+	thread_release_next(t, event->buffer);
+}
+
+/* A reply that came through the bus. */
+static void end_by_bus(struct thread *t, struct channel *channel, const struct ipcbus_event *event)
+{
+	unsigned int cell = LIFE_CELL(event->code), error = LIFE_ERROR(event->code);
+	struct ipcbus_event end = *event;
+
+	if (cell >= CHANNEL_CELLS) {
+		drop(t, event);
+		return;
+	}
+	end.cookie = atomic_load(&channel->ids[cell]);
+	if (!own_end(channel, cell, end.cookie)) {
+		channel_recover_cell(&channel->caller, cell);
+		drop(t, event);
+		return;
+	}
+	if (LIFE_NUMBER(event->code) != LIFE_NUMBER(channel->caller.posted[cell] << 5)) {
+		atomic_store(&channel->ended, true);
+		drop(t, event);
+		failed(&end, end.cookie, -EPROTO);
+		async_end(t, &end);
+		return;
+	}
+	channel_put_cell(&channel->caller, cell);
+	channel_note_unfit(channel);
+	end.kind = error ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY;
+	end.error = -(int32_t)error;
+	end.call = 0;
+	async_end(t, &end);
+}
+
+bool channel_take_message(struct thread *t, const struct ipc_object *object,
+			  const struct ipcbus_event *event)
+{
+	struct channel *channel;
+
+	if (object->type != &life_type)
+		return false;
+	channel = find_by_life(t->ipc, object);
+	/* After LIFE_BELL, which has no payload, this thread looks for replies. */
+	if (channel && LIFE_IS_REPLY(event->code))
+		end_by_bus(t, channel, event);
+	else
+		drop(t, event);
+	if (channel)
+		channel_unref(channel);
+	return true;
+}
+
+/* --- The death of the server ---------------------------------------------------------- */
+
+static void run_death(struct thread *t, struct backlog_work *work)
+{
+	struct channel *channel =
+		(struct channel *)((char *)work - offsetof(struct channel, death));
+	unsigned int asyncs;
+	struct ipcbus_event event;
+
+	atomic_store(&channel->death_queued, false);
+	thread_enter(t);
+	while (channel_take_answer(t, channel, &event))
+		async_end(t, &event);
+	asyncs = atomic_load(&channel->asyncs);
+	for (; asyncs; asyncs &= asyncs - 1) {
+		unsigned int cell = (unsigned int)__builtin_ctz(asyncs);
+		uint64_t id = atomic_load(&channel->ids[cell]);
+
+		if (!own_end(channel, cell, id))
+			continue;
+		channel_abandon(&channel->caller, cell);
+		failed(&event, id, -EOWNERDEAD);
+		async_end(t, &event);
+	}
+	thread_leave_handler(t);
+	channel_unref(channel);
+}
+
+static void drop_death(struct ipc *ipc, struct backlog_work *work)
+{
+	(void)ipc;
+	channel_unref((struct channel *)((char *)work - offsetof(struct channel, death)));
+}
+
+void channels_server_died(struct ipc *ipc, const struct ipc_proxy *door)
+{
+	struct channels *channels = atomic_load(&ipc->channels);
+
+	for (unsigned int i = 0; channels && i < CHANNEL_MAX_CALLERS; i++) {
+		struct channel *channel;
+
+		pthread_mutex_lock(&channels->lock);
+		channel = channels->opened[i];
+		if (channel && channel->door == door && atomic_load(&channel->asyncs) &&
+		    !atomic_exchange(&channel->death_queued, true))
+			refs_take(&channel->refs);
+		else
+			channel = NULL;
+		pthread_mutex_unlock(&channels->lock);
+		if (!channel)
+			continue;
+		channel->death = (struct backlog_work){ .run = run_death, .drop = drop_death };
+		backlog_add(ipc, &channel->death, /* wake= */ true);
+	}
+}
+
+/* --- The channel's object ------------------------------------------------------------- */
+
+static int serve_nothing(struct ipc_call *call, const struct ipcbus_event *event)
+{
+	event_refuse(call->ipc, event);
+	return -EOPNOTSUPP;
+}
+
+const struct object_type life_type = { .serve = serve_nothing };
+
+int channel_make_life(struct channel *channel, struct ipc *ipc)
+{
+	return object_new(ipc, &life_type, sizeof(struct ipc_object), /* flags= */ 0,
+			  /* userdata= */ NULL, &channel->life);
+}

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The client's side of direct channels: set-up and the end. See "Set-up" in channel-server.h.
+ *
+ * A call of the proxy waits for the set-up, because it waits for the server anyway. An async call
+ * does not: the set-up then consists of two async calls.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "channel-memory.h"
+#include "channel-opened.h"
+#include "raw.h"
+
+/* Typical duration of a wake-up on another CPU. */
+#define SPIN_NS	       50000U
+/* How long the set-up waits for the server. */
+#define OPEN_USEC      ((uint64_t)1000000)
+/* The same after a oneway, which should not wait. */
+#define OPEN_ONEWAY_USEC ((uint64_t)5000)
+/* Messages through the bus after a refusal, or if the server is busy, before the client asks for a
+ * channel again. Each refusal quadruples it: a hostile server can refuse the channel and keep its
+ * memory, 128 KB. */
+#define ASK_AGAIN      4096U
+#define ASK_BUSY_AGAIN 1024U
+#define REFUSALS_MAX   9U
+
+static const struct ipc_options open_options = { .timeout_usec = OPEN_USEC };
+static const struct ipc_options oneway_options = { .timeout_usec = OPEN_ONEWAY_USEC };
+static const struct ipc_raw_message door_request = { .code = IPC_CODE_CHANNEL };
+
+/* A channel that is being set up. */
+struct opening {
+	struct ipc_proxy *proxy;
+	struct channel *channel;
+	int own_fd, peer_fd;
+};
+
+void channel_unref(struct channel *channel)
+{
+	if (!refs_drop(&channel->refs))
+		return;
+	if (channel->owner == getpid()) {
+		channel_memory_unmap(channel->caller.own);
+		channel_memory_unmap(channel->caller.peer);
+	}
+	ipc_object_unref(channel->life);
+	ipc_proxy_unref(channel->door);
+	free(channel);
+}
+
+void channel_close(struct channel *channel)
+{
+	if (!channel)
+		return;
+	channel_unlist(channel);
+	/* The server is notified of its end. */
+	if (channel->life && channel->life->ipc)
+		ipc_object_end(channel->life);
+	channel_unref(channel);
+}
+
+/* --- Steps -------------------------------------------------------------------------- */
+
+static int opening_begin(struct opening *opening, struct ipc_proxy *proxy)
+{
+	struct channel *channel = calloc(1, sizeof(*channel));
+
+	if (!channel)
+		return -ENOMEM;
+	atomic_init(&channel->refs, 1);
+	channel->by_bus = BUS_ONEWAYS;
+	channel->owner = getpid();
+	channel->caller.spin.budget_ns = SPIN_NS;
+	channel_init_watch(channel);
+	*opening = (struct opening){
+		.proxy = proxy, .channel = channel, .own_fd = -1, .peer_fd = -1,
+	};
+	return 0;
+}
+
+/* Takes the door out of the reply. */
+static int take_door(struct opening *opening, const struct ipc_raw_message *reply)
+{
+	struct channel *channel = opening->channel;
+
+	if (reply->n_entries != 1 || reply->entries[0].type != IPC_RAW_PROXY)
+		return -EPROTO;
+	channel->door = ipc_proxy_ref(reply->entries[0].proxy);
+	/* The door never gets a channel. */
+	atomic_store(&channel->door->calls, CHANNEL_AFTER);
+	return 0;
+}
+
+/* Makes the memory, and the object that dies with the channel. */
+static int make_memory(struct opening *opening)
+{
+	struct channel *channel = opening->channel;
+	const void *peer;
+	void *own;
+	int r;
+
+	r = channel_make_life(channel, opening->proxy->ipc);
+	if (r < 0)
+		return r;
+	r = opening->own_fd = channel_memory_new();
+	if (r >= 0)
+		r = opening->peer_fd = channel_memory_new();
+	if (r >= 0)
+		r = channel_memory_map_own(opening->own_fd, &own);
+	if (r < 0)
+		return r;
+	channel->caller.own = own;
+	r = channel_memory_map_unsealed(opening->peer_fd, &peer);
+	if (r == 0)
+		channel->caller.peer = peer;
+	return r;
+}
+
+/* The request for the door. */
+struct open_request {
+	struct ipc_raw_entry entries[4];
+	struct ipc_raw_message message;
+};
+
+static void open_request(const struct opening *opening, struct open_request *ret_request)
+{
+	*ret_request = (struct open_request){
+		.entries = {
+			{ .type = IPC_RAW_FD, .fd = opening->own_fd },
+			{ .type = IPC_RAW_FD, .fd = opening->peer_fd },
+			{ .type = IPC_RAW_PROXY, .proxy = opening->proxy },
+			{ .type = IPC_RAW_OBJECT, .object = opening->channel->life },
+		},
+		.message = {
+			.code = CHANNEL_OPEN,
+			.entries = ret_request->entries,
+			.n_entries = 4,
+		},
+	};
+}
+
+/* A server that has not sealed its part, or has punched holes before, gets no calls. */
+static int take_id(struct opening *opening, const struct ipc_raw_message *reply)
+{
+	struct channel_ref ref;
+
+	if (reply->size != sizeof(ref))
+		return -EPROTO;
+	memcpy(&ref, reply->data, sizeof(ref));
+	opening->channel->id = ref.id;
+	return channel_memory_check(opening->peer_fd);
+}
+
+/* Gives the channel to the proxy, or drops it. busy: the server may have had no time. */
+static void opening_end(struct opening *opening, int r, bool busy)
+{
+	struct ipc_proxy *proxy = opening->proxy;
+	struct channel *none = NULL;
+	unsigned int refusals = atomic_load(&proxy->refusals);
+
+	if (opening->own_fd >= 0)
+		close(opening->own_fd);
+	if (opening->peer_fd >= 0)
+		close(opening->peer_fd);
+	if (r == 0 && atomic_compare_exchange_strong(&proxy->channel, &none, opening->channel))
+		return;
+	channel_close(opening->channel);
+	if (r == 0)
+		return;
+	if (refusals < REFUSALS_MAX)
+		atomic_store(&proxy->refusals, refusals + 1);
+	atomic_store(&proxy->calls,
+		     CHANNEL_AFTER - ((busy ? ASK_BUSY_AGAIN : ASK_AGAIN) << 2 * refusals));
+}
+
+/* --- For calls and oneways ---------------------------------------------------------- */
+
+static int open_channel(struct opening *opening, const struct ipc_options *options)
+{
+	struct ipc_raw_message *reply;
+	struct open_request request;
+	int r;
+
+	r = ipc_raw_call(opening->proxy, &door_request, options, &reply, NULL);
+	if (r < 0)
+		return r;
+	r = take_door(opening, reply);
+	ipc_raw_free(reply);
+	if (r == 0)
+		r = make_memory(opening);
+	if (r < 0)
+		return r;
+	open_request(opening, &request);
+	r = ipc_raw_call(opening->channel->door, &request.message, options, &reply, NULL);
+	if (r < 0)
+		return r;
+	r = take_id(opening, reply);
+	ipc_raw_free(reply);
+	return r;
+}
+
+static __attribute__((noinline)) struct channel *try_open(struct ipc_proxy *proxy, bool oneway)
+{
+	struct opening opening;
+	int r;
+
+	if (is_monitored(proxy->ipc)) {
+		atomic_store(&proxy->calls, CHANNEL_AFTER - ASK_BUSY_AGAIN);
+		return NULL;
+	}
+	if (opening_begin(&opening, proxy) < 0)
+		return NULL;
+	r = open_channel(&opening, oneway ? &oneway_options : &open_options);
+	opening_end(&opening, r, oneway && r == -ETIMEDOUT);
+	return atomic_load(&proxy->channel);
+}
+
+/* Only the thread whose call reaches the number asks the server; other threads use the bus
+ * meanwhile. */
+static bool is_due(struct ipc_proxy *proxy)
+{
+	return atomic_fetch_add_explicit(&proxy->calls, 1, memory_order_relaxed) + 1 ==
+	       (proxy->ipc->channels_random ? 1 : CHANNEL_AFTER);
+}
+
+struct channel *channel_of_proxy(struct ipc_proxy *proxy, bool oneway)
+{
+	struct channel *channel = atomic_load_explicit(&proxy->channel, memory_order_acquire);
+
+	if (channel)
+		return channel;
+	return is_due(proxy) ? try_open(proxy, oneway) : NULL;
+}
+
+/* --- For async calls ---------------------------------------------------------------- */
+
+static void end_async(struct opening *opening, int r)
+{
+	opening_end(opening, r, r == -ETIMEDOUT);
+	ipc_proxy_unref(opening->proxy);
+	free(opening);
+}
+
+static void opened(int code, struct ipc_raw_message *reply, const struct ipc_error *error,
+		   void *userdata)
+{
+	struct opening *opening = userdata;
+
+	(void)error;
+	end_async(opening, code < 0 ? code : take_id(opening, reply));
+}
+
+static void door_came(int code, struct ipc_raw_message *reply, const struct ipc_error *error,
+		      void *userdata)
+{
+	struct opening *opening = userdata;
+	struct open_request request;
+	int r;
+
+	(void)error;
+	r = code < 0 ? code : take_door(opening, reply);
+	if (r == 0)
+		r = make_memory(opening);
+	if (r == 0) {
+		open_request(opening, &request);
+		r = ipc_raw_call_async(opening->channel->door, &request.message, &open_options,
+				       opened, opening, NULL);
+	}
+	if (r < 0)
+		end_async(opening, r);
+}
+
+static __attribute__((noinline)) void open_async(struct ipc_proxy *proxy)
+{
+	struct opening *opening;
+
+	if (is_monitored(proxy->ipc)) {
+		atomic_store(&proxy->calls, CHANNEL_AFTER - ASK_BUSY_AGAIN);
+		return;
+	}
+	opening = malloc(sizeof(*opening));
+	if (!opening)
+		return;
+	if (opening_begin(opening, proxy) < 0) {
+		free(opening);
+		return;
+	}
+	ipc_proxy_ref(proxy);
+	if (ipc_raw_call_async(proxy, &door_request, &open_options, door_came, opening, NULL) < 0)
+		end_async(opening, -EAGAIN);
+}
+
+struct channel *channel_of_async(struct ipc_proxy *proxy)
+{
+	struct channel *channel = atomic_load_explicit(&proxy->channel, memory_order_acquire);
+
+	if (!channel && is_due(proxy))
+		open_async(proxy);
+	return channel;
+}

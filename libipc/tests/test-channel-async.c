@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Async calls through direct channels: replies, errors, deadlines, cancellation, and the end of the
+ * server or of the channel, with a client that serves in ipc_run() and one that polls.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "channel-run.h"
+#include "core/channel-client.h"
+#include "core/channel-opened.h"
+#include "core/private.h"
+
+/* What the callbacks saw. */
+static unsigned int n_ended, n_by_channel;
+static int last_error;
+static size_t last_size;
+static unsigned int last_entries;
+
+static void on_end(int code, struct ipc_raw_message *reply, const struct ipc_error *error,
+		   void *userdata)
+{
+	uint32_t number = 0;
+
+	(void)error;
+	n_ended++;
+	last_error = code;
+	last_size = reply ? reply->size : 0;
+	last_entries = reply ? reply->n_entries : 0;
+	if (reply && reply->size == 4)
+		memcpy(&number, reply->data, 4);
+	n_by_channel += number == 1;
+	if (userdata && n_ended == *(unsigned int *)userdata)
+		ipc_stop(ipc);
+}
+
+static int start(uint32_t code, size_t size, const struct ipc_options *options, void *userdata,
+		 struct ipc_slot **ret_slot)
+{
+	static const uint8_t data[CHANNEL_DATA_MAX];
+
+	return ipc_raw_call_async(proxy,
+				  &(struct ipc_raw_message){
+					  .code = code, .data = data, .size = size,
+				  },
+				  options, on_end, userdata, ret_slot);
+}
+
+static void reset(void)
+{
+	n_ended = n_by_channel = last_entries = 0;
+	last_error = 1;
+	last_size = 0;
+}
+
+/* Serves as an event loop, until so many calls have ended. */
+static void loop(unsigned int n)
+{
+	struct pollfd fd = { .fd = ipc_get_fd(ipc), .events = POLLIN };
+	int r;
+
+	ck_assert_int_ge(fd.fd, 0);
+	while (n_ended < n) {
+		ck_assert_int_ge(poll(&fd, 1, 20000), 1);
+		do
+			r = ipc_process(ipc);
+		while (r > 0);
+		ck_assert_int_eq(r, 0);
+	}
+}
+
+/* The same in ipc_run(). */
+static void run(unsigned int n)
+{
+	(void)n;
+	ck_assert_int_eq(ipc_run(ipc), 0);
+}
+
+static void wait_event(unsigned int n)
+{
+	int r;
+
+	while (n_ended < n) {
+		r = ipc_process(ipc);
+		if (r == 0)
+			r = ipc_wait_event(ipc, 20000000);
+		ck_assert_int_eq(r, 1);
+	}
+}
+
+/* A client without a channel gets one by its async calls. */
+static void calls_get_a_channel(void (*serve)(unsigned int n))
+{
+	unsigned int n = 100;
+
+	begin_with(1, "1");
+	reset();
+	for (unsigned int i = 1; i <= n; i++) {
+		ck_assert_int_eq(start(WHERE, 0, NULL, &i, NULL), 0);
+		serve(i);
+		ck_assert_uint_eq(n_ended, i);
+		ck_assert_int_eq(last_error, 0);
+	}
+	ck_assert_uint_gt(n_by_channel, 50);
+	ck_assert_uint_lt(n_by_channel, 90);
+	end();
+}
+
+START_TEST(calls_get_a_channel_in_ipc_run)
+{
+	calls_get_a_channel(run);
+}
+END_TEST
+
+START_TEST(calls_get_a_channel_in_an_event_loop)
+{
+	calls_get_a_channel(loop);
+}
+END_TEST
+
+START_TEST(calls_get_a_channel_with_ipc_wait_event)
+{
+	calls_get_a_channel(wait_event);
+}
+END_TEST
+
+/* More calls than cells. */
+static void many_calls_end_once(void (*serve)(unsigned int n))
+{
+	unsigned int n = 200;
+
+	begin(4);
+	reset();
+	for (unsigned int i = 0; i < n; i++)
+		ck_assert_int_eq(start(WHERE, i % 3 ? 0 : 2000, NULL, &n, NULL), 0);
+	serve(n);
+	ck_assert_uint_eq(n_ended, n);
+	ck_assert_int_eq(last_error, 0);
+	ck_assert_uint_ge(n_by_channel, 23);
+	end();
+}
+
+START_TEST(many_calls_end_once_in_ipc_run)
+{
+	many_calls_end_once(run);
+}
+END_TEST
+
+START_TEST(many_calls_end_once_in_an_event_loop)
+{
+	many_calls_end_once(loop);
+}
+END_TEST
+
+/* Serving threads complete them concurrently. */
+START_TEST(many_threads_end_calls)
+{
+	begin(2);
+	ck_assert_int_eq(ipc_set_threads(ipc, 4), 0);
+	for (unsigned int round = 0; round < 200; round++) {
+		unsigned int n = 16;
+
+		reset();
+		for (unsigned int i = 0; i < n; i++)
+			ck_assert_int_eq(start(WHERE, 0, NULL, &n, NULL), 0);
+		run(n);
+		ck_assert_uint_eq(n_ended, n);
+	}
+	end();
+}
+END_TEST
+
+static void end_with(uint32_t code, void (*serve)(unsigned int n))
+{
+	unsigned int n = 1;
+
+	reset();
+	ck_assert_int_eq(start(code, 0, NULL, &n, NULL), 0);
+	serve(1);
+}
+
+static void results_are_those_of_the_bus(void (*serve)(unsigned int n))
+{
+	begin(1);
+	end_with(FAIL, serve);
+	ck_assert_int_eq(last_error, -EREMOTEIO);
+	end_with(FAIL_LARGE, serve);
+	ck_assert_int_eq(last_error, -EDOM);
+	end_with(REPLY_LARGE, serve);
+	ck_assert_int_eq(last_error, 0);
+	ck_assert_uint_eq(last_size, LARGE);
+	end_with(GIVE_OBJECT, serve);
+	ck_assert_int_eq(last_error, 0);
+	ck_assert_uint_eq(last_entries, 1);
+	end_with(GIVE_FILE, serve);
+	ck_assert_int_lt(last_error, 0);
+	end_with(9999, serve);
+	ck_assert_int_eq(last_error, -EOPNOTSUPP);
+	/* The channel still works. */
+	end_with(WHERE, serve);
+	ck_assert_uint_eq(n_by_channel, 1);
+	end();
+}
+
+START_TEST(results_are_those_of_the_bus_in_ipc_run)
+{
+	results_are_those_of_the_bus(run);
+}
+END_TEST
+
+START_TEST(results_are_those_of_the_bus_in_an_event_loop)
+{
+	results_are_those_of_the_bus(loop);
+}
+END_TEST
+
+START_TEST(deadline_ends_the_call_and_cancels_it)
+{
+	const struct ipc_options options = { .timeout_usec = 20000 };
+	unsigned int n = 1;
+
+	begin(2);
+	reset();
+	ck_assert_int_eq(start(CANCELS, 1, &options, &n, NULL), 0);
+	ck_assert_int_eq(ipc_run(ipc), 0);
+	ck_assert_int_eq(last_error, -ETIMEDOUT);
+	/* The test fails if this never ends. */
+	while (!get(CANCELS))
+		usleep(1000);
+	end();
+}
+END_TEST
+
+START_TEST(ended_slot_cancels_the_call)
+{
+	struct ipc_slot *slot = NULL;
+
+	begin(2);
+	reset();
+	ck_assert_int_eq(start(CANCELS, 1, NULL, NULL, &slot), 0);
+	usleep(10000);
+	ipc_slot_end(slot);
+	while (!get(CANCELS))
+		usleep(1000);
+	ck_assert_uint_eq(n_ended, 0);
+	/* Its cell is free again. */
+	for (unsigned int i = 0; i < 100; i++) {
+		ck_assert_int_eq(start(WHERE, 0, NULL, NULL, &slot), 0);
+		ipc_slot_end(slot);
+	}
+	end_with(WHERE, loop);
+	ck_assert_int_eq(last_error, 0);
+	end();
+}
+END_TEST
+
+static void death_ends_calls(void (*serve)(unsigned int n))
+{
+	unsigned int n = 2;
+
+	begin(2);
+	reset();
+	ck_assert_int_eq(start(CANCELS, 1, NULL, &n, NULL), 0);
+	ck_assert_int_eq(start(DIE, 0, NULL, &n, NULL), 0);
+	serve(2);
+	ck_assert_uint_eq(n_ended, 2);
+	ck_assert_int_eq(last_error, -EOWNERDEAD);
+	ck_assert_int_lt(start(WHERE, 0, NULL, NULL, NULL), 1);
+	end();
+}
+
+START_TEST(death_ends_calls_in_ipc_run)
+{
+	death_ends_calls(run);
+}
+END_TEST
+
+START_TEST(death_ends_calls_in_an_event_loop)
+{
+	death_ends_calls(loop);
+}
+END_TEST
+
+START_TEST(ended_channel_refuses_calls_and_the_bus_takes_them)
+{
+	unsigned int n = 40;
+
+	begin(1);
+	reset();
+	/* ipc_run() of the server returns, and ends its channels. */
+	ck_assert_int_eq(start(STOP, 0, NULL, &n, NULL), 0);
+	for (unsigned int i = 1; i < n; i++)
+		ck_assert_int_eq(start(WHERE, 0, NULL, &n, NULL), 0);
+	run(n);
+	ck_assert_uint_eq(n_ended, n);
+	ck_assert_int_eq(last_error, 0);
+	end();
+}
+END_TEST
+
+/* The program starts calls first, and begins to poll later. */
+START_TEST(replies_before_the_first_poll_are_reported)
+{
+	begin(1);
+	reset();
+	ck_assert_int_eq(start(WHERE, 0, NULL, NULL, NULL), 0);
+	usleep(20000);
+	loop(1);
+	ck_assert_int_eq(last_error, 0);
+	reset();
+	ck_assert_int_eq(start(WHERE, 0, NULL, NULL, NULL), 0);
+	usleep(20000);
+	loop(1);
+	ck_assert_uint_eq(n_by_channel, 1);
+	end();
+}
+END_TEST
+
+/* A hostile client gives the server a pipe that is full and blocks its writer. */
+START_TEST(full_pipe_does_not_block_the_server)
+{
+	char page[4096] = "";
+
+	begin(1);
+	reset();
+	for (unsigned int i = 1; i <= 3; i++) {
+		ck_assert_int_eq(start(WHERE, 0, NULL, NULL, NULL), 0);
+		loop(i);
+	}
+	while (write(ipc->backlog.bell, page, sizeof(page)) > 0)
+		;
+	ck_assert_int_eq(fcntl(ipc->backlog.bell, F_SETFL, 0), 0);
+	ck_assert_int_eq(start(WHERE, 0, NULL, NULL, NULL), 0);
+	for (unsigned int i = 0; i < 10; i++)
+		ck_assert_uint_eq(get(WHERE), 1);
+	loop(4);
+	ck_assert_uint_eq(n_by_channel, 4);
+	end();
+}
+END_TEST
+
+START_TEST(closed_connection_ends_calls)
+{
+	begin(2);
+	reset();
+	ck_assert_int_eq(start(CANCELS, 1, NULL, NULL, NULL), 0);
+	ck_assert_int_eq(start(WHERE, 0, NULL, NULL, NULL), 0);
+	connect_again();
+	ck_assert_uint_eq(n_ended, 2);
+	ck_assert_int_eq(last_error, -ECANCELED);
+	end();
+}
+END_TEST
+
+/* The last reference of the proxy is dropped while calls are on their way. */
+START_TEST(proxy_may_be_dropped)
+{
+	unsigned int n = 10;
+
+	begin(1);
+	reset();
+	for (unsigned int i = 0; i < n; i++)
+		ck_assert_int_eq(start(SLEEP, 0, NULL, &n, NULL), 0);
+	proxy = ipc_proxy_unref(proxy);
+	run(n);
+	ck_assert_uint_eq(n_ended, n);
+	ck_assert_int_eq(last_error, 0);
+	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("channel-async", calls_get_a_channel_in_ipc_run,
+			 calls_get_a_channel_in_an_event_loop,
+			 calls_get_a_channel_with_ipc_wait_event, many_calls_end_once_in_ipc_run,
+			 many_calls_end_once_in_an_event_loop, many_threads_end_calls,
+			 results_are_those_of_the_bus_in_ipc_run,
+			 results_are_those_of_the_bus_in_an_event_loop,
+			 deadline_ends_the_call_and_cancels_it, ended_slot_cancels_the_call,
+			 death_ends_calls_in_ipc_run, death_ends_calls_in_an_event_loop,
+			 ended_channel_refuses_calls_and_the_bus_takes_them,
+			 replies_before_the_first_poll_are_reported,
+			 full_pipe_does_not_block_the_server, closed_connection_ends_calls,
+			 proxy_may_be_dropped);
+}
