@@ -8,31 +8,32 @@
 
 /* --- Finding and holding proxies -------------------------------------------------- */
 
-/* The end of a function that gets a proxy from the call. r and proxy are already declared. */
-static void emit_found(struct emitter *e, const struct service *s, const char *call)
+/* The body of a function that gets a proxy from a function of libipc with these arguments and a
+ * pointer to the proxy. libipc refuses a NULL. */
+static void emit_found(struct emitter *e, const struct service *s, const char *function,
+		       const char *args, const char *check)
 {
-	emit(e, "\tr = %s;\n\tif (r < 0)\n\t\treturn r;\n\n", call);
+	emit(e, "\n{\n\tstruct ipc_proxy *proxy;\n\tint r;\n\n%s", check);
+	text_params(e->out, 1, arena_printf(e->arena, "r = %s", function),
+		    (const char *const[]){
+			    args, arena_printf(e->arena, "ret_%s ? &proxy : NULL", s->prefix), NULL },
+		    ";\n\tif (r < 0)\n\t\treturn r;\n\n");
 	emit(e, "\t*ret_%s = %s_from_proxy(proxy);\n\treturn 0;\n}\n\n", s->prefix, s->prefix);
 }
 
 static void emit_finding(struct emitter *e, const struct service *s)
 {
-	static const char locals[] = "\tstruct ipc_proxy *proxy;\n\tint r;\n\n";
-	static const char get[] = "ipc_proxy_get(ipc, name, %s_interface.name, &proxy)";
-	static const char wait[] = "ipc_proxy_wait(ipc, name, %s_interface.name, timeout_usec, &proxy)";
+	const char *named = arena_printf(e->arena, "ipc, name, %s_interface.name", s->prefix);
 
-	sign_get(e, s, "\n{\n");
-	emit(e, locals);
-	emit_found(e, s, arena_printf(e->arena, get, s->prefix));
+	sign_get(e, s, "");
+	emit_found(e, s, "ipc_proxy_get", named, "");
 
-	sign_wait(e, s, "\n{\n");
-	emit(e, locals);
-	emit_found(e, s, arena_printf(e->arena, wait, s->prefix));
+	sign_wait(e, s, "");
+	emit_found(e, s, "ipc_proxy_wait", arena_printf(e->arena, "%s, timeout_usec", named), "");
 
-	sign_take(e, s, "\n{\n");
-	emit(e, locals);
-	emit(e, "\tif (!field)\n\t\treturn -ENOENT;\n\n");
-	emit_found(e, s, "ipc_take_proxy(ipc, &field->id, &proxy)");
+	sign_take(e, s, "");
+	emit_found(e, s, "ipc_take_proxy", "ipc, &field->id",
+		   "\tif (!field)\n\t\treturn -ENOENT;\n\n");
 
 	sign_from_proxy(e, s, "\n{\n");
 	emit(e, "\treturn (struct %s *)proxy;\n}\n\n", s->prefix);

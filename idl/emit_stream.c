@@ -39,7 +39,8 @@ static const char *receiving_body(struct stream_emitter *se, const char *functio
 	text_add(&text, "\tconst ProtobufCMessage *message;\n\tint r;\n\n");
 	text_params(&text, 1, format(se, "r = %s", function),
 		    (const char *const[]){ "stream", emit_method(se->e, se->s, se->m),
-					   "timeout_usec", "&message", "error", NULL },
+					   "timeout_usec",
+					   format(se, "%s ? &message : NULL", ret), "error", NULL },
 		    ";\n");
 	text_add(&text, format(se, "\tif (%s)\n\t\t*%s = (const %s *)message;\n\n\treturn r;\n",
 			       condition, ret, class));

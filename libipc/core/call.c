@@ -291,7 +291,7 @@ void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *o
 
 int ipc_call_is_oneway(const struct ipc_call *call)
 {
-	return call->oneway;
+	return call && call->oneway;
 }
 
 uint64_t ipc_call_remaining(const struct ipc_call *call)

@@ -238,9 +238,10 @@ START_TEST(failed_send_does_not_complete)
 	options = (struct ipc_options){ .flags = IPC_REPLACE };
 	ck_assert_int_eq(call_async(&options, NULL), -EINVAL);
 	ck_assert_int_eq(ipc_rpc_call_async(test_proxy(peer), method("Echo"), NULL, &request.base,
-					    NULL, NULL, NULL, NULL), -EINVAL);
+					    NULL, completed, NULL, NULL), -EINVAL);
 	ck_assert_int_eq(ipc_rpc_call_async(test_proxy(peer), method("Carry"), NULL, &request.base,
-					    complete, NULL, NULL, NULL), -EINVAL);
+					    complete, completed, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(test_echo_async(peer, NULL, &request, NULL, NULL, NULL), -EINVAL);
 	end();
 	ck_assert_uint_eq(end_of.count, 0);
 }
@@ -473,6 +474,7 @@ START_TEST(queries_of_a_handler)
 	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, NULL, /* ret_slot= */ NULL), -EINVAL);
 	ipc_call_unref(kept);
 	ck_assert_int_eq(ipc_call_is_canceled(NULL), 0);
+	ck_assert_int_eq(ipc_call_is_oneway(NULL), 0);
 	ck_assert_int_eq(ipc_call_on_cancel(NULL, on_cancel, NULL, /* ret_slot= */ NULL), -EINVAL);
 	end();
 }

@@ -84,6 +84,8 @@ static void check_found(uint32_t handle)
 
 START_TEST(got)
 {
+	Ipc__Object field = IPC__OBJECT__INIT;
+
 	begin();
 	push_found(9);
 	ck_assert_int_eq(ipc_proxy_get(ipc, "some.name", NULL, &found), 0);
@@ -108,6 +110,8 @@ START_TEST(got)
 	check_found(12);
 	ck_assert_int_eq(ipc_proxy_get(ipc, "some.name", NULL, NULL), -EINVAL);
 	ck_assert_int_eq(ipc_proxy_get(NULL, "some.name", NULL, &found), -EINVAL);
+	ck_assert_int_eq(test_get(ipc, "some.name", NULL), -EINVAL);
+	ck_assert_int_eq(test_take(ipc, &field, NULL), -EINVAL);
 	end();
 }
 END_TEST
@@ -171,6 +175,7 @@ START_TEST(not_waited_for)
 	ck_assert_int_eq(ipc_proxy_wait(ipc, "some.name", NULL, 0, &found), 0);
 	check_found(12);
 	ck_assert_int_eq(ipc_proxy_wait(ipc, "some.name", NULL, IPC_NEVER, NULL), -EINVAL);
+	ck_assert_int_eq(test_wait(ipc, "some.name", IPC_NEVER, NULL), -EINVAL);
 	ck_assert_int_eq(ipc_proxy_wait(ipc, "some name", NULL, IPC_NEVER, &found), -EINVAL);
 	end();
 }

@@ -79,6 +79,7 @@ START_TEST(pings_and_dumps)
 	/* The bus refuses a file to an object that accepts none; a server may refuse it too. */
 	fake.send_error = -EPERM;
 	fake.send_error_kind = IPCBUS_SEND_CALL;
+	ck_assert_int_eq(ipc_proxy_dump(peer, 0, NULL, 1, &error), -EINVAL);
 	ck_assert_int_eq(ipc_proxy_dump(peer, 0, NULL, 0, &error), -EOPNOTSUPP);
 	ck_assert_int_eq(error.code, -EOPNOTSUPP);
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ERROR, .error = -EPERM }, NULL, 0,

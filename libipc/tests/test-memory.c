@@ -60,6 +60,7 @@ START_TEST(memory_that_is_none)
 	ck_assert_int_eq(ipc_memory_take(&fd, IPC_MEMORY_WRITE, &memory), -EPERM);
 	ck_assert_int_eq(fd, -1);
 	ck_assert_int_eq(ipc_memory_get_fd(NULL), -EINVAL);
+	ck_assert_int_eq(ipc_memory_is_sealed(NULL), 0);
 	ck_assert_int_eq(ipc_memory_seal(NULL), -EINVAL);
 	ck_assert_ptr_null(ipc_memory_unref(NULL));
 	ck_assert_ptr_null(ipc_memory_ref(NULL));

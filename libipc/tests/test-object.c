@@ -540,11 +540,11 @@ START_TEST(sent_or_not)
 	ck_assert(object->maybe_idle);
 
 	ck_assert_int_eq(ipc_rpc_call_async(proxy, carry, NULL, &cargo.base, ignore,
-					    NULL, NULL, NULL), 0);
+					    (ipc_rpc_cb)ignore, NULL, NULL), 0);
 	ck_assert(!object->maybe_idle);
 	send_fails(IPCBUS_SEND_CALL);
 	ck_assert_int_eq(ipc_rpc_call_async(proxy, carry, NULL, &cargo.base, ignore,
-					    NULL, NULL, NULL), -ENOSPC);
+					    (ipc_rpc_cb)ignore, NULL, NULL), -ENOSPC);
 	ck_assert(object->maybe_idle);
 
 	test_unref(peer);

@@ -172,6 +172,7 @@ START_TEST(not_of_this_stream)
 	ck_assert_int_eq(ipc_rpc_stream_receive(NULL, convey, 0, &message, NULL), -EINVAL);
 	ck_assert_int_eq(ipc_rpc_stream_receive(stream, gather, 0, &message, NULL), -EINVAL);
 	ck_assert_int_eq(ipc_rpc_stream_receive(stream, convey, 0, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(test_convey_receive(stream, 0, NULL, NULL), -EINVAL);
 	ck_assert_int_eq(ipc_rpc_stream_finish(stream, gather, 0, &message, NULL), -EINVAL);
 	/* An end carries no message. */
 	arrive(STREAM_END, NULL, 0, NULL);

@@ -114,6 +114,8 @@ int ipc_proxy_dump(struct ipc_proxy *proxy, int fd, const char *const *args, siz
 	Ipc__Fd file = IPC__FD__INIT;
 	int r;
 
+	if (n_args && !args)
+		return error_set(error, -EINVAL);
 	file.fd = fd;
 	request.fd = &file;
 	request.args = (char **)args;

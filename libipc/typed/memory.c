@@ -133,7 +133,8 @@ int ipc_memory_is_sealed(const struct ipc_memory *memory)
 {
 	size_t size;
 
-	return atomic_load(&memory->sealed) || memory_check(memory->fd, F_SEAL_WRITE, &size) == 0;
+	return memory && (atomic_load(&memory->sealed) ||
+			  memory_check(memory->fd, F_SEAL_WRITE, &size) == 0);
 }
 
 /* Checks that a received file is shared memory and may be mapped with these flags. */

@@ -315,7 +315,7 @@ int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 	struct rpc rpc;
 	int r;
 
-	if (!complete)
+	if (!complete || !cb)
 		return -EINVAL;
 	r = start(&rpc, REQUEST_ASYNC, proxy, method, options, message);
 	if (r < 0)

@@ -49,7 +49,8 @@
  *
  *   Results     A function that returns int returns 0 or a count on success, and a
  *               negative errno on failure. `ret_` outputs are written on success only.
- *               A function with _is_ in its name returns 1 or 0 and does not fail.
+ *               A function with _is_ in its name returns 1 or 0, does not fail, and returns 0
+ *               for NULL.
  *               A returned file descriptor is new and O_CLOEXEC, and the caller must close it.
  *               Functions named _get_fd() lend theirs: the library closes it with the object.
  *   Arguments   A NULL or out-of-range argument fails with -EINVAL, except where its
@@ -660,7 +661,7 @@ struct ipc_options {
  * with -ECANCELED on a serving thread. A stream that was opened with it, and is not over, breaks
  * off with -ECANCELED as if ipc_stream_cancel() was called; its on_end runs on a serving thread.
  * ipc_cancel() does not block. ipc_cancellation_is_canceled() returns 1 after ipc_cancel(), and 0
- * before and for NULL.
+ * before.
  *
  * A function uses the cancellation in its options until it returns, so its thread must hold a
  * reference until then. After the last reference is dropped, async calls and streams go on and can

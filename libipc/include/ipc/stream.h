@@ -198,9 +198,8 @@ uint64_t ipc_stream_remaining(const struct ipc_stream *stream);
 /*
  * Return 1 if the stream has broken off: either side canceled it, the time limit expired, the other
  * side died or violates the protocol, or the bus has ended; also in a forked child. Return 0
- * otherwise, also after an end, and for NULL. Messages of the other side are known only after a
- * thread has served them. So a handler on the only thread notices only the time limit and the end
- * of the bus here.
+ * otherwise, also after an end. Messages of the other side are known only after a thread has served
+ * them. So a handler on the only thread notices only the time limit and the end of the bus here.
  */
 int ipc_stream_is_canceled(struct ipc_stream *stream);
 

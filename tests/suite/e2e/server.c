@@ -482,8 +482,8 @@ static int hang_calling(struct ipc_call *call, const E2e__HangRequest *request)
 		return hang_and_clean_up(target);
 
 	ipc_call_ref(call);
-	r = ipc_rpc_call_async(server_proxy(target), method_hang(), NULL, &inner.base, hung, NULL,
-			       call, NULL);
+	r = ipc_rpc_call_async(server_proxy(target), method_hang(), NULL, &inner.base, hung,
+			       (ipc_rpc_cb)hung, call, NULL);
 	if (r < 0)
 		ipc_call_unref(call);
 	return r;

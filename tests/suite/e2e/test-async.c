@@ -55,7 +55,8 @@ static int later_async(struct client *client, const struct ipc_options *options,
 	request.text = "later";
 	request.delay_ms = delay_ms;
 	return ipc_rpc_call_async(server_proxy(client->server), method("Later"), options,
-				  &request.base, count_end, NULL, ends, NULL);
+				  &request.base, count_end, (ipc_rpc_cb)count_end, ends,
+				  NULL);
 }
 
 static int hang_async(struct client *client, const struct ipc_options *options,
@@ -64,7 +65,8 @@ static int hang_async(struct client *client, const struct ipc_options *options,
 	E2e__HangRequest request = E2E__HANG_REQUEST__INIT;
 
 	return ipc_rpc_call_async(server_proxy(client->server), method("Hang"), options,
-				  &request.base, count_end, NULL, ends, NULL);
+				  &request.base, count_end, (ipc_rpc_cb)count_end, ends,
+				  NULL);
 }
 
 /* Runs one loop in a single thread until @count calls have ended. */
@@ -304,7 +306,8 @@ static void through_the_middle(E2e__HangRequest__How how, bool timeout)
 	request.target = &target;
 	request.how = how;
 	ck_assert_int_eq(ipc_rpc_call_async(server_proxy(client.server), method("Hang"), &options,
-					    &request.base, count_end, NULL, &ends, NULL), 0);
+					    &request.base, count_end,
+					    (ipc_rpc_cb)count_end, &ends, NULL), 0);
 	while (!local_hanging(client.ipc)) {
 		ck_assert_int_eq(ipc_wait_event(client.ipc, 20000000), 1);
 		while (ipc_process(client.ipc) > 0)

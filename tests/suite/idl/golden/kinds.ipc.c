@@ -199,7 +199,8 @@ int kinds_of_url_pull_chat(struct ipc_stream *stream, uint64_t timeout_usec,
 
 	r = ipc_rpc_stream_receive(stream,
 				   &kinds_of_url_method_table[KINDS_OF_URL_METHOD_CHAT],
-				   timeout_usec, &message, error);
+				   timeout_usec, ret_message ? &message : NULL,
+				   error);
 	if (r > 0)
 		*ret_message = (const MyApp__V2__Io__Chain *)message;
 
@@ -262,7 +263,8 @@ int kinds_of_url_get(struct ipc *ipc, const char *name,
 	struct ipc_proxy *proxy;
 	int r;
 
-	r = ipc_proxy_get(ipc, name, kinds_of_url_interface.name, &proxy);
+	r = ipc_proxy_get(ipc, name, kinds_of_url_interface.name,
+			  ret_kinds_of_url ? &proxy : NULL);
 	if (r < 0)
 		return r;
 
@@ -276,7 +278,8 @@ int kinds_of_url_wait(struct ipc *ipc, const char *name, uint64_t timeout_usec,
 	struct ipc_proxy *proxy;
 	int r;
 
-	r = ipc_proxy_wait(ipc, name, kinds_of_url_interface.name, timeout_usec, &proxy);
+	r = ipc_proxy_wait(ipc, name, kinds_of_url_interface.name, timeout_usec,
+			   ret_kinds_of_url ? &proxy : NULL);
 	if (r < 0)
 		return r;
 
@@ -293,7 +296,7 @@ int kinds_of_url_take(struct ipc *ipc, Ipc__Object *field,
 	if (!field)
 		return -ENOENT;
 
-	r = ipc_take_proxy(ipc, &field->id, &proxy);
+	r = ipc_take_proxy(ipc, &field->id, ret_kinds_of_url ? &proxy : NULL);
 	if (r < 0)
 		return r;
 
@@ -576,7 +579,8 @@ int kinds_of_url_chat_receive(struct ipc_stream *stream, uint64_t timeout_usec,
 
 	r = ipc_rpc_stream_receive(stream,
 				   &kinds_of_url_method_table[KINDS_OF_URL_METHOD_CHAT],
-				   timeout_usec, &message, error);
+				   timeout_usec, ret_message ? &message : NULL,
+				   error);
 	if (r > 0)
 		*ret_message = (const MyApp__V2__Io__Chain *)message;
 
