@@ -294,21 +294,6 @@ void registration_end(struct ipc_slot *slot)
 		slot_drop(slot);
 }
 
-const char *ipc_name_strerror(int code)
-{
-	switch (abs(code)) {
-	case ENOENT:
-		return "no service has registered the name";
-	case ETIMEDOUT:
-		return "no service registered the name within the time limit";
-	case EINVAL:
-		return "the name must have 1 to 127 letters, digits and _ . / -; or the interface, the "
-		       "object or the flags are not valid";
-	default:
-		return ipc_strerror(code);
-	}
-}
-
 /* --- Finding -------------------------------------------------------------------- */
 
 /* manager_result() of a call that the manager may keep. The manager reports -ENOTCONN when it

@@ -319,7 +319,7 @@ static PyObject *fail_name(struct connection *connection, const char *name, int 
 
 	if (is_closed(connection, r))
 		return fail_closed();
-	snprintf(message, sizeof(message), "%.255s: %s", name, ipc_name_strerror(r));
+	snprintf(message, sizeof(message), "%.255s: %s", name, ipc_strerror(r));
 	return fail_saying(r, message);
 }
 

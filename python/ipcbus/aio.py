@@ -624,8 +624,7 @@ class Connection:
         except TimeoutError:
             if no_manager is not None:
                 raise no_manager from None
-            text = "no service registered the name within the time limit"
-            raise DeadlineExceeded(f"{name}: {text}") from None
+            raise DeadlineExceeded(f"{name}: the time limit expired") from None
 
     async def _appears(self, name: str, settled: Callable[[], None]) -> None:
         """Returns when the name is registered. settled is called when the service manager has

@@ -173,10 +173,6 @@ int ipc_proxy_get(struct ipc *ipc, const char *name, const char *interface,
 int ipc_proxy_wait(struct ipc *ipc, const char *name, const char *interface,
 		   uint64_t timeout_usec, struct ipc_proxy **ret_proxy);
 
-/* As ipc_strerror(), for the errors of functions of names: -ETIMEDOUT is "no service registered the
- * name within the time limit", -EINVAL the rule for names. Print it after the name. */
-const char *ipc_name_strerror(int code);
-
 /* A registered name. */
 struct ipc_name_info {
 	size_t size;		/* sizeof(struct ipc_name_info) */

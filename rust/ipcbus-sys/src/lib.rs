@@ -362,7 +362,6 @@ extern "C" {
         timeout_usec: u64,
         ret_proxy: *mut *mut ipc_proxy,
     ) -> c_int;
-    pub fn ipc_name_strerror(code: c_int) -> *const c_char;
     pub fn ipc_check_name(
         ipc: *mut ipc,
         name: *const c_char,

@@ -182,9 +182,8 @@ impl Error {
 
     /// The same with a text that says what it is about.
     pub(crate) fn about_name(self, name: &str) -> Error {
-        // SAFETY: it returns a static string for each number.
-        let text = unsafe { CStr::from_ptr(sys::ipc_name_strerror(self.code())) };
-        self.with_message(format!("{name}: {}", text.to_string_lossy()))
+        let text = text_of(self.code());
+        self.with_message(format!("{name}: {text}"))
     }
 
     /// Sets the number.

@@ -629,7 +629,7 @@ private:
 
 	template <typename T> static outcome<T> fail(const std::string &name, int r)
 	{
-		return detail::fail<T>(error(r, name + ": " + c::ipc_name_strerror(r)));
+		return detail::fail<T>(error(r, name + ": " + c::ipc_strerror(r)));
 	}
 
 	template <typename Service>
