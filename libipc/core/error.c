@@ -176,7 +176,7 @@ static const struct {
 } meanings[] = {
 	{ ECHILD, "the connection belongs to the parent process; open another after fork()" },
 	{ EOWNERDEAD, "the object's process died or ended the object" },
-	{ ENOENT, "no service has that name, or there is no such bus or object" },
+	{ ENOENT, "no service has that name, there is no such bus or object, or the service found nothing" },
 	{ ESRCH, "the process has ended, or the daemon of the bus cannot see it" },
 	{ EHOSTDOWN, "the object's process is frozen; ipcctl thaw continues it" },
 	{ EHOSTUNREACH, "activation of the service failed; ipcctl list --activatable shows why" },
@@ -241,17 +241,14 @@ const char *ipc_strerror(int code)
 	return system_text(code);
 }
 
-/* Whether the service chose the errno. The library reports some on behalf of a server. */
+/* Whether the service may have chosen the errno. The library reports the errnos below on behalf of
+ * a server; its other refusals have a message. */
 static bool is_of_service(int code, const struct ipc_error *error)
 {
 	switch (abs(code)) {
-	case EOPNOTSUPP:
-	case EBADMSG:
 	case EPROTOTYPE:
-	case EPROTO:
 	case EREMOTEIO:
 	case ENOMSG:
-	case EMSGSIZE:
 	case ECANCELED:
 	case ESHUTDOWN:
 		return false;

@@ -99,7 +99,7 @@ START_TEST(fail_prints_the_known_details)
 	};
 	struct ipc_error name = { .code = -EREMOTEIO, .name = "echo.Empty", .message = NULL };
 	struct ipc_error of_service = { .code = -ENOENT, .origin = IPC_ORIGIN_PEER };
-	struct ipc_error of_library = { .code = -EOPNOTSUPP, .origin = IPC_ORIGIN_PEER };
+	struct ipc_error of_library = { .code = -ENOMSG, .origin = IPC_ORIGIN_PEER };
 	struct ipc_error of_bus = { .code = -EPERM, .origin = IPC_ORIGIN_BUS };
 	struct ipc_error none = IPC_ERROR_INIT;
 	char *line;
@@ -119,8 +119,12 @@ START_TEST(fail_prints_the_known_details)
 	line = printed("say", -ENOENT, &of_service);
 	ck_assert_str_eq(line, "say: the service reports: No such file or directory\n");
 	free(line);
-	line = printed("say", -EOPNOTSUPP, &of_library);
-	ck_assert_str_eq(line, "say: the object has no such method\n");
+	of_service.code = -EOPNOTSUPP;
+	line = printed("say", -EOPNOTSUPP, &of_service);
+	ck_assert_str_eq(line, "say: the service reports: Operation not supported\n");
+	free(line);
+	line = printed("say", -ENOMSG, &of_library);
+	ck_assert_str_eq(line, "say: the server ended the call without a reply\n");
 	free(line);
 	line = printed("say", -EPERM, &of_bus);
 	ck_assert_ptr_nonnull(strstr(line, "file descriptors, which the receiver does not accept"));

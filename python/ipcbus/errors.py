@@ -2,7 +2,9 @@
 """Errors of calls, as exceptions.
 
 Every exception is an ``Error``. Its class is the kind of the error. The classes have the names of
-``enum ipc_errno`` in ``<ipc/error.h>``. The attributes have the details:
+``enum ipc_errno`` in ``<ipc/error.h>``. If ``origin`` is ``Origin.PEER``, the service chose the
+class: its ``NotFound`` says that it did not find something, not that the service does not exist.
+The attributes have the details:
 
 ``code``
     The errno, positive: ``errno.ENOENT``.
@@ -108,8 +110,9 @@ class DeadlineExceeded(Error, TimeoutError):
 
 
 class NotFound(Error):
-    """The name, bus, object or file does not exist, or was taken out of a message before. The bus
-    may also be a socket that is left of an ended ipcbusd; ``code`` is then ECONNREFUSED."""
+    """The name, bus, object or file does not exist, or was taken out of a message before; or the
+    service did not find something. The bus may also be a socket that is left of an ended ipcbusd;
+    ``code`` is then ECONNREFUSED."""
 
     default_code = errno.ENOENT
 

@@ -94,7 +94,8 @@ const char *ipc_strerror(int code);
  * return `to`. NAME is left out if error is NULL or has none. MESSAGE is the error's own, or
  * ipc_strerror(code). If the error has neither name nor message, and the service chose the errno,
  * MESSAGE is "the service reports: " and the system's text for code, or ipc_strerror(cause) if
- * there is a cause. The text is escaped like that of ipc_printable().
+ * there is a cause. Without error, the text is misleading if the service chose the errno: pass the
+ * error of a call. The text is escaped like that of ipc_printable().
  */
 #define IPC_PRINTABLE_MAX	1024	/* bytes that errors print of a name or message, with a 0 */
 #define IPC_ERROR_TEXT_MAX	(2 * IPC_PRINTABLE_MAX + 2)	/* always enough for a text */

@@ -113,7 +113,8 @@ errors! {
     Canceled = ECANCELED,
     /// `ETIMEDOUT`: the time limit expired.
     DeadlineExceeded = ETIMEDOUT,
-    /// `ENOENT`: no service has the name, or there is no such object, file or device.
+    /// `ENOENT`: no service has the name, there is no such object, file or device, or, with
+    /// [`Origin::Peer`], the service did not find something.
     NotFound = ENOENT,
     /// `EACCES`: the policy or the receiver forbids it; also `EPERM`.
     PermissionDenied = EACCES,
