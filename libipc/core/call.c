@@ -11,8 +11,11 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "call.h"
@@ -136,6 +139,27 @@ int call_send(struct ipc_call *call, struct thread *t, uint32_t kind, uint32_t c
 	return call_send_now(call, t, &x);
 }
 
+/* No caller gets the error of a oneway, so it is logged, once. */
+static int oneway_fail(struct ipc_call *call, const struct ipc_error *error, int code)
+{
+	const char *interface = call->object->interface ?: "an object";
+	struct ipc_error shown = *error;
+	char text[IPC_ERROR_TEXT_MAX], number[24];
+	const char *method = number;
+
+	if (atomic_exchange(&call->replied, true))
+		return -EALREADY;
+	snprintf(number, sizeof(number), "method %u", call->code);
+	if (call->object->type->method_name)
+		method = call->object->type->method_name(call);
+	/* The handler chose the errno. */
+	shown.origin = IPC_ORIGIN_PEER;
+	ipc_log(LOG_WARNING, "ipc: %s%s%s (uid %u, pid %d): a oneway failed: %s", interface,
+		method == number ? " " : ".", method, call->uid, call->pid,
+		ipc_error_text(text, sizeof(text), code, &shown));
+	return 0;
+}
+
 /* Without an explanation, or without memory for it, the errno goes alone. */
 int ipc_call_fail_with(struct ipc_call *call, const struct ipc_error *error)
 {
@@ -145,6 +169,8 @@ int ipc_call_fail_with(struct ipc_call *call, const struct ipc_error *error)
 
 	if (!call || error_check(error, &code) < 0)
 		return -EINVAL;
+	if (call->oneway)
+		return oneway_fail(call, error, code);
 	r = call_prepare_reply(call, &t);
 	if (r < 0)
 		return r;
@@ -179,11 +205,11 @@ struct ipc_call *ipc_call_ref(struct ipc_call *call)
 }
 
 /* The last reference is gone, so the library replies. */
-static void call_reply_last(struct ipc_call *call, int code)
+static void call_reply_last(struct ipc_call *call)
 {
 	/* This can only fail if the caller is gone, or in a forked child. */
 	if (!call->oneway && !call_is_replied(call))
-		ipc_call_fail_with(call, &(struct ipc_error){ .code = code });
+		ipc_call_fail_with(call, &(struct ipc_error){ .code = -ENOMSG });
 }
 
 int call_limit(struct ipc_call *call, const struct ipcbus_event *event)
@@ -192,18 +218,18 @@ int call_limit(struct ipc_call *call, const struct ipcbus_event *event)
 	const char *name = object->interface ?: "the object";
 	int r = 0;
 
-	if (call->size > object->max_message) {
+	if (call->size > object->max_message)
 		r = -EMSGSIZE;
-		ipc_call_fail(call, r, NULL, "the request has %zu bytes, and %s takes %zu",
-			      call->size, name, object->max_message);
-	} else if (object->limits[PEER_CALLS] != UINT_MAX) {
+	else if (object->limits[PEER_CALLS] != UINT_MAX)
 		r = peer_add(object, call->uid, PEER_CALLS, 1, &call->peer);
-		if (r == -EDQUOT)
-			ipc_call_fail(call, r, NULL, "%s serves %u calls of one user at a time",
-				      name, object->limits[PEER_CALLS]);
-	}
 	if (r < 0)
 		event_refuse(call->ipc, event);
+	if (r == -EMSGSIZE && !call->oneway)
+		ipc_call_fail(call, r, NULL, "the request has %zu bytes, and %s takes %zu",
+			      call->size, name, object->max_message);
+	else if (r == -EDQUOT && !call->oneway)
+		ipc_call_fail(call, r, NULL, "%s serves %u calls of one user at a time", name,
+			      object->limits[PEER_CALLS]);
 	return r;
 }
 
@@ -225,7 +251,7 @@ static void call_free(struct ipc_call *call)
 {
 	struct thread *t;
 
-	call_reply_last(call, -ENOMSG);
+	call_reply_last(call);
 	if (!call->detached && thread_get(call->ipc, &t) == 0) {
 		/* Now: a oneway that comes next may be waiting for it. */
 		thread_release_next(t, call->buffer);
@@ -262,10 +288,11 @@ void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *o
 	if (last && unlikely(call->watched))
 		last = call_unwatch_last(call);
 
+	/* Has no effect after a reply. */
 	if (r < 0)
-		call_reply_last(call, r >= -ERRNO_MAX ? r : -EIO);
+		ipc_call_fail_with(call, &(struct ipc_error){ .code = r >= -ERRNO_MAX ? r : -EIO });
 	else if (last)
-		call_reply_last(call, -ENOMSG);
+		call_reply_last(call);
 
 	t->serving = outer;
 	if (likely(last)) {

@@ -45,6 +45,14 @@ static void serve_nothing(struct thread *t, const struct ipcbus_event *event)
 	ipc_object_unref(object);
 }
 
+static int refuse(struct ipc_call *call, int error)
+{
+	if (!call->oneway)
+		return error;
+	oneway_lost(call->object, error);
+	return 0;
+}
+
 static inline int serve_by_type(struct ipc_call *call, const struct ipcbus_event *event)
 {
 	int r;
@@ -52,10 +60,8 @@ static inline int serve_by_type(struct ipc_call *call, const struct ipcbus_event
 	/* Before the request is unpacked: many small fields take thirty times their size. */
 	if (unlikely(call->object->limited)) {
 		r = call_limit(call, event);
-		if (r < 0 && call->oneway)
-			oneway_lost(call->object, r);
 		if (r < 0)
-			return r;
+			return refuse(call, r);
 	}
 	return call->object->type->serve(call, event);
 }
@@ -67,11 +73,8 @@ static __attribute__((noinline)) int serve_file(struct ipc_call *call,
 	int r;
 
 	r = payload_open(call->ipc, &mapped, &call->file);
-	if (r < 0) {
-		if (call->oneway)
-			oneway_lost(call->object, r);
-		return r;
-	}
+	if (r < 0)
+		return refuse(call, r);
 	call->payload = call->file.data;
 	call->size = call->file.size;
 	return serve_by_type(call, &mapped);
@@ -86,7 +89,7 @@ static int call_serve(struct thread *t, struct ipc_call *call, const struct ipcb
 		return payload_is_file(call->ipc, event) ? serve_file(call, event) :
 							   serve_by_type(call, event);
 	event_refuse(call->ipc, event);
-	return -EOWNERDEAD;
+	return call->oneway ? 0 : -EOWNERDEAD;
 }
 
 void dispatch_serve(struct thread *t, const struct ipcbus_event *event)

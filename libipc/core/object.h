@@ -75,7 +75,7 @@ struct peer {
 struct object_type {
 	/*
 	 * Serves a call or oneway. Takes ownership of its entries. Returns the handler's result,
-	 * for call_end().
+	 * for call_end(), or 0 for a oneway that was refused.
 	 */
 	int (*serve)(struct ipc_call *call, const struct ipcbus_event *event);
 	/* A oneway was lost for lack of memory; or NULL. */
@@ -83,6 +83,8 @@ struct object_type {
 	/* Makes a server's end of a stream for the method code, or returns -EOPNOTSUPP. NULL: the
 	 * object has no streams. */
 	int (*new_stream)(struct ipc_call *call, uint32_t code, struct ipc_stream **ret_stream);
+	/* Returns the name of a call's method; NULL: not known. */
+	const char *(*method_name)(const struct ipc_call *call);
 	/* Returns true if an incoming message now runs no code of the program; NULL: false. */
 	bool (*is_passive)(const struct ipc_object *object);
 };

@@ -492,8 +492,10 @@ static int serve(struct ipc_call *call, const struct ipcbus_event *event)
 	r = raw_receive(call, event, /* copy= */ false, &message);
 	if (r == 0 && is_stream)
 		return stream_serve(call, message);
-	if (r < 0 && call->oneway)
+	if (r < 0 && call->oneway) {
 		log_failure(call->ipc, FAILURE_ONEWAY, r, call->object->interface);
+		return 0;
+	}
 	if (r < 0)
 		return r;
 	if (call->code == IPC_CODE_PING && !call->oneway)

@@ -242,8 +242,10 @@ static int serve(struct ipc_call *call, const struct ipcbus_event *event)
 	int r = is_control(call->object) ? take_control(stream, call, event) :
 					   take_data(stream, call, event);
 
-	if (r < 0 && call->oneway)
+	if (r < 0 && call->oneway) {
 		message_lost(call->object, r);
+		return 0;
+	}
 	return r;
 }
 

@@ -27,7 +27,6 @@ static int log_line(struct ipc_call *call, const Ipc__Test__EchoRequest *request
 {
 	(void)userdata;
 	ck_assert_int_eq(test_reply_poke(call), -EINVAL);
-	ck_assert_int_eq(ipc_call_fail(call, EIO, NULL, NULL), -EINVAL);
 	ck_assert_str_eq(request->text, "line");
 	logged++;
 	return -EIO;
@@ -788,12 +787,12 @@ int main(void)
 			 signals_do_not_end_a_call, errors_of_the_driver, errors_of_the_server,
 			 errors_have_an_origin, a_reply_that_is_none,
 			 text_that_is_not_utf8_is_not_sent, not_the_methods_request,
-			 a_reply_without_objects,
-			 a_served_call_is_one_exchange, an_event_loop_does_not_keep_the_reply,
+			 a_reply_without_objects, a_served_call_is_one_exchange,
+			 an_event_loop_does_not_keep_the_reply,
 			 ways_to_end_a_handler, invalid_requests_do_not_reach_a_handler,
 			 a_oneway_has_no_reply, the_reply_leaves_before_another_call,
-			 a_call_inside_a_call, no_serving_while_a_reply_is_due,
-			 a_reply_that_cannot_be_sent, replied_to_later, never_replied_to,
-			 a_kept_call_keeps_the_connection,
+			 a_call_inside_a_call,
+			 no_serving_while_a_reply_is_due, a_reply_that_cannot_be_sent,
+			 replied_to_later, never_replied_to, a_kept_call_keeps_the_connection,
 			 kept_call_releases_objects_without_a_field);
 }

@@ -31,7 +31,13 @@ static int echo(struct ipc_call *call, const Ipc__Test__EchoRequest *request, vo
 
 static int log_line(struct ipc_call *call, const Ipc__Test__EchoRequest *request, void *userdata)
 {
-	return echo(call, request, userdata);
+	if (!strcmp(request->text, "result"))
+		return -EIO;
+	if (strcmp(request->text, "file"))
+		return echo(call, request, userdata);
+	ck_assert_int_eq(ipc_call_fail(call, ENOENT, NULL, "no %s", request->text), 0);
+	ck_assert_int_eq(ipc_call_fail(call, EIO, NULL, NULL), -EALREADY);
+	return -EIO;
 }
 
 #define STREAMS		4
@@ -246,6 +252,22 @@ START_TEST(dropped_oneways_are_logged)
 }
 END_TEST
 
+START_TEST(errors_of_oneways_are_logged_once)
+{
+	begin(NULL);
+	ipc_set_log(take_line, NULL);
+	n_logged = 0;
+	arrive(IPCBUS_EVENT_ONEWAY, "Log", 1, "\x0a\x06result", 8);
+	ck_assert_str_eq(logged, "ipc: ipc.test.Test.Log (uid 1, pid 0): a oneway failed: the "
+				 "service reports: Input/output error");
+	arrive(IPCBUS_EVENT_ONEWAY, "Log", 1, "\x0a\x04" "file", 6);
+	ck_assert_str_eq(logged, "ipc: ipc.test.Test.Log (uid 1, pid 0): a oneway failed: no file");
+	ck_assert_uint_eq(n_logged, 2);
+	ipc_set_log(NULL, NULL);
+	end();
+}
+END_TEST
+
 START_TEST(sizes_of_requests)
 {
 	static const struct ipc_object_limits limits = {
@@ -274,5 +296,5 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("limits", calls_at_a_time, streams_at_a_time, sizes_of_requests,
-			 dropped_oneways_are_logged, defaults);
+			 dropped_oneways_are_logged, errors_of_oneways_are_logged_once, defaults);
 }

@@ -145,7 +145,7 @@ static int refuse(struct ipc_call *call, int r)
 
 	if (call->oneway) {
 		log_failure(call->ipc, FAILURE_ONEWAY, r, interface);
-		return r;
+		return 0;
 	}
 	switch (r) {
 	case -EOPNOTSUPP:
@@ -207,8 +207,14 @@ static int serve(struct ipc_call *call, const struct ipcbus_event *event)
 	return method->invoke(call, request, object->ops, object->base.userdata);
 }
 
+static const char *method_name(const struct ipc_call *call)
+{
+	return call->method->name;
+}
+
 const struct object_type typed_type = {
 	.serve = serve,
+	.method_name = method_name,
 	.new_stream = typed_stream_new,
 };
 

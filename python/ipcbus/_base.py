@@ -313,23 +313,24 @@ def _report(call: _core.Call | _core.Stream, error: BaseException, method: str) 
         call.error(errno.EREMOTEIO, 0, "ipc.Unhandled", text, b"")
 
 
-# Exceptions with which a handler reports an error on purpose. They are not logged.
+# Exceptions with which a handler reports an error on purpose. Only those of oneways are logged.
 _EXPECTED = (Error, TimeoutError, NotImplementedError)
 _NOBODY_WAITS = (errno.ECANCELED, errno.ETIMEDOUT, errno.EOWNERDEAD, errno.ECONNRESET)
 
 
 def _log(
     call: _core.Call | _core.Stream,
-    error: BaseException,
+    error: BaseException | None,
     method: str,
     what: str = "unhandled exception",
 ) -> None:
-    """Logs an exception as the library does in C++ and Rust."""
+    """Logs an exception, or with None an error of a oneway, as the library does in C++ and Rust."""
     try:
         caller = f"uid {call.uid}, pid {call.pid}"
     except (Error, ValueError):  # it is over
         caller = "the caller is gone"
-    log.error("ipc: %s (%s): %s", method, caller, what, exc_info=error)
+    level = logging.ERROR if error else logging.WARNING
+    log.log(level, "ipc: %s (%s): %s", method, caller, what, exc_info=error)
 
 
 def end_call(call: _core.Call, error: BaseException, service: Named) -> None:
@@ -341,6 +342,8 @@ def end_call(call: _core.Call, error: BaseException, service: Named) -> None:
     # SystemExit and KeyboardInterrupt end the program, which reports them itself.
     if isinstance(error, Exception) and not isinstance(error, _EXPECTED):
         _log(call, error, method)
+    elif call.oneway and isinstance(error, Exception):
+        _log(call, None, method, f"a oneway failed: {_core.printable(str(error))}")
     if call.replied or call.oneway:
         return
     try:

@@ -190,11 +190,16 @@ class Calls(Case):
             await asyncio.sleep(0.05)
         await task
 
-    async def test_oneway_error_is_dropped(self):
+    async def test_oneway_error_is_logged_once(self):
         proxy = await self.serve(Failing())
-        with self.assertLogs("ipcbus", "ERROR"):
-            await proxy.oneway(4)
-            await proxy.call(1)
+        for code, text in (4, "unhandled exception"), (5, "a oneway failed: not you"):
+            with self.assertLogs("ipcbus") as logs:
+                await proxy.oneway(code)
+                while not logs.output:
+                    await asyncio.sleep(0.001)
+                await proxy.call(1)
+            self.assertEqual(len(logs.output), 1)
+            self.assertRegex(logs.output[0], rf" method {code} \(uid \d+, pid \d+\): {text}")
 
     async def test_who_calls(self):
         class Who(aio.RawService):

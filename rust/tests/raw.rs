@@ -1034,9 +1034,18 @@ fn a_program_gets_the_log() {
     let log = stderr_of(|| {
         let bus = start();
         assert_eq!(bus.call(PANIC, b"").unwrap_err().name(), Some("ipc.Unhandled"));
+        bus.desk.oneway(&Message::new(VISIT), &Options::new()).unwrap();
+        while LINES.lock().unwrap().len() < 2 {
+            std::thread::yield_now();
+        }
     });
     assert!(!log.contains("ipc: "), "{log}");
     let lines = LINES.lock().unwrap();
+    let start = format!("ipc: test.Desk method {VISIT} (uid ");
+    let is_oneway = |(priority, text): &(i32, String)| {
+        *priority == libc::LOG_WARNING && text.starts_with(&start) && text.contains("a oneway failed: ")
+    };
+    assert!(lines.len() == 2 && lines.iter().any(is_oneway), "{lines:?}");
     let is_panic = |(priority, text): &(i32, String)| {
         *priority == libc::LOG_ERR && text.contains("test.Desk") && text.contains("a handler that panics")
     };

@@ -24,8 +24,8 @@
  *
  * If the handler returns 0 without a reply, or the last reference goes without one, the caller gets
  * -ENOMSG. If the caller no longer waits, a reply succeeds and is dropped. A oneway has no reply:
- * its handler's result is dropped. A kept oneway delays later oneways to the same object until it
- * is released.
+ * the first error of its handler, or of ipc_call_fail(), is a warning of the log (ipc_set_log()). A
+ * kept oneway delays later oneways to the same object until it is released.
  *
  * A reply from the handler is sent when the handler returns, or before it sends another message or
  * waits for a stream, so return soon. If the library cannot send it, the caller gets the errno. A
@@ -84,8 +84,8 @@ struct ipc_call *ipc_call_unref(struct ipc_call *call);
  * message, number and details. A handler can also return a negative errno, which fails the call
  * without a text.
  *
- *   -EINVAL    The call is a oneway, code is no errno, or both code and name are missing.
- *   -EALREADY  The call already has a reply.
+ *   -EINVAL    code is no errno, or both code and name are missing.
+ *   -EALREADY  The call already has a reply, or the oneway has failed.
  *   Others     As for sending a message, if the error is sent at once.
  */
 int ipc_call_fail(struct ipc_call *call, int code, const char *name, const char *format, ...)

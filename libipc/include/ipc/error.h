@@ -121,12 +121,13 @@ char *ipc_printable(char *to, size_t size, const char *text);
 
 /*
  * The log of this process: errors that no caller sees. These are exceptions of handlers and
- * callbacks in C++, Python and Rust, logged once in the server with the name of the method;
- * registrations that were lost or could not be replayed; oneways that the library drops before
- * their handler runs (no memory, malformed, a limit of ipc_object_set_limits()); and streams that
- * break off because of a malformed message, a limit or a violation of the protocol. The last two
- * are logged as LOG_WARNING, once for each errno and connection. A oneway for which the receiver
- * has no space fails with -EAGAIN at the sender and is not logged.
+ * callbacks in C++, Python and Rust, logged once in the server with the name of the method; errors
+ * that handlers of oneways report, as LOG_WARNING; registrations that were lost or could not be
+ * replayed; oneways that the library drops before their handler runs (no memory, malformed, a limit
+ * of ipc_object_set_limits()); and streams that break off because of a malformed message, a limit
+ * or a violation of the protocol. The last two are logged as LOG_WARNING, once for each errno and
+ * connection. A oneway for which the receiver has no space fails with -EAGAIN at the sender and is
+ * not logged.
  *
  * ipc_log() formats a line and passes it to the callback of ipc_set_log(). priority is LOG_ERR and
  * the like of syslog(3). Without a callback, LOG_ERR and more severe priorities are printed to

@@ -103,6 +103,13 @@ pub fn set_log(function: fn(i32, &str)) {
     unsafe { ipcbus_sys::ipc_set_log(Some(line), function as *mut c_void) }
 }
 
+/// Logs a line: see [`set_log`].
+pub(crate) fn log(priority: c_int, line: &str) {
+    let line = CString::new(line.replace('\0', "?")).unwrap_or_default();
+    // SAFETY: both are strings.
+    unsafe { ipcbus_sys::ipc_log(priority, c_str(b"%s\0"), line.as_ptr()) };
+}
+
 /// Runs a function of the program, called from C. No panic may unwind through a frame of C, so a
 /// panic is logged with its place, and the result is `None`.
 pub(crate) fn guarded<T>(what: impl fmt::Display, run: impl FnOnce() -> T) -> Option<T> {
@@ -113,10 +120,7 @@ pub(crate) fn guarded<T>(what: impl fmt::Display, run: impl FnOnce() -> T) -> Op
                 Some(text) => text,
                 None => panic.downcast_ref::<String>().map_or("", |text| text),
             };
-            let line = format!("ipc: {what}: panic: {}", error::printable(text)).replace('\0', "?");
-            let line = CString::new(line).unwrap_or_default();
-            // SAFETY: both are strings.
-            unsafe { ipcbus_sys::ipc_log(libc::LOG_ERR, c_str(b"%s\0"), line.as_ptr()) };
+            log(libc::LOG_ERR, &format!("ipc: {what}: panic: {}", error::printable(text)));
             // The value of the panic may panic when it is dropped.
             if let Err(again) = catch_unwind(AssertUnwindSafe(move || drop(panic))) {
                 std::mem::forget(again);

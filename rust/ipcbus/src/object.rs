@@ -12,7 +12,7 @@ use ipcbus_sys as sys;
 use crate::call::fail;
 use crate::error::{check, exact};
 use crate::stream::Serving;
-use crate::{guarded, Call, Connection, Error, Result, Stream};
+use crate::{guarded, log, Call, Connection, Error, Result, Stream};
 
 /// The implementation of an object of bytes. A function `Fn(Call) -> Result<()>` is a service too.
 pub trait Service: Send + Sync + 'static {
@@ -333,9 +333,15 @@ unsafe extern "C" fn serve(
         method: (*message).code,
         caller: &|| (sys::ipc_call_uid(raw), sys::ipc_call_pid(raw)),
     };
-    let ended = guarded(handler, || holder.service.serve(Call::new(raw, message)));
-    match ended.unwrap_or_else(|| Err(unhandled())) {
+    let is_oneway = sys::ipc_call_is_oneway(raw) == 1;
+    let ended = guarded(&handler, || holder.service.serve(Call::new(raw, message)));
+    match ended.unwrap_or_else(|| if is_oneway { Ok(()) } else { Err(unhandled()) }) {
         Ok(()) => 0,
+        Err(error) if is_oneway => {
+            // As the library logs it, but with the name of the method.
+            log(libc::LOG_WARNING, &format!("ipc: {handler}: a oneway failed: {error}"));
+            0
+        }
         Err(error) => {
             // If the call has a reply already, this has no effect.
             fail(raw, &error);

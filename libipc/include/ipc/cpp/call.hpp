@@ -57,7 +57,7 @@ public:
 		return std::move(*this).reply(message(bytes));
 	}
 
-	/* Ends the call with an error. */
+	/* Ends the call with an error. The error of a oneway is logged. */
 	outcome<void> fail(const error &e) &&
 	{
 		call ended = std::move(*this);
@@ -271,23 +271,32 @@ struct object_access {
 #endif
 			std::string_view message(static_cast<const char *>(bytes), size);
 #if IPC_RESULTS
-			return ended(raw, held.by->serve(call(raw, m, message)));
+			return ended(held, raw, m->code, held.by->serve(call(raw, m, message)));
 #else
 			held.by->serve(call(raw, m, message));
 			return 0;
 #endif
 #ifdef __cpp_exceptions
 		} catch (...) {
-			return ended(raw, detail::catching<void>([]() -> outcome<void> { throw; }, [&] {
+			bool logged = false;
+			result<void> r = detail::catching<void>([]() -> outcome<void> { throw; }, [&] {
 				log(held, m->code, c::ipc_call_uid(raw), c::ipc_call_pid(raw));
-			}));
+				logged = true;
+			});
+
+			return logged && c::ipc_call_is_oneway(raw) ? 0 : ended(held, raw, m->code, r);
 		}
 #endif
 	}
-	static int ended(c::ipc_call *raw, const result<void> &r) noexcept
+	static int ended(const holder &held, c::ipc_call *raw, std::uint32_t method,
+			 const result<void> &r) noexcept
 	{
 		if (r)
 			return 0;
+		if (c::ipc_call_is_oneway(raw)) {
+			log_oneway(held, raw, method, r.error());
+			return 0;
+		}
 		call::fail_raw(raw, r.error());
 		return -r.error().number_of_errno();
 	}
@@ -308,6 +317,19 @@ struct object_access {
 			return stream(c::ipc_stream_ref(raw)).fail(r.error());
 		});
 		return -r.error().number_of_errno();
+	}
+
+	/* As the library logs it, but with the name of the method. */
+	static void log_oneway(const holder &held, c::ipc_call *raw, std::uint32_t method,
+			       const error &e) noexcept
+	{
+		const char *name = held.by->ipc_method_name(method);
+
+		if (!name)
+			call::fail_raw(raw, e);
+		else
+			c::ipc_log(/* LOG_WARNING */ 4, "ipc: %s (uid %u, pid %d): a oneway failed: %s",
+				   name, c::ipc_call_uid(raw), c::ipc_call_pid(raw), e.what());
 	}
 
 	/* A handler's exception. */

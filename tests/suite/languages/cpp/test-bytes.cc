@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <mutex>
 #include <type_traits>
@@ -262,6 +263,11 @@ CASE(a_program_gets_the_log)
 {
 	std::mutex lock;
 	std::string lines;
+	auto n = [&] {
+		std::lock_guard<std::mutex> guard(lock);
+
+		return std::count(lines.begin(), lines.end(), '\n');
+	};
 
 	ipc::set_log([&](int priority, const char *text) {
 		std::lock_guard<std::mutex> guard(lock);
@@ -269,13 +275,26 @@ CASE(a_program_gets_the_log)
 		lines += std::to_string(priority) + ' ' + text + '\n';
 	});
 	{
-		pair p([](ipc::call) { throw std::runtime_error("a secret"); });
+		pair p([](ipc::call c) {
+			if (c.request().method() == 7)
+				throw std::runtime_error("a secret");
+			if (c.is_oneway())
+				throw ipc::error("test.Full", "no space");
+			std::move(c).reply();
+		});
 		captured_stderr log;
 
 		CHECK(caught(p.proxy, 7).name() == "ipc.Unhandled");
 		CHECK(!log.has("secret"));
+		p.proxy.oneway(ipc::message(7));
+		p.proxy.oneway(ipc::message(8));
+		while (n() < 3)
+			std::this_thread::yield();
 	}
 	ipc::set_log(nullptr);
+	CHECK(n() == 3);
+	CHECK(lines.find("4 ipc: test.Cpp method 8 (uid ") != std::string::npos);
+	CHECK(lines.find("a oneway failed: test.Full: no space\n") != std::string::npos);
 	CHECK(lines.find("3 ipc: test.Cpp method 7 (uid ") == 0);
 	CHECK(lines.find("unhandled exception: a secret\n") != std::string::npos);
 }
