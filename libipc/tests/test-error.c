@@ -15,7 +15,7 @@
 START_TEST(every_number_has_words)
 {
 	ck_assert_str_eq(ipc_strerror(0), "no error");
-	ck_assert_str_eq(ipc_strerror(-ENOTCONN), "no service manager is running");
+	ck_assert_str_eq(ipc_strerror(-ENOTCONN), "no service manager is running; start servicemanager");
 	ck_assert_ptr_eq(ipc_strerror(ENOTCONN), ipc_strerror(-ENOTCONN));
 	ck_assert_ptr_nonnull(strstr(ipc_strerror(-EINVAL), "a name has 1 to 127 letters"));
 	ck_assert_str_eq(ipc_strerror(-ENOMEM), "Cannot allocate memory");
@@ -130,10 +130,10 @@ START_TEST(fail_prints_the_known_details)
 	ck_assert_ptr_nonnull(strstr(line, "file descriptors, which the receiver does not accept"));
 	free(line);
 	line = printed("say", -ENOTCONN, &none);
-	ck_assert_str_eq(line, "say: no service manager is running\n");
+	ck_assert_str_eq(line, "say: no service manager is running; start servicemanager\n");
 	free(line);
 	line = printed("say", -ENOTCONN, NULL);
-	ck_assert_str_eq(line, "say: no service manager is running\n");
+	ck_assert_str_eq(line, "say: no service manager is running; start servicemanager\n");
 	free(line);
 }
 END_TEST

@@ -113,7 +113,7 @@ class Wait(unittest.TestCase):
                 asyncio.run(wait(private.path))
             private.manager.kill()
             private.manager.wait()
-            away = "test.none: no service manager is running"
+            away = "test.none: no service manager is running; start servicemanager"
             with self.assertRaisesRegex(NoManager, f"^{away}$"):
                 bus.wait_raw("test.none", timeout=0.05)
             with self.assertRaisesRegex(NoManager, f"^{away}$"):
