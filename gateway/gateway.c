@@ -276,15 +276,13 @@ static size_t region_size(size_t message_size)
 static int open_bus(struct gateway *gateway)
 {
 	const struct gateway_options *options = gateway->options;
-	char *path = NULL;
+	char text[IPC_ERROR_TEXT_MAX];
 	int r;
 
 	r = ipc_open_sized(&gateway->ipc, options->bus,
 			   region_size(options->limits.message_size));
 	if (r < 0) {
-		ipc_find_bus(options->bus, &path, /* ret_kind= */ NULL, /* ret_reason= */ NULL);
-		log_line("cannot open the bus %s: %s", path ?: "", ipc_strerror(r));
-		free(path);
+		log_line("%s", ipc_open_error_text(text, sizeof(text), options->bus, r));
 		return r;
 	}
 	/* Larger replies would exceed the limits of clients. */

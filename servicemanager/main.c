@@ -280,18 +280,12 @@ static int serve(struct daemon *daemon)
 static int open_bus(struct daemon *daemon)
 {
 	int r = ipc_find_bus(daemon->options->bus, &daemon->bus_path, NULL, NULL);
+	char text[IPC_ERROR_TEXT_MAX];
 
 	if (r == 0)
 		r = ipc_open(&daemon->ipc, daemon->bus_path);
-	if (r == -ENOENT)
-		log_line("cannot open %s: it does not exist; load the module (modprobe ipcbus), or "
-			 "start ipcbusd, which needs none",
-			 daemon->bus_path);
-	else if (r == -ECONNREFUSED)
-		log_line("cannot open %s: no ipcbusd listens there; start it first",
-			 daemon->bus_path);
-	else if (r < 0)
-		log_line("cannot open %s: %s", daemon->bus_path ?: "the bus", ipc_strerror(r));
+	if (r < 0)
+		log_line("%s", ipc_open_error_text(text, sizeof(text), daemon->options->bus, r));
 
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

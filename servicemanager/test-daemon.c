@@ -114,8 +114,8 @@ START_TEST(wrong_arguments_are_refused)
 	ck_assert_int_eq(daemon_status(&daemon), 2);
 	daemon = daemon_start("--bus", "/nowhere");
 	ck_assert_str_eq(daemon_line(&daemon),
-			 "servicemanager: cannot open /nowhere: it does not exist; load the module "
-			 "(modprobe ipcbus), or start ipcbusd, which needs none");
+			 "servicemanager: cannot open the bus /nowhere: there is no bus; start it: "
+			 "ipcbusd --bus /nowhere");
 	ck_assert_int_eq(daemon_status(&daemon), 1);
 	daemon = daemon_start("--bus", "/dev/null");
 	ck_assert_int_eq(daemon_status(&daemon), 1);

@@ -135,8 +135,10 @@ char *ipc_open_error_text(char *to, size_t size, const char *bus, int code)
 	enum ipc_bus_reason reason;
 	char found[PATH_MAX];
 	const char *path = bus_choose(bus, found, sizeof(found), &reason);
+	bool is_gone = code == -ENOENT || code == -ECONNREFUSED;
+	bool may_be_device = code == -ENOENT && !strcmp(path, DEVICE_PATH);
 
-	snprintf(to, size, "cannot open the bus %s%s: %s%s", path,
+	snprintf(to, size, "cannot open the bus %s%s: %s%s%s", path,
 		 reason == IPC_BUS_BY_ENVIRONMENT ? ", which IPCBUS_BUS names" :
 		 reason == IPC_BUS_NOT_FOUND	  ? ", and no ipcbusd was found" :
 						    "",
@@ -146,9 +148,11 @@ char *ipc_open_error_text(char *to, size_t size, const char *bus, int code)
 		 code == -EINVAL ? "the size of the region must be a multiple of the page size, up to "
 				   "1 GiB" :
 				   ipc_strerror(code),
-		 code == -ENOENT ? "; start ipcbusd, or load the driver: modprobe ipcbus" :
+		 may_be_device	 ? "; start ipcbusd, or load the driver: modprobe ipcbus" :
+		 is_gone	 ? "; start it: ipcbusd --bus " :
 		 code == -EINVAL ? "" :
-				   "; see ipcctl doctor");
+				   "; see ipcctl doctor",
+		 is_gone && !may_be_device ? path : "");
 	return to;
 }
 

@@ -171,6 +171,23 @@ START_TEST(error_lists_the_tried_buses)
 }
 END_TEST
 
+START_TEST(the_hint_names_the_bus_of_the_program)
+{
+	static const char named[] = "cannot open the bus /some/where, which IPCBUS_BUS names: there is no "
+				    "bus; start it: ipcbusd --bus /some/where";
+	char text[IPC_ERROR_TEXT_MAX];
+
+	setenv("IPCBUS_BUS", "/some/where", 1);
+	ck_assert_str_eq(ipc_open_error_text(text, sizeof(text), NULL, -ENOENT), named);
+	unsetenv("IPCBUS_BUS");
+	ck_assert_str_eq(ipc_open_error_text(text, sizeof(text), "/x", -ECONNREFUSED),
+			 "cannot open the bus /x: no daemon runs the bus: it has ended; start it: "
+			 "ipcbusd --bus /x");
+	ipc_open_error_text(text, sizeof(text), "/dev/ipcbus", -ENOENT);
+	ck_assert_ptr_nonnull(strstr(text, "; start ipcbusd, or load the driver: modprobe ipcbus"));
+}
+END_TEST
+
 START_TEST(a_connection_knows_its_driver)
 {
 	uint64_t features = 0;
@@ -191,8 +208,7 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("bus", named_bus_is_used,
-			 device_precedes_daemons,
-			 only_the_path_is_needed, error_lists_the_tried_buses,
+	return RUN_TESTS("bus", named_bus_is_used, device_precedes_daemons, only_the_path_is_needed,
+			 error_lists_the_tried_buses, the_hint_names_the_bus_of_the_program,
 			 a_connection_knows_its_driver);
 }

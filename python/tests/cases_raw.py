@@ -528,7 +528,7 @@ class Entries(Case):
 
 class Sync(Case):
     async def test_errors_of_opening_name_the_bus(self):
-        text = "cannot open the bus /nowhere: there is no bus; start ipcbusd, or load the driver: modprobe ipcbus"
+        text = "cannot open the bus /nowhere: there is no bus; start it: ipcbusd --bus /nowhere"
         for kind in aio.Connection, sync.Connection:
             with self.assertRaises(ipcbus.NotFound) as caught:
                 kind("/nowhere")

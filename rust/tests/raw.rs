@@ -251,7 +251,7 @@ impl Drop for Foreign {
 
 fn errors_of_opening_name_the_bus() {
     let error = Connection::builder().bus("/nowhere").open().unwrap_err();
-    let text = "cannot open the bus /nowhere: there is no bus; start ipcbusd, or load the driver: modprobe ipcbus";
+    let text = "cannot open the bus /nowhere: there is no bus; start it: ipcbusd --bus /nowhere";
     assert_eq!((error.code(), error.to_string().as_str()), (libc::ENOENT, text));
 }
 

@@ -858,7 +858,7 @@ CASE(there_is_no_bus)
 		(void)ipc::connection::open("/nowhere");
 	} catch (const ipc::error &e) {
 		CHECK(std::string(e.what()) ==
-		      "cannot open the bus /nowhere: there is no bus; start ipcbusd, or load the driver: modprobe ipcbus");
+		      "cannot open the bus /nowhere: there is no bus; start it: ipcbusd --bus /nowhere");
 	}
 }
 
