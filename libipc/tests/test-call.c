@@ -275,7 +275,7 @@ START_TEST(errors_have_an_origin)
 		{ IPCBUS_EVENT_ERROR, -ENOTCONN, -EREMOTEIO, -ENOTCONN, IPC_ORIGIN_BEHIND },
 		{ IPCBUS_EVENT_ERROR, -ECHILD, -EREMOTEIO, -ECHILD, IPC_ORIGIN_BEHIND },
 	};
-	struct ipc_error error = IPC_ERROR_INIT;
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 
 	begin();
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -304,7 +304,6 @@ START_TEST(errors_have_an_origin)
 	ck_assert_int_eq(error.origin, IPC_ORIGIN_BUS);
 	ck_assert_int_eq(test_echo(NULL, NULL, NULL, &error), -EINVAL);
 	ck_assert_int_eq(error.origin, IPC_ORIGIN_HERE);
-	ipc_error_done(&error);
 	end();
 }
 END_TEST
@@ -332,10 +331,12 @@ END_TEST
 START_TEST(text_that_is_not_utf8_is_not_sent)
 {
 	static const uint8_t with_nul[] = { 0x0a, 4, 'a', 0, 'b', 'c' };
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	Ipc__Test__EchoReply *reply = NULL;
 
 	begin();
-	ck_assert_int_eq(call_echo("12345678\xff", NULL, NULL), -EINVAL);
+	ck_assert_int_eq(call_echo("12345678\xff", NULL, &error), -EINVAL);
+	ck_assert_str_eq(error.message, "ipc.test.EchoRequest: the field text is not valid UTF-8");
 	ck_assert_uint_eq(fake.exchanges, 0);
 	/* Text with a NUL is refused, not truncated. */
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY, .buffer = 7 }, with_nul,
@@ -348,10 +349,12 @@ END_TEST
 
 START_TEST(not_the_methods_request)
 {
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	Ipc__Test__EchoReply wrong = IPC__TEST__ECHO_REPLY__INIT;
 
 	begin();
-	ck_assert_int_eq(test_echo(peer, (void *)&wrong, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(test_echo(peer, (void *)&wrong, NULL, &error), -EINVAL);
+	ck_assert_int_eq(test_echo(peer, &(Ipc__Test__EchoRequest){ 0 }, NULL, &error), -EINVAL);
 	ck_assert_int_eq(test_log(NULL, NULL), -EINVAL);
 	ck_assert_uint_eq(fake.exchanges, 0);
 	end();
@@ -788,10 +791,9 @@ int main(void)
 			 errors_have_an_origin, a_reply_that_is_none,
 			 text_that_is_not_utf8_is_not_sent, not_the_methods_request,
 			 a_reply_without_objects, a_served_call_is_one_exchange,
-			 an_event_loop_does_not_keep_the_reply,
-			 ways_to_end_a_handler, invalid_requests_do_not_reach_a_handler,
-			 a_oneway_has_no_reply, the_reply_leaves_before_another_call,
-			 a_call_inside_a_call,
+			 an_event_loop_does_not_keep_the_reply, ways_to_end_a_handler,
+			 invalid_requests_do_not_reach_a_handler, a_oneway_has_no_reply,
+			 the_reply_leaves_before_another_call, a_call_inside_a_call,
 			 no_serving_while_a_reply_is_due, a_reply_that_cannot_be_sent,
 			 replied_to_later, never_replied_to, a_kept_call_keeps_the_connection,
 			 kept_call_releases_objects_without_a_field);

@@ -28,6 +28,7 @@ struct encoder {
 	size_t large_size;	/* bytes of large fields that are not copied */
 	size_t n_large;		/* number of these fields */
 	int error;
+	const ProtobufCFieldDescriptor *wrong;	/* a field with a string that is not UTF-8 */
 };
 
 /* After measuring: the size of the message. */

@@ -6,9 +6,12 @@
  *   message   each large field is a part of its own
  *   metadata
  */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "core/errors.h"
 #include "core/frame.h"
 #include "pack.h"
 
@@ -132,5 +135,21 @@ int message_pack(struct packed *packed, struct thread *t, const ProtobufCMessage
 		r = write_message(packed, t, message, &measure, metadata, send);
 	if (r < 0)
 		table_unsent(&packed->table, t->ipc);
+	return r;
+}
+
+int request_unsent(struct ipc_error *error, int r, const struct ipc_method *method,
+		   const ProtobufCMessage *request)
+{
+	struct encoder encoder = { .large_min = SIZE_MAX };
+
+	error_set(error, r);
+	/* A request of another type may not even be initialized. */
+	if (!error || r != -EINVAL || !method || !request || request->descriptor != method->request)
+		return r;
+	encode(&encoder, request);
+	if (encoder.wrong && asprintf(&error->message, "%s: the field %s is not valid UTF-8",
+				      method->request->name, encoder.wrong->name) < 0)
+		error->message = NULL;
 	return r;
 }

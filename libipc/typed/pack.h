@@ -49,4 +49,9 @@ int message_pack(struct packed *packed, struct thread *t, const ProtobufCMessage
 		 uint32_t flags, const char *const *metadata, size_t min,
 		 struct ipcbus_send *send);
 
+/* Sets *error to r, the error of a request that could not be sent, and returns r. If a string is
+ * not UTF-8, the error's message names the field. */
+int request_unsent(struct ipc_error *error, int r, const struct ipc_method *method,
+		   const ProtobufCMessage *request);
+
 #endif /* IPC_PACK_H */

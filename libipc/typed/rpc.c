@@ -274,7 +274,7 @@ int ipc_rpc_call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
 
 	r = start(&rpc, IPCBUS_SEND_CALL, proxy, method, options, message);
 	if (unlikely(r < 0))
-		return error_set(error, r);
+		return request_unsent(error, r, method, message);
 
 	r = request_call(&rpc.request, options);
 	done(&rpc, r == 0 && rpc.request.x.event.kind != IPCBUS_EVENT_FAILED);

@@ -6,6 +6,7 @@
 #include "core/object.h"
 #include "core/proxy.h"
 #include "core/stream.h"
+#include "pack.h"
 #include "typed.h"
 
 struct typed_stream {
@@ -163,7 +164,7 @@ static int open_with(struct ipc_stream *stream, struct ipc_proxy *proxy,
 	/* The request of a stream of replies is the only message of the other direction. */
 	r = ipc_rpc_stream_send(stream, method, REQUEST_USEC, request);
 	if (r < 0)
-		return error_set(error, r);
+		return request_unsent(error, r, method, request);
 	r = ipc_stream_end(stream);
 	/* The server may have ended the stream already, and its messages can be received. If it
 	 * died, the first receive fails. */
