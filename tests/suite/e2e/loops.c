@@ -92,8 +92,8 @@ START_TEST(a_client_in_the_loop)
 	request.delay_ms = 20;
 	for (int i = 0; i < CALLS; i++)
 		ck_assert_int_eq(ipc_rpc_call_async(server_proxy(client.server), method_later(),
-						    NULL, &request.base, count, NULL, &ended, NULL),
-				 0);
+						    NULL, &request.base, count, (ipc_rpc_cb)count,
+						    &ended, NULL), 0);
 	ck_assert_int_eq(run_loop(client.ipc, all_ended, &ended), 0);
 	ck_assert_uint_eq(ended, CALLS);
 	client_close(&client);
