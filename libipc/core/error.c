@@ -250,6 +250,7 @@ static bool is_of_service(int code, const struct ipc_error *error)
 	case EPROTOTYPE:
 	case EREMOTEIO:
 	case ENOMSG:
+	case EMSGSIZE:
 	case ECANCELED:
 	case ESHUTDOWN:
 		return false;
