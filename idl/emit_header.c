@@ -411,7 +411,7 @@ static void emit_objects(struct emitter *e, const struct service *s)
 	     "Create an object and register it under a name. The connection owns the object. Blocks "
 	     "until the service manager replies. Then ipc_run() or ipc_process() runs the handlers.\n"
 	     "\n"
-	     "-EEXIST A living object has the name, or it is reserved for another user.\n"
+	     "-EEXIST A living object has the name.\n"
 	     "-EACCES The policy refuses it.\n"
 	     "-ENOTCONN No service manager is running.");
 	sign_register(e, s, ";\n\n");

@@ -94,7 +94,6 @@ int manager_work(struct manager *manager)
 	int timeout = settle_work(manager);
 
 	timeout = timeout_min(timeout, activation_work(manager));
-	timeout = timeout_min(timeout, registrations_work(manager));
 	timeout = timeout_min(timeout, registrants_work(manager));
 	/* Must be last, because the functions above may change names. */
 	return timeout_min(timeout, watch_work(manager));

@@ -64,7 +64,6 @@ struct manager {
 	uint64_t started_at;
 	uint64_t settled_at; /* from this time, names without an owner are missing */
 	bool settled;
-	uint64_t expire_at;	   /* end of the next reservation; 0: no name is reserved */
 	struct ipc_slot *writable; /* not NULL while a watch waits for space at its receiver */
 	bool wants_time;	   /* a watch is behind for lack of another resource */
 	bool wants_turn;	   /* a watch is behind: NAMES_AT_ONCE was reached */
@@ -273,8 +272,6 @@ int handle_unregister_name(struct ipc_call *call,
 /* Owners from before our start have registered again. Other owners get a number, and names that are
  * free go to their queues. */
 void registrations_settle(struct manager *manager);
-/* Ends the reservations that are due. Returns the timeout until the next call. */
-int registrations_work(struct manager *manager);
 /* Removes all names, without notifications. */
 void registrations_end(struct manager *manager);
 

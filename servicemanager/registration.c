@@ -19,21 +19,6 @@
 #define SETTLE_QUIET_USEC 300000
 #define SETTLE_MAX_USEC	  3000000
 
-/* After its object died, a name is reserved for its user for this time. */
-#define RESERVED_USEC 10000000ULL
-/* Reservations expire in batches, at most one batch in this time. */
-#define EXPIRE_USEC   1000000ULL
-
-/* Returns the end of the reservation of a name that loses its owner now. */
-static uint64_t reservation_time(struct manager *manager)
-{
-	uint64_t until = now_usec() + RESERVED_USEC;
-
-	if (!manager->expire_at)
-		manager->expire_at = until;
-	return until;
-}
-
 /* --- Owners -------------------------------------------------------------------- */
 
 #define PROVISIONAL 1
@@ -72,9 +57,9 @@ static void name_changed(struct manager *manager, const char *name)
 }
 
 /* Ends a registration. The caller frees the owner. */
-static void unregister(struct manager *manager, struct owner *owner, uint64_t reserved_until)
+static void unregister(struct manager *manager, struct owner *owner)
 {
-	registry_unregister(manager->registry, &owner->entry, reserved_until);
+	registry_unregister(manager->registry, &owner->entry);
 	if (!owner->queued)
 		name_changed(manager, owner->entry.name);
 }
@@ -88,7 +73,7 @@ static void owner_died(struct ipc_proxy *proxy, void *userdata)
 	if (!owner->lost) {
 		log_verbose(manager, "unregistered %s: its object died (pid %d, uid %u)",
 			    owner->entry.name, owner->entry.pid, owner->entry.uid);
-		unregister(manager, owner, owner->queued ? 0 : reservation_time(manager));
+		unregister(manager, owner);
 	}
 	owner_free(owner);
 }
@@ -190,20 +175,17 @@ static int reply_registered(struct ipc_call *call, const struct owner *owner)
 
 static int reply_taken(struct manager *manager, struct ipc_call *call, const char *name, int r)
 {
-	const struct registry_entry *old = registry_find(manager->registry, name);
+	const struct registry_entry *old = registry_find(manager->registry, name) ?:
+					   registry_queue(manager->registry, name);
 
 	if (r == -ESTALE)
 		return ipc_call_fail(call, ESTALE, NULL, "pid %d has replaced the registration of %s",
 				      old->pid, name);
-	if (r == -EBUSY)
-		return ipc_call_fail(call, EEXIST, NULL,
-				      "%s is reserved for another user, whose object had it until less "
-				      "than %d s ago", name, (int)(RESERVED_USEC / 1000000));
 	if (r != -EEXIST)
 		return reply_failure(call, r, "names");
-	if (!old || old->uid != ipc_call_uid(call))
+	if (old->uid != ipc_call_uid(call))
 		return ipc_call_fail(call, EEXIST, NULL, "%s belongs to a living object of uid %u", name,
-				      old ? old->uid : ipc_call_uid(call));
+				      old->uid);
 
 	return ipc_call_fail(call, EEXIST, NULL, "%s belongs to the living object of your pid %d",
 			      name, old->pid);
@@ -335,7 +317,7 @@ static void end_registration(struct manager *manager, struct ipc_call *call, str
 {
 	log_verbose(manager, "unregistered %s: request of pid %d, uid %u", owner->entry.name,
 		    ipc_call_pid(call), ipc_call_uid(call));
-	unregister(manager, owner, 0);
+	unregister(manager, owner);
 	if (by_registrant) {
 		owner_free(owner);
 		return;
@@ -393,26 +375,13 @@ void registrations_settle(struct manager *manager)
 	}
 }
 
-int registrations_work(struct manager *manager)
-{
-	uint64_t now = now_usec(), next;
-
-	if (manager->expire_at && now >= manager->expire_at) {
-		next = registry_expire(manager->registry, now);
-		manager->expire_at = next ? next + EXPIRE_USEC : 0;
-	}
-	return manager->expire_at ? timeout_until(manager->expire_at) : -1;
-}
-
 void registrations_end(struct manager *manager)
 {
 	struct registry_entry *entry;
 
 	while (manager->registry && ((entry = registry_next(manager->registry, "", "")) ||
 				     (entry = registry_queue_after(manager->registry, "")))) {
-		registry_unregister(manager->registry, entry, 0);
+		registry_unregister(manager->registry, entry);
 		owner_free(owner_of(entry));
 	}
-	if (manager->registry)
-		registry_expire(manager->registry, UINT64_MAX);
 }

@@ -11,14 +11,12 @@
 
 #include "registry.h"
 
-/* A name with an owner or a reservation, with a queue, or with waiters. */
+/* A name with an owner, with a queue, or with waiters. */
 struct slot {
 	char name[REGISTRY_NAME_MAX + 1];
 	struct registry_entry *owner;
 	struct registry_entry *queue;	 /* in the order they came */
 	struct registry_waiter *waiters; /* in the order they came */
-	uint64_t reserved_until;	 /* 0: not reserved */
-	uid_t reserved_for;		 /* the user that is charged for the reservation */
 };
 
 /* Kinds of objects that are counted. */
@@ -145,7 +143,7 @@ static void slot_put(struct registry *registry, struct slot *slot)
 {
 	size_t i;
 
-	if (slot->owner || slot->queue || slot->waiters || slot->reserved_until)
+	if (slot->owner || slot->queue || slot->waiters)
 		return;
 
 	i = slot_position(registry, slot->name);
@@ -267,9 +265,7 @@ static int decide(const struct slot *slot, const struct registry_entry *entry, u
 	if (old && old->uid != entry->uid)
 		return -EEXIST;
 	if (slot && slot->queue && slot->queue->uid != entry->uid)
-		return -EBUSY;
-	if (slot && slot->reserved_until && slot->reserved_for != entry->uid && entry->uid)
-		return -EBUSY;
+		return -EEXIST;
 	if (old ? replaces(entry, old, flags) : flags & (REGISTRY_REPLAY | REGISTRY_REPLACE))
 		return 0;
 	if (!old && !(slot && slot->queue) && !(flags & REGISTRY_WAIT))
@@ -300,13 +296,12 @@ int registry_register(struct registry *registry, struct registry_entry *entry, u
 		      struct registry_entry **ret_replaced)
 {
 	struct slot *slot = slot_find(registry, entry->name);
-	bool reserved = slot && slot->reserved_until;
 	int queued = decide(slot, entry, flags), r = 0;
 
 	if (queued < 0)
 		return queued;
-	/* An entry that is replaced is counted already, and so is one's own reservation. */
-	if (!(slot && slot->owner && !queued) && !(reserved && slot->reserved_for == entry->uid))
+	/* An entry that is replaced is counted already. */
+	if (!(slot && slot->owner && !queued))
 		r = charge(registry, entry->uid, NAMES);
 	if (r < 0)
 		return r;
@@ -317,9 +312,6 @@ int registry_register(struct registry *registry, struct registry_entry *entry, u
 		return -ENOMEM;
 	}
 
-	if (reserved && slot->reserved_for != entry->uid)
-		discharge(registry, slot->reserved_for, NAMES);
-	slot->reserved_until = 0;
 	*ret_replaced = enter(slot, entry, queued);
 	return queued;
 }
@@ -369,8 +361,7 @@ struct registry_entry *registry_find(const struct registry *registry, const char
 	return slot ? slot->owner : NULL;
 }
 
-void registry_unregister(struct registry *registry, struct registry_entry *entry,
-			 uint64_t reserved_until)
+void registry_unregister(struct registry *registry, struct registry_entry *entry)
 {
 	struct slot *slot = slot_find(registry, entry->name);
 	struct registry_entry **link;
@@ -385,36 +376,8 @@ void registry_unregister(struct registry *registry, struct registry_entry *entry
 		slot->owner = NULL;
 	}
 
-	if (slot->owner || slot->queue)
-		reserved_until = 0;
-	if (reserved_until) {
-		slot->reserved_until = reserved_until;
-		slot->reserved_for = entry->uid;
-	} else {
-		discharge(registry, entry->uid, NAMES);
-	}
+	discharge(registry, entry->uid, NAMES);
 	slot_put(registry, slot);
-}
-
-uint64_t registry_expire(struct registry *registry, uint64_t now)
-{
-	uint64_t next = 0;
-
-	/* Iterate from the end, because slots may be freed. */
-	for (size_t i = registry->n_slots; i-- > 0;) {
-		struct slot *slot = registry->slots[i];
-
-		if (slot->reserved_until > now) {
-			if (!next || slot->reserved_until < next)
-				next = slot->reserved_until;
-		} else if (slot->reserved_until) {
-			slot->reserved_until = 0;
-			discharge(registry, slot->reserved_for, NAMES);
-			slot_put(registry, slot);
-		}
-	}
-
-	return next;
 }
 
 /* Names with the prefix follow each other, beginning at the position of the prefix. */

@@ -6,10 +6,9 @@
  * waiters and watches belong to registration.c, waiter.c and watch.c, which embed them in their own
  * structures. The registry links them, copies the names, and counts them for each user.
  *
- * A name can have an owner and waiters, also both: waiters that may not have the object. A name
- * without an owner can be reserved for a user. Then only that user and root can register it, and
- * it counts as a name of that user. A name can have a queue of entries, all of one user, of which
- * the first gets the name when its owner leaves. A name with none of these is forgotten.
+ * A name can have an owner and waiters, also both: waiters that may not have the object. A name can
+ * have a queue of entries, all of one user, of which the first gets the name when its owner leaves.
+ * A name with none of these is forgotten.
  */
 #ifndef SERVICEMANAGER_REGISTRY_H
 #define SERVICEMANAGER_REGISTRY_H
@@ -81,9 +80,8 @@ struct registry *registry_free(struct registry *registry);
  * it replaced an entry of the same user, that becomes *ret_replaced and belongs to the caller
  * again; else *ret_replaced is NULL. flags are of enum registry_flags.
  *
- *   -EEXIST  an entry has the name
+ *   -EEXIST  an entry has the name, or is in the queue of it
  *   -ESTALE  with REGISTRY_REPLAY: a newer entry of the same user has the name
- *   -EBUSY   the name is reserved for another user
  *   -EDQUOT  the user, or all users together, have too many names
  *   -ENOMEM
  */
@@ -102,18 +100,13 @@ struct registry_entry *registry_queue_after(const struct registry *registry, con
 /* If the name has no owner, its first entry in the queue becomes the owner. Returns it, or NULL. */
 struct registry_entry *registry_promote(struct registry *registry, const char *name);
 
-/* Removes an entry that has its name or is in the queue of it. If that leaves the name without an
- * owner and without a queue, it is reserved for the user until reserved_until; 0: it is not. The
- * caller must call registry_promote(). */
-void registry_unregister(struct registry *registry, struct registry_entry *entry,
-			 uint64_t reserved_until);
+/* Removes an entry that has its name or is in the queue of it. The caller must call
+ * registry_promote(). */
+void registry_unregister(struct registry *registry, struct registry_entry *entry);
 
 /* Counts an entry that is no longer in the registry as a name of the user, and undoes that. */
 int registry_charge(struct registry *registry, uid_t uid);
 void registry_uncharge(struct registry *registry, uid_t uid);
-
-/* Ends the reservations until now. Returns the end of the next reservation; 0: none is left. */
-uint64_t registry_expire(struct registry *registry, uint64_t now);
 
 /* Returns the first entry with the prefix whose name sorts after `after`, or NULL. If `after` is
  * empty, begins with the first entry. */

@@ -55,7 +55,7 @@ static int unregister_any(const char *name)
 	return service_manager_unregister_name(manager, &request, /* error= */ NULL);
 }
 
-/* test.a has no owner, and it is not reserved for a user of the previous case. */
+/* test.a has no owner. */
 static void begin(void)
 {
 	connect_bus();
@@ -145,7 +145,7 @@ static bool soon(bool (*condition)(void))
 	return false;
 }
 
-/* root takes over a reserved name after its object has died. */
+/* Registers the name, which may belong to a dying process of the previous case. */
 static bool is_ours(void)
 {
 	struct ipc_object *object = object_new();

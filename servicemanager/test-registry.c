@@ -101,7 +101,7 @@ START_TEST(a_name_is_added_found_and_removed)
 	ck_assert_ptr_eq(registry_find(registry, "demo.echo"), &a);
 	ck_assert_ptr_null(registry_find(registry, "demo.ech"));
 	ck_assert_ptr_null(registry_find(registry, "demo.echoo"));
-	registry_unregister(registry, &a, 0);
+	registry_unregister(registry, &a);
 	ck_assert_ptr_null(registry_find(registry, "demo.echo"));
 }
 END_TEST
@@ -117,7 +117,7 @@ START_TEST(own_name_is_replaced_on_request)
 	ck_assert_int_eq(registry_register(registry, &b, REGISTRY_REPLACE, &replaced), 0);
 	ck_assert_ptr_eq(replaced, &a);
 	ck_assert_ptr_eq(registry_find(registry, "x"), &b);
-	registry_unregister(registry, &b, 0);
+	registry_unregister(registry, &b);
 }
 END_TEST
 
@@ -132,22 +132,21 @@ START_TEST(queue_gets_the_name_in_order)
 	ck_assert_int_eq(registry_register(registry, &d, REGISTRY_QUEUE, &replaced), 1);
 	ck_assert_int_eq(registry_register(registry, &other, REGISTRY_QUEUE, &replaced), -EEXIST);
 	ck_assert_ptr_null(registry_promote(registry, "x"));
-	registry_unregister(registry, &c, 0);
+	registry_unregister(registry, &c);
 
-	/* The queue is preferred to a reservation. */
-	registry_unregister(registry, &a, 50);
-	ck_assert_int_eq(registry_register(registry, &other, 0, &replaced), -EBUSY);
+	registry_unregister(registry, &a);
+	ck_assert_int_eq(registry_register(registry, &other, 0, &replaced), -EEXIST);
 	ck_assert_ptr_eq(registry_queue_after(registry, ""), &b);
 	ck_assert_ptr_null(registry_queue_after(registry, "x"));
 	ck_assert_ptr_eq(registry_promote(registry, "x"), &b);
 	ck_assert_ptr_eq(registry_find(registry, "x"), &b);
 	ck_assert_ptr_eq(registry_queue(registry, "x"), &d);
-	registry_unregister(registry, &b, 0);
+	registry_unregister(registry, &b);
 	ck_assert_ptr_eq(registry_promote(registry, "x"), &d);
-	registry_unregister(registry, &d, 0);
+	registry_unregister(registry, &d);
 	ck_assert_ptr_null(registry_promote(registry, "x"));
 	ck_assert_int_eq(registry_register(registry, &other, 0, &replaced), 0);
-	registry_unregister(registry, &other, 0);
+	registry_unregister(registry, &other);
 }
 END_TEST
 
@@ -168,7 +167,7 @@ START_TEST(newest_owner_wins_a_replay)
 	ck_assert_int_eq(registry_register(registry, &older, REGISTRY_REPLAY | REGISTRY_QUEUE,
 					   &replaced), -ESTALE);
 	ck_assert_int_eq(registry_register(registry, &other, REGISTRY_REPLAY, &replaced), -EEXIST);
-	registry_unregister(registry, &newer, 0);
+	registry_unregister(registry, &newer);
 
 	/* A new server that registered before the owner's replay. */
 	fresh.number = 1;
@@ -177,8 +176,8 @@ START_TEST(newest_owner_wins_a_replay)
 	ck_assert_ptr_eq(replaced, &fresh);
 	ck_assert_int_eq(registry_register(registry, &fresh, REGISTRY_QUEUE | REGISTRY_WAIT,
 					   &replaced), 1);
-	registry_unregister(registry, &older, 0);
-	registry_unregister(registry, &fresh, 0);
+	registry_unregister(registry, &older);
+	registry_unregister(registry, &fresh);
 
 	/* With REGISTRY_WAIT, a free name is not given at once. */
 	ck_assert_int_eq(registry_register(registry, &fresh, REGISTRY_QUEUE | REGISTRY_WAIT,
@@ -186,9 +185,9 @@ START_TEST(newest_owner_wins_a_replay)
 	ck_assert_ptr_null(registry_find(registry, "x"));
 	ck_assert_int_eq(registry_register(registry, &older, REGISTRY_REPLAY, &replaced), 0);
 	ck_assert_ptr_null(replaced);
-	registry_unregister(registry, &older, 0);
+	registry_unregister(registry, &older);
 	ck_assert_ptr_eq(registry_promote(registry, "x"), &fresh);
-	registry_unregister(registry, &fresh, 0);
+	registry_unregister(registry, &fresh);
 }
 END_TEST
 
@@ -201,58 +200,9 @@ START_TEST(name_of_another_owner_is_not_replaced)
 	ck_assert_int_eq(registry_register(registry, &b, 0, &replaced), -EEXIST);
 	ck_assert_int_eq(registry_register(registry, &root, 0, &replaced), -EEXIST);
 	ck_assert_ptr_eq(registry_find(registry, "x"), &a);
-	registry_unregister(registry, &a, 0);
+	registry_unregister(registry, &a);
 	ck_assert_int_eq(registry_register(registry, &b, 0, &replaced), 0);
-	registry_unregister(registry, &b, 0);
-}
-END_TEST
-
-START_TEST(a_reserved_name_is_its_users)
-{
-	struct registry_entry a = entry("x", 1000), b = entry("x", 1001), root = entry("x", 0);
-	struct registry_entry y = entry("y", 1000), *replaced;
-
-	ck_assert_int_eq(registry_register(registry, &a, 0, &replaced), 0);
-	registry_unregister(registry, &a, /* reserved_until= */ 50);
-	ck_assert_ptr_null(registry_find(registry, "x"));
-	ck_assert_int_eq(registry_register(registry, &b, 0, &replaced), -EBUSY);
-
-	/* Its user can register it again, and root can take it over. */
-	ck_assert_int_eq(registry_register(registry, &a, 0, &replaced), 0);
-	ck_assert_ptr_null(replaced);
-	registry_unregister(registry, &a, 50);
-	ck_assert_int_eq(registry_register(registry, &root, 0, &replaced), 0);
-	registry_unregister(registry, &root, 0);
-
-	/* The registration ends. */
-	ck_assert_int_eq(registry_register(registry, &a, 0, &replaced), 0);
-	registry_unregister(registry, &a, 50);
-	ck_assert_int_eq(registry_register(registry, &y, 0, &replaced), 0);
-	registry_unregister(registry, &y, 60);
-	ck_assert_uint_eq(registry_expire(registry, 50), 60);
-	ck_assert_int_eq(registry_register(registry, &b, 0, &replaced), 0);
-	registry_unregister(registry, &b, 0);
-	ck_assert_uint_eq(registry_expire(registry, 60), 0);
-}
-END_TEST
-
-START_TEST(a_reserved_name_counts)
-{
-	struct registry_entry more = entry("more", 1000), *replaced;
-	char name[32];
-
-	for (int i = 0; i < REGISTRY_USER_NAMES; i++) {
-		struct registry_entry e;
-
-		snprintf(name, sizeof(name), "n%d", i);
-		e = entry(name, 1000);
-		ck_assert_int_eq(registry_register(registry, &e, 0, &replaced), 0);
-		registry_unregister(registry, &e, 1);
-	}
-	ck_assert_int_eq(registry_register(registry, &more, 0, &replaced), -EDQUOT);
-	registry_expire(registry, 1);
-	ck_assert_int_eq(registry_register(registry, &more, 0, &replaced), 0);
-	registry_unregister(registry, &more, 0);
+	registry_unregister(registry, &b);
 }
 END_TEST
 
@@ -289,7 +239,7 @@ START_TEST(names_are_listed_in_order)
 	ck_assert_str_eq(list("c"), "");
 
 	for (size_t i = 0; i < 5; i++)
-		registry_unregister(registry, &entries[i], 0);
+		registry_unregister(registry, &entries[i]);
 	ck_assert_str_eq(list(""), "");
 	registry_unwait(registry, &w);
 }
@@ -323,7 +273,7 @@ START_TEST(waiters_come_out_in_order)
 	ck_assert_ptr_null(take("x"));
 	ck_assert_ptr_null(take("z"));
 	ck_assert_ptr_eq(registry_find(registry, "x"), &e);
-	registry_unregister(registry, &e, 0);
+	registry_unregister(registry, &e);
 	registry_unwait(registry, &other);
 }
 END_TEST
@@ -351,13 +301,13 @@ START_TEST(a_user_has_so_many_names)
 			 -EDQUOT);
 	ck_assert_int_eq(registry_register(registry, &entries[3], REGISTRY_REPLACE, &replaced), 0);
 	ck_assert_int_eq(registry_register(registry, &other, 0, &replaced), 0);
-	registry_unregister(registry, &other, 0);
+	registry_unregister(registry, &other);
 
-	registry_unregister(registry, &entries[0], 0);
+	registry_unregister(registry, &entries[0]);
 	ck_assert_int_eq(registry_register(registry, &entries[REGISTRY_USER_NAMES], 0, &replaced),
 			 0);
 	for (int i = 1; i <= REGISTRY_USER_NAMES; i++)
-		registry_unregister(registry, &entries[i], 0);
+		registry_unregister(registry, &entries[i]);
 }
 END_TEST
 
@@ -405,11 +355,11 @@ START_TEST(total_numbers_are_limited)
 	late.uid = late_waiter.uid = 0;
 	ck_assert_int_eq(registry_register(registry, &late, 0, &replaced), 0);
 	ck_assert_int_eq(registry_wait(registry, &late_waiter), 0);
-	registry_unregister(registry, &late, 0);
+	registry_unregister(registry, &late);
 	registry_unwait(registry, &late_waiter);
 
 	for (int i = 0; i < REGISTRY_NAMES; i++)
-		registry_unregister(registry, &entries[i], 0);
+		registry_unregister(registry, &entries[i]);
 	for (int i = 0; i < REGISTRY_WAITERS; i++)
 		registry_unwait(registry, &waiters[i]);
 	free(entries);
@@ -485,7 +435,7 @@ START_TEST(a_prefix_is_walked_in_order)
 	ck_assert_ptr_eq(registry_next(registry, "b.", "b.2.gone"), &entries[3]);
 	ck_assert_ptr_null(registry_next(registry, "b.", "b.3"));
 	for (int i = 0; i < 5; i++)
-		registry_unregister(registry, &entries[i], 0);
+		registry_unregister(registry, &entries[i]);
 	registry_unwait(registry, &nobodys);
 }
 END_TEST
@@ -512,8 +462,7 @@ int main(void)
 	return RUN_CASES("registry", setup, teardown, names_have_rules, interfaces_have_rules,
 			 a_name_is_added_found_and_removed, own_name_is_replaced_on_request,
 			 queue_gets_the_name_in_order, newest_owner_wins_a_replay,
-			 name_of_another_owner_is_not_replaced, a_reserved_name_is_its_users,
-			 a_reserved_name_counts, names_are_listed_in_order,
+			 name_of_another_owner_is_not_replaced, names_are_listed_in_order,
 			 waiters_come_out_in_order, a_user_has_so_many_names,
 			 a_user_has_so_many_waiters, total_numbers_are_limited,
 			 a_watch_is_of_a_name_or_of_many, all_watches_are_found,

@@ -197,7 +197,7 @@ static const struct {
 	{ EPERM, "not permitted; or the message has file descriptors, which the receiver does not "
 		 "accept" },
 	{ EALREADY, "the call already has a reply, or the stream has ended" },
-	{ EEXIST, "a service has that name, or another user's service had it seconds ago" },
+	{ EEXIST, "a service has that name" },
 	{ ESTALE, "the name was given to another object, or unregistered by another process" },
 	{ EINVAL, "an argument is NULL, empty, closed, malformed, out of range or of another "
 		  "connection; a name has 1 to 127 letters, digits and _ . / -" },

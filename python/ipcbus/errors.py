@@ -124,7 +124,7 @@ class PermissionDenied(Error, PermissionError):
 
 
 class NameTaken(Error):
-    """A running service has the name, or the name is reserved for another user."""
+    """A running service has the name."""
 
     default_code = errno.EEXIST
 

@@ -16,8 +16,7 @@
 #define FEW  200
 #define MANY 2000 /* of two users, each of which may have 1024 */
 
-/* The number of the second user's first name. A name stays reserved for its user for some time,
- * also after other tests. */
+/* The number of the second user's first name. */
 #define SECOND 5000
 
 /* Limit for ten times the names. Quadratic work would take a hundred times as long. */
@@ -131,9 +130,6 @@ START_TEST(time_follows_the_number_of_names)
 	struct times few, many, again;
 	pid_t servers[2];
 
-	/* This may have to wait until the reservations of other tests have expired. */
-	start(servers, MANY);
-	stop(servers);
 	times_of(FEW, &few);
 	times_of(MANY, &many);
 	for (int tries = 1; tries < TRIES && !all_follow(&few, &many); tries++) {

@@ -6,7 +6,7 @@
 
 E2E := $(B)/tests/suite/e2e
 E2E_TESTS := $(patsubst tests/suite/e2e/%.c,$(E2E)/%,$(sort $(wildcard tests/suite/e2e/test-*.c)))
-E2E_OWN_MANAGER := $(addprefix $(E2E)/test-manager-,activation exclusive policy reserve restart)
+E2E_OWN_MANAGER := $(addprefix $(E2E)/test-manager-,activation exclusive policy restart)
 E2E_SHARED := fixture process manager server
 E2E_COMMON := $(E2E_SHARED:%=$(E2E)/%.o) $(E2E)/e2e.ipc.o $(E2E)/e2e.pb-c.o
 E2E_CFLAGS = $(IPC_STUB_CFLAGS) -I$(E2E) -pthread

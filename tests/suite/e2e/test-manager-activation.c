@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -62,6 +63,8 @@ static void leave_a_line(const char *starts)
 	if (file)
 		fclose(file);
 }
+
+#define GID_IPCBUS 900
 
 /* Milliseconds without an event after which the service exits, if no client has its object. */
 #define IDLE_MSEC 2
@@ -579,6 +582,28 @@ START_TEST(waiting_client_gets_the_unit_after_a_failure)
 }
 END_TEST
 
+static int register_as_user(void *name)
+{
+	gid_t group = GID_IPCBUS;
+	struct ipc *ipc;
+
+	if (setgroups(1, &group) < 0 || setresuid(1000, 1000, 1000) < 0 || ipc_open(&ipc, NULL) < 0)
+		return 1;
+	return server_register(ipc, name, &server_handlers, NULL) != -EACCES;
+}
+
+START_TEST(name_of_a_service_is_refused_to_other_users)
+{
+	char name[] = "activation.good";
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	put(name, "good", "user root\n");
+	begin();
+	run_child(register_as_user, name);
+	end();
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
 	if (argc == 5 && !strcmp(argv[1], "--serve"))
@@ -592,5 +617,6 @@ int main(int argc, char **argv)
 			 service_inherits_no_state, service_outlives_the_manager,
 			 invalid_configuration_changes_nothing, a_unit_is_asked_for_once,
 			 a_unit_that_fails_is_named, without_a_bus_there_are_no_units,
-			 waiting_client_gets_the_unit_after_a_failure);
+			 waiting_client_gets_the_unit_after_a_failure,
+			 name_of_a_service_is_refused_to_other_users);
 }

@@ -276,7 +276,7 @@ START_TEST(new_server_loses_to_the_owner_before_the_restart)
 	await_events(&b, "-");
 	ck_assert(has_name(&a, &b));
 
-	/* The reservation does not apply to a replacement. */
+	/* A replacement takes the name from the owner before the restart. */
 	manager_restart();
 	ck_assert_int_eq(add(&b, IPC_NAME_REPLACE), 0);
 	await_events(&a, "-");

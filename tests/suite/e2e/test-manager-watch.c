@@ -226,7 +226,7 @@ END_TEST
 /* More changes than fit into a small region, and than the manager keeps. */
 #define MANY 700
 
-/* The names of an earlier test count toward this user's limit for ten seconds. */
+/* The names of an earlier test count toward this user's limit until its death is noticed. */
 static void add_many(void)
 {
 	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;

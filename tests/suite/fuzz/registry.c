@@ -172,7 +172,7 @@ static void remove_name(const char *name)
 	must(registry_find(registry, name) == (own ? &own->entry : NULL));
 	if (!own)
 		return;
-	registry_unregister(registry, &own->entry, 0);
+	registry_unregister(registry, &own->entry);
 	own->in = false;
 }
 
@@ -302,7 +302,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	walk("", "");
 	for (int i = 0; i < n_entries; i++)
 		if (entries[i].in)
-			registry_unregister(registry, &entries[i].entry, 0);
+			registry_unregister(registry, &entries[i].entry);
 	for (int i = 0; i < n_waits; i++)
 		if (waits[i].since)
 			registry_unwait(registry, &waits[i].waiter);

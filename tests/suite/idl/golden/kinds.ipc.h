@@ -374,8 +374,7 @@ int kinds_of_url_object_new(struct ipc *ipc,
  * object. Blocks until the service manager replies. Then ipc_run() or
  * ipc_process() runs the handlers.
  *
- *   -EEXIST        A living object has the name, or it is reserved for another
- *                  user.
+ *   -EEXIST        A living object has the name.
  *   -EACCES        The policy refuses it.
  *   -ENOTCONN      No service manager is running.
  */
