@@ -186,8 +186,7 @@
  *                 watch.
  *   -EACCES       IPC_PERMISSION_DENIED. The policy of names refuses it; ipcctl policy check
  *                 prints the rule. ipc_open(): no permission to open the bus.
- *   -EEXIST       IPC_NAME_TAKEN. A service has that name, or it is reserved for another user,
- *                 whose service had it until less than 10 seconds ago.
+ *   -EEXIST       IPC_NAME_TAKEN. A service has that name.
  *   -EHOSTUNREACH IPC_ACTIVATION_FAILED. Activation of the service failed.
  *   -ENOTCONN     IPC_NO_MANAGER. No service manager is running.
  *   -ECONNRESET   IPC_BUS_ENDED. ipcbusd ran this bus and has ended: open a new connection.

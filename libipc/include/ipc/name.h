@@ -83,8 +83,7 @@ enum ipc_register_flags {
  * keep the new registration: a service manager that starts later does not get it, also after
  * -ENOTCONN. Call the function again.
  *
- *   -EEXIST   A living object has the name, or the name is reserved for another user because that
- *             user's object ended less than 10 seconds ago.
+ *   -EEXIST   A living object has the name.
  *   -EINVAL   The name is malformed, the object belongs to another connection, or flags has
  *             IPC_NAME_REPLACE and IPC_NAME_QUEUE, or an unknown flag.
  */
