@@ -101,8 +101,8 @@ struct texts {
 /**
  * struct verb_option - an option of a verb
  * @name: without "--"
- * @value: name of its value in the help, which completion reads as well: NAME is a service, FILE
- *	and DIR are paths, USER is a user. NULL: the option is a flag.
+ * @value: name of its value in the help, which completion reads as well: NAME is a service, USER
+ *	is a user. NULL: the option is a flag.
  * @help: for --help; further lines begin with 23 blanks
  * @flag: set to true
  * @text: set to the value

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl monitor: prints each message on the bus, records messages in a file, and prints such a
- * file. For each message the file has a line of JSON, as --json prints it.
+ * ipcctl monitor: prints each message on the bus.
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,14 +28,11 @@
  * @user: only messages of this user, or NULL
  * @uid: the same as a number
  * @failed: only errors and messages that failed
- * @write: file to write to, or NULL
- * @read: file to read from, or NULL
  * @max_data: bytes of each payload
  * @count: number of rows after which the verb ends; 0: no limit
  * @names: names for the numbers in records
  * @calls: the latest calls by id, to find the call of a reply
  * @real_ns: CLOCK_REALTIME minus the clock of records, in ns
- * @file: @write or @read, open
  */
 static struct session {
 	const char *name;
@@ -46,8 +41,6 @@ static struct session {
 	const char *user;
 	uid_t uid;
 	bool failed;
-	const char *write;
-	const char *read;
 	unsigned long max_data;
 	unsigned long count;
 	struct names *names;
@@ -60,7 +53,6 @@ static struct session {
 		uid_t uid; /* user of the sender of the call */
 	} calls[4096];
 	int64_t real_ns;
-	FILE *file;
 } session = { .max_data = 4096 };
 
 static const struct verb_option options[] = {
@@ -78,9 +70,6 @@ static const struct verb_option options[] = {
 	  .max = MAX_COUNT },
 	{ "max-data", "N", "record at most N bytes of each payload (default: 4096)",
 	  .number = &session.max_data, .max = 1 << 20 },
-	{ "write", "FILE", "record into FILE (JSON, a line each), and print nothing",
-	  .text = &session.write },
-	{ "read", "FILE", "print a recording", .text = &session.read },
 	{ 0 },
 };
 
@@ -234,26 +223,15 @@ static int put_row(json_t *row)
 	return out_flush();
 }
 
-static int write_row(json_t *row)
-{
-	bool written = json_dumpf(row, session.file, JSON_COMPACT) == 0 &&
-		       fputc('\n', session.file) != EOF;
-
-	json_decref(row);
-	return written ? STATUS_OK : fail_with(STATUS_FAILED, "is the disk full?",
-					       "cannot write %s: %s", session.write,
-					       strerror(errno));
-}
-
 /* Takes ownership of the row. Returns an enum status, or MONITOR_STOP after --count rows. */
 static int show(json_t *row)
 {
-	int status = session.write ? write_row(row) : put_row(row);
+	int status = put_row(row);
 
 	return !status && session.count && --session.count == 0 ? MONITOR_STOP : status;
 }
 
-/* --- A bus ------------------------------------------------------------------------ */
+/* --- The bus ---------------------------------------------------------------------- */
 
 static int on_record(const struct ipc_record *record, void *userdata)
 {
@@ -292,88 +270,22 @@ static int run_bus(void)
 	if (status)
 		return status;
 	signals_catch();
-	if (session.write)
-		fprintf(stderr, "ipcctl: recording into %s; Ctrl-C ends it\n", session.write);
 	status = monitor_run(monitor, 0);
 	monitor_close(monitor);
 	return status;
-}
-
-/* --- A file ----------------------------------------------------------------------- */
-
-/* The file is untrusted. Checks that the row has the texts that put_row() prints, and cleans them.
- * Returns the row, or NULL if a text is missing. */
-static json_t *check_row(json_t *row)
-{
-	static const char *const keys[] = { "kind", "from", "to", "target", "method", "service" };
-
-	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
-		const char *text = value_text(row, keys[i]);
-
-		if (text) {
-			row = value_set(row, keys[i], text_json(text));
-		} else if (strcmp(keys[i], "service")) {
-			json_decref(row);
-			return NULL;
-		} else {
-			json_object_del(row, keys[i]);
-		}
-	}
-	return row;
-}
-
-/* Reads the next row. Returns 1, 0 at the end of the file, or -EBADMSG if the file is damaged. */
-static int read_row(json_t **ret_row)
-{
-	char *line = NULL;
-	size_t size = 0;
-	int r = getline(&line, &size, session.file) > 0;
-
-	if (r) {
-		*ret_row = check_row(json_loads(line, 0, NULL));
-		r = *ret_row ? 1 : -EBADMSG;
-	}
-	free(line);
-	return r;
-}
-
-static int read_file(void)
-{
-	int status = STATUS_OK, r = 1;
-	json_t *row;
-
-	while (!status && !signal_arrived() && (r = read_row(&row)) > 0) {
-		if (is_wanted(row))
-			status = show(row);
-		else
-			json_decref(row);
-	}
-	if (r < 0)
-		return fail_with(STATUS_FAILED, "make one: ipcctl monitor --write FILE",
-				 "%s is not a recording, or is damaged", session.read);
-	return status == MONITOR_STOP ? STATUS_OK : status;
 }
 
 /* --- The verb --------------------------------------------------------------------- */
 
 static int run(int argc, char **argv)
 {
-	const char *path = session.read ?: session.write;
 	int status;
 
 	(void)argc;
 	(void)argv;
-	if (session.read && session.write)
-		return fail_with(STATUS_USAGE, NULL, "--read and --write exclude each other");
 	if (session.user && user_find(session.user, &session.uid) < 0)
 		return fail_with(STATUS_USAGE, NULL, "no such user: %s", session.user);
-	session.file = path ? fopen(path, session.read ? "re" : "we") : NULL;
-	if (path && !session.file)
-		return fail_with(STATUS_FAILED, NULL, "%s: %s", path, strerror(errno));
-	status = session.read ? read_file() : run_bus();
-	if (session.file && fclose(session.file) && session.write && !status)
-		status = fail_with(STATUS_FAILED, "is the disk full?", "cannot write %s: %s", path,
-				   strerror(errno));
+	status = run_bus();
 	names_free(session.names);
 	return status;
 }
@@ -381,18 +293,16 @@ static int run(int argc, char **argv)
 const struct verb verb_monitor = {
 	.name = "monitor",
 	.arguments = "",
-	.summary = "print each message; record messages",
+	.summary = "print each message",
 	.description =
 		"Prints each call, oneway, reply and failure on the bus: sender and receiver, service and\n"
 		"method, size, the time from call to reply, and the content if the service describes its\n"
 		"interface. --name, --pid, --method, --uid and --failed select messages that match all of\n"
 		"them. Messages never wait for a monitor. If records were lost, a line has their number.\n"
 		"Needs CAP_SYS_ADMIN; with the module's parameter userns_control, in the user namespace in\n"
-		"which the bus was mounted. On a bus of ipcbusd, needs root or the user of ipcbusd. With\n"
-		"--read it needs neither a bus nor a permission.\n",
+		"which the bus was mounted. On a bus of ipcbusd, needs root or the user of ipcbusd.\n",
 	.example = "  sudo ipcctl monitor --name demo.echo --failed\n"
-		   "  sudo ipcctl monitor --write calls.json --max-data 65536\n"
-		   "  ipcctl monitor --read calls.json\n",
+		   "  sudo ipcctl monitor --json --max-data 65536 >calls.json\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND),
 	.options = options,
 	.run = run,

@@ -20,7 +20,7 @@ _ipcctl_value() {
 	NAME | PREFIX) _ipcctl_query list --names ;;
 	METHOD) [ -z "$2" ] || _ipcctl_query describe --methods "$2" ;;
 	COMMAND) compgen -c -- "$cur" ;;
-	PATH | FILE | DIR) compgen -f -- "$cur" ;;
+	PATH) compgen -f -- "$cur" ;;
 	USER) compgen -u -- "$cur" ;;
 	[a-z]*) echo "$1" ;;
 	esac

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -126,35 +125,6 @@ START_TEST(lines_are_printed_without_json)
 }
 END_TEST
 
-START_TEST(a_recording_is_shown_again)
-{
-	const struct ran *ran;
-	struct stat st;
-	json_t *rows;
-
-	ran = live_run("monitor --write /tmp/record.json --count 50");
-	ck_assert_int_eq(ran->status, 0);
-	ran = live_run("monitor --bus /dev/nothing --read /tmp/record.json --json");
-	ck_assert_int_eq(ran->status, 0);
-	rows = lines(ran->out);
-	ck_assert_uint_eq(json_array_size(rows), 50);
-	ck_assert_str_eq(text(json_object_get(live_find(rows, "method", "Say"), "payload"), "text"),
-			 "hello");
-	json_decref(rows);
-	ck_assert_int_eq(live_run("monitor --read /tmp/record.json --count 3")->status, 0);
-	ck_assert_int_eq(live_run("monitor --read /t/tools/ipcctl")->status, 1);
-	ck_assert_int_eq(stat("/tmp/record.json", &st), 0);
-	ck_assert_int_eq(truncate("/tmp/record.json", st.st_size - 3), 0);
-	ran = live_run("monitor --read /tmp/record.json --count 1000");
-	ck_assert_int_eq(ran->status, 1);
-	ck_assert_ptr_nonnull(strstr(ran->err, "is damaged"));
-	ck_assert_int_eq(live_run("monitor --read /no/thing")->status, 1);
-	ck_assert_int_eq(live_run("monitor --read a --write b")->status, 2);
-	ck_assert_int_eq(live_run("monitor --write /dev/full --count 5")->status, 1);
-	unlink("/tmp/record.json");
-}
-END_TEST
-
 /* The clients of this file live for some milliseconds, but have names. */
 START_TEST(clients_that_ended_have_names)
 {
@@ -162,11 +132,8 @@ START_TEST(clients_that_ended_have_names)
 	json_t *top, *pairs, *pair;
 	size_t i, named = 0;
 
-	ck_assert_int_eq(live_run("monitor --write /tmp/record.json --count 60")->status, 0);
-	usleep(500000);
-	ran = live_run("monitor --read /tmp/record.json --name demo.echo --method Say");
+	ran = live_run("monitor --name demo.echo --method Say --count 10");
 	ck_assert_ptr_nonnull(strstr(ran->out, " client("));
-	unlink("/tmp/record.json");
 
 	top = live_json("top --json --interval 1 --count 1");
 	pairs = json_object_get(top, "pairs");
@@ -227,6 +194,6 @@ int main(void)
 	live_fixture(begin, end);
 	return LIVE_TESTS("ipcctl traffic", calls_and_replies_are_printed,
 			  users_and_failures_are_selected, lines_are_printed_without_json,
-			  a_recording_is_shown_again, clients_that_ended_have_names, users_may_not,
+			  clients_that_ended_have_names, users_may_not,
 			  top_counts, a_stopped_service_delays_no_output);
 }
