@@ -178,19 +178,12 @@ static void check_module(const struct facts *facts, struct finding *finding)
 		find(finding, ok, "the module ipcbus is loaded");
 	} else if (!facts->file[0]) {
 		check_missing(facts, finding);
-	} else if (facts->refusal[0] && strncmp(facts->refusal, "ipcbus:", 7)) {
-		find(finding, error, "the kernel refused the module, which needs a signature: %s",
-		     facts->refusal);
-		fix(finding,
-		    "mokutil --import /var/lib/dkms/mok.pub, reboot and enroll it, then: dkms install "
-		    "--force ipcbus -k %s", facts->release);
-	} else if (facts->refusal[0]) {
-		find(finding, error, "the kernel refused the module: %s", facts->refusal);
-		fix(finding, "dkms install --force ipcbus -k %s && modprobe ipcbus", facts->release);
 	} else {
 		find(finding, error, "the module ipcbus is not loaded");
 		fix(finding,
-		    "modprobe ipcbus; at every boot: echo ipcbus >/etc/modules-load.d/ipcbus.conf");
+		    "modprobe ipcbus; at every boot: echo ipcbus >/etc/modules-load.d/ipcbus.conf; if "
+		    "its key is rejected: mokutil --import /var/lib/dkms/mok.pub, reboot and enroll "
+		    "it; if its format is wrong: dkms install --force ipcbus -k %s", facts->release);
 	}
 }
 

@@ -25,7 +25,6 @@
  * @confined: processes here cannot load a module, as in a container
  * @loaded: the module is loaded
  * @file: file of the module for this kernel, or ""
- * @refusal: last line of the kernel's log that refuses the module, or "". Only root reads the log
  * @dkms: the source of the module is installed for DKMS
  * @device_error: 0, or -errno of stat(@bus)
  * @mode: mode of the device
@@ -50,7 +49,6 @@ struct facts {
 	bool confined;
 	bool loaded;
 	char file[512];
-	char refusal[256];
 	bool dkms;
 	int device_error;
 	mode_t mode;

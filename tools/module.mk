@@ -74,11 +74,6 @@ $(TOOLS)/tests/limits: %: %.o $(addprefix $(B)/tests/suite/e2e/,stream.ipc.o str
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../libipc) -o $@ $^ $(LIBIPC) $(PROTOBUF_C_LIBS)
 
-# A module that the kernel refuses, for live-doctor.
-$(TOOLS)/other-kernel.bin: $(DRIVER_KO)
-	$(call msg,SED,$@)
-	$(Q)sed 's/vermagic=[0-9]*\.\([^ ]*\) SMP /vermagic=9.\1 SMX /' $< >$@
-
 $(TOOLS)/tests/test-%.set: tools/tests/test-%.proto $(wildcard idl/ipc/*.proto)
 	$(call msg,PROTOC,$@)
 	$(Q)$(PROTOC) -I tools/tests -I idl --include_imports --descriptor_set_out=$@ $(<F)
@@ -94,13 +89,13 @@ install-tools: $(IPCCTL)
 	  $(DESTDIR)$(datadir)/bash-completion/completions/ipcctl
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(datadir)/zsh/site-functions tools/completion/_ipcctl
 
-TEST_BUILDS += $(TOOLS)/other-kernel.bin $(TOOLS)/tests/limits $(TOOLS)/tests/many $(TOOLS_UNIT_TESTS)
+TEST_BUILDS += $(TOOLS)/tests/limits $(TOOLS)/tests/many $(TOOLS_UNIT_TESTS)
 MORE_BUILDS += $(TOOLS_LIVE_TESTS)
 UNIT_TESTS += $(TOOLS_UNIT_TESTS) tools/tests/test-completion tools/tests/test-man \
 	tools/tests/test-limits tools/tests/test-many tools/tests/test-users
 MORE_GUEST_RAW_TESTS += tools/tests/live-doctor
 MORE_GUEST_TESTS += $(TOOLS_LIVE_TESTS)
-GUEST_FILES += $(IPCCTL) $(TOOLS)/other-kernel.bin $(TOOLS)/tests/many
+GUEST_FILES += $(IPCCTL) $(TOOLS)/tests/many
 PRODUCTS += $(IPCCTL)
 INSTALLS += install-tools
 

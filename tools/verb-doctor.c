@@ -57,45 +57,6 @@ static bool is_confined(void)
 	return prctl(PR_CAPBSET_READ, CAP_SYS_MODULE) == 0 || count != UINT32_MAX;
 }
 
-static bool is_refusal(const char *line)
-{
-	static const char *const texts[] = {
-		"ipcbus: version magic",
-		"ipcbus: disagrees about version",
-		"ipcbus: Unknown symbol",
-		"Loading of unsigned module is rejected",
-		"Loading of module with unavailable key is rejected",
-		"Loading of module with unsupported crypto is rejected",
-		"unsigned module loading is restricted",
-	};
-
-	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
-		if (strstr(line, texts[i]))
-			return true;
-	return false;
-}
-
-/* Each read returns one record: "6,339,5140900,-;TEXT\n", then details. */
-static void read_log(struct facts *facts)
-{
-	int fd = open("/dev/kmsg", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char line[2048];
-	ssize_t n;
-
-	if (fd < 0)
-		return;
-	while ((n = read(fd, line, sizeof(line) - 1)) > 0 || (n < 0 && errno == EPIPE)) {
-		const char *text;
-
-		line[n > 0 ? n : 0] = '\0';
-		line[strcspn(line, "\n")] = '\0';
-		text = strchr(line, ';');
-		if (text && is_refusal(text + 1))
-			snprintf(facts->refusal, sizeof(facts->refusal), "%s", text + 1);
-	}
-	close(fd);
-}
-
 static void examine_module(struct facts *facts)
 {
 	char pattern[256], source[256];
@@ -106,8 +67,6 @@ static void examine_module(struct facts *facts)
 		 facts->release);
 	find_path(pattern, facts->file, sizeof(facts->file));
 	facts->dkms = find_path("/usr/src/ipcbus-*/dkms.conf", source, sizeof(source));
-	if (!facts->loaded)
-		read_log(facts);
 }
 
 /* --- The device, the driver, the service manager ------------------------------------- */
@@ -197,8 +156,7 @@ static enum color color_of(const char *state)
 					   COLOR_DIM;
 }
 
-/* Texts contain names of files and lines of the kernel's log, so they must be cleaned by
- * out_text(). */
+/* Texts contain names of files, so they must be cleaned by out_text(). */
 static int put_finding(const json_t *finding)
 {
 	char *text = out_text(json_object_get(finding, "text"));
@@ -254,8 +212,7 @@ const struct verb verb_doctor = {
 		"Says which bus programs open, and why. For a device, checks the module; for a socket, the\n"
 		"daemon behind it. Then checks the permission to open it, the driver's version, the\n"
 		"service manager and its policy. Each line begins with ok, warning, error or unknown; the\n"
-		"command that fixes a defect follows. The status is 1 if there is an error. Root sees\n"
-		"more, because it may read the kernel's log.\n",
+		"command that fixes a defect follows. The status is 1 if there is an error.\n",
 	.example = "  sudo ipcctl doctor\n",
 	.run = run,
 };
