@@ -70,29 +70,14 @@ static bool is_reserved(const char *name)
 	return name_is_reserved(name) || !strcmp(name, "FILE") || !strcmp(name, "DIR");
 }
 
-static bool forms_are_free(struct copier *c, const char *name, const char *const *forms)
-{
-	for (; *forms; forms++)
-		if (!scope_is_free(&c->scope, scope_form(c->arena, *forms, name)))
-			return false;
-	return true;
-}
-
-static void enter_forms(struct copier *c, const char *name, const char *const *forms,
-			const char *owner)
-{
-	for (; *forms; forms++)
-		scope_enter(&c->scope, scope_form(c->arena, *forms, name), owner);
-}
-
 static void enter_type(struct copier *c, const char *full_name)
 {
 	const char *pb_name = types_pb_name(c->arena, c->file, full_name);
 	const char *lower = name_c_lower(c->arena, pb_name);
 
-	enter_forms(c, name_c_class(c->arena, pb_name), class_forms, full_name);
-	enter_forms(c, lower, lower_forms, full_name);
-	enter_forms(c, name_upper(c->arena, lower), upper_forms, full_name);
+	scope_enter_all(&c->scope, name_c_class(c->arena, pb_name), class_forms, full_name);
+	scope_enter_all(&c->scope, lower, lower_forms, full_name);
+	scope_enter_all(&c->scope, name_upper(c->arena, lower), upper_forms, full_name);
 }
 
 static bool type_is_free(struct copier *c, const char *full_name)
@@ -100,9 +85,9 @@ static bool type_is_free(struct copier *c, const char *full_name)
 	const char *pb_name = types_pb_name(c->arena, c->file, full_name);
 	const char *lower = name_c_lower(c->arena, pb_name);
 
-	return forms_are_free(c, name_c_class(c->arena, pb_name), class_forms) &&
-	       forms_are_free(c, lower, lower_forms) &&
-	       forms_are_free(c, name_upper(c->arena, lower), upper_forms);
+	return scope_are_free(&c->scope, name_c_class(c->arena, pb_name), class_forms) &&
+	       scope_are_free(&c->scope, lower, lower_forms) &&
+	       scope_are_free(&c->scope, name_upper(c->arena, lower), upper_forms);
 }
 
 static const char *join(struct arena *arena, const char *scope, const char *name)
@@ -236,30 +221,19 @@ static const char *enumerator(struct members *m, const Descriptor *message, cons
 			    name_upper(arena, name_c_lower(arena, name)));
 }
 
-static bool member_is_free(struct members *m, const Field *field, const char *name)
-{
-	const char *lower = name_c_member(m->c->arena, name);
-
-	for (const char *const *form = member_forms(m, field); *form; form++)
-		if (!scope_is_free(&m->scope, scope_form(m->c->arena, *form, lower)))
-			return false;
-	return true;
-}
-
 static Field *copy_field(struct members *m, const Descriptor *message, Field *original)
 {
 	struct arena *arena = m->c->arena;
 	Field *copy = COPY(arena, original);
+	const char *const *forms = member_forms(m, original);
 	const char *value;
 
-	while (!member_is_free(m, original, copy->name) ||
+	while (!scope_are_free(&m->scope, name_c_member(arena, copy->name), forms) ||
 	       ((value = enumerator(m, message, original, copy->name)) &&
 		!scope_is_free(&m->c->scope, value)))
 		copy->name = arena_printf(arena, "%s_", copy->name);
 
-	for (const char *const *form = member_forms(m, original); *form; form++)
-		scope_enter(&m->scope, scope_form(arena, *form, name_c_member(arena, copy->name)),
-			    copy->name);
+	scope_enter_all(&m->scope, name_c_member(arena, copy->name), forms, copy->name);
 	value = enumerator(m, message, original, copy->name);
 	if (value)
 		scope_enter(&m->c->scope, value, copy->name);

@@ -87,9 +87,7 @@ static const char *self_of(struct arena *arena, const char *prefix)
 static void name_service(struct scope *scope, struct service *s)
 {
 	if (s->explicit_prefix)
-		for (const char *const *form = service_forms; *form; form++)
-			scope_enter(scope, scope_form(scope->arena, *form, s->prefix),
-				    s->full_name);
+		scope_enter_all(scope, s->prefix, service_forms, s->full_name);
 	else
 		s->prefix = scope_choose(scope, s->prefix, service_forms, s->full_name);
 	s->self = self_of(scope->arena, s->prefix);
@@ -149,14 +147,11 @@ static void name_methods(struct scope *scope, struct service *s)
 /* Enters names that are not derived from services. */
 static void enter_others(struct scope *scope, const struct unit *unit)
 {
-	static const char *const forms[] = { "*__put", "*__take", "*__codec" };
+	static const char *const forms[] = { "*__put", "*__take", "*__codec", NULL };
 
 	scope_enter(scope, "file_descriptor_set", unit->file);
 	for (size_t i = 0; i < unit->codecs.count; i++)
-		for (size_t j = 0; j < LENGTH(forms); j++)
-			scope_enter(scope,
-				    scope_form(scope->arena, forms[j], unit->codecs.list[i].name),
-				    unit->file);
+		scope_enter_all(scope, unit->codecs.list[i].name, forms, unit->file);
 }
 
 static void name_unit(struct unit *unit, struct arena *arena)

@@ -51,7 +51,7 @@ bool scope_is_free(const struct scope *scope, const char *name)
 	return !(scope->reserved && scope->reserved(name)) && !scope_find(scope, name);
 }
 
-static bool are_free(const struct scope *scope, const char *name, const char *const *forms)
+bool scope_are_free(const struct scope *scope, const char *name, const char *const *forms)
 {
 	for (; *forms; forms++)
 		if (!scope_is_free(scope, scope_form(scope->arena, *forms, name)))
@@ -59,13 +59,19 @@ static bool are_free(const struct scope *scope, const char *name, const char *co
 	return true;
 }
 
+void scope_enter_all(struct scope *scope, const char *name, const char *const *forms,
+		     const char *owner)
+{
+	for (; *forms; forms++)
+		scope_enter(scope, scope_form(scope->arena, *forms, name), owner);
+}
+
 const char *scope_choose(struct scope *scope, const char *name, const char *const *forms,
 			 const char *owner)
 {
-	while (!are_free(scope, name, forms))
+	while (!scope_are_free(scope, name, forms))
 		name = arena_printf(scope->arena, "%s_", name);
-	for (; *forms; forms++)
-		scope_enter(scope, scope_form(scope->arena, *forms, name), owner);
+	scope_enter_all(scope, name, forms, owner);
 	return name;
 }
 

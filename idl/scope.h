@@ -24,10 +24,14 @@ const char *scope_enter(struct scope *scope, const char *name, const char *owner
 bool scope_is_free(const struct scope *scope, const char *name);
 const char *scope_find(const struct scope *scope, const char *name);
 
+/* The same for all forms of a name. forms ends with NULL; '*' stands for the name. */
+bool scope_are_free(const struct scope *scope, const char *name, const char *const *forms);
+void scope_enter_all(struct scope *scope, const char *name, const char *const *forms,
+		     const char *owner);
+
 /*
  * Chooses and enters the name of an entity that generated code uses in several forms, such as
- * "echo_*_async". forms ends with NULL; '*' stands for the name. Returns the first of name, name_,
- * name__ ... such that every form is neither reserved nor in the scope.
+ * "echo_*_async". Returns the first of name, name_, name__ ... of which all forms are free.
  */
 const char *scope_choose(struct scope *scope, const char *name, const char *const *forms,
 			 const char *owner);
