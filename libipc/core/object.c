@@ -183,7 +183,6 @@ int object_new(struct ipc *ipc, const struct object_type *type, size_t size, uns
 	object->limits[PEER_STREAMS] = LIMIT_STREAMS;
 	object->limits[PEER_CALLS] = UINT_MAX;
 	object->max_waiting_bytes = LIMIT_WAITING_BYTES;
-	object->max_waiting_entries = LIMIT_WAITING_ENTRIES;
 	object->max_message = SIZE_MAX;
 	object->maybe_idle = true;
 	ipc_lock(ipc);
@@ -346,8 +345,6 @@ int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_lim
 		object->max_message = limits->message_size;
 	if (limits->waiting_bytes)
 		object->max_waiting_bytes = limits->waiting_bytes;
-	if (limits->waiting_entries)
-		object->max_waiting_entries = limits->waiting_entries;
 	object->limited |= limits->calls || limits->message_size;
 	return 0;
 }

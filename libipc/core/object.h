@@ -39,9 +39,9 @@ struct ipcbus_event;
 /* Default limits of a user, see ipc_object_set_limits(). */
 #define LIMIT_STREAMS	1024
 #define LIMIT_WAITING_BYTES	((size_t)64 << 20)
+/* Files and objects of messages of streams that wait: for a user of an object, or on a stream that
+ * this side opened. */
 #define LIMIT_WAITING_ENTRIES	256
-/* Default limit of a stream that this side opened: the maximum of a message. */
-#define LIMIT_STREAM_ENTRIES	64
 
 struct peers;
 
@@ -106,7 +106,6 @@ struct ipc_object {
 	unsigned int limits[PEER_KINDS];	/* of a user */
 	size_t max_message;
 	size_t max_waiting_bytes;	/* of a user's messages in streams */
-	unsigned int max_waiting_entries;
 	struct peers *peers;		/* under ipc->lock; or NULL */
 
 	/* Written under ipc->lock. */

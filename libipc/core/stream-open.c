@@ -231,7 +231,6 @@ static int new_stream(struct ipc_call *call, uint32_t method, struct ipc_stream 
 		(*ret_stream)->waiting = &peer->waiting;
 		(*ret_stream)->max_message = call->object->max_message;
 		(*ret_stream)->max_waiting_bytes = call->object->max_waiting_bytes;
-		(*ret_stream)->max_waiting_entries = call->object->max_waiting_entries;
 		return 0;
 	}
 	peer_remove(call->ipc, peer, PEER_STREAMS, 1);

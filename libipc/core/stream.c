@@ -216,7 +216,6 @@ int stream_new(struct ipc *ipc, const struct stream_of *of, struct ipc_stream **
 	stream->max_message = SIZE_MAX;
 	stream->waiting = &stream->own_waiting;
 	stream->max_waiting_bytes = SIZE_MAX;
-	stream->max_waiting_entries = LIMIT_STREAM_ENTRIES;
 	stream->last = &stream->first;
 	stream->receive_fd = -1;
 	stream->send_fd = -1;
@@ -270,7 +269,7 @@ int stream_count_item(struct ipc_stream *stream, struct stream_item *item)
 
 	/* A single message is always accepted. */
 	if (likely((!bytes || bytes + item->bytes <= stream->max_waiting_bytes) &&
-		   (!entries || entries + item->entries <= stream->max_waiting_entries)))
+		   (!entries || entries + item->entries <= LIMIT_WAITING_ENTRIES)))
 		return 0;
 	stream_uncount_item(stream, item);
 	return -EDQUOT;
@@ -586,8 +585,8 @@ static char *limit_text(const struct ipc_stream *stream, int code)
 	if (code == -EMSGSIZE)
 		r = asprintf(&text, "a message has at most %zu bytes here", stream->max_message);
 	else if (code == -EDQUOT)
-		r = asprintf(&text, "at most %zu bytes and %u files and objects of messages "
-			     "wait here", stream->max_waiting_bytes, stream->max_waiting_entries);
+		r = asprintf(&text, "at most %zu bytes and %d files and objects of messages "
+			     "wait here", stream->max_waiting_bytes, LIMIT_WAITING_ENTRIES);
 	return r < 0 ? NULL : text;
 }
 

@@ -144,7 +144,6 @@ struct ipc_stream {
 	struct waiting *waiting;	/* the peer's; of a client's end own_waiting */
 	struct waiting own_waiting;
 	size_t max_waiting_bytes;
-	unsigned int max_waiting_entries;
 
 	struct ipc_object *data;
 	struct ipc_object *control;

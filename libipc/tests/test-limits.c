@@ -191,7 +191,6 @@ START_TEST(defaults)
 	ck_assert_int_eq(opens(1), 0);
 	ck_assert_int_eq(opens(1), -EDQUOT);
 	ck_assert_uint_eq(streams[0]->max_waiting_bytes, (size_t)64 << 20);
-	ck_assert_uint_eq(streams[0]->max_waiting_entries, 256);
 	ipc_stream_unref(streams[0]);
 	peer_remove(ipc, peer, PEER_STREAMS, LIMIT_STREAMS - 1);
 	end();

@@ -152,7 +152,7 @@ END_TEST
 START_TEST(single_message_is_always_accepted)
 {
 	static const struct ipc_object_limits limits = {
-		.size = sizeof(limits), .waiting_bytes = 1, .waiting_entries = 1,
+		.size = sizeof(limits), .waiting_bytes = 1,
 	};
 	const struct ipcbus_object handles[] = {
 		{ IPCBUS_OBJECT_HANDLE, .value = 20, .tag = 1 },
@@ -200,26 +200,36 @@ START_TEST(dropped_messages_do_not_count)
 }
 END_TEST
 
+/* A message has at most so many. */
+#define HANDLES 64
+
+static const struct ipcbus_object *handles_new(void)
+{
+	static struct ipcbus_object handles[HANDLES];
+
+	for (unsigned int i = 0; i < HANDLES; i++)
+		handles[i] = (struct ipcbus_object){ IPCBUS_OBJECT_HANDLE, .value = 20 + i,
+						     .tag = i + 1 };
+	return handles;
+}
+
 START_TEST(files_and_objects_are_limited)
 {
-	static const struct ipc_object_limits limits = {
-		.size = sizeof(limits), .waiting_entries = 3,
-	};
-	const struct ipcbus_object handles[] = {
-		{ IPCBUS_OBJECT_HANDLE, .value = 20, .tag = 1 },
-		{ IPCBUS_OBJECT_HANDLE, .value = 21, .tag = 2 },
-	};
+	static const struct ipc_object_limits limits = { .size = sizeof(limits) };
+	const struct ipcbus_object *handles = handles_new();
 
+	ck_assert_uint_eq(LIMIT_WAITING_ENTRIES, 256);
 	begin(&limits);
 	opens(1000);
 	opens(1000);
-	arrive_with(&ends[0], "x", 1, handles, 2);
-	arrive_with(&ends[1], "x", 1, handles, 1);
+	for (int i = 0; i < 3; i++)
+		arrive_with(&ends[0], "x", 1, handles, HANDLES);
+	arrive_with(&ends[1], "x", 1, handles, HANDLES);
 	arrive(&ends[1], 1);
 	ck_assert_int_eq(ipc_stream_is_canceled(ends[1].stream), 0);
 	arrive_with(&ends[1], "x", 1, handles, 1);
 	is_broken(&ends[1], 2, -EDQUOT);
-	is_broken(&ends[0], 1, -EAGAIN);
+	is_broken(&ends[0], 3, -EAGAIN);
 	end();
 }
 END_TEST
@@ -356,15 +366,11 @@ START_TEST(a_service_fills_no_client)
 }
 END_TEST
 
-/* Objects of messages to a client: at most as many as a message may have. */
 START_TEST(a_service_leaves_no_objects)
 {
-	struct ipcbus_object handles[LIMIT_STREAM_ENTRIES] = { 0 };
+	const struct ipcbus_object *handles = handles_new();
 	struct ipc_proxy *peer;
 
-	for (unsigned int i = 0; i < LIMIT_STREAM_ENTRIES; i++)
-		handles[i] = (struct ipcbus_object){ IPCBUS_OBJECT_HANDLE, .value = 20 + i,
-						     .tag = i + 1 };
 	fake_reset();
 	n_ends = 1;
 	object = NULL;
@@ -373,11 +379,11 @@ START_TEST(a_service_leaves_no_objects)
 	push_opened();
 	ck_assert_int_eq(ipc_raw_stream_open(peer, 1, NULL, &ends[0].stream, NULL), 0);
 	ends[0].data_cookie = cookie_of_node(1);
-	arrive_with(&ends[0], "x", 1, handles, LIMIT_STREAM_ENTRIES - 1);
-	arrive_with(&ends[0], "x", 1, handles, 1);
+	for (int i = 0; i < 4; i++)
+		arrive_with(&ends[0], "x", 1, handles, HANDLES);
 	ck_assert_int_eq(ipc_stream_is_canceled(ends[0].stream), 0);
 	arrive_with(&ends[0], "x", 1, handles, 1);
-	is_broken(&ends[0], 2, -EDQUOT);
+	is_broken(&ends[0], 4, -EDQUOT);
 	ipc_proxy_unref(peer);
 	end();
 }

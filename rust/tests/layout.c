@@ -46,7 +46,6 @@ static void structures(void)
 	FIELD(ipc_object_limits, streams);
 	FIELD(ipc_object_limits, calls);
 	FIELD(ipc_object_limits, waiting_bytes);
-	FIELD(ipc_object_limits, waiting_entries);
 	STRUCTURE(ipc_name_info);
 	FIELD(ipc_name_info, size);
 	FIELD(ipc_name_info, name);

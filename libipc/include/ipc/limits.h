@@ -35,8 +35,7 @@ struct ipc_object;
  *                 received: 64 MiB without a setting. Each message counts with its unpacked size
  *                 and about 3 KiB. A message beyond it ends its stream with -EDQUOT on both sides.
  *                 If no other message of the user is waiting, a message always fits.
- *   waiting_entries  Files and objects of these messages: 256 without a setting. A message beyond
- *                 it ends its stream in the same way.
+ *                 256 files and objects of these messages are a limit of the same kind.
  *
  * A user is the effective uid of a client, see ipc_call_uid().
  *
@@ -50,7 +49,6 @@ struct ipc_object_limits {
 	uint32_t streams;
 	uint32_t calls;
 	uint32_t waiting_bytes;
-	uint32_t waiting_entries;
 };
 
 int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_limits *limits);
@@ -70,7 +68,7 @@ int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_lim
  * beyond 4 MiB, at most its size. If the deadline of the call passes in the meantime, the call
  * fails with -ETIMEDOUT. Messages of a stream that have arrived and that the program has not
  * received take at most 16 * (size + 4096) bytes of memory, and at most 64 MiB, and contain at most
- * 64 files and objects. A message beyond that ends its stream with -EDQUOT, but a single message
+ * 256 files and objects. A message beyond that ends its stream with -EDQUOT, but a single message
  * always fits. At most 16 messages of bytes may wait in a stream, of any size.
  *
  *   -EINVAL  size is 0 or more than IPC_MESSAGE_MAX.

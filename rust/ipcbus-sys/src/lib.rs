@@ -107,7 +107,6 @@ pub struct ipc_object_limits {
     pub streams: u32,
     pub calls: u32,
     pub waiting_bytes: u32,
-    pub waiting_entries: u32,
 }
 
 #[repr(C)]

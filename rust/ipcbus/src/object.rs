@@ -62,8 +62,6 @@ pub struct Limits {
     pub calls: u32,
     /// Bytes of messages of streams that wait to be received.
     pub waiting_bytes: u32,
-    /// Files and objects of those messages.
-    pub waiting_entries: u32,
 }
 
 /// The current use of an object by other processes.
@@ -286,7 +284,6 @@ impl ObjectBuilder<'_> {
                         streams: limits.streams,
                         calls: limits.calls,
                         waiting_bytes: limits.waiting_bytes,
-                        waiting_entries: limits.waiting_entries,
                     },
                 ))?;
             }
