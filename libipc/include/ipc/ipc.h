@@ -10,7 +10,8 @@
  * Terminology
  *
  *   connection  struct ipc: an open bus with its region of receive memory. It
- *               belongs to the process that opened it.
+ *               belongs to the process that opened it. Its objects, proxies and streams cannot be
+ *               used with another connection, even in the same process.
  *   object      struct ipc_object: a target for calls in this process. It
  *               has an interface, a table of handlers and a userdata pointer.
  *   proxy       struct ipc_proxy: an object of another process, as seen from here.
@@ -53,17 +54,17 @@
  *               for NULL.
  *               A returned file descriptor is new and O_CLOEXEC, and the caller must close it.
  *               Functions named _get_fd() lend theirs: the library closes it with the object.
- *   Arguments   A NULL or out-of-range argument fails with -EINVAL, except where its
- *               description allows it. Functions that cannot return an errno need a valid
+ *   Arguments   userdata, options, ret_slot, ret_reply and an error to be filled in may be NULL.
+ *               Any other NULL, and an argument that is out of range, fails with -EINVAL, except
+ *               where its description allows it. Functions that cannot return an errno need a valid
  *               pointer. Arguments belong to the caller and are not kept.
  *   References  _ref() returns its argument. _unref() returns NULL. Both accept NULL.
  *   Blocking    A function does not wait for other processes, except where its
  *               description says that it blocks. Through ipcbusd, every function that uses the bus
- *               also waits for the daemon, without a limit if the daemon is stopped (SIGSTOP, a
- *               debugger): among them ipc_open(), ipc_object_id() and ipc_proxy_on_death(). No
- *               time limit applies while the daemon is stopped. Signals do not end a wait, except
- *               where -EINTR is listed. ipc_raw_set_interrupt() of <ipc/raw.h> makes signals end
- *               calls, oneways that wait, and functions of names.
+ *               also waits for the daemon. While the daemon is stopped (SIGSTOP, a debugger), no
+ *               time limit applies. Signals do not end a wait, except where -EINTR is listed.
+ *               ipc_raw_set_interrupt() of <ipc/raw.h> makes signals end calls, oneways that wait,
+ *               and functions of names.
  *   Order       An object handles a single oneway at a time. Oneways from a thread to an object are
  *               handled in the order of sending. Calls are not ordered, neither with each other nor
  *               with oneways: a call may be handled before a oneway or an async call that the same
@@ -71,19 +72,20 @@
  *               ordered. A reply is not ordered with oneways, in any language: a thread that waits
  *               for the reply gets it at once, and the result of an async call is an event of its
  *               own. Oneways that the server sent before the reply are handled on a serving thread,
- *               before or after that. If the reply waited for their handlers, a call could not
- *               return without another serving thread, or with a lock that a handler takes. If the
- *               order matters, put the data into the reply, or number the messages.
+ *               before or after that. Oneways of a process that died may be handled after the
+ *               callbacks of death watches. If the order matters, put the data into the reply, or
+ *               number the messages.
  *   Time        Durations are in microseconds, on CLOCK_MONOTONIC. As an argument, 0 means
  *               not to wait and IPC_NEVER means no limit. In a structure, 0 means that the
  *               duration is not set.
  *   Threads     Any thread may call any function at any time, on objects that it holds a reference
- *               to and on the arguments of its handler or callback. "Set-up only" marks functions
- *               that must not run while another thread uses the object. Messages and structures are
- *               plain memory without a lock. Functions that open or find a bus read environment
- *               variables, which other threads must not change meanwhile. A thread must not end
- *               inside a function of the library: no pthread_cancel(), unless the thread has
- *               disabled it, and no longjmp() out of a callback.
+ *               to and on the arguments of its handler or callback. A signal handler may only call
+ *               ipc_stop(). "Set-up only" marks functions that must not run while another thread
+ *               uses the object. Messages and structures are plain memory without a lock. Functions
+ *               that open or find a bus read environment variables, which other threads must not
+ *               change meanwhile. A thread must not end inside a function of the library: no
+ *               pthread_cancel(), unless the thread has disabled it, and no longjmp() out of a
+ *               callback.
  *   Callbacks   The library holds no lock while a handler or callback runs. It may call
  *               any function, but must not drop the last reference of its connection. A nested
  *               handler finds every lock taken that its thread held when it made the call: do not
@@ -94,10 +96,11 @@
  *               serves.
  *   Fork        A connection, and each object obtained from it, is unusable in a child process.
  *               Functions fail with -ECHILD there. The child must open its own connection. It may
- *               only unref inherited objects. Their destroy functions run in the child too.
+ *               only unref or free what it inherited. Destroy functions run in the child too. The
+ *               child has no region: if it reads bytes of a received message, it may get SIGSEGV.
+ *               exec() ends a connection.
  *   Channels    Through ipcbusd, a proxy that is used often gets a direct channel to its server
- *               if ipc_run() serves there. Calls and oneways of plain bytes up to 4 KB, without
- *               options other than a time limit, then go through memory that both processes share.
+ *               if ipc_run() serves there: memory that both processes share, for small messages.
  *               To get the channel, a call may wait for the server for 2 s, and a oneway for 10 ms.
  *               The environment variable IPC_CHANNELS=0 turns channels off for the connections that
  *               ipc_open() opens after that, on either side. A channel takes 128 KB of the client's
@@ -141,7 +144,8 @@
  *   -EDQUOT       IPC_QUOTA_EXCEEDED. A limit of this user is reached: connections, objects,
  *                 proxies, watches, threads, open calls, files, names, or space at a receiver;
  *                 see ipcctl stats.
- *   -ENOMEM       Out of memory, here or in the kernel.
+ *   -ENOMEM       Out of memory, here or in the kernel; or the receiver's user or memory cgroup has
+ *                 reached its limit of memory.
  *
  *   The receiver
  *   -EOWNERDEAD   IPC_PEER_DIED. The object's process died or ended the object. The handler may
@@ -242,8 +246,8 @@ struct ipc_cancellation;
  *
  * region_size is the number of bytes of messages that may be waiting here, and so limits the
  * largest message that this process can receive. It must be a multiple of the page size and at most
- * 1 GiB. It reserves address space; pages are allocated as messages arrive. ipc_open() uses
- * IPC_REGION_DEFAULT.
+ * 1 GiB. It reserves address space; pages are allocated as messages arrive, and are charged to this
+ * process's user and, except through ipcbusd, memory cgroup. ipc_open() uses IPC_REGION_DEFAULT.
  *
  *   -ENOENT   There is no such bus; the module may not be loaded.
  *   -ECONNREFUSED  No daemon listens at the socket: it has ended.
@@ -253,8 +257,7 @@ struct ipc_cancellation;
  *   -EAGAIN   After mlockall(MCL_FUTURE): /dev/ipcbus needs an RLIMIT_MEMLOCK of region_size.
  *   -EFBIG    The limit of file sizes (ulimit -f) of ipcbusd is too small for a connection.
  *   -EMFILE   This process cannot open more files.
- *   -ETIMEDOUT  ipcbusd took more than 30 seconds to accept the connection. If ipcbusd is stopped
- *               after that, the function waits without a limit. Signals do not end the wait.
+ *   -ETIMEDOUT  ipcbusd took more than 30 seconds to accept the connection.
  *   -ESRCH    The daemon cannot see this process: a PID namespace or /proc (hidepid=) hides it.
  */
 int ipc_open(struct ipc **ret_ipc, const char *bus);
@@ -461,8 +464,7 @@ int ipc_object_set_dump(struct ipc_object *object, ipc_dump_cb cb);
 
 /*
  * Get the number for the id field of an Ipc__Object in a message to be sent. It is valid on
- * this connection as long as the object lives. The first call creates the kernel object; through
- * ipcbusd it waits for the daemon.
+ * this connection as long as the object lives. The first call creates the kernel object.
  *
  *   -EDQUOT   This user has too many objects.
  */
@@ -501,8 +503,7 @@ uint64_t ipc_proxy_id(const struct ipc_proxy *proxy);
 struct ipc *ipc_proxy_ipc(const struct ipc_proxy *proxy);
 
 /*
- * Requests that every object serves, with any interface. Both block and fail like any call. error
- * may be NULL.
+ * Requests that every object serves, with any interface. Both block and fail like any call.
  *
  * ipc_proxy_ping() returns 0 when a thread of the object's process has served it.
  *
@@ -564,9 +565,9 @@ int ipc_take_fd(int32_t *fd);
 
 /*
  * Generated functions make the calls: echo_say() blocks, echo_say_with() blocks and takes
- * options, echo_say_async() does not block. On success the caller owns *reply, and frees it with
- * echo_say_reply_free(), which also releases objects and files that were not taken. ret_reply may
- * be NULL.
+ * options, echo_say_async() does not block and runs its callback on a serving thread. On success
+ * the caller owns *reply, and frees it with echo_say_reply_free(), which also releases objects and
+ * files that were not taken.
  *
  *	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
  *	ipc_auto(echo_unref) struct echo *echo = NULL;

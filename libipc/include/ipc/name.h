@@ -14,13 +14,16 @@
  * such a slot, also wait for each other in a connection. No time limit covers that wait. None of
  * the functions needs a serving thread; callbacks do. In a handler, the functions inherit deadline
  * and cancellation of the served call, as calls do. If that call has already ended, they do not, so
- * that a handler can clean up. They may fail with any error of a call, and with these:
+ * that a handler can clean up. Only ipc_proxy_get() and ipc_proxy_wait() start a service that can
+ * be activated. Lists and watches leave out names that the policy hides. The functions may fail
+ * with any error of a call, and with these:
  *
  *   -ENOENT       No object has the name, or the policy hides it from this process.
  *   -EACCES       The policy refuses it; see ipcbus-policy(5).
  *   -EHOSTUNREACH  Finding: the activation of the name's service failed.
  *   -ENOTCONN     No service manager is running.
- *   -EDQUOT       This user has too many names, waits or watches.
+ *   -EDQUOT       This user has 1024 names, 1024 waits or 256 watches, or all users together have
+ *                 16384, 8192 or 4096.
  *
  * Replay. When a new service manager starts, the library registers all names and watches of a
  * connection again, on a serving thread. Among servers of the same user, the last owner before the
@@ -55,20 +58,20 @@ enum ipc_register_flags {
 };
 
 /*
- * Register an object under a name. If another living object has the name, the registration fails
- * with -EEXIST. If this connection has registered the same object under the name, the function
- * succeeds, and the earlier registration and its slot end. A name is free as soon as its object or
- * its process has ended. The connection keeps a reference of the object until the registration ends
- * or the connection closes. A registration ends by ipc_unregister_name(), by its slot, or with
- * IPC_REGISTRATION_LOST. Ending the slot unregisters the name; if the service manager cannot be
- * informed of that, the name ends with the object.
+ * Register an object under a name; it may have several. If another living object has the name, the
+ * registration fails with -EEXIST. If this connection has registered the same object under the
+ * name, the function succeeds, and the earlier registration and its slot end. A name is free as
+ * soon as its object or its process has ended. The connection keeps a reference of the object until
+ * the registration ends or the connection closes. A registration ends by ipc_unregister_name(), by
+ * its slot, or with IPC_REGISTRATION_LOST. Clients keep the object then. Ending the slot
+ * unregisters the name; if the service manager cannot be informed of that, the name ends with the
+ * object.
  *
  * ipc_register_name_with() takes flags of enum ipc_register_flags; 0 is ipc_register_name(). They
  * concern only objects of this user: a name of another user always fails with -EEXIST.
  *
- * With IPC_NAME_REPLACE, clients that ask for the name from now on get the new object. Clients
- * that have the old object keep it. The process of the old object is notified
- * (IPC_REGISTRATION_LOST) and should finish its work and exit.
+ * With IPC_NAME_REPLACE, clients that ask for the name from now on get the new object. The process
+ * of the old object is notified (IPC_REGISTRATION_LOST) and should finish its work and exit.
  * With IPC_NAME_QUEUE, the function returns 1 if it must wait for the name. The first object in the
  * queue gets the name when the owner's registration ends (IPC_REGISTRATION_ACQUIRED).
  *
@@ -101,12 +104,6 @@ int ipc_register_name_with(struct ipc *ipc, const char *name, struct ipc_object 
  */
 int ipc_unregister_name(struct ipc *ipc, const char *name);
 
-enum ipc_registration_event {
-	IPC_REGISTRATION_ACQUIRED = 1,	/* it was in the queue, and has the name now */
-	IPC_REGISTRATION_LOST = 2,	/* it has ended: replaced, or ended by another process */
-	IPC_REGISTRATION_FAILED = 3,	/* it could not be replayed, or missed a change */
-};
-
 /*
  * Register a callback for events of this connection's registrations: of names and of watches. It
  * runs on a serving thread, once for each event. name is a name or the pattern of a watch. It is
@@ -122,6 +119,11 @@ enum ipc_registration_event {
  *                              manager, or a change of a watched name was lost for lack of memory.
  *                              The library replays it at the next service manager.
  */
+enum ipc_registration_event {
+	IPC_REGISTRATION_ACQUIRED = 1,
+	IPC_REGISTRATION_LOST = 2,
+	IPC_REGISTRATION_FAILED = 3,
+};
 typedef void (*ipc_registration_cb)(struct ipc *ipc, const char *name,
 				    enum ipc_registration_event event, int error, void *userdata);
 int ipc_on_registration(struct ipc *ipc, ipc_registration_cb cb, void *userdata,

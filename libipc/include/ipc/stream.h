@@ -2,7 +2,8 @@
 /*
  * Methods with streams. Included by <ipc/ipc.h>; its rules and error list apply.
  *
- * A client opens a method with `stream` in its .proto file. Client and server then have a side
+ * A client opens a method with `stream` in its .proto file. Generated functions _open() block until
+ * the server has accepted the stream, and fail like a call. Client and server then have a side
  * each, a struct ipc_stream. Generated functions send and receive messages of the right type, by
  * the rules below.
  *
@@ -29,7 +30,9 @@
  *   -ECANCELED   Either side canceled the stream, or its parent or its cancellation was canceled.
  *                The origin of the error is IPC_ORIGIN_PEER if the other side did.
  *   -ETIMEDOUT   The time limit of the stream expired. This is no limit of a single function.
- *   -EOWNERDEAD  The other side died.
+ *   -EOWNERDEAD  The other side died. Messages that had arrived can be received first. Messages and
+ *                an end that it sent just before it exited may be lost. A process should exit only
+ *                after the other side has confirmed the last message.
  *   -ECONNRESET  The bus has ended.
  *   -EPROTO      The other side violates the protocol of streams.
  *   -EBADMSG     A message of the stream, or its end, is malformed.
@@ -48,12 +51,12 @@
  *
  * There are two ways to use a stream: callbacks (ipc_stream_set_ops()), or threads that wait.
  *
- * Threads. At most one thread may receive at a time. Other threads may send in the meantime. While
- * a thread waits for a stream, no handler and no callback runs on it. Messages to other objects of
- * the connection wait until a thread serves. If a handler or callback waits, its thread counts as
- * busy until the outermost handler or callback on it returns. At least one thread of
- * ipc_set_threads() must be left to serve: with N threads, N - 1 can be in handlers that wait. So a
- * connection with a single thread must use callbacks.
+ * Threads. At most one thread may receive at a time, and any number may send. While a thread waits
+ * for a stream, no handler and no callback runs on it. Messages to other objects of the connection
+ * wait until a thread serves; outside of handlers and callbacks, the stream needs none. If a
+ * handler or callback waits, its thread counts as busy until the outermost one returns. At least
+ * one thread of ipc_set_threads() must be left to serve: with N threads, N - 1 can be in handlers
+ * that wait. So a connection with a single thread must use callbacks.
  *
  *   -EDEADLK     In a handler or callback: no thread would be left to serve. If the handler
  *                returns this error, the client receives it.
@@ -66,8 +69,7 @@
  * dropped a reference before. In every other case the server must end the stream: if the last
  * reference of the server's side is dropped without an end, the client receives -ENOMSG after all
  * messages. If the last reference of a client's side without callbacks is dropped, a stream that is
- * not over is canceled. A connection keeps the objects of the 1024 client's sides that it closed
- * last, for servers that still have their proxies. A stream holds a reference of its connection.
+ * not over is canceled. A stream holds a reference of its connection.
  *
  * Over. A client's side is over when the server's end of the stream has arrived. From then on the
  * client can receive the messages that are left, also if the server dies. Only ipc_stream_cancel()
@@ -190,8 +192,7 @@ int ipc_stream_resume(struct ipc_stream *stream);
  * none. The client sets the limit when it opens the stream: timeout_usec and parent in struct
  * ipc_options, or timeout_ms of the method. Both sides know it and break off by themselves.
  * Messages that this connection took from the bus before can still be received. Every other
- * function fails with -ETIMEDOUT. If a stream with a time limit has callbacks,
- * serving the connection takes an additional system call for each event.
+ * function fails with -ETIMEDOUT.
  */
 uint64_t ipc_stream_remaining(const struct ipc_stream *stream);
 
