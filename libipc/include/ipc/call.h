@@ -134,7 +134,8 @@ uint64_t ipc_call_remaining(const struct ipc_call *call);
 /*
  * Return 1 if the caller has stopped waiting for the reply: the call was canceled, its time is
  * over, the caller died, or the bus has ended; also in a forked child. Return 0 otherwise, after a
- * reply, and for a oneway. A canceled call must still be replied to or unref'ed.
+ * reply, and for a oneway. Needs no serving thread. A canceled call must still be replied to or
+ * unref'ed.
  */
 int ipc_call_is_canceled(const struct ipc_call *call);
 

@@ -627,7 +627,7 @@ struct ipc_options {
 					 * (-ETIMEDOUT); a reply to the parent does not end
 					 * it. On another thread it begins a chain. NULL: the
 					 * call that this thread serves; of a stream, none.
-					 * -EINVAL: the parent has a reply */
+					 * -EINVAL: the parent has a reply, or is a oneway */
 	struct ipc_stream *parent_stream; /* Call or stream: make it for this stream, either
 					 * end of one. It has no later deadline (-ETIMEDOUT). It is
 					 * canceled (-ECANCELED) when the stream breaks off, is

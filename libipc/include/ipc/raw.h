@@ -67,9 +67,10 @@ struct ipc_raw_entry {
  * A message to send stays the caller's, with its contents, and must not change until the sending
  * function returns. The kernel copies the bytes and takes its own reference for each entry.
  *
- * The contents of a received message belong to the message and are freed with it. The bytes are
- * 8-byte aligned, and must not be written. The sender cannot change them any more. To keep an
- * object or proxy, take a reference. To keep a file descriptor, call ipc_take_fd(&entry->fd).
+ * The contents of a received message belong to the message and are freed with it; until then they
+ * occupy the region. The bytes are 8-byte aligned, and must not be written. The sender cannot
+ * change them any more. To keep an object or proxy, take a reference. To keep a file descriptor,
+ * call ipc_take_fd(&entry->fd).
  *
  * The structure has no size member. A new member is added at the end, with a flag. The library
  * reads it only if its flag is set. A message with an unknown flag fails with -EINVAL.
@@ -139,11 +140,10 @@ void ipc_raw_free(struct ipc_raw_message *reply);
 
 /*
  * Call the object and block until its reply. The caller frees *ret_reply with ipc_raw_free().
- * ret_reply may be NULL: then the reply is not parsed. options and error may be NULL.
  * ipc_set_timeout() describes the time limit. While the function waits, nested handlers (see
  * <ipc/ipc.h>) may run on this thread. The caller must not hold a lock that such a handler takes.
  *
- *   -EINVAL   An argument is NULL, or a flag or the type of an entry is unknown.
+ *   -EINVAL   A flag or the type of an entry is unknown.
  *   -E2BIG    The message has too many entries or parts.
  *   -EBADF    An entry is no open file descriptor, or belongs to another connection.
  *   Others    Any error of a call in <ipc/ipc.h>, and any errno that the server reports.
@@ -156,10 +156,7 @@ int ipc_raw_call(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
  * Call the object, and pass the bytes of the reply to cb. If the call succeeds, cb runs once before
  * the function returns, on this thread. data is valid until cb returns. Entries of the reply are
  * released. If cb returns a negative errno, the call fails with it. Any other result counts as 0.
- * cb must not leave by longjmp() or an exception. Costs less than ipc_raw_call(), which allocates a
- * reply.
- *
- *   -EINVAL   cb is NULL.
+ * cb must not throw an exception. Costs less than ipc_raw_call(), which allocates a reply.
  */
 typedef int (*ipc_raw_look_cb)(const void *data, size_t size, void *userdata);
 int ipc_raw_call_look(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
@@ -207,9 +204,6 @@ int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *messag
  * Streams have time limits instead: see <ipc/stream.h>. cb may run on several threads at once.
  * Through ipcbusd, cb may also run without a signal, on a waiting thread, at most once a second.
  * NULL removes cb. Set-up only.
- *
- *   -EINVAL   ipc is NULL.
- *   -ECHILD   This is a forked child.
  */
 typedef int (*ipc_raw_interrupt_cb)(void *userdata);
 int ipc_raw_set_interrupt(struct ipc *ipc, ipc_raw_interrupt_cb cb, void *userdata);
@@ -241,8 +235,9 @@ struct ipc_raw_ops {
 	/*
 	 * Serves a call or oneway, on a serving thread, by the rules in <ipc/call.h>. The library
 	 * itself handles calls with IPC_CODE_PING or IPC_CODE_BUILTIN + 4 (channels), and
-	 * IPC_CODE_STREAM if stream is set. All other messages arrive here. If the caller sent
-	 * metadata, data is a frame around the bytes, and ipc_payload_message() finds them.
+	 * IPC_CODE_STREAM if stream is set. All other messages arrive here: return -EOPNOTSUPP for
+	 * an unknown code. If the caller sent metadata, data is a frame around the bytes, and
+	 * ipc_payload_message() finds them.
 	 */
 	int (*serve)(struct ipc_call *call, const struct ipc_raw_message *request,
 		     void *userdata);
@@ -311,7 +306,7 @@ int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t code,
  * stays open after the program's last ipc_unref(). If the time limit has passed, cb gets
  * -ETIMEDOUT. Errors as ipc_raw_call_async(), and for cb as ipc_raw_stream_open().
  *
- *   -EINVAL      code is 0, or cb is NULL.
+ *   -EINVAL      code is 0.
  */
 typedef void (*ipc_raw_stream_cb)(int result, struct ipc_stream *stream,
 				  const struct ipc_error *error, void *userdata);
@@ -322,7 +317,7 @@ int ipc_raw_stream_open_async(struct ipc_proxy *proxy, uint32_t code,
 /*
  * Send and receive a message by the rules of <ipc/stream.h>. code and flags of the message are
  * 0. ipc_raw_stream_receive() returns 1 and a message that belongs to the stream until the next
- * receive, or 0 at the end. Only one thread may receive. error may be NULL.
+ * receive, or 0 at the end.
  *
  *   -EAGAIN   The receiver is not ready or has no space, or no message arrived, in time.
  *   -EPIPE    Sending: this side has ended its sending, or the server has ended the stream.
