@@ -4,7 +4,7 @@
  *
  * A *bus* has *procs*. A proc is one open file of one address space. A proc owns *nodes*, to which
  * other procs send messages, and holds *handles*, its numbers for nodes of other procs. Its
- * *threads* send and receive:
+ * *threads*, which exist from their first exchange on, send and receive:
  *
  *   1. A thread sends a *message* to a handle. exchange.c copies it in, and request.c finds the
  *      node behind the handle and the node's proc.
@@ -14,7 +14,10 @@
  *      wakes one of them.
  *   4. That thread finds the work in wait.c, and deliver.c makes an event of it.
  *   5. The server's reply takes the same way back into the caller's region (reply.c). Without a
- *      reply the call ends by a failure, a deadline or a cancellation.
+ *      reply the call ends by a failure, or by a deadline or a cancellation (cancel.c).
+ *
+ * ipcbusd(8) is built from the same files. daemon/kernel/pages.c replaces mem/pages.c, and shim/
+ * the kernel's functions.
  *
  * Layers. A file calls only files below it, except for six pairs that tests/suite/static/layers -v
  * lists. driver/Kbuild has the complete order:
