@@ -441,8 +441,9 @@ int ipc_object_end(struct ipc_object *object);
  *
  * ipc_object_set_priority() sets the minimum priority with which calls of the object are
  * served: policy SCHED_OTHER with a nice value as priority, or SCHED_FIFO or SCHED_RR with
- * 1 to 99. A thread gets it only as far as its own RLIMIT_NICE, RLIMIT_RTPRIO or CAP_SYS_NICE
- * allow: set LimitNICE= or LimitRTPRIO= in the service's unit.
+ * 1 to 99. If the caller has a better priority, its call is served with that. A thread gets either
+ * only as far as its own RLIMIT_NICE, RLIMIT_RTPRIO or CAP_SYS_NICE allow: set LimitNICE= or
+ * LimitRTPRIO= in the service's unit. ipcbusd ignores priorities.
  *
  *   -EBUSY    The object is already in use.
  */

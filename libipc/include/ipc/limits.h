@@ -40,8 +40,6 @@ struct ipc_object;
  * A user is the effective uid of a client, see ipc_call_uid().
  *
  *   -EBUSY    The object is already in use.
- *   -EINVAL   limits->size is too small.
- *   -E2BIG    A field that this library does not know is not 0.
  */
 struct ipc_object_limits {
 	size_t size;			/* sizeof(struct ipc_object_limits) */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Shared memory: a struct ipc_memory is a memory file that several processes map at once. Each sees
- * the writes of the others. Its size never changes. To stream frames, send a few of them once; then
- * send only the number of the memory that holds the next frame.
+ * the writes of the others. Its size never changes. It lives until the last process has unmapped
+ * it. To stream frames, send a few of them once; then send only the number of the memory that holds
+ * the next frame. The rules of <ipc/ipc.h> apply.
  *
  * In messages of generated code, shared memory is a field of the type ipc.Memory, which contains an
  * ipc.Fd. The sender sets that to ipc_memory_get_fd(), and keeps the memory until the message is

@@ -69,7 +69,8 @@
  * dropped a reference before. In every other case the server must end the stream: if the last
  * reference of the server's side is dropped without an end, the client receives -ENOMSG after all
  * messages. If the last reference of a client's side without callbacks is dropped, a stream that is
- * not over is canceled. A stream holds a reference of its connection.
+ * not over is canceled. A stream holds a reference of its connection, and a server's side one of
+ * its object. A client may drop the proxy.
  *
  * Over. A client's side is over when the server's end of the stream has arrived. From then on the
  * client can receive the messages that are left, also if the server dies. Only ipc_stream_cancel()
@@ -170,8 +171,6 @@ struct ipc_stream_ops {
  * negative errno, destroy runs. If this function fails, destroy does not run.
  *
  *   -EALREADY   The stream has callbacks.
- *   -EINVAL     ops->size is too small.
- *   -E2BIG      A member that this library does not know is not NULL.
  *   -EMFILE     The stream has a time limit, and this process cannot open more files.
  */
 int ipc_stream_set_ops(struct ipc_stream *stream, const struct ipc_stream_ops *ops,
