@@ -102,8 +102,7 @@ struct ipc_interface {
 
 /*
  * Get an object's description: its interface and descriptors. Blocks
- * like any call. The caller frees it with ipc_rpc_free(&(*ret_description)->base). error may
- * be NULL.
+ * like any call. The caller frees it with ipc_rpc_free(&(*ret_description)->base).
  */
 int ipc_rpc_describe(struct ipc_proxy *proxy, Ipc__Description **ret_description,
 		     struct ipc_error *error);
@@ -112,8 +111,7 @@ int ipc_rpc_describe(struct ipc_proxy *proxy, Ipc__Description **ret_description
 
 /*
  * Call a method and block until its reply. The caller frees *ret_reply with
- * ipc_rpc_free(). ret_reply may be NULL: then the reply is not parsed. options and error may
- * be NULL.
+ * ipc_rpc_free(). If ret_reply is NULL, the reply is not parsed.
  *
  *   -EINVAL   request is not of the method's type, or options are invalid.
  */
@@ -137,7 +135,6 @@ int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method
  * and userdata are passed through; complete casts cb back to the type that the
  * program gave. When the connection closes, complete is called with -ECANCELED, inside the last
  * ipc_unref(). Ending the slot before complete runs cancels the call, and complete does not run.
- * options and ret_slot may be NULL.
  *
  * The library frees the reply when complete returns, unless complete has called
  * ipc_rpc_keep(); then the caller frees it with ipc_rpc_free().
@@ -174,8 +171,7 @@ int ipc_rpc_invoke_stream(struct ipc_call *call, const ProtobufCMessage *request
 
 /*
  * Open a stream and block until the server has accepted it. request is NULL if the requests are a
- * stream. The caller must unref *ret_stream. options and error may be NULL. The time limit covers
- * the whole stream.
+ * stream. The caller must unref *ret_stream. The time limit covers the whole stream.
  */
 int ipc_rpc_stream_open(struct ipc_proxy *proxy, const struct ipc_method *method,
 			const struct ipc_options *options, const ProtobufCMessage *request,
@@ -184,8 +180,8 @@ int ipc_rpc_stream_open(struct ipc_proxy *proxy, const struct ipc_method *method
 /*
  * Send and receive as <ipc/stream.h> describes. ipc_rpc_stream_finish() ends the sending of a
  * stream of requests and receives its single reply. It returns 0, or -ENOMSG if the stream ended
- * without a reply. ret_reply may be NULL. ipc_rpc_stream_reply() sends that reply and ends the
- * stream, without blocking. Only one thread may receive or finish. error may be NULL.
+ * without a reply. ipc_rpc_stream_reply() sends that reply and ends the stream, without blocking.
+ * Only one thread may receive or finish.
  *
  *   -EINVAL   The stream is of another method, or the message has another type than this end sends.
  */

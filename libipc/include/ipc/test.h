@@ -58,7 +58,7 @@ struct ipc_test_options {
 };
 
 /*
- * Start a bus. options may be NULL. Blocks until clients can connect and the service manager, if
+ * Start a bus. Blocks until clients can connect and the service manager, if
  * any, serves: some milliseconds, at most 30 s. The daemon has its own process group. The daemon
  * and the service manager print to stderr.
  *
