@@ -223,7 +223,7 @@ int main(int argc, char **argv)
 	 * children. */
 	signal(SIGCHLD, SIG_DFL);
 	argv[0] = "ipcctl";
-	while ((key = getopt_long(argc, argv, "+d:h", options, NULL)) != -1) {
+	while ((key = getopt_long(argc, argv, "+b:h", options, NULL)) != -1) {
 		if (key == 'h')
 			return help();
 		if (key == KEY_VERBS)

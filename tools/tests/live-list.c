@@ -212,7 +212,8 @@ START_TEST(failures_have_statuses)
 	ck_assert_int_eq(live_run("freeze 1")->status, 3);
 	ck_assert_int_eq(live_run("--bus /dev/nothing list")->status, 5);
 	ck_assert_ptr_nonnull(strstr(live_run("--bus /dev/nothing list")->err, "ipcbusd --bus /dev/nothing"));
-	ck_assert_int_eq(live_run("--bus /dev/null list")->status, 5);
+	ck_assert_int_eq(live_run("-b /dev/null list")->status, 5);
+	ck_assert_int_eq(live_run("list -b /dev/null")->status, 5);
 	ck_assert_int_eq(
 		live_run("--version; su nobody -c 'ipcctl list' || su user -c 'ipcctl stats'")
 			->status,
