@@ -38,7 +38,7 @@ void deadline_set(unsigned int ms)
 	sigset_t alarm;
 
 	limit_ms = ms;
-	deadline_message(NULL, "not done");
+	deadline_message(NULL, "ended by --timeout: not done");
 	/* The parent process may have blocked the signal. */
 	sigemptyset(&alarm);
 	sigaddset(&alarm, SIGALRM);
@@ -69,6 +69,12 @@ void deadline_message(const char *hint, const char *format, ...)
 		message = text;
 		free(old);
 	}
+}
+
+void count_ended(void)
+{
+	if (!ctl.json)
+		fputs("ipcctl: ended by --count\n", stderr);
 }
 
 static struct ipc *running;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end of a run: the deadline of --timeout, SIGINT, SIGTERM and SIGHUP. Also the clock.
+ * The end of a run: the deadline of --timeout, --count, SIGINT, SIGTERM and SIGHUP. Also the clock.
  */
 #ifndef IPCCTL_DEADLINE_H
 #define IPCCTL_DEADLINE_H
@@ -23,9 +23,12 @@ static inline uint64_t clock_ns(void)
 void deadline_set(unsigned int ms);
 
 /* Sets the message of the deadline, such as "service demo.echo did not reply", and a hint, or NULL.
- * The default message says that the run is not finished. Has no effect without a limit. */
+ * The default message names --timeout. Has no effect without a limit. */
 void deadline_message(const char *hint, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* Prints that the verb has printed as many lines as --count permits. */
+void count_ended(void);
 
 /* From now on SIGINT and SIGTERM end ipc_run() instead of the process. With NULL they end the
  * process again: must be called before the last reference of ipc is dropped. */

@@ -228,7 +228,10 @@ static int show(json_t *row)
 {
 	int status = put_row(row);
 
-	return !status && session.count && --session.count == 0 ? MONITOR_STOP : status;
+	if (status || !session.count || --session.count)
+		return status;
+	count_ended();
+	return MONITOR_STOP;
 }
 
 /* --- The bus ---------------------------------------------------------------------- */

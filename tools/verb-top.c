@@ -135,8 +135,10 @@ static int run_monitor(void)
 	signals_catch();
 	while (!status && !signal_arrived()) {
 		status = one_interval(monitor);
-		if (count && --count == 0)
+		if (!status && count && --count == 0) {
+			count_ended();
 			break;
+		}
 	}
 	monitor_close(monitor);
 	return status;

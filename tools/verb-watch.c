@@ -24,7 +24,7 @@ static const struct verb_option options[] = {
 };
 
 static const char *pattern;
-static bool reported;
+static bool reported, stopped;
 static int result; /* of the callback: an enum status */
 
 /* --- Changes -------------------------------------------------------------------- */
@@ -94,16 +94,18 @@ static void on_change(struct ipc *ipc, enum ipc_name_change change,
 	if (change == IPC_NAME_SETTLED && !reported)
 		print_waiting();
 	reported = true;
-	if (result || (change == IPC_NAME_SETTLED && !ctl.json))
+	if (stopped || (change == IPC_NAME_SETTLED && !ctl.json))
 		return;
 	if (change == IPC_NAME_SETTLED)
 		result = put(json_pack("{s:s}", "change", "settled"));
 	else
 		result = put(change_new(change, info));
-	if (result || (count && --count == 0)) {
-		count = 0;
-		ipc_stop(ipc);
-	}
+	if (!result && (!count || --count))
+		return;
+	if (!result)
+		count_ended();
+	stopped = true;
+	ipc_stop(ipc);
 }
 
 static int watch(struct ipc *ipc)
