@@ -139,6 +139,7 @@ struct verb_option {
  * @summary: one line for the list of verbs
  * @description: sentences for --help
  * @example: command lines for --help
+ * @timeout: default of --timeout for --help; NULL: "5"
  * @statuses: statuses besides 0, 1 and 2: MAY_END() and ON_BUS
  * @options: its options, ended by zeroes, or NULL
  * @min: minimum number of arguments
@@ -152,6 +153,7 @@ struct verb {
 	const char *summary;
 	const char *description;
 	const char *example;
+	const char *timeout;
 	unsigned int statuses;
 	const struct verb_option *options;
 	int min;

@@ -23,11 +23,12 @@ enum { KEY_JSON = 0x100, KEY_TIMEOUT, KEY_VERSION, KEY_VERBS, KEY_VERB };
 		"help", no_argument, NULL, 'h'                                               \
 	}
 
-static const char common_help[] =
-	"  -b, --bus PATH       the bus (default: $IPCBUS_BUS, else /dev/ipcbus or ipcbusd's)\n"
-	"      --json           print JSON: one value, or one line for each item of a stream\n"
-	"      --timeout S      give up after S seconds (default: 5 for a question)\n"
-	"  -h, --help           print this text\n";
+/* With the default of --timeout. */
+#define COMMON_HELP                                                                              \
+	"  -b, --bus PATH       the bus (default: $IPCBUS_BUS, else /dev/ipcbus or ipcbusd's)\n" \
+	"      --json           print JSON: one value, or one line for each item of a stream\n"  \
+	"      --timeout S      give up after S seconds (default: %s)\n"                         \
+	"  -h, --help           print this text\n"
 
 static const char *const status_texts[N_STATUSES] = {
 	[STATUS_OK] = "success",
@@ -73,10 +74,10 @@ static int help(void)
 	     "Verbs:");
 	for (const struct verb *const *verb = verbs; *verb; verb++)
 		printf("  %-10s %s\n", (*verb)->name, (*verb)->summary);
-	printf("\nSee \"ipcctl help VERB\" for one verb, and ipcctl(1).\n\nOptions:\n%s"
+	printf("\nSee \"ipcctl help VERB\" for one verb, and ipcctl(1).\n\nOptions:\n" COMMON_HELP
 	       "      --verbs          print the names of the verbs, one a line\n"
 	       "      --version        print the version\n",
-	       common_help);
+	       "by verb");
 	return STATUS_OK;
 }
 
@@ -89,7 +90,7 @@ static int help_verb(const struct verb *verb)
 	for (const struct verb_option *o = verb->options; o && o->name; o++)
 		printf("      --%s %-*s %s\n", o->name, 13 - (int)strlen(o->name),
 		       o->value ? o->value : "", o->help);
-	printf("%s\nExit status:\n", common_help);
+	printf(COMMON_HELP "\nExit status:\n", verb->timeout ?: "5");
 	for (int i = 0; i < N_STATUSES; i++)
 		if (statuses & 1u << i)
 			printf("  %-2d  %s\n", i, status_texts[i]);

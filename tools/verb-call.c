@@ -346,10 +346,10 @@ const struct verb verb_call = {
 	.description =
 		"Calls METHOD of the service NAME and prints the reply as JSON. The request is a JSON\n"
 		"object with the fields that ipcctl describe NAME lists. The default is {}, and \"-\"\n"
-		"reads it from standard input. A oneway has no reply. The reply must come within 30\n"
-		"seconds, or --timeout. A stream has no limit but --timeout, once the service has opened\n"
-		"it. The service learns the limit. A reply, or a message of a stream, of more than\n"
-		"16 MiB is refused.\n"
+		"reads it from standard input. A oneway has no reply. The reply must come within\n"
+		"--timeout. A stream has no limit without --timeout and timeout_ms, once the service has\n"
+		"opened it. The service learns the limit. A reply, or a message of a stream, of more\n"
+		"than 16 MiB is refused.\n"
 		"\n"
 		"  bytes        text in base64\n"
 		"  ipc.Fd       the number of an open fd of ipcctl (0: standard input), the path of a\n"
@@ -359,6 +359,7 @@ const struct verb verb_call = {
 		"If the reply is a stream, each message is one line. If the request is a stream, ipcctl\n"
 		"reads JSON objects from standard input, unless JSON is given: then it sends that one.\n",
 	.example = "  ipcctl call demo.echo Say '{\"text\": \"hello\"}'\n",
+	.timeout = "timeout_ms of the method, or 30",
 	.statuses =
 		ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER) | MAY_END(REMOTE) | MAY_END(GONE),
 	.options = options,

@@ -141,7 +141,7 @@ const struct verb verb_ping = {
 	.summary = "check whether a service replies, and how fast",
 	.description =
 		"Sends the service NAME a call that a thread of it must serve, and prints the time from\n"
-		"the call to the reply in microseconds. It waits for 5 seconds, or --timeout.\n",
+		"the call to the reply in microseconds.\n",
 	.example = "  ipcctl ping --timeout 1 demo.echo\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER) | MAY_END(GONE),
 	.min = 1,

@@ -271,7 +271,7 @@ const struct verb verb_dump = {
 	.description =
 		"Asks the service NAME to write its internal state to standard output. The service\n"
 		"defines the format and the meaning of each ARGUMENT. Root may do this, and the user of\n"
-		"the service. It waits for 5 seconds, or --timeout.\n"
+		"the service.\n"
 		"\n"
 		"--all prints a report to send with a description of a fault: version, kernel, doctor,\n"
 		"services, policy, stats, objects, pending messages, counters, and the dump of each\n"

@@ -87,6 +87,7 @@ const struct verb verb_freeze = {
 		"them, it is not frozen and the status is 7. Only root, the user of the process, and the\n"
 		"user of ipcbusd may do this.\n",
 	.example = "  ipcctl freeze demo.echo\n",
+	.timeout = "3",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER),
 	.min = 1,
 	.max = 1,
