@@ -275,8 +275,10 @@ static unsigned int queue_length(struct list_head *queue, unsigned int *ret_ms)
 static bool show_proc(struct seq_file *seq, struct ipcbus_proc *proc, u64 *unused)
 {
 	unsigned int serving, max_threads, queued, ms;
+	bool frozen;
 
 	spin_lock(&proc->lock);
+	frozen = proc->freeze.frozen;
 	serving = proc->pool.serving;
 	max_threads = proc->pool.max;
 	queued = queue_length(&proc->work.list, &ms);
@@ -284,8 +286,8 @@ static bool show_proc(struct seq_file *seq, struct ipcbus_proc *proc, u64 *unuse
 	seq_printf(seq, "proc proc=%llu pid=%d nodes=%d handles=%u", proc->number,
 		   pid_vnr(proc->pid), atomic_read(&proc->node_count),
 		   READ_ONCE(proc->handle_count));
-	seq_printf(seq, " serving=%u max_threads=%u queued=%u oldest_ms=%u\n", serving,
-		   max_threads, queued, ms);
+	seq_printf(seq, " serving=%u max_threads=%u queued=%u oldest_ms=%u frozen=%d\n", serving,
+		   max_threads, queued, ms, frozen);
 	return false;
 }
 

@@ -108,6 +108,7 @@ static long self(void)
 
 START_TEST(procs)
 {
+	struct ipcbus_freeze f;
 	const char *l;
 
 	raw_none(&srv);
@@ -118,9 +119,14 @@ START_TEST(procs)
 	ck_assert_uint_eq(number(l, "serving"), 1);
 	ck_assert_uint_eq(number(l, "max_threads"), 5);
 	ck_assert_uint_eq(number(l, "queued"), 0);
+	ck_assert_uint_eq(number(l, "frozen"), 0);
 	line("thread", "proc=%" PRIu64 " tid=%ld state=away call=0", SRV, self());
 	line("region", "proc=%" PRIu64 " size=%u used=0 buffers=0 oneways=0 held=0", SRV, REGION);
 	line("node", "proc=%" PRIu64 " node=%" PRIu64 " pending=0 busy=0 queued=0", SRV, srv_node);
+	assert_ok(raw_freeze(&cli, 0, getpid(), 0, &f));
+	read_file("state");
+	ck_assert_uint_eq(number(line("proc", "proc=%" PRIu64, SRV), "frozen"), 1);
+	assert_ok(raw_freeze(&cli, IPCBUS_FREEZE_THAW, getpid(), 0, &f));
 }
 END_TEST
 
