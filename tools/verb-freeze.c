@@ -29,15 +29,19 @@ static int fail_to(const char *what, pid_t pid, int error)
 	return fail_errno(error, what);
 }
 
-/* missed: IPC_FROZEN_*, the kinds of messages that arrived while the process was frozen. */
-static int put(pid_t pid, bool frozen, int missed)
+/* was_frozen: before a thaw. missed: IPC_FROZEN_*, the kinds of messages that arrived while the
+ * process was frozen. */
+static int put(pid_t pid, bool frozen, bool was_frozen, int missed)
 {
 	if (ctl.json)
-		return out_json(json_pack("{s:i, s:b, s:b, s:b}", "pid", (int)pid, "frozen", frozen,
-					  "calls_failed", missed & IPC_FROZEN_CALL,
-					  "oneways_queued", missed & IPC_FROZEN_ONEWAY));
-	/* The driver does not report whether a process to thaw was frozen. */
-	printf("process %d is %s%s%s\n", (int)pid, frozen ? "frozen" : "not frozen now",
+		return out_json(json_pack("{s:i, s:b, s:b, s:b, s:b}", "pid", (int)pid, "frozen",
+					  frozen, "was_frozen", was_frozen, "calls_failed",
+					  missed & IPC_FROZEN_CALL, "oneways_queued",
+					  missed & IPC_FROZEN_ONEWAY));
+	printf("process %d %s%s%s\n", (int)pid,
+	       frozen	  ? "is frozen" :
+	       was_frozen ? "is thawed" :
+			    "was not frozen",
 	       missed & IPC_FROZEN_CALL ? "; calls to it failed while it was" : "",
 	       missed & IPC_FROZEN_ONEWAY ? "; queued oneways arrive now" : "");
 	return STATUS_OK;
@@ -48,20 +52,20 @@ static int run(const char *process, bool freeze)
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	uint64_t timeout_usec = 1000 * (uint64_t)(ctl.timeout_ms ?: FREEZE_TIMEOUT_MS);
 	pid_t pid;
-	int status, r;
+	int status, was_frozen, r;
 
 	status = bus_process(process, &pid);
 	if (!status)
 		status = bus_open(&ipc);
 	if (status)
 		return status;
-	if (freeze)
-		r = ipc_freeze(ipc, pid, timeout_usec);
-	else
-		r = ipc_thaw(ipc, pid);
+	r = was_frozen = ipc_is_frozen(ipc, pid);
+	if (r >= 0)
+		r = freeze ? ipc_freeze(ipc, pid, timeout_usec) : ipc_thaw(ipc, pid);
 	if (r < 0)
 		return fail_to(freeze ? "freeze" : "thaw", pid, r);
-	return put(pid, freeze, freeze ? 0 : r);
+	/* The messages belong to the last time that the process was frozen. */
+	return put(pid, freeze, was_frozen, freeze || !was_frozen ? 0 : r);
 }
 
 static int run_freeze(int argc, char **argv)
@@ -101,7 +105,7 @@ const struct verb verb_thaw = {
 	.summary = "end freeze",
 	.description =
 		"Thaws a process that ipcctl freeze has frozen, and prints whether calls failed and\n"
-		"oneways were queued meanwhile. Succeeds also if the process is not frozen.\n",
+		"oneways were queued meanwhile. If the process was not frozen, prints that, and succeeds.\n",
 	.example = "  ipcctl thaw demo.echo\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER),
 	.min = 1,

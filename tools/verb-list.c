@@ -48,6 +48,23 @@ static int put_activatable(json_t *rows)
 	return out_table(columns, sizeof(columns) / sizeof(*columns), rows);
 }
 
+/* Not for processes of other users, unless the caller may freeze these. */
+static json_t *add_frozen(json_t *rows, struct ipc *ipc)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row) {
+		int frozen = ipc_is_frozen(ipc, (pid_t)value_number(row, "pid"));
+
+		if (frozen >= 0 && json_object_set_new(row, "frozen", json_boolean(frozen)) < 0) {
+			json_decref(rows);
+			return NULL;
+		}
+	}
+	return rows;
+}
+
 /* If the policy had a fault when the service manager started, every name is hidden. */
 static void explain_nothing(struct service_manager *manager)
 {
@@ -67,6 +84,7 @@ static int run(int argc, char **argv)
 		{ "UNIT", "unit", COLOR_NONE, false },
 		{ "USER", "user", COLOR_NONE, false },
 		{ "INTERFACE", "interface", COLOR_NONE, false },
+		{ "FROZEN", "frozen", COLOR_YELLOW, false },
 	};
 	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
@@ -86,17 +104,18 @@ static int run(int argc, char **argv)
 		explain_nothing(manager);
 	if (activatable && !names_only)
 		return put_activatable(rows);
-	return names_only ? put_names(rows) : out_table(columns, 6, rows);
+	return names_only ? put_names(rows) : out_table(columns, 7, add_frozen(rows, ipc));
 }
 
 const struct verb verb_list = {
 	.name = "list",
 	.arguments = "[PREFIX|'PREFIX*']",
-	.summary = "list services: name, process, unit, user, interface",
+	.summary = "list services: name, process, unit, user, interface, frozen or not",
 	.description =
 		"Lists the services whose names begin with PREFIX, or all, sorted by name. For each it\n"
 		"prints the process and its systemd unit, the user, and the interface that the process\n"
-		"registered. The pid is 0 if the service manager cannot see the process.\n"
+		"registered. The pid is 0 if the service manager cannot see the process. FROZEN is yes or\n"
+		"no, or - if you may not freeze the process.\n"
 		"\n"
 		"With --activatable it lists the names of ipcbus-services(5) instead of registered names:\n"
 		"whether the service is down, starting or up, its user, its unit or program, and its\n"

@@ -20,8 +20,8 @@ static json_t *connection_row(const json_t *regions, const json_t *proc)
 
 	process_name(pid, name, sizeof(name));
 	return json_pack(
-		"{s:I, s:s, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "pid",
-		pid, "process", name, "threads", 0, "busy", 0, "max_threads",
+		"{s:I, s:s, s:b, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "pid",
+		pid, "process", name, "frozen", (int)value_number(proc, "frozen"), "threads", 0, "busy", 0, "max_threads",
 		value_number(proc, "max_threads"), "queued", value_number(proc, "queued"),
 		"queued_ms", value_number(proc, "oldest_ms"), "nodes", value_number(proc, "nodes"),
 		"handles", value_number(proc, "handles"), "buffers",
@@ -64,6 +64,7 @@ static int put(json_t *rows)
 	static const struct column columns[] = {
 		{ "PID", "pid", COLOR_NONE, true },
 		{ "PROCESS", "process", COLOR_BOLD, false },
+		{ "FROZEN", "frozen", COLOR_NONE, false },
 		{ "THREADS", "threads", COLOR_NONE, true },
 		{ "BUSY", "busy", COLOR_NONE, true },
 		{ "QUEUE", "queued", COLOR_NONE, true },
@@ -100,7 +101,7 @@ const struct verb verb_stats = {
 	.arguments = "",
 	.summary = "threads, queues and buffers of each process",
 	.description =
-		"Prints a line for each connection to the bus: threads (BUSY: those that serve), queued\n"
+		"Prints a line for each connection to the bus: whether it is frozen, threads (BUSY: those that serve), queued\n"
 		"messages (QUEUE) and the age of the oldest one in ms, nodes, handles, buffers in the\n"
 		"region with their bytes and the size of the region (OF), and buffers that the process\n"
 		"has received and not released (HELD) with the age of the oldest one in ms. Needs root, or\n"

@@ -147,15 +147,20 @@ END_TEST
 START_TEST(a_process_is_frozen_and_thawed)
 {
 	pid_t echo = live_echo();
-	json_t *said;
+	json_t *said, *list;
 
-	ck_assert_ptr_nonnull(strstr(live_run("thaw %d", echo)->out, "is not frozen now\n"));
+	ck_assert_ptr_nonnull(strstr(live_run("thaw %d", echo)->out, "was not frozen\n"));
 	said = live_json("freeze --json demo.echo");
 	ck_assert_int_eq(number(said, "pid"), echo);
 	ck_assert(json_is_true(json_object_get(said, "frozen")));
 	json_decref(said);
+	list = live_json("list --json");
+	ck_assert(json_is_true(
+		json_object_get(live_find(list, "name", "demo.echo"), "frozen")));
+	json_decref(list);
 	ck_assert_int_ne(system(ECHO_CLIENT " hello 2>/dev/null"), 0);
-	ck_assert_ptr_nonnull(strstr(live_run("thaw %d", echo)->out, "calls to it failed"));
+	ck_assert_ptr_nonnull(strstr(live_run("thaw %d", echo)->out, "is thawed; calls to it failed"));
+	ck_assert_ptr_nonnull(strstr(live_run("thaw %d", echo)->out, "was not frozen\n"));
 	ck_assert_int_eq(system(ECHO_CLIENT " hello"), 0);
 	live_stop(echo);
 }

@@ -82,6 +82,9 @@ int ipc_freeze(struct ipc *ipc, pid_t pid, uint64_t timeout_usec);
 #define IPC_FROZEN_ONEWAY	2
 int ipc_thaw(struct ipc *ipc, pid_t pid);
 
+/* Returns 1 if the process is frozen, 0 if not. Fails as ipc_thaw(). */
+int ipc_is_frozen(struct ipc *ipc, pid_t pid);
+
 /*
  * Make an object the service manager of the bus, for servicemanager itself. The connection
  * keeps a reference.

@@ -75,13 +75,17 @@ START_TEST(a_frozen_server)
 
 	client_open(&client);
 	ck_assert_int_eq(say(&client), 0);
+	ck_assert_int_eq(ipc_is_frozen(client.ipc, pid), 0);
 	ck_assert_int_eq(ipc_freeze(client.ipc, pid, 1000000), 0);
+	ck_assert_int_eq(ipc_is_frozen(client.ipc, pid), 1);
 	kill(pid, SIGSTOP);
 	ck_assert_int_eq(say(&client), -EHOSTDOWN);
 	ck_assert_int_eq(ipc_thaw(client.ipc, pid), IPC_FROZEN_CALL);
+	ck_assert_int_eq(ipc_is_frozen(client.ipc, pid), 0);
 	kill(pid, SIGCONT);
 	ck_assert_int_eq(say(&client), 0);
 	ck_assert_int_eq(ipc_freeze(client.ipc, 0, 0), -ESRCH);
+	ck_assert_int_eq(ipc_is_frozen(client.ipc, 0), -ESRCH);
 	ck_assert_int_eq(ipc_freeze(client.ipc, pid, IPC_NEVER), 0);
 	ck_assert_int_eq(ipc_thaw(client.ipc, pid), 0);
 	ck_assert_int_eq(ipc_freeze(client.ipc, pid, 1), 0);
