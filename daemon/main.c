@@ -121,9 +121,12 @@ static void make_folder(const char *path)
 	if (!slash || slash == folder)
 		return;
 	*slash = 0;
-	if (mkdir(folder, 0755) && errno != EEXIST) {
+	if (!mkdir(folder, 0755)) {
+		fprintf(stderr, "ipcbusd: created the folder %s\n", folder);
+	} else if (errno != EEXIST) {
 		*socket_path = 0;
-		fail("cannot make the folder", folder);
+		fail(errno == ENOENT ? "the parent folder does not exist: cannot create" :
+				       "cannot create the folder", folder);
 	}
 }
 
@@ -154,10 +157,10 @@ static void choose_path(const char *bus, bool is_private)
 		n = runtime ? snprintf(socket_path, sizeof(socket_path), "%s/ipcbus/bus", runtime) :
 			      snprintf(socket_path, sizeof(socket_path), "/run/ipcbus/bus");
 	}
-	if (n < 0 || (size_t)n >= sizeof(socket_path)) {
-		errno = ENAMETOOLONG;
+	if (n <= 0 || (size_t)n >= sizeof(socket_path)) {
+		errno = n ? ENAMETOOLONG : ENOENT;
 		*socket_path = 0;
-		fail("cannot use", bus ? bus : runtime);
+		fail("cannot use the path", !n ? "\"\"" : bus ? bus : runtime);
 	}
 }
 
@@ -219,7 +222,7 @@ static int listen_at(mode_t mode)
 		*socket_path = 0;
 		if (errno == EADDRINUSE)
 			fail_in_use(path);
-		fail("cannot lock", path);
+		fail("cannot create the lock file of", path);
 	}
 	if (!connect(fd, (struct sockaddr *)&address, sizeof(address))) {
 		*socket_path = 0;
@@ -384,6 +387,16 @@ static void take_clock(const char *argument)
 	exit(2);
 }
 
+/* Not with a command or --print-path: their output is that of another program. */
+static void print_bus(int listener)
+{
+	struct sockaddr_un address = { 0 };
+	socklen_t size = sizeof(address) - 1;
+
+	getsockname(listener, (struct sockaddr *)&address, &size);
+	fprintf(stderr, "ipcbusd: serving the bus %s\n", address.sun_path);
+}
+
 static void print_path(void)
 {
 	char line[sizeof(socket_path) + 1];
@@ -488,6 +501,8 @@ int main(int argc, char **argv)
 	watch_all(listener, signals);
 	connections_init(epoll_fd, listener);
 	print_path();
+	if (optind == argc && print_fd < 0)
+		print_bus(listener);
 	if (optind < argc) {
 		command = command_start(argv + optind, socket_path);
 		if (command < 0)
