@@ -21,13 +21,13 @@ static json_t *connection_row(const json_t *regions, const json_t *proc)
 	process_name(pid, name, sizeof(name));
 	return json_pack(
 		"{s:I, s:s, s:b, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "pid",
-		pid, "process", name, "frozen", (int)value_number(proc, "frozen"), "threads", 0, "busy", 0, "max_threads",
+		pid, "process", name, "frozen", (int)value_number(proc, "frozen"), "threads", 0, "serving", 0, "max_threads",
 		value_number(proc, "max_threads"), "queued", value_number(proc, "queued"),
 		"queued_ms", value_number(proc, "oldest_ms"), "nodes", value_number(proc, "nodes"),
 		"handles", value_number(proc, "handles"), "buffers",
-		value_number(region, "buffers"), "used", value_number(region, "used"), "size",
-		value_number(region, "size"), "held", value_number(region, "held"), "held_ms",
-		value_number(region, "oldest_ms"));
+		value_number(region, "buffers"), "used", value_number(region, "used"), "region",
+		value_number(region, "size"), "unreleased", value_number(region, "held"),
+		"unreleased_ms", value_number(region, "oldest_ms"));
 }
 
 static void count(json_t *row, const char *key)
@@ -52,7 +52,7 @@ static json_t *stats_rows(const json_t *state)
 		row = value_indexed(by_proc, value_number(line, "proc"));
 		count(row, "threads");
 		if (!strcmp(value_text(line, "state") ?: "", "serving"))
-			count(row, "busy");
+			count(row, "serving");
 	}
 	json_decref(by_proc);
 	json_decref(regions);
@@ -66,16 +66,16 @@ static int put(json_t *rows)
 		{ "PROCESS", "process", COLOR_BOLD, false },
 		{ "FROZEN", "frozen", COLOR_NONE, false },
 		{ "THREADS", "threads", COLOR_NONE, true },
-		{ "BUSY", "busy", COLOR_NONE, true },
-		{ "QUEUE", "queued", COLOR_NONE, true },
-		{ "MS", "queued_ms", COLOR_DIM, true },
+		{ "SERVING", "serving", COLOR_NONE, true },
+		{ "QUEUED", "queued", COLOR_NONE, true },
+		{ "QUEUED MS", "queued_ms", COLOR_DIM, true },
 		{ "NODES", "nodes", COLOR_NONE, true },
 		{ "HANDLES", "handles", COLOR_NONE, true },
 		{ "BUFFERS", "buffers", COLOR_NONE, true },
-		{ "BYTES", "used", COLOR_NONE, true },
-		{ "OF", "size", COLOR_NONE, true },
-		{ "HELD", "held", COLOR_NONE, true },
-		{ "MS", "held_ms", COLOR_DIM, true },
+		{ "USED", "used", COLOR_NONE, true },
+		{ "REGION", "region", COLOR_NONE, true },
+		{ "UNRELEASED", "unreleased", COLOR_NONE, true },
+		{ "UNRELEASED MS", "unreleased_ms", COLOR_DIM, true },
 	};
 
 	return out_table(columns, sizeof(columns) / sizeof(*columns), rows);
@@ -101,11 +101,12 @@ const struct verb verb_stats = {
 	.arguments = "",
 	.summary = "threads, queues and buffers of each process",
 	.description =
-		"Prints a line for each connection to the bus: whether it is frozen, threads (BUSY: those that serve), queued\n"
-		"messages (QUEUE) and the age of the oldest one in ms, nodes, handles, buffers in the\n"
-		"region with their bytes and the size of the region (OF), and buffers that the process\n"
-		"has received and not released (HELD) with the age of the oldest one in ms. Needs root, or\n"
-		"the owner of a mounted bus or of an ipcbusd.\n",
+		"Prints a line for each connection to the bus: whether it is frozen, threads, and those\n"
+		"that serve a call; queued messages and the age of the oldest one in ms; nodes (objects of\n"
+		"the process), and handles (objects of other processes that it holds); buffers in the\n"
+		"region, their bytes (USED) and the size of the region; buffers that the process has\n"
+		"received and not released, and the age of the oldest one in ms. Needs root, or the owner\n"
+		"of a mounted bus or of an ipcbusd.\n",
 	.example = "  sudo ipcctl stats\n",
 	.statuses = MAY_END(NO_BUS) | MAY_END(DENIED) | MAY_END(TIMEOUT),
 	.run = run,

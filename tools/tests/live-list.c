@@ -103,7 +103,7 @@ START_TEST(processes_have_stats)
 	/* The service, and the object by which the manager reports the loss of its name. */
 	ck_assert_int_eq(number(row, "nodes"), 2);
 	ck_assert_int_eq(number(row, "threads"), 1);
-	ck_assert_int_eq(number(row, "size"), 16 << 20);
+	ck_assert_int_eq(number(row, "region"), 16 << 20);
 	json_decref(stats);
 	ck_assert_ptr_nonnull(strstr(live_run("stats")->out, "servicemanager"));
 	live_stop(echo);
