@@ -292,14 +292,14 @@ const struct verb verb_policy = {
 		"and prints the rule of ipcbus-policy(5) that decides: find, to learn that the name is\n"
 		"registered; call, to get its object, which needs find too. Even if register is allowed,\n"
 		"a name may be taken. Only root and the user of the service manager see the rule, and that\n"
-		"a name is hidden. If the right is refused or the\n"
-		"name is hidden, the status is 6.\n"
+		"a name is hidden. If the right is refused or the name is hidden, the status is 6.\n"
 		"\n"
 		"show prints all rules in force, of which the last that matches decides. reload makes the\n"
-		"service manager read the files of ipcbus-policy(5) and ipcbus-services(5) again, and\n"
-		"prints their problems. If there are problems, the status is 1, and the old rules or\n"
-		"services stay in force; if the files were wrong when the service manager started, there\n"
-		"are none. Both need root or the user of the service manager.\n",
+		"service manager read the files again, /etc/ipcbus/policy.d (ipcbus-policy(5)) and\n"
+		"/etc/ipcbus/services.d (ipcbus-services(5)), and prints their problems. If there are\n"
+		"problems, the status is 1, and the old rules or services stay in force; if the files were\n"
+		"wrong when the service manager started, there are none. Both need root or the user of\n"
+		"the service manager.\n",
 	.example = "  ipcctl policy check --user joe find demo.echo\n"
 		   "  sudo ipcctl policy reload\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER),
