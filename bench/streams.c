@@ -60,8 +60,8 @@ static int play(struct ipc_stream *stream, void *userdata)
 {
 	struct streams_state *s = userdata;
 
-	s->send = feed_push_play;
-	s->receive = feed_pull_play;
+	s->send = feed_send_play;
+	s->receive = feed_receive_play;
 	s->stream = ipc_stream_ref(stream);
 	return 0;
 }

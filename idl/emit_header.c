@@ -386,8 +386,8 @@ static void emit_server_streams(struct emitter *e, const struct service *s)
 		return;
 
 	note(e,
-	     "The server's ends of streams: push sends, pull receives and set_ops sets callbacks, like "
-	     "_send(), _receive() and _set_ops() above. With one thread that serves, only callbacks "
+	     "The server's ends of streams: send, receive and set_ops are like _send(), _receive() and "
+	     "_set_ops() above. With one thread that serves, only callbacks "
 	     "may wait for a message. reply sends the one reply to a stream of requests and ends the stream, without "
 	     "waiting.\n"
 	     "\n"

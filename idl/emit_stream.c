@@ -73,7 +73,7 @@ static void emit_sending(struct stream_emitter *se, bool client, const struct ty
 	const char *const args[] = { "stream", emit_method(se->e, se->s, se->m), "timeout_usec",
 				     "(const ProtobufCMessage *)message", NULL };
 	struct function f = {
-		.lead = name(se, client, client ? "send" : "push"),
+		.lead = name(se, client, "send"),
 		.params = { "struct ipc_stream *stream", "uint64_t timeout_usec",
 			    format(se, "const %s *message", emit_class(se->e, type)) },
 		.body = sending_body(se, args, "ipc_rpc_stream_send"),
@@ -86,7 +86,7 @@ static void emit_receiving(struct stream_emitter *se, bool client, const struct 
 {
 	const char *class = emit_class(se->e, type);
 	struct function f = {
-		.lead = name(se, client, client ? "receive" : "pull"),
+		.lead = name(se, client, "receive"),
 		.params = { "struct ipc_stream *stream", "uint64_t timeout_usec",
 			    format(se, "const %s **ret_message", class),
 			    "struct ipc_error *error" },
@@ -131,9 +131,9 @@ static void emit_set_ops(struct stream_emitter *se, bool client, const struct ty
 	const char *prefix = se->s->prefix, *snake = se->m->snake, *class = emit_class(se->e, type);
 	const char *verb = se->m->pushes ? "receive" : "finish";
 	const char *cb = client ? format(se, "%s_%s_%s_cb", prefix, snake, verb) :
-				  format(se, "%s_pull_%s_cb", prefix, snake);
+				  format(se, "%s_receive_%s_cb", prefix, snake);
 	const char *trampoline = client ? format(se, "%s_received_%s", prefix, snake) :
-					  format(se, "%s_pulled_%s", prefix, snake);
+					  format(se, "%s_requested_%s", prefix, snake);
 	const char *const args[] = { "stream", emit_method(se->e, se->s, se->m), trampoline,
 				     "(ipc_rpc_cb)on_message", "ops", "userdata", NULL };
 	struct function f = {

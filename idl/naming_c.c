@@ -35,17 +35,17 @@ static const struct {
 	{ STREAM, "*_open" },
 	{ STREAM, "start_*" },
 	{ SENDS, "*_send" },
-	{ SENDS, "pull_*" },
+	{ SENDS, "receive_*" },
 	{ PUSHES, "*_receive" },
-	{ PUSHES, "push_*" },
+	{ PUSHES, "send_*" },
 	{ FINISH, "*_finish" },
 	{ FINISH, "*_finish_cb" },
 	{ PUSHES, "*_receive_cb" },
 	{ STREAM, "*_set_ops" },
 	{ STREAM, "received_*" },
-	{ SENDS, "pull_*_cb" },
+	{ SENDS, "receive_*_cb" },
 	{ SENDS, "set_ops_*" },
-	{ SENDS, "pulled_*" },
+	{ SENDS, "requested_*" },
 };
 
 /* Names of a service; '*' stands for the prefix. */

@@ -92,7 +92,7 @@ static void tick(struct listener *listener)
 	message.number = ++listener->number;
 	message.usec = now_usec();
 	message.missed = listener->missed;
-	r = tower_push_watch(listener->stream, /* timeout_usec= */ 0, &message);
+	r = tower_send_watch(listener->stream, /* timeout_usec= */ 0, &message);
 	if (r == -EAGAIN)
 		listener->missed++;
 }

@@ -34,7 +34,7 @@ static int send_frames(struct ipc_stream *stream, const Frames__WatchRequest *re
 		take_picture(pixels, n, ++frame.number);
 		frame.checksum = checksum(pixels, n);
 		/* The pixels must not change until the function returns. */
-		r = frames_camera_push_watch(stream, SEND_TIMEOUT_USEC, &frame);
+		r = frames_camera_send_watch(stream, SEND_TIMEOUT_USEC, &frame);
 	}
 	return r;
 }

@@ -37,7 +37,7 @@ int streams_input(struct ipc_stream *stream, void *userdata)
 
 	(void)userdata;
 	running++;
-	while ((r = test_pull_input(stream, IPC_NEVER, &request, NULL)) > 0) {
+	while ((r = test_receive_input(stream, IPC_NEVER, &request, NULL)) > 0) {
 		taken++;
 		reply.request_size += request->body.len;
 		if (request->code)
@@ -65,7 +65,7 @@ static void feed_more(struct ipc_stream *stream, void *userdata)
 	struct feed *feed = userdata;
 
 	while (feed->reply.request_size < feed->replies) {
-		if (test_push_output(stream, 0, &feed->reply) < 0)
+		if (test_send_output(stream, 0, &feed->reply) < 0)
 			return;
 		feed->reply.request_size++;
 		sent++;
@@ -120,7 +120,7 @@ int streams_output(struct ipc_stream *stream, const Interop__Plan *plan, void *u
 	reply.body.data = calloc(1, plan->size + 1);
 	for (uint32_t i = 0; r == 0 && reply.body.data && i < plan->replies; i++) {
 		reply.request_size = i;
-		r = test_push_output(stream, IPC_NEVER, &reply);
+		r = test_send_output(stream, IPC_NEVER, &reply);
 		sent += r == 0;
 		if (plan->sleep_msec)
 			usleep(plan->sleep_msec * 1000);
@@ -140,12 +140,12 @@ int streams_duplex(struct ipc_stream *stream, void *userdata)
 
 	(void)userdata;
 	running++;
-	while ((r = test_pull_duplex(stream, IPC_NEVER, &request, NULL)) > 0) {
+	while ((r = test_receive_duplex(stream, IPC_NEVER, &request, NULL)) > 0) {
 		taken++;
 		reply.request_size = request->body.len;
 		reply.body.len = request->size;
 		reply.body.data = calloc(1, request->size + 1);
-		r = reply.body.data ? test_push_duplex(stream, IPC_NEVER, &reply) : -ENOMEM;
+		r = reply.body.data ? test_send_duplex(stream, IPC_NEVER, &reply) : -ENOMEM;
 		free(reply.body.data);
 		if (r < 0)
 			break;
@@ -170,7 +170,7 @@ int streams_broken(struct ipc_stream *stream, void *userdata)
 	const Interop__Request *request;
 
 	(void)userdata;
-	test_pull_broken(stream, IPC_NEVER, &request, NULL);
+	test_receive_broken(stream, IPC_NEVER, &request, NULL);
 	ipc_stream_cancel(stream);
 	return 0;
 }

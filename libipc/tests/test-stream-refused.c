@@ -108,8 +108,8 @@ static void is_over(int error, enum ipc_origin origin)
 	Ipc__Test__Cargo asked = IPC__TEST__CARGO__INIT;
 
 	if (stream->of.server) {
-		ck_assert_int_eq(test_pull_convey(stream, 0, &cargo, &reported), error);
-		ck_assert_int_eq(test_push_convey(stream, 0, &sent), error);
+		ck_assert_int_eq(test_receive_convey(stream, 0, &cargo, &reported), error);
+		ck_assert_int_eq(test_send_convey(stream, 0, &sent), error);
 	} else {
 		ck_assert_int_eq(test_convey_receive(stream, 0, &crate, &reported), error);
 		ck_assert_int_eq(test_convey_send(stream, 0, &asked), error);
@@ -275,7 +275,7 @@ START_TEST(a_message_after_the_end_is_dropped)
 	sent = fake.n_sent;
 	arrive(data_cookie, STREAM_MESSAGE, "", 0);
 	ck_assert_uint_eq(fake.n_sent, sent);
-	ck_assert_int_eq(test_push_convey(stream, 0, &more), 0);
+	ck_assert_int_eq(test_send_convey(stream, 0, &more), 0);
 	ck_assert_int_eq(ipc_stream_end(stream), 0);
 	is_explained(0);
 	end();

@@ -53,7 +53,7 @@ static int count(struct ipc_stream *stream, const Stream__CountRequest *request,
 
 	(void)request, (void)userdata;
 	number.value = ms(ipc_stream_remaining(stream));
-	r = streams_push_count(stream, 0, &number);
+	r = streams_send_count(stream, 0, &number);
 	return r < 0 ? r : ipc_stream_end(stream);
 }
 

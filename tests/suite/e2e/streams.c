@@ -45,7 +45,7 @@ static int wait_count(struct ipc_stream *stream, const Stream__CountRequest *req
 	handlers++;
 	sent = 0;
 	ck_assert_int_eq(ipc_stream_pid(stream) != 0, 1);
-	r = push_numbers(stream, request, streams_push_count);
+	r = push_numbers(stream, request, streams_send_count);
 	if (r == 0 && request->number) {
 		struct ipc_error error = {
 			.code = request->code,
@@ -74,7 +74,7 @@ static int wait_sum(struct ipc_stream *stream, void *userdata)
 
 	(void)userdata;
 	handlers++;
-	while ((r = streams_pull_sum(stream, SECONDS(10), &number, &error)) > 0) {
+	while ((r = streams_receive_sum(stream, SECONDS(10), &number, &error)) > 0) {
 		total.value += number->value;
 		/* Receives more slowly than the client sends. */
 		if (number->ballast.len)
@@ -98,14 +98,14 @@ static int wait_twice(struct ipc_stream *stream, void *userdata)
 
 	(void)userdata;
 	handlers++;
-	while ((r = streams_pull_twice(stream, SECONDS(10), &number, NULL)) > 0) {
+	while ((r = streams_receive_twice(stream, SECONDS(10), &number, NULL)) > 0) {
 		if (number->value == 666) {
 			r = ipc_stream_fail(stream, -ERANGE, NULL, "%s", "an evil number");
 			break;
 		}
 		reply.value = 2 * number->value;
 		reply.ballast = number->ballast;
-		r = streams_push_twice(stream, SECONDS(10), &reply);
+		r = streams_send_twice(stream, SECONDS(10), &reply);
 		if (r < 0)
 			break;
 	}
@@ -123,7 +123,7 @@ static void *feed(void *data)
 {
 	struct job *job = data;
 
-	if (push_numbers(job->stream, &job->request, streams_push_later) == 0)
+	if (push_numbers(job->stream, &job->request, streams_send_later) == 0)
 		ipc_stream_end(job->stream);
 	ipc_stream_unref(job->stream);
 	free(job);
@@ -249,13 +249,13 @@ static int start_feed(struct ipc_stream *stream, const Stream__CountRequest *req
 static int count(struct ipc_stream *stream, const Stream__CountRequest *request, void *userdata)
 {
 	(void)userdata;
-	return start_feed(stream, request, streams_push_count);
+	return start_feed(stream, request, streams_send_count);
 }
 
 static int offer(struct ipc_stream *stream, const Stream__CountRequest *request, void *userdata)
 {
 	(void)userdata;
-	return start_feed(stream, request, streams_push_offer);
+	return start_feed(stream, request, streams_send_offer);
 }
 
 static void sum_message(struct ipc_stream *stream, const Stream__Number *number, void *userdata)
@@ -323,7 +323,7 @@ static int twice_push(struct ipc_stream *stream, struct twice *twice)
 	reply.value = twice->value;
 	reply.ballast.data = twice->ballast;
 	reply.ballast.len = twice->size;
-	r = streams_push_twice(stream, 0, &reply);
+	r = streams_send_twice(stream, 0, &reply);
 	if (r != -EAGAIN)
 		twice->value = 0;
 	return r;
@@ -336,7 +336,7 @@ static void twice_message(struct ipc_stream *stream, void *userdata)
 	uint8_t *ballast;
 	int r = 0;
 
-	while (!twice->value && r == 0 && streams_pull_twice(stream, 0, &number, NULL) > 0) {
+	while (!twice->value && r == 0 && streams_receive_twice(stream, 0, &number, NULL) > 0) {
 		if (number->value == 666) {
 			ipc_stream_fail(stream, -ERANGE, NULL, "%s", "an evil number");
 			return;

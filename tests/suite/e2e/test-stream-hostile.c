@@ -203,9 +203,9 @@ static void strand_message(struct ipc_stream *stream, void *userdata)
 	const Stream__Number *number;
 
 	enter(userdata);
-	while (streams_pull_twice(stream, 0, &number, NULL) > 0) {
+	while (streams_receive_twice(stream, 0, &number, NULL) > 0) {
 		reply.value = number->value;
-		streams_push_twice(stream, 0, &reply);
+		streams_send_twice(stream, 0, &reply);
 		atomic_fetch_add(&messages, 1);
 	}
 	sched_yield();

@@ -11,7 +11,7 @@ static int count(struct ipc_stream *stream, const Stream__CountRequest *request,
 
 	(void)userdata;
 	for (uint32_t i = 0; i < request->count % 8; i++)
-		streams_push_count(stream, 0, &number);
+		streams_send_count(stream, 0, &number);
 	return request->code % 200 < 0 ? request->code % 200 : 0;
 }
 
@@ -21,7 +21,7 @@ static int sum(struct ipc_stream *stream, void *userdata)
 	const Stream__Number *number;
 
 	(void)userdata;
-	while (streams_pull_sum(stream, 0, &number, NULL) > 0)
+	while (streams_receive_sum(stream, 0, &number, NULL) > 0)
 		total.value += number->value;
 	return streams_reply_sum(stream, &total);
 }

@@ -31,7 +31,7 @@ struct twice {
 
 static void reply_twice(struct ipc_stream *stream, struct twice *twice)
 {
-	int r = streams_push_twice(stream, 0, &twice->reply);
+	int r = streams_send_twice(stream, 0, &twice->reply);
 
 	twice->waits = r == -EAGAIN;
 	if (r < 0 && r != -EAGAIN)
@@ -43,7 +43,7 @@ static void twice_message(struct ipc_stream *stream, void *userdata)
 	const Stream__Number *number;
 	struct twice *twice = userdata;
 
-	while (!twice->waits && streams_pull_twice(stream, 0, &number, NULL) > 0) {
+	while (!twice->waits && streams_receive_twice(stream, 0, &number, NULL) > 0) {
 		twice->reply.value = 2 * number->value;
 		reply_twice(stream, twice);
 	}
@@ -106,7 +106,7 @@ static void count_on(struct ipc_stream *stream, void *userdata)
 
 	for (; count->next <= count->last && r == 0; count->next += r == 0) {
 		number.value = count->next;
-		r = streams_push_count(stream, 0, &number);
+		r = streams_send_count(stream, 0, &number);
 	}
 	if (r == 0)
 		ipc_stream_end(stream);

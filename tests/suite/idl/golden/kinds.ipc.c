@@ -190,9 +190,9 @@ int kinds_of_url_reply_not_oneway(struct ipc_call *call)
 			     &none.base);
 }
 
-int kinds_of_url_pull_chat(struct ipc_stream *stream, uint64_t timeout_usec,
-			   const MyApp__V2__Io__Chain **ret_message,
-			   struct ipc_error *error)
+int kinds_of_url_receive_chat(struct ipc_stream *stream, uint64_t timeout_usec,
+			      const MyApp__V2__Io__Chain **ret_message,
+			      struct ipc_error *error)
 {
 	const ProtobufCMessage *message;
 	int r;
@@ -207,24 +207,24 @@ int kinds_of_url_pull_chat(struct ipc_stream *stream, uint64_t timeout_usec,
 	return r;
 }
 
-static void kinds_of_url_pulled_chat(struct ipc_stream *stream,
-				     const ProtobufCMessage *message,
-				     ipc_rpc_cb cb, void *userdata)
+static void kinds_of_url_requested_chat(struct ipc_stream *stream,
+					const ProtobufCMessage *message,
+					ipc_rpc_cb cb, void *userdata)
 {
-	((kinds_of_url_pull_chat_cb)cb)(stream, (const MyApp__V2__Io__Chain *)message, userdata);
+	((kinds_of_url_receive_chat_cb)cb)(stream, (const MyApp__V2__Io__Chain *)message, userdata);
 }
 
 int kinds_of_url_set_ops_chat(struct ipc_stream *stream,
-			      kinds_of_url_pull_chat_cb on_message,
+			      kinds_of_url_receive_chat_cb on_message,
 			      const struct ipc_stream_ops *ops, void *userdata)
 {
 	return ipc_rpc_stream_set_ops(stream,
 				      &kinds_of_url_method_table[KINDS_OF_URL_METHOD_CHAT],
-				      kinds_of_url_pulled_chat,
+				      kinds_of_url_requested_chat,
 				      (ipc_rpc_cb)on_message, ops, userdata);
 }
 
-int kinds_of_url_push_chat(struct ipc_stream *stream, uint64_t timeout_usec,
+int kinds_of_url_send_chat(struct ipc_stream *stream, uint64_t timeout_usec,
 			   const MyApp__V2__Io__Chain *message)
 {
 	return ipc_rpc_stream_send(stream,

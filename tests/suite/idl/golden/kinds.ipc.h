@@ -337,24 +337,24 @@ int kinds_of_url_reply_last(struct ipc_call *call,
 int kinds_of_url_reply_not_oneway(struct ipc_call *call);
 
 /*
- * The server's ends of streams: push sends, pull receives and set_ops sets
- * callbacks, like _send(), _receive() and _set_ops() above. With one thread
- * that serves, only callbacks may wait for a message. reply sends the one
- * reply to a stream of requests and ends the stream, without waiting.
+ * The server's ends of streams: send, receive and set_ops are like _send(),
+ * _receive() and _set_ops() above. With one thread that serves, only callbacks
+ * may wait for a message. reply sends the one reply to a stream of requests
+ * and ends the stream, without waiting.
  *
  *   -EINVAL        The stream is of another method.
  */
-int kinds_of_url_pull_chat(struct ipc_stream *stream, uint64_t timeout_usec,
-			   const MyApp__V2__Io__Chain **ret_message,
-			   struct ipc_error *error);
-typedef void (*kinds_of_url_pull_chat_cb)(struct ipc_stream *stream,
-					  const MyApp__V2__Io__Chain *message,
-					  void *userdata);
+int kinds_of_url_receive_chat(struct ipc_stream *stream, uint64_t timeout_usec,
+			      const MyApp__V2__Io__Chain **ret_message,
+			      struct ipc_error *error);
+typedef void (*kinds_of_url_receive_chat_cb)(struct ipc_stream *stream,
+					     const MyApp__V2__Io__Chain *message,
+					     void *userdata);
 int kinds_of_url_set_ops_chat(struct ipc_stream *stream,
-			      kinds_of_url_pull_chat_cb on_message,
+			      kinds_of_url_receive_chat_cb on_message,
 			      const struct ipc_stream_ops *ops,
 			      void *userdata);
-int kinds_of_url_push_chat(struct ipc_stream *stream, uint64_t timeout_usec,
+int kinds_of_url_send_chat(struct ipc_stream *stream, uint64_t timeout_usec,
 			   const MyApp__V2__Io__Chain *message);
 
 /*

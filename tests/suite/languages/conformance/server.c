@@ -244,7 +244,7 @@ static int count(struct ipc_stream *stream, const Conform__Number *request, void
 	(void)userdata;
 	for (int64_t i = 1; r == 0 && i <= last; i++) {
 		reply.number = i;
-		r = peer_push_count(stream, IPC_NEVER, &reply);
+		r = peer_send_count(stream, IPC_NEVER, &reply);
 	}
 	if (r == 0 && request->number < 0)
 		r = ipc_stream_fail(stream, -EREMOTEIO, "conform.Negative", "%s", "it is negative");
@@ -258,7 +258,7 @@ static int total(struct ipc_stream *stream, void *userdata)
 	int r;
 
 	(void)userdata;
-	while ((r = peer_pull_total(stream, IPC_NEVER, &number, NULL)) > 0)
+	while ((r = peer_receive_total(stream, IPC_NEVER, &number, NULL)) > 0)
 		reply.number += number->number;
 	return r < 0 ? r : peer_reply_total(stream, &reply);
 }
@@ -271,9 +271,9 @@ static int running(struct ipc_stream *stream, void *userdata)
 
 	(void)userdata;
 	waiting++;
-	while ((r = peer_pull_running(stream, IPC_NEVER, &number, NULL)) > 0) {
+	while ((r = peer_receive_running(stream, IPC_NEVER, &number, NULL)) > 0) {
 		reply.number += number->number;
-		r = peer_push_running(stream, IPC_NEVER, &reply);
+		r = peer_send_running(stream, IPC_NEVER, &reply);
 		if (r < 0)
 			break;
 	}

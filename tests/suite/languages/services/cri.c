@@ -84,7 +84,7 @@ static int events(struct ipc_stream *stream, const Runtime__V1__GetEventsRequest
 	(void)request;
 	message.container_id = "c1";
 	message.state = EXITED;
-	return runtime_v1_runtime_service_push_get_container_events(stream, LONG_USEC, &message);
+	return runtime_v1_runtime_service_send_get_container_events(stream, LONG_USEC, &message);
 }
 
 static int pull_image(struct ipc_call *call, const Runtime__V1__PullImageRequest *request,

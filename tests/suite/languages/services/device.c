@@ -95,9 +95,9 @@ static int list_and_watch(struct ipc_stream *stream, const V1beta1__Empty *reque
 	device.health = "Healthy";
 	message.n_devices = 1;
 	message.devices = &devices;
-	r = v1beta1_device_plugin_push_list_and_watch(stream, LONG_USEC, &message);
+	r = v1beta1_device_plugin_send_list_and_watch(stream, LONG_USEC, &message);
 	device.health = "Unhealthy";
-	return r ?: v1beta1_device_plugin_push_list_and_watch(stream, LONG_USEC, &message);
+	return r ?: v1beta1_device_plugin_send_list_and_watch(stream, LONG_USEC, &message);
 }
 
 /* An environment variable and a mount per container. */

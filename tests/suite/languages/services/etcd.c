@@ -184,7 +184,7 @@ static int watch(struct ipc_stream *stream, void *userdata)
 	int r;
 
 	(void)userdata;
-	r = etcdserverpb_watch_pull_watch(stream, LONG_USEC, &request, NULL);
+	r = etcdserverpb_watch_receive_watch(stream, LONG_USEC, &request, NULL);
 	if (r <= 0 || request->request_union_case !=
 			      ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_CREATE_REQUEST)
 		return ipc_stream_fail(stream, 0, "etcdserver.Watch", "not created");
@@ -193,7 +193,7 @@ static int watch(struct ipc_stream *stream, void *userdata)
 	response.created = 1;
 	pthread_mutex_lock(&lock);
 	revision = header.revision;
-	r = etcdserverpb_watch_push_watch(stream, LONG_USEC, &response);
+	r = etcdserverpb_watch_send_watch(stream, LONG_USEC, &response);
 	while (r == 0 && (!find(key) || find(key)->mod_revision <= revision))
 		pthread_cond_wait(&changed, &lock);
 	response.created = 0;
@@ -201,16 +201,16 @@ static int watch(struct ipc_stream *stream, void *userdata)
 	response.events = &events;
 	event.kv = find(key);
 	if (r == 0)
-		r = etcdserverpb_watch_push_watch(stream, LONG_USEC, &response);
+		r = etcdserverpb_watch_send_watch(stream, LONG_USEC, &response);
 	pthread_mutex_unlock(&lock);
 	if (r == 0)
-		r = etcdserverpb_watch_pull_watch(stream, LONG_USEC, &request, NULL);
+		r = etcdserverpb_watch_receive_watch(stream, LONG_USEC, &request, NULL);
 	if (r <= 0 || request->request_union_case !=
 			      ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_CANCEL_REQUEST)
 		return ipc_stream_fail(stream, 0, "etcdserver.Watch", "not canceled");
 	response.n_events = 0;
 	response.canceled = 1;
-	return etcdserverpb_watch_push_watch(stream, LONG_USEC, &response);
+	return etcdserverpb_watch_send_watch(stream, LONG_USEC, &response);
 }
 
 static int serve(struct ipc *ipc, const char *name)

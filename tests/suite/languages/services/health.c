@@ -28,7 +28,7 @@ static int watch(struct ipc_stream *stream, const Request *request, void *userda
 	(void)request;
 	for (int i = 0; i < 4 && r == 0; i++) {
 		message.status = i % 2 ? NOT_SERVING : SERVING;
-		r = grpc_health_v1_health_push_watch(stream, LONG_USEC, &message);
+		r = grpc_health_v1_health_send_watch(stream, LONG_USEC, &message);
 	}
 	return r;
 }
