@@ -158,10 +158,16 @@ class Slot:
 
 
 class BaseContext:
-    """A served call or stream: the caller's identity, time limit and metadata."""
+    """A served call or stream: the connection, and the caller's identity, time limit and metadata."""
 
-    def __init__(self, call: _core.Call | _core.Stream) -> None:
+    def __init__(self, connection: Any, call: _core.Call | _core.Stream) -> None:
+        self._bus = connection
         self._call = call
+
+    @property
+    def connection(self) -> Any:
+        """The connection that received the call, for calls of the handler."""
+        return self._bus
 
     @property
     def uid(self) -> int:

@@ -293,7 +293,7 @@ class RawService(BaseRawService):
         raise NotImplementedError
 
     async def _serve(self, bus: Connection, call: _core.Call) -> None:
-        reply_raw(call, await self.serve(RawRequest(call)))
+        reply_raw(call, await self.serve(RawRequest(bus, call)))
 
 
 class Service(stubs.BaseService):

@@ -612,8 +612,7 @@ class Context(_Attached, BaseContext):
     files of the request."""
 
     def __init__(self, bus: Any, call: _core.Call | _core.Stream) -> None:
-        super().__init__(call)
-        self._bus = bus
+        super().__init__(bus, call)
         self._attachments = None
         self._fds: list[int] = []
 

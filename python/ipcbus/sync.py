@@ -345,7 +345,7 @@ class RawService(BaseRawService):
         raise NotImplementedError
 
     def _serve(self, bus: Connection, call: _core.Call) -> None:
-        reply_raw(call, self.serve(RawRequest(call)))
+        reply_raw(call, self.serve(RawRequest(bus, call)))
 
 
 class Service(stubs.BaseService):

@@ -478,6 +478,32 @@ class Interop(Case):
             bus.stop()
             await self.within(serving)
 
+    async def test_handlers_get_their_connection(self):
+        class Typed(EchoService):
+            async def Say(self, request, context):
+                return {"text": str(context.connection is server)}
+
+        class Blocking(EchoSyncService):
+            def Say(self, request, context):
+                return {"text": str(context.connection is bus)}
+
+        class Raw(aio.RawService):
+            async def serve(self, request):
+                return str(request.connection is server).encode()
+
+        server, names = self.server, [new_name() for _ in range(3)]
+        await server.register(names[0], Typed())
+        await server.register(names[1], Raw())
+        self.assertEqual((await (await self.client.get(Echo, names[0])).Say()).text, "True")
+        raw = await self.client.get_raw(names[1])
+        self.assertEqual(bytes(await raw.call(1, b"")), b"True")
+        with sync.Connection() as bus:
+            await asyncio.to_thread(bus.register, names[2], Blocking())
+            serving = asyncio.create_task(asyncio.to_thread(bus.run))
+            self.assertEqual((await (await self.client.get(Echo, names[2])).Say()).text, "True")
+            bus.stop()
+            await self.within(serving)
+
     async def test_c_server(self):
         server = subprocess.Popen([f"{B}/examples/echo/server"])
         self.addCleanup(server.wait)
