@@ -669,6 +669,16 @@ private:
 	}
 };
 
+inline ipc::connection call::connection() const noexcept
+{
+	return ipc::connection(c::ipc_ref(c::ipc_call_ipc(raw)));
+}
+
+inline ipc::connection stream::connection() const noexcept
+{
+	return ipc::connection(c::ipc_ref(c::ipc_stream_ipc(raw)));
+}
+
 inline outcome<cancellation> cancellation::create(const connection &conn)
 {
 	c::ipc_cancellation *raw;

@@ -75,6 +75,9 @@ public:
 		return detail::from_usec(c::ipc_stream_remaining(raw));
 	}
 
+	/* The connection of this end. */
+	ipc::connection connection() const noexcept;
+
 	/* For the server: metadata, label and identity of the client's call. nullptr and 0 for a
 	 * client's end. The label needs IPC_OBJECT_LABEL: see object::set_flags(). */
 	const char *metadata(const char *name) const noexcept

@@ -33,7 +33,9 @@ static_assert(std::is_nothrow_copy_constructible_v<ipc::error>);
 
 CASE(a_call_has_a_reply)
 {
-	pair p([](ipc::call c) {
+	std::atomic<ipc::c::ipc *> served_by{ nullptr };
+	pair p([&](ipc::call c) {
+		served_by = c.connection().c_ptr();
 		CHECK(c.request().method() == 7);
 		CHECK(c.pid() == getpid() && c.uid() == getuid());
 		std::move(c).reply("got " + std::string(c.request().bytes()));
@@ -42,6 +44,7 @@ CASE(a_call_has_a_reply)
 
 	CHECK(r.bytes() == "got this");
 	CHECK(r.size() == 0);
+	CHECK(served_by == p.server.c_ptr());
 	p.proxy.ping();
 }
 

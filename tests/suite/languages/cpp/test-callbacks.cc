@@ -96,6 +96,7 @@ CASE(functions_of_a_stream_that_throw_fail_the_stream)
 	for (std::uint32_t method : { 1, 2 }) {
 		ipc::stream s = p.client.get("test.streaming").open_stream(method);
 
+		CHECK(s.connection().c_ptr() == p.client.c_ptr());
 		s.send(ipc::message(""));
 		try {
 			s.receive();
