@@ -63,7 +63,8 @@ int bus_open_sized(struct ipc **ret_ipc, size_t region_size)
 		return fail_no_bus(r);
 	case -EPROTO:
 		return fail_with(STATUS_NO_BUS, "see ipcctl doctor",
-				 "%s is not a socket of ipcbusd, or has another version", ctl_bus_path());
+				 "%s is not a socket of ipcbusd, or has another protocol version",
+				 ctl_bus_path());
 	case -EACCES:
 	case -EPERM:
 		return fail_denied();

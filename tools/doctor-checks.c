@@ -234,7 +234,7 @@ static void check_daemon_error(const struct facts *facts, struct finding *findin
 	if (facts->peer.welcome_error) {
 		find(finding, unknown, "the daemon does not say");
 	} else if (facts->peer.version != IPCBUSD_VERSION) {
-		find(finding, error, "the daemon speaks version %u, these tools version %u",
+		find(finding, error, "the daemon has protocol version %u, these tools have %u",
 		     facts->peer.version, IPCBUSD_VERSION);
 		fix(finding, upgrade_daemon);
 	} else if (facts->info_error == -EMFILE) {

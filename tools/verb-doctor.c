@@ -210,7 +210,7 @@ const struct verb verb_doctor = {
 	.summary = "check the system, and print how to fix what is wrong",
 	.description =
 		"Says which bus programs open, and why. For a device, checks the module; for a socket, the\n"
-		"daemon behind it. Then checks the permission to open it, the driver's version, the\n"
+		"daemon behind it. Then checks the permission to open it, the interface version, the\n"
 		"service manager and its policy. Each line begins with ok, warning, error or unknown; the\n"
 		"command that fixes a defect follows. The status is 1 if there is an error.\n",
 	.example = "  sudo ipcctl doctor\n",

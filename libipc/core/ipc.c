@@ -144,7 +144,8 @@ char *ipc_open_error_text(char *to, size_t size, const char *bus, int code)
 						    "",
 		 code == -ENOENT ? "there is no bus" :
 		 code == -EACCES ? "its permissions do not let this user open it" :
-		 code == -EPROTO ? "it is not a socket of ipcbusd, or ipcbusd has another version" :
+		 code == -EPROTO ? "it is not a socket of ipcbusd, or ipcbusd has another protocol "
+				   "version" :
 		 code == -EINVAL ? "the size of the region must be a multiple of the page size, up to "
 				   "1 GiB" :
 				   ipc_strerror(code),

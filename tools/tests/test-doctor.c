@@ -225,7 +225,7 @@ START_TEST(daemon_refuses)
 	is_defect("version", "error", "does not let this process open", "PID namespace");
 	facts.info_error = -EPROTO;
 	facts.peer.version = IPCBUSD_VERSION + 1;
-	is_defect("version", "error", "the daemon speaks version 2", "upgrade");
+	is_defect("version", "error", "the daemon has protocol version 2", "upgrade");
 	refuse(0);
 	facts.peer.version = IPCBUSD_VERSION;
 	facts.manager = 0;
