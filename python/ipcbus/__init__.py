@@ -2,7 +2,7 @@
 """Calls between processes through ipcbus.
 
 ``ipcbus.aio`` is for asyncio, ``ipcbus.sync`` for threads that block. Both raise the exceptions of
-this module. ``protoc --ipc_out=lang=python:DIR`` generates clients and services from a ``.proto``
+this module. ``protoc --ipc_out=lang=python:DIR`` generates proxies and services from a ``.proto``
 file.
 """
 

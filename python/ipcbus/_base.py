@@ -119,9 +119,9 @@ def to_delay(seconds: float | None) -> float | None:
 
 
 def check_kind(kind: object, base: type) -> None:
-    """Checks a class of clients. ``ipcbus.aio`` and ``ipcbus.sync`` have different classes."""
+    """Checks a class of proxies. ``ipcbus.aio`` and ``ipcbus.sync`` have different classes."""
     if not (isinstance(kind, type) and issubclass(kind, base)):
-        raise TypeError(f"{kind!r} is not a client class of {base.__module__}")
+        raise TypeError(f"{kind!r} is not a proxy class of {base.__module__}")
 
 
 def check_service(service: object, *bases: type) -> None:

@@ -2,7 +2,7 @@
 """ipcbus for asyncio.
 
 A ``Connection`` belongs to the event loop in which it was opened. Its methods, and those of its
-clients and streams, must be called in that loop unless they say otherwise. In another loop they
+proxies and streams, must be called in that loop unless they say otherwise. In another loop they
 raise RuntimeError. They do not block the loop.
 """
 
@@ -198,7 +198,7 @@ class Proxy(BaseProxy):
 
 
 class Client(Proxy):
-    """The base of generated clients. A method takes a request, a mapping of its fields, or its
+    """The base of generated proxies. A method takes a request, a mapping of its fields, or its
     fields as keywords. With detached=True its call or stream never depends on the call or stream
     that the task serves."""
 
@@ -382,7 +382,7 @@ class Connection:
     their own; None is no limit.
 
     With reconnect, the connection survives the end of ipcbusd, and opens the bus again when ipcbusd
-    is back: see ipc_set_reconnect() in <ipc/admin.h>. Services, their names, and clients found by
+    is back: see ipc_set_reconnect() in <ipc/admin.h>. Services, their names, and proxies found by
     name remain valid. Calls, streams and other proxies end. If reconnect is a function, the loop
     calls it with False when the bus has ended, and with True when the bus is back.
     """

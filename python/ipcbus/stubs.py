@@ -34,7 +34,7 @@ class HasProxy(Protocol):
     _proxy: _core.Proxy
 
 
-# A client or proxy; a service, which becomes a new object with each use; or an object of
+# A proxy; a service, which becomes a new object with each use; or an object of
 # make_object().
 ObjectLike = Union[HasProxy, "HasServe", _core.Object]
 # A file descriptor or a file object. The sender still owns it after sending.
@@ -273,7 +273,7 @@ class Packer:
         if proxy is not None:
             return self._add(proxy)
         if not hasattr(value, "ACCEPT_FDS"):
-            raise TypeError(f"a client, service or object is needed, not {_type_name(value)}")
+            raise TypeError(f"a proxy, service or object is needed, not {_type_name(value)}")
         return self._add(self._bus.make_object(value))
 
     def _fd(self, value: FdLike) -> int:
@@ -601,7 +601,7 @@ class _Attached:
         return self._attached().object(field, _core.OBJECT, "another").owner
 
     def take(self, field: Any, kind: Callable[[Any, _core.Proxy], C]) -> C:
-        """Takes the object of another process out of a field of the type ipc.Object, as a client of
+        """Takes the object of another process out of a field of the type ipc.Object, as a proxy of
         that kind. Raises ``NotFound`` if the field is empty or the object was taken, and an
         ``Error`` with the code ``EXDEV`` if it belongs to this process."""
         return kind(self._bus, self._attached().object(field, _core.PROXY, "this"))

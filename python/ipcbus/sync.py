@@ -176,7 +176,7 @@ class Proxy(BaseProxy):
 
 
 class Client(Proxy):
-    """The base of generated clients. A method takes a request, a mapping of its fields, or its
+    """The base of generated proxies. A method takes a request, a mapping of its fields, or its
     fields as keywords. With detached=True its call or stream does not depend on the call or stream
     that the thread serves. A handler uses that to clean up after its own call has ended."""
 
@@ -411,7 +411,7 @@ class Connection:
     no limit.
 
     With reconnect, the connection survives the end of ipcbusd, and opens the bus again when ipcbusd
-    is back: see ipc_set_reconnect() in <ipc/admin.h>. Services, their names, and clients found by
+    is back: see ipc_set_reconnect() in <ipc/admin.h>. Services, their names, and proxies found by
     name remain valid. Calls, streams and other proxies end. If reconnect is a function, a serving
     thread calls it with False when the bus has ended, and with True when the bus is back.
     """

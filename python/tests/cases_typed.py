@@ -160,7 +160,7 @@ class Typed(Case):
             (kinds.Plain(color="x"), ValueError, "^test.kinds.PlainRequest.color: "),
             (kinds.Plain(text="x", nonsense=1), ValueError, "nonsense"),
             (kinds.Callback(more=[{"text": 7}]), TypeError, "CallbackRequest.more.text: 7 has"),
-            (kinds.Callback(to=7), TypeError, "CallbackRequest.to: a client, .* not int$"),
+            (kinds.Callback(to=7), TypeError, "CallbackRequest.to: a proxy, .* not int$"),
             (kinds.Write(file="in"), TypeError, "FileRequest.file: a file or .* not str$"),
             (kinds.Plain(secret), TypeError, "PlainRequest is needed, not test.kinds.FileRequest$"),
             (kinds.Callback(secret), TypeError, "needed, not test.kinds.FileRequest$"),
