@@ -348,14 +348,14 @@ START_TEST(lists_have_pages)
 		service_manager_list_reply_free(reply);
 	}
 
-	ck_assert_int_eq(ipc_list_names(ipc, "many/", &infos), MANY);
+	ck_assert_int_eq(ipc_list_names(ipc, "many/*", &infos), MANY);
 	for (int i = 0; i < MANY; i++) {
 		snprintf(name, sizeof(name), "many/%03d", i);
 		ck_assert_str_eq(infos[i]->name, name);
 		ck_assert_int_eq(ipc_unregister_name(ipc, name), 0);
 	}
 	free(infos);
-	ck_assert_int_eq(ipc_list_names(ipc, "many/", &infos), 0);
+	ck_assert_int_eq(ipc_list_names(ipc, "many/*", &infos), 0);
 	free(infos);
 	ipc_object_unref(object);
 }

@@ -154,17 +154,23 @@ static json_t *entry_row(struct bus_process *last, const Ipc__Manager__Entry *en
 	return value_set(row, "retry_ms", json_integer(of->retry_ms));
 }
 
-int bus_list(struct service_manager *manager, const char *prefix, bool activatable,
+int bus_list(struct service_manager *manager, const char *pattern, bool activatable,
 	     json_t **ret_rows)
 {
+	size_t length = strlen(pattern);
+	bool exact = !length || pattern[length - 1] != '*';
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	Ipc__Manager__ListRequest request = IPC__MANAGER__LIST_REQUEST__INIT;
 	struct bus_process last = { 0 };
 	json_t *rows = json_array();
-	char after[128] = "";
+	char after[128] = "", *prefix = strndup(pattern, exact ? length : length - 1);
 	bool more = true;
 
-	request.prefix = (char *)prefix;
+	if (!prefix) {
+		json_decref(rows);
+		return fail_memory();
+	}
+	request.prefix = prefix;
 	request.after = after;
 	request.activatable = activatable;
 	while (more && rows) {
@@ -173,15 +179,18 @@ int bus_list(struct service_manager *manager, const char *prefix, bool activatab
 
 		if (r < 0) {
 			json_decref(rows);
+			free(prefix);
 			return fail_manager(r, &error);
 		}
 		for (size_t i = 0; rows && i < reply->n_entries; i++)
-			rows = value_append(rows, entry_row(&last, reply->entries[i]));
+			if (!exact || !strcmp(reply->entries[i]->name, pattern))
+				rows = value_append(rows, entry_row(&last, reply->entries[i]));
 		more = reply->more && reply->n_entries;
 		if (more)
 			snprintf(after, sizeof(after), "%s",
 				 reply->entries[reply->n_entries - 1]->name);
 	}
+	free(prefix);
 	*ret_rows = rows;
 	return rows ? STATUS_OK : fail_memory();
 }

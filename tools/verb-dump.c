@@ -243,7 +243,7 @@ static int put_report(void)
 	put_file("transactions");
 	put_file("stats");
 	if (ipc_wait_manager(ctl_bus_path(), 0) == 1 && !bus_manager(&ipc, &manager) &&
-	    !bus_list(manager, "", false, &rows))
+	    !bus_list(manager, "*", false, &rows))
 		put_dumps(rows);
 	json_decref(rows);
 	return out_flush();

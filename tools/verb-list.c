@@ -2,8 +2,6 @@
 /*
  * ipcctl list: the registered services and their processes.
  */
-#include <string.h>
-
 #include "bus.h"
 #include "ipcctl.h"
 #include "json.h"
@@ -89,15 +87,11 @@ static int run(int argc, char **argv)
 	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	json_t *rows = NULL;
-	size_t length = argc ? strlen(argv[0]) : 0;
 	int status;
 
-	/* "demo.*", as for watch, is "demo." */
-	if (length && argv[0][length - 1] == '*')
-		argv[0][length - 1] = '\0';
 	status = bus_manager(&ipc, &manager);
 	if (!status)
-		status = bus_list(manager, argc ? argv[0] : "", activatable, &rows);
+		status = bus_list(manager, argc ? argv[0] : "*", activatable, &rows);
 	if (status)
 		return status;
 	if (!json_array_size(rows))
@@ -109,10 +103,10 @@ static int run(int argc, char **argv)
 
 const struct verb verb_list = {
 	.name = "list",
-	.arguments = "[PREFIX|'PREFIX*']",
+	.arguments = "[NAME|'PREFIX*']",
 	.summary = "list services: name, process, unit, user, interface, frozen or not",
 	.description =
-		"Lists the services whose names begin with PREFIX, or all, sorted by name. For each it\n"
+		"Lists all services, or NAME only, or those whose names begin with PREFIX. For each it\n"
 		"prints the process and its systemd unit, the user, and the interface that the process\n"
 		"registered. The pid is 0 if the service manager cannot see the process. FROZEN is yes or\n"
 		"no, or - if you may not freeze the process.\n"
@@ -121,7 +115,7 @@ const struct verb verb_list = {
 		"whether the service is down, starting or up, its user, its unit or program, and its\n"
 		"file; the number of failures in a row, the last failure, and the time of the next\n"
 		"start.\n",
-	.example = "  ipcctl list demo.\n"
+	.example = "  ipcctl list 'demo.*'\n"
 		   "  ipcctl list --activatable\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER),
 	.options = options,

@@ -291,14 +291,14 @@ START_TEST(listed)
 
 	begin();
 	push_page("", false);
-	ck_assert_int_eq(ipc_list_names(ipc, NULL, &infos), 0);
+	ck_assert_int_eq(ipc_list_names(ipc, "*", &infos), 0);
 	check_listed("", "");
 	free(infos);
 
 	push_page("abc", true);
 	push_page("d", true);
 	push_page("efgh", false);
-	ck_assert_int_eq(ipc_list_names(ipc, "some.", &infos), 8);
+	ck_assert_int_eq(ipc_list_names(ipc, "some.*", &infos), 8);
 	check_listed("some.", "d");
 	for (unsigned int i = 0; i < 8; i++) {
 		ck_assert_int_eq(infos[i]->name[0], 'a' + (int)i);
@@ -306,10 +306,22 @@ START_TEST(listed)
 	}
 	free(infos);
 
+	/* A name is the first that begins with itself. */
+	push_page("abc", true);
+	ck_assert_int_eq(ipc_list_names(ipc, "a", &infos), 1);
+	check_listed("a", "");
+	ck_assert_str_eq(infos[0]->name, "a");
+	free(infos);
+	push_page("abc", true);
+	ck_assert_int_eq(ipc_list_names(ipc, "b", &infos), 0);
+	free(infos);
+	ck_assert_int_eq(ipc_list_names(ipc, "a b", &infos), -EINVAL);
+	ck_assert_int_eq(ipc_list_names(ipc, NULL, &infos), -EINVAL);
+
 	/* A page without names is the last, even if it announces more. */
 	push_page("ab", true);
 	push_page("", true);
-	ck_assert_int_eq(ipc_list_names(ipc, NULL, &infos), 2);
+	ck_assert_int_eq(ipc_list_names(ipc, "*", &infos), 2);
 	free(infos);
 	end();
 }
@@ -322,12 +334,12 @@ START_TEST(not_listed)
 	begin();
 	push_page("ab", true);
 	push(IPCBUS_EVENT_ERROR, -EACCES, NULL, NULL);
-	ck_assert_int_eq(ipc_list_names(ipc, NULL, &infos), -EACCES);
+	ck_assert_int_eq(ipc_list_names(ipc, "*", &infos), -EACCES);
 	push(IPCBUS_EVENT_FAILED, -EOWNERDEAD, NULL, NULL);
-	ck_assert_int_eq(ipc_list_names(ipc, NULL, &infos), -ENOTCONN);
+	ck_assert_int_eq(ipc_list_names(ipc, "*", &infos), -ENOTCONN);
 	ck_assert_ptr_null(infos);
-	ck_assert_int_eq(ipc_list_names(ipc, NULL, NULL), -EINVAL);
-	ck_assert_int_eq(ipc_list_names(NULL, NULL, &infos), -EINVAL);
+	ck_assert_int_eq(ipc_list_names(ipc, "*", NULL), -EINVAL);
+	ck_assert_int_eq(ipc_list_names(NULL, "*", &infos), -EINVAL);
 	end();
 }
 END_TEST

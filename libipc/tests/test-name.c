@@ -316,7 +316,7 @@ START_TEST(canceled_thread_sends_no_names)
 	ck_assert_int_eq(ipc_proxy_get(ipc, "name", NULL, &proxy), -ECANCELED);
 	ck_assert_int_eq(ipc_proxy_wait(ipc, "name", NULL, IPC_NEVER, &proxy), -ECANCELED);
 	ck_assert_int_eq(ipc_check_name(ipc, "name", NULL), -ECANCELED);
-	ck_assert_int_eq(ipc_list_names(ipc, NULL, &infos), -ECANCELED);
+	ck_assert_int_eq(ipc_list_names(ipc, "*", &infos), -ECANCELED);
 	ck_assert_int_eq(ipc_watch_names(ipc, "*", on_change, NULL, NULL), -ECANCELED);
 	ipc_slot_end(slot);
 	ck_assert_uint_eq(fake.n_sent, sent);

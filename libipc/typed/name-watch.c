@@ -376,13 +376,10 @@ void name_watches_end(struct names *names)
 static int watch_new(struct names *names, const char *pattern, void *userdata,
 		     struct name_watch **ret_watch)
 {
-	size_t size = pattern ? name_length(pattern) : 0;
 	struct name_watch *watch;
 	int r;
 
-	/* A name, or a prefix, which may be empty, and a '*'. */
-	if (!pattern || size > NAME_PATTERN_SIZE - 3 ||
-	    strcmp(pattern + size, size && !pattern[size] ? "" : "*"))
+	if (!name_pattern_is_valid(pattern))
 		return -EINVAL;
 
 	watch = calloc(1, sizeof(*watch));

@@ -29,6 +29,14 @@ size_t name_length(const char *text)
 	return strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./-");
 }
 
+bool name_pattern_is_valid(const char *pattern)
+{
+	size_t size = pattern ? name_length(pattern) : 0;
+
+	return pattern && size <= NAME_PATTERN_SIZE - 3 &&
+	       !strcmp(pattern + size, size && !pattern[size] ? "" : "*");
+}
+
 int manager_result(int r)
 {
 	return r == -EOWNERDEAD ? -ENOTCONN : r;
@@ -497,20 +505,21 @@ static struct ipc_name_info **infos_point(struct ipc_name_info *infos, int n)
 	return block;
 }
 
-int ipc_list_names(struct ipc *ipc, const char *prefix, struct ipc_name_info ***ret_infos)
+int ipc_list_names(struct ipc *ipc, const char *pattern, struct ipc_name_info ***ret_infos)
 {
 	Ipc__Manager__ListRequest request = IPC__MANAGER__LIST_REQUEST__INIT;
+	char prefix[NAME_PATTERN_SIZE];
 	struct ipc_name_info *infos = NULL, **pointers;
 	struct ipc_options options;
 	struct names *names;
 	bool more = true;
 	int r;
 
-	if (!ret_infos)
+	if (!ret_infos || !name_pattern_is_valid(pattern))
 		return -EINVAL;
 	r = names_get(ipc, &names);
-	if (prefix)
-		request.prefix = (char *)prefix;
+	*(char *)mempcpy(prefix, pattern, name_length(pattern)) = '\0';
+	request.prefix = prefix;
 	while (r >= 0 && more) {
 		ipc_auto(service_manager_list_reply_free) Ipc__Manager__ListReply *reply = NULL;
 		ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
@@ -527,6 +536,11 @@ int ipc_list_names(struct ipc *ipc, const char *prefix, struct ipc_name_info ***
 		/* A page without an entry ends the list, whatever the manager says. */
 		more = reply->more && reply->n_entries;
 		r = infos_take(reply, &infos, n);
+		/* A name is the first that begins with itself. */
+		if (r >= 0 && !strcmp(pattern, prefix)) {
+			r = r && !strcmp(infos[0].name, pattern);
+			more = false;
+		}
 	}
 	if (r < 0) {
 		free(infos);

@@ -114,6 +114,8 @@ int manager_result(int r);
 int name_info_take(const Ipc__Manager__Entry *entry, struct ipc_name_info *ret_info);
 /* Returns the number of characters of [A-Za-z0-9_./-] at the beginning of the text. */
 size_t name_length(const char *text);
+/* Returns whether the text may be a name, or a prefix, which may be empty, and a '*'. */
+bool name_pattern_is_valid(const char *pattern);
 
 /* name-watch.c: the bus has ended, and with it all names. */
 void name_watches_end(struct names *names);

@@ -428,19 +428,19 @@ static PyObject *check(PyObject *self, PyObject *text)
 	return interrupt_raise(r < 0 ? fail_name(of(self), name, r) : info_tuple(&info));
 }
 
-/* list(prefix) -> list of (name, interface, pid, uid) */
+/* list(pattern) -> list of (name, interface, pid, uid) */
 static PyObject *list(PyObject *self, PyObject *text)
 {
 	struct ipc_name_info **infos = NULL;
 	struct names_use use;
-	const char *prefix;
+	const char *pattern;
 	PyObject *result;
 	int r;
 
-	if (!get_text(text, true, &prefix) || !names_begin(&use, of(self)))
+	if (!get_text(text, false, &pattern) || !names_begin(&use, of(self)))
 		return NULL;
 	Py_BEGIN_ALLOW_THREADS
-	r = ipc_list_names(use.ipc, prefix, &infos);
+	r = ipc_list_names(use.ipc, pattern, &infos);
 	names_end(&use);
 	Py_END_ALLOW_THREADS
 	if (r < 0)

@@ -671,10 +671,10 @@ class Connection:
         """Returns the interface and owner of a name. Raises ``NotFound`` if no service has it."""
         return NameInfo(*await self._in_thread(self._connection.check, name))
 
-    async def list_names(self, prefix: str | None = None) -> list[NameInfo]:
-        """Lists the names that start with prefix, sorted."""
-        with naming("prefix", prefix):
-            infos = await self._in_thread(self._connection.list, prefix)
+    async def list_names(self, pattern: str = "*") -> list[NameInfo]:
+        """Lists the names that match pattern, sorted: a name, or a prefix followed by ``*``."""
+        with naming("pattern", pattern):
+            infos = await self._in_thread(self._connection.list, pattern)
         return [NameInfo(*info) for info in infos]
 
     async def watch_names(

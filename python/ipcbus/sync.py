@@ -556,10 +556,10 @@ class Connection:
         """Returns the interface and owner of a name. Raises ``NotFound`` if no service has it."""
         return NameInfo(*self._connection.check(name))
 
-    def list_names(self, prefix: str | None = None) -> list[NameInfo]:
-        """Lists the names that start with prefix, sorted."""
-        with naming("prefix", prefix):
-            return [NameInfo(*info) for info in self._connection.list(prefix)]
+    def list_names(self, pattern: str = "*") -> list[NameInfo]:
+        """Lists the names that match pattern, sorted: a name, or a prefix followed by ``*``."""
+        with naming("pattern", pattern):
+            return [NameInfo(*info) for info in self._connection.list(pattern)]
 
     def watch_names(
         self, pattern: str, callback: Callable[[NameChange, NameInfo | None, Proxy | None], object]

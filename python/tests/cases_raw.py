@@ -344,7 +344,7 @@ class Names(Case):
             for call, text in (
                 (lambda bus: bus.get_raw("a b"), "^a b: an argument.*; a name has 1 to 127"),
                 (lambda bus: bus.check_name("x" * 128), "x: an argument.*; a name has 1 to 127"),
-                (lambda bus: bus.list_names("a b"), "^prefix 'a b' is not valid"),
+                (lambda bus: bus.list_names("a b"), "^pattern 'a b' is not valid"),
                 (lambda bus: bus.watch_names("a*b", print), "^pattern 'a\\*b' is not valid"),
             ):
                 with self.assertRaisesRegex(ipcbus.InvalidArgument, text):
@@ -497,7 +497,7 @@ class Entries(Case):
         # An object of the server comes back to it as its own object; so does an object of the
         # client.
         theirs = await self.client.get_raw(
-            (await self.server.list_names("test."))[-1].name
+            (await self.server.list_names("test.*"))[-1].name
         )
         reply = await proxy.call(1, entries=((2, proxy._proxy),))
         self.assertIs(service.own.owner, service)

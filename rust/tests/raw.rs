@@ -476,7 +476,7 @@ fn a_cancellation_ends_functions_of_names() {
             for result in [
                 client.wait("test.nobody", None).map(drop),
                 client.get("test.nobody").map(drop),
-                client.list_names("").map(drop),
+                client.list_names("*").map(drop),
                 client.watch_names("*", |_| ()).map(drop),
             ] {
                 assert!(matches!(result.unwrap_err(), Error::Canceled(_)));
@@ -821,7 +821,7 @@ impl Mortal {
     fn open(&self) -> Connection {
         loop {
             let opened = Connection::builder().bus(&self.path).threads(4).open();
-            match opened.and_then(|bus| bus.list_names("").map(|_| bus)) {
+            match opened.and_then(|bus| bus.list_names("*").map(|_| bus)) {
                 Ok(bus) => break bus,
                 Err(_) => std::thread::sleep(Duration::from_millis(10)),
             }
@@ -898,7 +898,7 @@ fn names_are_watched() {
         other => panic!("{other:?}"),
     }
     slot.end();
-    assert!(bus.client.list_names("test.").unwrap().is_empty());
+    assert!(bus.client.list_names("test.*").unwrap().is_empty());
     serving.stop().unwrap();
 }
 

@@ -186,9 +186,10 @@ struct ipc_name_info {
 /* Return 0 if the name is registered. ret_info may be NULL. */
 int ipc_check_name(struct ipc *ipc, const char *name, struct ipc_name_info *ret_info);
 
-/* List the names that start with prefix (NULL: all), sorted. Returns how many. *ret_infos is an
- * array of pointers. The caller must free the array, and not its elements, with free(). */
-int ipc_list_names(struct ipc *ipc, const char *prefix, struct ipc_name_info ***ret_infos);
+/* List the names that match pattern, sorted. pattern is a name, or a prefix followed by '*'.
+ * Returns how many. *ret_infos is an array of pointers. The caller must free the array, and not its
+ * elements, with free(). */
+int ipc_list_names(struct ipc *ipc, const char *pattern, struct ipc_name_info ***ret_infos);
 
 /* --- Watching -------------------------------------------------------------- */
 

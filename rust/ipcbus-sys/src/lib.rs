@@ -368,7 +368,7 @@ extern "C" {
     ) -> c_int;
     pub fn ipc_list_names(
         ipc: *mut ipc,
-        prefix: *const c_char,
+        pattern: *const c_char,
         ret_infos: *mut *mut *mut ipc_name_info,
     ) -> c_int;
     pub fn ipc_watch_names(

@@ -367,13 +367,13 @@ impl Connection {
         }
     }
 
-    /// Returns the names that begin with `prefix`, sorted.
-    pub fn list_names(&self, prefix: &str) -> Result<Vec<NameInfo>> {
-        let prefix = exact(prefix)?;
+    /// Returns the names that match `pattern`, sorted: a name, or a prefix followed by `*`.
+    pub fn list_names(&self, pattern: &str) -> Result<Vec<NameInfo>> {
+        let pattern = exact(pattern)?;
         let mut infos = std::ptr::null_mut();
         // SAFETY: infos is an array of `count` pointers, and a single free() frees all of it.
         unsafe {
-            let count = check(sys::ipc_list_names(self.0, prefix.as_ptr(), &mut infos))?;
+            let count = check(sys::ipc_list_names(self.0, pattern.as_ptr(), &mut infos))?;
             let names = (0..count as usize).map(|i| NameInfo::copy(&**infos.add(i))).collect();
             libc::free(infos as *mut c_void);
             Ok(names)

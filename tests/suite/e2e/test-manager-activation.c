@@ -172,7 +172,7 @@ static void await_exits(void)
 
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	do {
-		n = ipc_list_names(ipc, "activation.", &infos);
+		n = ipc_list_names(ipc, "activation.*", &infos);
 		ck_assert_int_ge(n, 0);
 		free(infos);
 	} while (n);

@@ -155,7 +155,7 @@ static int find_some(void *data)
 	expect(get("p.seen") == -EACCES);
 	/* A name may be available without being listed. */
 	expect(get("p.unlisted") == 0);
-	n = ipc_list_names(ipc, "p.", &infos);
+	n = ipc_list_names(ipc, "p.*", &infos);
 	expect(n == 4);
 	expect(!strcmp(infos[0]->name, "p.club") && !strcmp(infos[1]->name, "p.open"));
 	expect(!strcmp(infos[2]->name, "p.refused") && !strcmp(infos[3]->name, "p.seen"));

@@ -605,7 +605,7 @@ static void push_list(void)
 
 static int act_list(void)
 {
-	return ipc_list_names(ipc, NULL, &listed);
+	return ipc_list_names(ipc, "*", &listed);
 }
 
 static void finish_list(int r)

@@ -40,7 +40,7 @@ static void lists(unsigned int index)
 		must(ipc_register_name(ipc, name, object, NULL) == 0, name);
 	}
 	for (;;) {
-		if (ipc_list_names(ipc, NULL, &infos) >= 0)
+		if (ipc_list_names(ipc, "*", &infos) >= 0)
 			free(infos);
 		begun();
 	}

@@ -558,12 +558,12 @@ public:
 			return fail<name_info>(name, r);
 		return from_c(info);
 	}
-	/* The names that start with prefix, sorted. */
-	outcome<std::vector<name_info>> list_names(const std::string &prefix = {}) const
+	/* The names that match pattern, sorted: a name, or a prefix with '*'. */
+	outcome<std::vector<name_info>> list_names(const std::string &pattern = "*") const
 	{
 		c::ipc_name_info **infos;
 		std::vector<name_info> list;
-		int n = c::ipc_list_names(raw, prefix.c_str(), &infos);
+		int n = c::ipc_list_names(raw, pattern.c_str(), &infos);
 
 		if (n < 0)
 			return detail::fail<std::vector<name_info>>(n);

@@ -144,7 +144,7 @@ static void find(struct ipc *ipc, const char *name)
 	expect_may("wait", r);
 	ipc_proxy_unref(proxy);
 	expect_may("check", ipc_check_name(ipc, name, &info));
-	r = ipc_list_names(ipc, "t.", &infos);
+	r = ipc_list_names(ipc, "t.*", &infos);
 	expect_may("list", r);
 	free(infos);
 }

@@ -818,7 +818,7 @@ CASE(names_are_found_listed_and_watched)
 	p.server.register_name("test.named/1", named);
 	CHECK(p.client.wait("test.named/1").call(ipc::message(1, "x")).bytes() == "x");
 	CHECK(present.wait());
-	auto list = p.client.list_names("test.named");
+	auto list = p.client.list_names("test.named*");
 	CHECK(list.size() == 1 && list[0].name == "test.named/1" && list[0].pid == getpid());
 	CHECK(p.client.get("test.named/1") == p.client.get("test.named/1"));
 	p.server.unregister_name("test.named/1");
