@@ -73,7 +73,7 @@ void deadline_message(const char *hint, const char *format, ...)
 
 void count_ended(void)
 {
-	if (!ctl.json)
+	if (!ctl.json && isatty(STDERR_FILENO))
 		fputs("ipcctl: ended by --count\n", stderr);
 }
 

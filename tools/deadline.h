@@ -27,7 +27,7 @@ void deadline_set(unsigned int ms);
 void deadline_message(const char *hint, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Prints that the verb has printed as many lines as --count permits. */
+/* Prints on a terminal that the verb has printed as many lines as --count permits. */
 void count_ended(void);
 
 /* From now on SIGINT and SIGTERM end ipc_run() instead of the process. With NULL they end the
