@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "backlog.h"
@@ -36,10 +37,18 @@ static void empty_pipe_locked(const struct backlog *backlog)
 	(void)n;
 }
 
+bool bell_ring(int fd)
+{
+	static const char byte;
+	const struct iovec part = { .iov_base = (void *)(uintptr_t)&byte, .iov_len = 1 };
+
+	return vmsplice(fd, &part, 1, SPLICE_F_NONBLOCK) == 1 || errno == EAGAIN;
+}
+
 static void fill_pipe_locked(const struct backlog *backlog)
 {
 	/* If the pipe is full, it is readable. */
-	ssize_t n = backlog->fd < 0 ? 0 : write(backlog->bell, "", 1);
+	ssize_t n = backlog->is_shared ? bell_ring(backlog->bell) : write(backlog->bell, "", 1);
 
 	(void)n;
 }
@@ -67,7 +76,7 @@ void backlog_add(struct ipc *ipc, struct backlog_work *work, bool wake)
 	first = STAILQ_EMPTY(&backlog->list);
 	STAILQ_INSERT_TAIL(&backlog->list, work, link);
 	atomic_fetch_or(&ipc->attention, ATTEND_BACKLOG);
-	if (first)
+	if (first && backlog->fd >= 0)
 		fill_pipe_locked(backlog);
 	ipc_unlock(ipc);
 	if (wake && pool_serves(ipc))

@@ -38,9 +38,10 @@ struct backlog_event {
 struct backlog {
 	STAILQ_HEAD(, backlog_work) list;	/* oldest first */
 	/* A pipe for threads that poll, or -1: fd is readable while there is work. Servers have the
-	 * other end, with which they can neither take bytes nor stop others. */
+	 * other end, with which they can neither take bytes nor stop others: see bell_ring(). */
 	int fd;
 	int bell;
+	bool is_shared;			/* a server has it, and may make it blocking */
 	int all_fd;			/* ipc_get_fd(): fd and the device's poll_fd, or -1 */
 };
 
@@ -62,6 +63,9 @@ int backlog_make_fd(struct ipc *ipc);
 int backlog_make_fd_locked(struct ipc *ipc);
 /* Must be called before the last look for replies: fd is readable after later bells only. */
 void backlog_forget_bells(struct ipc *ipc);
+/* Makes the pipe readable whose other end the fd is. Returns false if it is none. Unlike write(),
+ * never blocks: another process may have made the fd blocking. */
+bool bell_ring(int fd);
 /* The fd for event loops, or -errno. */
 int backlog_get_fd(struct ipc *ipc);
 

@@ -50,6 +50,9 @@ static void give_bell(struct channel *channel, struct ipc *ipc)
 	if (backlog_make_fd(ipc) < 0 || atomic_exchange(&channel->has_bell, true))
 		return;
 	entry.fd = ipc->backlog.bell;
+	ipc_lock(ipc);
+	ipc->backlog.is_shared = true;
+	ipc_unlock(ipc);
 	if (ipc_raw_oneway(channel->door, &message, /* options= */ NULL) < 0)
 		atomic_store(&channel->has_bell, false);
 }

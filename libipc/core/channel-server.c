@@ -9,7 +9,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "call.h"
@@ -120,14 +119,12 @@ void served_notify(struct served *served)
 			.code = LIFE_BELL,
 		},
 	};
-	const struct iovec byte = { .iov_base = &x, .iov_len = 1 };
 	int bell = atomic_load(&served->bell);
 	struct thread *t;
 
 	if (!channel_notify(&served->callee))
 		return;
-	/* Unlike write(), never blocks, and accepts only a pipe. A full pipe wakes the client. */
-	if (bell >= 0 && (vmsplice(bell, &byte, 1, SPLICE_F_NONBLOCK) == 1 || errno == EAGAIN))
+	if (bell >= 0 && bell_ring(bell))
 		return;
 	/* If the client's region is full, the client finds the reply after its events. */
 	if (thread_get(served->channels->ipc, &t) == 0)
