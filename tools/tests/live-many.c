@@ -128,7 +128,6 @@ static bool all_follow(const struct times *few, const struct times *many)
 START_TEST(time_follows_the_number_of_names)
 {
 	struct times few, many, again;
-	pid_t servers[2];
 
 	times_of(FEW, &few);
 	times_of(MANY, &many);
