@@ -32,11 +32,11 @@
  * Lifetimes. Every structure to which another proc can have a pointer is reference counted:
  *
  *   bus          by its mount and its procs; the bus behind /dev/ipcbus always stays
- *   proc         by its file, its threads, its nodes
- *   thread       by its proc's table, and by each call that it made until that call ends
+ *   proc         by its file, its threads, its nodes, its watches and its async calls
+ *   thread       by its proc's table, and by each call that it made, until the transaction is freed
  *   opener       by its procs, and by the kernel until the address space ends
- *   user         by its procs, transactions, files in flight, buses that it mounted, and users of
- *                namespaces that it owns
+ *   user         by its procs, transactions, files and objects in flight, buses that it mounted,
+ *                and users of namespaces that it owns
  *   node         by its owner's table and each message to it; handles, watches and messages that
  *                contain it keep only the node, not its proc
  *   transaction  a call: by the caller's stack, the server's side, and each call made while serving
@@ -50,8 +50,8 @@
  * (mem/reclaim.c).
  *
  * A proc is shut down by the release of its file, by the flush of a closing fd while all threads of
- * its process exit, or by the end of the address space (file.c, opener.c). That frees its handles,
- * threads, open calls and the memory of its region. If a sender is filling a buffer at that moment,
+ * its process exit, or by the end of the address space (file.c, opener.c). exit.c does it, in the
+ * order that proc.h describes. If a sender is filling a buffer at that moment,
  * the memory stays until that buffer is freed. The dead proc itself is freed when no sender uses it
  * and no call refers to it. Handles of other procs for its nodes do not keep it.
  *

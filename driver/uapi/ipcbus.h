@@ -134,7 +134,8 @@
 /**
  * struct ipcbus_info - version, features and limits of the driver (IPCBUS_IOC_INFO)
  * @size: sizeof(struct ipcbus_info)
- * @version: out: IPCBUS_VERSION of the driver
+ * @version: out: IPCBUS_VERSION of the driver, for information: structures only grow at their end,
+ *	and @features names what may be missing
  * @features: out: IPCBUS_FEATURE_*
  * @region_size: out: bytes of this proc's region; 0 while it is not mapped
  * @max_nodes: out: nodes that this proc may have

@@ -566,9 +566,10 @@ int ipc_take_fd(int32_t *fd);
 
 /*
  * Generated functions make the calls: echo_say() blocks, echo_say_with() blocks and takes
- * options, echo_say_async() does not block and runs its callback on a serving thread. On success
- * the caller owns *reply, and frees it with echo_say_reply_free(), which also releases objects and
- * files that were not taken.
+ * options, echo_say_async() does not block and runs its callback on a serving thread. After a call
+ * that blocked, the caller owns *reply, and frees it with echo_say_reply_free(), which also
+ * releases objects and files that were not taken. The library frees the reply of an async call when
+ * its callback has returned, unless the callback called echo_say_reply_keep().
  *
  *	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
  *	ipc_auto(echo_unref) struct echo *echo = NULL;

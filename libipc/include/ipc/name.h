@@ -20,7 +20,8 @@
  *
  *   -ENOENT       No object has the name, or the policy hides it from this process.
  *   -EACCES       The policy refuses it; see ipcbus-policy(5).
- *   -EHOSTUNREACH  Finding: the activation of the name's service failed.
+ *   -EHOSTUNREACH  ipc_proxy_get(): the activation of the name's service failed. ipc_proxy_wait()
+ *                 continues to wait.
  *   -ENOTCONN     No service manager is running.
  *   -EDQUOT       This user has 1024 names, 1024 waits or 256 watches, or all users together have
  *                 16384, 8192 or 4096.
@@ -186,7 +187,7 @@ struct ipc_name_info {
 /* Return 0 if the name is registered. ret_info may be NULL. */
 int ipc_check_name(struct ipc *ipc, const char *name, struct ipc_name_info *ret_info);
 
-/* List the names that match pattern, sorted. pattern is a name, or a prefix followed by '*'.
+/* List the names that match pattern, sorted. pattern is a name, or a prefix followed by '*' ("*": all).
  * Returns how many. *ret_infos is an array of pointers. The caller must free the array, and not its
  * elements, with free(). */
 int ipc_list_names(struct ipc *ipc, const char *pattern, struct ipc_name_info ***ret_infos);

@@ -244,7 +244,7 @@ struct ipc_raw_ops {
 	/* Serves a stream that a client opens with the method code, on a serving thread, by the
 	 * rules in <ipc/stream.h>; or NULL. */
 	int (*stream)(struct ipc_stream *stream, uint32_t code, void *userdata);
-	/* Runs when the object has ended, see ipc_object_new(); or NULL. */
+	/* Runs when the object's last reference is gone, see ipc_object_new(); or NULL. */
 	void (*destroy)(void *userdata);
 };
 

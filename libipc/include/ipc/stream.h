@@ -5,7 +5,8 @@
  * A client opens a method with `stream` in its .proto file. Generated functions _open() block until
  * the server has accepted the stream, and fail like a call. Client and server then have a side
  * each, a struct ipc_stream. Generated functions send and receive messages of the right type, by
- * the rules below.
+ * the rules below: FILE.ipc.h lists them. For streams of bytes see ipc_raw_stream_open() and the
+ * next functions in <ipc/raw.h>.
  *
  * Sending: 0 if the message was sent. Messages arrive in order. The receiver grants credit for at
  * most 16 messages. Without credit, or without space in the receiver's region, a sender waits for
@@ -122,8 +123,9 @@ int ipc_stream_fail(struct ipc_stream *stream, int code, const char *name,
 		    const char *format, ...) __attribute__((format(printf, 4, 5)));
 int ipc_stream_fail_with(struct ipc_stream *stream, const struct ipc_error *error);
 
-/* End both directions on both sides at once. Messages that were not received are dropped.
- * Sending and receiving fail with -ECANCELED. NULL is allowed. */
+/* End both directions on both sides at once. This side drops messages that it has not received. The
+ * other side can still receive those that had arrived there. Sending and receiving fail with
+ * -ECANCELED. NULL is allowed. */
 void ipc_stream_cancel(struct ipc_stream *stream);
 
 /*
