@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/uio.h>
@@ -39,10 +40,23 @@ static void empty_pipe_locked(const struct backlog *backlog)
 
 bool bell_ring(int fd)
 {
+	/* The pipe gets the page, not a copy. */
 	static const char byte;
 	const struct iovec part = { .iov_base = (void *)(uintptr_t)&byte, .iov_len = 1 };
+	const struct timespec now = { 0 };
+	sigset_t pipe_signal, before;
+	bool rung;
 
-	return vmsplice(fd, &part, 1, SPLICE_F_NONBLOCK) == 1 || errno == EAGAIN;
+	/* Without a reader, the caller gets a signal. */
+	sigemptyset(&pipe_signal);
+	sigaddset(&pipe_signal, SIGPIPE);
+	if (pthread_sigmask(SIG_BLOCK, &pipe_signal, &before))
+		return false;
+	rung = vmsplice(fd, &part, 1, SPLICE_F_NONBLOCK) == 1 || errno == EAGAIN;
+	if (!rung && errno == EPIPE && !sigismember(&before, SIGPIPE))
+		sigtimedwait(&pipe_signal, NULL, &now);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return rung;
 }
 
 static void fill_pipe_locked(const struct backlog *backlog)

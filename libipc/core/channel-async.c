@@ -12,6 +12,9 @@
  * deadline, when the program cancels it, or after the death of the server.
  */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "async.h"
 #include "channel-memory.h"
@@ -61,15 +64,66 @@ static bool has_answer(const struct channel *channel)
 {
 	unsigned int asyncs = atomic_load(&channel->asyncs);
 
-	for (; asyncs; asyncs &= asyncs - 1)
-		if (channel_is_answered(&channel->caller, (unsigned int)__builtin_ctz(asyncs)))
+	for (; asyncs; asyncs &= asyncs - 1) {
+		unsigned int cell = (unsigned int)__builtin_ctz(asyncs);
+
+		if (atomic_load(&channel->ids[cell]) &&
+		    channel_is_answered(&channel->caller, cell))
 			return true;
+	}
 	return false;
+}
+
+static uint64_t next_deadline(const struct channel *channel)
+{
+	unsigned int cells = atomic_load(&channel->limited) & atomic_load(&channel->asyncs);
+	uint64_t next = UINT64_MAX;
+
+	for (; cells; cells &= cells - 1) {
+		uint64_t deadline = atomic_load(&channel->deadlines[__builtin_ctz(cells)]);
+
+		if (deadline && deadline < next)
+			next = deadline;
+	}
+	return next;
+}
+
+/* A serving thread ends the calls: channel_take_late(). */
+static void expired(struct timer *timer)
+{
+	(void)timer;
+}
+
+static int limit_locked(struct channels *channels, uint64_t deadline)
+{
+	channels->late.expired = expired;
+	if (channels->late.is_set && deadline >= channels->late.deadline)
+		return 0;
+	return timer_move(channels->ipc, &channels->late, deadline);
+}
+
+/* A call with a deadline is about to be sent. */
+static int limit(struct ipc *ipc, uint64_t deadline)
+{
+	struct channels *channels = atomic_load(&ipc->channels);
+	int r = 0;
+
+	/* A serving thread that sleeps does not know the deadline. */
+	if (!polls(ipc)) {
+		if (atomic_load(&channels->sleepers))
+			channels_look_again(ipc);
+		return 0;
+	}
+	pthread_mutex_lock(&channels->lock);
+	r = limit_locked(channels, deadline);
+	pthread_mutex_unlock(&channels->lock);
+	return r;
 }
 
 bool channels_arm(struct ipc *ipc)
 {
 	struct channels *channels = atomic_load(&ipc->channels);
+	uint64_t deadline = UINT64_MAX;
 	bool any = false;
 
 	if (likely(!channels) || ipc->foreign)
@@ -78,13 +132,19 @@ bool channels_arm(struct ipc *ipc)
 	pthread_mutex_lock(&channels->lock);
 	for (unsigned int i = 0; i < CHANNEL_MAX_CALLERS; i++) {
 		struct channel *channel = channels->opened[i];
+		uint64_t next;
 
 		if (!channel || !atomic_load(&channel->asyncs))
 			continue;
 		arm(channel);
 		atomic_thread_fence(memory_order_seq_cst);
 		any = any || has_answer(channel);
+		next = next_deadline(channel);
+		if (next < deadline)
+			deadline = next;
 	}
+	if (unlikely(deadline != UINT64_MAX))
+		limit_locked(channels, deadline);
 	pthread_mutex_unlock(&channels->lock);
 	return any;
 }
@@ -123,7 +183,8 @@ void channel_unlist(struct channel *channel)
 {
 	struct channels *channels;
 
-	if (!atomic_load(&channel->listed))
+	/* In a forked child the table is the parent's. */
+	if (!atomic_load(&channel->listed) || channel->owner != getpid())
 		return;
 	channels = atomic_load(&channel->door->ipc->channels);
 	pthread_mutex_lock(&channels->lock);
@@ -180,7 +241,7 @@ int channel_reserve_async(struct channel *channel, struct request *request, uint
 	*ret_call = (struct channel_call){
 		.code = send->code, .size = send->data_size, .async = true,
 	};
-	if (!channel_may_carry(channel, request) || (unlikely(deadline) && polls(ipc)))
+	if (!channel_may_carry(channel, request))
 		return 1;
 	if (unlikely(deadline) && !(ret_call->time_ns = channel_time_left(deadline)))
 		return 1;
@@ -197,6 +258,7 @@ int channel_reserve_async(struct channel *channel, struct request *request, uint
 		return 1;
 	}
 	atomic_store_explicit(&channel->deadlines[cell], deadline, memory_order_relaxed);
+	channel_begin_async(&channel->caller, (unsigned int)cell);
 	*ret_cell = (unsigned int)cell;
 	return 0;
 }
@@ -233,17 +295,23 @@ static int send_by_bus(struct thread *t, struct channel *channel, unsigned int c
 int channel_send_async(struct channel *channel, struct thread *t, unsigned int cell,
 		       const struct channel_call *call, uint64_t id)
 {
+	bool first;
 	int r;
 
-	atomic_store_explicit(&channel->ids[cell], id, memory_order_release);
+	if (unlikely(polls(t->ipc)) &&
+	    !atomic_load_explicit(&channel->has_bell, memory_order_relaxed))
+		give_bell(channel, t->ipc);
 	if (unlikely(call->time_ns))
 		atomic_fetch_or(&channel->limited, 1U << cell);
+	/* Before the id, with which another thread may end the call and clear the bit. */
+	first = !atomic_fetch_or(&channel->asyncs, 1U << cell);
+	atomic_store(&channel->ids[cell], id);
 	/* While there were no calls, the channel may not have been armed. */
-	if (!atomic_fetch_or(&channel->asyncs, 1U << cell) && polls(t->ipc)) {
+	if (first && polls(t->ipc))
 		arm(channel);
-		if (unlikely(!atomic_load_explicit(&channel->has_bell, memory_order_relaxed)))
-			give_bell(channel, t->ipc);
-	}
+	/* If that fails, the call ends late. */
+	if (unlikely(call->time_ns))
+		limit(t->ipc, atomic_load(&channel->deadlines[cell]));
 	channel_post(&channel->caller, cell, call);
 	/* The server may have looked for the last time before, or its death was reported. */
 	if (likely(!channel_is_refused(&channel->caller, cell) &&
@@ -394,33 +462,57 @@ static void drop(struct thread *t, const struct ipcbus_event *event)
 	thread_release_next(t, event->buffer);
 }
 
-/* A reply that came through the bus. */
+/* Copies the message to memory of its own, and releases the buffer: the program may keep the reply,
+ * and the bus delivers the next oneway only after the release. */
+static int copy_message(struct thread *t, struct ipcbus_event *event)
+{
+	size_t objects = event->object_count * sizeof(struct ipcbus_object);
+	size_t size = event->data_size, at = (size + 15) & ~(size_t)15;
+	uint8_t *copy = malloc(at + objects < CHANNEL_DATA_MAX ? CHANNEL_DATA_MAX : at + objects);
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, device_at(&t->ipc->device, event->offset), size);
+	if (objects)
+		memcpy(copy + at, event_objects(t->ipc, event), objects);
+	thread_release_next(t, event->buffer);
+	channel_buffer_event(t, copy, size, event);
+	event->objects = event->offset + at;
+	return 0;
+}
+
 static void end_by_bus(struct thread *t, struct channel *channel, const struct ipcbus_event *event)
 {
-	unsigned int cell = LIFE_CELL(event->code), error = LIFE_ERROR(event->code);
 	struct ipcbus_event end = *event;
+	struct life_reply reply;
+	uint64_t id;
 
-	if (cell >= CHANNEL_CELLS) {
+	if (end.data_size < sizeof(reply)) {
 		drop(t, event);
 		return;
 	}
-	end.cookie = atomic_load(&channel->ids[cell]);
-	if (!own_end(channel, cell, end.cookie)) {
-		channel_recover_cell(&channel->caller, cell);
+	end.data_size -= sizeof(reply);
+	memcpy(&reply, device_at(&t->ipc->device, end.offset) + end.data_size, sizeof(reply));
+	id = reply.cell < CHANNEL_CELLS ? atomic_load(&channel->ids[reply.cell]) : 0;
+	if (!own_end(channel, reply.cell, id)) {
+		if (reply.cell < CHANNEL_CELLS)
+			channel_recover_cell(&channel->caller, reply.cell);
 		drop(t, event);
 		return;
 	}
-	if (LIFE_NUMBER(event->code) != LIFE_NUMBER(channel->caller.posted[cell] << 5)) {
+	if (reply.number != channel->caller.posted[reply.cell] || reply.error > 4095 ||
+	    copy_message(t, &end) < 0) {
 		atomic_store(&channel->ended, true);
 		drop(t, event);
-		failed(&end, end.cookie, -EPROTO);
+		failed(&end, id, -EPROTO);
 		async_end(t, &end);
 		return;
 	}
-	channel_put_cell(&channel->caller, cell);
+	channel_put_cell(&channel->caller, reply.cell);
 	channel_note_unfit(channel);
-	end.kind = error ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY;
-	end.error = -(int32_t)error;
+	end.kind = reply.error ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY;
+	end.error = -(int32_t)reply.error;
+	end.cookie = id;
 	end.call = 0;
 	async_end(t, &end);
 }
@@ -434,7 +526,7 @@ bool channel_take_message(struct thread *t, const struct ipc_object *object,
 		return false;
 	channel = find_by_life(t->ipc, object);
 	/* After LIFE_BELL, which has no payload, this thread looks for replies. */
-	if (channel && LIFE_IS_REPLY(event->code))
+	if (channel && event->code == LIFE_REPLY)
 		end_by_bus(t, channel, event);
 	else
 		drop(t, event);

@@ -6,14 +6,12 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "channel-opened.h"
 #include "channel-served.h"
 #include "deadline.h"
 #include "loop.h"
-
-/* Maximum time of a handler during which a reply before it may be held back. */
-#define QUICK_NS ((uint64_t)20000)
 
 /* Bytes of replies that a channel keeps for its client. Larger replies go by the bus. */
 #define KEPT_MAX ((size_t)256 << 10)
@@ -25,25 +23,14 @@
 
 /* --- Calls -------------------------------------------------------------------------- */
 
-/* Notifies the client of replies to its async calls. */
-static void notify_due(struct channel_view *view)
-{
-	struct served *due = view->due;
-
-	view->due = NULL;
-	if (due)
-		served_notify(due);
-}
-
 static void view_clear(struct channel_view *view)
 {
-	notify_due(view);
 	for (unsigned int i = 0; i < view->n; i++)
 		served_unref(view->served[i]);
 	for (unsigned int i = 0; i < view->n_opened; i++)
 		channel_unref(view->opened[i]);
 	view->n = view->n_opened = view->next = 0;
-	view->last = view->left = view->due = NULL;
+	view->last = view->left = NULL;
 }
 
 static void view_free(struct thread *t)
@@ -94,9 +81,9 @@ static int view_update(struct thread *t, struct channels *channels, uint32_t gen
 }
 
 /* Like the driver, asks for another thread if no thread waits. */
-static bool must_ask(const struct thread *t, struct served *served)
+static bool must_ask(const struct thread *t)
 {
-	struct channels *channels = served->channels;
+	struct channels *channels = t->ipc->channels;
 
 	return __atomic_load_n(&t->ipc->pool.limit, __ATOMIC_RELAXED) > 1 &&
 	       !atomic_load_explicit(&channels->sleepers, memory_order_relaxed) &&
@@ -109,7 +96,7 @@ static void to_event(struct thread *t, struct served *served, const struct chann
 	served_event(t, served, IPCBUS_EVENT_CALL,
 		     CALL_OF(served->id, taken->cell, taken->number), event);
 	served_event_take(t, taken, buffer, event);
-	if (must_ask(t, served))
+	if (must_ask(t))
 		event->flags = IPCBUS_EVENT_SPAWN;
 	if (taken->time_ns) {
 		event->deadline = time_now();
@@ -146,7 +133,7 @@ static bool take_oneways(struct thread *t, struct served *served, struct ipcbus_
 	}
 	channel_event(served, event);
 	event->call = (uintptr_t)object;
-	if (must_ask(t, served))
+	if (must_ask(t))
 		event->flags = IPCBUS_EVENT_SPAWN;
 	return true;
 }
@@ -162,13 +149,17 @@ static bool take_answer(struct thread *t, uint64_t *until, struct ipcbus_event *
 
 		if (answers != view->answered[i]) {
 			if (channel_take_answer(t, channel, event))
-				return true;
+				goto found;
 			view->answered[i] = answers;
 		}
 		if (channel_take_late(channel, until, event))
-			return true;
+			goto found;
 	}
 	return false;
+found:
+	if (must_ask(t))
+		event->flags |= IPCBUS_EVENT_SPAWN;
+	return true;
 }
 
 /* There are no calls and replies. If there is a reply now, which the server may not have counted
@@ -243,7 +234,8 @@ static bool has_more(const struct channel_view *view)
 	const struct served *left = view->left;
 
 	for (unsigned int i = 0; i < view->n; i++)
-		if (channel_has_call(view->callees[i], view->tails[i]))
+		if (channel_has_call(view->callees[i], view->tails[i]) ||
+		    channel_has_posted(view->callees[i]))
 			return true;
 	for (unsigned int i = 0; i < view->n_opened; i++)
 		if (channel_answers(view->callers[i]) != view->answered[i])
@@ -349,16 +341,34 @@ static int join_and_reply(struct thread *t, struct served *served, const struct 
 /* Sends the reply to an async call to the client's object. */
 static int reply_to_life(struct thread *t, struct served *served, const struct ipcbus_send *send)
 {
-	unsigned int cell = CELL_OF(send->call);
-	struct ipcbus_exchange x = { .send = *send };
+	const struct life_reply reply = {
+		.cell = CELL_OF(send->call),
+		.number = NUMBER_OF(send->call),
+		.error = send->kind == IPCBUS_SEND_ERROR ? send->code : 0,
+	};
+	struct ipcbus_exchange x = {
+		.send = {
+			.kind = IPCBUS_SEND_ONEWAY,
+			.handle = served->life->handle,
+			.code = LIFE_REPLY,
+			.data_size = send->data_size + sizeof(reply),
+			.objects = send->objects,
+			.object_count = send->object_count,
+		},
+	};
+	uint8_t *data = malloc(send->data_size + sizeof(reply));
+	int r;
 
-	x.send.kind = IPCBUS_SEND_ONEWAY;
-	x.send.call = 0;
-	x.send.handle = served->life->handle;
-	x.send.code = LIFE_REPLY(cell, NUMBER_OF(send->call),
-				 send->kind == IPCBUS_SEND_ERROR ? send->code : 0);
-	channel_free(&served->callee, cell);
-	return thread_exchange_bus(t, &x);
+	if (!data)
+		return -ENOMEM;
+	r = channel_gather(send, data);
+	memcpy(data + send->data_size, &reply, sizeof(reply));
+	x.send.data = (uintptr_t)data;
+	channel_free(&served->callee, reply.cell);
+	if (r == 0)
+		r = thread_exchange_bus(t, &x);
+	free(data);
+	return r;
 }
 
 /* A reply with objects, or one that does not fit. */
@@ -375,21 +385,6 @@ static int answer_by_bus(struct thread *t, struct served *served, const struct i
 	if (r < 0)
 		atomic_fetch_or(&served->open, bit);
 	return r;
-}
-
-/* The notification of a client costs more than the rest of the call. If the thread finds another
- * call of the client next, and handlers are quick, a single notification follows the last reply. */
-static void notify_later(struct thread *t, struct served *served)
-{
-	struct channel_view *view = t->channels;
-
-	if (!view || view->last != served || t->depth) {
-		served_notify(served);
-		return;
-	}
-	if (view->taken_at)
-		view->quick = time_now() - view->taken_at < QUICK_NS;
-	view->due = served;
 }
 
 static int answer(struct thread *t, struct served *served, const struct ipcbus_send *send)
@@ -426,7 +421,7 @@ static int answer(struct thread *t, struct served *served, const struct ipcbus_s
 		return -ESRCH;
 	join = take_joined(served, cell);
 	if (unlikely(channel_answer(&served->callee, cell, number, &end, NULL)))
-		notify_later(t, served);
+		served_notify(served);
 	/* Ends the client's call by which it joined. */
 	if (unlikely(join))
 		reply_by_bus(t, join);
@@ -507,13 +502,19 @@ static int wait_for_call(struct thread *t, struct channels *channels, uint64_t u
 	return r;
 }
 
-/* The thread has taken an async call, or oneways. Measures each eighth one. */
-static void begin_async(struct channel_view *view)
+/* The thread has taken a message, whose handler may take long. */
+static void begin_work(struct thread *t, struct channels *channels)
 {
-	if (view->due && !(view->due == view->last && view->quick &&
-			   view->last_cell != CHANNEL_ONEWAYS))
-		notify_due(view);
-	view->taken_at = view->calls % 8 ? 0 : time_now();
+	struct channel_view *view = t->channels;
+	struct ipcbus_exchange x = { .send = { .kind = IPCBUS_SEND_NONE } };
+
+	if (unlikely(!(++view->calls % REAP_CALLS)))
+		channels_reap(channels);
+	pass_on(channels, view);
+	view->left = view->oneways_last ? view->last : NULL;
+	/* The bus delivers the next oneway of an object when the buffer is released. */
+	if (unlikely(t->n_release))
+		thread_exchange_bus(t, &x);
 }
 
 static int serve(struct thread *t, struct channels *channels, struct ipcbus_exchange *x)
@@ -541,11 +542,9 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 			channels_end(t->ipc);
 			continue;
 		}
-		/* The bus delivers the next oneway of an object when the buffer is released. */
 		if (x->send.kind ||
 		    (view->bus_next && (atomic_load(channels->words.event) || t->n_release))) {
 			view->bus_next = false;
-			notify_due(view);
 			r = take_event(t, channels, x);
 			if (r == 0 && x->event.kind)
 				pass_on(channels, view);
@@ -554,30 +553,17 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 		}
 		/* Only after the reply was sent: the caller takes an event as proof of that. */
 		if (interrupted || view->wakes != wakes) {
-			notify_due(view);
 			view->wakes = wakes;
 			x->event = (struct ipcbus_event){ .kind = IPCBUS_EVENT_INTERRUPTED };
 			return 0;
 		}
 		view->bus_next = true;
-		if (unlikely(view->n_opened) && take_answer(t, &until, &x->event)) {
-			notify_due(view);
-			pass_on(channels, view);
-			return 0;
-		}
-		if (take_call(t, &x->event)) {
-			if (unlikely(!(++view->calls % REAP_CALLS)))
-				channels_reap(channels);
-			if (unlikely(view->last_cell >= CHANNEL_LARGE))
-				begin_async(view);
-			else if (unlikely(view->due))
-				notify_due(view);
-			pass_on(channels, view);
-			view->left = view->oneways_last ? view->last : NULL;
+		if ((unlikely(view->n_opened) && take_answer(t, &until, &x->event)) ||
+		    take_call(t, &x->event)) {
+			begin_work(t, channels);
 			return 0;
 		}
 		view->left = NULL;
-		notify_due(view);
 		if (atomic_load(channels->words.event))
 			continue;
 		if (x->flags & IPCBUS_NONBLOCK && may_poll(t)) {
@@ -615,8 +601,6 @@ int channels_exchange(struct thread *t, struct ipcbus_exchange *x)
 		if (r < 0)
 			return r;
 		x->send = (struct ipcbus_send){ .kind = IPCBUS_SEND_NONE };
-		if (!serves && t->channels)
-			notify_due(t->channels);
 		if (!(x->flags & IPCBUS_WAIT)) {
 			x->event = (struct ipcbus_event){ .kind = IPCBUS_EVENT_NONE };
 			return 0;

@@ -29,6 +29,7 @@
 #include "channel-memory.h"
 #include "channel-server.h"
 #include "object.h"
+#include "timer.h"
 
 /* The id of a call consists of the channel's id, the cell, and the number in the cell. */
 #define ID_BITS		26
@@ -92,6 +93,8 @@ struct channels {
 	struct served *table[CHANNEL_MAX_WAIT];
 	/* Channels of this client with async calls. No references: a channel that closes leaves. */
 	struct channel *opened[CHANNEL_MAX_CALLERS];
+	struct timer late;		/* expires at a deadline of an async call, if the program
+	                   		 * polls */
 	uint32_t last_id;
 	struct device_words words;	/* the bell: threads must look again */
 	struct channel_spin spin;
@@ -122,9 +125,6 @@ struct channel_view {
 	struct served *last;		/* channel of the last served message, or NULL */
 	unsigned int calls;
 	unsigned int last_cell;
-	struct served *due;		/* channel whose client must be notified; or NULL */
-	uint64_t taken_at;		/* time of the last async call, if it is measured; or 0 */
-	bool quick;			/* its handler ran for a short time */
 	struct served *left;		/* channel whose turn this thread had last, and that may
 	                     		 * have more oneways; or NULL */
 };

@@ -304,6 +304,7 @@ void channels_close(struct ipc *ipc)
 		if (channels->table[i])
 			served_unref(channels->table[i]);
 	channels_unlist_all(channels);
+	timer_forget(ipc, &channels->late);
 	channels_free(channels);
 	ipc->channels = NULL;
 }

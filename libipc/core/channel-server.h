@@ -73,21 +73,21 @@ static inline bool is_monitored(const struct ipc *ipc)
 #define CHANNEL_FENCE (IPC_CODE_BUILTIN + 9)	/* serve the oneways of this epoch */
 #define CHANNEL_DRAIN (IPC_CODE_BUILTIN + 10)	/* first serve those before this position */
 
-/*
- * Oneways to the object that the client sent with CHANNEL_OPEN: LIFE_BELL, which wakes a client
- * that polls, and replies to async calls that do not fit into their cells or have objects. The code
- * of a reply contains the cell, the low bits of its number, and the errno or 0.
- */
-#define LIFE_BELL		0U
-#define LIFE_REPLY(cell, number, error) \
-	(1U << 31 | (uint32_t)(error) << 19 | ((number) & 0x3fffU) << 5 | (cell))
-#define LIFE_IS_REPLY(code)	((code) >> 31)
-#define LIFE_ERROR(code)	((code) >> 19 & 0xfffU)
-#define LIFE_NUMBER(code)	((code) >> 5 & 0x3fffU)
-#define LIFE_CELL(code)		((code) & 31U)
-
 #define CHANNEL_BELL (IPC_CODE_BUILTIN + 11)	/* a oneway to the door, with a pipe: the client
 	                                         * polls, and is woken by a byte */
+
+/* Oneways to the object that the client sent with CHANNEL_OPEN. No program's object has these
+ * codes: a hostile client may send the object of another process. */
+#define LIFE_BELL (IPC_CODE_BUILTIN + 12)	/* wakes a client that polls */
+#define LIFE_REPLY (IPC_CODE_BUILTIN + 13)	/* to an async call, with objects or too large for
+	                                 	 * the cell: payload, struct life_reply */
+
+struct life_reply {
+	uint32_t cell;
+	uint32_t number;
+	uint32_t error;		/* errno, or 0 */
+	uint32_t unused;
+};
 
 struct channel_ref {
 	uint64_t id;

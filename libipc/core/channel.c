@@ -227,13 +227,26 @@ static bool was_woken(struct channel_caller *caller, unsigned int cell, uint32_t
 	return false;
 }
 
+static inline void begin(struct channel_caller *caller, unsigned int cell)
+{
+	caller->posted[cell]++;
+	caller->nests[cell] = false;
+}
+
+void channel_begin_async(struct channel_caller *caller, unsigned int cell)
+{
+	begin(caller, cell);
+}
+
 void channel_post(struct channel_caller *caller, unsigned int cell,
 		  const struct channel_call *call)
 {
 	struct channel_request *request = channel_request_at(caller->own, cell);
-	uint32_t number = ++caller->posted[cell], waiting;
+	uint32_t number, waiting;
 
-	caller->nests[cell] = false;
+	if (!call->async)
+		begin(caller, cell);
+	number = caller->posted[cell];
 	if (call->data && call->size)
 		memcpy(request->data, call->data, call->size);
 	request->code = call->code;
@@ -587,13 +600,18 @@ take_of(struct channel_callee *callee, unsigned int first, unsigned int end, voi
 	return 0;
 }
 
-static bool has_small_call(const struct channel_callee *callee)
+static inline bool has_posted(const struct channel_callee *callee, unsigned int first)
 {
-	for (unsigned int cell = CHANNEL_LARGE; cell < CHANNEL_CELLS; cell++)
+	for (unsigned int cell = first; cell < CHANNEL_CELLS; cell++)
 		if (atomic_load_explicit(&callee->peer->posted[cell], memory_order_relaxed) !=
 		    atomic_load_explicit(&callee->seen[cell], memory_order_relaxed))
 			return true;
 	return false;
+}
+
+bool channel_has_posted(const struct channel_callee *callee)
+{
+	return has_posted(callee, 0);
 }
 
 int channel_take(struct channel_callee *callee, void *data, struct channel_taken *ret_taken)
@@ -614,7 +632,7 @@ int channel_take(struct channel_callee *callee, void *data, struct channel_taken
 	if (r > 0)
 		atomic_store_explicit(&callee->next, ret_taken->cell + 1, memory_order_relaxed);
 	/* Another thread may have looked at a cell just before this call was posted. */
-	if (!r && !has_small_call(callee))
+	if (!r && !has_posted(callee, CHANNEL_LARGE))
 		atomic_store_explicit(&callee->looked, asyncs, memory_order_relaxed);
 	return r;
 }

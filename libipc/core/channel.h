@@ -290,6 +290,8 @@ static inline uint8_t *channel_payload(struct channel_caller *caller, unsigned i
 	return channel_request_at(caller->own, cell)->data;
 }
 
+/* Begins an async call before channel_post(): it may be abandoned from now on. */
+void channel_begin_async(struct channel_caller *caller, unsigned int cell);
 /* Posts a call and wakes a thread of the server. If call->data is NULL, the payload is already in
  * channel_payload(). */
 void channel_post(struct channel_caller *caller, unsigned int cell,
@@ -446,6 +448,9 @@ static inline bool channel_has_call(const struct channel_callee *callee, uint32_
 {
 	return atomic_load_explicit(&callee->peer->tail, memory_order_acquire) != tail;
 }
+
+/* Whether a call is pending that no thread has taken yet. */
+bool channel_has_posted(const struct channel_callee *callee);
 
 /* In place of a cell: oneways. */
 #define CHANNEL_ONEWAYS CHANNEL_CELLS

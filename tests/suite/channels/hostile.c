@@ -569,6 +569,8 @@ static void *make_calls(void *number)
 			channel_put_cell(&caller, (unsigned int)cell);
 			continue;
 		}
+		if (async)
+			channel_begin_async(&caller, (unsigned int)cell);
 		channel_post(&caller, (unsigned int)cell, &call);
 		do
 			r = async ? await_async((unsigned int)cell) : await((unsigned int)cell);

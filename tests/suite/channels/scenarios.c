@@ -206,6 +206,7 @@ static int post_async(struct channel_caller *caller, uint32_t number)
 	fates[number] = BY_BUS;
 	if (cell < 0)
 		return cell;
+	channel_begin_async(caller, (unsigned int)cell);
 	channel_post(caller, (unsigned int)cell, &call);
 	if (!channel_is_refused(caller, (unsigned int)cell))
 		return cell;
