@@ -39,8 +39,8 @@
  *                and users of namespaces that it owns
  *   node         by its owner's table and each message to it; handles, watches and messages that
  *                contain it keep only the node, not its proc
- *   transaction  a call: by the caller's stack, the server's side, and each call made while serving
- *                it; a oneway: by the server's side
+ *   transaction  a call: by the caller's stack, or the proc's tree of async calls; by the server's
+ *                side, and by each call made while serving it. A oneway: by the server's side
  *   watch        by its handle or proc, its node's list, and the queue of its notifications
  *   buffer       is not counted. Its only owner is the sender (reserved), the transaction
  *                (queued), the receiving user (delivered) or the region (free)
@@ -73,6 +73,7 @@
  *   bus->space_lock      spinlock  the procs that poll for space, and in which regions; leaf
  *   user->spare_lock     spinlock  the spare transactions of a user; leaf
  *   monitors->lock       spinlock  the monitors of a bus and their filters; leaf
+ *   xa_lock              spinlock  of the tables of nodes and threads by number; leaf
  *
  *   proc->handle_lock, or a process's mmap lock
  *   |

@@ -3,7 +3,8 @@
  * Methods with streams. Included by <ipc/ipc.h>; its rules and error list apply.
  *
  * A client opens a method with `stream` in its .proto file. Generated functions _open() block until
- * the server has accepted the stream, and fail like a call. Client and server then have a side
+ * the server has accepted the stream, and fail like a call. If the method has a single request,
+ * they then wait up to 5 seconds for space (-EAGAIN). Client and server then have a side
  * each, a struct ipc_stream. Generated functions send and receive messages of the right type, by
  * the rules below: FILE.ipc.h lists them. For streams of bytes see ipc_raw_stream_open() and the
  * next functions in <ipc/raw.h>.
@@ -47,6 +48,7 @@
  *   -ENOMEM      Try again. A message that was lost for lack of memory stays lost.
  *
  * If a side breaks the stream off because of a message of the other side, both sides get the error.
+ * A server that only sends gets it when the client drops its side; its messages are lost till then.
  * Its origin is IPC_ORIGIN_HERE at the side that broke the stream off, and IPC_ORIGIN_PEER at the
  * other side.
  *
