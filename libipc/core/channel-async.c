@@ -110,8 +110,9 @@ static int limit(struct ipc *ipc, uint64_t deadline)
 
 	/* A serving thread that sleeps does not know the deadline. */
 	if (!polls(ipc)) {
+		atomic_fetch_add(channels->words.bell, 1);
 		if (atomic_load(&channels->sleepers))
-			channels_look_again(ipc);
+			channel_wake_private(channels->words.bell, 1);
 		return 0;
 	}
 	pthread_mutex_lock(&channels->lock);
@@ -146,7 +147,8 @@ bool channels_arm(struct ipc *ipc)
 	if (unlikely(deadline != UINT64_MAX))
 		limit_locked(channels, deadline);
 	pthread_mutex_unlock(&channels->lock);
-	return any;
+	/* A call that is late must be ended at once. */
+	return any || (unlikely(deadline != UINT64_MAX) && deadline <= time_now());
 }
 
 /* --- Listing -------------------------------------------------------------------------- */
@@ -483,6 +485,7 @@ static int copy_message(struct thread *t, struct ipcbus_event *event)
 
 static void end_by_bus(struct thread *t, struct channel *channel, const struct ipcbus_event *event)
 {
+	struct ipcbus_exchange x = { .send = { .kind = IPCBUS_SEND_NONE } };
 	struct ipcbus_event end = *event;
 	struct life_reply reply;
 	uint64_t id;
@@ -514,6 +517,8 @@ static void end_by_bus(struct thread *t, struct channel *channel, const struct i
 	end.error = -(int32_t)reply.error;
 	end.cookie = id;
 	end.call = 0;
+	/* Releases the buffer before the callback, which may take long. */
+	thread_exchange_bus(t, &x);
 	async_end(t, &end);
 }
 

@@ -49,7 +49,9 @@ static int view_update(struct thread *t, struct channels *channels, uint32_t gen
 		view = t->channels = calloc(1, sizeof(*view));
 		if (!view)
 			return -ENOMEM;
-		view->wakes = atomic_load(channels->words.wakes);
+		/* Like the driver, interrupts the first wait of a thread, which may have looked
+		 * for ipc_stop() just before. */
+		view->wakes = atomic_load(channels->words.wakes) - 1;
 		atomic_store(&channels->asked, false);
 	}
 	view_clear(view);

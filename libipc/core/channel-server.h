@@ -174,6 +174,8 @@ uint64_t channel_join_canceled(struct ipc *ipc, uint64_t join);
 /* The object that a client sent at the set-up of its channels has ended. */
 void channels_client_died(struct ipc *ipc, const struct ipc_proxy *life);
 
+/* If no thread waits, the next message asks for another thread. */
+void channels_ask_again(struct ipc *ipc);
 /* Ends all channels because serving threads must poll. Clients notice it at their next call. */
 void channels_end(struct ipc *ipc);
 void channels_thread_ends(struct thread *t);

@@ -159,6 +159,12 @@ static uint32_t reply_number(const struct channel_caller *caller, unsigned int c
 				    memory_order_acquire);
 }
 
+/* The reply to the last call of the cell is there. */
+static inline void set_before(struct channel_caller *caller, unsigned int cell)
+{
+	atomic_store_explicit(&caller->before[cell], caller->posted[cell], memory_order_relaxed);
+}
+
 /* Frees the cells of lost calls whose replies have arrived. A thread must first clear the bit in
  * lost, so that no other thread frees and reuses the cell in the meantime. */
 static void reclaim(struct channel_caller *caller)
@@ -171,7 +177,7 @@ static void reclaim(struct channel_caller *caller)
 		if (!(atomic_fetch_and(&caller->lost, ~bit) & bit))
 			continue;
 		if (reply_number(caller, cell) == caller->posted[cell]) {
-			caller->before[cell] = caller->posted[cell];
+			set_before(caller, cell);
 			atomic_fetch_and(&caller->taken, ~bit);
 		} else {
 			atomic_fetch_or(&caller->lost, bit);
@@ -269,7 +275,8 @@ void channel_post(struct channel_caller *caller, unsigned int cell,
 static inline uint32_t number_before(const struct channel_caller *caller, unsigned int cell)
 {
 	return unlikely(caller->nests[cell]) ? caller->posted[cell] ^ CHANNEL_NESTS :
-					       caller->before[cell];
+					       atomic_load_explicit(&caller->before[cell],
+								    memory_order_relaxed);
 }
 
 /* Whether the reply has arrived, or the peer wrote another number, which ends the wait too. */
@@ -379,16 +386,30 @@ int channel_take_reply(struct channel_caller *caller, unsigned int cell, void *d
 	if (ret_end->size > channel_data_max(cell))
 		return -EPROTO;
 	memcpy(data, reply->data, ret_end->size);
-	caller->before[cell] = caller->posted[cell];
+	set_before(caller, cell);
 	if (ret_end->kind != CHANNEL_LATER && ret_end->kind != CHANNEL_REFUSED)
 		channel_put_cell(caller, cell);
 	return 0;
+}
+
+/* Frees a cell that is both lost and recovered, once. */
+static void free_recovered(struct channel_caller *caller, unsigned int cell)
+{
+	unsigned int bit = 1U << cell;
+
+	if (!(atomic_load(&caller->recovered) & bit) ||
+	    !(atomic_fetch_and(&caller->lost, ~bit) & bit))
+		return;
+	atomic_fetch_and(&caller->recovered, ~bit);
+	channel_put_cell(caller, cell);
 }
 
 void channel_abandon(struct channel_caller *caller, unsigned int cell)
 {
 	atomic_store(&channel_request_at(caller->own, cell)->canceled, caller->posted[cell]);
 	atomic_fetch_or(&caller->lost, 1U << cell);
+	if (unlikely(atomic_load(&caller->recovered)))
+		free_recovered(caller, cell);
 }
 
 bool channel_withdraw(struct channel_caller *caller, unsigned int cell)
@@ -408,8 +429,8 @@ bool channel_withdraw(struct channel_caller *caller, unsigned int cell)
 
 void channel_recover_cell(struct channel_caller *caller, unsigned int cell)
 {
-	if (atomic_fetch_and(&caller->lost, ~(1U << cell)) & 1U << cell)
-		channel_put_cell(caller, cell);
+	atomic_fetch_or(&caller->recovered, 1U << cell);
+	free_recovered(caller, cell);
 }
 
 /* --- Oneways ----------------------------------------------------------------------- */
@@ -617,20 +638,14 @@ bool channel_has_posted(const struct channel_callee *callee)
 int channel_take(struct channel_callee *callee, void *data, struct channel_taken *ret_taken)
 {
 	int r = take_of(callee, 0, CHANNEL_LARGE, data, ret_taken);
-	uint32_t asyncs, next;
+	uint32_t asyncs;
 
 	if (r)
 		return r;
 	asyncs = atomic_load_explicit(&callee->peer->asyncs, memory_order_acquire);
 	if (likely(asyncs == atomic_load_explicit(&callee->looked, memory_order_relaxed)))
 		return 0;
-	next = atomic_load_explicit(&callee->next, memory_order_relaxed);
-	if (next > CHANNEL_LARGE)
-		r = take_of(callee, next, CHANNEL_CELLS, data, ret_taken);
-	if (!r)
-		r = take_of(callee, CHANNEL_LARGE, CHANNEL_CELLS, data, ret_taken);
-	if (r > 0)
-		atomic_store_explicit(&callee->next, ret_taken->cell + 1, memory_order_relaxed);
+	r = take_of(callee, CHANNEL_LARGE, CHANNEL_CELLS, data, ret_taken);
 	/* Another thread may have looked at a cell just before this call was posted. */
 	if (!r && !has_posted(callee, CHANNEL_LARGE))
 		atomic_store_explicit(&callee->looked, asyncs, memory_order_relaxed);

@@ -248,8 +248,10 @@ struct channel_caller {
 	const struct channel_server_part *peer;
 	atomic_uint taken;		 /* a bit for each cell that is not free */
 	atomic_uint lost;		 /* a bit for each cell whose caller gave up early */
+	atomic_uint recovered;		 /* a bit for each cell whose reply came by another way
+	                      		  * before its caller gave up */
 	uint32_t posted[CHANNEL_CELLS];	 /* only for the thread that has the cell */
-	uint32_t before[CHANNEL_CELLS];	 /* likewise: the number of the last reply in the cell.
+	atomic_uint before[CHANNEL_CELLS];/* likewise: the number of the last reply in the cell.
 	                              	  * Replies may come by another way */
 	bool nests[CHANNEL_CELLS];	 /* likewise: the call is joined to the handler's */
 	struct channel_spin spin;
@@ -371,7 +373,6 @@ struct channel_callee {
 	atomic_uint seen[CHANNEL_CELLS];	/* number of calls taken from the cell */
 	atomic_uint looked;			/* value of peer->asyncs when the small cells had no
 	                   			 * call */
-	atomic_uint next;			/* small cell to examine first, or 0 */
 	atomic_uint rung;			/* value of peer->polls that channel_notify() saw */
 	atomic_uint busy;			/* a bit for each cell without a reply */
 	atomic_uint drained;			/* position; written by the thread that takes

@@ -24,6 +24,7 @@
 
 #include "channel-client.h"
 #include "channel-server.h"
+#include "deadline.h"
 #include "descriptor.h"
 #include "loop.h"
 #include "more.h"
@@ -262,6 +263,23 @@ int ipc_get_fd(struct ipc *ipc)
 	return r < 0 ? r : backlog_get_fd(ipc);
 }
 
+static int wait_event(struct ipc *ipc, uint64_t timeout_usec)
+{
+	uint64_t deadline = deadline_after(timeout_usec), left = timeout_usec;
+	int r;
+
+	/* A server may ring for a call that has been canceled. */
+	do {
+		if (channels_arm(ipc))
+			return 1;
+		r = device_poll(&ipc->device, /* other= */ -1, ipc->backlog.fd, left);
+		if (r == 0 && atomic_load(&ipc->attention) & ATTEND_BACKLOG)
+			return 1;
+		left = deadline ? time_until(deadline) : timeout_usec;
+	} while (r == 0 && left && atomic_load(&ipc->channels));
+	return r == 0 ? channels_arm(ipc) : r;
+}
+
 int ipc_wait_event(struct ipc *ipc, uint64_t timeout_usec)
 {
 	int r = ipc_check(ipc);
@@ -271,12 +289,8 @@ int ipc_wait_event(struct ipc *ipc, uint64_t timeout_usec)
 	r = writable_make_poll(ipc, /* polls= */ 0);
 	if (r == 0)
 		r = backlog_make_fd(ipc);
-	if (r == 0 && channels_arm(ipc))
-		return 1;
 	if (r == 0)
-		r = device_poll(&ipc->device, /* other= */ -1, ipc->backlog.fd, timeout_usec);
-	if (r == 0 && (atomic_load(&ipc->attention) & ATTEND_BACKLOG || channels_arm(ipc)))
-		r = 1;
+		r = wait_event(ipc, timeout_usec);
 	/* ipc_process() must complete pending operations once. */
 	if (r == -ECONNRESET && !atomic_load(&ipc->bus_ended))
 		return 1;
@@ -341,6 +355,13 @@ static void set_stop(struct ipc *ipc, bool stop)
 }
 
 /* --- The pool ----------------------------------------------------------------- */
+
+/* Makes the driver, and channels, ask for a thread again. */
+static int set_threads(struct ipc *ipc, unsigned int threads)
+{
+	channels_ask_again(ipc);
+	return device_set_threads(&ipc->device, threads);
+}
 
 /* A thread that cannot serve any more ends ipc_run(), which returns the error. */
 static void pool_fail(struct ipc *ipc, int error)
@@ -414,7 +435,7 @@ void pool_grow(struct ipc *ipc)
 	if (pool->runners && pool->runners + pool->started < pool->limit &&
 	    !(atomic_load_explicit(&ipc->attention, memory_order_relaxed) & ATTEND_STOP) &&
 	    pool_start_locked(ipc) < 0)
-		device_set_threads(&ipc->device, pool->limit);
+		set_threads(ipc, pool->limit);
 	pthread_mutex_unlock(&pool->lock);
 }
 
@@ -531,7 +552,7 @@ static int pool_enter(struct ipc *ipc)
 	limit = pool->runners++ ? 0 : pool->limit;
 	set_idle_locked(pool, false);
 	pthread_mutex_unlock(&pool->lock);
-	return limit > 1 ? unless_lost(ipc, device_set_threads(&ipc->device, limit)) : 0;
+	return limit > 1 ? unless_lost(ipc, set_threads(ipc, limit)) : 0;
 }
 
 /* The last thread to leave joins the started threads and resets the pool for the next ipc_run(). */
@@ -574,7 +595,7 @@ int ipc_set_threads(struct ipc *ipc, unsigned int threads)
 	int r = threads >= 1 && threads <= IPC_MAX_THREADS ? ipc_check(ipc) : -EINVAL;
 
 	if (r == 0)
-		r = unless_lost(ipc, device_set_threads(&ipc->device, threads > 1 ? threads : 0));
+		r = unless_lost(ipc, set_threads(ipc, threads > 1 ? threads : 0));
 	if (r < 0)
 		return r;
 
