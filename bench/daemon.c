@@ -8,6 +8,7 @@
 #include "bench.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ipc/ipc.h>
 #include <ipc/raw.h>
 #include <limits.h>
@@ -56,7 +57,9 @@ int bench_daemon_start(struct bench_case *c)
 		return -errno;
 	if (!c->daemon) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		execl(daemon_program(), "ipcbusd", "--bus", path, NULL);
+		/* With --print-path it prints nothing about its start. */
+		dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
+		execl(daemon_program(), "ipcbusd", "--bus", path, "--print-path=1", NULL);
 		_exit(127);
 	}
 	for (int i = 0; i < 5000; i++) {
