@@ -85,7 +85,9 @@ void bus_start(const struct bus_program *of, const char *daemon, const char *opt
 	bus_daemon = fork();
 	if (!bus_daemon) {
 		dup2(log, STDERR_FILENO);
-		execl(daemon, daemon, "--bus", bus_path, option, NULL);
+		/* With --print-path it prints nothing about its start. */
+		dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
+		execl(daemon, daemon, "--bus", bus_path, "--print-path=1", option, NULL);
 		_exit(127);
 	}
 	close(log);
