@@ -202,7 +202,7 @@ START_TEST(activatable_services_are_listed)
 	ck_assert_ptr_nonnull(strstr(ran->out, "exited with status 1 before its names were"));
 
 	ck_assert_int_eq(live_run(ON "ping demo.echo")->status, 0);
-	list = live_json(ON "list --activatable --json demo.");
+	list = live_json(ON "list --activatable --json 'demo.*'");
 	row = live_find(list, "name", "demo.echo");
 	ck_assert_str_eq(text(row, "state"), "up");
 	ck_assert_int_gt(number(row, "pid"), 0);
@@ -253,7 +253,7 @@ START_TEST(hidden_names_stay_hidden)
 	ck_assert_str_eq(live_run("--version >/dev/null; su user -c 'ipcctl " ON
 				  "list --activatable --names'")->out,
 			 "broken.a\ndemo.echo\n");
-	ck_assert_str_eq(live_run(ON "list --activatable --names broken")->out,
+	ck_assert_str_eq(live_run(ON "list --activatable --names 'broken*'")->out,
 			 "broken.a\nbroken.b\n");
 }
 END_TEST
