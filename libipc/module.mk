@@ -17,10 +17,10 @@ LIBIPC_A := $(B)/libipc/libipc.a
 LIBIPC := $(LIBIPC_SO)
 LIBIPC_RPATH = $(if $(filter no,$(RPATH)),,-Wl,-rpath,'$$ORIGIN/$(1)')
 
-# core/ has bytes, objects and fds. typed/ is above it and has messages, names, and functions for
-# generated code. Tests replace device.c.
+# core/ has bytes, objects and fds, and channels/ direct channels. typed/ is above them and has
+# messages, names, and functions for generated code. Tests replace device.c.
 LIBIPC_SOURCES := $(patsubst libipc/%,%,$(filter-out libipc/core/device%.c,$(sort \
-	$(wildcard libipc/core/*.c libipc/typed/*.c))))
+	$(wildcard libipc/core/*.c libipc/channels/*.c libipc/typed/*.c))))
 LIBIPC_LINKED := $(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(B)/libipc/ipc.pb-c.o \
 	$(B)/libipc/servicemanager.ipc.o $(B)/libipc/servicemanager.pb-c.o
 LIBIPC_DEVICE := $(addprefix $(B)/libipc/core/,device.o device-daemon.o device-open.o device-socket.o)

@@ -16,8 +16,8 @@
 #include <stdlib.h>
 
 #include "async.h"
-#include "channel-client.h"
-#include "channel-server.h"
+#include "channels/channel-client.h"
+#include "channels/channel-server.h"
 #include "deadline.h"
 #include "entry.h"
 #include "proxy.h"

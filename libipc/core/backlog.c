@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "backlog.h"
-#include "channel-server.h"
+#include "channels/channel-server.h"
 #include "descriptor.h"
 #include "loop.h"
 

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "call.h"
-#include "channel-server.h"
+#include "channels/channel-server.h"
 #include "deadline.h"
 #include "descriptor.h"
 #include "entry.h"

@@ -11,8 +11,8 @@
 
 #include "async.h"
 #include "call.h"
-#include "channel-client.h"
-#include "channel-server.h"
+#include "channels/channel-client.h"
+#include "channels/channel-server.h"
 #include "entry.h"
 #include "errors.h"
 #include "loop.h"

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "async.h"
-#include "channel-server.h"
+#include "channels/channel-server.h"
 #include "loop.h"
 #include "object.h"
 #include "proxy.h"

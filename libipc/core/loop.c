@@ -22,8 +22,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "channel-client.h"
-#include "channel-server.h"
+#include "channels/channel-client.h"
+#include "channels/channel-server.h"
 #include "deadline.h"
 #include "descriptor.h"
 #include "loop.h"

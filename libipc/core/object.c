@@ -4,7 +4,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
-#include "channel-server.h"
+#include "channels/channel-server.h"
 #include "object.h"
 #include "sized.h"
 

@@ -30,7 +30,7 @@
 #define IPC_OBJECT_H
 
 #include "thread.h"
-#include "turn.h"
+#include "channels/turn.h"
 
 struct ipc_call;
 struct ipc_stream;

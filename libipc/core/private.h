@@ -14,8 +14,6 @@
  *   loop.c       the serving threads: wait for events and hand them to dispatch.c; more.c batches
  *                of oneways
  *   reconnect.c  reconnection after the end of the bus
- *   channel*.c   calls and oneways through shared memory: channel.h, channel-server.h
- *   turn.c       the order of oneways through the bus and through channels
  *   dispatch.c   event -> object -> serve function of its type
  *   call.c       functions of handlers: reply, keep, identity of the caller
  *   cancel.c     cancellation of served calls, and of calls and streams that depend on them
@@ -24,6 +22,10 @@
  * and raw-stream.c streams; memfd.c files of memory; wire.c the library's own messages; writable.c
  * senders that wait for space; backlog.c deferred work for serving threads; timer.c timers of
  * serving threads; frame.c the parts of a message around its bytes.
+ *
+ * channels/ carries calls and oneways through shared memory: its files are channel*.c, described in
+ * channel.h and channel-server.h, and turn.c, the order of oneways through the bus and through
+ * channels. core/ and channels/ use each other.
  *
  * typed/ adds protobuf messages: see typed/typed.h. core/ never depends on typed/.
  *

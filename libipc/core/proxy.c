@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "channel-client.h"
-#include "channel-server.h"
+#include "channels/channel-client.h"
+#include "channels/channel-server.h"
 #include "loop.h"
 #include "object.h"
 #include "proxy.h"

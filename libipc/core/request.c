@@ -10,8 +10,8 @@
 #include <stdlib.h>
 
 #include "call.h"
-#include "channel-client.h"
-#include "channel-server.h"
+#include "channels/channel-client.h"
+#include "channels/channel-server.h"
 #include "deadline.h"
 #include "loop.h"
 #include "object.h"

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "call.h"
-#include "channel-server.h"
+#include "channels/channel-server.h"
 #include "payload.h"
 #include "thread.h"
 

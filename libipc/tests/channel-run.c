@@ -15,8 +15,8 @@
 
 #include "channel-run.h"
 #include "core/call.h"
-#include "core/channel-client.h"
-#include "core/channel-server.h"
+#include "channels/channel-client.h"
+#include "channels/channel-server.h"
 #include "daemon-run.h"
 
 struct ipc_test_bus *bus;

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "channel-run.h"
-#include "core/channel-client.h"
-#include "core/channel-opened.h"
+#include "channels/channel-client.h"
+#include "channels/channel-opened.h"
 #include "core/private.h"
 
 /* What the callbacks saw. Several threads may run them. */

@@ -17,7 +17,7 @@
 #include <ipc/test.h>
 
 #include "channel-run.h"
-#include "core/channel-client.h"
+#include "channels/channel-client.h"
 #include "core/proxy.h"
 
 START_TEST(no_channel_unless_asked_for)

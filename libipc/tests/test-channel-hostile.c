@@ -19,9 +19,9 @@
 #include <ipc/test.h>
 
 #include "channel-run.h"
-#include "core/channel-client.h"
-#include "core/channel-memory.h"
-#include "core/channel-server.h"
+#include "channels/channel-client.h"
+#include "channels/channel-memory.h"
+#include "channels/channel-server.h"
 #include "core/proxy.h"
 
 /* The channels of open_with() live as long as this object. */

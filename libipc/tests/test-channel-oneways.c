@@ -13,8 +13,8 @@
 
 #include "channel-run.h"
 #include "core/call.h"
-#include "core/channel-client.h"
-#include "core/channel-server.h"
+#include "channels/channel-client.h"
+#include "channels/channel-server.h"
 
 /* Methods of the server. */
 enum { LOG = 1, LOG_KEEP, LOG_SLOWLY, GET, END_OBJECT, STOP_SERVING, HANG };

@@ -13,7 +13,7 @@
 #include <ipc/admin.h>
 
 #include "channel-run.h"
-#include "core/channel-client.h"
+#include "channels/channel-client.h"
 
 #define NOBODY 65534
 

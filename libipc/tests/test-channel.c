@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/channel.h"
+#include "channels/channel.h"
 #include "test-run.h"
 
 static struct channel_client_part *requests;

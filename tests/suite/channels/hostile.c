@@ -33,7 +33,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "core/channel.h"
+#include "channels/channel.h"
 
 #define SERVERS	  2U
 #define CLIENTS	  3U

@@ -37,7 +37,7 @@
 
 #include "../daemon/bus.h"
 #include "core/call.h"
-#include "core/channel-server.h"
+#include "channels/channel-server.h"
 #include "core/proxy.h"
 
 #define CLIENTS	       2U

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# Direct channels: libipc/core/channel.c, unchanged, with hostile peers (hostile.c) and under the
+# Direct channels: libipc/channels/channel.c, unchanged, with hostile peers (hostile.c) and under the
 # explorer (model.h, ../explore/policy.h).
 #
 #   make fuzz-channels TIME=60            hostile peers; CHANNELS_SEED=, also a part of make fuzz
@@ -24,7 +24,7 @@ $(CHANNELS_B)/policy.o: tests/suite/explore/policy.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(CHANNELS_CFLAGS) -MD -MP -c -o $@ $<
 
-$(CHANNELS_B)/channel.o: libipc/core/channel.c
+$(CHANNELS_B)/channel.o: libipc/channels/channel.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(CHANNELS_CFLAGS) -include $(CHANNELS_S)/seams.h -MD -MP -c -o $@ $<
 
@@ -39,7 +39,7 @@ CHANNELS_HOSTILE := $(CHANNELS_B)/asan/hostile $(CHANNELS_B)/tsan/hostile
 $(CHANNELS_B)/asan/%: CHANNELS_SANITIZER := $(HOST_asan)
 $(CHANNELS_B)/tsan/%: CHANNELS_SANITIZER := $(HOST_tsan)
 
-$(CHANNELS_HOSTILE): %/hostile: $(CHANNELS_S)/hostile.c libipc/core/channel.c libipc/core/channel.h
+$(CHANNELS_HOSTILE): %/hostile: $(CHANNELS_S)/hostile.c libipc/channels/channel.c libipc/channels/channel.h
 	$(call msg,CC,$@)
 	$(Q)$(CC) -std=gnu11 $(WARNINGS) -O1 -g -fno-strict-aliasing -Ilibipc $(CHANNELS_SANITIZER) \
 	  -pthread -o $@ $(filter %.c,$^)

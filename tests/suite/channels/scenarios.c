@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-#include "core/channel.h"
+#include "channels/channel.h"
 #include "model.h"
 #include "scenarios.h"
 

@@ -16,13 +16,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "async.h"
+#include "core/async.h"
 #include "channel-memory.h"
 #include "channel-opened.h"
 #include "channel-served.h"
-#include "deadline.h"
-#include "entry.h"
-#include "loop.h"
+#include "core/deadline.h"
+#include "core/entry.h"
+#include "core/loop.h"
 
 /* --- Waking a program that polls ------------------------------------------------------ */
 

@@ -13,7 +13,7 @@
 
 #include "channel-memory.h"
 #include "channel-opened.h"
-#include "raw.h"
+#include "core/raw.h"
 
 /* Typical duration of a wake-up on another CPU. */
 #define SPIN_NS	       50000U

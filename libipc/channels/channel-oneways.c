@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "channel-served.h"
-#include "entry.h"
-#include "loop.h"
+#include "core/entry.h"
+#include "core/loop.h"
 
 /* Maximum of oneways of a turn. Then calls and other events come first. */
 #define TURN_MAX 16U

@@ -25,11 +25,11 @@
 #ifndef IPC_CHANNEL_SERVED_H
 #define IPC_CHANNEL_SERVED_H
 
-#include "backlog.h"
+#include "core/backlog.h"
 #include "channel-memory.h"
 #include "channel-server.h"
-#include "object.h"
-#include "timer.h"
+#include "core/object.h"
+#include "core/timer.h"
 
 /* The id of a call consists of the channel's id, the cell, and the number in the cell. */
 #define ID_BITS		26

@@ -10,10 +10,10 @@
 #ifndef IPC_CHANNEL_OPENED_H
 #define IPC_CHANNEL_OPENED_H
 
-#include "backlog.h"
+#include "core/backlog.h"
 #include "channel-client.h"
 #include "channel-server.h"
-#include "object.h"
+#include "core/object.h"
 
 /* Oneways through the bus before the client uses the ring again. */
 #define BUS_ONEWAYS 4U

@@ -11,12 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "call.h"
+#include "core/call.h"
 #include "channel-served.h"
-#include "deadline.h"
-#include "loop.h"
-#include "proxy.h"
-#include "raw.h"
+#include "core/deadline.h"
+#include "core/loop.h"
+#include "core/proxy.h"
+#include "core/raw.h"
 
 /* Maximum of channels of a user to a connection. */
 #define USER_MAX	16U

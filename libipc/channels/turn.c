@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "call.h"
+#include "core/call.h"
 #include "channel-server.h"
-#include "entry.h"
-#include "loop.h"
-#include "object.h"
+#include "core/entry.h"
+#include "core/loop.h"
+#include "core/object.h"
 
 /* A parked event. */
 struct turn_item {

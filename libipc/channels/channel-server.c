@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "call.h"
+#include "core/call.h"
 #include "channel-served.h"
-#include "loop.h"
-#include "proxy.h"
+#include "core/loop.h"
+#include "core/proxy.h"
 
 /* --- Buffers ------------------------------------------------------------------------ */
 

@@ -22,9 +22,9 @@
 #include "channel-memory.h"
 #include "channel-opened.h"
 #include "channel-server.h"
-#include "deadline.h"
-#include "object.h"
-#include "raw.h"
+#include "core/deadline.h"
+#include "core/object.h"
+#include "core/raw.h"
 
 /* A waiting thread asks whether the server is alive, or tries to join, after an eighth of the time
  * that it has waited, between these limits. */

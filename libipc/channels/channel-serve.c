@@ -10,8 +10,8 @@
 
 #include "channel-opened.h"
 #include "channel-served.h"
-#include "deadline.h"
-#include "loop.h"
+#include "core/deadline.h"
+#include "core/loop.h"
 
 /* Bytes of replies that a channel keeps for its client. Larger replies go by the bus. */
 #define KEPT_MAX ((size_t)256 << 10)

@@ -49,7 +49,7 @@
 #define IPC_CHANNEL_SERVER_H
 
 #include "channel.h"
-#include "thread.h"
+#include "core/thread.h"
 #include "turn.h"
 
 /* A monitor must see all calls, so a monitored bus has no channels. */

@@ -16,8 +16,8 @@
 #define IPC_CHANNEL_CLIENT_H
 
 #include "channel.h"
-#include "proxy.h"
-#include "request.h"
+#include "core/proxy.h"
+#include "core/request.h"
 
 /* Calls of a proxy before it gets a channel. */
 #define CHANNEL_AFTER 16U
