@@ -425,8 +425,7 @@ int handle_watch(struct ipc_call *call, const Ipc__Manager__WatchRequest *reques
 		return r;
 	if (find_watch(manager, proxy, request)) {
 		ipc_proxy_unref(proxy);
-		return ipc_call_fail(call, EEXIST, NULL, "this watcher watches %s already",
-				     request->name);
+		return service_manager_reply_watch(call);
 	}
 
 	r = watch_new(manager, call, request, proxy, &watch);

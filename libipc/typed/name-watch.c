@@ -334,11 +334,8 @@ static int withdraw(struct registration *registration)
 
 static int send(struct names *names, struct registration *registration)
 {
-	int r = call_locked((struct name_watch *)registration, service_manager_watch_with);
-
 	(void)names;
-	/* The manager knows this watch already. */
-	return r == -EEXIST ? 0 : r;
+	return call_locked((struct name_watch *)registration, service_manager_watch_with);
 }
 
 static const struct registration_type watch_type = {
