@@ -185,7 +185,8 @@ int bus_list(struct service_manager *manager, const char *pattern, bool activata
 		for (size_t i = 0; rows && i < reply->n_entries; i++)
 			if (!exact || !strcmp(reply->entries[i]->name, pattern))
 				rows = value_append(rows, entry_row(&last, reply->entries[i]));
-		more = reply->more && reply->n_entries;
+		/* A name comes before longer names that begin with it. */
+		more = !exact && reply->more && reply->n_entries;
 		if (more)
 			snprintf(after, sizeof(after), "%s",
 				 reply->entries[reply->n_entries - 1]->name);
@@ -195,7 +196,7 @@ int bus_list(struct service_manager *manager, const char *pattern, bool activata
 	return rows ? STATUS_OK : fail_memory();
 }
 
-static int no_service(const char *name)
+int bus_no_service(const char *name)
 {
 	return fail_with(STATUS_NOT_FOUND, "ipcctl list shows the registered services",
 			 "no service is registered as %s", name);
@@ -232,7 +233,7 @@ int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_prox
 	if (r == -EINVAL)
 		return fail_with(STATUS_USAGE, NAME_HINT, "\"%s\" is not a valid name", name);
 	if (r == -ENOENT)
-		return no_service(name);
+		return bus_no_service(name);
 	if (r < 0)
 		return fail_errno(r, name);
 	*ret_ipc = ipc;
@@ -295,7 +296,7 @@ static int find_pid(const char *name, pid_t *ret_pid)
 	if (found && !*ret_pid)
 		return fail_with(STATUS_NOT_FOUND, "use its pid in place of its name",
 				 "the service manager cannot see the process of %s", name);
-	return found ? STATUS_OK : no_service(name);
+	return found ? STATUS_OK : bus_no_service(name);
 }
 
 int bus_process(const char *text, pid_t *ret_pid)

@@ -29,6 +29,9 @@ int bus_open_sized(struct ipc **ret_ipc, size_t region_size);
 #define BUS_QUESTION_MS 5000
 uint64_t bus_limit_usec(void);
 
+/* Prints that no service has the name. Returns the exit status. */
+int bus_no_service(const char *name);
+
 /* The hint for a name that is not valid. */
 #define NAME_HINT                                                                               \
 	"a name has 1 to 127 letters, digits, and any of _ . / -; each part between / begins with " \
@@ -64,9 +67,8 @@ json_t *bus_row(struct bus_process *last, const char *name, pid_t pid, uid_t uid
 bool bus_policy_problem(struct service_manager *manager, char *text, size_t size);
 
 /* Lists the services whose names match the pattern, a name or a prefix and '*', as an array of
- * bus_row(). If activatable, lists
- * the names of ipcbus-services(5) instead. Their rows also have state, failures, problem, retry_ms,
- * file, and start: the unit or program. */
+ * bus_row(). If activatable, lists the names of ipcbus-services(5) instead. Their rows also have
+ * state, failures, problem, retry_ms, file, and start: the unit or program. */
 int bus_list(struct service_manager *manager, const char *pattern, bool activatable,
 	     json_t **ret_rows);
 

@@ -2,6 +2,8 @@
 /*
  * ipcctl list: the registered services and their processes.
  */
+#include <string.h>
+
 #include "bus.h"
 #include "ipcctl.h"
 #include "json.h"
@@ -94,8 +96,13 @@ static int run(int argc, char **argv)
 		status = bus_list(manager, argc ? argv[0] : "*", activatable, &rows);
 	if (status)
 		return status;
-	if (!json_array_size(rows))
+	if (!json_array_size(rows)) {
 		explain_nothing(manager);
+		if (argc && !strchr(argv[0], '*')) {
+			json_decref(rows);
+			return bus_no_service(argv[0]);
+		}
+	}
 	if (activatable && !names_only)
 		return put_activatable(rows);
 	return names_only ? put_names(rows) : out_table(columns, 7, add_frozen(rows, ipc));

@@ -31,9 +31,11 @@ START_TEST(a_service_is_listed)
 	ck_assert_ptr_nonnull(strstr(live_run("list 'demo.*'")->out, "demo.echo"));
 	ck_assert_ptr_nonnull(strstr(live_run("list")->out, "INTERFACE"));
 	ck_assert_ptr_null(strchr(live_run("list")->out, '\033'));
+	ck_assert_int_eq(live_run("list demo.ech")->status, 3);
+	ck_assert_int_eq(live_run("list 'nothing.*'")->status, 0);
 	ck_assert_ptr_nonnull(strstr(live_run("--version >/dev/null; CLICOLOR_FORCE=1 ipcctl list")->out, "\033[1mdemo.echo"));
 	ck_assert_str_eq(live_run("list --names")->out, "demo.echo\n");
-	ck_assert_str_eq(live_run("list --json 'demo.ech'")->out, "[]\n");
+	ck_assert_str_eq(live_run("list --json 'demo.x*'")->out, "[]\n");
 	json_decref(list);
 	live_stop(echo);
 }
