@@ -161,6 +161,15 @@ static const char *fail_manager_hint(void)
 }
 
 /* what: the name of a service, or another text with a space in it */
+static const char *thaw_hint(const char *what)
+{
+	static char hint[192];
+
+	snprintf(hint, sizeof(hint), "thaw it: ipcctl thaw %s", strchr(what, ' ') ? "NAME" : what);
+	return hint;
+}
+
+/* what: the same */
 static const char *policy_hint(const char *what)
 {
 	static char hint[1024];
@@ -183,7 +192,7 @@ static const char *fail_hint(int error, const char *what)
 	case -EACCES:
 		return policy_hint(what);
 	case -EHOSTDOWN:
-		return "thaw it: ipcctl thaw NAME";
+		return thaw_hint(what);
 	case -EHOSTUNREACH:
 		return "the log of the service manager has more";
 	default:

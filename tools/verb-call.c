@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bus.h"
+#include "deadline.h"
 #include "ipcctl.h"
 #include "output.h"
 #include "schema.h"
@@ -21,6 +22,7 @@
 
 static bool cat;
 static struct texts pairs;
+static const char *service;	/* its name, for messages */
 
 static const struct verb_option options[] = {
 	{ "cat", NULL, "print the content of the files in the reply", .flag = &cat },
@@ -142,7 +144,7 @@ static int call_failed(int r, const struct schema_method *method, const struct i
 	if (error->name || error->message || r == -EREMOTEIO || error->origin == IPC_ORIGIN_PEER)
 		return fail_reported(STATUS_REMOTE, NULL, error, "%s: %s", method->name,
 				     ipc_error_text(text, sizeof(text), r, error));
-	return fail_call(r, error, method->name);
+	return fail_call(r, error, service);
 }
 
 static int send(struct ipc_proxy *proxy, const struct schema_method *method,
@@ -274,6 +276,7 @@ static int run_stream(struct stream_call *call, struct ipc_proxy *proxy,
 	ipc_set_timeout(call->ipc, IPC_NEVER);
 	if (r < 0)
 		return call_failed(r, call->method, &error);
+	deadline_message(NULL, "%s: the stream did not end", call->method->name);
 	status = request ? send_one(call, request) : send_input(call);
 	if (!status) {
 		ipc_stream_end(call->stream);
@@ -330,6 +333,7 @@ static int run(int argc, char **argv)
 		status = bus_describe(argv[0], &ipc, &proxy, &schema);
 	if (status)
 		return status;
+	service = argv[0];
 	method = schema_find(schema, argv[1]);
 	if (method)
 		status = call(ipc, proxy, method, argc > 2 ? argv[2] : NULL);
