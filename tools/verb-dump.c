@@ -181,7 +181,7 @@ static void put_file(const char *name)
 	char *line = NULL;
 	size_t size = 0;
 
-	put_title(name, "");
+	put_title("driver:", name);
 	while (file && getline(&line, &size, file) > 0) {
 		line[strcspn(line, "\n")] = '\0';
 		text_clean(line);
