@@ -113,10 +113,10 @@ static void compare_end(struct ipc_stream *stream, int result, const struct ipc_
 			void *userdata)
 {
 	(void)error;
+	if (result == 0)
+		result = tower_reply_compare(stream, userdata);
 	if (result < 0)
 		ipc_stream_fail(stream, result, NULL, NULL);
-	else
-		tower_reply_compare(stream, userdata);
 }
 
 static int compare(struct ipc_stream *stream, void *userdata)
