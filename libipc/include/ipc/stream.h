@@ -45,7 +45,8 @@
  *                and objects, than the receiver allows: see <ipc/limits.h>. Receive sooner, or send
  *                less at a time.
  *   -EMFILE      A function that waits cannot open more files. The stream stays usable.
- *   -ENOMEM      Try again. A message that was lost for lack of memory stays lost.
+ *   -ENOMEM      Try again, unless the stream has broken off because a message was lost for lack of
+ *                memory.
  *
  * If a side breaks the stream off because of a message of the other side, both sides get the error.
  * A server that only sends gets it when the client drops its side; its messages are lost till then.
@@ -59,7 +60,7 @@
  * wait until a thread serves; outside of handlers and callbacks, the stream needs none. If a
  * handler or callback waits, its thread counts as busy until the outermost one returns. At least
  * one thread of ipc_set_threads() must be left to serve: with N threads, N - 1 can be in handlers
- * that wait. So a connection with a single thread must use callbacks.
+ * that wait. With a single thread, no handler can wait: use callbacks.
  *
  *   -EDEADLK     In a handler or callback: no thread would be left to serve. If the handler
  *                returns this error, the client receives it.
@@ -118,7 +119,7 @@ struct ipc *ipc_stream_ipc(const struct ipc_stream *stream);
  *
  *   -EALREADY   This side has already ended its sending.
  *   -EINVAL     code is no errno, or both code and name are missing.
- *   Others      As sending. The end may be tried again.
+ *   Others      As sending. Unless the stream has broken off, the end may be tried again.
  */
 int ipc_stream_end(struct ipc_stream *stream);
 int ipc_stream_fail(struct ipc_stream *stream, int code, const char *name,
@@ -143,14 +144,12 @@ void ipc_stream_cancel(struct ipc_stream *stream);
  *   on_end       The other side has ended its sending, and all messages were received: result
  *                is 0 or its error. Or the stream has broken off: -ECANCELED, -ETIMEDOUT,
  *                -EOWNERDEAD, -ECONNRESET, -EPROTO, -EBADMSG, -EMSGSIZE, -EDQUOT, -ENOMEM. error
- *                explains result and is valid during the callback. Runs at most once. Does not run
- *                after a server has ended the stream itself, nor with 0 for a client that sends a
- *                single request.
- *   destroy      The stream is over: no message can be received or sent. Runs exactly once,
- *                when no callback of the stream runs or will run. Must free userdata.
- *
- * A client's stream is over after on_end. A server's stream is over when the server has ended
- * it, or when it has broken off.
+ *                explains result and is valid during the callback. Runs at most once. At a server,
+ *                does not run after the server has ended the stream, nor with 0 if the client sends
+ *                a single request.
+ *   destroy      Runs exactly once, when no callback of the stream runs or will run: at a client
+ *                after on_end; at a server after it has ended the stream, or after on_end if the
+ *                stream has broken off. Must free userdata.
  *
  * The callbacks of a stream, and the handler that opened it, never run at the same time. They
  * run on serving threads only, never inside a function that the program called. They may call
@@ -169,10 +168,10 @@ struct ipc_stream_ops {
 /*
  * Set the callbacks of a stream. ops is copied. Any thread may call this function, once. No other
  * thread may be receiving from the stream then or later. Messages that arrived before are reported
- * as well. From here on the stream lives until it is over, also without other references, and the
- * pointer is valid until destroy has returned. To end the stream earlier, use ipc_stream_cancel(),
- * or in a server ipc_stream_end() and the like. If a handler sets callbacks and then returns a
- * negative errno, destroy runs. If this function fails, destroy does not run.
+ * as well. From here on the stream lives until destroy has returned, also without other references.
+ * To end the stream earlier, use ipc_stream_cancel(), or in a server ipc_stream_end() and the like.
+ * If a handler sets callbacks and then returns a negative errno, destroy runs. If this function
+ * fails, destroy does not run.
  *
  *   -EALREADY   The stream has callbacks.
  *   -EMFILE     The stream has a time limit, and this process cannot open more files.
@@ -192,18 +191,19 @@ int ipc_stream_resume(struct ipc_stream *stream);
 
 /*
  * Return the microseconds until the time limit, 0 if it has expired, or IPC_NEVER if there is
- * none. The client sets the limit when it opens the stream: timeout_usec and parent in struct
- * ipc_options, or timeout_ms of the method. Both sides know it and break off by themselves.
- * Messages that this connection took from the bus before can still be received. Every other
- * function fails with -ETIMEDOUT.
+ * none. The client sets the limit when it opens the stream: timeout_usec, parent and parent_stream
+ * in struct ipc_options, or timeout_ms of the method. Both sides know it and break off by
+ * themselves. Then sending fails with -ETIMEDOUT, and so does receiving after the messages that
+ * this connection took from the bus before.
  */
 uint64_t ipc_stream_remaining(const struct ipc_stream *stream);
 
 /*
  * Return 1 if the stream has broken off: either side canceled it, the time limit expired, the other
- * side died or violates the protocol, or the bus has ended; also in a forked child. Return 0
- * otherwise, also after an end. Messages of the other side are known only after a thread has served
- * them. So a handler on the only thread notices only the time limit and the end of the bus here.
+ * side died or sent a message that this side refused, or the bus has ended; also in a forked child.
+ * Return 0 otherwise, also after an end. Messages of the other side are known only after a thread
+ * has served them. So a handler on the only thread notices only the time limit and the end of the
+ * bus here.
  */
 int ipc_stream_is_canceled(struct ipc_stream *stream);
 
