@@ -120,8 +120,7 @@ int ipc_rpc_call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
 		      ProtobufCMessage **ret_reply, struct ipc_error *error);
 
 /*
- * Send a oneway. Returns when it is queued. Blocks only for space, and only if options have
- * a timeout_usec.
+ * Send a oneway. Returns when it is queued. Waits for space only if options have a timeout_usec.
  *
  *   -EAGAIN     The receiver has no space; options have no timeout_usec.
  *   -ETIMEDOUT  The receiver had no space in time.
@@ -137,7 +136,7 @@ int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method
  * ipc_unref(). Ending the slot before complete runs cancels the call, and complete does not run.
  *
  * The library frees the reply when complete returns, unless complete has called
- * ipc_rpc_keep(); then the caller frees it with ipc_rpc_free().
+ * ipc_rpc_keep(); then the program frees it with ipc_rpc_free().
  */
 typedef void (*ipc_rpc_cb)(void);
 typedef void (*ipc_rpc_complete)(int result, ProtobufCMessage *reply,
@@ -170,8 +169,9 @@ int ipc_rpc_invoke_stream(struct ipc_call *call, const ProtobufCMessage *request
 /* --- Streams -------------------------------------------------------------------------- */
 
 /*
- * Open a stream and block until the server has accepted it. request is NULL if the requests are a
- * stream. The caller must unref *ret_stream. The time limit covers the whole stream.
+ * Open a stream. Blocks as <ipc/stream.h> describes. request is NULL if the requests are a stream.
+ * The caller must unref *ret_stream. A time limit in options or of the method covers the whole
+ * stream, other time limits only its opening.
  */
 int ipc_rpc_stream_open(struct ipc_proxy *proxy, const struct ipc_method *method,
 			const struct ipc_options *options, const ProtobufCMessage *request,
@@ -180,8 +180,8 @@ int ipc_rpc_stream_open(struct ipc_proxy *proxy, const struct ipc_method *method
 /*
  * Send and receive as <ipc/stream.h> describes. ipc_rpc_stream_finish() ends the sending of a
  * stream of requests and receives its single reply. It returns 0, or -ENOMSG if the stream ended
- * without a reply. ipc_rpc_stream_reply() sends that reply and ends the stream, without blocking.
- * Only one thread may receive or finish.
+ * without a reply. After -EAGAIN it may be called again. ipc_rpc_stream_reply() sends that reply
+ * and ends the stream, without blocking. Only one thread at a time may receive or finish.
  *
  *   -EINVAL   The stream is of another method, or the message has another type than this end sends.
  */
