@@ -3,8 +3,9 @@
  * The driver's model, lifetimes, layers and lock tree.
  *
  * A *bus* has *procs*. A proc is one open file of one address space. A proc owns *nodes*, to which
- * other procs send messages, and holds *handles*, its numbers for nodes of other procs. Its
- * *threads*, which exist from their first exchange on, send and receive:
+ * other procs send messages, and holds *handles*, its numbers for nodes of other procs. Handle 0 of
+ * all procs is the bus's *manager*, a node of one of them. The *threads* of a proc, which exist
+ * from their first exchange on, send and receive:
  *
  *   1. A thread sends a *message* to a handle. exchange.c copies it in, and request.c finds the
  *      node behind the handle and the node's proc.
@@ -51,9 +52,9 @@
  *
  * A proc is shut down by the release of its file, by the flush of a closing fd while all threads of
  * its process exit, or by the end of the address space (file.c, opener.c). exit.c does it, in the
- * order that proc.h describes. If a sender is filling a buffer at that moment,
- * the memory stays until that buffer is freed. The dead proc itself is freed when no sender uses it
- * and no call refers to it. Handles of other procs for its nodes do not keep it.
+ * order that proc.h describes. If a sender is filling a buffer at that moment, the memory stays
+ * until that buffer is freed. The dead proc itself is freed when no sender uses it and no call
+ * refers to it. Handles of other procs for its nodes do not keep it.
  *
  * Lock tree: while holding a lock, a thread may take only locks below it on its path. It must never
  * hold two locks of the same kind, so no code holds locks of two procs at once. An operation on two
@@ -97,15 +98,15 @@
 #include <linux/types.h>
 #include "ipcbus.h"
 
-/* Limits of each proc. IPCBUS_IOC_INFO reports all but IPCBUS_LIMIT_ASYNCS, the async calls that
- * have not ended. */
+/* Limits of each proc (-EDQUOT). IPCBUS_IOC_INFO reports all but IPCBUS_LIMIT_ASYNCS, the async
+ * calls whose end no thread has taken. */
 #define IPCBUS_LIMIT_NODES	65536
 #define IPCBUS_LIMIT_HANDLES	65536
 #define IPCBUS_LIMIT_BUFFERS	16384
 #define IPCBUS_LIMIT_THREADS	1024
 #define IPCBUS_LIMIT_ASYNCS	16384
 
-/* Nodes and handles have numbers from 1 to this. Allocation wraps around. */
+/* Nodes, and handles but 0, have numbers from 1 to this. Allocation wraps around. */
 #define IPCBUS_MAX_NUMBER	((1U << 17) - 1)
 
 struct ipcbus_buffer;
