@@ -2,9 +2,9 @@
 /*
  * Thread
  *
- * A thread of a proc, created at its first ioctl. It has a stack of the calls that it is in: calls
- * that it made and calls that it serves. While it waits for any work it is in proc->pool.idle. The
- * thread that went idle last gets the next work.
+ * A thread of a proc, created at its first exchange. It has a stack of the calls that it is in:
+ * calls that it made and calls that it serves. While it waits for any work it is in
+ * proc->pool.idle. The thread that went idle last gets the next work.
  *
  * If a thread ends without THREAD_EXIT, its structure stays, with the thread's identity but without
  * a reference to its task. When new threads come, the driver removes structures of ended threads
