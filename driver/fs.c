@@ -42,7 +42,7 @@ static const struct fs_parameter_spec option_specs[] = {
 
 /**
  * struct fs_options - mount options
- * @given: the options that were given, as bits; other options stay unchanged
+ * @given: BIT(OPTION_*) of the given options; a remount changes only these
  * @mode: mode of the file "bus"
  * @uid: owner of the file "bus"
  * @gid: group of the file "bus"
@@ -123,8 +123,8 @@ static void apply_options(struct super_block *sb, struct fs_options *options)
 	mutex_unlock(&bus->lock);
 }
 
-/* Shows the current values, which chmod(2) and chown(2) may have changed. So a remount with the
- * shown options has no effect. */
+/* Shows the current values, not the given options: chmod(2) and chown(2) may have changed them, and
+ * a remount with the shown options must not undo that. */
 static int show_options(struct seq_file *seq, struct dentry *root)
 {
 	struct ipcbus_bus *bus = root->d_sb->s_fs_info;
