@@ -81,7 +81,7 @@ int ipcbus_thread_leave(struct ipcbus_proc *proc, void *data)
 
 /* --- Procs ----------------------------------------------------------------------------- */
 
-/* Stops new work first: senders check proc->dead under proc->lock. Then releases all. */
+/* Stops new work first: senders check proc->barred under proc->lock. */
 void ipcbus_proc_shut_down(struct ipcbus_proc *proc)
 {
 	struct ipcbus_thread *thread;

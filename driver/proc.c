@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Procs: see proc.h. file.c creates a proc for each open file, and exit.c shuts it down.
+ * Procs: see proc.h.
  */
 #include <linux/cred.h>
 #include <linux/fs.h>

@@ -42,16 +42,17 @@ enum ipcbus_writable {
 };
 
 /**
- * struct ipcbus_pool - the threads of a proc (proc->lock, but for the first three)
+ * struct ipcbus_pool - the threads of a proc (proc->lock, except for the first three)
  * @threads: by number; has its own lock; entries are freed after a grace period
  * @quick: the first of @threads again, each with its pid. A thread finds itself by a single
- *	compare, without reading another thread's memory.
- * @reap_at: if a new thread gets a higher number, it first removes ended threads
+ *	compare, without reading another thread's memory. Written by the thread that adds or
+ *	removes the entry.
+ * @reap_at: a new thread with a higher number removes ended threads; no lock
  * @by_pid: the threads by pid, for a thread that does not know its number
  * @count: number of threads
  * @serving: number of threads that have ever served
  * @max: while @serving is less than this, the driver may ask for another thread
- * @asked: the driver has asked for a thread that has not come yet
+ * @asked: an event has requested another thread, and no new thread serves yet
  * @idle: threads that wait for any work; the thread that went idle last is the first
  */
 struct ipcbus_pool {
@@ -124,7 +125,7 @@ struct ipcbus_freeze_state {
  * @pid_ns: pid namespace for the senders' pids in its events; constant
  * @user_ns: user namespace for the senders' uids in its events; constant
  * @user: the user that is charged for its resources, counted; constant
- * @inode: its own inode, to which the mappings of the file belong; NULL once released
+ * @inode: its own inode, to which the mappings of the file belong; NULL after release()
  * @region: memory for the messages to it
  * @nodes: its nodes by id; has its own lock; entries are freed after a grace period
  * @next_node: where the search for a free id starts, so that ids are reused late
@@ -141,9 +142,9 @@ struct ipcbus_freeze_state {
  * @calls: calls that have not ended
  * @poll_wait: pollers of the file
  * @space_watches: regions in which it waits for space, by their procs (bus->space_lock)
- * @writable: whether space came in any of them; changed without the lock
+ * @writable: whether any of them has space again; changed without the lock
  * @flushed: an fd of the file was closed; threads that come later must be interrupted too
- * @dead: released; no work is queued any more
+ * @dead: shut down, or being shut down; no work is queued any more
  * @barred: dead, frozen or being frozen; senders check only this flag of the proc
  * @freeze: whether it is frozen, and its watchers
  */
@@ -202,8 +203,11 @@ static inline struct ipcbus_proc *ipcbus_proc_get(struct ipcbus_proc *proc)
 	return proc;
 }
 
+/* May sleep. */
 void ipcbus_proc_put(struct ipcbus_proc *proc);
 
+/* bus->procs holds no reference: a proc that joined must leave before its last put. Joining sets
+ * its number. */
 void ipcbus_proc_join_bus(struct ipcbus_proc *proc);
 void ipcbus_proc_leave_bus(struct ipcbus_proc *proc);
 /* Returns the proc after last on the bus (NULL: the first), counted, or NULL. Drops last. */
@@ -229,7 +233,6 @@ static __always_inline bool ipcbus_proc_is_opener(const struct ipcbus_proc *proc
  * buffers. Only the first call has an effect. May sleep.
  */
 void ipcbus_proc_shut_down(struct ipcbus_proc *proc);
-/* Shuts down all procs of an address space that is ending. */
 void ipcbus_opener_shut_down(struct ipcbus_opener *opener);
 /* IPCBUS_IOC_THREAD_EXIT, which has no argument structure. */
 int ipcbus_thread_leave(struct ipcbus_proc *proc, void *data);
