@@ -137,7 +137,7 @@ enum ipcbus_use {
 	IPCBUS_USE_CALLS,	/* transactions, including spare ones */
 	IPCBUS_USE_FILES,	/* in flight */
 	IPCBUS_USE_THREADS,
-	IPCBUS_USE_MEMORY,	/* of regions, in KiB */
+	IPCBUS_USE_MEMORY,	/* of regions and large handle tables, in KiB */
 	IPCBUS_USE_BUSES,	/* mounted by the user */
 	IPCBUS_USE_OBJECTS,	/* nodes and handles in flight */
 	IPCBUS_USE_COUNT,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Users: see user.h. Found when a file is opened or a bus is mounted.
+ * Users: see user.h.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -34,8 +34,8 @@ static const u32 default_limits[IPCBUS_USE_COUNT] = {
 };
 
 #define LARGE_MIB	1024U	/* memory at which all limits apply in full */
-#define SMALL_MIB	64U	/* smaller machines count as this */
-#define LARGE_MEMORY	(4U << 20) /* maximum KiB of regions */
+#define SMALL_MIB	64U	/* smaller machines get the limits of this size */
+#define LARGE_MEMORY	(4U << 20) /* maximum default of user_memory, in KiB */
 
 module_param_named(user_procs, limits[IPCBUS_USE_PROCS], uint, 0644);
 MODULE_PARM_DESC(user_procs, "open files of one user");

@@ -66,13 +66,13 @@ static inline struct ipcbus_user *ipcbus_user_get(struct ipcbus_user *user)
 	return user;
 }
 
+/* May sleep. */
 void ipcbus_user_put(struct ipcbus_user *user);
 
-/* Returns the limit of each user. */
 u32 ipcbus_user_limit(enum ipcbus_use use);
 
 /* Charges n units to the user and its parents, or fails with -EDQUOT; uncharges n units. Neither
- * takes or drops a reference. */
+ * sleeps, or takes or drops a reference. */
 int ipcbus_user_charge_n(struct ipcbus_user *user, enum ipcbus_use use, u32 n);
 void ipcbus_user_uncharge_n(struct ipcbus_user *user, enum ipcbus_use use, u32 n);
 
