@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The interval allocator: see range.h. It has no side effects outside of its arguments. region.c
- * calls it under the region's lock, and tests without a lock.
+ * The interval allocator: see range.h. region.c calls it under the region's lock.
  */
 #include <linux/bitops.h>
 #include <linux/bug.h>
@@ -103,7 +102,7 @@ static struct ipcbus_range *find(struct ipcbus_range_pool *pool, u32 size)
 	return range_of(pool->free[fl][__ffs(map)]);
 }
 
-/* Searches size's own class, where only some ranges fit. Examines a limited number of ranges. */
+/* Examines a few ranges of size's own class, where not all fit. */
 static struct ipcbus_range *find_tight(struct ipcbus_range_pool *pool, u32 size)
 {
 	struct list_head *link;
@@ -118,7 +117,6 @@ static struct ipcbus_range *find_tight(struct ipcbus_range_pool *pool, u32 size)
 	return NULL;
 }
 
-/* Inserts range in the chain after before. */
 static void chain_after(struct ipcbus_range *before, struct ipcbus_range *range)
 {
 	range->before = before;
@@ -221,7 +219,8 @@ int ipcbus_range_free(struct ipcbus_range_pool *pool, struct ipcbus_range *range
 	return ipcbus_range_put_reclaimed(pool, range, unused);
 }
 
-/* Searches from the largest class. In each list, backed ranges come first. */
+/* Searches from the largest class. In each list, backed ranges come first. min_size is the lower
+ * bound of a class, so a smaller range ends the search. */
 struct ipcbus_range *ipcbus_range_take_backed(struct ipcbus_range_pool *pool, u32 min_size)
 {
 	struct ipcbus_range *range;

@@ -10,8 +10,9 @@
  * power of two, and the second level divides that into eight.
  *
  * A unit is *backed* by memory from the time it is first allocated until the caller reports that it
- * has reclaimed the memory (reclaim.c). A free range records the hull of its backed units. Backed
- * ranges come first in their lists, so they are allocated first.
+ * has reclaimed the memory (reclaim.c). A free range records the *hull* of its backed units, the
+ * smallest interval that contains them. Backed ranges come first in their lists, so they are
+ * allocated first.
  */
 #ifndef IPCBUS_RANGE_H
 #define IPCBUS_RANGE_H
@@ -31,8 +32,8 @@
  * @link: in the list of its size class while free
  * @start: first unit
  * @size: number of units, never 0
- * @backed_start: of a free range: first unit of the hull of its backed units
- * @backed_end: end of that hull (exclusive); equal to @backed_start if no unit is backed
+ * @backed_start: of a free range: first unit of the hull
+ * @backed_end: its end (exclusive); equal to @backed_start if no unit is backed
  * @used: allocated
  */
 struct ipcbus_range {
@@ -67,9 +68,9 @@ void ipcbus_range_init(struct ipcbus_range_pool *pool, struct ipcbus_range *whol
 
 /*
  * Allocates size units. Returns NULL if no range was found. A free range that is 1/8 larger is
- * always found. A smaller fitting range is only found among the first of its class. If part of the
- * range stays free, *spare becomes its descriptor and is set to NULL. at_end: allocate from the
- * upper end of the free range, to keep large buffers apart from small buffers.
+ * always found. A smaller fitting range is only found among the first of its class. *spare must be
+ * an unused descriptor. If the free range is split, uses it and sets *spare to NULL. at_end:
+ * allocate from the upper end of the free range, to keep large buffers apart from small buffers.
  */
 struct ipcbus_range *ipcbus_range_alloc(struct ipcbus_range_pool *pool, u32 size, bool at_end,
 					struct ipcbus_range **spare);
