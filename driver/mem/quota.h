@@ -18,8 +18,8 @@
  * The same rules apply to the number of buffers. A call without content has no buffer, but counts
  * as a buffer until it is delivered, because it takes a place in a queue.
  *
- * For a oneway, only messages of other users count as used space. So only releasing a oneway or a
- * charged message makes space for a oneway.
+ * For a oneway, only oneways and charged messages count as used space. So only their release makes
+ * space for a oneway.
  */
 #ifndef IPCBUS_MEM_QUOTA_H
 #define IPCBUS_MEM_QUOTA_H
