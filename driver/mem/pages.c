@@ -38,7 +38,7 @@
 
 #define PAGE_KIB	(PAGE_SIZE / 1024)
 
-/* Returns the KiB of user_memory for the table of frames. */
+/* Returns the KiB that the table of frames counts in user_memory. */
 static u32 index_kib(const struct ipcbus_pages *pages)
 {
 	return DIV_ROUND_UP(pages->count * sizeof(*pages->frame), 1024);
@@ -154,7 +154,6 @@ int ipcbus_pages_populate_slow(struct ipcbus_pages *pages, size_t offset, size_t
 	struct mem_cgroup *before;
 	int ret;
 
-	/* Usually all pages exist. */
 	while (frame < end && READ_ONCE(*frame))
 		frame++;
 	if (frame == end)
@@ -165,7 +164,7 @@ int ipcbus_pages_populate_slow(struct ipcbus_pages *pages, size_t offset, size_t
 	return ret;
 }
 
-/* Concurrent senders may attempt to set the frame, but cannot change it. */
+/* A concurrent sender may set an empty frame, but never changes a set frame. */
 static void *frame_at(struct ipcbus_pages *pages, unsigned long index)
 {
 	return READ_ONCE(pages->frame[index]);
@@ -281,7 +280,6 @@ struct page *ipcbus_pages_get_locked(struct ipcbus_pages *pages, unsigned long i
 		lock_page(page);
 		if (is_frame(pages, index, page))
 			break;
-		/* The page was removed before this thread locked it. */
 		unlock_page(page);
 		put_page(page);
 	}

@@ -57,8 +57,8 @@ int ipcbus_pages_init(struct ipcbus_pages *pages, struct mem_cgroup *group,
 /* Unmaps and frees all pages. No other thread may use them. Later faults find no page. */
 void ipcbus_pages_done(struct ipcbus_pages *pages);
 
-/* Allocates the missing pages of [offset, offset + size). Sleeps. The inline part handles the
- * common case of a single existing page. */
+/* Allocates the missing pages of [offset, offset + size). Sleeps. Returns 0, or -ENOMEM, also if
+ * the user is at its limit. The inline part handles the common case of a single existing page. */
 int ipcbus_pages_populate_slow(struct ipcbus_pages *pages, size_t offset, size_t size);
 
 static inline int ipcbus_pages_populate(struct ipcbus_pages *pages, size_t offset,
