@@ -148,7 +148,8 @@ static void memory_free(struct ipc *ipc, struct ipc_object *object)
 	connections_unlock();
 }
 
-/* Out of all tables, without references. */
+/* The object must be out of all tables, without references. Runs a callback of the program, so call
+ * it without locks. */
 static void object_free(struct ipc_object *object)
 {
 	if (unlikely(object->turn.parked))
@@ -252,7 +253,7 @@ static int object_make_node_locked(struct ipc_object *object)
 	uint64_t node;
 	int r;
 
-	/* The end of an object lasts longer than the bus. */
+	/* An object that was ended by force stays ended on a new bus. */
 	if (object->forced_end)
 		return -EBADF;
 	wants.cookie = cookie;
@@ -349,7 +350,6 @@ int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_lim
 	return 0;
 }
 
-/* The first caller makes the node. */
 static int object_make_node(struct ipc_object *object)
 {
 	struct ipc *ipc = object->ipc;
@@ -511,7 +511,7 @@ static int force_end_locked(struct ipc_object *object)
 	r = device_node_destroy(&ipc->device, object->node, /* if_idle= */ false);
 	object->forced_end = true;
 	atomic_fetch_add(&ipc->forced_ends, 1);
-	/* It settles when the last reference goes, be it that of a thread that serves it. */
+	/* No IDLE event follows: the last reference, perhaps a serving thread's, must settle it. */
 	object->maybe_idle = true;
 	return r;
 }
@@ -575,7 +575,8 @@ int object_end_if_idle(struct ipc_object *object)
 	return r;
 }
 
-/* Takes an object that the old bus knew out of its tables. Returns it if it is gone now. */
+/* Removes an object of the ended bus from the tables. Returns the object if the caller must free
+ * it, else NULL. */
 static struct ipc_object *object_lost_locked(struct ipc_object *object)
 {
 	bool gone = !object->refs;

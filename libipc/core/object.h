@@ -39,8 +39,8 @@ struct ipcbus_event;
 /* Default limits of a user, see ipc_object_set_limits(). */
 #define LIMIT_STREAMS	1024
 #define LIMIT_WAITING_BYTES	((size_t)64 << 20)
-/* Files and objects of messages of streams that wait: for a user of an object, or on a stream that
- * this side opened. */
+/* Files and objects in waiting stream messages: of a user of an object, or of a stream that this
+ * side opened. */
 #define LIMIT_WAITING_ENTRIES	256
 
 struct peers;
@@ -92,7 +92,7 @@ struct object_type {
 /* The first member of each type of object. */
 struct ipc_object {
 	atomic_uint refs;
-	struct ipc *ipc;	/* NULL: closed before the last reference went */
+	struct ipc *ipc;	/* NULL after the connection was closed */
 	const struct object_type *type;
 	const char *interface;	/* its name, or NULL */
 	void *userdata;
@@ -113,7 +113,7 @@ struct ipc_object {
 	struct ipcbus_node wants;	/* parameters of the node for the driver */
 	bool maybe_idle;
 	bool forced_end;	/* ended while in use: queued messages are dropped */
-	LIST_ENTRY(ipc_object) link;
+	LIST_ENTRY(ipc_object) link;	/* ipc->objects; then ipc->ended: connections lock */
 };
 
 /* Creates an object of size bytes. The bytes behind struct ipc_object are 0. flags:
@@ -194,7 +194,7 @@ void object_idle(struct ipc *ipc, uint64_t cookie);
  * served. */
 void object_end(struct ipc *ipc, uint64_t cookie);
 
-/* Returns true after object_end(), or if there is no such object. */
+/* Returns true if the object was ended by force, or if there is no such object. */
 bool object_has_ended(struct ipc *ipc, uint64_t cookie);
 
 /* Destroys the node unless it is in use. Returns 0, after which the object may be sent again, or
