@@ -83,7 +83,7 @@ static __attribute__((noinline)) int apply_options(struct ipcbus_send *send,
 }
 
 /* Handles a proxy whose bus has ended, or a failure r of thread_get(). Sets the request's handle.
- * A thread that holds the lock of names must not open the bus. */
+ * A call to the manager does not open the bus, because its caller may hold the lock of names. */
 static __attribute__((noinline)) int find_again(struct ipc_proxy *proxy, int r,
 						struct request *request)
 {
@@ -103,7 +103,6 @@ static __attribute__((noinline)) int find_again(struct ipc_proxy *proxy, int r,
 	return request->x.send.handle == LOST_HANDLE ? -ECONNRESET : 0;
 }
 
-/* Whether the call waits for nothing but its reply, and is not nested. */
 static bool is_simple_call(const struct request *request, uint32_t kind,
 			   const struct ipc_options *options)
 {
@@ -117,7 +116,7 @@ static __attribute__((noinline)) void find_channel(struct request *request, uint
 						   uint32_t code,
 						   const struct ipc_options *options)
 {
-	/* The call that sets up a channel. */
+	/* The call that sets up a channel uses none. */
 	if (code == IPC_CODE_CHANNEL)
 		return;
 	if (is_simple_call(request, kind, options)) {
@@ -226,7 +225,7 @@ static __attribute__((noinline)) int wait_longer(struct thread *t, struct ipcbus
 	t->waiting++;
 	r = wait_reply(t, x, x->send.cookie);
 	t->waiting--;
-	/* The rest of the sent message is not needed any more. */
+	/* thread_wait() has overwritten x->send, of which only this is still needed. */
 	x->send.deadline = deadline;
 	return r;
 }
@@ -423,7 +422,7 @@ int request_oneway(struct request *request, struct payload_file *file)
 
 /* --- Replies and errors -------------------------------------------------------------- */
 
-/* Maximum size of the memory that a thread keeps for its next reply. */
+/* Minimum size of a reply's memory. A thread keeps only memory of this size for its next reply. */
 #define SIZE_KEPT	((size_t)1280)
 
 struct reply *reply_alloc(struct thread *t, size_t size)
@@ -477,8 +476,8 @@ void reply_free(struct reply *reply)
 		free(reply);
 }
 
-/* Whether the call's own deadline has passed. A call that the service made for this call had the
- * same deadline, and ended a moment before. */
+/* Whether the call's own deadline has passed. Then the service's -ETIMEDOUT counts as the call's
+ * own: a nested call of the service had the same deadline, and ended just before. */
 static bool is_over(const struct thread *t, const struct ipcbus_event *event, uint64_t deadline)
 {
 	if (t->serving && !(event->flags & EVENT_DETACHED))

@@ -34,16 +34,15 @@ int request_init(struct request *request, uint32_t kind, struct ipc_proxy *proxy
 		 uint64_t timeout_usec, const struct ipc_options *options);
 
 /* Sends a call and blocks until its end, which is in request->x.event. Serves other requests
- * meanwhile. options are those of request_init(). On failure the call was not sent, and the caller
- * may try again. */
+ * meanwhile. options are those of request_init(). On failure the call was not sent, except with
+ * -ECONNRESET: if the bus ended meanwhile, the call may have been served. */
 int request_call(struct request *request, const struct ipc_options *options);
-/* Returns the origin of a failure of request_call(). */
 static inline enum ipc_origin request_origin(const struct request *request)
 {
 	return request->x.event.stage ? IPC_ORIGIN_BUS : IPC_ORIGIN_HERE;
 }
 
-/* Must be called when a signal handler has run on a waiting thread. Returns 0, or the errno with
+/* Must be called when a signal handler has run on a waiting thread. Returns 0, or the -errno with
  * which the wait must end. */
 int request_interrupted(struct ipc *ipc);
 
@@ -76,11 +75,10 @@ struct reply *reply_alloc(struct thread *t, size_t size);
  * size of the buffer counts in ipc->borrowed already. */
 void reply_hold(struct reply *reply, struct ipc *ipc, struct ipcbus_event *event, bool borrowed,
 		const struct mapping *file);
-/* Frees the reply and releases its buffer. */
 void reply_free(struct reply *reply);
 
-/* Flag of an event that ends a call: only the call's own deadline applies. The driver never sets
- * it. */
+/* Flag of an event that ends a call: the deadline of the served call does not apply. The driver
+ * never sets it. */
 #define EVENT_DETACHED	(1U << 31)
 
 /*
