@@ -145,7 +145,7 @@ size_t utf8_size(const uint8_t *c, const uint8_t *end)
 		return 2;
 	if (left < 3 || !is_continuation(c[2]))
 		return 0;
-	/* No longer forms, and no surrogates. */
+	/* Reject overlong forms and surrogates. */
 	if (*c < 0xf0)
 		return (*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) ? 0 : 3;
 	if (left < 4 || !is_continuation(c[3]))

@@ -32,11 +32,11 @@ struct wire_field {
 	unsigned int type;	/* WIRE_* */
 	uint64_t value;		/* the number; of WIRE_BYTES the size */
 	struct wire bytes;	/* the content of WIRE_BYTES, or the fields of a WIRE_GROUP */
-	size_t n_read;		/* 1, and of a WIRE_GROUP the number of fields in it more */
+	size_t n_read;		/* fields read: 1, plus all fields inside a WIRE_GROUP */
 };
 
-/* Takes a number. Bits above the 64th do not count. Returns false if the bytes end too early, or if
- * the number has more than ten. */
+/* Takes a varint, and ignores bits above the 64th. Returns false if the bytes end too early, or if
+ * the varint has more than ten bytes. */
 static inline bool wire_take_number(struct wire *wire, uint64_t *ret_value)
 {
 	uint64_t value = 0;
@@ -71,12 +71,12 @@ static inline bool wire_take_piece(struct wire *wire, uint64_t size, struct wire
 bool wire_take_value(struct wire *wire, unsigned int type, uint64_t *ret_value);
 
 /* Reads the next field. A group with its end is one field. Returns 1, 0 at the end, or -EBADMSG.
- * ret_field->bytes then lie in the message. */
+ * ret_field->bytes point into the message. */
 int wire_next(struct wire *wire, struct wire_field *ret_field);
 
-/* Reads the fields of a message with the numbers 1 to n - 1, which must have these types (WIRE_*).
- * If a field is repeated, the last value counts. A missing field has the number 0. Returns 0 or
- * -EBADMSG. */
+/* Reads the fields of a message with the numbers 1 to n - 1, which must have these types (WIRE_*),
+ * and skips others. If a field is repeated, the last value counts. A missing field has the number
+ * 0. Returns 0 or -EBADMSG. */
 int wire_fields(struct wire message, const uint8_t *types, uint32_t n, struct wire_field *ret);
 
 static inline struct wire wire_of(const void *data, size_t size)
@@ -87,7 +87,7 @@ static inline struct wire wire_of(const void *data, size_t size)
 }
 
 /* Encode and decode sint32 and sint64, whose small negative numbers take a single byte. The caller
- * must cut a received sint32 to 32 bits before it is decoded. */
+ * must truncate a received sint32 to 32 bits before it is decoded. */
 static inline uint64_t wire_zigzag(int64_t value)
 {
 	return (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
