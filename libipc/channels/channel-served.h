@@ -13,11 +13,9 @@
  * makes a new view. So a thread looks for calls without a lock. The lock protects the table and the
  * rare state of calls, such as a reply that is too large for the channel.
  *
- * A channel ends when the client's object or process dies, when the client violates the protocol,
- * when serving threads must poll, when a handler of the object makes a call, and when it is idle
- * and another client needs its place. Calls that were already taken are still served and replied
- * to. All other calls are refused, and the client repeats them through the bus. Oneways that were
- * sent before are still served.
+ * After the end of a channel, calls that were already taken are still served and replied to. All
+ * other calls are refused, and the client repeats them through the bus. Oneways that were sent
+ * before are still served.
  *
  * The thread that has the object's turn (turn.h) is the only one that takes oneways from the
  * object's channels.
@@ -41,7 +39,8 @@
 
 #define REFUSED_MAX	16U
 
-/* Rare state of the calls of a cell. Under the lock. */
+/* Rare state of the calls of a cell. Under the lock, except for join and nested, which the thread
+ * that serves the call writes. */
 struct served_cell {
 	_Atomic uint64_t join;		/* id of the bus's call by which the client joined, or 0 */
 	uint32_t nested;		/* number of the last call whose client was asked to join */
@@ -106,7 +105,6 @@ struct channels {
 	unsigned int n_refused;		/* total; the latest replaces the oldest */
 };
 
-/* A thread's copy of the table. */
 struct channel_view {
 	uint32_t generation;
 	uint32_t bell;
@@ -148,9 +146,8 @@ void served_notify(struct served *served);
 void served_end(struct served *served);
 /* The client has dropped the channel, or died. */
 void served_remove(struct served *served);
-/* Returns the channel with a reference, or NULL. */
+/* These return the channel with a reference, or NULL. index: of the table. */
 struct served *served_find(struct channels *channels, uint32_t id);
-/* Returns the channel at that index of the table with a reference, or NULL. */
 struct served *served_at(struct channels *channels, unsigned int index);
 /* Removes the channels of dead processes: their object may be another process's. */
 void channels_reap(struct channels *channels);

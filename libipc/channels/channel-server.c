@@ -34,7 +34,7 @@ void channel_buffer_put(struct thread *t, void *buffer)
 		t->channel_buffer = buffer;
 }
 
-/* An id is the address, in units of its alignment, around the bit. */
+/* An id is the address divided by 8, with CHANNEL_BUFFER_BIT inserted. */
 static uint64_t buffer_id(const void *buffer)
 {
 	uint64_t at = (uintptr_t)buffer >> 3;
@@ -149,7 +149,7 @@ void served_remove(struct served *served)
 	pthread_mutex_unlock(&channels->lock);
 	if (was_there)
 		served_unref(served);
-	/* Threads may keep the channel for longer. */
+	/* Not in served_unref(): threads may keep the channel for longer. */
 	ipc_object_unref(object);
 }
 
@@ -221,6 +221,7 @@ static void client_died(struct served *served)
 	atomic_store(&served->dying, true);
 	pthread_mutex_unlock(&served->channels->lock);
 	served_end(served);
+	/* If the channel had ended before, served_end() did nothing. */
 	served_finish(served);
 	open = atomic_load(&served->open);
 	for (; open; open &= open - 1) {
@@ -261,7 +262,7 @@ void channels_reap(struct channels *channels)
 	}
 }
 
-/* object: 0 for all objects */
+/* object: its cookie, or 0 for all objects */
 static void end_channels(struct ipc *ipc, uint64_t object)
 {
 	struct channels *channels = atomic_load(&ipc->channels);

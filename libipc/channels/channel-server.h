@@ -3,8 +3,8 @@
  * The server's side of direct channels: accepts channels, takes their calls and replies to them.
  * The layers above see the same events as from the bus.
  *
- * Set-up. A client that calls an object often calls its method IPC_CODE_CHANNEL, and gets the
- * server's *door*, an object that accepts files. Then it calls the door with the files of both
+ * Set-up. After some calls of an object, a client calls its method IPC_CODE_CHANNEL, which returns
+ * the server's *door*, an object that accepts files. Then it calls the door with the files of both
  * parts, the object, and an object of its own that dies with the client. uid, gid and pid of this
  * call hold for all calls of the channel.
  *
@@ -113,7 +113,6 @@ static inline bool is_channel_buffer(uint64_t buffer)
 /* Returns a buffer of CHANNEL_DATA_MAX bytes for a message from a channel, or NULL. */
 void *channel_buffer_get(struct thread *t);
 void channel_buffer_put(struct thread *t, void *buffer);
-/* Releases the buffer of an event. */
 void channel_buffer_release(struct thread *t, uint64_t id);
 /* Describes the buffer in an event. */
 void channel_buffer_event(const struct thread *t, void *buffer, size_t size,
@@ -165,8 +164,9 @@ int channels_exchange(struct thread *t, struct ipcbus_exchange *x);
  * neither the scratch buffer nor the stash of the thread. */
 void channel_nests(struct thread *t, uint64_t call, uint64_t deadline);
 
-/* device_call_canceled() and ipc_call_pidfd() for a channel's call. */
+/* device_call_canceled() for a channel's call. If the channel is gone, returns 1. */
 int channel_call_canceled(struct ipc *ipc, uint64_t call);
+/* Likewise ipc_call_pidfd(). */
 int channel_call_pidfd(struct ipc *ipc, uint64_t call);
 /* Returns the channel's call that a canceled call of the bus had joined, or 0. */
 uint64_t channel_join_canceled(struct ipc *ipc, uint64_t join);
@@ -174,7 +174,7 @@ uint64_t channel_join_canceled(struct ipc *ipc, uint64_t join);
 /* The object that a client sent at the set-up of its channels has ended. */
 void channels_client_died(struct ipc *ipc, const struct ipc_proxy *life);
 
-/* If no thread waits, the next message asks for another thread. */
+/* Forgets that another thread was requested. */
 void channels_ask_again(struct ipc *ipc);
 /* Ends all channels because serving threads must poll. Clients notice it at their next call. */
 void channels_end(struct ipc *ipc);
