@@ -32,7 +32,6 @@ static const struct ipc_options open_options = { .timeout_usec = OPEN_USEC };
 static const struct ipc_options oneway_options = { .timeout_usec = OPEN_ONEWAY_USEC };
 static const struct ipc_raw_message door_request = { .code = IPC_CODE_CHANNEL };
 
-/* A channel that is being set up. */
 struct opening {
 	struct ipc_proxy *proxy;
 	struct channel *channel;
@@ -82,7 +81,6 @@ static int opening_begin(struct opening *opening, struct ipc_proxy *proxy)
 	return 0;
 }
 
-/* Takes the door out of the reply. */
 static int take_door(struct opening *opening, const struct ipc_raw_message *reply)
 {
 	struct channel *channel = opening->channel;
@@ -95,7 +93,6 @@ static int take_door(struct opening *opening, const struct ipc_raw_message *repl
 	return 0;
 }
 
-/* Makes the memory, and the object that dies with the channel. */
 static int make_memory(struct opening *opening)
 {
 	struct channel *channel = opening->channel;
@@ -120,7 +117,7 @@ static int make_memory(struct opening *opening)
 	return r;
 }
 
-/* The request for the door. */
+/* The request CHANNEL_OPEN. Its message points to its entries, so it must not be copied. */
 struct open_request {
 	struct ipc_raw_entry entries[4];
 	struct ipc_raw_message message;

@@ -22,11 +22,11 @@ struct channel {
 	struct channel_caller caller;
 	uint64_t id;			/* the server's */
 	atomic_bool ended;		/* later calls go through the bus */
-	atomic_bool forgotten;		/* and the server was informed that the last call has
-	                      		 * ended */
+	atomic_bool forgotten;		/* and no call is pending: life was ended, and so the
+	                      		 * server notified */
 	struct ipc_proxy *door;
-	/* A word of device_poll_words() once the death of the door is reported, before that
-	 * not_watched. */
+	/* If 0, the bus has no event that could report the death of the door: the word of
+	 * device_poll_words(), but not_watched before channel_watch_door(). */
 	const atomic_uint *_Atomic event;
 	_Atomic uint64_t asked;		/* time of the last channel_server_died() that asked */
 	struct ipc_object *life;	/* dies with the channel */
@@ -76,12 +76,11 @@ void channel_unref(struct channel *channel);
 void channel_init_watch(struct channel *channel);
 /* Requests the report of the server's death, once. */
 int channel_watch_door(struct channel *channel, struct ipc *ipc);
-/* Makes the object that dies with the channel, and gets the server's messages to the client. */
+/* Makes the object that dies with the channel, and that receives the server's messages. */
 int channel_make_life(struct channel *channel, struct ipc *ipc);
 /* Serving threads stop looking for replies. */
 void channel_unlist(struct channel *channel);
 
-/* Type of the channel's object. */
 extern const struct object_type life_type;
 
 /* Takes a reply to an async call: true, with the event that ends the call. A call that the server
@@ -103,7 +102,7 @@ uint64_t channel_time_left(uint64_t deadline);
  * a message of the bus: one such message costs as much as several messages in the channel save. */
 void channel_note_unfit(struct channel *channel);
 
-/* For tests: an irregular sequence. */
+/* For tests: a pseudorandom choice. */
 bool channel_choose_bus(void);
 
 #endif /* IPC_CHANNEL_OPENED_H */
