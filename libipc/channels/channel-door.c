@@ -18,10 +18,11 @@
 #include "core/proxy.h"
 #include "core/raw.h"
 
-/* Maximum of channels of a user to a connection. */
+/* Maximum number of channels of a user to a connection. */
 #define USER_MAX	16U
 /* Time without calls after which a channel may end if another client needs one. */
 #define IDLE_NS		((uint64_t)10000000000)
+/* The same for the removal of a channel that has ended. */
 #define ENDED_NS	((uint64_t)1000000000)
 /* Spin time of an idle thread: the typical duration of a wake-up on another CPU. */
 #define SPIN_NS		50000U
@@ -136,7 +137,7 @@ static void refuse_user(struct channels *channels, uid_t uid)
 	pthread_mutex_unlock(&channels->lock);
 }
 
-/* Fails with -EDQUOT if a limit is reached. The caller must drop *ret_dying. */
+/* Fails with -EDQUOT if a limit is reached. The caller must drop a replaced channel: *ret_dying. */
 static int add_locked(struct channels *channels, struct served *served, struct served **ret_dying)
 {
 	uint32_t id = channels->last_id;
@@ -147,7 +148,7 @@ static int add_locked(struct channels *channels, struct served *served, struct s
 		struct served *dying;
 
 		id = (id + 1) & ((1U << ID_BITS) - 1);
-		/* A fence for the oneways of a dying channel may never come. */
+		/* Replaces a dying channel, because the fence for its oneways may never come. */
 		dying = channels->table[id % CHANNEL_MAX_WAIT];
 		if (dying && !atomic_load(&dying->dying))
 			continue;
@@ -428,7 +429,6 @@ static int door_serve(struct ipc_call *call, const struct ipc_raw_message *reque
 #define JOIN_NS		((uint64_t)1000000000)
 #define JOIN_STEP_NS	((uint64_t)20000000)
 
-/* Whether the event is the client's call that joins a call of its channel. */
 static bool is_join(const struct thread *t, const struct served *served, uint64_t call,
 		    const struct ipcbus_event *event)
 {
