@@ -188,7 +188,7 @@ static int register_name(struct names *names, struct name *name, struct ipc_slot
 	bool queued;
 	int r;
 
-	/* Callbacks may come before the manager's reply. */
+	/* Before other threads can find the slot. */
 	slot_give(&name->base.slot, ret_slot);
 	pthread_mutex_lock(&names->lock);
 	name->cookie = ++names->last_cookie;
@@ -266,7 +266,7 @@ int ipc_unregister_name(struct ipc *ipc, const char *name)
 	if (r < 0)
 		return r;
 	r = kept ? send_unregister(names, kept) : -ENOENT;
-	/* In these cases the manager no longer knows our registration, or does not know it yet. */
+	/* After any other error the manager may still have our registration, so it stays. */
 	if (r != 0 && r != -ENOENT && r != -EPERM && r != -ENOTCONN && r != -ECONNRESET)
 		kept = NULL;
 	if (kept)
