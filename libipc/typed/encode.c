@@ -96,6 +96,7 @@ static __attribute__((noinline)) void put_long(struct encoder *e, uint64_t numbe
 {
 	uint8_t *to;
 
+	/* A byte for each seven bits. */
 	e->left -= ((size_t)(63 - __builtin_clzll(number)) * 9 + 73) / 64;
 	if (!e->data)
 		return;
@@ -105,7 +106,6 @@ static __attribute__((noinline)) void put_long(struct encoder *e, uint64_t numbe
 	*to = (uint8_t)number;
 }
 
-/* A byte for each seven bits, at least one. */
 static inline void put_number(struct encoder *e, uint64_t number)
 {
 	if (unlikely(number >= 0x80)) {

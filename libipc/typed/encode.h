@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Maximum of large fields of a message that are not copied; earlier fields are. */
+/* Maximum number of large fields that are not copied. If a message has more, its first ones are. */
 #define ENCODE_LARGE	16
 
 struct encoder {
@@ -22,7 +22,7 @@ struct encoder {
 	uint8_t *data;		/* the output; NULL: the message is only measured */
 	size_t left;		/* bytes of data that are not written yet; 0 to measure */
 	size_t large_min;	/* of large fields of type bytes; SIZE_MAX: there are none */
-	/* Called instead of copying a large field. */
+	/* Called while writing, instead of copying a large field, the last field first. */
 	void (*large)(struct encoder *encoder, const ProtobufCBinaryData *bytes);
 	unsigned int depth;	/* initially 0, as are the results */
 	size_t large_size;	/* bytes of large fields that are not copied */
