@@ -42,7 +42,7 @@ struct packed {
  *   -EBADF     a field has a negative fd, or an object of another connection
  *   -EINVAL    a string is not UTF-8, or messages nest too deep
  *   -E2BIG     there are too many objects
- *   -EMSGSIZE  the message exceeds 4 GiB, or its metadata (NULL: none) METADATA_MAX
+ *   -EMSGSIZE  with metadata (NULL: none): this exceeds METADATA_MAX, or the message 4 GiB
  *   -ENOMEM
  */
 int message_pack(struct packed *packed, struct thread *t, const ProtobufCMessage *message,
