@@ -99,7 +99,7 @@ static void *find_unused(void)
 
 void *areas_next_gone(void)
 {
-	static bool lost;
+	static bool lost;	/* events, and an unused area may be left */
 	struct inotify_event event;
 	struct area_watch *watch;
 	void *owner;
