@@ -24,9 +24,10 @@
 /* Seconds that the thread waits for another descriptor before it ends. */
 #define IDLE	   1
 
+/* Protects the queues. accounts_lock may be taken under it. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
-	struct flight *flight;
+	struct flight *flight;	/* of a connection, or NULL */
 	int next;
 } closing[CLOSER_MAX_FDS];
 

@@ -33,7 +33,7 @@ void closer_done(struct closer *closer);
 /* Closes a file for which account_take_file() was called. The file stays charged until it is
  * closed. */
 void close_later(int fd, struct account *account);
-/* Calls flight_close() on the account's thread. */
+/* Calls flight_close() on the account's thread. socket: that of the flight. */
 void flight_close_later(struct flight *flight, int socket, struct account *account);
 /* If the thread is needed but could not be started earlier, starts it. */
 void closer_retry(struct account *account);
