@@ -56,9 +56,11 @@ static int areas_fd;
 static char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 static char private_folder[sizeof(socket_path)];
 static char lock_path[sizeof(socket_path) + sizeof(".lock")];
-static bool is_in_run;
+static bool is_in_run;	/* by default, without XDG_RUNTIME_DIR */
 static pid_t command;
 
+/* Removes the daemon's files. If the socket may be another program's, the caller must empty
+ * socket_path first. */
 static void clean_up(void)
 {
 	if (*socket_path)
@@ -100,7 +102,7 @@ static unsigned long raise_limits(void)
 	exit(1);
 }
 
-/* Sets the limits of each user. */
+/* Must precede daemon_boot(). */
 static void set_limits(unsigned long files)
 {
 	unsigned int max_files;
@@ -247,6 +249,7 @@ static void warn_if_hidden(void)
 		      stderr);
 }
 
+/* Must precede the creation of the socket, which a signal would otherwise leave behind. */
 static int watch_signals(void)
 {
 	sigset_t set;
@@ -262,7 +265,6 @@ static int watch_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* Ends the daemon and sends the signal to the command. */
 static void __attribute__((noreturn)) end(int signal)
 {
 	if (command > 0)
@@ -290,8 +292,7 @@ static void take_signal(int fd)
 	}
 }
 
-/* Maximum number of events per round. The kernel reports the remaining events in the next
- * rounds. */
+/* Maximum number of events per round. */
 #define MAX_EVENTS 512
 
 static void __attribute__((noreturn)) loop(int signals)
@@ -320,7 +321,6 @@ static void __attribute__((noreturn)) loop(int signals)
 	}
 }
 
-/* Parses "NAME=N". */
 static void set_parameter(const char *argument)
 {
 	const char *value = strchr(argument, '=');
@@ -348,8 +348,7 @@ static void set_parameter(const char *argument)
 	exit(2);
 }
 
-/* Returns the number of an open fd and makes it close-on-exec. If it is not open, exits with status
- * 2. */
+/* Makes the fd close-on-exec. Exits with status 2 if it is not open. */
 static int take_fd(const char *option, const char *argument)
 {
 	char *end;
