@@ -56,6 +56,6 @@ unsigned long shim_shrink(unsigned long nr)
 	do {
 		n = shrink(nr);
 		freed += n;
-	} while (n > 1 && nr == ~0UL);
+	} while (n > 1 && nr == ~0UL); /* the limit of drop_caches */
 	return freed;
 }
