@@ -101,8 +101,7 @@ void shim_notify_release(struct mm_struct *mm)
 		pthread_mutex_unlock(&lock);
 		if (!notifier)
 			return;
-		/* The kernel protects the notifier by SRCU, so a put in the callback does not free
-		 * it at once. */
+		/* If the callback puts the notifier, freeing it drops its reference to mm. */
 		mmgrab(mm);
 		notifier->ops->release(notifier, mm);
 		mmdrop(mm);
