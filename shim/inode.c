@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Inodes, and a mount inside the kernel for inodes without names. It supports only the functions
- * that a driver needs to attach mappings to an inode.
+ * Inodes, and a mount inside the kernel for inodes without names.
  */
 #include <stdlib.h>
 
