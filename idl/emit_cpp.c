@@ -135,7 +135,7 @@ static const char *request_arg(const struct method *m)
 
 static void emit_oneway(struct emitter *e, const struct method *m)
 {
-	note(e, "\t\t", m->comment, "Send the oneway. See ipc::proxy::send().");
+	note(e, "\t\t", m->comment, "Send the oneway. See ipc::proxy::oneway().");
 	emit(e, "\t\t::ipc::outcome<void> %s(%s" WITH ") const\n\t\t{\n",
 	     m->ident, request_param(e, m));
 	emit(e, "\t\t\treturn ::ipc::typed::send(ipc_proxy, %s, %s, with);\n\t\t}\n\n",

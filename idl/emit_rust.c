@@ -147,7 +147,7 @@ static void emit_call(struct emitter *e, const struct method *m)
 	const char *function = m->oneway ? "send" : "call";
 
 	note(e, "    " DOC " ", m->comment,
-	     m->oneway ? "Sends the oneway: see `Proxy::send()`." :
+	     m->oneway ? "Sends the oneway: see `Proxy::oneway()`." :
 			 "Calls, and blocks until the reply.");
 	sign(e, m, "", request, false, reply);
 	emit(e, "        self.%s_with(%s&::ipcbus::Options::new())\n    }\n\n", m->ident,

@@ -2,7 +2,7 @@
 /*
  * The client's side of direct channels: see channel-server.h for the protocol.
  *
- * A proxy gets a channel after CHANNEL_AFTER calls. A call uses it only if the bus need not know
+ * A proxy gets a channel at its call number CHANNEL_AFTER. A call uses it only if the bus need not know
  * about it: plain bytes that fit, no objects or files in either direction, no parent, no
  * cancellation, and not in a handler, because the bus tracks chains of calls.
  *

@@ -156,11 +156,11 @@ int request_init(struct request *request, uint32_t kind, struct ipc_proxy *proxy
 		.handle = handle,
 		.code = code,
 	};
-	/* The first setting wins: proxy, method, connection. */
+	/* The first setting wins: method, proxy, connection. */
 	if (kind != IPCBUS_SEND_ONEWAY) {
-		usec = timeout_get(&proxy->timeout_usec);
+		usec = timeout_usec;
 		if (!usec)
-			usec = timeout_usec;
+			usec = timeout_get(&proxy->timeout_usec);
 		if (!usec)
 			usec = timeout_get(&proxy->ipc->timeout_usec);
 		if (unlikely(usec))

@@ -594,8 +594,8 @@ int ipc_take_fd(int32_t *fd);
  * Set the time limit for calls that start afterwards, in microseconds. The limit of a call is the
  * first of these settings:
  *   1. timeout_usec in its struct ipc_options
- *   2. ipc_proxy_set_timeout()
- *   3. the option timeout_ms of its method in the .proto file
+ *   2. the option timeout_ms of its method in the .proto file
+ *   3. ipc_proxy_set_timeout()
  *   4. ipc_set_timeout()
  * Without any setting there is no limit. IPC_NEVER is a setting without a limit. IPC_INHERIT
  * removes the setting of a proxy. 0 fails with -EINVAL. When the time is over, the call
@@ -605,7 +605,7 @@ int ipc_take_fd(int32_t *fd);
  * stream (options.parent_stream) has no later deadline than the stream, and is canceled with it.
  * IPC_DETACHED makes a call in a handler independent of the call that the handler serves.
  *
- * For a stream, settings 1 and 3 limit the whole stream (see ipc_stream_remaining()), 2 and 4 only
+ * For a stream, settings 1 and 2 limit the whole stream (see ipc_stream_remaining()), 3 and 4 only
  * its opening.
  */
 int ipc_set_timeout(struct ipc *ipc, uint64_t timeout_usec);

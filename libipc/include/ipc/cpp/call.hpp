@@ -95,7 +95,7 @@ public:
 		return c::ipc_call_metadata(raw, name);
 	}
 
-	/* The time until the caller stops waiting; 0 if it has stopped. */
+	/* The time until the deadline of the call: see ipc_call_remaining(). */
 	duration remaining() const noexcept
 	{
 		return detail::from_usec(c::ipc_call_remaining(raw));
