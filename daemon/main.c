@@ -232,12 +232,13 @@ static int listen_at(mode_t mode)
 	}
 	if (errno == ECONNREFUSED)
 		remove_old(path);
-	/* Clients cannot connect before listen(). */
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) || chmod(path, mode) ||
-	    listen(fd, 128)) {
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address))) {
 		*socket_path = 0;
 		fail("cannot listen at", path);
 	}
+	/* Clients cannot connect before listen(). */
+	if (chmod(path, mode) || listen(fd, 128))
+		fail("cannot listen at", path);
 	return fd;
 }
 
