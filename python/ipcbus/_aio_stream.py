@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Both ends of streams for ``aio``.
+"""Both sides of streams for ``aio``.
 
 All methods must be called in the thread of the loop. The library's callbacks may run in other
 threads; ``_run`` of the connection passes them to the loop. Each stream has an event that is set
@@ -25,7 +25,7 @@ Rep = TypeVar("Rep")
 
 
 class End:
-    """One end of a stream: send and receive without blocking the loop."""
+    """One side of a stream: send and receive without blocking the loop."""
 
     def __init__(
         self, bus: Connection, stream: _core.Stream, served: Served | None = None
@@ -73,7 +73,7 @@ class End:
 
 
 class Stream(Generic[Req, Rep]):
-    """The client's end of a method with streams. It is an iterator of the replies::
+    """The client's side of a method with streams. It is an iterator of the replies::
 
         async with clock.Ticks(count=3) as ticks:
             async for tick in ticks:

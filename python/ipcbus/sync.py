@@ -234,7 +234,7 @@ C = TypeVar("C", bound=Client)
 
 
 class Stream(Generic[Req, Rep]):
-    """The client's end of a method with streams. It is an iterator of the replies::
+    """The client's side of a method with streams. It is an iterator of the replies::
 
         with clock.Ticks(count=3) as ticks:
             for tick in ticks:

@@ -633,7 +633,7 @@ struct ipc_options {
 	struct ipc_stream *parent_stream; /* Call or stream: make it for this stream, either
 					 * end of one. It has no later deadline (-ETIMEDOUT). It is
 					 * canceled (-ECANCELED) when the stream breaks off, is
-					 * closed before it is over, or, at a server's end, is
+					 * closed before it is over, or, on a server's side, is
 					 * ended. Not with parent (-EINVAL). NULL: none, also in
 					 * a handler or callback of a stream */
 	const char *const *metadata;	/* Strings for ipc_call_metadata(): name, value, ...,

@@ -183,7 +183,7 @@ int ipc_rpc_stream_open(struct ipc_proxy *proxy, const struct ipc_method *method
  * without a reply. After -EAGAIN it may be called again. ipc_rpc_stream_reply() sends that reply
  * and ends the stream, without blocking. Only one thread at a time may receive or finish.
  *
- *   -EINVAL   The stream is of another method, or the message has another type than this end sends.
+ *   -EINVAL   The stream is of another method, or this side sends messages of another type.
  */
 int ipc_rpc_stream_send(struct ipc_stream *stream, const struct ipc_method *method,
 			uint64_t timeout_usec, const ProtobufCMessage *message);

@@ -41,12 +41,12 @@ impl Serving {
         })
     }
 
-    /// Returns whether both halves of the server's end were dropped on the handler's thread.
+    /// Returns whether both halves of the server's side were dropped on the handler's thread.
     pub fn has_dropped(&self) -> bool {
         self.has_dropped.get()
     }
 
-    /// Called when both halves of a server's end are dropped. Returns false if its handler does not
+    /// Called when both halves of a server's side are dropped. Returns false if its handler does not
     /// run on this thread.
     fn dropped(stream: *mut sys::ipc_stream) -> bool {
         let mut at = INNERMOST.with(Cell::get);
@@ -384,11 +384,11 @@ impl Item {
     }
 }
 
-/// One end of a stream. Threads wait in [`Stream::send`] and [`Stream::receive`]. See
+/// One side of a stream. Threads wait in [`Stream::send`] and [`Stream::receive`]. See
 /// `<ipc/stream.h>` for credit, limits and errors.
 ///
-/// If both halves of a client's end are dropped, an open stream is canceled. If both halves of a
-/// server's end are dropped, the stream ends with `ENOMSG`. If its handler dropped them on the
+/// If both halves of a client's side are dropped, an open stream is canceled. If both halves of a
+/// server's side are dropped, the stream ends with `ENOMSG`. If its handler dropped them on the
 /// thread that runs the handler, the result of the handler ends the stream instead.
 ///
 /// A thread may send while another thread receives: [`Stream::split`] makes a half for each.
@@ -553,22 +553,22 @@ impl Stream {
         from_micros(unsafe { sys::ipc_stream_remaining(self.raw()) })
     }
 
-    /// For a server's end: the client's effective user id. 0 for a client's end.
+    /// For a server's side: the client's effective user id. 0 for a client's side.
     pub fn uid(&self) -> u32 {
         unsafe { sys::ipc_stream_uid(self.raw()) }
     }
 
-    /// For a server's end: the client's effective group id. 0 for a client's end.
+    /// For a server's side: the client's effective group id. 0 for a client's side.
     pub fn gid(&self) -> u32 {
         unsafe { sys::ipc_stream_gid(self.raw()) }
     }
 
-    /// For a server's end: the client's process id; 0 if it is not visible.
+    /// For a server's side: the client's process id; 0 if it is not visible.
     pub fn pid(&self) -> i32 {
         unsafe { sys::ipc_stream_pid(self.raw()) }
     }
 
-    /// For a server's end: returns a new pidfd of the client's process: see `ipc_stream_pidfd()`.
+    /// For a server's side: returns a new pidfd of the client's process: see `ipc_stream_pidfd()`.
     pub fn pidfd(&self) -> Result<OwnedFd> {
         // SAFETY: the descriptor is new and not owned elsewhere.
         unsafe { Ok(OwnedFd::from_raw_fd(check(sys::ipc_stream_pidfd(self.raw()))?)) }

@@ -441,7 +441,7 @@ impl<R: Incoming> Future for ReplyFuture<R> {
 
 // --- Streams ---
 
-/// One end of a stream of a method: this end sends `Q` and receives `R`. It derefs to [`Stream`],
+/// One side of a stream of a method: this side sends `Q` and receives `R`. It derefs to [`Stream`],
 /// which has functions such as `cancel()`.
 pub struct StreamOf<Q, R> {
     stream: Stream,

@@ -245,7 +245,7 @@ private:
  *   cancellation The cancellation that ends it. The options keep a copy of it.
  *   parent       Make the call for this call, which may be served on another thread. The
  *                parent must outlive the options.
- *   parent_stream  Make the call or stream for this stream, either end of one. Not with parent:
+ *   parent_stream  Make the call or stream for this stream, either side of one. Not with parent:
  *                EINVAL. The parent must outlive the options.
  *   metadata     A name and a value for the server's call::metadata().
  *   replace      Oneway: replace an older oneway to the same method that is still queued.

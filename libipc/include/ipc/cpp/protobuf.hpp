@@ -90,10 +90,10 @@ public:
 	stream_handler(const stream_handler &) = delete;
 	~stream_handler() { innermost = outer; }
 
-	/* The handler's thread dropped the last copy of the server's end. */
+	/* The handler's thread dropped the last copy of the server's side. */
 	bool has_released() const noexcept { return is_released; }
 
-	/* The last copy of a server's end is dropped. Returns false if its handler does not run on
+	/* The last copy of a server's side is dropped. Returns false if its handler does not run on
 	 * this thread. */
 	static bool release(const stream &s) noexcept
 	{
@@ -117,10 +117,10 @@ private:
 } // namespace typed
 
 /*
- * An end of a stream of a method: it sends Out and receives In, either of which may be no_message.
+ * A side of a stream of a method: it sends Out and receives In, either of which may be no_message.
  * Copies are the same end. -> gives access to the functions of all streams, such as cancel().
  *
- * A server's end that the handler does not give away ends when the handler returns or throws.
+ * A server's side that the handler does not give away ends when the handler returns or throws.
  * Otherwise end(), reply() or fail() must end it: if the last copy is dropped before, the client
  * gets ENOMSG.
  */
@@ -128,7 +128,7 @@ template <typename Out, typename In> class stream_of {
 public:
 	explicit stream_of(stream s) : held(std::make_shared<const end_of>(std::move(s), false)) {}
 
-	/* For generated code: calls function(server's end). */
+	/* For generated code: calls function(server's side). */
 	template <typename F> static outcome<void> serve(const stream &s, F function)
 	{
 		typed::stream_handler handler(s);

@@ -17,8 +17,8 @@ public:
 };
 
 /*
- * An end of a stream. Copies refer to the same end, which closes with the last copy. If an open
- * client's end closes, the stream is canceled.
+ * A side of a stream. Copies refer to the same side, which closes with the last copy. If an open
+ * client's side closes, the stream is canceled.
  *
  * If the handler of a server's stream returns without an error, has set no functions, and no copy
  * is left at that moment, the stream ends without an error. Otherwise end() or fail() must end it:
@@ -75,11 +75,11 @@ public:
 		return detail::from_usec(c::ipc_stream_remaining(raw));
 	}
 
-	/* The connection of this end. */
+	/* The connection of this side. */
 	ipc::connection connection() const noexcept;
 
 	/* For the server: metadata, label and identity of the client's call. nullptr and 0 for a
-	 * client's end. The label needs IPC_OBJECT_LABEL: see object::set_flags(). */
+	 * client's side. The label needs IPC_OBJECT_LABEL: see object::set_flags(). */
 	const char *metadata(const char *name) const noexcept
 	{
 		return c::ipc_stream_metadata(raw, name);
