@@ -33,7 +33,7 @@ enum policy_verdict {
 	POLICY_ALLOW,
 };
 
-/* A caller, as the rules see it. */
+/* A caller, as the rules see it. Borrows all that it points to. */
 struct policy_subject {
 	uid_t uid;
 	gid_t gid;
@@ -60,7 +60,7 @@ struct policy_rule {
 	unsigned int rights; /* enum policy_right, or'ed */
 	struct policy_ranges users;
 	struct policy_ranges groups;
-	char *label;	 /* NULL: any label */
+	char *label;	 /* a pattern; NULL: any label */
 	char **certificates; /* patterns; NULL: the rule is not about certificates */
 	size_t n_certificates;
 	char **patterns; /* of names */
@@ -72,7 +72,7 @@ struct policy_rule {
 
 struct policy_decision {
 	enum policy_verdict verdict;
-	const struct policy_rule *rule; /* NULL: no rule matches */
+	const struct policy_rule *rule; /* of the policy; NULL: no rule matches */
 };
 
 /* Look up users and groups by name. If there is no such name, return -ENOENT. */
@@ -92,8 +92,8 @@ struct policy *policy_free(struct policy *policy);
 
 /*
  * Appends the rules in the text of a file. If a rule that allows names an unknown user or group, it
- * matches no caller, and warn(), which may be NULL, is called. After an error the policy must not
- * be used, because it may have only some of the rules.
+ * applies to the others that it names, and warn(), which may be NULL, is called. After an error the
+ * policy must not be used, because it may have only some of the rules.
  *
  *   -EINVAL  the text is wrong, or a rule that refuses or hides names an unknown user or
  *            group; *ret_problem, which may be NULL, has the line and the reason
@@ -104,8 +104,8 @@ int policy_read(struct policy *policy, const char *file, const char *text, size_
 		void (*warn)(const char *file, const struct text_problem *problem),
 		struct text_problem *ret_problem);
 
-/* For policy_read(): appends the rule and takes ownership of it. If there are too many rules,
- * returns -EINVAL; if memory is short, -ENOMEM. */
+/* For policy_read(): appends the rule and takes ownership of it, even if it fails. If there are too
+ * many rules, returns -EINVAL; if memory is short, -ENOMEM. */
 int policy_append(struct policy *policy, struct policy_rule *rule);
 struct policy_rule *policy_rule_free(struct policy_rule *rule);
 
