@@ -32,9 +32,9 @@ void lookup_settle(struct manager *manager)
 
 /* --- Getting and waiting ----------------------------------------------------------- */
 
-/* Looks up the name for a caller who needs these rights. Returns 1 and sets *ret_owner, to NULL if
- * the name has no owner or is hidden from the caller. Otherwise sends the reply and returns its
- * result, 0 or -errno. */
+/* Looks up the name for a caller that needs these rights. Returns 1 and sets *ret_owner, to NULL if
+ * the name has no owner or is hidden from the caller. Otherwise returns the result of the handler:
+ * 0 if an error reply was sent, or -errno. */
 static int find(const struct manager *manager, struct wanted *wanted, unsigned int rights,
 		struct owner **ret_owner)
 {

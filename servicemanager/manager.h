@@ -124,7 +124,7 @@ int reply_other_interface(struct ipc_call *call, const struct registry_entry *en
  * interface. */
 int reply_object(struct ipc_call *call, const struct owner *owner, const char *interface, bool get);
 
-/* Fills in the message. The message borrows the strings of the entry. */
+/* Fills in the message, which borrows the strings of the entry. */
 void entry_message(Ipc__Manager__Entry *message, const struct registry_entry *entry);
 
 /* --- access.c: callers, and their rights under the policy ---------------------------------- */
@@ -188,7 +188,6 @@ void waiters_reply(struct manager *manager, const struct owner *owner);
 /* Ends all calls that wait for the name, or only its Get() calls, with the error. */
 void waiters_fail(struct manager *manager, const char *name, bool gets_only, int code,
 		  const char *format, ...) __attribute__((format(printf, 5, 6)));
-/* Ends all waiting calls. */
 void waiters_end(struct manager *manager);
 
 /* --- activation.c: starting the service of a requested name without an owner --------------- */
@@ -210,7 +209,7 @@ const char *activation_problem(const struct activation *activation);
 const struct activation *activation_next(const struct manager *manager, const char *prefix,
 					 const char *after, const char **ret_name);
 uid_t activation_uid(const struct activation *activation);
-/* Fills in the message. The message borrows the strings of the activation. */
+/* Fills in the message, which borrows the strings of the activation. */
 void activation_message(Ipc__Manager__Activation *message, const struct activation *activation);
 /* Must be called when a call waits for one of its names and the name has no owner. */
 void activation_wanted(struct activation *activation);
@@ -228,7 +227,7 @@ int handle_list(struct ipc_call *call, const Ipc__Manager__ListRequest *request,
 
 /* Must be called after the policy changed: waiting callers may now have the object. */
 void lookup_policy_changed(struct manager *manager);
-/* Ends the Get() calls that wait for a name without an owner. */
+/* Ends the Get() calls that wait for a name without an owner and without a service file. */
 void lookup_settle(struct manager *manager);
 
 /* --- watch.c: notifying watchers of names -------------------------------------------------- */
@@ -244,7 +243,7 @@ void watch_changed(struct manager *manager, const char *name);
 void watch_policy_changed(struct manager *manager);
 /* Notifies all watchers that are behind. */
 void watch_continue(struct manager *manager);
-/* Does the work that is due. Returns the timeout until the next call. */
+/* As activation_work(). */
 int watch_work(struct manager *manager);
 void watch_end(struct manager *manager);
 
@@ -257,7 +256,7 @@ void watch_end(struct manager *manager);
 void registrant_notify(struct manager *manager, struct owner *owner);
 /* The owner's registration has ended without a notification. */
 void owner_free(struct owner *owner);
-/* Does the work that is due. Returns the timeout until the next call. */
+/* As activation_work(). */
 int registrants_work(struct manager *manager);
 /* Frees the owners that have lost their names. */
 void registrants_end(struct manager *manager);
