@@ -21,6 +21,7 @@
 #define SYSTEMD_PATH	"/org/freedesktop/systemd1"
 #define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
 
+/* Maximum number of messages per turn of the loop. */
 #define MESSAGES_AT_ONCE 64
 
 struct unit_job {
@@ -110,8 +111,8 @@ static int on_removed(sd_bus_message *signal, void *userdata, sd_bus_error *unus
 	return 0;
 }
 
-/* Must be called whenever the events of the bus may have changed. If messages were read but not yet
- * processed, the source must be ready at once: the socket is always writable, so wait for that. */
+/* Must be called whenever the events of the bus may have changed. more: messages were read but not
+ * yet processed. Then EPOLLOUT makes the source ready at once: the socket is always writable. */
 static int watch_bus(struct unit_job *job, bool more)
 {
 	int fd = sd_bus_get_fd(job->bus), events = sd_bus_get_events(job->bus);

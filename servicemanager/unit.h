@@ -9,16 +9,16 @@
 
 struct unit_job;
 
-/* Called when the job has ended. problem is NULL on success; otherwise it has the name of the unit
- * and the reason. Never called from within unit_start() or after unit_job_free(). */
+/* Called when the job has ended. The job is freed when the callback returns; the callback must not
+ * free it. problem is NULL on success; otherwise it has the name of the unit and the reason. Never
+ * called from within unit_start() or after unit_job_free(). */
 typedef void unit_done(void *userdata, const char *problem);
 
-/* Asks systemd to start the unit. The job is valid until done was called. If systemd does not
- * reply, the job never ends, so the caller must have a time limit. Returns 0, -ENOMEM, or the error
- * if systemd cannot be reached. */
+/* Asks systemd to start the unit. If systemd does not reply, the job never ends, so the caller must
+ * have a time limit. Returns 0, -ENOMEM, or the error if systemd cannot be reached. */
 int unit_start(int epoll, const char *unit, unit_done *done, void *userdata,
 	       struct unit_job **ret_job);
-/* Frees the job. done is not called, but systemd may continue the job. */
+/* Frees a job that has not ended. done is not called, but systemd may continue the job. */
 struct unit_job *unit_job_free(struct unit_job *job);
 
 #endif /* SERVICEMANAGER_UNIT_H */
