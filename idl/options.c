@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Options: see options.h. protobuf-c keeps the options as unknown fields. They are packed and then
- * parsed again as a message of extensions.proto.
+ * Options: see options.h. The unknown fields are packed, and parsed as a message of
+ * extensions.proto.
  */
 #include <string.h>
 
@@ -30,7 +30,7 @@ static const Field *find_ipc_option(const char *extendee, uint32_t number, File 
 	return NULL;
 }
 
-/* Returns an empty message with space for n_fields unknown fields. */
+/* Returns an empty message of type as, with space for n_fields unknown fields. */
 static ProtobufCMessage *empty(struct arena *arena, const ProtobufCMessageDescriptor *as,
 			       size_t n_fields)
 {
@@ -41,7 +41,8 @@ static ProtobufCMessage *empty(struct arena *arena, const ProtobufCMessageDescri
 	return message;
 }
 
-/* Parses the unknown fields as fields. If a value has another type, returns NULL. */
+/* Returns the message with its unknown fields as fields of its type. If a value has another type,
+ * returns NULL. */
 static ProtobufCMessage *parse(struct arena *arena, const ProtobufCMessage *unknown)
 {
 	ProtobufCAllocator allocator = arena_allocator(arena);
@@ -114,7 +115,7 @@ const Extensions__File *options_of_file(struct arena *arena,
 			    n_files, ret_bad);
 }
 
-/* Parses all unknown fields as options. If a value has another type, returns NULL. */
+/* Like read_options(), but takes every field for the option with that number. */
 static const void *parse_all(struct arena *arena, const ProtobufCMessage *options,
 			     const ProtobufCMessageDescriptor *as)
 {

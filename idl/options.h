@@ -13,12 +13,12 @@
 
 /* An unknown option, or an option whose value has the wrong type. */
 struct bad_option {
-	uint32_t number; /* 0: unknown */
+	uint32_t number; /* of the option; 0: not known which */
 	const char *problem;
 };
 
-/* If there is a bad option, these functions set *ret_bad and return NULL. They look up the names of
- * options in files. options may be NULL. */
+/* If there is a bad option, these functions set *ret_bad and return NULL. They recognize an option
+ * by its declaration in files. If options is NULL, no option is set. */
 const Extensions__Method *options_of_method(struct arena *arena,
 					    const Google__Protobuf__MethodOptions *options,
 					    Google__Protobuf__FileDescriptorProto *const *files,
@@ -37,7 +37,7 @@ const Extensions__File *options_of_file(struct arena *arena,
 const Extensions__Method *options_of_any_method(struct arena *arena,
 						const Google__Protobuf__MethodOptions *options);
 
-/* Returns option (pb_c_file).c_package, or NULL if it is not set. */
+/* Returns option (pb_c_file).c_package, or NULL if it is not set or malformed. */
 const char *options_c_package(struct arena *arena,
 			      const Google__Protobuf__FileOptions *options);
 
