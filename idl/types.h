@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All message types of a request by full name, with the properties that libipc needs: whether a
- * type can contain objects, bytes or itself.
+ * All message types of a request by full name, with the properties that the emitters need: whether
+ * a type can contain objects, bytes, strings, a group or itself.
  */
 #ifndef IDL_TYPES_H
 #define IDL_TYPES_H
@@ -11,7 +11,7 @@
 #include "arena.h"
 #include "google/protobuf/descriptor.pb-c.h"
 
-#define TYPE_HOLDS_OBJECTS (1U << 0) /* ipc.Object or ipc.Fd */
+#define TYPE_HOLDS_OBJECTS (1U << 0) /* ipc.Object, ipc.Fd or ipc.Memory */
 #define TYPE_HOLDS_BYTES   (1U << 1) /* a field of type bytes */
 /* Such a message may carry files: files of its fields, or its own memory file if it is large. */
 #define TYPE_MAY_BRING_FILES (TYPE_HOLDS_OBJECTS | TYPE_HOLDS_BYTES)
@@ -19,7 +19,7 @@
 
 struct type {
 	const char *full_name; /* "echo.SayRequest" */
-	const char *pb_name;   /* from which protoc-c makes C names; differs with c_package */
+	const char *pb_name;   /* for C names: full_name, in c_package if that is set */
 	const Google__Protobuf__FileDescriptorProto *file;
 	const Google__Protobuf__DescriptorProto *descriptor;
 	struct type_holder *holders; /* types with a field of this type */
@@ -52,7 +52,6 @@ struct type *types_find(const struct types *types, const char *name);
 /* Returns true if protoc created the type for the entries of a map. */
 bool type_is_map(const struct type *type);
 
-/* Returns true if the file of the type has proto3 syntax. */
 bool type_is_proto3(const struct type *type);
 
 #endif /* IDL_TYPES_H */
