@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Names in C++: the class of each service in the namespace of its package, beside the classes of
- * protoc --cpp_out. It contains the classes Proxy and Service with the methods.
+ * protoc --cpp_out. It contains the classes Proxy and Service with the methods. Most of this file
+ * predicts the names that protoc generates, to reject names that do not compile.
  */
 #include <string.h>
 
@@ -63,6 +64,7 @@ static void name_methods(struct arena *arena, struct service *s)
 
 /* --- Names that protoc --cpp_out cannot generate --------------------------------------- */
 
+/* Field numbers of descriptor.proto, for paths. */
 #define MESSAGE_FIELD  2
 #define MESSAGE_NESTED 3
 #define MESSAGE_ENUM   4
@@ -95,6 +97,7 @@ static bool is_bad_field(const char *name)
 	return is_in(words, name);
 }
 
+/* Returns true for macros of such headers. */
 static bool is_bad_value(const char *name)
 {
 	static const char *const words[] = {
@@ -381,8 +384,8 @@ static bool has_unit(const struct unit *units, size_t n_units,
 	return false;
 }
 
-/* The stubs include the messages of imported files. libprotobuf contains the files of
- * google/protobuf. */
+/* The stubs include the messages of imported files, so these must compile too. libprotobuf contains
+ * the files of google/protobuf. */
 static void check_imports(const struct unit *units, size_t n_units, struct arena *arena,
 			  struct diag *diag)
 {
