@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The policy for peers: see peer-policy.h. A decision holds the lock, so that no other thread frees
- * the rules in the meantime.
+ * The policy for peers: see peer-policy.h. The lock protects rules: a decision holds it, so that no
+ * other thread frees them in the meantime.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -17,7 +17,7 @@
 struct peer_policy {
 	const char *path;
 	pthread_mutex_t lock;
-	struct policy *rules; /* NULL: every peer may do everything */
+	struct policy *rules; /* NULL if path is: every peer may do everything */
 };
 
 /* --- Reading ------------------------------------------------------------------------------- */
@@ -124,7 +124,6 @@ enum policy_verdict peer_policy_ask(struct peer_policy *peers, const struct net_
 	enum policy_verdict verdict = POLICY_REFUSE;
 	char **certificates;
 
-	/* If there is a path, there are always rules. */
 	if (!peers->path)
 		return POLICY_ALLOW;
 	certificates = net_call_names(call);

@@ -16,15 +16,15 @@
 struct peer_policy;
 
 /* Create a policy and read it from path: a file, or a folder with *.conf files. If path is NULL,
- * there are no rules; otherwise it must stay valid. Logs the reason of a failure, with file and
- * line. May block on the disk. */
+ * there are no rules; otherwise it must stay valid. Returns 0 or -errno, and logs the reason, with
+ * file and line. May block on the disk. */
 int peer_policy_new(struct peer_policy **ret_policy, const char *path);
 
 /* policy may be NULL. */
 struct peer_policy *peer_policy_free(struct peer_policy *policy);
 
-/* Read the rules again, on any thread. If that fails, logs the reason and keeps the old rules. May
- * block on the disk. */
+/* Read the rules again, on any thread. If that fails, keeps the old rules, logs the reason and
+ * returns -errno. May block on the disk. */
 int peer_policy_load(struct peer_policy *policy);
 
 /* Decide whether the peer of a call has the rights (enum policy_right, or'ed) to a name. If several
