@@ -35,7 +35,7 @@ struct acceptor {
 struct listener {
 	struct listener *next;
 	struct net *net;
-	unsigned int version; /* of the certificates in use; 0: none */
+	unsigned int version; /* of the certificates in use, under net->lock; 0: none */
 };
 
 struct net {
@@ -151,7 +151,7 @@ int net_call_start_locked(struct net_call *call, const grpc_op *ops, size_t n, s
 /* End an op. The last op after the close ends the call. */
 void net_call_op_over(struct net_call *call);
 
-/* net-tls.c: the credentials of "tls:" addresses. Returns NULL without memory. */
+/* net-tls.c: the credentials of a "tls:" address, before net_start(). NULL without memory. */
 grpc_server_credentials *net_tls_credentials(struct net *net);
 void net_pem_done(struct net_pem *pem);
 

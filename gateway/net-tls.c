@@ -151,7 +151,7 @@ char **net_call_names(const struct net_call *call)
 
 char *net_call_peer(const struct net_call *call)
 {
-	/* Without TLS no client has a certificate. */
+	/* A server without TLS has no certificates of clients. */
 	char **names = call->net->listeners ? net_call_names(call) : NULL;
 	char *name = names && names[0] ? strdup(names[0]) : NULL;
 
