@@ -5,7 +5,8 @@
  *
  * Threads. Callbacks run one at a time: on the thread in net_run(), or on any thread inside
  * net_call_reply(). A thread that holds a reference to a call may use any function of that call.
- * Except for net_run(), functions wait at most for a callback.
+ * The engine's own reference lasts until the call's last callback has returned. Except for
+ * net_run() and net_channel_new(), functions wait at most for a callback.
  *
  * Results. Functions return 0 or a negative errno. If a function fails, it has had no effect.
  */
@@ -87,7 +88,7 @@ struct net_call_ops {
 	/* On the server's side: the peer canceled the call, its deadline passed, or its connection
 	 * broke. On the client's side: the status of the call has arrived. */
 	void (*canceled)(void *userdata);
-	/* The last callback of the call. */
+	/* The last of these callbacks. */
 	void (*ended)(void *userdata);
 };
 
@@ -120,9 +121,9 @@ int net_listen(struct net *net, const char *address);
 
 /*
  * Set the certificates of "tls:HOST:PORT" addresses, in PEM: the server's certificate and key, and
- * the certificates of the authorities that sign clients' certificates. If client_ca is NULL,
- * clients need no certificate. If the function is called again, on any thread, new connections use
- * the new certificates. The texts are copied.
+ * the certificates of the authorities that sign clients' certificates. If client_ca is NULL at
+ * net_listen(), clients of that address need no certificate. If the function is called again, on
+ * any thread, new connections use the new certificates. The texts are copied.
  */
 struct net_pem {
 	const char *certificate;
@@ -136,6 +137,7 @@ int net_set_pem(struct net *net, const struct net_pem *pem);
  * well-formed. */
 bool net_pem_is_valid(const char *pem);
 
+/* Begin to accept connections, before net_run(). */
 int net_start(struct net *net);
 
 /* Run callbacks. Returns after net_stop(), when all calls are over. */
@@ -165,8 +167,8 @@ const char *net_call_path(const struct net_call *call);
  * client's call is the server. */
 char **net_call_names(const struct net_call *call);
 
-/* Returns the first of these names, or NULL if there is none or memory is short. The caller must
- * free it. */
+/* For a call of the server: returns the first of these names, or NULL if there is none or memory is
+ * short. The caller must free it. */
 char *net_call_peer(const struct net_call *call);
 
 /* Returns the address of the client in gRPC's notation: "ipv4:192.0.2.1:4711",
@@ -209,11 +211,12 @@ int net_call_receive(struct net_call *call);
 int net_call_send(struct net_call *call, const void *data, size_t size);
 
 /* Send the last message and NET_OK. Outside callbacks, this function may run callbacks of this call
- * and of other calls. The caller must not hold a lock that these callbacks take. */
+ * and of other calls. The caller must not hold a lock that these callbacks take. Fails as
+ * net_call_send() and net_call_finish(). */
 int net_call_reply(struct net_call *call, const void *data, size_t size);
 
-/* End the call with a status. If it already has a status, returns -EALREADY. If it is over, returns
- * -ECANCELED. */
+/* End a call of the server with a status. If it already has a status, returns -EALREADY. If it is
+ * over, returns -ECANCELED. */
 int net_call_finish(struct net_call *call, const struct net_status *status);
 
 /* Cancel a call, of the server or of a client. The same callbacks run as if the peer canceled
