@@ -29,8 +29,8 @@ static int fail_to(const char *what, pid_t pid, int error)
 	return fail_errno(error, what);
 }
 
-/* was_frozen: before a thaw. missed: IPC_FROZEN_*, the kinds of messages that arrived while the
- * process was frozen. */
+/* frozen: after the change. was_frozen: before it. missed: IPC_FROZEN_*, the kinds of messages that
+ * arrived while the process was frozen. */
 static int put(pid_t pid, bool frozen, bool was_frozen, int missed)
 {
 	if (ctl.json)
@@ -64,7 +64,7 @@ static int run(const char *process, bool freeze)
 		r = freeze ? ipc_freeze(ipc, pid, timeout_usec) : ipc_thaw(ipc, pid);
 	if (r < 0)
 		return fail_to(freeze ? "freeze" : "thaw", pid, r);
-	/* The messages belong to the last time that the process was frozen. */
+	/* A thaw of a process that is not frozen returns the messages of an earlier freeze. */
 	return put(pid, freeze, was_frozen, freeze || !was_frozen ? 0 : r);
 }
 
