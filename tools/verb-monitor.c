@@ -20,39 +20,26 @@
 #include "text.h"
 #include "verbs.h"
 
-/**
- * struct session - options and state of this run
- * @name: only messages of this service
- * @pid: only messages of this process
- * @method: only messages of this method
- * @user: only messages of this user, or NULL
- * @uid: the same as a number
- * @failed: only errors and messages that failed
- * @max_data: bytes of each payload
- * @count: number of rows after which the verb ends; 0: no limit
- * @names: names for the numbers in records
- * @calls: the latest calls by id, to find the call of a reply
- * @real_ns: CLOCK_REALTIME minus the clock of records, in ns
- */
+/* Options (see below) and state of this run. */
 static struct session {
 	const char *name;
 	unsigned long pid;
 	const char *method;
 	const char *user;
-	uid_t uid;
+	uid_t uid; /* of user */
 	bool failed;
 	unsigned long max_data;
-	unsigned long count;
+	unsigned long count; /* of rows until the verb ends; 0: no limit */
 	struct names *names;
-	struct shown {
+	struct shown { /* the latest calls by id, to find the call of a reply */
 		uint64_t id;
 		uint64_t time;
 		uint32_t pid;
 		uint32_t node;
 		uint32_t code;
-		uid_t uid; /* user of the sender of the call */
+		uid_t uid; /* of the caller; of the server for a reply whose call is unknown */
 	} calls[4096];
-	int64_t real_ns;
+	int64_t real_ns; /* CLOCK_REALTIME minus the clock of records */
 } session = { .max_data = 4096 };
 
 static const struct verb_option options[] = {
@@ -242,7 +229,7 @@ static int on_record(const struct ipc_record *record, void *userdata)
 	json_t *row;
 
 	(void)userdata;
-	/* Look up the names for every record: the processes may end before they are printed. */
+	/* For every record: the processes may have ended when a later record is printed. */
 	names_note(session.names, record->from_pid);
 	names_note(session.names, record->to_pid);
 	if (record->kind == IPC_RECORD_CALL)
