@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The protocol between the traced program (measure.c) and the tracer inside QEMU (tracer.c): a page
- * at a fixed address, and the meaning of executing a place in it. This needs no channel between
- * guest and host, and costs the guest two instructions.
+ * The protocol between the traced program (measure.c) and the tracer inside QEMU (tracer.c): the
+ * program calls into a page of return instructions at a fixed address, and the tracer notices that.
+ * This needs no channel between guest and host, and costs the guest two instructions.
  */
 #ifndef BENCH_TRACE_H
 #define BENCH_TRACE_H
