@@ -11,14 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/**
- * struct typed_state - the end of a process
- * @ipc: the connection
- * @sink: the client's proxy
- */
 struct typed_state {
 	struct ipc *ipc;
-	struct sink *sink;
+	struct sink *sink; /* only in the client */
 };
 
 static int put(struct ipc_call *call, const Bench__PutRequest *request, void *userdata)
@@ -52,7 +47,7 @@ bool bench_driver_exists(void)
 	if (ipc_find_bus(NULL, &path, &kind, NULL) < 0)
 		return false;
 	free(path);
-	/* The file of a mounted bus is a regular file. */
+	/* A mounted bus is a regular file: IPC_BUS_UNKNOWN. */
 	return kind != IPC_BUS_DAEMON && ipc_open(&ipc, NULL) == 0 && become_manager(ipc) == 0;
 }
 
