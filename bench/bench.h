@@ -101,7 +101,8 @@ struct bench_case {
  * @spins: each side takes a CPU all the time
  * @exists: whether it can be measured here; NULL: always. If the user asked for it by name, prints
  *	the reason.
- * @create: makes the memory, files or sockets of both sides, before the fork; may be NULL
+ * @create: makes the memory, files or sockets of both sides, before the fork; may be NULL. They end
+ *	with the case, which is a process.
  * @serve: the server: gets ready, calls bench_ready(), then replies until
  *	it is killed; returns only on failure
  * @connect: the client, when the server is ready; may be NULL
@@ -153,7 +154,7 @@ extern const struct bench_transport *const bench_transports[];
  * end. */
 extern const char *const bench_not_built[];
 
-/* For create: starts ipcbusd and makes it libipc's bus. Each case is a process. */
+/* For create: starts ipcbusd and makes it libipc's bus. */
 int bench_daemon_start(struct bench_case *c);
 /* As bench_daemon_start(), and lets client and server use direct channels. */
 int bench_channels_start(struct bench_case *c);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A pair of Unix sockets, stream and seqpacket. */
+/* A pair of Unix sockets, stream and seqpacket. With several clients, each has its own pair. */
 #include "stream.h"
 
 #include <errno.h>
@@ -90,7 +90,6 @@ static int seqpacket_connect(struct bench_case *c)
 	return 0;
 }
 
-/* Replies to each client that has sent a request, according to poll(). */
 static int reply_ready(struct bench_case *c)
 {
 	struct stream_state *s = c->state;
