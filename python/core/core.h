@@ -199,7 +199,6 @@ PyObject *stream_new(struct connection *connection, struct ipc_stream *native);
 /* Takes a reference. Returns NULL if the stream is closed. */
 struct ipc_stream *stream_ref(PyObject *self);
 
-/* Makes an Object. */
 PyObject *object_create(struct connection *connection, PyObject *const *args, Py_ssize_t n);
 
 void connections_close_all(void);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Slot: a registered callback, or a cancellation. The library holds a reference from start() until
- * destroyed() or slot_finish() has run, so the Slot of a callback always exists. After end() has
- * returned, no callback begins: a callback must first take the GIL, and then finds slot->callback
- * NULL.
+ * destroyed() or slot_finish() has run, so the Slot of a callback always exists. After end() or
+ * slot_end() has returned, no callback begins: a callback must first take the GIL, and then finds
+ * slot->callback NULL.
  */
 #include <errno.h>
 
@@ -36,8 +36,6 @@ static void drop_cancellation(struct slot *slot)
 	Py_END_ALLOW_THREADS
 }
 
-/* A thread may use the cancellation of slot_new_cancellation() until the Slot is freed. The
- * cancellation of a call must not keep the connection open. */
 static void end_native(struct slot *slot)
 {
 	/* slot_finish() may run on another thread while the GIL is released. */
@@ -50,10 +48,13 @@ static void end_native(struct slot *slot)
 	ipc_cancel(cancellation);
 	ipc_cancellation_unref(cancellation);
 	Py_END_ALLOW_THREADS
+	/* The cancellation of a call must not keep the connection open. A thread may use any other
+	 * until the Slot is freed. */
 	if (slot->once)
 		drop_cancellation(slot);
 }
 
+/* For close() of the connection: as slot_end(), but the callback of a call gets ECANCELED. */
 static void end(struct part *part)
 {
 	struct slot *slot = of_part(part);
@@ -64,7 +65,6 @@ static void end(struct part *part)
 	end_native(slot);
 	if (!callback)
 		return;
-	/* The library does the same with open calls when a connection closes. */
 	if (slot->once) {
 		error = make_error(-ECANCELED, NULL);
 		result = error ? PyObject_CallFunctionObjArgs(callback, Py_None, error, NULL) :
@@ -205,7 +205,6 @@ PyObject *set_cancellation(PyObject *module, PyObject *slot)
 	return before;
 }
 
-/* Whether the cancellation was canceled. */
 static PyObject *get_canceled(PyObject *self, void *closure)
 {
 	(void)closure;
