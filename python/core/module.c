@@ -11,7 +11,8 @@
 PyTypeObject *connection_type, *proxy_type, *object_type, *call_type, *message_type, *slot_type,
 	*stream_type;
 
-/* Makes an exception of (code, number, name, message, details, origin, cause). */
+/* Makes an exception of (code, number, name, message, details, origin, cause). code and cause are
+ * positive. */
 static PyObject *error_factory;
 static atomic_bool ended;
 
@@ -33,6 +34,7 @@ PyObject *make_error(int code, const struct ipc_error *error)
 
 	if (!error)
 		error = &none;
+	/* The exception has the name and the message separately. */
 	unnamed = *error;
 	unnamed.name = NULL;
 	name = decode(error->name);
@@ -165,6 +167,7 @@ static PyObject *set_error_factory(PyObject *module, PyObject *factory)
 	Py_RETURN_NONE;
 }
 
+/* Called at exit of the interpreter. Afterwards no callback begins. */
 static PyObject *close_all(PyObject *module, PyObject *nothing)
 {
 	(void)module, (void)nothing;
@@ -315,8 +318,7 @@ static int add_constants(PyObject *module)
 	return r;
 }
 
-/* The first interpreter that imports the module. Callbacks enter the main interpreter only, see
- * PyGILState_Ensure(). */
+/* Fails in subinterpreters, because PyGILState_Ensure() enters the main interpreter only. */
 static int exec(PyObject *module)
 {
 	if (PyInterpreterState_GetID(PyInterpreterState_Get()) != 0) {
