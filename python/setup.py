@@ -26,7 +26,7 @@ class BuildMessages(build_py):
         subprocess.run(
             ["protoc", "-I", protos, f"--python_out={out}", f"--pyi_out={out}", *SHARED], check=True
         )
-        # A class must not be named None in Python.
+        # protoc declares a class for ipc.None, which is a syntax error.
         types = pathlib.Path(out, "ipc", "ipc_pb2.pyi")
         types.write_text(re.sub(r"(?ms)^class None\(.*?^$\n", "", types.read_text()))
 
@@ -43,5 +43,6 @@ setup(
             py_limited_api=True,
         )
     ],
+    # The version of Py_LIMITED_API in core/core.h and of requires-python.
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )
