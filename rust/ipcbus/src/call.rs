@@ -41,8 +41,9 @@ use crate::{from_micros, guarded, Connection, Error, Message, Object, Proxy, Res
 /// }
 /// ```
 ///
-/// If a call is dropped without a reply, its caller gets `ENOMSG`. A oneway has no reply, so both
-/// functions fail with `EINVAL`. Later oneways to the same object wait until the oneway is dropped.
+/// If a call is dropped without a reply, its caller gets `ENOMSG`. A oneway has no reply, so
+/// `reply` fails with `EINVAL`, and `fail` only logs the error. Later oneways to the same object
+/// wait until the oneway is dropped.
 pub struct Call {
     raw: *mut sys::ipc_call,
     message: *const sys::ipc_raw_message,
@@ -140,7 +141,7 @@ impl Call {
         unsafe { sys::ipc_call_pid(self.raw) }
     }
 
-    /// The caller's thread id; 0 if it is not visible here.
+    /// The caller's thread id; 0 if it is not visible here, or if the call came through a channel.
     pub fn tid(&self) -> i32 {
         unsafe { sys::ipc_call_tid(self.raw) }
     }
