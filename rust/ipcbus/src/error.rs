@@ -181,7 +181,7 @@ impl Error {
         self
     }
 
-    /// The same with a text that says what it is about.
+    /// Sets the text to the name and the meaning of the errno.
     pub(crate) fn about_name(self, name: &str) -> Error {
         let text = text_of(self.code());
         self.with_message(format!("{name}: {text}"))
@@ -231,7 +231,7 @@ const DETAILS_SHOWN: usize = 64;
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = &self.details[..self.details.len().min(DETAILS_SHOWN)];
-        // main() prints an error that it returns like this.
+        // If main() returns an error, Rust prints it in this form.
         f.debug_struct("Failure")
             .field("code", &format_args!("{} ({})", self.code, text_of(self.code)))
             .field("origin", &self.origin)
@@ -363,6 +363,8 @@ impl Drop for Filled {
     }
 }
 
+/// Returns the error of a function of C, with its details if `error` is filled in.
+///
 /// # Safety
 /// `error` must be NULL, or its members must be valid.
 pub(crate) unsafe fn from_c(result: c_int, error: *const sys::ipc_error) -> Error {
@@ -391,7 +393,7 @@ pub(crate) unsafe fn from_c(result: c_int, error: *const sys::ipc_error) -> Erro
     })
 }
 
-/// Passes an error to a function of C that ends a call or stream.
+/// Passes an error without `origin` and `cause` to a function of C that ends a call or stream.
 pub(crate) fn pass(
     error: &Error,
     fail: impl FnOnce(*const sys::ipc_error) -> c_int,
