@@ -86,6 +86,7 @@ use std::os::raw::{c_char, c_int, c_void};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::time::Duration;
 
+/// The text must end with a NUL byte.
 fn c_str(text: &'static [u8]) -> *const c_char {
     text.as_ptr() as *const c_char
 }
