@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Several users for the tests: their files, and limits on each of them. Used by test-account.c
- * and test-quota.c.
+ * Several users for the tests: their files, their usage, and a limit on each of them.
  */
 #ifndef TESTS_KERNEL_USERS_H
 #define TESTS_KERNEL_USERS_H
@@ -32,7 +31,7 @@ static inline void open_as(struct raw *r, uid_t uid)
 	open_at_as(r, NULL, uid, REGION);
 }
 
-/* Sets a limit until the end of the case: the driver is shared by all cases. */
+/* Sets a limit until the end of the case, once per case: the driver is shared by all cases. */
 static inline void set_limit(const char *name, unsigned int value)
 {
 	int before = dev_set_param(name, value);
@@ -42,9 +41,10 @@ static inline void set_limit(const char *name, unsigned int value)
 	limit_before = before;
 }
 
+/* The columns of the driver's users file, after the uid. */
 enum { PROCS, NODES, HANDLES, WATCHES, CALLS, FILES, THREADS, MEMORY };
 
-/* Returns the usage in that column of the users file, over all buses. */
+/* Returns the user's usage over all buses; 0 if the file does not list the user. */
 static inline long account(uid_t uid, int column)
 {
 	char text[8192], *line, *save;
