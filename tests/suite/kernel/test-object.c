@@ -13,7 +13,7 @@
 
 #define COOKIE 0xc00c1eULL
 
-/* cli sends a oneway with these objects to srv, which takes it. */
+/* @from sends a oneway with these objects to srv, which takes it. */
 static void show(const struct raw *from, struct ipcbus_object *o, uint32_t n,
 		 struct ipcbus_event *ev)
 {
@@ -194,7 +194,6 @@ START_TEST(numbers_at_the_end_of_the_table)
 }
 END_TEST
 
-/* A handle's number is valid only in its own proc. */
 START_TEST(handle_of_another_proc)
 {
 	uint64_t node = raw_node(&cli, 0, COOKIE);
@@ -315,7 +314,7 @@ START_TEST(manager_handle_can_be_passed)
 	uint64_t node = raw_node(&cli, 0, COOKIE);
 	uint32_t to_cli = give_handle(&oth, &cli, node);
 
-	/* oth passes its handle 0 to cli, as a counted handle or the number 0. It must call srv. */
+	/* The handle that cli gets for handle 0 of oth may be 0, too. It must lead to srv. */
 	assert_ok(raw_send(&oth, &(struct ipcbus_send){ .kind = IPCBUS_SEND_ONEWAY,
 							.handle = to_cli, .objects = PTR64(&o),
 							.object_count = 1 }, NULL));
@@ -453,7 +452,6 @@ START_TEST(message_in_flight_refers_to_the_node)
 }
 END_TEST
 
-/* No handle is left, but messages to the node are in flight. */
 START_TEST(messages_on_their_way_keep_the_node)
 {
 	uint64_t node = raw_node(&cli, 0, COOKIE);
@@ -503,7 +501,8 @@ START_TEST(open_call_keeps_the_node)
 }
 END_TEST
 
-/* If a caller closes before its call was taken, the node becomes idle. */
+/* If a caller closes before its call was taken, the node becomes idle, at the latest after the
+ * reply. */
 START_TEST(call_taken_back_frees_the_node)
 {
 	uint64_t node = raw_node(&cli, 0, COOKIE);
@@ -523,7 +522,7 @@ START_TEST(call_taken_back_frees_the_node)
 }
 END_TEST
 
-/* The owner can look up its own returned node until it releases the message. */
+/* The node must exist until its owner has released the message that returned it. */
 START_TEST(returning_reference_keeps_the_node)
 {
 	uint64_t node = raw_node(&cli, 0, COOKIE);
@@ -640,7 +639,6 @@ START_TEST(destroying_fails_queued_calls)
 }
 END_TEST
 
-/* Calls that a thread of the owner already took can be replied to as usual. */
 START_TEST(destroying_leaves_taken_calls_open)
 {
 	uint64_t node = raw_node(&cli, 0, COOKIE);
