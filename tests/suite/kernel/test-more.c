@@ -31,7 +31,7 @@ static int try_to_take(const struct raw *r, uint32_t flags, unsigned int want, s
 	return e;
 }
 
-/* must: a oneway with this code, and @more oneways with the following codes */
+/* must: requests @want more, and gets a oneway with this code and @more with the following codes */
 static void take(const struct raw *r, unsigned int want, uint32_t code, unsigned int more,
 		 struct taken *t)
 {
@@ -60,7 +60,7 @@ static void release_all(const struct raw *r, const struct taken *t)
 	raw_release(r, &t->first);
 }
 
-/* Codes count from 0. */
+/* oth and cli send in turn. Codes count from 0. */
 static void send_oneways(uint32_t handle, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
@@ -242,7 +242,7 @@ START_TEST(replaceable_oneway_comes_alone)
 	assert_ok(raw_send(&cli, &send, NULL));
 	raw_oneway(&cli, 0, 3, NULL, 0);
 	take(&srv, IPCBUS_MAX_MORE, 0, 1, &t);
-	/* The older oneway is replaced, and the new oneway is behind the fourth. */
+	/* The new oneway replaces the queued oneway with code 2, and is behind code 3. */
 	assert_ok(raw_send(&cli, &send, NULL));
 	release_all(&srv, &t);
 	take(&srv, IPCBUS_MAX_MORE, 3, 0, &t);
@@ -304,7 +304,7 @@ END_TEST
 
 /* --- Oneways that cannot be delivered ------------------------------------------------- */
 
-/* Any of the three is lost; the other two are delivered nevertheless. */
+/* One of the three is lost, because srv has no fd for its file. The other two are delivered. */
 START_TEST(lost_oneway_does_not_delay_others)
 {
 	struct ipcbus_object o = object_fd(1);
@@ -411,7 +411,6 @@ START_TEST(fields_are_checked)
 }
 END_TEST
 
-/* Without the flag the driver ignores the fields. */
 START_TEST(fields_are_ignored_without_the_flag)
 {
 	struct ipcbus_exchange x = {
