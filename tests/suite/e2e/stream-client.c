@@ -60,7 +60,6 @@ struct ipc_stream *open_count(uint32_t n, uint32_t usec, int32_t code, const cha
 	return stream;
 }
 
-/* Receives all numbers to the end. Returns the final result of receive. */
 int count_all(struct ipc_stream *stream, uint64_t want, struct ipc_error *error)
 {
 	const Stream__Number *number;
@@ -90,7 +89,6 @@ void look_until(uint32_t n_handlers, int error)
 	ck_abort_msg("the server does not come to %u handlers and error %d", n_handlers, error);
 }
 
-/* The small region makes space the limit instead of credit. */
 void with_small_region(void)
 {
 	struct ipc_proxy *proxy;

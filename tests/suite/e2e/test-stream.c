@@ -356,7 +356,7 @@ START_TEST(a_cancel_stops_the_server)
 }
 END_TEST
 
-/* The client has ended its sending after its single request, for which on_end is not called. */
+/* on_end is not called when the client's sending ends with its request, but when it cancels. */
 START_TEST(callbacks_learn_of_a_cancel)
 {
 	cancel_with(1);
@@ -531,7 +531,8 @@ START_TEST(object_without_a_stream)
 }
 END_TEST
 
-/* Opens streams as a hostile client, which ignores the protocol. */
+/* Opens a stream as a hostile client, which ignores the protocol. Omits objects and a window that
+ * are 0. The caller must free *ret. */
 static int open_granting(uint32_t window, uint32_t code, uint64_t data, uint64_t control,
 			 Ipc__StreamOpen **ret)
 {
@@ -562,7 +563,7 @@ static int open_raw(uint32_t code, uint64_t data, uint64_t control, Ipc__StreamO
 	return open_granting(0, code, data, control, ret);
 }
 
-/* The objects of the stream from the server's reply. The caller owns them. */
+/* Takes the objects of the stream from the server's reply, and frees it. The caller owns them. */
 static void take_ends(Ipc__StreamOpen *open, struct ipc_proxy **ret_data,
 		      struct ipc_proxy **ret_control)
 {
@@ -571,6 +572,7 @@ static void take_ends(Ipc__StreamOpen *open, struct ipc_proxy **ret_data,
 	ipc_rpc_free(&open->base);
 }
 
+/* Codes: 1, a message, and 2, the end, to the data object; 1, credit, to the control object. */
 static int notify(struct ipc_proxy *proxy, uint32_t code, const ProtobufCMessage *message)
 {
 	const struct ipc_method method = {
@@ -619,13 +621,13 @@ START_TEST(strangers_do_not_disturb)
 	ck_assert_int_eq(open_raw(code_of("Sum"), id, 0, &open), -EBADMSG);
 	ck_assert_int_eq(open_granting(17, code_of("Sum"), id, id, &open), -EPROTO);
 
-	/* Sends more messages than the server accepts. */
+	/* Sends more messages than the server accepts, which waits for credit to send the first
+	 * reply. */
 	ck_assert_int_eq(open_raw(code_of("Twice"), id, id, &open), 0);
 	take_ends(open, &data, &control);
 	number.value = 1;
 	for (int i = 0; i < 40; i++)
 		ck_assert_int_eq(notify(data, 1, &number.base), 0);
-	/* The server had no credit to send, and gave up. */
 	look_until(0, -EPROTO);
 	ipc_proxy_unref(data);
 	ipc_proxy_unref(control);
