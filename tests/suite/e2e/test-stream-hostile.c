@@ -17,7 +17,7 @@
 #define IDLE_STREAMS	1000
 #define THREADS		4
 
-/* Other clients must be served. */
+/* A call beside the streams must be served. */
 static void expect_service(void)
 {
 	uint64_t before = now_ms();
@@ -65,7 +65,7 @@ START_TEST(idle_streams_of_an_event_loop)
 }
 END_TEST
 
-/* Waits until the server has ended the stream: an end from here would be earlier. */
+/* Waits until the server has ended the stream. streams_sum_finish() might end it earlier. */
 static void until_ended(struct ipc_stream *stream)
 {
 	Stream__Number number = STREAM__NUMBER__INIT;
@@ -76,7 +76,7 @@ static void until_ended(struct ipc_stream *stream)
 	ck_assert_int_eq(r, -EDEADLK);
 }
 
-/* A thread is free again: not at the moment when its handler reports its end, but soon after. */
+/* Retries: a thread is free only some time after its handler has reported its end. */
 static void expect_a_sum(void)
 {
 	Stream__Number number = STREAM__NUMBER__INIT;
@@ -97,7 +97,7 @@ static void expect_a_sum(void)
 	ck_assert_int_eq(r, 0);
 }
 
-/* Waiting handlers leave a thread free to serve. */
+/* Waiting handlers leave a thread free to serve: further handlers fail with -EDEADLK. */
 START_TEST(idle_streams_of_a_pool)
 {
 	struct ipc_stream *idle[THREADS + 2];
@@ -176,7 +176,7 @@ END_TEST
 
 /* --- Callbacks run in sequence ------------------------------------------------------- */
 
-/* Counters of the server's callbacks, over all streams. */
+/* Counters of the server's callbacks, over all streams. strand_look() reports them. */
 static atomic_uint overlaps, late, destroyed, messages;
 
 struct strand {
@@ -351,7 +351,6 @@ static void *sleep_for_a_message(void *data)
 	return NULL;
 }
 
-/* After the other threads left, a thread that waits for a message must sleep. */
 START_TEST(a_receiver_sleeps_when_the_last_run_returned)
 {
 	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
