@@ -65,7 +65,7 @@ START_TEST(counts_are_exact)
 	for (int i = 0; i < ROUNDS; i++)
 		bounce(&client, object);
 
-	/* A call releases the buffer of the previous reply. */
+	/* A call releases the buffer of the previous reply, which refers to the object. */
 	ck_assert_int_eq(server_logged(client.server, &reply, NULL), 0);
 	server_logged_reply_free(reply);
 	for (int i = 0; info_of(object).refs && i < 500; i++)
