@@ -559,8 +559,7 @@ int net_call_finish(struct net_call *call, const struct net_status *status)
 	return r;
 }
 
-/* --- Properties of a call
- * ---------------------------------------------------------------------- */
+/* --- Properties of a call -------------------------------------------------------------- */
 
 const char *net_call_path(const struct net_call *call)
 {
