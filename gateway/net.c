@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The engine and its server, on gRPC's C core: see net.h. The tag of each operation of the core is
- * the address of a struct op, which has the callback.
+ * The engine and its server, on gRPC's C core: see net.h and net-private.h.
  */
 #include <errno.h>
 #include <grpc/grpc.h>
