@@ -19,7 +19,7 @@
 #define CLIENT_COOKIE	1
 
 /**
- * struct binder_state - the end of a process
+ * struct binder_state - state of the client or of the server
  * @fd: /dev/binder
  * @peer: the other side's handle
  * @out: commands for the next write

@@ -22,7 +22,7 @@
 #define CODE 1
 
 /**
- * struct daemon_state - the end of a process
+ * struct daemon_state - state of the client or of the server
  * @ipc: the connection
  * @proxy: the client's proxy
  */

@@ -22,7 +22,7 @@
 #define NAME_SIZE 32
 
 /**
- * struct dbus_state - the end of a process
+ * struct dbus_state - state of the client or of the server
  * @bus: the connection
  * @fd: of a direct connection: [0] the client's end, [1] the server's
  * @controller: the connection that controls dbus-broker, which ends with it

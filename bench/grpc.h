@@ -10,7 +10,7 @@
 #include <grpc/grpc.h>
 
 /**
- * struct grpc_state - the end of a process
+ * struct grpc_state - state of the client or of the server
  * @address: of the socket
  * @queue: receives the completions of operations
  * @channel: the client's

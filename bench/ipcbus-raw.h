@@ -12,7 +12,7 @@
 struct daemon_link;
 
 /**
- * struct ipcbus_state - the end of a process
+ * struct ipcbus_state - state of the client or of the server
  * @fd: /dev/ipcbus
  * @link: to ipcbusd, instead of @fd
  * @region: the mapping of the region

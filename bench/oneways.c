@@ -16,7 +16,7 @@
 #include "bench.ipc.h"
 
 /**
- * struct oneways_state - the end of a process
+ * struct oneways_state - state of the client or of the server
  * @ipc: the connection
  * @sink: the client's proxy
  * @done: an eventfd of both

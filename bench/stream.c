@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The rounds of each transport that is a pair of fds. pipe.c and socket.c provide the fds.
+ * The rounds of each transport that is a pair of fds: see stream.h.
  */
 #define _GNU_SOURCE
 #include "stream.h"

@@ -10,7 +10,7 @@
 #include "bench.ipc.h"
 
 /**
- * struct streams_state - the end of a process
+ * struct streams_state - state of the client or of the server
  * @ipc: the connection
  * @stream: both directions
  * @send: the generated function of this side that sends
