@@ -34,8 +34,6 @@
 //!   references: a clone refers to the same thing. Proxies and objects keep their connection open.
 //!   If a service holds a proxy or object of its own connection, it must drop it, or the connection
 //!   stays open until the program ends.
-//! * **Calls.** [`Call::reply`] and [`Call::fail`] consume the call, so a second reply does not
-//!   compile. A call that is dropped fails at its caller with `ENOMSG`.
 //! * **Threads.** Any thread may use a type that is [`Send`] and [`Sync`]. Handlers run on the
 //!   threads that are in [`Connection::run`] or [`Connection::process`]. If several threads serve,
 //!   handlers run concurrently, so a [`Service`] must be `Send` and `Sync`.
