@@ -3,9 +3,8 @@
  * The interface of a transport to the benchmark: how a client and a server, two processes of one
  * thread each, reach each other and make a round trip.
  *
- * pair.c forks the two. main.c lets the client run the rounds and reads the clock. A transport
- * (futex.c, pipe.c, socket.c, binder.c, ipcbus.c, typed.c and others) must not measure, must not
- * print except by bench_fail(), and must not allocate memory in a round.
+ * pair.c forks the two. main.c lets the client run the rounds and reads the clock. A transport must
+ * not measure, must not print except by bench_fail(), and must not allocate memory in a round.
  *
  * A case has one of two shapes:
  *
