@@ -115,7 +115,7 @@ int reply_failure(struct ipc_call *call, int r, const char *what);
 int reply_unknown(struct ipc_call *call);
 int reply_denied(struct ipc_call *call, const struct policy_decision *decision, const char *name);
 
-/* Returns true if the object has the interface. An empty interface matches every object. */
+/* Returns true if the object has the interface. On both sides, "" matches any interface. */
 bool has_interface(const struct registry_entry *entry, const char *interface);
 int reply_other_interface(struct ipc_call *call, const struct registry_entry *entry,
 			  const char *wanted);
