@@ -124,6 +124,8 @@ static const char *register_problem(const Ipc__Manager__RegisterNameRequest *req
 {
 	if (!registry_name_is_valid(request->name))
 		return BAD_NAME;
+	if (!strcmp(request->name, "servicemanager"))
+		return "the name servicemanager means the service manager itself";
 	if (!registry_interface_is_valid(request->interface))
 		return BAD_INTERFACE;
 	if (!request->object || !request->object->id)

@@ -88,8 +88,8 @@ enum ipc_register_flags {
  * -ENOTCONN. Call the function again.
  *
  *   -EEXIST   A living object has the name.
- *   -EINVAL   The name is malformed, the object belongs to another connection, or flags has
- *             IPC_NAME_REPLACE and IPC_NAME_QUEUE, or an unknown flag.
+ *   -EINVAL   The name is malformed or "servicemanager", the object belongs to another connection,
+ *             or flags has IPC_NAME_REPLACE and IPC_NAME_QUEUE, or an unknown flag.
  */
 int ipc_register_name(struct ipc *ipc, const char *name, struct ipc_object *object,
 		      struct ipc_slot **ret_slot);
