@@ -154,6 +154,12 @@ static json_t *entry_row(struct bus_process *last, const Ipc__Manager__Entry *en
 	return value_set(row, "retry_ms", json_integer(of->retry_ms));
 }
 
+int bus_bad_pattern(const char *pattern)
+{
+	return fail_with(STATUS_USAGE, "a pattern is a name, or the beginning of names and a '*'",
+			 "\"%s\" is not a valid pattern", pattern);
+}
+
 int bus_list(struct service_manager *manager, const char *pattern, bool activatable,
 	     json_t **ret_rows)
 {
@@ -180,7 +186,7 @@ int bus_list(struct service_manager *manager, const char *pattern, bool activata
 		if (r < 0) {
 			json_decref(rows);
 			free(prefix);
-			return fail_manager(r, &error);
+			return r == -EINVAL ? bus_bad_pattern(pattern) : fail_manager(r, &error);
 		}
 		for (size_t i = 0; rows && i < reply->n_entries; i++)
 			if (!exact || !strcmp(reply->entries[i]->name, pattern))
@@ -204,7 +210,6 @@ int bus_no_service(const char *name)
 
 int bus_proxy(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
 {
-	/* Even if a service has registered this name. */
 	if (!strcmp(name, "servicemanager"))
 		return ipc_get_manager(ipc, ret_proxy);
 	return ipc_proxy_get(ipc, name, NULL, ret_proxy);

@@ -29,8 +29,9 @@ int bus_open_sized(struct ipc **ret_ipc, size_t region_size);
 #define BUS_QUESTION_MS 5000
 uint64_t bus_limit_usec(void);
 
-/* Prints that no service has the name. Returns the exit status. */
+/* Print that no service has the name, or that the pattern is invalid. Return the exit status. */
 int bus_no_service(const char *name);
+int bus_bad_pattern(const char *pattern);
 
 /* The hint for a name that is not valid. */
 #define NAME_HINT                                                                               \

@@ -100,7 +100,11 @@ static int run(int argc, char **argv)
 		explain_nothing(manager);
 		if (argc && !strchr(argv[0], '*')) {
 			json_decref(rows);
-			return bus_no_service(argv[0]);
+			return activatable ?
+				       fail_with(STATUS_NOT_FOUND, NULL,
+						 "no service of ipcbus-services(5) has the name %s",
+						 argv[0]) :
+				       bus_no_service(argv[0]);
 		}
 	}
 	if (activatable && !names_only)

@@ -115,9 +115,7 @@ static int watch(struct ipc *ipc)
 	signals_stop(ipc);
 	r = ipc_watch_names(ipc, pattern, on_change, NULL, /* ret_slot= */ NULL);
 	if (r == -EINVAL)
-		return fail_with(STATUS_USAGE,
-				 "a pattern is a name, or the beginning of names and a '*'",
-				 "\"%s\" is not a valid pattern", pattern);
+		return bus_bad_pattern(pattern);
 	if (r < 0)
 		return fail_errno(r, "watch names");
 	if (ipc_wait_manager(ctl_bus_path(), 0) == 0)
