@@ -34,9 +34,10 @@ int error_from(struct ipc_error *error, enum ipc_origin origin, int code)
 	return code;
 }
 
+/* If the bus has ended, the call may have been sent. */
 int error_set(struct ipc_error *error, int code)
 {
-	return error_from(error, IPC_ORIGIN_HERE, code);
+	return error_from(error, code == -ECONNRESET ? IPC_ORIGIN_BUS : IPC_ORIGIN_HERE, code);
 }
 
 /* --- Transfer ---------------------------------------------------------------------- */
