@@ -199,7 +199,7 @@ const char *types_collect(struct arena *arena, struct types *types, File *const 
 			return "two messages have one name";
 	for (size_t i = 0; i < types->count; i++)
 		if (!link_fields(arena, types, &types->list[i]))
-			return "a field has a type that is not there";
+			return "unknown field type";
 
 	spread_holds(arena, types);
 	find_endless(arena, types);
