@@ -54,10 +54,15 @@ static __thread struct {
 	unsigned int cell;
 } last;
 
+/* Also if the program has closed the socket, as closefrom() does: then the daemon closes the
+ * connection. */
 static bool is_gone(const struct daemon_link *link)
 {
 	struct pollfd fd = { .fd = link->socket };
+	struct stat status;
 
+	if (fstat(link->socket, &status) < 0 || status.st_ino != link->inode)
+		return true;
 	return poll(&fd, 1, 0) == 1 && fd.revents & (POLLHUP | POLLERR);
 }
 

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -51,6 +52,7 @@ struct daemon_link {
 	uint64_t id;		/* of no other link before or after */
 	unsigned int forks;	/* how often processes had forked when it was opened */
 	int socket;
+	ino_t inode;		/* of the socket */
 	int fds[4];		/* area, bell, and LINK_*; LINK_* keep their numbers */
 	unsigned int number;	/* at the bell */
 	uint8_t *area;

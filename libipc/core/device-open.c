@@ -131,6 +131,7 @@ static int open_link(const char *path, const struct daemon_link *old, struct dae
 {
 	static uint64_t last_id;
 	struct daemon_link *link;
+	struct stat status;
 	int r;
 
 	r = daemon_count_forks();
@@ -151,6 +152,8 @@ static int open_link(const char *path, const struct daemon_link *old, struct dae
 		free(link);
 		return r;
 	}
+	if (fstat(link->socket, &status) == 0)
+		link->inode = status.st_ino;
 	link->size = IPCBUSD_SEND_AREA + AREA_SIZE;
 	/* Reserve the address, which the daemon must know. */
 	if (!old)
@@ -251,6 +254,7 @@ static int take_over(struct daemon_link *link, struct daemon_link *new, struct o
 		r = replace_fd(&new->socket, link->socket);
 	if (r < 0)
 		return r;
+	link->inode = new->inode;
 	link->number = new->number;
 	take_cells(link);
 	*old = (struct old_region){ .next = link->old_regions, .region = link->region };

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon-run.h"
@@ -365,9 +366,39 @@ START_TEST(watched_names_are_gone)
 }
 END_TEST
 
+static int call_without_descriptors(void)
+{
+	const struct ipc_raw_message request = { .code = HANG };
+	struct ipc_proxy *manager;
+	struct ipc *ipc;
+
+	if (ipc_open(&ipc, ipc_test_bus_path(bus)) < 0 || ipc_get_manager(ipc, &manager) < 0)
+		return 1;
+	/* As programs do that become daemons. */
+	closefrom(STDERR_FILENO + 1);
+	return ipc_raw_call(manager, &request, NULL, NULL, NULL) == -ECONNRESET ? 0 : 2;
+}
+
+START_TEST(a_call_fails_after_all_descriptors_were_closed)
+{
+	int status;
+	pid_t child;
+
+	begin();
+	child = fork();
+	if (!child)
+		_exit(call_without_descriptors());
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	kill_bus();
+	end();
+}
+END_TEST
+
 int main(void)
 {
-	return RUN_TESTS("bus-end", pending_operations_complete_in_ipc_run,
+	return RUN_TESTS("bus-end", a_call_fails_after_all_descriptors_were_closed,
+			 pending_operations_complete_in_ipc_run,
 			 pending_operations_complete_in_an_event_loop,
 			 receiver_wakes_without_a_serving_thread,
 			 a_receiver_wakes_while_callbacks_run,
