@@ -236,7 +236,7 @@ int call_limit(struct ipc_call *call, const struct ipcbus_event *event)
 static void call_done(struct ipc_call *call)
 {
 	if (unlikely(call->watched))
-		call_unwatch(call);
+		call_unwatch_last(call);
 	if (unlikely(call->peer))
 		peer_remove(call->ipc, call->peer, PEER_CALLS, 1);
 	if (likely(call->done))

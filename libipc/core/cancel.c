@@ -110,38 +110,6 @@ void dependents_cancel(struct ipc *ipc, struct dependents *list)
 	ipc_unlock(ipc);
 }
 
-/* --- Callbacks -------------------------------------------------------------------- */
-
-struct cancel_slot {
-	struct ipc_slot base;
-	struct ipc_call *call;		/* the call on whose list it is, without a reference; or
-	                      		 * NULL */
-	ipc_cancel_cb cb;
-};
-
-static struct cancel_slot *cancel_slot(struct ipc_slot *slot)
-{
-	return (struct cancel_slot *)slot;
-}
-
-static void slot_end(struct ipc_slot *slot)
-{
-	struct ipc_call *call;
-
-	ipc_lock(slot->ipc);
-	call = cancel_slot(slot)->call;
-	if (call)
-		slots_remove_locked(&call->on_cancel, slot);
-	cancel_slot(slot)->call = NULL;
-	ipc_unlock(slot->ipc);
-	if (call)
-		slot_drop(slot);
-}
-
-static const struct slot_type cancel_slot_type = {
-	.size = sizeof(struct cancel_slot), .end = slot_end,
-};
-
 /* --- Being watched ---------------------------------------------------------------- */
 
 /*
@@ -172,44 +140,19 @@ static int call_watch_locked(struct ipc_call *call)
 	return 0;
 }
 
-/* Takes the callbacks off the call, for slots_close(). */
-static struct ipc_slot *take_slots_locked(struct ipc_call *call)
-{
-	struct ipc_slot *slots = call->on_cancel;
-
-	for (struct ipc_slot *slot = slots; slot; slot = slot->next)
-		cancel_slot(slot)->call = NULL;
-	call->on_cancel = NULL;
-	return slots;
-}
-
-static struct ipc_slot *call_unwatch_locked(struct ipc_call *call)
-{
-	map_remove(&call->ipc->calls, call->number);
-	release_locked(&call->dependents);
-	call->watched = false;
-	return take_slots_locked(call);
-}
-
-void call_unwatch(struct ipc_call *call)
-{
-	struct ipc_slot *slots;
-
-	ipc_lock(call->ipc);
-	slots = call_unwatch_locked(call);
-	ipc_unlock(call->ipc);
-	slots_close(&slots);
-}
-
 bool call_unwatch_last(struct ipc_call *call)
 {
 	struct ipc_slot *slots = NULL;
 	bool last;
 
 	ipc_lock(call->ipc);
-	last = atomic_load_explicit(&call->refs, memory_order_acquire) == 1;
-	if (last)
-		slots = call_unwatch_locked(call);
+	last = atomic_load_explicit(&call->refs, memory_order_acquire) <= 1;
+	if (last) {
+		map_remove(&call->ipc->calls, call->number);
+		release_locked(&call->dependents);
+		call->watched = false;
+		slots = slots_take_locked(&call->on_cancel);
+	}
 	ipc_unlock(call->ipc);
 	slots_close(&slots);
 	return last;
@@ -280,14 +223,12 @@ int ipc_call_on_cancel(struct ipc_call *call, ipc_cancel_cb cb, void *userdata,
 
 	r = call && cb ? ipc_check(call->ipc) : -EINVAL;
 	if (r == 0)
-		r = slot_new(call->ipc, &cancel_slot_type, userdata, &slot);
+		r = callback_new(call->ipc, (void (*)(void))cb, userdata, &slot);
 	if (r < 0)
 		return r;
-	cancel_slot(slot)->cb = cb;
 	ipc_lock(call->ipc);
 	r = call_watch_locked(call);
 	if (r == 0) {
-		cancel_slot(slot)->call = call;
 		slots_append_locked(&call->on_cancel, slot);
 		slot_give(slot, ret_slot);
 	}
@@ -299,7 +240,9 @@ int ipc_call_on_cancel(struct ipc_call *call, ipc_cancel_cb cb, void *userdata,
 
 static void call_back(struct ipc_slot *slot, const void *call)
 {
-	cancel_slot(slot)->cb((struct ipc_call *)call, slot->userdata);
+	ipc_cancel_cb cb = (ipc_cancel_cb)((struct callback *)slot)->cb;
+
+	cb((struct ipc_call *)call, slot->userdata);
 }
 
 void call_canceled(struct ipc *ipc, uint64_t number)
@@ -316,7 +259,7 @@ void call_canceled(struct ipc *ipc, uint64_t number)
 	/* As ipc_call_ref(). */
 	ipc_ref(ipc);
 	cancel_locked(ipc, &call->dependents);
-	slots = take_slots_locked(call);
+	slots = slots_take_locked(&call->on_cancel);
 	ipc_unlock(ipc);
 	slots_call(ipc, &slots, call_back, call);
 	slots_close(&slots);

@@ -68,9 +68,8 @@ void dependents_cancel(struct ipc *ipc, struct dependents *list);
 /* The owner of the list goes. */
 void dependents_release(struct ipc *ipc, struct dependents *list);
 
-/* Ends the watch of a served call. Its dependents go on without it. */
-void call_unwatch(struct ipc_call *call);
-/* Does so only if the caller has the last reference. Returns whether it has. */
+/* Ends the watch of a served call, but only if no reference is left besides the caller's. Returns
+ * whether this is the case. Dependents of the call go on without it. */
 bool call_unwatch_last(struct ipc_call *call);
 
 /* A CANCELED event came: the caller no longer waits for the call with this number. */

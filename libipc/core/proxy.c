@@ -381,7 +381,7 @@ static void end(struct ipc_slot *slot)
 	bool listed;
 
 	ipc_lock(slot->ipc);
-	listed = slots_remove_locked(&proxy->watchers, slot);
+	listed = slots_remove_locked(slot);
 	if (listed && proxy->watch && !watch_is_used_locked(proxy))
 		watch_stop_locked(proxy);
 	ipc_unlock(slot->ipc);
@@ -537,17 +537,16 @@ void watch_freeze_changed(struct ipc *ipc, uint64_t cookie, bool frozen, uint32_
 /* Takes the watchers with this watch off the list, for slots_close(). */
 static struct ipc_slot *take_watchers_locked(struct ipc_proxy *proxy, uint64_t watch)
 {
-	struct ipc_slot **from = &proxy->watchers, *taken = NULL, **last = &taken;
+	struct ipc_slot *taken = NULL, **last = &taken, *next;
 
-	while (*from) {
-		if (watcher_of(*from)->watch != watch) {
-			from = &(*from)->next;
+	for (struct ipc_slot *slot = proxy->watchers; slot; slot = next) {
+		next = slot->next;
+		if (watcher_of(slot)->watch != watch)
 			continue;
-		}
-		*last = *from;
-		*from = (*from)->next;
-		last = &(*last)->next;
-		*last = NULL;
+		slots_remove_locked(slot);
+		slot->next = NULL;
+		*last = slot;
+		last = &slot->next;
 	}
 	return taken;
 }

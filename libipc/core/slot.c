@@ -168,6 +168,17 @@ static void wait_locked(struct ipc_slot *slot)
 		pthread_cond_wait(&slot->ipc->slot_left, &slot->ipc->lock);
 }
 
+static void end_listed(struct ipc_slot *slot)
+{
+	bool listed;
+
+	ipc_lock(slot->ipc);
+	listed = slots_remove_locked(slot);
+	ipc_unlock(slot->ipc);
+	if (listed)
+		slot_drop(slot);
+}
+
 static void end(struct ipc_slot *slot, bool waits)
 {
 	struct ipc *ipc = slot->ipc;
@@ -180,6 +191,8 @@ static void end(struct ipc_slot *slot, bool waits)
 		ipc_unlock(ipc);
 		if (slot->type->end)
 			slot->type->end(slot);
+		else
+			end_listed(slot);
 		ipc_lock(ipc);
 		slot->running--;
 	}
@@ -238,20 +251,33 @@ void slots_append_locked(struct ipc_slot **list, struct ipc_slot *slot)
 {
 	slot->id = ipc_next_cookie_locked(slot->ipc);
 	slot->next = NULL;
+	slot->list = list;
 	while (*list)
 		list = &(*list)->next;
 	*list = slot;
 }
 
-bool slots_remove_locked(struct ipc_slot **list, struct ipc_slot *slot)
+bool slots_remove_locked(struct ipc_slot *slot)
 {
-	for (; *list; list = &(*list)->next) {
-		if (*list != slot)
-			continue;
-		*list = slot->next;
-		return true;
-	}
-	return false;
+	struct ipc_slot **link = slot->list;
+
+	if (!link)
+		return false;
+	while (*link != slot)
+		link = &(*link)->next;
+	*link = slot->next;
+	slot->list = NULL;
+	return true;
+}
+
+struct ipc_slot *slots_take_locked(struct ipc_slot **list)
+{
+	struct ipc_slot *taken = *list;
+
+	for (struct ipc_slot *slot = taken; slot; slot = slot->next)
+		slot->list = NULL;
+	*list = NULL;
+	return taken;
 }
 
 /* Returns the first slot with a higher id that has not ended, or NULL. */
@@ -283,20 +309,15 @@ bool slots_call(struct ipc *ipc, struct ipc_slot **list,
 	return id;
 }
 
-static void end_callback(struct ipc_slot *slot)
+int callback_new(struct ipc *ipc, void (*cb)(void), void *userdata, struct ipc_slot **ret_slot)
 {
-	bool listed;
+	static const struct slot_type type = { .size = sizeof(struct callback) };
+	int r = slot_new(ipc, &type, userdata, ret_slot);
 
-	ipc_lock(slot->ipc);
-	listed = slots_remove_locked(((struct callback *)slot)->list, slot);
-	ipc_unlock(slot->ipc);
-	if (listed)
-		slot_drop(slot);
+	if (r == 0)
+		((struct callback *)*ret_slot)->cb = cb;
+	return r;
 }
-
-static const struct slot_type callback_type = {
-	.size = sizeof(struct callback), .end = end_callback,
-};
 
 int slots_add(struct ipc *ipc, struct ipc_slot **list, void (*cb)(void), void *userdata,
 	      struct ipc_slot **ret_slot)
@@ -304,11 +325,9 @@ int slots_add(struct ipc *ipc, struct ipc_slot **list, void (*cb)(void), void *u
 	struct ipc_slot *slot;
 	int r;
 
-	r = slot_new(ipc, &callback_type, userdata, &slot);
+	r = callback_new(ipc, cb, userdata, &slot);
 	if (r < 0)
 		return r;
-	((struct callback *)slot)->list = list;
-	((struct callback *)slot)->cb = cb;
 	ipc_lock(ipc);
 	slots_append_locked(list, slot);
 	slot_give(slot, ret_slot);

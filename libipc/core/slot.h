@@ -24,7 +24,7 @@ struct ipc_slot;
 struct slot_type {
 	size_t size;	/* of a registration that slot_new() makes */
 	/* The program ends the slot: takes it off its list and drops it, unless another thread took
-	 * it off. */
+	 * it off. NULL: slot.c does that, for a slot on a list of slots. */
 	void (*end)(struct ipc_slot *slot);
 	/* No callback runs any more. */
 	void (*release)(struct ipc_slot *slot);
@@ -39,6 +39,7 @@ struct ipc_slot {
 	uint64_t id;			/* rises in a list */
 	/* Under ipc->lock. */
 	struct ipc_slot *next;		/* of a list, oldest first */
+	struct ipc_slot **list;		/* it is on this list; or NULL */
 	void (*destroy)(void *userdata);
 	unsigned int refs;
 	unsigned int running;
@@ -75,21 +76,25 @@ void slot_drop(struct ipc_slot *slot);
 
 /* Lists, under ipc->lock. */
 void slots_append_locked(struct ipc_slot **list, struct ipc_slot *slot);
-/* Returns false if the slot is not on the list. */
-bool slots_remove_locked(struct ipc_slot **list, struct ipc_slot *slot);
+/* Returns false if the slot is on no list. */
+bool slots_remove_locked(struct ipc_slot *slot);
+/* Empties a list. Returns its slots, which are on no list then, for slots_call() and
+ * slots_close(). */
+struct ipc_slot *slots_take_locked(struct ipc_slot **list);
 /* Calls a function for each slot that is on the list now and does not end in the meantime, without
  * ipc->lock. A slot that a callback adds is not called. Returns true if it called any. */
 bool slots_call(struct ipc *ipc, struct ipc_slot **list,
 		void (*call)(struct ipc_slot *slot, const void *event), const void *event);
 
-/* A registration that is only a callback in a list, which lives as long as the connection. */
+/* A registration that is only a callback in a list. */
 struct callback {
 	struct ipc_slot slot;
-	struct ipc_slot **list;
 	void (*cb)(void);	/* of the type that call() of slots_call() knows */
 };
 
-/* Adds such a registration. Returns 0 or -errno. */
+/* As slot_new(). */
+int callback_new(struct ipc *ipc, void (*cb)(void), void *userdata, struct ipc_slot **ret_slot);
+/* Adds such a registration to a list that lives as long as the connection. Returns 0 or -errno. */
 int slots_add(struct ipc *ipc, struct ipc_slot **list, void (*cb)(void), void *userdata,
 	      struct ipc_slot **ret_slot);
 /* Drops all. */
