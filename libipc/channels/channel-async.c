@@ -290,7 +290,7 @@ static int send_by_bus(struct thread *t, struct channel *channel, unsigned int c
 	r = thread_exchange_bus(t, &x);
 	ipc_proxy_unref(proxy);
 	if (r == 0)
-		async_cancel_if_dropped(t->ipc, id);
+		async_sent(t->ipc, id);
 	return r;
 }
 

@@ -89,17 +89,17 @@ static bool async_forget(struct ipc *ipc, uint64_t id)
 	return true;
 }
 
-/* The program may have ended the slot before the driver knew the call. */
-void async_cancel_if_dropped(struct ipc *ipc, uint64_t id)
+void async_sent(struct ipc *ipc, uint64_t id)
 {
 	const struct async *async;
-	bool dropped;
+	bool canceled;
 
 	ipc_lock(ipc);
 	async = map_get(&ipc->asyncs, id);
-	dropped = async && !async->complete && !async->cb;
+	canceled = async && ((!async->complete && !async->cb) ||
+			     dependence_is_canceled_locked(&async->dependence));
 	ipc_unlock(ipc);
-	if (dropped)
+	if (canceled)
 		device_cancel(&ipc->device, id);
 }
 
@@ -179,8 +179,7 @@ static int async_send(struct request *request, struct async *async,
 	struct ipc_call *serving = request->t->serving;
 	struct ipc *ipc = request->t->ipc;
 	uint64_t id = async->id;
-	bool has_slot = async->slot;
-	struct owners owners;
+	bool can_end = async->slot;
 	int r;
 
 	if (request->x.send.flags & IPCBUS_SEND_DETACHED)
@@ -199,16 +198,16 @@ static int async_send(struct request *request, struct async *async,
 	request->x.send.kind = IPCBUS_SEND_CALL;
 	request->x.send.flags |= IPCBUS_SEND_ASYNC;
 	request->x.send.cookie = id;
-	r = dependence_begin(ipc, options ?: &none, serving, &async->dependence, &owners);
+	r = dependence_begin(ipc, options ?: &none, serving, &async->dependence);
+	can_end |= async->dependence.of_parent.list || async->dependence.of_cancellation.list;
 	/* From here on another thread may end the call and free its memory. */
 	atomic_store_explicit(&async->ready, true, memory_order_release);
 	if (r == 0)
 		r = thread_exchange(request->t, &request->x);
 	if (r < 0)
 		return async_forget(ipc, id) ? r : 0;
-	dependence_sent(ipc, &owners, id);
-	if (unlikely(has_slot))
-		async_cancel_if_dropped(ipc, id);
+	if (unlikely(can_end))
+		async_sent(ipc, id);
 	return 0;
 }
 

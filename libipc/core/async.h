@@ -49,8 +49,8 @@ int request_async(struct request *request, const struct async *model,
 /* The call goes through the bus, and not through a channel any more. Returns the proxy with a
  * reference, or NULL if the call has ended. */
 struct ipc_proxy *async_use_bus(struct ipc *ipc, uint64_t id);
-/* After the call was sent: cancels it if the program has ended its slot before. */
-void async_cancel_if_dropped(struct ipc *ipc, uint64_t id);
+/* The driver knows the call now: cancels it if its slot was ended, or an owner canceled, before. */
+void async_sent(struct ipc *ipc, uint64_t id);
 
 /* Handles a REPLY, ERROR or FAILED that does not end a call that this thread waits for. */
 void async_end(struct thread *t, const struct ipcbus_event *event);

@@ -19,7 +19,7 @@
 
 static void add_locked(struct dependents *list, struct dependent *dependent)
 {
-	dependent->listed = true;
+	dependent->list = list;
 	LIST_INSERT_HEAD(&list->list, dependent, link);
 }
 
@@ -36,21 +36,11 @@ static int dependents_add(struct ipc *ipc, struct dependents *list, struct depen
 	return r;
 }
 
-static bool is_canceled(struct ipc *ipc, const struct dependents *list)
-{
-	bool canceled;
-
-	ipc_lock(ipc);
-	canceled = list->canceled;
-	ipc_unlock(ipc);
-	return canceled;
-}
-
 static void dependent_remove_locked(struct dependent *dependent)
 {
-	if (dependent->listed)
+	if (dependent->list)
 		LIST_REMOVE(dependent, link);
-	dependent->listed = false;
+	dependent->list = NULL;
 }
 
 static void release_locked(struct dependents *list)
@@ -174,37 +164,32 @@ static int call_add_dependent(struct ipc_call *parent, struct dependent *depende
 /* --- Dependence ------------------------------------------------------------------------ */
 
 int dependence_begin(struct ipc *ipc, const struct ipc_options *options, struct ipc_call *serving,
-		     struct dependence *dependence, struct owners *ret_owners)
+		     struct dependence *dependence)
 {
 	struct ipc_cancellation *cancellation = options->cancellation;
 	struct ipc_stream *stream = options->parent_stream;
 	struct ipc_call *parent = options->parent ?: serving;
 	int r = 0;
 
-	*ret_owners = (struct owners){ NULL, NULL };
-	if (cancellation) {
-		ret_owners->cancellation = &cancellation->dependents;
+	if (cancellation)
 		r = dependents_add(ipc, &cancellation->dependents, &dependence->of_cancellation);
-	}
 	if (r == 0 && stream) {
-		ret_owners->parent = &stream->children;
 		r = dependents_add(ipc, &stream->children, &dependence->of_parent);
 	} else if (r == 0 && parent) {
 		r = call_add_dependent(parent, &dependence->of_parent);
-		if (r == 0)
-			ret_owners->parent = &parent->dependents;
 		/* A handler may go on calling after its reply, and for a oneway. */
-		else if (r == -EINVAL && !options->parent)
+		if (r == -EINVAL && !options->parent)
 			r = 0;
 	}
 	return r;
 }
 
-void dependence_sent(struct ipc *ipc, const struct owners *owners, uint64_t id)
+bool dependence_is_canceled_locked(const struct dependence *dependence)
 {
-	if ((owners->parent && is_canceled(ipc, owners->parent)) ||
-	    (owners->cancellation && is_canceled(ipc, owners->cancellation)))
-		device_cancel(&ipc->device, id);
+	const struct dependents *parent = dependence->of_parent.list;
+	const struct dependents *cancellation = dependence->of_cancellation.list;
+
+	return (parent && parent->canceled) || (cancellation && cancellation->canceled);
 }
 
 void dependence_end_locked(struct dependence *dependence)
@@ -349,5 +334,12 @@ int ipc_cancel(struct ipc_cancellation *cancellation)
 
 int ipc_cancellation_is_canceled(const struct ipc_cancellation *cancellation)
 {
-	return cancellation && is_canceled(cancellation->ipc, &cancellation->dependents);
+	bool canceled;
+
+	if (!cancellation)
+		return 0;
+	ipc_lock(cancellation->ipc);
+	canceled = cancellation->dependents.canceled;
+	ipc_unlock(cancellation->ipc);
+	return canceled;
 }

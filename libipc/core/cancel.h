@@ -16,7 +16,7 @@
 /* A call or a stream in a list. All of it is under ipc->lock. */
 struct dependent {
 	LIST_ENTRY(dependent) link;
-	bool listed;
+	struct dependents *list;	/* it is in this list; or NULL */
 	uint64_t id;			/* of a call, for the driver's cancel */
 	struct ipc_stream *stream;	/* NULL: a call */
 };
@@ -39,12 +39,6 @@ struct dependence {
 	struct dependent of_cancellation;
 };
 
-/* The lists of the owners of a call, or NULL. */
-struct owners {
-	struct dependents *parent;
-	struct dependents *cancellation;
-};
-
 /*
  * Adds a call that is about to be sent, or a stream that was opened, to the lists of the owners
  * that the options name. Without a parent, serving is the parent, which may be NULL, a oneway, or
@@ -57,9 +51,9 @@ struct owners {
  *                out, so that a stream can go on.
  */
 int dependence_begin(struct ipc *ipc, const struct ipc_options *options, struct ipc_call *serving,
-		     struct dependence *dependence, struct owners *ret_owners);
-/* The call with this id was sent: cancels it if an owner was canceled in the meantime. */
-void dependence_sent(struct ipc *ipc, const struct owners *owners, uint64_t id);
+		     struct dependence *dependence);
+/* Must be checked once the call was sent, which must be canceled then: an owner was canceled. */
+bool dependence_is_canceled_locked(const struct dependence *dependence);
 void dependence_end_locked(struct dependence *dependence);
 
 /* Cancels all dependents, now and for good. Sends cancels to the other ends of streams. Does not

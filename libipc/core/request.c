@@ -230,15 +230,21 @@ static __attribute__((noinline)) int wait_longer(struct thread *t, struct ipcbus
 	return r;
 }
 
-static int send_and_look(struct request *request, const struct owners *owners)
+static int send_and_look(struct request *request, const struct dependence *dependence)
 {
+	struct ipc *ipc = request->t->ipc;
+	bool canceled;
 	int r;
 
 	request->x.flags = 0;
 	r = thread_exchange(request->t, &request->x);
 	if (r < 0)
 		return r;
-	dependence_sent(request->t->ipc, owners, request->x.send.cookie);
+	ipc_lock(ipc);
+	canceled = dependence_is_canceled_locked(dependence);
+	ipc_unlock(ipc);
+	if (canceled)
+		device_cancel(&ipc->device, request->x.send.cookie);
 	/* x.event is NONE now. */
 	return wait_longer(request->t, &request->x);
 }
@@ -254,14 +260,13 @@ static __attribute__((noinline)) int send_for(struct request *request,
 	struct ipc *ipc = request->t->ipc;
 	uint64_t id = ipc_next_cookie(ipc);
 	struct dependence dependence = { { .id = id }, { .id = id } };
-	struct owners owners;
 	int r;
 
 	request->x.send.cookie = id;
 	request->x.event.stage = 0;
-	r = dependence_begin(ipc, options, /* serving= */ NULL, &dependence, &owners);
+	r = dependence_begin(ipc, options, /* serving= */ NULL, &dependence);
 	if (r == 0)
-		r = send_and_look(request, &owners);
+		r = send_and_look(request, &dependence);
 
 	ipc_lock(ipc);
 	dependence_end_locked(&dependence);

@@ -315,13 +315,11 @@ static void take_options(struct ipc_stream *stream, const struct ipc_options *op
  * parent or the cancellation is canceled already. */
 static int follow(struct ipc_stream *stream, const struct ipc_options *options)
 {
-	struct owners owners;
 	int r;
 
 	stream->dependence.of_parent.stream = stream;
 	stream->dependence.of_cancellation.stream = stream;
-	r = dependence_begin(stream->ipc, options, /* serving= */ NULL, &stream->dependence,
-			     &owners);
+	r = dependence_begin(stream->ipc, options, /* serving= */ NULL, &stream->dependence);
 	/* A reply to the parent does not end the stream. */
 	return r == -EINVAL ? 0 : r;
 }
