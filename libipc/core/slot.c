@@ -12,29 +12,19 @@
 /* The callbacks that run on this thread, innermost first. */
 static __thread struct slot_frame *frames;
 
-int slot_init(struct ipc_slot *slot, struct ipc *ipc, const struct slot_type *type, void *userdata)
-{
-	if (!atomic_load_explicit(&ipc->refs, memory_order_relaxed))
-		return -ECANCELED;
-	*slot = (struct ipc_slot){ .ipc = ipc, .type = type, .userdata = userdata, .refs = 1 };
-	return 0;
-}
-
 int slot_new(struct ipc *ipc, const struct slot_type *type, void *userdata,
 	     struct ipc_slot **ret_slot)
 {
-	/* Not calloc(), which goes past the C library's cache of the thread. */
-	struct ipc_slot *slot = malloc(type->size);
-	int r;
+	struct ipc_slot *slot;
 
+	if (!atomic_load_explicit(&ipc->refs, memory_order_relaxed))
+		return -ECANCELED;
+	/* Not calloc(), which goes past the C library's cache of the thread. */
+	slot = malloc(type->size);
 	if (!slot)
 		return -ENOMEM;
+	*slot = (struct ipc_slot){ .ipc = ipc, .type = type, .userdata = userdata, .refs = 1 };
 	memset(slot + 1, 0, type->size - sizeof(*slot));
-	r = slot_init(slot, ipc, type, userdata);
-	if (r < 0) {
-		free(slot);
-		return r;
-	}
 	*ret_slot = slot;
 	return 0;
 }

@@ -58,9 +58,6 @@ struct slot_frame {
  * of the list. -ECANCELED: the connection is being closed. */
 int slot_new(struct ipc *ipc, const struct slot_type *type, void *userdata,
 	     struct ipc_slot **ret_slot);
-/* The same for memory that the type frees. */
-int slot_init(struct ipc_slot *slot, struct ipc *ipc, const struct slot_type *type,
-	      void *userdata);
 /* Gives the program a handle, unless ret_slot is NULL. Must be called before other threads can find
  * the slot, or under ipc->lock. */
 void slot_give(struct ipc_slot *slot, struct ipc_slot **ret_slot);

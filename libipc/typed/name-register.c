@@ -8,17 +8,11 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "name.h"
 
 static const struct registration_type name_type;
-
-static struct name *name_of(struct ipc_slot *slot)
-{
-	return (struct name *)registration_of(slot);
-}
 
 static int send_unregister(struct names *names, const struct name *name)
 {
@@ -44,16 +38,11 @@ static int withdraw(struct registration *registration)
 
 static void slot_release(struct ipc_slot *slot)
 {
-	ipc_object_unref(name_of(slot)->object);
-}
-
-static void slot_free(struct ipc_slot *slot)
-{
-	free(name_of(slot));
+	ipc_object_unref(((struct name *)slot)->object);
 }
 
 static const struct slot_type name_slot_type = {
-	.end = registration_end, .release = slot_release, .free = slot_free,
+	.size = sizeof(struct name), .end = registration_end, .release = slot_release,
 };
 
 /* Ends a name that is not on the list (any more). */
@@ -67,10 +56,10 @@ static void name_drop(struct name *name)
 
 static struct name *find_cookie_locked(struct names *names, uint64_t cookie)
 {
-	struct registration *i = names->list;
+	struct registration *i = names_first_locked(names);
 
 	while (i && (i->type != &name_type || ((struct name *)i)->cookie != cookie))
-		i = i->next;
+		i = names_next_locked(i);
 	return (struct name *)i;
 }
 
@@ -112,13 +101,14 @@ static int registrant_id_locked(struct names *names, uint64_t *ret_id)
 
 /* --- Registering -------------------------------------------------------------------- */
 
-static int send(struct names *names, struct registration *registration)
+static int send(struct registration *registration)
 {
 	ipc_auto(service_manager_register_name_reply_free)
 		Ipc__Manager__RegisterNameReply *reply = NULL;
 	Ipc__Manager__RegisterNameRequest request = IPC__MANAGER__REGISTER_NAME_REQUEST__INIT;
 	Ipc__Object id = IPC__OBJECT__INIT, registrant = IPC__OBJECT__INIT;
 	struct name *name = (struct name *)registration;
+	struct names *names = registration->names;
 	struct ipc_options options = names_options(names);
 	int r;
 
@@ -151,16 +141,14 @@ static const struct registration_type name_type = { .send = send, .withdraw = wi
 static int name_new(struct names *names, const char *text, struct ipc_object *object,
 		    unsigned int flags, struct name **ret_name)
 {
-	struct name *name = calloc(1, sizeof(*name));
+	struct ipc_slot *slot;
+	struct name *name;
 	int r;
 
-	if (!name)
-		return -ENOMEM;
-	r = slot_init(&name->base.slot, names->ipc, &name_slot_type, /* userdata= */ NULL);
-	if (r < 0) {
-		free(name);
+	r = slot_new(names->ipc, &name_slot_type, /* userdata= */ NULL, &slot);
+	if (r < 0)
 		return r;
-	}
+	name = (struct name *)slot;
 	name->base.type = &name_type;
 	strcpy(name->base.text, text);
 	name->base.names = names;
@@ -170,14 +158,15 @@ static int name_new(struct names *names, const char *text, struct ipc_object *ob
 	return 0;
 }
 
+/* Returns the newest registration of the name, or NULL. */
 static struct name *find_locked(struct names *names, const char *text)
 {
-	struct registration *registration = names->list;
+	struct registration *found = NULL;
 
-	while (registration &&
-	       (registration->type != &name_type || strcmp(registration->text, text)))
-		registration = registration->next;
-	return (struct name *)registration;
+	for (struct registration *i = names_first_locked(names); i; i = names_next_locked(i))
+		if (i->type == &name_type && !strcmp(i->text, text))
+			found = i;
+	return (struct name *)found;
 }
 
 /* Returns 1 if it is in the queue of the name. Takes ownership of name, also on failure. */
@@ -192,15 +181,15 @@ static int register_name(struct names *names, struct name *name, struct ipc_slot
 	slot_give(&name->base.slot, ret_slot);
 	pthread_mutex_lock(&names->lock);
 	name->cookie = ++names->last_cookie;
-	r = registration_send_locked(names, &name->base);
+	r = registration_send_locked(&name->base);
 	queued = name->queued;
 	if (r == 0) {
 		/* The manager has replaced the registration, or it was of the same object. */
 		if (!queued)
 			old = find_locked(names, name->base.text);
 		if (old)
-			registration_remove_locked(names, &old->base);
-		registration_add_locked(names, &name->base);
+			registration_remove_locked(&old->base);
+		registration_add_locked(&name->base);
 	} else if ((r == -ENOMEM || r == -ENOSPC || r == -EINTR) &&
 		   !find_locked(names, name->base.text)) {
 		/* The manager may have registered it, and the reply did not arrive. If this
@@ -270,7 +259,7 @@ int ipc_unregister_name(struct ipc *ipc, const char *name)
 	if (r != 0 && r != -ENOENT && r != -EPERM && r != -ENOTCONN && r != -ECONNRESET)
 		kept = NULL;
 	if (kept)
-		registration_remove_locked(names, &kept->base);
+		registration_remove_locked(&kept->base);
 	pthread_mutex_unlock(&names->lock);
 
 	r = kept ? 0 : r;
@@ -293,9 +282,9 @@ static int idle_exit_locked(struct names *names, struct name *name)
 	if (left == 0 || left == -ENOTCONN || left == -ENOENT)
 		r = object_end_if_idle(name->object);
 	if (r == 0)
-		registration_remove_locked(names, &name->base);
+		registration_remove_locked(&name->base);
 	else
-		registration_resend_locked(names, &name->base);
+		registration_resend_locked(&name->base);
 	return r;
 }
 

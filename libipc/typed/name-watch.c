@@ -32,7 +32,7 @@ struct known {
 	struct ipc_name_info info;
 };
 
-/* Belongs to its object (destroy). Its slot has a reference of the object. */
+/* Belongs to its object (destroy). Its slot has a reference of the object, and lies in it. */
 struct name_watch {
 	struct registration base;	/* text: the pattern */
 	struct ipc_object *object;
@@ -315,26 +315,22 @@ static void watch_free(void *userdata)
 	free(watch);
 }
 
-static struct name_watch *watch_of(struct ipc_slot *slot)
-{
-	return (struct name_watch *)registration_of(slot);
-}
-
 static void slot_free(struct ipc_slot *slot)
 {
-	ipc_object_unref(watch_of(slot)->object);
+	ipc_object_unref(((struct name_watch *)slot)->object);
 }
 
-static const struct slot_type watch_slot_type = { .end = registration_end, .free = slot_free };
+static const struct slot_type watch_slot_type = {
+	.size = sizeof(struct name_watch), .end = registration_end, .free = slot_free,
+};
 
 static int withdraw(struct registration *registration)
 {
 	return call_locked((struct name_watch *)registration, service_manager_unwatch_with);
 }
 
-static int send(struct names *names, struct registration *registration)
+static int send(struct registration *registration)
 {
-	(void)names;
 	return call_locked((struct name_watch *)registration, service_manager_watch_with);
 }
 
@@ -343,58 +339,37 @@ static const struct registration_type watch_type = {
 	.withdraw = withdraw,
 };
 
-/* Returns the next watch with all_ended unset, with a reference of its object. */
-static struct name_watch *next_watch(struct names *names)
+void registration_end_names(struct ipc_slot *slot, const void *event)
 {
-	struct name_watch *watch = NULL;
-
-	pthread_mutex_lock(&names->lock);
-	for (struct registration *i = names->list; i && !watch; i = i->next) {
-		if (i->type != &watch_type || i->all_ended)
-			continue;
-		watch = (struct name_watch *)i;
-		i->all_ended = true;
-		ipc_object_ref(watch->object);
-	}
-	pthread_mutex_unlock(&names->lock);
-	return watch;
-}
-
-void name_watches_end(struct names *names)
-{
-	struct name_watch *watch;
-
-	while ((watch = next_watch(names))) {
-		end_all_names(watch);
-		ipc_object_unref(watch->object);
-	}
+	(void)event;
+	if (registration_of(slot)->type == &watch_type)
+		end_all_names((struct name_watch *)slot);
 }
 
 static int watch_new(struct names *names, const char *pattern, void *userdata,
 		     struct name_watch **ret_watch)
 {
 	struct name_watch *watch;
+	struct ipc_slot *slot;
 	int r;
 
 	if (!name_pattern_is_valid(pattern))
 		return -EINVAL;
 
-	watch = calloc(1, sizeof(*watch));
-	if (!watch)
-		return -ENOMEM;
+	r = slot_new(names->ipc, &watch_slot_type, userdata, &slot);
+	if (r < 0)
+		return r;
+	watch = (struct name_watch *)slot;
 	watch->base.type = &watch_type;
 	strcpy(watch->base.text, pattern);
 	watch->base.names = names;
 	watch->ipc = names->ipc;
-	r = slot_init(&watch->base.slot, names->ipc, &watch_slot_type, userdata);
-	if (r == 0)
-		r = watcher_object_new(names->ipc, &ops, watch, watch_free, &watch->object);
-	if (r < 0) {
+	r = watcher_object_new(names->ipc, &ops, watch, watch_free, &watch->object);
+	if (r < 0)
 		free(watch);
-		return r;
-	}
-	*ret_watch = watch;
-	return 0;
+	else
+		*ret_watch = watch;
+	return r;
 }
 
 int ipc_watch_names(struct ipc *ipc, const char *pattern, ipc_name_cb cb, void *userdata,
@@ -420,12 +395,12 @@ int ipc_watch_names(struct ipc *ipc, const char *pattern, ipc_name_cb cb, void *
 	if (ret_slot)
 		given = *ret_slot;
 	pthread_mutex_lock(&names->lock);
-	r = registration_send_locked(names, &watch->base);
+	r = registration_send_locked(&watch->base);
 	/* The manager that comes gets it. */
 	if (r == -ENOTCONN && names->watches_manager)
 		r = 0;
 	if (r == 0)
-		registration_add_locked(names, &watch->base);
+		registration_add_locked(&watch->base);
 	pthread_mutex_unlock(&names->lock);
 	if (r == 0)
 		return 0;

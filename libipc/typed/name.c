@@ -91,8 +91,9 @@ static bool take_event(struct names *names, struct event *event)
 
 	*event = (struct event){ 0 };
 	pthread_mutex_lock(&names->lock);
-	for (i = names->list; i && !i->acquired && !i->failure; i = i->next)
-		;
+	i = names_first_locked(names);
+	while (i && !i->acquired && !i->failure)
+		i = names_next_locked(i);
 	if (i) {
 		strcpy(event->text, i->text);
 		event->kind = IPC_REGISTRATION_ACQUIRED;
@@ -106,7 +107,7 @@ static bool take_event(struct names *names, struct event *event)
 	}
 	if (event->error == -ESTALE) {
 		event->kind = IPC_REGISTRATION_LOST;
-		registration_remove_locked(names, i);
+		registration_remove_locked(i);
 		event->lost = i;
 	}
 	pthread_mutex_unlock(&names->lock);
@@ -141,9 +142,9 @@ int ipc_on_registration(struct ipc *ipc, ipc_registration_cb cb, void *userdata,
 	return slots_add(ipc, &names->event_slots, (void (*)(void))cb, userdata, ret_slot);
 }
 
-void registration_resend_locked(struct names *names, struct registration *registration)
+void registration_resend_locked(struct registration *registration)
 {
-	int r = registration->type->send(names, registration);
+	int r = registration->type->send(registration);
 
 	/* If there is no manager, the next manager gets all registrations. */
 	registration->failure = r == -ENOTCONN ? 0 : r;
@@ -154,15 +155,25 @@ static void replay(struct upper *upper)
 	struct names *names = (struct names *)upper;
 
 	pthread_mutex_lock(&names->lock);
-	for (struct registration *i = names->list; i; i = i->next)
-		registration_resend_locked(names, i);
+	for (struct registration *i = names_first_locked(names); i; i = names_next_locked(i))
+		registration_resend_locked(i);
 	pthread_mutex_unlock(&names->lock);
 	names_report(names);
 }
 
 static void bus_ended(struct upper *upper)
 {
-	name_watches_end((struct names *)upper);
+	struct names *names = (struct names *)upper;
+
+	slots_call(names->ipc, &names->list, registration_end_names, /* event= */ NULL);
+}
+
+static int watch_manager_locked(struct names *names)
+{
+	int r = names->watches_manager ? 0 : device_watch_manager(&names->ipc->device);
+
+	names->watches_manager = r == 0;
+	return r;
 }
 
 /* The report of the current or next manager starts the replay. If the bus refuses the watch, the
@@ -174,12 +185,9 @@ static void bus_came_back(struct upper *upper)
 
 	pthread_mutex_lock(&names->lock);
 	names->watches_manager = false;
-	r = names->list ? device_watch_manager(&names->ipc->device) : 0;
-	names->watches_manager = names->list && r == 0;
-	for (struct registration *i = names->list; i; i = i->next) {
+	r = names->list ? watch_manager_locked(names) : 0;
+	for (struct registration *i = names_first_locked(names); i; i = names_next_locked(i))
 		i->failure = r == -ECONNRESET ? 0 : r;
-		i->all_ended = false;
-	}
 	pthread_mutex_unlock(&names->lock);
 	names_report(names);
 }
@@ -195,12 +203,8 @@ static int find(struct upper *upper, const char *name, const char *interface,
 static void names_close(struct upper *upper)
 {
 	struct names *names = (struct names *)upper;
-	struct registration *registration;
 
-	while ((registration = names->list)) {
-		names->list = registration->next;
-		slot_drop(&registration->slot);
-	}
+	slots_close(&names->list);
 	ipc_object_unref(names->registrant);
 	slots_close(&names->event_slots);
 	pthread_mutex_destroy(&names->lock);
@@ -252,35 +256,28 @@ int names_get_for(struct ipc *ipc, const char *name, struct names **ret_names)
 	return names_get(ipc, ret_names);
 }
 
-int registration_send_locked(struct names *names, struct registration *registration)
+int registration_send_locked(struct registration *registration)
 {
-	int r;
+	int r = watch_manager_locked(registration->names);
 
-	if (!names->watches_manager) {
-		r = device_watch_manager(&names->ipc->device);
-		if (r < 0)
-			return r;
-		names->watches_manager = true;
-	}
-	return registration->type->send(names, registration);
+	return r < 0 ? r : registration->type->send(registration);
 }
 
-void registration_add_locked(struct names *names, struct registration *registration)
+void registration_add_locked(struct registration *registration)
 {
-	registration->next = names->list;
-	names->list = registration;
+	ipc_lock(registration->slot.ipc);
+	slots_append_locked(&registration->names->list, &registration->slot);
+	ipc_unlock(registration->slot.ipc);
 }
 
-bool registration_remove_locked(struct names *names, struct registration *registration)
+bool registration_remove_locked(struct registration *registration)
 {
-	struct registration **link = &names->list;
+	bool listed;
 
-	while (*link && *link != registration)
-		link = &(*link)->next;
-	if (!*link)
-		return false;
-	*link = registration->next;
-	return true;
+	ipc_lock(registration->slot.ipc);
+	listed = slots_remove_locked(&registration->slot);
+	ipc_unlock(registration->slot.ipc);
+	return listed;
 }
 
 void registration_end(struct ipc_slot *slot)
@@ -294,7 +291,7 @@ void registration_end(struct ipc_slot *slot)
 	if (slot->ipc->foreign)
 		return;
 	pthread_mutex_lock(&names->lock);
-	listed = registration_remove_locked(names, registration);
+	listed = registration_remove_locked(registration);
 	if (listed)
 		registration->type->withdraw(registration);
 	pthread_mutex_unlock(&names->lock);

@@ -31,19 +31,17 @@ struct names;
 
 /* The first member of a name and of a watch. */
 struct registration {
-	struct registration *next;
-	const struct registration_type *type;
 	struct ipc_slot slot;
+	const struct registration_type *type;
 	struct names *names;
 	int failure;		/* -errno to report to the program; 0: none; -ESTALE: it is lost */
 	bool acquired;		/* to report: it left the queue of the name */
-	bool all_ended;		/* a watch: its names have ended with the bus */
 	char text[NAME_PATTERN_SIZE];
 };
 
 struct registration_type {
 	/* Sends it to the manager, under the lock. */
-	int (*send)(struct names *names, struct registration *registration);
+	int (*send)(struct registration *registration);
 	/* Tells the manager that it has ended, under the lock. If that fails, it ends with its
 	 * object. */
 	int (*withdraw)(struct registration *registration);
@@ -66,8 +64,8 @@ struct names {
 	struct ipc *ipc;
 	struct ipc_proxy manager;	/* the library's own, in no table */
 	pthread_mutex_t lock;
+	struct ipc_slot *list;		/* registrations; changed under the lock and ipc->lock */
 	/* Under the lock. */
-	struct registration *list;	/* newest first */
 	bool watches_manager;		/* new managers are reported */
 	struct ipc_object *registrant;	/* made with the first name */
 	uint64_t last_cookie;
@@ -90,19 +88,31 @@ static inline struct service_manager *names_manager(struct names *names)
  * ipc_raw_set_names_cancellation(), and detached if the thread's handler has outlived its call. */
 struct ipc_options names_options(struct names *names);
 
-/* Sends a new registration. New managers get it as well once it was added. */
-int registration_send_locked(struct names *names, struct registration *registration);
-void registration_add_locked(struct names *names, struct registration *registration);
-/* Sends a registration that the manager may not know any more. The caller must call names_report()
- * without the lock, because a failure is reported to the program. */
-void registration_resend_locked(struct names *names, struct registration *registration);
-void names_report(struct names *names);
-/* Returns false if the registration is no longer in the list. */
-bool registration_remove_locked(struct names *names, struct registration *registration);
 static inline struct registration *registration_of(struct ipc_slot *slot)
 {
-	return (struct registration *)((char *)slot - offsetof(struct registration, slot));
+	return (struct registration *)slot;
 }
+
+/* The first registration, or the next one; or NULL. */
+static inline struct registration *names_first_locked(const struct names *names)
+{
+	return registration_of(names->list);
+}
+
+static inline struct registration *names_next_locked(const struct registration *registration)
+{
+	return registration_of(registration->slot.next);
+}
+
+/* Sends a new registration. New managers get it as well once it was added. */
+int registration_send_locked(struct registration *registration);
+void registration_add_locked(struct registration *registration);
+/* Sends a registration that the manager may not know any more. The caller must call names_report()
+ * without the lock, because a failure is reported to the program. */
+void registration_resend_locked(struct registration *registration);
+void names_report(struct names *names);
+/* Returns false if the registration is no longer in the list. */
+bool registration_remove_locked(struct registration *registration);
 
 /* The end function of the types of slots of registrations. */
 void registration_end(struct ipc_slot *slot);
@@ -117,7 +127,7 @@ size_t name_length(const char *text);
 /* Returns whether the text may be a name, or a prefix, which may be empty, and a '*'. */
 bool name_pattern_is_valid(const char *pattern);
 
-/* name-watch.c: the bus has ended, and with it all names. */
-void name_watches_end(struct names *names);
+/* name-watch.c, for slots_call(): the bus has ended, and with it all names of a watch. */
+void registration_end_names(struct ipc_slot *slot, const void *event);
 
 #endif /* IPC_NAME_H */
