@@ -111,7 +111,7 @@ int handle_get(struct ipc_call *call, const Ipc__Manager__GetRequest *request, v
 	return get_or_wait(userdata, &wanted);
 }
 
-int handle_wait(struct ipc_call *call, const Ipc__Manager__WaitRequest *request, void *userdata)
+int handle_wait(struct ipc_call *call, const Ipc__Manager__GetRequest *request, void *userdata)
 {
 	struct wanted wanted = { call, request->name, request->interface, .get = false };
 

@@ -221,7 +221,7 @@ int activation_work(struct manager *manager);
 /* --- lookup.c: getting, awaiting, checking and listing names -------------------------------- */
 
 int handle_get(struct ipc_call *call, const Ipc__Manager__GetRequest *request, void *userdata);
-int handle_wait(struct ipc_call *call, const Ipc__Manager__WaitRequest *request, void *userdata);
+int handle_wait(struct ipc_call *call, const Ipc__Manager__GetRequest *request, void *userdata);
 int handle_check(struct ipc_call *call, const Ipc__Manager__CheckRequest *request, void *userdata);
 int handle_list(struct ipc_call *call, const Ipc__Manager__ListRequest *request, void *userdata);
 

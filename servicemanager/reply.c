@@ -45,17 +45,16 @@ int reply_other_interface(struct ipc_call *call, const struct registry_entry *en
 
 int reply_object(struct ipc_call *call, const struct owner *owner, const char *interface, bool get)
 {
-	Ipc__Manager__WaitReply wait_reply = IPC__MANAGER__WAIT_REPLY__INIT;
-	Ipc__Manager__GetReply get_reply = IPC__MANAGER__GET_REPLY__INIT;
+	Ipc__Manager__GetReply reply = IPC__MANAGER__GET_REPLY__INIT;
 	Ipc__Object object = IPC__OBJECT__INIT;
 
 	if (!has_interface(&owner->entry, interface))
 		return reply_other_interface(call, &owner->entry, interface);
 
 	object.id = ipc_proxy_id(owner->proxy);
-	get_reply.object = wait_reply.object = &object;
-	return get ? service_manager_reply_get_(call, &get_reply) :
-		     service_manager_reply_wait_(call, &wait_reply);
+	reply.object = &object;
+	return get ? service_manager_reply_get_(call, &reply) :
+		     service_manager_reply_wait_(call, &reply);
 }
 
 void entry_message(Ipc__Manager__Entry *message, const struct registry_entry *entry)

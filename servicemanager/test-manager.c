@@ -538,7 +538,7 @@ END_TEST
 
 START_TEST(a_large_request_is_not_kept)
 {
-	Ipc__Manager__WaitRequest request = IPC__MANAGER__WAIT_REQUEST__INIT;
+	Ipc__Manager__GetRequest request = IPC__MANAGER__GET_REQUEST__INIT;
 	uint8_t bytes[1002] = { (1000 & 0x7f) | 0x80, 1000 >> 7 };
 	ProtobufCMessageUnknownField field = {
 		.tag = 15,

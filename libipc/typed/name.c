@@ -308,18 +308,33 @@ static int kept_result(int r, const struct ipc_error *error)
 	return error->cause ?: manager_result(r);
 }
 
-/* The result of Get() or Wait(): r and error, or the reply's object. */
-static int take_found(struct ipc *ipc, int r, const struct ipc_error *error, Ipc__Object *object,
-		      const char *name, const char *interface, struct ipc_proxy **ret_proxy)
-{
-	struct ipc_proxy *proxy;
+/* service_manager_get__with() or service_manager_wait__with() */
+typedef int (*find_method)(struct service_manager *manager, const struct ipc_options *options,
+			   const Ipc__Manager__GetRequest *request,
+			   Ipc__Manager__GetReply **ret_reply, struct ipc_error *error);
 
+/* timeout_usec: 0: that of the connection */
+static int find_by(find_method method, struct names *names, const char *name,
+		   const char *interface, uint64_t timeout_usec, struct ipc_proxy **ret_proxy)
+{
+	ipc_auto(service_manager_get__reply_free) Ipc__Manager__GetReply *reply = NULL;
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	Ipc__Manager__GetRequest request = IPC__MANAGER__GET_REQUEST__INIT;
+	/* A call with options can be interrupted. */
+	struct ipc_options options = names_options(names);
+	struct ipc_proxy *proxy;
+	int r;
+
+	options.timeout_usec = timeout_usec;
+	request.name = (char *)name;
+	request.interface = (char *)(interface ?: "");
+	r = method(names_manager(names), &options, &request, &reply, &error);
 	if (r < 0)
-		return kept_result(r, error);
-	r = object ? ipc_take_proxy(ipc, &object->id, &proxy) : -ENOENT;
+		return kept_result(r, &error);
+	r = reply->object ? ipc_take_proxy(names->ipc, &reply->object->id, &proxy) : -ENOENT;
 	if (r < 0)
 		return r;
-	r = proxy_set_name(proxy, name, interface);
+	r = proxy_set_name(proxy, name, request.interface);
 	if (r < 0)
 		ipc_proxy_unref(proxy);
 	else
@@ -330,42 +345,11 @@ static int take_found(struct ipc *ipc, int r, const struct ipc_error *error, Ipc
 int ipc_proxy_get(struct ipc *ipc, const char *name, const char *interface,
 		  struct ipc_proxy **ret_proxy)
 {
-	ipc_auto(service_manager_get__reply_free) Ipc__Manager__GetReply *reply = NULL;
-	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
-	Ipc__Manager__GetRequest request = IPC__MANAGER__GET_REQUEST__INIT;
-	struct ipc_options options;
 	struct names *names;
-	int r;
+	int r = ret_proxy ? names_get_for(ipc, name, &names) : -EINVAL;
 
-	if (!ret_proxy)
-		return -EINVAL;
-	r = names_get_for(ipc, name, &names);
-	if (r < 0)
-		return r;
-	request.name = (char *)name;
-	request.interface = (char *)(interface ?: "");
-	/* A call with options can be interrupted. */
-	options = names_options(names);
-	r = service_manager_get__with(names_manager(names), &options, &request, &reply, &error);
-	return take_found(ipc, r, &error, reply ? reply->object : NULL, name, request.interface,
-			  ret_proxy);
-}
-
-static int wait_once(struct names *names, const char *name, const char *interface,
-		     uint64_t timeout_usec, struct ipc_proxy **ret_proxy)
-{
-	ipc_auto(service_manager_wait__reply_free) Ipc__Manager__WaitReply *reply = NULL;
-	Ipc__Manager__WaitRequest request = IPC__MANAGER__WAIT_REQUEST__INIT;
-	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
-	struct ipc_options options = names_options(names);
-	int r;
-
-	options.timeout_usec = timeout_usec;
-	request.name = (char *)name;
-	request.interface = (char *)(interface ?: "");
-	r = service_manager_wait__with(names_manager(names), &options, &request, &reply, &error);
-	return take_found(names->ipc, r, &error, reply ? reply->object : NULL, name,
-			  request.interface, ret_proxy);
+	return r < 0 ? r : find_by(service_manager_get__with, names, name, interface,
+				   /* timeout_usec= */ 0, ret_proxy);
 }
 
 /* Returns the microseconds until a deadline, at least 1, because 0 means that no limit is set. */
@@ -403,13 +387,11 @@ int ipc_proxy_wait(struct ipc *ipc, const char *name, const char *interface,
 		r = ipc_proxy_get(ipc, name, interface, ret_proxy);
 		return r == -ENOENT ? -ETIMEDOUT : r;
 	}
-	if (!ret_proxy)
-		return -EINVAL;
-	r = names_get_for(ipc, name, &names);
+	r = ret_proxy ? names_get_for(ipc, name, &names) : -EINVAL;
 	if (r < 0)
 		return r;
-	while ((r = wait_once(names, name, interface, left_until(deadline), ret_proxy)) ==
-	       -ENOTCONN) {
+	while ((r = find_by(service_manager_wait__with, names, name, interface,
+			    left_until(deadline), ret_proxy)) == -ENOTCONN) {
 		r = wait_for_manager(ipc, deadline);
 		if (r == 0)
 			return -ENOTCONN;

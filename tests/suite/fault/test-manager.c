@@ -111,7 +111,7 @@ static void request_get(const char *name)
 
 static void request_wait(const char *name)
 {
-	Ipc__Manager__WaitRequest wait = IPC__MANAGER__WAIT_REQUEST__INIT;
+	Ipc__Manager__GetRequest wait = IPC__MANAGER__GET_REQUEST__INIT;
 
 	wait.name = (char *)name;
 	request("Wait", &wait.base, NULL);

@@ -135,7 +135,7 @@ static void drop_reply(int result, struct ipc_raw_message *reply, const struct i
 
 static void stopped_waiters(unsigned int index)
 {
-	Ipc__Manager__WaitRequest request = IPC__MANAGER__WAIT_REQUEST__INIT;
+	Ipc__Manager__GetRequest request = IPC__MANAGER__GET_REQUEST__INIT;
 	struct ipc_raw_message message = { .code = code_of(&service_manager_interface, "Wait") };
 	struct ipc *ipc = connect_bus();
 	struct ipc_proxy *proxy = find(ipc, NULL);
@@ -143,7 +143,7 @@ static void stopped_waiters(unsigned int index)
 
 	(void)index;
 	request.name = (char *)"nobody.has.this";
-	message.size = ipc__manager__wait_request__pack(&request, data);
+	message.size = ipc__manager__get_request__pack(&request, data);
 	message.data = data;
 	for (int i = 0; i < 20000; i++)
 		if (ipc_raw_call_async(proxy, &message, NULL, drop_reply, NULL, NULL) < 0)
