@@ -20,38 +20,33 @@ bool wire_take_value(struct wire *wire, unsigned int type, uint64_t *ret_value)
 	return true;
 }
 
-/* No field has the number 0. */
-static bool take_tag(struct wire *wire, struct wire_field *field)
+static struct wire_field field_of(uint32_t tag)
 {
-	uint64_t tag;
-
-	if (!wire_take_number(wire, &tag) || tag > UINT32_MAX || !(tag >> 3))
-		return false;
-	*field = (struct wire_field){ .number = (uint32_t)tag >> 3, .type = tag & 7, .n_read = 1 };
-	return true;
+	return (struct wire_field){ .number = tag >> 3, .type = tag & 7, .n_read = 1 };
 }
 
 /* Reads the content of a field that is not a group. */
 static bool take_content(struct wire *wire, struct wire_field *field)
 {
-	if (field->type != WIRE_BYTES)
-		return wire_take_value(wire, field->type, &field->value);
-	return wire_take_number(wire, &field->value) &&
-	       wire_take_piece(wire, field->value, &field->bytes);
+	return field->type == WIRE_BYTES ? wire_take_sized(wire, &field->bytes) :
+					   wire_take_value(wire, field->type, &field->value);
 }
 
-static bool take_group(struct wire *wire, struct wire_field *group)
+static bool take_group(struct wire *wire, struct wire_field *group, unsigned int max)
 {
-	uint32_t open[WIRE_MAX_GROUPS];
+	uint32_t open[WIRE_MAX_GROUPS], tag;
 	struct wire_field field;
 	unsigned int n_open = 0;
 
+	if (!max)
+		return false;
 	open[n_open++] = group->number;
 	group->bytes.at = wire->at;
 	while (n_open) {
 		group->bytes.end = wire->at;
-		if (!take_tag(wire, &field))
+		if (!wire_take_tag(wire, &tag))
 			return false;
+		field = field_of(tag);
 		if (field.type == WIRE_GROUP_END) {
 			if (field.number != open[--n_open])
 				return false;
@@ -63,24 +58,36 @@ static bool take_group(struct wire *wire, struct wire_field *group)
 				return false;
 			continue;
 		}
-		if (n_open == WIRE_MAX_GROUPS)
+		if (n_open == max)
 			return false;
 		open[n_open++] = field.number;
 	}
 	return true;
 }
 
+static bool take_field(struct wire *wire, struct wire_field *field, unsigned int max_groups)
+{
+	return field->type == WIRE_GROUP ? take_group(wire, field, max_groups) :
+					   take_content(wire, field);
+}
+
 int wire_next(struct wire *wire, struct wire_field *ret_field)
 {
-	bool valid;
+	uint32_t tag;
 
 	if (wire->at == wire->end)
 		return 0;
-	if (!take_tag(wire, ret_field))
+	if (!wire_take_tag(wire, &tag))
 		return -EBADMSG;
-	valid = ret_field->type == WIRE_GROUP ? take_group(wire, ret_field) :
-						take_content(wire, ret_field);
-	return valid ? 1 : -EBADMSG;
+	*ret_field = field_of(tag);
+	return take_field(wire, ret_field, WIRE_MAX_GROUPS) ? 1 : -EBADMSG;
+}
+
+bool wire_skip(struct wire *wire, uint32_t tag, unsigned int max_groups)
+{
+	struct wire_field field = field_of(tag);
+
+	return take_field(wire, &field, max_groups);
 }
 
 int wire_fields(struct wire message, const uint8_t *types, uint32_t n, struct wire_field *ret)

@@ -30,7 +30,7 @@ struct wire {
 struct wire_field {
 	uint32_t number;
 	unsigned int type;	/* WIRE_* */
-	uint64_t value;		/* the number; of WIRE_BYTES the size */
+	uint64_t value;		/* the number */
 	struct wire bytes;	/* the content of WIRE_BYTES, or the fields of a WIRE_GROUP */
 	size_t n_read;		/* fields read: 1, plus all fields inside a WIRE_GROUP */
 };
@@ -67,12 +67,43 @@ static inline bool wire_take_piece(struct wire *wire, uint64_t size, struct wire
 	return true;
 }
 
+/* Takes a tag, of up to five bytes, of which bits above the 32nd do not count. No field has the
+ * number 0. */
+static inline bool wire_take_tag(struct wire *wire, uint32_t *ret_tag)
+{
+	const uint8_t *start = wire->at;
+	uint64_t tag;
+
+	if (!wire_take_number(wire, &tag) || wire->at - start > 5)
+		return false;
+	*ret_tag = (uint32_t)tag;
+	return *ret_tag >> 3;
+}
+
+/* Takes a size, of up to five bytes, and the bytes of that size. */
+static inline bool wire_take_sized(struct wire *wire, struct wire *ret_piece)
+{
+	const uint8_t *start = wire->at;
+	uint64_t size;
+
+	return wire_take_number(wire, &size) && wire->at - start <= 5 && size <= INT32_MAX &&
+	       wire_take_piece(wire, size, ret_piece);
+}
+
+static inline size_t wire_size(const struct wire *wire)
+{
+	return (size_t)(wire->end - wire->at);
+}
+
 /* Takes a value of type WIRE_VARINT, WIRE_64BIT or WIRE_32BIT. Returns false if it is damaged. */
 bool wire_take_value(struct wire *wire, unsigned int type, uint64_t *ret_value);
 
 /* Reads the next field. A group with its end is one field. Returns 1, 0 at the end, or -EBADMSG.
  * ret_field->bytes point into the message. */
 int wire_next(struct wire *wire, struct wire_field *ret_field);
+/* Skips a field whose tag was taken. Fails if its groups nest deeper than max_groups, which must be
+ * at most WIRE_MAX_GROUPS. */
+bool wire_skip(struct wire *wire, uint32_t tag, unsigned int max_groups);
 
 /* Reads the fields of a message with the numbers 1 to n - 1, which must have these types (WIRE_*),
  * and skips others. If a field is repeated, the last value counts. A missing field has the number

@@ -14,7 +14,6 @@
 #include <endian.h>
 #include <errno.h>
 #include <ipc/codec.h>
-#include <limits.h>
 #include <string.h>
 
 #include "core/frame.h"
@@ -47,77 +46,7 @@ bool text_is_valid(const char *text, size_t size)
 	return true;
 }
 
-/* --- Numbers, tags, sizes -------------------------------------------------------------- */
-
-/* Up to five bytes, of which bits above the 32nd do not count. No field has the number 0. */
-static inline bool take_tag(struct wire *wire, uint32_t *ret_tag)
-{
-	const uint8_t *start = wire->at;
-	uint64_t tag;
-
-	if (!wire_take_number(wire, &tag) || wire->at - start > 5)
-		return false;
-	*ret_tag = (uint32_t)tag;
-	return *ret_tag >> 3;
-}
-
-/* Takes a size, of up to five bytes, and the bytes of that size. */
-static inline bool take_sized(struct wire *wire, struct wire *ret_piece)
-{
-	const uint8_t *start = wire->at;
-	uint64_t size;
-
-	return wire_take_number(wire, &size) && wire->at - start <= 5 && size <= INT_MAX &&
-	       wire_take_piece(wire, size, ret_piece);
-}
-
-static inline size_t wire_size(const struct wire *wire)
-{
-	return (size_t)(wire->end - wire->at);
-}
-
 /* --- Unknown fields -------------------------------------------------------------------- */
-
-static bool skip_value(struct wire *wire, uint32_t tag, unsigned int depth);
-
-/* Up to the end of a group, which counts like a message. protobuf-c does not know groups, so they
- * become unknown fields. */
-static bool skip_group(struct wire *wire, uint32_t number, unsigned int depth)
-{
-	uint32_t tag;
-
-	if (depth > MESSAGE_MAX_DEPTH)
-		return false;
-	for (;;) {
-		if (!take_tag(wire, &tag))
-			return false;
-		if ((tag & 7) == WIRE_GROUP_END)
-			return tag >> 3 == number;
-		if (!skip_value(wire, tag, depth))
-			return false;
-	}
-}
-
-static bool skip_value(struct wire *wire, uint32_t tag, unsigned int depth)
-{
-	struct wire piece;
-	uint64_t number;
-
-	switch (tag & 7) {
-	case WIRE_VARINT:
-		return wire_take_number(wire, &number);
-	case WIRE_64BIT:
-		return wire_take_piece(wire, sizeof(uint64_t), &piece);
-	case WIRE_BYTES:
-		return take_sized(wire, &piece);
-	case WIRE_GROUP:
-		return skip_group(wire, tag >> 3, depth + 1);
-	case WIRE_32BIT:
-		return wire_take_piece(wire, sizeof(uint32_t), &piece);
-	default:
-		return false;
-	}
-}
 
 /* Arrays have space for a power of two. */
 static inline size_t array_space(size_t n)
@@ -149,7 +78,8 @@ static bool take_unknown(struct decoder *d, struct wire *wire, uint32_t tag,
 	uint8_t *data;
 	size_t size;
 
-	if (!skip_value(wire, tag, depth))
+	/* A group counts like a message. protobuf-c does not know groups. */
+	if (!wire_skip(wire, tag, MESSAGE_MAX_DEPTH - depth))
 		return false;
 	if (!array_reserve(d, (void **)&message->unknown_fields, message->n_unknown_fields, 1,
 			   sizeof(*message->unknown_fields)))
@@ -176,7 +106,7 @@ static bool take_text(struct decoder *d, struct wire *wire, char **member)
 	size_t size;
 	char *text;
 
-	if (!take_sized(wire, &piece))
+	if (!wire_take_sized(wire, &piece))
 		return false;
 	size = wire_size(&piece);
 	text = arena_alloc(d->arena, size + 1);
@@ -194,7 +124,7 @@ static bool take_data(struct decoder *d, struct wire *wire, ProtobufCBinaryData 
 	uint8_t *data;
 	size_t size;
 
-	if (!take_sized(wire, &piece))
+	if (!wire_take_sized(wire, &piece))
 		return false;
 	size = wire_size(&piece);
 	if (unlikely(size >= d->borrow_min)) {
@@ -352,7 +282,7 @@ static bool take_packed(struct decoder *d, struct wire *wire,
 	size_t more;
 	char *to;
 
-	if (!take_sized(wire, &piece))
+	if (!wire_take_sized(wire, &piece))
 		return false;
 	more = kind->wire_type == WIRE_VARINT ? count_numbers(&piece) :
 						wire_size(&piece) / kind->size;
@@ -412,7 +342,7 @@ static bool take_field(struct decoder *d, struct wire *wire, ProtobufCMessage *m
 	bool repeated;
 	uint32_t tag;
 
-	if (!take_tag(wire, &tag))
+	if (!wire_take_tag(wire, &tag))
 		return false;
 	field = find_field(message->descriptor, tag >> 3);
 	if (unlikely(!field))
@@ -498,7 +428,7 @@ static bool take_message(struct decoder *d, struct wire *wire,
 {
 	struct wire piece;
 
-	if (!take_sized(wire, &piece))
+	if (!wire_take_sized(wire, &piece))
 		return false;
 	if (!*member)
 		*member = message_new(d, descriptor);
