@@ -375,7 +375,7 @@ static int watch_new(struct names *names, const char *pattern, void *userdata,
 int ipc_watch_names(struct ipc *ipc, const char *pattern, ipc_name_cb cb, void *userdata,
 		    struct ipc_slot **ret_slot)
 {
-	struct ipc_slot *before = ret_slot ? *ret_slot : NULL, *given = NULL;
+	struct ipc_slot *before = ret_slot ? *ret_slot : NULL, *slot;
 	struct name_watch *watch;
 	struct names *names;
 	int r;
@@ -391,9 +391,8 @@ int ipc_watch_names(struct ipc *ipc, const char *pattern, ipc_name_cb cb, void *
 
 	/* Callbacks may come before this returns. */
 	watch->cb = cb;
-	slot_give(&watch->base.slot, ret_slot);
-	if (ret_slot)
-		given = *ret_slot;
+	slot = &watch->base.slot;
+	slot_give(slot, ret_slot ?: &slot);
 	pthread_mutex_lock(&names->lock);
 	r = registration_send_locked(&watch->base);
 	/* The manager that comes gets it. */
@@ -402,16 +401,17 @@ int ipc_watch_names(struct ipc *ipc, const char *pattern, ipc_name_cb cb, void *
 	if (r == 0)
 		registration_add_locked(&watch->base);
 	pthread_mutex_unlock(&names->lock);
-	if (r == 0)
+	if (r == 0) {
+		if (!ret_slot)
+			ipc_slot_detach(slot);
 		return 0;
+	}
 
 	/* The manager may know the watch all the same: no callback may run any more. */
 	if (ret_slot)
 		*ret_slot = before;
-	else
-		slot_give(&watch->base.slot, &given);
 	ipc_object_end(watch->object);
-	ipc_slot_end(given);
-	slot_drop(&watch->base.slot);
+	ipc_slot_end(slot);
+	slot_drop(slot);
 	return r;
 }
