@@ -93,11 +93,27 @@ int ipc_take_fd(int32_t *fd)
 	return taken;
 }
 
-void objects_refuse(struct ipc *ipc, const struct ipcbus_object *objects, unsigned int n)
+int entries_take(struct ipc_raw_entry *entries, size_t *ret_n, struct ipc *ipc,
+		 const struct ipcbus_event *event)
+{
+	const struct ipcbus_object *objects = event_objects(ipc, event);
+	unsigned int i;
+	int r;
+
+	for (i = 0, r = 0; i < event->object_count && r == 0; i++)
+		r = entry_take(&entries[i], ipc, &objects[i]);
+	*ret_n = r < 0 ? i - 1 : i;
+	if (r < 0)
+		objects_refuse(ipc, event, i);
+	return r;
+}
+
+void objects_refuse(struct ipc *ipc, const struct ipcbus_event *event, unsigned int first)
 {
 	struct ipc_raw_entry entry;
+	const struct ipcbus_object *objects = event_objects(ipc, event);
 
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = first; i < event->object_count; i++)
 		if (entry_take(&entry, ipc, &objects[i]) == 0)
 			entry_release(&entry);
 }

@@ -39,17 +39,20 @@ static inline const struct ipcbus_object *event_objects(const struct ipc *ipc,
 	return device_at(&ipc->device, event->objects);
 }
 
-/* Moves the reference of a received object into *entry. On failure (-ENOMEM) the reference
- * was released. */
+/* Moves the references of all received objects into entries, which must have space for them. On
+ * failure (-ENOMEM), *ret_n entries have a reference, and the others were released. */
+int entries_take(struct ipc_raw_entry *entries, size_t *ret_n, struct ipc *ipc,
+		 const struct ipcbus_event *event);
+/* The same for one object. */
 int entry_take(struct ipc_raw_entry *entry, struct ipc *ipc, const struct ipcbus_object *object);
 void entry_release(struct ipc_raw_entry *entry);
-/* Releases n received objects that nobody took. */
-void objects_refuse(struct ipc *ipc, const struct ipcbus_object *objects, unsigned int n);
+/* Releases the received objects from this one on, which nobody took. */
+void objects_refuse(struct ipc *ipc, const struct ipcbus_event *event, unsigned int first);
 
 static inline void event_refuse(struct ipc *ipc, const struct ipcbus_event *event)
 {
 	if (unlikely(event->object_count))
-		objects_refuse(ipc, event_objects(ipc, event), event->object_count);
+		objects_refuse(ipc, event, 0);
 }
 
 #endif /* IPC_ENTRY_H */

@@ -198,31 +198,12 @@ static struct raw_reply *reply_of(struct ipc_raw_message *message)
 	return (struct raw_reply *)((char *)message - offsetof(struct raw_reply, message));
 }
 
-/* Takes the references that came: on failure the message has none of them. */
-static __attribute__((noinline)) int take_some(struct ipc_raw_message *message,
-					       struct ipc_raw_entry *entries, struct ipc *ipc,
-					       const struct ipcbus_event *event)
-{
-	const struct ipcbus_object *objects = event_objects(ipc, event);
-	unsigned int n = event->object_count;
-	int r;
-
-	for (message->n_entries = 0; message->n_entries < n; message->n_entries++) {
-		size_t i = message->n_entries;
-
-		r = entry_take(&entries[i], ipc, &objects[i]);
-		if (r < 0) {
-			objects_refuse(ipc, &objects[i + 1], n - (unsigned int)i - 1);
-			return r;
-		}
-	}
-	return 0;
-}
-
 static inline int take_entries(struct ipc_raw_message *message, struct ipc_raw_entry *entries,
 			       struct ipc *ipc, const struct ipcbus_event *event)
 {
-	return unlikely(event->object_count) ? take_some(message, entries, ipc, event) : 0;
+	if (likely(!event->object_count))
+		return 0;
+	return entries_take(entries, &message->n_entries, ipc, event);
 }
 
 static void release_entries(struct ipc_raw_message *message)

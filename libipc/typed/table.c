@@ -4,7 +4,7 @@
  * message.h and table.h.
  */
 #include <errno.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "core/memfd.h"
 #include "core/object.h"
@@ -135,53 +135,45 @@ int table_build(struct table *table, struct ipc *ipc, const ProtobufCMessage *me
 	return r;
 }
 
-struct claim {
-	struct ipc_raw_entry entry;
-	void *field;		/* uint64_t *id or int32_t *fd that is bound; NULL: free */
-};
-
 struct claims {
 	unsigned int n;
-	struct claim claims[];
+	void **fields;		/* uint64_t *id or int32_t *fd that is bound to each; NULL: free */
+	struct ipc_raw_entry entries[];
 };
 
 int claims_take_more(struct message *message, struct ipc *ipc, const struct ipcbus_event *event)
 {
-	const struct ipcbus_object *objects = event_objects(ipc, event);
 	unsigned int n = event->object_count;
 	struct claims *claims;
+	size_t taken;
 	int r;
 
-	claims = arena_alloc(&message->arena, sizeof(*claims) + n * sizeof(claims->claims[0]));
+	claims = arena_alloc(&message->arena, sizeof(*claims) + n * sizeof(claims->entries[0]) +
+				      n * sizeof(claims->fields[0]));
 	if (!claims) {
-		objects_refuse(ipc, objects, n);
+		event_refuse(ipc, event);
 		return -ENOMEM;
 	}
-
+	claims->fields = memset(&claims->entries[n], 0, n * sizeof(claims->fields[0]));
+	r = entries_take(claims->entries, &taken, ipc, event);
+	claims->n = (unsigned int)taken;
 	message->claims = claims;
-	for (claims->n = 0; claims->n < n; claims->n++) {
-		claims->claims[claims->n].field = NULL;
-		r = entry_take(&claims->claims[claims->n].entry, ipc, &objects[claims->n]);
-		if (r < 0) {
-			objects_refuse(ipc, &objects[claims->n + 1], n - claims->n - 1);
-			claims_release(message);
-			return r;
-		}
-	}
-	return 0;
+	if (r < 0)
+		claims_release(message);
+	return r;
 }
 
-static struct claim *claim_find(struct claims *claims, bool is_fd, uint64_t tag)
+/* Binds the field to the first free claim, which it returns, or NULL. */
+static const struct ipc_raw_entry *claim_bind(struct claims *claims, bool is_fd, uint64_t tag,
+					      void *field)
 {
-	if (!claims)
-		return NULL;
+	for (unsigned int i = 0; claims && i < claims->n; i++) {
+		const struct ipc_raw_entry *entry = &claims->entries[i];
 
-	for (unsigned int i = 0; i < claims->n; i++) {
-		struct claim *claim = &claims->claims[i];
-
-		if (!claim->field && claim->entry.tag == tag &&
-		    (claim->entry.type == IPC_RAW_FD) == is_fd)
-			return claim;
+		if (claims->fields[i] || entry->tag != tag || (entry->type == IPC_RAW_FD) != is_fd)
+			continue;
+		claims->fields[i] = field;
+		return entry;
 	}
 	return NULL;
 }
@@ -195,18 +187,17 @@ struct binder {
 static int bind_object(struct visitor *visitor, uint64_t *id)
 {
 	struct binder *binder = (struct binder *)visitor;
-	struct claim *claim;
+	const struct ipc_raw_entry *entry;
 
 	if (!*id)
 		return 0;
 
-	claim = claim_find(binder->message->claims, /* is_fd= */ false, *id);
-	if (!claim)
+	entry = claim_bind(binder->message->claims, /* is_fd= */ false, *id, id);
+	if (!entry)
 		return -EBADMSG;
-	claim->field = id;
-	if (claim->entry.type == IPC_RAW_PROXY)
-		*id = ipc_proxy_id(claim->entry.proxy);
-	else if (ipc_object_id(claim->entry.object, id) < 0)
+	if (entry->type == IPC_RAW_PROXY)
+		*id = ipc_proxy_id(entry->proxy);
+	else if (ipc_object_id(entry->object, id) < 0)
 		*id = 0; /* the object was ended in the meantime */
 	return 0;
 }
@@ -214,16 +205,15 @@ static int bind_object(struct visitor *visitor, uint64_t *id)
 static int bind_fd(struct visitor *visitor, int32_t *fd)
 {
 	struct binder *binder = (struct binder *)visitor;
-	struct claim *claim;
+	const struct ipc_raw_entry *entry;
 
 	if (*fd < 0)
 		return -EBADMSG;
 
-	claim = claim_find(binder->message->claims, /* is_fd= */ true, (uint64_t)*fd);
-	if (!claim)
+	entry = claim_bind(binder->message->claims, /* is_fd= */ true, (uint64_t)*fd, fd);
+	if (!entry)
 		return -EBADMSG;
-	claim->field = fd;
-	*fd = claim->entry.fd;
+	*fd = entry->fd;
 	return 0;
 }
 
@@ -253,10 +243,12 @@ static void claims_trim(struct claims *claims)
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < claims->n; i++) {
-		if (claims->claims[i].field)
-			claims->claims[n++] = claims->claims[i];
-		else
-			entry_release(&claims->claims[i].entry);
+		if (!claims->fields[i]) {
+			entry_release(&claims->entries[i]);
+			continue;
+		}
+		claims->entries[n] = claims->entries[i];
+		claims->fields[n++] = claims->fields[i];
 	}
 	claims->n = n;
 }
@@ -285,10 +277,10 @@ void claims_release_more(struct message *message)
 
 	message->claims = NULL;
 	for (unsigned int i = 0; i < claims->n; i++) {
-		const struct claim *claim = &claims->claims[i];
-		const int32_t *fd = claim->entry.type == IPC_RAW_FD ? claim->field : NULL;
+		struct ipc_raw_entry *entry = &claims->entries[i];
+		const int32_t *fd = entry->type == IPC_RAW_FD ? claims->fields[i] : NULL;
 
 		if (!fd || *fd >= 0)
-			entry_release(&claims->claims[i].entry);
+			entry_release(entry);
 	}
 }
