@@ -21,24 +21,25 @@ int table_append(struct table *table, uint32_t type, uint64_t value, uint64_t ta
 	return 0;
 }
 
-int table_append_node(struct table *table, struct ipc *ipc, uint64_t node, uint64_t tag)
+int table_append_node(struct table *table, struct ipc *ipc, uint64_t id, uint64_t tag)
 {
+	uint64_t node;
 	int r;
 
-	r = table_append(table, IPCBUS_OBJECT_NODE, node, tag);
+	if (table->n == IPCBUS_MAX_OBJECTS)
+		return -E2BIG;
+	r = object_sending(ipc, id_cookie(id), &node);
 	if (r < 0)
 		return r;
-	r = object_sending(ipc, node);
-	if (r < 0)
-		table->n--;
-	return r;
+	table->ids[table->n] = id;
+	return table_append(table, IPCBUS_OBJECT_NODE, node, tag);
 }
 
 void table_unsent(const struct table *table, struct ipc *ipc)
 {
 	for (unsigned int i = 0; i < table->n; i++)
 		if (table->objects[i].type == IPCBUS_OBJECT_NODE)
-			object_unsent(ipc, table->objects[i].value);
+			object_idle(ipc, id_cookie(table->ids[i]));
 }
 
 _Static_assert((int)IPC_RAW_OBJECT == (int)IPCBUS_OBJECT_NODE &&
@@ -110,8 +111,8 @@ int entries_take(struct ipc_raw_entry *entries, size_t *ret_n, struct ipc *ipc,
 
 void objects_refuse(struct ipc *ipc, const struct ipcbus_event *event, unsigned int first)
 {
-	struct ipc_raw_entry entry;
 	const struct ipcbus_object *objects = event_objects(ipc, event);
+	struct ipc_raw_entry entry;
 
 	for (unsigned int i = first; i < event->object_count; i++)
 		if (entry_take(&entry, ipc, &objects[i]) == 0)

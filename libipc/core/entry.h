@@ -13,6 +13,7 @@
 struct table {
 	unsigned int n;
 	struct ipcbus_object objects[IPCBUS_MAX_OBJECTS];
+	uint64_t ids[IPCBUS_MAX_OBJECTS];	/* ipc_object_id() of nodes */
 };
 
 /*
@@ -20,10 +21,10 @@ struct table {
  * failure the table is unchanged:
  *
  *   -E2BIG  the table is full
- *   -EBADF  the node is not an object of this connection
+ *   -EBADF  the id is that of no object of this connection
  */
 int table_append(struct table *table, uint32_t type, uint64_t value, uint64_t tag);
-int table_append_node(struct table *table, struct ipc *ipc, uint64_t node, uint64_t tag);
+int table_append_node(struct table *table, struct ipc *ipc, uint64_t id, uint64_t tag);
 /* Must be called if the message with this table was not sent. */
 void table_unsent(const struct table *table, struct ipc *ipc);
 /* Makes the table part of *send, which refers to it. */

@@ -375,7 +375,6 @@ static void ipc_close(struct ipc *ipc)
 		ipc_object_unref(ipc->manager);
 	proxies_close(ipc);
 	objects_close(ipc);
-	map_done(&ipc->nodes);
 	map_done(&ipc->cookies);
 	map_done(&ipc->proxies);
 	map_done(&ipc->watches);
@@ -419,7 +418,7 @@ int ipc_set_manager(struct ipc *ipc, struct ipc_object *object)
 	r = ipc_object_id(object, &id);
 	if (r < 0)
 		return r;
-	r = device_set_manager(&ipc->device, id_node(id));
+	r = device_set_manager(&ipc->device, object->node);
 	if (r < 0)
 		return r;
 

@@ -110,7 +110,6 @@ static void object_forget_node_locked(struct ipc_object *object)
 {
 	struct ipc *ipc = object->ipc;
 
-	map_remove(&ipc->nodes, object->node);
 	map_remove(&ipc->cookies, object->wants.cookie);
 	atomic_fetch_add(&ipc->object_ends, 1);
 }
@@ -250,7 +249,6 @@ static int object_make_node_locked(struct ipc_object *object)
 	struct ipc *ipc = object->ipc;
 	uint64_t cookie = ipc_next_cookie_locked(ipc);
 	struct ipcbus_node wants = object->wants;
-	uint64_t node;
 	int r;
 
 	/* An object that was ended by force stays ended on a new bus. */
@@ -261,21 +259,14 @@ static int object_make_node_locked(struct ipc_object *object)
 	if (r < 0)
 		return r;
 
-	node = wants.node;
-	r = map_add(&ipc->nodes, node, object);
-	if (r < 0)
-		goto err;
 	r = map_add(&ipc->cookies, cookie, object);
 	if (r < 0) {
-		map_remove(&ipc->nodes, node);
-		goto err;
+		device_node_destroy(&ipc->device, wants.node, /* if_idle= */ true);
+		return r;
 	}
 	object->wants.cookie = cookie;
-	object->node = node;
+	object->node = wants.node;
 	return 0;
-err:
-	device_node_destroy(&ipc->device, node, /* if_idle= */ true);
-	return r;
 }
 
 static int object_want(struct ipc_object *object, const struct ipcbus_node *wants)
@@ -350,20 +341,6 @@ int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_lim
 	return 0;
 }
 
-static int object_make_node(struct ipc_object *object)
-{
-	struct ipc *ipc = object->ipc;
-	int r = ipc_check(ipc);
-
-	if (r < 0)
-		return r;
-	ipc_lock(ipc);
-	if (!object->node)
-		r = object_make_node_locked(object);
-	ipc_unlock(ipc);
-	return r;
-}
-
 int ipc_object_id(struct ipc_object *object, uint64_t *ret_id)
 {
 	if (!object || !ret_id)
@@ -373,17 +350,21 @@ int ipc_object_id(struct ipc_object *object, uint64_t *ret_id)
 	return object_get_id(object, ret_id);
 }
 
+/* The first caller makes the node. */
 int object_get_id(struct ipc_object *object, uint64_t *ret_id)
 {
-	int r;
+	struct ipc *ipc = object->ipc;
+	int r = ipc_check(ipc);
 
-	if (!atomic_load_explicit(&object->node, memory_order_acquire)) {
-		r = object_make_node(object);
-		if (r < 0)
-			return r;
-	}
-	*ret_id = id_of_node(atomic_load(&object->node));
-	return 0;
+	if (r < 0)
+		return r;
+	ipc_lock(ipc);
+	if (!object->node)
+		r = object_make_node_locked(object);
+	if (r == 0)
+		*ret_id = id_of_cookie(object->wants.cookie);
+	ipc_unlock(ipc);
+	return r;
 }
 
 void *ipc_object_userdata(const struct ipc_object *object)
@@ -414,20 +395,15 @@ int ipc_object_info(const struct ipc_object *object, struct ipc_object_info *ret
 	return sized_return(ret_info, sizeof(own), &own);
 }
 
-/* Returns the object with a reference, even if only other processes referred to it so far. */
-static struct ipc_object *object_find(struct ipc *ipc, const struct map *map, uint64_t key)
+/* Even if only other processes referred to it so far. */
+struct ipc_object *object_from_cookie(struct ipc *ipc, uint64_t cookie)
 {
 	struct ipc_object *object;
 
 	ipc_lock(ipc);
-	object = ipc_object_ref(map_get(map, key));
+	object = ipc_object_ref(map_get(&ipc->cookies, cookie));
 	ipc_unlock(ipc);
 	return object;
-}
-
-struct ipc_object *object_from_cookie(struct ipc *ipc, uint64_t cookie)
-{
-	return object_find(ipc, &ipc->cookies, cookie);
 }
 
 struct ipc_object *object_find_served(struct thread *t, uint64_t cookie)
@@ -455,7 +431,7 @@ int ipc_take_object(struct ipc *ipc, uint64_t *id, struct ipc_object **ret_objec
 	if (!id_is_object(*id))
 		return -EXDEV;
 
-	object = object_find(ipc, &ipc->nodes, id_node(*id));
+	object = object_from_cookie(ipc, id_cookie(*id));
 	if (!object)
 		return -EBADF;
 
@@ -464,26 +440,27 @@ int ipc_take_object(struct ipc *ipc, uint64_t *id, struct ipc_object **ret_objec
 	return 0;
 }
 
-int object_sending(struct ipc *ipc, uint64_t node)
+int object_sending(struct ipc *ipc, uint64_t cookie, uint64_t *ret_node)
 {
 	struct ipc_object *object;
 
 	ipc_lock(ipc);
-	object = map_get(&ipc->nodes, node);
-	if (object)
+	object = map_get(&ipc->cookies, cookie);
+	if (object) {
 		object->maybe_idle = false;
+		*ret_node = object->node;
+	}
 	ipc_unlock(ipc);
 	return object ? 0 : -EBADF;
 }
 
-/* Handles an IDLE event or a message that was not sent. */
-static void object_check(struct ipc *ipc, const struct map *map, uint64_t key)
+void object_idle(struct ipc *ipc, uint64_t cookie)
 {
 	struct ipc_object *object;
 	bool gone = false;
 
 	ipc_lock(ipc);
-	object = map_get(map, key);
+	object = map_get(&ipc->cookies, cookie);
 	if (object) {
 		object->maybe_idle = true;
 		gone = !object->refs && object_settle_locked(object);
@@ -491,16 +468,6 @@ static void object_check(struct ipc *ipc, const struct map *map, uint64_t key)
 	ipc_unlock(ipc);
 	if (gone)
 		object_free(object);
-}
-
-void object_unsent(struct ipc *ipc, uint64_t node)
-{
-	object_check(ipc, &ipc->nodes, node);
-}
-
-void object_idle(struct ipc *ipc, uint64_t cookie)
-{
-	object_check(ipc, &ipc->cookies, cookie);
 }
 
 static int force_end_locked(struct ipc_object *object)
@@ -593,11 +560,11 @@ static struct ipc_object *object_lost_locked(struct ipc_object *object)
 void objects_lost(struct ipc *ipc)
 {
 	struct ipc_object *object, *gone;
-	uint64_t node;
+	uint64_t cookie;
 
 	do {
 		ipc_lock(ipc);
-		object = map_first(&ipc->nodes, &node);
+		object = map_first(&ipc->cookies, &cookie);
 		gone = object ? object_lost_locked(object) : NULL;
 		ipc_unlock(ipc);
 		if (gone)

@@ -127,9 +127,9 @@ static inline bool id_is_object(uint64_t id)
 	return id & 1;
 }
 
-static inline uint64_t id_of_node(uint64_t node)
+static inline uint64_t id_of_cookie(uint64_t cookie)
 {
-	return node << 1 | 1;
+	return cookie << 1 | 1;
 }
 
 static inline uint64_t id_of_handle(uint32_t handle)
@@ -137,7 +137,7 @@ static inline uint64_t id_of_handle(uint32_t handle)
 	return ((uint64_t)handle + 1) << 1;
 }
 
-static inline uint64_t id_node(uint64_t id)
+static inline uint64_t id_cookie(uint64_t id)
 {
 	return id >> 1;
 }
@@ -183,11 +183,10 @@ static inline struct ipc_object *object_served(struct thread *t, uint64_t cookie
 
 /* ipc_object_id() for a thread that holds the lock of names: never opens the bus again. */
 int object_get_id(struct ipc_object *object, uint64_t *ret_id);
-/* Must be called before the object with this node is sent. -EBADF: there is no such object. */
-int object_sending(struct ipc *ipc, uint64_t node);
-/* Must be called if that sending failed. */
-void object_unsent(struct ipc *ipc, uint64_t node);
-/* Handles an IDLE event: no other process refers to the node. */
+/* Must be called before the object with this cookie is sent. -EBADF: there is no such object. */
+int object_sending(struct ipc *ipc, uint64_t cookie, uint64_t *ret_node);
+/* Handles an IDLE event: no other process refers to the node. Must also be called if the object
+ * could not be sent. */
 void object_idle(struct ipc *ipc, uint64_t cookie);
 
 /* Ends the object with that cookie, even if its node is in use. Messages that arrived before are

@@ -146,7 +146,6 @@ struct ipc {
 	/* Under ipc->lock. */
 	uint64_t last_cookie;		/* of nodes, watches and watchers: never twice */
 	LIST_HEAD(, ipc_object) objects;	/* all of them */
-	struct map nodes;		/* node -> object */
 	struct map cookies;		/* cookie of a node -> object */
 	struct map proxies;		/* handle -> proxy */
 	LIST_HEAD(, ipc_proxy) lost_proxies;	/* that survived their bus: proxy.c */

@@ -37,7 +37,7 @@ static int append_object(struct table *table, struct ipc *ipc, struct ipc_object
 	if (!object || object->ipc != ipc)
 		return -EBADF;
 	r = ipc_object_id(object, &id);
-	return r < 0 ? r : table_append_node(table, ipc, id_node(id), tag);
+	return r < 0 ? r : table_append_node(table, ipc, id, tag);
 }
 
 static int append_entry(struct table *table, struct ipc *ipc, const struct ipc_raw_entry *entry)

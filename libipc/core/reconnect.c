@@ -169,7 +169,7 @@ static void set_again(struct ipc *ipc)
 	if (ipc->pool.limit > 1)
 		device_set_threads(&ipc->device, ipc->pool.limit);
 	if (ipc->manager && ipc_object_id(ipc->manager, &id) == 0)
-		device_set_manager(&ipc->device, id_node(id));
+		device_set_manager(&ipc->device, ipc->manager->node);
 	if (upper)
 		upper->bus_came_back(upper);
 	writable_retry(ipc);

@@ -90,12 +90,9 @@ static inline void push_opened(void)
 }
 
 /* The cookie of the data object (0) or the control object (1) of the end that was opened last. */
-static inline uint64_t opened_cookie(struct ipc *ipc, int which)
+static inline uint64_t opened_cookie(int which)
 {
-	const struct ipc_object *object = map_get(&ipc->nodes,
-						  fake_last()->objects[which].value);
-
-	return object->wants.cookie;
+	return id_cookie(fake_last()->objects[which].tag);
 }
 
 static inline void serve_all_of(struct ipc *ipc)

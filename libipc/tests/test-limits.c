@@ -162,7 +162,7 @@ START_TEST(streams_at_a_time)
 	ck_assert_int_eq(opens(1), 0);
 	ck_assert_int_eq(opens(1), 0);
 	for (int i = 0; i < 2; i++)
-		cookies[i] = opened_cookie(ipc, i);
+		cookies[i] = opened_cookie(i);
 	ck_assert_int_eq(opens(1), -EDQUOT);
 	ck_assert_int_eq(opens(2), 0);
 	/* Closed here, but the client still holds it. */

@@ -14,6 +14,7 @@
 #include "test.ipc.h"
 
 static struct ipc *ipc;
+static uint64_t node;
 static const struct test_ops no_ops;
 static _Atomic int destroyed;
 
@@ -260,7 +261,7 @@ START_TEST(remote_references_keep_it_until_idle)
 	struct ipc_object *object = begin();
 	uint64_t id = object_id(object);
 
-	ck_assert_int_eq(object_sending(ipc, id_node(id)), 0);
+	ck_assert_int_eq(object_sending(ipc, id_cookie(id), &node), 0);
 	ipc_object_unref(object);
 	/* The driver need not be asked: its IDLE event is still to come. */
 	ck_assert_uint_eq(fake.n_settled, 0);
@@ -295,7 +296,7 @@ START_TEST(served_only_while_it_is_there)
 	}
 	ck_assert_ptr_null(object_served(t, fake.cookie + 1));
 	/* Only other processes hold it. */
-	ck_assert_int_eq(object_sending(ipc, id_node(id)), 0);
+	ck_assert_int_eq(object_sending(ipc, id_cookie(id), &node), 0);
 	ipc_object_unref(object);
 	ck_assert_ptr_eq(object_served(t, fake.cookie), object);
 	ipc_object_unref(object);
@@ -394,7 +395,7 @@ START_TEST(idle_that_is_old)
 	struct ipc_object *object = begin();
 	uint64_t id = object_id(object);
 
-	ck_assert_int_eq(object_sending(ipc, id_node(id)), 0);
+	ck_assert_int_eq(object_sending(ipc, id_cookie(id), &node), 0);
 	ipc_object_unref(object);
 	fake.settle_error = -EBUSY;
 	object_idle(ipc, fake.cookie);
@@ -415,7 +416,7 @@ START_TEST(idle_while_in_use_here)
 	struct ipc_object *object = begin();
 	uint64_t id = object_id(object);
 
-	ck_assert_int_eq(object_sending(ipc, id_node(id)), 0);
+	ck_assert_int_eq(object_sending(ipc, id_cookie(id), &node), 0);
 	object_idle(ipc, fake.cookie);
 	ck_assert_uint_eq(fake.n_settled, 0);
 	/* The object keeps its id. */
@@ -433,7 +434,7 @@ START_TEST(idle_overtakes_the_sender)
 	struct ipc_object *object = begin();
 	uint64_t id = object_id(object);
 
-	ck_assert_int_eq(object_sending(ipc, id_node(id)), 0);
+	ck_assert_int_eq(object_sending(ipc, id_cookie(id), &node), 0);
 	object_idle(ipc, fake.cookie);
 	/* The call returns without an effect on the object. */
 	ipc_object_unref(object);
@@ -447,12 +448,12 @@ START_TEST(not_sent_after_all)
 	struct ipc_object *object = begin();
 	uint64_t id = object_id(object);
 
-	ck_assert_int_eq(object_sending(ipc, id_node(id)), 0);
-	object_unsent(ipc, id_node(id));
+	ck_assert_int_eq(object_sending(ipc, id_cookie(id), &node), 0);
+	object_idle(ipc, id_cookie(id));
 	ipc_object_unref(object);
 	ck_assert_uint_eq(fake.n_settled, 1);
 	ck_assert_int_eq(destroyed, 1);
-	ck_assert_int_eq(object_sending(ipc, id_node(id)), -EBADF);
+	ck_assert_int_eq(object_sending(ipc, id_cookie(id), &node), -EBADF);
 	ipc_unref(ipc);
 }
 END_TEST
@@ -461,7 +462,7 @@ START_TEST(end_of_the_connection_ends_remotely_held_objects)
 {
 	struct ipc_object *object = begin();
 
-	ck_assert_int_eq(object_sending(ipc, id_node(object_id(object))), 0);
+	ck_assert_int_eq(object_sending(ipc, id_cookie(object_id(object)), &node), 0);
 	ipc_object_unref(object);
 	ck_assert_int_eq(destroyed, 0);
 	ipc_unref(ipc);

@@ -60,7 +60,7 @@ static int start(const struct ipc_options *options)
 	/* Never inside the function. */
 	ck_assert_uint_eq(opened_calls, 0);
 	if (r == 0)
-		data_cookie = opened_cookie(ipc, 0);
+		data_cookie = opened_cookie(0);
 	return r;
 }
 

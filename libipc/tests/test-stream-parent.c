@@ -28,8 +28,8 @@ static void begin_with(uint64_t timeout_usec)
 	ck_assert_int_eq(proxy_arrived(ipc, 5, &peer), 0);
 	push_opened();
 	ck_assert_int_eq(ipc_raw_stream_open(peer, 1, &options, &parent, NULL), 0);
-	data_cookie = opened_cookie(ipc, 0);
-	control_cookie = opened_cookie(ipc, 1);
+	data_cookie = opened_cookie(0);
+	control_cookie = opened_cookie(1);
 }
 
 static void begin(void)

@@ -59,8 +59,8 @@ static void begin_with(bool server, size_t metadata_size)
 		push_opened();
 		ck_assert_int_eq(test_convey_open(peer, NULL, &stream, NULL), 0);
 	}
-	data_cookie = opened_cookie(ipc, 0);
-	control_cookie = opened_cookie(ipc, 1);
+	data_cookie = opened_cookie(0);
+	control_cookie = opened_cookie(1);
 }
 
 static void begin(bool server)
@@ -323,8 +323,8 @@ static void begin_deferred(void)
 					 .uid = 1000 },
 		  method_of(&test_interface, "Count")->code, 0);
 	ck_assert_int_eq(ipc_process(ipc), 1);
-	data_cookie = opened_cookie(ipc, 0);
-	control_cookie = opened_cookie(ipc, 1);
+	data_cookie = opened_cookie(0);
+	control_cookie = opened_cookie(1);
 	peer = NULL;
 	stream = NULL;
 }

@@ -88,7 +88,7 @@ static struct ipc_object *data_object(void)
 {
 	for (unsigned int i = 0; i < fake.n_sent; i++)
 		if (fake.sent[i].send.object_count == 2)
-			return map_get(&ipc->nodes, fake.sent[i].objects[0].value);
+			return map_get(&ipc->cookies, id_cookie(fake.sent[i].objects[0].tag));
 	ck_abort_msg("no stream was opened");
 }
 
@@ -246,10 +246,9 @@ START_TEST(failures_that_break_it)
 	/* The driver reported the death of the other end. */
 	begin_conveying();
 	for (unsigned int i = 0; i < 2; i++) {
-		struct ipc_object *end_of = map_get(&ipc->nodes, fake.sent[0].objects[i].value);
+		uint64_t cookie = id_cookie(fake.sent[0].objects[i].tag);
 
-		fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_IDLE,
-						 .cookie = end_of->wants.cookie },
+		fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_IDLE, .cookie = cookie },
 			  NULL, 0, NULL, 0);
 	}
 	ck_assert_int_eq(ipc_process(ipc), 1);

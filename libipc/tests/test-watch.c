@@ -52,7 +52,7 @@ END_TEST
 START_TEST(a_proxy_for_an_id)
 {
 	struct ipc_proxy *proxy = begin(), *taken = NULL;
-	uint64_t id = ipc_proxy_id(proxy), wrong = id_of_handle(6), own = id_of_node(1), none = 0;
+	uint64_t id = ipc_proxy_id(proxy), wrong = id_of_handle(6), own = id_of_cookie(1), none = 0;
 
 	ck_assert_int_eq(ipc_take_proxy(NULL, &id, &taken), -EINVAL);
 	ck_assert_int_eq(ipc_take_proxy(ipc, NULL, &taken), -EINVAL);

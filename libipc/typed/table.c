@@ -106,7 +106,7 @@ static int build_object(struct visitor *visitor, uint64_t *id)
 	if (!id_is_object(*id))
 		return table_append(builder->table, IPCBUS_OBJECT_HANDLE, id_handle(*id), *id);
 
-	return table_append_node(builder->table, builder->ipc, id_node(*id), *id);
+	return table_append_node(builder->table, builder->ipc, *id, *id);
 }
 
 /* The tag of a fd is its number in the sender. */

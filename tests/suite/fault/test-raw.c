@@ -373,7 +373,7 @@ static void prepare_stream(void)
 	open_file();
 	push_opened();
 	ck_assert_int_eq(act_open(), 0);
-	data = map_get(&ipc->nodes, fake_last()->objects[0].value);
+	data = map_get(&ipc->cookies, id_cookie(fake_last()->objects[0].tag));
 }
 
 static int send_message(const struct ipc_raw_message *message, const struct ipc_options *options)

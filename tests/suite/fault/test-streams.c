@@ -50,8 +50,8 @@ static void note_ends(void)
 
 		if (sent->send.object_count != 2)
 			continue;
-		data = map_get(&ipc->nodes, sent->objects[0].value);
-		control = map_get(&ipc->nodes, sent->objects[1].value);
+		data = map_get(&ipc->cookies, id_cookie(sent->objects[0].tag));
+		control = map_get(&ipc->cookies, id_cookie(sent->objects[1].tag));
 	}
 }
 
