@@ -10,52 +10,30 @@
 
 /* --- Peers ---------------------------------------------------------------------------- */
 
-struct peers {
-	struct map users;	/* uid + 1 -> struct peer */
-	bool left;		/* the object is gone */
-};
-
-static void peers_free(struct peers *peers)
-{
-	map_done(&peers->users);
-	free(peers);
-}
-
 static struct peer *peer_of_locked(struct ipc_object *object, uid_t uid)
 {
-	struct peers *peers;
-	struct peer *peer;
+	struct peer *peer = map_get(&object->peers, uid);
 
-	if (!object->peers)
-		object->peers = calloc(1, sizeof(*object->peers));
-	peers = object->peers;
-	if (!peers)
-		return NULL;
-	peer = map_get(&peers->users, (uint64_t)uid + 1);
 	if (peer)
 		return peer;
 	peer = calloc(1, sizeof(*peer));
 	if (!peer)
 		return NULL;
-	*peer = (struct peer){ .peers = peers, .uid = uid };
-	if (map_add(&peers->users, (uint64_t)uid + 1, peer) < 0) {
-		free(peer);
-		return NULL;
-	}
-	return peer;
+	*peer = (struct peer){ .object = object, .uid = uid };
+	if (map_add(&object->peers, uid, peer) == 0)
+		return peer;
+	free(peer);
+	return NULL;
 }
 
 static void peer_settle_locked(struct peer *peer)
 {
-	struct peers *peers = peer->peers;
-
 	for (int i = 0; i < PEER_KINDS; i++)
 		if (peer->counts[i])
 			return;
-	map_remove(&peers->users, (uint64_t)peer->uid + 1);
+	if (peer->object)
+		map_remove(&peer->object->peers, peer->uid);
 	free(peer);
-	if (peers->left && !peers->users.count)
-		peers_free(peers);
 }
 
 int peer_add(struct ipc_object *object, uid_t uid, enum peer_kind kind, unsigned int n,
@@ -89,18 +67,22 @@ void peer_remove(struct ipc *ipc, struct peer *peer, enum peer_kind kind, unsign
 		ipc_unlock(ipc);
 }
 
-/* The object is gone. ipc: NULL if its connection is closed. */
-static void peers_leave(struct ipc *ipc, struct peers *peers)
+/* The object is gone. Its connection may be closed. */
+static void peers_leave(struct ipc_object *object)
 {
-	if (!peers)
-		return;
+	struct ipc *ipc = object->ipc;
+	struct peer *peer;
+	uint64_t uid;
+
 	if (ipc)
 		ipc_lock(ipc);
-	peers->left = true;
-	if (!peers->users.count)
-		peers_free(peers);
+	while ((peer = map_first(&object->peers, &uid))) {
+		map_remove(&object->peers, uid);
+		peer->object = NULL;
+	}
 	if (ipc)
 		ipc_unlock(ipc);
+	map_done(&object->peers);
 }
 
 /* --- Life ------------------------------------------------------------------------------ */
@@ -155,7 +137,8 @@ static void object_free(struct ipc_object *object)
 		turn_done(object);
 	if (object->destroy)
 		object->destroy(object->userdata);
-	peers_leave(object->ipc, object->peers);
+	if (object->peers.slots)
+		peers_leave(object);
 	/* Objects that never had a node have no cookie. */
 	if (object->ipc && object->wants.cookie)
 		memory_free(object->ipc, object);

@@ -43,8 +43,6 @@ struct ipcbus_event;
  * side opened. */
 #define LIMIT_WAITING_ENTRIES	256
 
-struct peers;
-
 enum peer_kind {
 	PEER_STREAMS,
 	PEER_CALLS,
@@ -59,11 +57,10 @@ struct waiting {
 
 /*
  * Resources of an object that the processes of a user hold. A struct peer exists while one of its
- * counts is not 0. The peers of an object exist until both the object and the last peer are gone,
- * because a stream may outlive its object. All members are under ipc->lock, except for waiting.
+ * counts is not 0. All members are under ipc->lock, except for waiting.
  */
 struct peer {
-	struct peers *peers;
+	struct ipc_object *object;	/* NULL: it is gone, and a stream of it is left */
 	uid_t uid;
 	unsigned int counts[PEER_KINDS];
 	/* Of all streams of the peer. Without the lock: each stream keeps the peer. */
@@ -106,7 +103,7 @@ struct ipc_object {
 	unsigned int limits[PEER_KINDS];	/* of a user */
 	size_t max_message;
 	size_t max_waiting_bytes;	/* of a user's messages in streams */
-	struct peers *peers;		/* under ipc->lock; or NULL */
+	struct map peers;		/* uid -> struct peer; under ipc->lock */
 
 	/* Written under ipc->lock. */
 	_Atomic uint64_t node;	/* 0: none yet */
