@@ -291,9 +291,6 @@ void async_end(struct thread *t, const struct ipcbus_event *event)
 	struct ipcbus_event copy = *event;
 	struct async async;
 
-	/* The deadline already includes that of the call's parent, and this thread may serve
-	 * another call. The driver reports the end of each call once. */
-	copy.flags |= EVENT_DETACHED;
 	if (!async_take(t->ipc, event->cookie, &async)) {
 		/* The program has canceled a call in a channel. */
 		event_refuse(t->ipc, event);

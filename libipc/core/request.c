@@ -222,10 +222,12 @@ static __attribute__((noinline)) int wait_longer(struct thread *t, struct ipcbus
 	uint64_t deadline = x->send.deadline;
 	int r;
 
+	if (t->serving && !(x->send.flags & IPCBUS_SEND_DETACHED))
+		deadline = deadline_earlier(deadline, t->serving->deadline);
 	t->waiting++;
 	r = wait_reply(t, x, x->send.cookie);
 	t->waiting--;
-	/* thread_wait() has overwritten x->send, of which only this is still needed. */
+	/* For reply_failed(). The rest of the sent message is not needed any more. */
 	x->send.deadline = deadline;
 	return r;
 }
@@ -301,8 +303,6 @@ static __attribute__((noinline)) int call_with(struct request *request,
 	else
 		r = send_and_wait(request);
 	device_set_interruptible(before);
-	if (options->flags & IPC_DETACHED)
-		request->x.event.flags |= EVENT_DETACHED;
 	return r;
 }
 
@@ -481,22 +481,15 @@ void reply_free(struct reply *reply)
 		free(reply);
 }
 
-/* Whether the call's own deadline has passed. Then the service's -ETIMEDOUT counts as the call's
- * own: a nested call of the service had the same deadline, and ended just before. */
-static bool is_over(const struct thread *t, const struct ipcbus_event *event, uint64_t deadline)
-{
-	if (t->serving && !(event->flags & EVENT_DETACHED))
-		deadline = deadline_earlier(deadline, t->serving->deadline);
-	return deadline && time_now() >= deadline;
-}
-
 int reply_failed(struct thread *t, const struct ipcbus_event *event, uint64_t deadline,
 		 struct ipc_error *error)
 {
 	if (event->kind != IPCBUS_EVENT_ERROR)
 		return error_from(error, IPC_ORIGIN_BUS, event->error);
 	event_refuse(t->ipc, event);
-	if (event->error == -ETIMEDOUT && is_over(t, event, deadline))
+	/* A call that the service made for this call had the same deadline, and ended a moment
+	 * before. */
+	if (event->error == -ETIMEDOUT && deadline && time_now() >= deadline)
 		return error_from(error, IPC_ORIGIN_BUS, event->error);
 	if (event->data_size > atomic_load_explicit(&t->ipc->message_max, memory_order_relaxed))
 		return error_from(error, IPC_ORIGIN_HERE, -EMSGSIZE);

@@ -77,13 +77,10 @@ void reply_hold(struct reply *reply, struct ipc *ipc, struct ipcbus_event *event
 		const struct mapping *file);
 void reply_free(struct reply *reply);
 
-/* Flag of an event that ends a call: the deadline of the served call does not apply. The driver
- * never sets it. */
-#define EVENT_DETACHED	(1U << 31)
-
 /*
  * Handles the end of a call by ERROR or FAILED: releases the objects of the event but not the
- * buffer, sets *error, and returns the code. deadline is the call's, or 0.
+ * buffer, sets *error, and returns the code. deadline is the call's, or that of the call that it
+ * is nested in, or 0.
  */
 int reply_failed(struct thread *t, const struct ipcbus_event *event, uint64_t deadline,
 		 struct ipc_error *error);
