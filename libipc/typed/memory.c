@@ -20,7 +20,6 @@
 
 struct ipc_memory {
 	atomic_uint refs;
-	atomic_bool sealed;
 	int fd;
 	void *data;
 	size_t size;
@@ -112,8 +111,6 @@ int ipc_memory_get_fd(const struct ipc_memory *memory)
  */
 int ipc_memory_seal(struct ipc_memory *memory)
 {
-	int r;
-
 	if (!memory)
 		return -EINVAL;
 	if (ipc_memory_is_sealed(memory))
@@ -122,78 +119,65 @@ int ipc_memory_seal(struct ipc_memory *memory)
 	    MAP_FAILED)
 		return -errno;
 
-	r = memory_seal_write(memory->fd, /* seals= */ 0);
-	if (r < 0)
-		return r;
-	atomic_store(&memory->sealed, true);
-	return 0;
+	return memory_seal_write(memory->fd, /* seals= */ 0);
 }
 
 int ipc_memory_is_sealed(const struct ipc_memory *memory)
 {
 	size_t size;
 
-	return memory && (atomic_load(&memory->sealed) ||
-			  memory_check(memory->fd, F_SEAL_WRITE, &size) == 0);
+	return memory && memory_check(memory->fd, F_SEAL_WRITE, &size) == 0;
 }
 
-/* Checks that a received file is shared memory and may be mapped with these flags. */
-static int look_at(int fd, unsigned int flags, size_t *ret_size, bool *ret_sealed)
+/* Checks that a received file is shared memory and may be mapped with these flags. Returns
+ * MAP_SHARED; or MAP_PRIVATE for a sealed file, of which older kernels refuse MAP_SHARED. */
+static int look_at(int fd, unsigned int flags, size_t *ret_size)
 {
 	if (memory_check(fd, /* seals= */ 0, ret_size) < 0 || !*ret_size)
 		return -EBADMSG;
-	*ret_sealed = memory_check(fd, F_SEAL_WRITE, ret_size) == 0;
-	return *ret_sealed && flags & IPC_MEMORY_WRITE ? -EPERM : 0;
+	if (memory_check(fd, F_SEAL_WRITE, ret_size) < 0)
+		return MAP_SHARED;
+	return flags & IPC_MEMORY_WRITE ? -EPERM : MAP_PRIVATE;
 }
 
 /* Takes ownership of the fd, also when it fails. */
-static int map_received(int fd, unsigned int flags, size_t size, bool sealed,
+static int map_received(int fd, unsigned int flags, size_t size, int sharing,
 			struct ipc_memory **ret_memory)
 {
 	int protection = flags & IPC_MEMORY_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
-	struct ipc_memory *memory = NULL;
-	int r;
+	int r = memory_map(fd, size, protection, sharing, ret_memory);
 
-	/* Older kernels refuse MAP_SHARED of a file with F_SEAL_WRITE, so map it privately. */
-	r = memory_map(fd, size, protection, sealed ? MAP_PRIVATE : MAP_SHARED, &memory);
-	if (r < 0)
-		return r == -EACCES ? -EPERM : r;
-
-	atomic_store(&memory->sealed, sealed);
-	*ret_memory = memory;
-	return 0;
+	return r == -EACCES ? -EPERM : r;
 }
 
 int ipc_memory_map(int fd, unsigned int flags, struct ipc_memory **ret_memory)
 {
 	size_t size = 0;
-	bool sealed;
 	int r = -EINVAL;
 
 	if (fd < 0)
 		return -EINVAL;
 	if (!(flags & ~IPC_MEMORY_WRITE) && ret_memory)
-		r = look_at(fd, flags, &size, &sealed);
+		r = look_at(fd, flags, &size);
 	if (r < 0) {
 		close(fd);
 		return r;
 	}
-	return map_received(fd, flags, size, sealed, ret_memory);
+	return map_received(fd, flags, size, /* sharing= */ r, ret_memory);
 }
 
 int ipc_memory_take(int32_t *fd, unsigned int flags, struct ipc_memory **ret_memory)
 {
 	size_t size = 0;
-	bool sealed;
-	int taken, r;
+	int taken, sharing;
 
 	if (!fd || flags & ~IPC_MEMORY_WRITE || !ret_memory)
 		return -EINVAL;
 	if (*fd < 0)
 		return -ENOENT;
-	r = look_at(*fd, flags, &size, &sealed);
-	if (r < 0)
-		return r;
+	sharing = look_at(*fd, flags, &size);
+	if (sharing < 0)
+		return sharing;
 	taken = ipc_take_fd(fd);
-	return taken < 0 ? taken : map_received(taken, flags, size, sealed, ret_memory);
+	return taken < 0 ? taken : map_received(taken, flags, size, sharing, ret_memory);
 }
