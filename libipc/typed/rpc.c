@@ -123,7 +123,8 @@ static inline int unpack(struct thread *t, const struct ipc_method *method, bool
  */
 static bool borrow_begin(struct ipc *ipc, const struct ipc_method *method, size_t size)
 {
-	if (!(method->flags & IPC_METHOD_REPLY_BYTES) || method->flags & IPC_METHOD_COPY)
+	if (size < BORROW_MIN || !(method->flags & IPC_METHOD_REPLY_BYTES) ||
+	    method->flags & IPC_METHOD_COPY)
 		return false;
 	if (atomic_fetch_add_explicit(&ipc->borrowed, size, memory_order_relaxed) + size <=
 	    ipc->device.region_size / 4)
@@ -132,11 +133,10 @@ static bool borrow_begin(struct ipc *ipc, const struct ipc_method *method, size_
 	return false;
 }
 
-/* A reply that may point into the buffer or the file. */
-static __attribute__((noinline)) int unpack_large(struct thread *t,
-						  const struct ipc_method *method,
-						  struct ipcbus_event *event, struct mapping *file,
-						  struct typed_reply **ret_reply)
+/* The reply may point into the buffer or the file. */
+static int unpack_event(struct thread *t, const struct ipc_method *method,
+			struct ipcbus_event *event, struct mapping *file,
+			struct typed_reply **ret_reply)
 {
 	const uint8_t *data = device_at(&t->ipc->device, event->offset);
 	bool borrowed = !file->data && borrow_begin(t->ipc, method, event->data_size);
@@ -199,24 +199,17 @@ static __attribute__((noinline)) int take_other(struct thread *t, const struct i
 	struct mapping file = { NULL, 0 };
 	struct ipc *ipc = t->ipc;
 	struct typed_reply *reply;
-	const uint8_t *data;
 	int r = 0;
 
-	if (payload_is_file(ipc, event))
+	if (payload_is_file(ipc, event)) {
 		r = payload_open(ipc, event, &file);
+	} else if (is_too_large(ipc, event->data_size)) {
+		event_refuse(ipc, event);
+		r = -EMSGSIZE;
+	}
 	if (r < 0)
 		return r;
-	data = device_at(&ipc->device, event->offset);
-	if (is_too_large(ipc, event->data_size)) {
-		/* Another thread may have lowered the limit since the file was mapped. */
-		payload_close(&file);
-		event_refuse(ipc, event);
-		return -EMSGSIZE;
-	}
-	if (likely(event->data_size < BORROW_MIN && !file.data))
-		r = unpack(t, method, /* borrow= */ false, data, event->data_size, &reply);
-	else
-		r = unpack_large(t, method, event, &file, &reply);
+	r = unpack_event(t, method, event, &file, &reply);
 	if (unlikely(r < 0))
 		event_refuse(ipc, event);
 	else
