@@ -14,7 +14,6 @@
 #include "codec.ipc.h"
 #include "codec2.ipc.h"
 #include "test-run.h"
-#include "typed/encode.h"
 #include "typed/typed.h"
 #include "typed/message.h"
 

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "typed/encode.h"
 #include "typed/message.h"
 #include "test-run.h"
 #include "test.pb-c.h"

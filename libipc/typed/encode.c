@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: MIT
-/* The encoder: see encode.h. */
+/*
+ * The encoder: makes the bytes of a message, led by the descriptor, as protobuf's own
+ * implementation makes them. A field of proto3 without presence is left out if it is empty or 0,
+ * but not if it is -0.
+ *
+ * A message is written from its end to its beginning, so that the size of a nested message is known
+ * when it is needed. First it is measured: the same functions run without memory.
+ */
 #include <endian.h>
 #include <errno.h>
 #include <string.h>
 
 #include "core/private.h"
 #include "core/wire.h"
-#include "encode.h"
 #include "message.h"
 
 /* --- Fields ---------------------------------------------------------------------------- */

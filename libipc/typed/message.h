@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Received messages in memory.
+ * Received messages in memory, and the encoder of messages to send.
  *
- * A message owns its memory (the arena) and its received objects (the claims). Its bytes are not
+ * A received message owns its memory (the arena) and its objects (the claims). Its bytes are not
  * trusted. Decoding limits the memory that they need, and how deep they nest.
  */
 #ifndef IPC_MESSAGE_H
@@ -116,5 +116,34 @@ struct visitor {
 
 /* -EBADMSG: deeper than MESSAGE_MAX_DEPTH, or an empty place in an array. */
 int message_walk(const ProtobufCMessage *message, struct visitor *visitor);
+
+/* --- Encoding ----------------------------------------------------------------------------- */
+
+/* Maximum number of large fields that are not copied. If a message has more, its first ones are. */
+#define ENCODE_LARGE	16
+
+struct encoder {
+	/* Set by the caller. */
+	uint8_t *data;		/* the output; NULL: the message is only measured */
+	size_t left;		/* bytes of data that are not written yet; 0 to measure */
+	size_t large_min;	/* of large fields of type bytes; SIZE_MAX: there are none */
+	/* Called while writing, instead of copying a large field, the last field first. */
+	void (*large)(struct encoder *encoder, const ProtobufCBinaryData *bytes);
+	unsigned int depth;	/* initially 0, as are the results */
+	size_t large_size;	/* bytes of large fields that are not copied */
+	size_t n_large;		/* number of these fields */
+	int error;
+	const ProtobufCFieldDescriptor *wrong;	/* a field with a string that is not UTF-8 */
+};
+
+/* After measuring: the size of the message. */
+static inline size_t encoder_measured(const struct encoder *encoder)
+{
+	return encoder->large_size - encoder->left;
+}
+
+/* Measures or writes a message. A message must be measured before it is written. Returns 0, or
+ * -EINVAL if a string is not UTF-8, or if messages nest deeper than MESSAGE_MAX_DEPTH. */
+int encode(struct encoder *encoder, const ProtobufCMessage *message);
 
 #endif /* IPC_MESSAGE_H */

@@ -10,7 +10,7 @@
 #include <protobuf-c/protobuf-c.h>
 
 #include "core/thread.h"
-#include "encode.h"
+#include "message.h"
 #include "table.h"
 #include "typed.h"
 

@@ -11,7 +11,6 @@
 #include "judge.ipc.h"
 #include "pass.h"
 #include "typed/typed.h"
-#include "typed/encode.h"
 
 struct way {
 	const ProtobufCMessageDescriptor *descriptor;
