@@ -341,32 +341,19 @@ static inline int try_message(struct request *request)
 	return r < 0 ? r : thread_try(request->t, &request->x);
 }
 
-/* A file that was made at an earlier try is sent at once. */
-static int try_oneway(struct request *request, struct payload_file *file)
-{
-	int r = file->fd < 0 ? try_message(request) : -EMSGSIZE;
-
-	return r == -EMSGSIZE ? payload_send(request->t, &request->x, file) : r;
-}
-
 struct waiting_oneway {
 	struct request *request;
 	struct payload_file *file;
 };
 
+/* A file that was made at an earlier try is sent at once. */
 static int try_waiting(void *data)
 {
 	const struct waiting_oneway *oneway = data;
+	struct request *request = oneway->request;
+	int r = oneway->file->fd < 0 ? try_message(request) : -EMSGSIZE;
 
-	return try_oneway(oneway->request, oneway->file);
-}
-
-static __attribute__((noinline)) int
-send_when_writable(struct request *request, struct payload_file *file, uint64_t deadline)
-{
-	struct waiting_oneway oneway = { request, file };
-
-	return writable_until(request->t->ipc, deadline, try_waiting, &oneway);
+	return r == -EMSGSIZE ? payload_send(request->t, &request->x, oneway->file) : r;
 }
 
 /* The first try has failed with r. */
@@ -374,12 +361,12 @@ static __attribute__((noinline)) int
 try_otherwise(struct request *request, struct payload_file *file, uint64_t deadline, int r)
 {
 	struct payload_file own = { .fd = -1, .deadline = deadline };
+	struct waiting_oneway oneway = { request, file ?: &own };
 
-	file = file ?: &own;
 	if (r == -EMSGSIZE)
-		r = payload_send(request->t, &request->x, file);
+		r = payload_send(request->t, &request->x, oneway.file);
 	if (r == -EAGAIN && deadline)
-		r = send_when_writable(request, file, deadline);
+		r = writable_until(request->t->ipc, deadline, try_waiting, &oneway);
 	payload_file_close(&own);
 	return r;
 }
