@@ -1,24 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Fields of protobuf's wire format; see wire.h. */
 #include <errno.h>
-#include <string.h>
 
 #include "wire.h"
-
-bool wire_take_value(struct wire *wire, unsigned int type, uint64_t *ret_value)
-{
-	size_t size = type == WIRE_64BIT ? 8 : 4;
-	struct wire bytes;
-
-	if (type == WIRE_VARINT)
-		return wire_take_number(wire, ret_value);
-	if ((type != WIRE_64BIT && type != WIRE_32BIT) || !wire_take_piece(wire, size, &bytes))
-		return false;
-	*ret_value = 0;
-	for (size_t i = 0; i < size; i++)
-		*ret_value |= (uint64_t)bytes.at[i] << 8 * i;
-	return true;
-}
 
 static struct wire_field field_of(uint32_t tag)
 {
@@ -122,9 +106,9 @@ uint8_t *wire_put_number(uint8_t *to, uint32_t number, uint64_t value)
 uint8_t *wire_put_fixed64(uint8_t *to, uint32_t number, uint64_t value)
 {
 	to = put_varint(to, number << 3 | WIRE_64BIT);
-	for (unsigned int i = 0; i < 8; i++)
-		*to++ = (uint8_t)(value >> 8 * i);
-	return to;
+	value = htole64(value);
+	memcpy(to, &value, sizeof(value));
+	return to + sizeof(value);
 }
 
 uint8_t *wire_put_bytes(uint8_t *to, uint32_t number, const void *data, size_t size)

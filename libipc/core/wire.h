@@ -7,9 +7,11 @@
 #ifndef IPC_WIRE_H
 #define IPC_WIRE_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define WIRE_VARINT	0
 #define WIRE_64BIT	1
@@ -96,7 +98,26 @@ static inline size_t wire_size(const struct wire *wire)
 }
 
 /* Takes a value of type WIRE_VARINT, WIRE_64BIT or WIRE_32BIT. Returns false if it is damaged. */
-bool wire_take_value(struct wire *wire, unsigned int type, uint64_t *ret_value);
+static inline bool wire_take_value(struct wire *wire, unsigned int type, uint64_t *ret_value)
+{
+	struct wire bytes;
+	uint32_t narrow;
+	uint64_t wide;
+
+	if (__builtin_expect(type == WIRE_VARINT, 1))
+		return wire_take_number(wire, ret_value);
+	if (type == WIRE_64BIT && wire_take_piece(wire, sizeof(wide), &bytes)) {
+		memcpy(&wide, bytes.at, sizeof(wide));
+		*ret_value = le64toh(wide);
+		return true;
+	}
+	if (type == WIRE_32BIT && wire_take_piece(wire, sizeof(narrow), &bytes)) {
+		memcpy(&narrow, bytes.at, sizeof(narrow));
+		*ret_value = le32toh(narrow);
+		return true;
+	}
+	return false;
+}
 
 /* Reads the next field. A group with its end is one field. Returns 1, 0 at the end, or -EBADMSG.
  * ret_field->bytes point into the message. */

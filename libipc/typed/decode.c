@@ -11,7 +11,6 @@
  * The bytes are not trusted. Each function that takes something from them returns false if they
  * end too early or are malformed, or if the arena has no memory; then the message is refused.
  */
-#include <endian.h>
 #include <errno.h>
 #include <ipc/codec.h>
 #include <string.h>
@@ -144,37 +143,18 @@ static bool take_data(struct decoder *d, struct wire *wire, ProtobufCBinaryData 
 	return true;
 }
 
-static inline bool take_32(struct wire *wire, uint32_t *member)
-{
-	struct wire piece;
-
-	if (!wire_take_piece(wire, sizeof(*member), &piece))
-		return false;
-	memcpy(member, piece.at, sizeof(*member));
-	*member = le32toh(*member);
-	return true;
-}
-
-static inline bool take_64(struct wire *wire, uint64_t *member)
-{
-	struct wire piece;
-
-	if (!wire_take_piece(wire, sizeof(*member), &piece))
-		return false;
-	memcpy(member, piece.at, sizeof(*member));
-	*member = le64toh(*member);
-	return true;
-}
-
-static bool take_varint(struct wire *wire, ProtobufCType type, void *member)
+static inline bool take_number(struct wire *wire, ProtobufCType type, void *member)
 {
 	uint64_t value;
 
-	if (!wire_take_number(wire, &value))
+	if (!wire_take_value(wire, field_kinds[type].wire_type, &value))
 		return false;
 	switch (type) {
 	case PROTOBUF_C_TYPE_INT64:
 	case PROTOBUF_C_TYPE_UINT64:
+	case PROTOBUF_C_TYPE_FIXED64:
+	case PROTOBUF_C_TYPE_SFIXED64:
+	case PROTOBUF_C_TYPE_DOUBLE:
 		*(uint64_t *)member = value;
 		break;
 	case PROTOBUF_C_TYPE_SINT64:
@@ -222,16 +202,8 @@ static inline bool take_value(struct decoder *d, struct wire *wire,
 			      const ProtobufCFieldDescriptor *field, void *member,
 			      unsigned int depth)
 {
-	switch (field_kinds[field->type].wire_type) {
-	case WIRE_VARINT:
-		return take_varint(wire, field->type, member);
-	case WIRE_32BIT:
-		return take_32(wire, member);
-	case WIRE_64BIT:
-		return take_64(wire, member);
-	default:
-		break;
-	}
+	if (field_kinds[field->type].wire_type != WIRE_BYTES)
+		return take_number(wire, field->type, member);
 	if (field->type == PROTOBUF_C_TYPE_STRING)
 		return take_text(d, wire, member);
 	if (field->type == PROTOBUF_C_TYPE_BYTES)
