@@ -4,8 +4,8 @@
  *
  * An async call takes a cell like a call, but no thread waits for the reply there. Serving threads
  * look for replies in the listed channels (channel-serve.c), and get the same events as from the
- * bus. If the program polls instead, the server wakes it by a byte in the backlog's pipe. Until it
- * has the pipe, it sends a message to the channel's object: LIFE_BELL. A reply that does not fit
+ * bus. If the program polls instead, the server wakes it by a bell (backlog.h). Until it has the
+ * bell, it sends a message to the channel's object: LIFE_BELL. A reply that does not fit
  * into the cell, or has objects, is a message to this object as well.
  *
  * The thread that replaces the id in channel->ids by 0 ends the call: with the reply, at the
@@ -37,7 +37,7 @@ static void arm(struct channel *channel)
 	atomic_fetch_add(&channel->caller.own->polls, 1);
 }
 
-/* Gives the pipe to the server. If that fails, the next call tries again. */
+/* Gives a bell to the server. If that fails, the next call tries again. */
 static void give_bell(struct channel *channel, struct ipc *ipc)
 {
 	struct channel_ref ref = { .id = channel->id };
@@ -50,14 +50,13 @@ static void give_bell(struct channel *channel, struct ipc *ipc)
 		.n_entries = 1,
 	};
 
-	if (backlog_make_fd(ipc) < 0 || atomic_exchange(&channel->has_bell, true))
+	if (atomic_exchange(&channel->has_bell, true))
 		return;
-	entry.fd = ipc->backlog.bell;
-	ipc_lock(ipc);
-	ipc->backlog.is_shared = true;
-	ipc_unlock(ipc);
-	if (ipc_raw_oneway(channel->door, &message, /* options= */ NULL) < 0)
+	entry.fd = backlog_new_bell(ipc);
+	if (entry.fd < 0 || ipc_raw_oneway(channel->door, &message, /* options= */ NULL) < 0)
 		atomic_store(&channel->has_bell, false);
+	if (entry.fd >= 0)
+		close(entry.fd);
 }
 
 static bool has_answer(const struct channel *channel)

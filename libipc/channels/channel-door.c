@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "core/call.h"
@@ -384,17 +385,20 @@ static int cancel_call(struct ipc_call *call, struct channels *channels,
 	return 0;
 }
 
-/* The pipe stays until the channel is freed: another thread may be using it. */
+/* The timer stays until the channel is freed: another thread may be using it. Any other file is
+ * refused: see backlog_new_bell(). */
 static int take_bell(struct ipc_call *call, struct channels *channels,
 		     const struct ipc_raw_message *request)
 {
 	struct channel_ref ref;
 	struct served *served = served_of(call, channels, request, &ref);
+	struct itimerspec value;
 	int none = -1, fd;
 
 	if (!served)
 		return 0;
-	if (request->n_entries == 1 && request->entries[0].type == IPC_RAW_FD) {
+	if (request->n_entries == 1 && request->entries[0].type == IPC_RAW_FD &&
+	    timerfd_gettime(request->entries[0].fd, &value) == 0) {
 		fd = fcntl(request->entries[0].fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 		if (fd >= 0 && !atomic_compare_exchange_strong(&served->bell, &none, fd))
 			close(fd);

@@ -38,7 +38,7 @@ struct channel {
 	atomic_uint limited;		/* likewise, for calls with a deadline; a bit may stay */
 	_Atomic uint64_t ids[CHANNEL_CELLS];	/* of struct async, or 0: see channel-async.c */
 	_Atomic uint64_t deadlines[CHANNEL_CELLS];
-	atomic_bool has_bell;		/* the server got the pipe that wakes this client */
+	atomic_bool has_bell;		/* the server got the timer that wakes this client */
 	struct backlog_work death;	/* ends all calls after the server's death */
 	atomic_bool death_queued;	/* with a reference */
 	/* See channel_note_unfit(): a count, and the client's tail at the last check. */

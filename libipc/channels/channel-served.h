@@ -66,7 +66,7 @@ struct served {
 	gid_t gid;
 	pid_t pid;
 	int pidfd;
-	atomic_int bell;		/* a pipe that wakes the client, or -1 */
+	atomic_int bell;		/* a timerfd that wakes the client, or -1 */
 	struct ipc_proxy *life;		/* the client's object, which ends with the channel */
 	atomic_bool ended;		/* written under the lock */
 	atomic_bool dying;		/* likewise: the client is gone, but not all of its oneways

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "core/call.h"
@@ -108,6 +109,14 @@ void served_end(struct served *served)
 	channel_end(&served->callee);
 	served_notify(served);
 	served_finish(served);
+}
+
+/* The timer expires at once. */
+static bool bell_ring(int fd)
+{
+	static const struct itimerspec past = { .it_value.tv_nsec = 1 };
+
+	return timerfd_settime(fd, TFD_TIMER_ABSTIME, &past, NULL) == 0;
 }
 
 void served_notify(struct served *served)

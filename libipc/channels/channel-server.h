@@ -73,8 +73,8 @@ static inline bool is_monitored(const struct ipc *ipc)
 #define CHANNEL_FENCE (IPC_CODE_BUILTIN + 9)	/* serve the oneways of this epoch */
 #define CHANNEL_DRAIN (IPC_CODE_BUILTIN + 10)	/* first serve those before this position */
 
-#define CHANNEL_BELL (IPC_CODE_BUILTIN + 11)	/* a oneway to the door, with a pipe: the client
-	                                         * polls, and is woken by a byte */
+#define CHANNEL_BELL (IPC_CODE_BUILTIN + 11)	/* a oneway to the door, with a timerfd: the
+	                                         * client polls, and wakes when it expires */
 
 /* Oneways to the object that the client sent with CHANNEL_OPEN. No program's object has these
  * codes: a hostile client may send the object of another process. */

@@ -2,11 +2,10 @@
 /* Work for serving threads: see backlog.h. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/uio.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "backlog.h"
@@ -16,7 +15,7 @@
 
 void backlog_init(struct ipc *ipc)
 {
-	ipc->backlog = (struct backlog){ .fd = -1, .bell = -1, .all_fd = -1 };
+	ipc->backlog = (struct backlog){ .fd = -1, .work_fd = -1, .all_fd = -1 };
 	STAILQ_INIT(&ipc->backlog.list);
 }
 
@@ -29,56 +28,23 @@ static struct backlog_work *take_locked(struct backlog *backlog)
 	return work;
 }
 
-/* If more bytes are left, or there are none, fd is right all the same. */
-static void empty_pipe_locked(const struct backlog *backlog)
+/* If that fails, work_fd is in the right state already. */
+static void set_readable_locked(const struct backlog *backlog, bool readable)
 {
-	char bytes[64];
-	ssize_t n = backlog->fd < 0 ? 0 : read(backlog->fd, bytes, sizeof(bytes));
+	eventfd_t value;
 
-	(void)n;
-}
-
-bool bell_ring(int fd)
-{
-	/* The pipe gets the page, not a copy. */
-	static const char byte;
-	const struct iovec part = { .iov_base = (void *)(uintptr_t)&byte, .iov_len = 1 };
-	const struct timespec now = { 0 };
-	sigset_t pipe_signal, before;
-	bool rung;
-
-	/* Without a reader, the caller gets a signal. */
-	sigemptyset(&pipe_signal);
-	sigaddset(&pipe_signal, SIGPIPE);
-	if (pthread_sigmask(SIG_BLOCK, &pipe_signal, &before))
-		return false;
-	rung = vmsplice(fd, &part, 1, SPLICE_F_NONBLOCK) == 1 || errno == EAGAIN;
-	if (!rung && errno == EPIPE && !sigismember(&before, SIGPIPE))
-		sigtimedwait(&pipe_signal, NULL, &now);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return rung;
-}
-
-static void fill_pipe_locked(const struct backlog *backlog)
-{
-	/* If the pipe is full, it is readable. */
-	ssize_t n = backlog->is_shared ? bell_ring(backlog->bell) : write(backlog->bell, "", 1);
-
-	(void)n;
+	if (backlog->fd < 0)
+		return;
+	if (readable)
+		eventfd_write(backlog->work_fd, 1);
+	else
+		eventfd_read(backlog->work_fd, &value);
 }
 
 static void settle_locked(struct ipc *ipc)
 {
 	atomic_fetch_and(&ipc->attention, ~ATTEND_BACKLOG);
-	empty_pipe_locked(&ipc->backlog);
-}
-
-void backlog_forget_bells(struct ipc *ipc)
-{
-	ipc_lock(ipc);
-	if (STAILQ_EMPTY(&ipc->backlog.list))
-		empty_pipe_locked(&ipc->backlog);
-	ipc_unlock(ipc);
+	set_readable_locked(&ipc->backlog, false);
 }
 
 void backlog_add(struct ipc *ipc, struct backlog_work *work, bool wake)
@@ -90,8 +56,8 @@ void backlog_add(struct ipc *ipc, struct backlog_work *work, bool wake)
 	first = STAILQ_EMPTY(&backlog->list);
 	STAILQ_INSERT_TAIL(&backlog->list, work, link);
 	atomic_fetch_or(&ipc->attention, ATTEND_BACKLOG);
-	if (first && backlog->fd >= 0)
-		fill_pipe_locked(backlog);
+	if (first)
+		set_readable_locked(backlog, true);
 	ipc_unlock(ipc);
 	if (wake && pool_serves(ipc))
 		device_wake(&ipc->device);
@@ -147,24 +113,34 @@ void backlog_add_event(struct ipc *ipc, struct backlog_event *memory,
 	backlog_add(ipc, &memory->base, /* wake= */ true);
 }
 
+/* Makes the epoll fd readable with the file. */
+static int add_file(int fd, int file, uint32_t events)
+{
+	struct epoll_event event = { .events = events };
+
+	return epoll_ctl(fd, EPOLL_CTL_ADD, file, &event) < 0 ? -errno : 0;
+}
+
 int backlog_make_fd_locked(struct ipc *ipc)
 {
 	struct backlog *backlog = &ipc->backlog;
-	int fds[2];
+	int fd = -1, r;
 
 	if (backlog->fd >= 0)
 		return 0;
-	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+	if (backlog->work_fd < 0)
+		backlog->work_fd = descriptor_move(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	if (backlog->work_fd >= 0)
+		fd = descriptor_move(epoll_create1(EPOLL_CLOEXEC));
+	if (fd < 0)
 		return -errno;
-	backlog->bell = descriptor_move(fds[1]);
-	if (backlog->bell >= 0)
-		backlog->fd = descriptor_move(fds[0]);
-	else
-		close(fds[0]);
-	if (backlog->fd < 0)
-		return -errno;
-	if (!STAILQ_EMPTY(&backlog->list))
-		fill_pipe_locked(backlog);
+	r = add_file(fd, backlog->work_fd, EPOLLIN);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	backlog->fd = fd;
+	set_readable_locked(backlog, !STAILQ_EMPTY(&backlog->list));
 	return 0;
 }
 
@@ -178,11 +154,34 @@ int backlog_make_fd(struct ipc *ipc)
 	return r;
 }
 
+/* With EPOLLET, backlog_forget_bells() needs no fd of the bell. */
+int backlog_new_bell(struct ipc *ipc)
+{
+	int fd = -1, r;
+
+	r = backlog_make_fd(ipc);
+	if (r == 0)
+		fd = descriptor_move(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+	if (fd < 0)
+		return r < 0 ? r : -errno;
+	r = add_file(ipc->backlog.fd, fd, EPOLLIN | EPOLLET);
+	if (r < 0)
+		close(fd);
+	return r < 0 ? r : fd;
+}
+
+void backlog_forget_bells(const struct ipc *ipc)
+{
+	struct epoll_event events[16];
+
+	if (ipc->backlog.fd >= 0)
+		epoll_wait(ipc->backlog.fd, events, 16, /* timeout= */ 0);
+}
+
 /* An epoll fd of both fds. A thread that waits for a stream polls only the device's fd, because it
  * leaves the backlog to other threads. */
 static int make_all_locked(struct ipc *ipc)
 {
-	struct epoll_event event = { .events = EPOLLIN };
 	struct backlog *backlog = &ipc->backlog;
 	int fd, r;
 
@@ -194,9 +193,10 @@ static int make_all_locked(struct ipc *ipc)
 	fd = descriptor_move(epoll_create1(EPOLL_CLOEXEC));
 	if (fd < 0)
 		return -errno;
-	if (epoll_ctl(fd, EPOLL_CTL_ADD, backlog->fd, &event) < 0 ||
-	    epoll_ctl(fd, EPOLL_CTL_ADD, ipc->device.poll_fd, &event) < 0) {
-		r = -errno;
+	r = add_file(fd, backlog->fd, EPOLLIN);
+	if (r == 0)
+		r = add_file(fd, ipc->device.poll_fd, EPOLLIN);
+	if (r < 0) {
 		close(fd);
 		return r;
 	}
@@ -224,6 +224,6 @@ void backlog_close(struct ipc *ipc)
 		close(ipc->backlog.all_fd);
 	if (ipc->backlog.fd >= 0)
 		close(ipc->backlog.fd);
-	if (ipc->backlog.bell >= 0)
-		close(ipc->backlog.bell);
+	if (ipc->backlog.work_fd >= 0)
+		close(ipc->backlog.work_fd);
 }

@@ -37,11 +37,9 @@ struct backlog_event {
 /* Of a connection; private.h. */
 struct backlog {
 	STAILQ_HEAD(, backlog_work) list;	/* oldest first */
-	/* A pipe for threads that poll, or -1: fd is readable while there is work. Servers have the
-	 * other end, with which they can neither take bytes nor stop others: see bell_ring(). */
+	/* For threads that poll, or -1: readable while there is work, and after a bell. */
 	int fd;
-	int bell;
-	bool is_shared;			/* a server has it, and may make it blocking */
+	int work_fd;			/* an eventfd: readable while there is work */
 	int all_fd;			/* ipc_get_fd(): fd and the device's poll_fd, or -1 */
 };
 
@@ -58,14 +56,17 @@ void backlog_add_event(struct ipc *ipc, struct backlog_event *memory,
 /* Runs the oldest work. Returns false if the backlog is empty. */
 bool backlog_run(struct thread *t);
 
-/* Makes the pipe, for a thread that is about to poll: 0 or -errno. */
+/* Makes fd, for a thread that is about to poll: 0 or -errno. */
 int backlog_make_fd(struct ipc *ipc);
 int backlog_make_fd_locked(struct ipc *ipc);
+/* Makes a bell: a timer that makes fd readable when it expires. It works until the last process
+ * that has it closes it. Another process can do nothing with it that makes this process, or a
+ * process that rings it, block or miss other bells. A pipe, a socket or an eventfd is not safe: the
+ * peer can hold the pipe's lock, pass files, and make a write block. Returns the descriptor, which
+ * the caller must close, or -errno. */
+int backlog_new_bell(struct ipc *ipc);
 /* Must be called before the last look for replies: fd is readable after later bells only. */
-void backlog_forget_bells(struct ipc *ipc);
-/* Makes the pipe readable whose other end the fd is. Returns false if it is none. Unlike write(),
- * never blocks: another process may have made the fd blocking. */
-bool bell_ring(int fd);
+void backlog_forget_bells(const struct ipc *ipc);
 /* The fd for event loops, or -errno. */
 int backlog_get_fd(struct ipc *ipc);
 
