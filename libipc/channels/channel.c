@@ -165,6 +165,23 @@ static inline void set_before(struct channel_caller *caller, unsigned int cell)
 	atomic_store_explicit(&caller->before[cell], caller->posted[cell], memory_order_relaxed);
 }
 
+void channel_put_cell(struct channel_caller *caller, unsigned int cell)
+{
+	atomic_fetch_and_explicit(&caller->taken, ~(1U << cell), memory_order_release);
+}
+
+/* Frees a cell that is both lost and recovered, once. */
+static void free_recovered(struct channel_caller *caller, unsigned int cell)
+{
+	unsigned int bit = 1U << cell;
+
+	if (!(atomic_load(&caller->recovered) & bit) ||
+	    !(atomic_fetch_and(&caller->lost, ~bit) & bit))
+		return;
+	atomic_fetch_and(&caller->recovered, ~bit);
+	channel_put_cell(caller, cell);
+}
+
 /* Frees the cells of lost calls whose replies have arrived. A thread must first clear the bit in
  * lost, so that no other thread frees and reuses the cell in the meantime. */
 static void reclaim(struct channel_caller *caller)
@@ -181,6 +198,8 @@ static void reclaim(struct channel_caller *caller)
 			atomic_fetch_and(&caller->taken, ~bit);
 		} else {
 			atomic_fetch_or(&caller->lost, bit);
+			/* Another thread may have looked while the bit was not set. */
+			free_recovered(caller, cell);
 		}
 	}
 }
@@ -364,11 +383,6 @@ bool channel_must_join(struct channel_caller *caller, unsigned int cell, uint32_
 	return true;
 }
 
-void channel_put_cell(struct channel_caller *caller, unsigned int cell)
-{
-	atomic_fetch_and_explicit(&caller->taken, ~(1U << cell), memory_order_release);
-}
-
 int channel_take_reply(struct channel_caller *caller, unsigned int cell, void *data,
 		       struct channel_end *ret_end)
 {
@@ -390,18 +404,6 @@ int channel_take_reply(struct channel_caller *caller, unsigned int cell, void *d
 	if (ret_end->kind != CHANNEL_LATER && ret_end->kind != CHANNEL_REFUSED)
 		channel_put_cell(caller, cell);
 	return 0;
-}
-
-/* Frees a cell that is both lost and recovered, once. */
-static void free_recovered(struct channel_caller *caller, unsigned int cell)
-{
-	unsigned int bit = 1U << cell;
-
-	if (!(atomic_load(&caller->recovered) & bit) ||
-	    !(atomic_fetch_and(&caller->lost, ~bit) & bit))
-		return;
-	atomic_fetch_and(&caller->recovered, ~bit);
-	channel_put_cell(caller, cell);
 }
 
 void channel_abandon(struct channel_caller *caller, unsigned int cell)
@@ -635,19 +637,24 @@ bool channel_has_posted(const struct channel_callee *callee)
 	return has_posted(callee, 0);
 }
 
+/* Begins after the cell of the last call, so that calls that follow each other quickly in a cell do
+ * not delay the calls in other cells. */
 int channel_take(struct channel_callee *callee, void *data, struct channel_taken *ret_taken)
 {
-	int r = take_of(callee, 0, CHANNEL_LARGE, data, ret_taken);
-	uint32_t asyncs;
+	uint32_t asyncs = atomic_load_explicit(&callee->peer->asyncs, memory_order_acquire);
+	bool small = asyncs != atomic_load_explicit(&callee->looked, memory_order_relaxed);
+	unsigned int first = atomic_load_explicit(&callee->next, memory_order_relaxed);
+	unsigned int end = unlikely(small) ? CHANNEL_CELLS : CHANNEL_LARGE;
+	int r = 0;
 
-	if (r)
-		return r;
-	asyncs = atomic_load_explicit(&callee->peer->asyncs, memory_order_acquire);
-	if (likely(asyncs == atomic_load_explicit(&callee->looked, memory_order_relaxed)))
-		return 0;
-	r = take_of(callee, CHANNEL_LARGE, CHANNEL_CELLS, data, ret_taken);
+	if (first < end)
+		r = take_of(callee, first, end, data, ret_taken);
+	if (!r)
+		r = take_of(callee, 0, first < end ? first : end, data, ret_taken);
+	if (r > 0)
+		atomic_store_explicit(&callee->next, ret_taken->cell + 1, memory_order_relaxed);
 	/* Another thread may have looked at a cell just before this call was posted. */
-	if (!r && !has_posted(callee, CHANNEL_LARGE))
+	if (unlikely(small) && !r && !has_posted(callee, CHANNEL_LARGE))
 		atomic_store_explicit(&callee->looked, asyncs, memory_order_relaxed);
 	return r;
 }

@@ -371,6 +371,7 @@ struct channel_callee {
 	const struct channel_client_part *peer;
 	struct channel_server_part *own;
 	atomic_uint seen[CHANNEL_CELLS];	/* number of calls taken from the cell */
+	atomic_uint next;			/* the cell to look at first */
 	atomic_uint looked;			/* value of peer->asyncs when the small cells had no
 	                   			 * call */
 	atomic_uint rung;			/* value of peer->polls that channel_notify() saw */
