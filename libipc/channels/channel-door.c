@@ -223,13 +223,20 @@ static void end_idle(struct channels *channels, uid_t uid)
 
 static int try_add(struct channels *channels, struct served *served)
 {
+	struct ipc_object *object = NULL;
 	struct served *dying = NULL;
 	int r;
 
 	pthread_mutex_lock(&channels->lock);
 	r = is_refused_locked(channels, served->uid) ? -EACCES :
 						       add_locked(channels, served, &dying);
+	if (dying) {
+		object = dying->object;
+		dying->object = NULL;
+	}
 	pthread_mutex_unlock(&channels->lock);
+	/* As in served_remove(). */
+	ipc_object_unref(object);
 	if (dying)
 		served_unref(dying);
 	return r;

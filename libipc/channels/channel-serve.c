@@ -33,11 +33,10 @@ static void view_clear(struct channel_view *view)
 	view->last = view->left = NULL;
 }
 
-static void view_free(struct thread *t)
+void channels_view_free(struct channel_view *view)
 {
-	view_clear(t->channels);
-	free(t->channels);
-	t->channels = NULL;
+	view_clear(view);
+	free(view);
 }
 
 /* Refreshes the thread's view. Returns 0 or -ENOMEM. */
@@ -370,7 +369,8 @@ static int reply_to_life(struct thread *t, struct served *served, const struct i
 	if (r == 0)
 		r = thread_exchange_bus(t, &x);
 	free(data);
-	return r;
+	/* The error of a reply for which the client has no space. */
+	return r == -EAGAIN ? -ENOSPC : r;
 }
 
 /* A reply with objects, or one that does not fit. */
@@ -494,8 +494,8 @@ static int wait_for_call(struct thread *t, struct channels *channels, uint64_t u
 		channels_reap(channels);
 	}
 	/* Check once a second if the bus has ended, like a thread that waits in the bus. */
-	if (until > now + 1000000000)
-		until = now + 1000000000;
+	if (until > now + SLEEP_MAX_NS)
+		until = now + SLEEP_MAX_NS;
 	atomic_fetch_add(&channels->sleepers, 1);
 	r = channel_wait_call(&wait, until);
 	atomic_fetch_sub(&channels->sleepers, 1);
@@ -613,15 +613,9 @@ int channels_exchange(struct thread *t, struct ipcbus_exchange *x)
 	if (!atomic_load_explicit(&channels->n, memory_order_relaxed)) {
 		/* A thread that waits in the bus must not keep the memory of dead clients. */
 		if (t->channels)
-			view_free(t);
+			channels_view_free(t->channels);
+		t->channels = NULL;
 		return 1;
 	}
 	return serve(t, channels, x);
-}
-
-void channels_thread_ends(struct thread *t)
-{
-	if (t->channels)
-		view_free(t);
-	free(t->channel_buffer);
 }

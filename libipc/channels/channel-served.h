@@ -39,6 +39,9 @@
 
 #define REFUSED_MAX	16U
 
+/* A serving thread sleeps for at most that long. */
+#define SLEEP_MAX_NS	((uint64_t)1000000000)
+
 /* Rare state of the calls of a cell. Under the lock, except for join and nested, which the thread
  * that serves the call writes. */
 struct served_cell {

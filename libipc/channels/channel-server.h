@@ -99,6 +99,8 @@ struct channel_ref {
 #define CHANNEL_CALL_BIT (1ULL << 63)
 /* The same in event.buffer. In ids of the bus, the lower half is the number of a buffer. */
 #define CHANNEL_BUFFER_BIT (1ULL << 31)
+/* The buffer has another size, and must not be used again. No address reaches this bit. */
+#define CHANNEL_BUFFER_LARGE (1ULL << 63)
 
 static inline bool is_channel_call(uint64_t call)
 {
@@ -178,7 +180,9 @@ void channels_client_died(struct ipc *ipc, const struct ipc_proxy *life);
 void channels_ask_again(struct ipc *ipc);
 /* Ends all channels because serving threads must poll. Clients notice it at their next call. */
 void channels_end(struct ipc *ipc);
-void channels_thread_ends(struct thread *t);
+struct channel_view;
+/* Drops a thread's references of channels. The device must be open. */
+void channels_view_free(struct channel_view *view);
 void channels_close(struct ipc *ipc);
 
 #endif /* IPC_CHANNEL_SERVER_H */

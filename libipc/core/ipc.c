@@ -361,6 +361,7 @@ static void ipc_close(struct ipc *ipc)
 	/* From here on, threads that end do not use the device. */
 	connections_lock();
 	ipc->closing = true;
+	threads_end_channels(ipc);
 	connections_unlock();
 	device_close(&ipc->device, /* mapped= */ !ipc->foreign);
 	writable_close(ipc);

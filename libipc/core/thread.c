@@ -7,6 +7,7 @@
  * next makes one, or ends.
  */
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -28,7 +29,9 @@ static void thread_free(struct thread *t)
 	if (t == thread_last)
 		thread_last = NULL;
 	more_thread_ends(t, /* live= */ false);
-	channels_thread_ends(t);
+	if (t->channels)
+		channels_view_free(t->channels);
+	free(t->channel_buffer);
 	free(t->spare);
 	free(t->spare_reply);
 	free(t->scratch.data);
@@ -42,13 +45,39 @@ static void thread_unlink_locked(struct thread *t)
 	t->ipc = NULL;
 }
 
+/* Drops a thread's references of channels, or waits until another thread has. The connections lock
+ * is released meanwhile, because it is taken for an object that is freed. */
+static void end_channels_unlocked(struct thread *t)
+{
+	struct channel_view *view = t ? t->channels : NULL;
+
+	if (t)
+		t->channels = NULL;
+	connections_unlock();
+	if (view)
+		channels_view_free(view);
+	else
+		sched_yield();
+	connections_lock();
+}
+
 /*
  * The lock keeps an open connection open in the meantime. Errors of the driver do not matter to a
  * thread that is ending.
  */
 static void thread_leave(struct thread *t)
 {
+	struct ipc *ipc;
+
 	connections_lock();
+	while ((ipc = t->ipc) && t->channels) {
+		/* The thread that closes the connection frees the view. */
+		struct thread *owner = ipc->closing ? NULL : t;
+
+		ipc->leaving += !!owner;
+		end_channels_unlocked(owner);
+		ipc->leaving -= !!owner;
+	}
 	if (t->ipc) {
 		if (!t->ipc->foreign && !t->ipc->closing) {
 			thread_flush(t);
@@ -176,6 +205,19 @@ int thread_find(struct ipc *ipc, struct thread **ret_thread)
 	if (r == 0)
 		*ret_thread = t;
 	return r;
+}
+
+void threads_end_channels(struct ipc *ipc)
+{
+	struct thread *t;
+
+	do {
+		LIST_FOREACH(t, &ipc->threads, link)
+			if (t->channels)
+				break;
+		if (t || (ipc->leaving && !ipc->foreign))
+			end_channels_unlocked(t);
+	} while (t || (ipc->leaving && !ipc->foreign));
 }
 
 void threads_detach(struct ipc *ipc)

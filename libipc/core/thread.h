@@ -103,6 +103,9 @@ static inline void thread_leave_handler(struct thread *t)
 		pool_unblock(t);
 }
 
+/* Drops the references of channels that threads have, before the connection closes its device.
+ * Under the connections lock, which it may release meanwhile. ipc->closing must be set. */
+void threads_end_channels(struct ipc *ipc);
 /* Detaches all threads from a connection that closes. Under the connections lock. */
 void threads_detach(struct ipc *ipc);
 /* In a forked child: forgets the state of all threads. */
