@@ -101,14 +101,16 @@ static int limit_locked(struct channels *channels, uint64_t deadline)
 	return timer_move(channels->ipc, &channels->late, deadline);
 }
 
-/* A call with a deadline is about to be sent. */
-static int limit(struct ipc *ipc, uint64_t deadline)
+/* A call with a deadline, of which time_ns is left, is about to be sent. */
+static int limit(struct ipc *ipc, uint64_t deadline, uint64_t time_ns)
 {
 	struct channels *channels = atomic_load(&ipc->channels);
 	int r = 0;
 
 	/* A serving thread that sleeps does not know the deadline. */
 	if (!polls(ipc)) {
+		if (time_ns > SLEEP_MAX_NS)
+			return 0;
 		atomic_fetch_add(channels->words.bell, 1);
 		if (atomic_load(&channels->sleepers))
 			channel_wake_private(channels->words.bell, 1);
@@ -312,7 +314,7 @@ int channel_send_async(struct channel *channel, struct thread *t, unsigned int c
 		arm(channel);
 	/* If that fails, the call ends late. */
 	if (unlikely(call->time_ns))
-		limit(t->ipc, atomic_load(&channel->deadlines[cell]));
+		limit(t->ipc, atomic_load(&channel->deadlines[cell]), call->time_ns);
 	channel_post(&channel->caller, cell, call);
 	/* The server may have looked for the last time before, or its death was reported. */
 	if (likely(!channel_is_refused(&channel->caller, cell) &&
@@ -447,10 +449,11 @@ void channel_async_is_late(struct channel *channel, const struct ipcbus_event *e
 
 void channel_cancel_async(struct channel *channel, unsigned int cell, uint64_t id)
 {
-	uint32_t number = channel->caller.posted[cell];
+	uint32_t number;
 
 	if (!own_end(channel, cell, id))
 		return;
+	number = channel->caller.posted[cell];
 	channel_abandon(&channel->caller, cell);
 	send_cancel(channel, cell, number);
 }
@@ -469,7 +472,7 @@ static int copy_message(struct thread *t, struct ipcbus_event *event)
 {
 	size_t objects = event->object_count * sizeof(struct ipcbus_object);
 	size_t size = event->data_size, at = (size + 15) & ~(size_t)15;
-	uint8_t *copy = malloc(at + objects < CHANNEL_DATA_MAX ? CHANNEL_DATA_MAX : at + objects);
+	uint8_t *copy = malloc(at + objects + 1);
 
 	if (!copy)
 		return -ENOMEM;
@@ -478,6 +481,7 @@ static int copy_message(struct thread *t, struct ipcbus_event *event)
 		memcpy(copy + at, event_objects(t->ipc, event), objects);
 	thread_release_next(t, event->buffer);
 	channel_buffer_event(t, copy, size, event);
+	event->buffer |= CHANNEL_BUFFER_LARGE;
 	event->objects = event->offset + at;
 	return 0;
 }
@@ -488,6 +492,7 @@ static void end_by_bus(struct thread *t, struct channel *channel, const struct i
 	struct ipcbus_event end = *event;
 	struct life_reply reply;
 	uint64_t id;
+	int r;
 
 	if (end.data_size < sizeof(reply)) {
 		drop(t, event);
@@ -502,15 +507,19 @@ static void end_by_bus(struct thread *t, struct channel *channel, const struct i
 		drop(t, event);
 		return;
 	}
-	if (reply.number != channel->caller.posted[reply.cell] || reply.error > 4095 ||
-	    copy_message(t, &end) < 0) {
+	r = -EPROTO;
+	if (reply.number == channel->caller.posted[reply.cell] && reply.error <= 4095)
+		r = copy_message(t, &end);
+	if (r == -EPROTO)
 		atomic_store(&channel->ended, true);
+	else
+		channel_put_cell(&channel->caller, reply.cell);
+	if (r < 0) {
 		drop(t, event);
-		failed(&end, id, -EPROTO);
+		failed(&end, id, r);
 		async_end(t, &end);
 		return;
 	}
-	channel_put_cell(&channel->caller, reply.cell);
 	channel_note_unfit(channel);
 	end.kind = reply.error ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY;
 	end.error = -(int32_t)reply.error;
@@ -548,6 +557,9 @@ static void run_death(struct thread *t, struct backlog_work *work)
 	unsigned int asyncs;
 	struct ipcbus_event event;
 
+	/* The death is also reported when the bus has ended. */
+	int error = device_has_ended(&t->ipc->device) ? -ECONNRESET : -EOWNERDEAD;
+
 	atomic_store(&channel->death_queued, false);
 	thread_enter(t);
 	while (channel_take_answer(t, channel, &event))
@@ -560,7 +572,7 @@ static void run_death(struct thread *t, struct backlog_work *work)
 		if (!own_end(channel, cell, id))
 			continue;
 		channel_abandon(&channel->caller, cell);
-		failed(&event, id, -EOWNERDEAD);
+		failed(&event, id, error);
 		async_end(t, &event);
 	}
 	thread_leave_handler(t);

@@ -47,7 +47,10 @@ void channel_buffer_release(struct thread *t, uint64_t id)
 {
 	uint64_t at = (id & (CHANNEL_BUFFER_BIT - 1)) | id >> 32 << 31;
 
-	channel_buffer_put(t, (void *)(uintptr_t)(at << 3));
+	if (unlikely(id & CHANNEL_BUFFER_LARGE))
+		free((void *)(uintptr_t)(at << 3));
+	else
+		channel_buffer_put(t, (void *)(uintptr_t)(at << 3));
 }
 
 void channel_buffer_event(const struct thread *t, void *buffer, size_t size,

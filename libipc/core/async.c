@@ -322,6 +322,12 @@ static bool find_any(struct ipc *ipc, uint64_t *ret_id)
 	return any;
 }
 
+/* The call is the parent's: the program is not called back. */
+static void end_in_child(struct thread *t, const struct async *async, struct ipcbus_event *event)
+{
+	(void)t, (void)async, (void)event;
+}
+
 static void end_all(struct ipc *ipc, struct thread *t, int error)
 {
 	struct async async;
@@ -330,10 +336,15 @@ static void end_all(struct ipc *ipc, struct thread *t, int error)
 	while (find_any(ipc, &id)) {
 		struct ipcbus_event event = { .kind = IPCBUS_EVENT_FAILED, .error = error };
 
-		if (!id)
+		if (!id) {
 			sched_yield();
-		else if (async_take(ipc, id, &async) && !ipc->foreign)
-			end(t, &async, &event);
+			continue;
+		}
+		if (!async_take(ipc, id, &async))
+			continue;
+		if (ipc->foreign)
+			async.end = end_in_child;
+		end(t, &async, &event);
 	}
 }
 

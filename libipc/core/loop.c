@@ -615,7 +615,8 @@ int ipc_run(struct ipc *ipc)
 		return r;
 
 	ipc_ref(ipc);
-	r = pool_leave(ipc, pool_enter(ipc) ?: serve_until_stop(t));
+	r = pool_enter(ipc);
+	r = pool_leave(ipc, r < 0 ? serve_ended(t, r) : serve_until_stop(t));
 	ipc_unref(ipc);
 	return r;
 }

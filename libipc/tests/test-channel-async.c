@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -17,10 +18,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <ipc/test.h>
+
 #include "channel-run.h"
 #include "channels/channel-client.h"
 #include "channels/channel-opened.h"
 #include "core/private.h"
+#include "core/thread.h"
 
 /* What the callbacks saw. Several threads may run them. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -231,8 +235,8 @@ END_TEST
 /* The second call has a later deadline. */
 static void deadlines_end_calls_and_cancel_them(void (*serve)(unsigned int n))
 {
-	const struct ipc_options soon = { .timeout_usec = 20000 };
-	const struct ipc_options later = { .timeout_usec = 60000 };
+	const struct ipc_options soon = { .timeout_usec = 100000 };
+	const struct ipc_options later = { .timeout_usec = 200000 };
 	unsigned int n = 2;
 
 	begin(3);
@@ -585,6 +589,186 @@ START_TEST(proxy_may_be_dropped)
 }
 END_TEST
 
+static unsigned int n_first;
+
+static void next(int code, struct ipc_raw_message *reply, const struct ipc_error *error,
+		 void *userdata)
+{
+	(void)reply, (void)error;
+	n_ended++;
+	n_first += !!userdata;
+	if (n_first == CHANNEL_CELLS - CHANNEL_LARGE)
+		ipc_stop(ipc);
+	else if (code == 0)
+		ipc_raw_call_async(proxy, &(struct ipc_raw_message){ .code = SLEEP }, NULL, next,
+				   NULL, NULL);
+}
+
+/* Each call that ends is followed by another one, whose cell is free again. */
+START_TEST(later_calls_do_not_delay_earlier_ones_for_long)
+{
+	begin(1);
+	reset();
+	n_first = 0;
+	for (unsigned int i = CHANNEL_LARGE; i < CHANNEL_CELLS; i++)
+		ck_assert_int_eq(ipc_raw_call_async(proxy,
+						    &(struct ipc_raw_message){ .code = SLEEP },
+						    NULL, next, &n_first, NULL),
+				 0);
+	run(0);
+	ck_assert_uint_lt(n_ended, 2 * (CHANNEL_CELLS - CHANNEL_LARGE));
+	end();
+}
+END_TEST
+
+START_TEST(thread_keeps_no_large_buffer)
+{
+	begin(1);
+	end_with(REPLY_LARGE, loop);
+	ck_assert_uint_eq(last_size, LARGE);
+	ck_assert_uint_lt(malloc_usable_size(thread_last->channel_buffer), LARGE);
+	end();
+}
+END_TEST
+
+/* The same error as without a channel. */
+START_TEST(reply_without_space_is_an_error)
+{
+	unsigned int failed = 0;
+
+	begin(1);
+	ipc_proxy_unref(proxy);
+	ipc_unref(ipc);
+	ck_assert_int_eq(ipc_open_sized(&ipc, ipc_test_bus_path(bus), 65536), 0);
+	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
+	for (unsigned int i = 0; i < CHANNEL_AFTER; i++)
+		get(WHERE);
+	reset();
+	for (unsigned int i = 0; i < 10; i++)
+		ck_assert_int_eq(start(REPLY_LARGE, 0, NULL, NULL, NULL), 0);
+	get(WHERE);
+	for (unsigned int i = 1; i <= 10; i++) {
+		loop(i);
+		ck_assert(last_error == 0 || last_error == -ENOSPC);
+		failed += last_error < 0;
+	}
+	ck_assert_uint_gt(failed, 0);
+	end();
+}
+END_TEST
+
+static atomic_uint n_reset;
+
+static void on_reset(int code, struct ipc_raw_message *reply, const struct ipc_error *error,
+		     void *userdata)
+{
+	(void)reply, (void)error, (void)userdata;
+	n_reset += code == -ECONNRESET;
+}
+
+static void end_of_the_bus(bool later)
+{
+	pid_t pid = 0;
+
+	begin(4);
+	ck_assert_int_eq(ipc_set_threads(ipc, 4), 0);
+	for (unsigned int i = 0; i < 20; i++)
+		ck_assert_int_eq(ipc_raw_call_async(
+					 proxy, &(struct ipc_raw_message){ .code = SLEEP }, NULL,
+					 on_reset, NULL, NULL),
+				 0);
+	kill(server, SIGSTOP);
+	if (later)
+		pid = fork();
+	if (!pid) {
+		usleep(later ? 100000 : 0);
+		kill(ipc_test_bus_pid(bus), SIGKILL);
+		if (later)
+			_exit(0);
+	}
+	ck_assert_int_eq(ipc_run(ipc), -ECONNRESET);
+	ck_assert_uint_eq(n_reset, 20);
+	end();
+}
+
+START_TEST(end_of_the_bus_resets_calls)
+{
+	end_of_the_bus(/* later= */ true);
+}
+END_TEST
+
+START_TEST(end_of_the_bus_before_ipc_run_resets_calls)
+{
+	end_of_the_bus(/* later= */ false);
+}
+END_TEST
+
+static void set_true(void *userdata)
+{
+	*(bool *)userdata = true;
+}
+
+START_TEST(forked_child_frees_calls)
+{
+	struct ipc_slot *slot;
+	bool ended = false;
+	int status;
+	pid_t pid;
+
+	begin(2);
+	reset();
+	ck_assert_int_eq(start(SLEEP, 0, NULL, &ended, &slot), 0);
+	ipc_slot_set_destroy(slot, set_true);
+	ipc_slot_detach(slot);
+	pid = fork();
+	if (!pid) {
+		ipc_unref(ipc);
+		_exit(!ended || n_ended || atomic_load(&proxy->refs) != 1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	loop(1);
+	ck_assert(ended);
+	end();
+}
+END_TEST
+
+static atomic_bool returned;
+
+static void *run_and_end(void *unused)
+{
+	(void)unused;
+	ck_assert_int_eq(ipc_run(ipc), 0);
+	atomic_store(&returned, true);
+	return NULL;
+}
+
+START_TEST(thread_may_end_while_the_connection_closes)
+{
+	unsigned int n = 3;
+	pthread_t thread;
+
+	begin(1);
+	for (unsigned int i = 0; i < 200; i++) {
+		connect_again();
+		for (unsigned int j = 0; j <= CHANNEL_AFTER; j++)
+			get(WHERE);
+		reset();
+		atomic_store(&returned, false);
+		for (unsigned int j = 0; j < n; j++)
+			ck_assert_int_eq(start(WHERE, 0, NULL, &n, NULL), 0);
+		ck_assert_int_eq(pthread_create(&thread, NULL, run_and_end, NULL), 0);
+		while (!atomic_load(&returned))
+			;
+		proxy = ipc_proxy_unref(proxy);
+		ipc = ipc_unref(ipc);
+		pthread_join(thread, NULL);
+	}
+	connect_again();
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("channel-async", calls_get_a_channel_in_ipc_run,
@@ -604,5 +788,9 @@ int main(void)
 			 deadline_from_before_the_first_poll_is_kept,
 			 kept_reply_does_not_delay_the_next_one, callbacks_run_on_several_threads,
 			 forked_child_may_close_its_copy, closed_connection_ends_calls,
-			 proxy_may_be_dropped);
+			 proxy_may_be_dropped, later_calls_do_not_delay_earlier_ones_for_long,
+			 thread_keeps_no_large_buffer, reply_without_space_is_an_error,
+			 end_of_the_bus_resets_calls,
+			 end_of_the_bus_before_ipc_run_resets_calls, forked_child_frees_calls,
+			 thread_may_end_while_the_connection_closes);
 }
