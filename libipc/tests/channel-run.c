@@ -27,7 +27,8 @@ int server_is_clear;
 
 /* --- The server -------------------------------------------------------------------------- */
 
-static uint32_t added, cancels;
+static uint32_t added;
+static atomic_uint cancels;
 
 static void on_cancel(struct ipc_call *call, void *userdata)
 {
