@@ -254,8 +254,9 @@ static int ipc_init(struct ipc *ipc, const char *bus, size_t region_size)
 	timers_init(ipc);
 	pthread_mutex_init(&ipc->lock, NULL);
 	pthread_cond_init(&ipc->slot_left, NULL);
-	pool_init(&ipc->pool);
-	r = device_open(&ipc->device, ipc->path, region_size);
+	r = pool_init(&ipc->pool);
+	if (r == 0)
+		r = device_open(&ipc->device, ipc->path, region_size);
 	if (r < 0) {
 		pool_done(&ipc->pool);
 		pthread_cond_destroy(&ipc->slot_left);

@@ -5,9 +5,10 @@
  * ipc_run() makes its caller a serving thread. If all are busy, the driver asks for another.
  * ipc_run() starts it if ipc_set_threads() allows, and joins it before it returns.
  *
- * ipc_stop() sets a flag and makes the driver interrupt all waits. A thread may have read the
- * flag just before, and wait now. The driver interrupts the next wait of a thread that does
- * not wait, and the first wait of a thread that it does not know yet.
+ * ipc_stop() sets a flag, makes stop_fd readable for threads that poll, and makes the driver
+ * interrupt all waits. A thread may have read the flag just before, and wait now. The driver
+ * interrupts the next wait of a thread that does not wait, and the first wait of a thread that it
+ * does not know yet.
  *
  * If a sender waits for space, which only poll() reports, or a timer is set, the threads poll
  * before they wait.
@@ -35,18 +36,20 @@ struct pool_thread {
 	pthread_t id;
 };
 
-void pool_init(struct pool *pool)
+int pool_init(struct pool *pool)
 {
-	*pool = (struct pool){ .limit = 1, .idle_fd = -1, .stop_fd = -1 };
+	*pool = (struct pool){
+		.limit = 1,
+		.stop_fd = descriptor_move(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+	};
 	pthread_mutex_init(&pool->lock, NULL);
+	return pool->stop_fd < 0 ? -errno : 0;
 }
 
 void pool_done(struct pool *pool)
 {
 	if (pool->stop_fd >= 0)
 		close(pool->stop_fd);
-	if (pool->idle_fd >= 0)
-		close(pool->idle_fd);
 	pthread_mutex_destroy(&pool->lock);
 }
 
@@ -62,7 +65,7 @@ static int serve_polling(struct thread *t)
 		return r;
 	if (channels_arm(ipc))
 		return ipc_process(ipc);
-	r = device_poll(&ipc->device, atomic_load(&ipc->pool.stop_fd), ipc->backlog.fd, IPC_NEVER);
+	r = device_poll(&ipc->device, ipc->pool.stop_fd, ipc->backlog.fd, IPC_NEVER);
 	if (r < 0)
 		return r == -EINTR ? 0 : r;
 	if (r & DEVICE_POLL_WRITABLE)
@@ -299,59 +302,46 @@ int ipc_wait_event(struct ipc *ipc, uint64_t timeout_usec)
 
 /* --- Stopping -------------------------------------------------------------------- */
 
-static int make_stop_fd_locked(struct ipc *ipc)
-{
-	int fd;
-
-	if (atomic_load(&ipc->pool.stop_fd) >= 0)
-		return 0;
-	fd = descriptor_move(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-	if (fd < 0)
-		return -errno;
-	atomic_store(&ipc->pool.stop_fd, fd);
-	return 0;
-}
-
-int pool_make_stop_fd(struct ipc *ipc)
-{
-	int r;
-
-	ipc_lock(ipc);
-	r = make_stop_fd_locked(ipc);
-	ipc_unlock(ipc);
-	return r;
-}
-
 int pool_poll_locked(struct ipc *ipc)
 {
 	int r;
 
 	if (atomic_load(&ipc->attention) & ATTEND_POLL)
 		return 0;
-	r = make_stop_fd_locked(ipc);
-	if (r == 0)
-		r = backlog_make_fd_locked(ipc);
+	r = backlog_make_fd_locked(ipc);
 	if (r < 0)
 		return r;
 	atomic_fetch_or(&ipc->attention, ATTEND_POLL);
 	return 1;
 }
 
-/* Async-signal-safe. */
-static void set_stop(struct ipc *ipc, bool stop)
+void ipc_stop(struct ipc *ipc)
 {
 	int saved = errno;
-	eventfd_t value;
-	int fd;
 
-	if (stop)
-		atomic_fetch_or(&ipc->attention, ATTEND_STOP);
-	else
-		atomic_fetch_and(&ipc->attention, ~ATTEND_STOP);
-	/* If the fd is full or empty, it is in the right state already. */
-	fd = atomic_load(&ipc->pool.stop_fd);
-	if (fd >= 0 && (stop ? eventfd_write(fd, 1) : eventfd_read(fd, &value)) < 0)
-		errno = saved;
+	if (!ipc)
+		return;
+	atomic_fetch_or(&ipc->attention, ATTEND_STOP);
+	/* If the fd is full, it is readable. In a forked child it is the parent's. */
+	if (!ipc->foreign)
+		eventfd_write(ipc->pool.stop_fd, 1);
+	device_wake(&ipc->device);
+	errno = saved;
+}
+
+static bool is_stopping(const struct ipc *ipc)
+{
+	return atomic_load(&ipc->attention) & ATTEND_STOP;
+}
+
+static void reset_stop_fd(struct ipc *ipc)
+{
+	eventfd_t value;
+
+	eventfd_read(ipc->pool.stop_fd, &value);
+	/* ipc_stop() may have been called before. */
+	if (is_stopping(ipc))
+		eventfd_write(ipc->pool.stop_fd, 1);
 }
 
 /* --- The pool ----------------------------------------------------------------- */
@@ -432,8 +422,7 @@ void pool_grow(struct ipc *ipc)
 	struct pool *pool = &ipc->pool;
 
 	pthread_mutex_lock(&pool->lock);
-	if (pool->runners && pool->runners + pool->started < pool->limit &&
-	    !(atomic_load_explicit(&ipc->attention, memory_order_relaxed) & ATTEND_STOP) &&
+	if (pool->runners && pool->runners + pool->started < pool->limit && !is_stopping(ipc) &&
 	    pool_start_locked(ipc) < 0)
 		set_threads(ipc, pool->limit);
 	pthread_mutex_unlock(&pool->lock);
@@ -446,7 +435,7 @@ bool pool_serves(struct ipc *ipc)
 	bool serves;
 
 	pthread_mutex_lock(&ipc->pool.lock);
-	serves = ipc->pool.runners;
+	serves = ipc->pool.runners && !is_stopping(ipc);
 	pthread_mutex_unlock(&ipc->pool.lock);
 	return serves;
 }
@@ -471,10 +460,7 @@ int pool_block(struct thread *t)
 	struct ipc *ipc = t->ipc;
 	int r;
 
-	r = pool_make_stop_fd(ipc);
-	if (r < 0)
-		return r;
-	if (atomic_load(&ipc->attention) & ATTEND_STOP)
+	if (is_stopping(ipc))
 		return -ESHUTDOWN;
 	if (t->blocked)
 		return 0;
@@ -491,34 +477,6 @@ void pool_unblock(struct thread *t)
 	t->ipc->pool.blocked--;
 	pthread_mutex_unlock(&t->ipc->pool.lock);
 	t->blocked = false;
-}
-
-int pool_idle_fd(struct ipc *ipc)
-{
-	struct pool *pool = &ipc->pool;
-	int fd = 0;
-
-	pthread_mutex_lock(&pool->lock);
-	if (pool->runners) {
-		if (pool->idle_fd < 0)
-			pool->idle_fd = descriptor_move(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-		fd = pool->idle_fd < 0 ? -errno : pool->idle_fd;
-	}
-	pthread_mutex_unlock(&pool->lock);
-	return fd;
-}
-
-/* Makes idle_fd readable, or unreadable. It fails if the fd is in that state already. */
-static void set_idle_locked(struct pool *pool, bool idle)
-{
-	eventfd_t value;
-
-	if (pool->idle_fd < 0)
-		return;
-	if (idle)
-		eventfd_write(pool->idle_fd, 1);
-	else
-		eventfd_read(pool->idle_fd, &value);
 }
 
 /* --- The last one ------------------------------------------------------------------- */
@@ -549,8 +507,9 @@ static int pool_enter(struct ipc *ipc)
 	unsigned int limit;
 
 	pthread_mutex_lock(&pool->lock);
-	limit = pool->runners++ ? 0 : pool->limit;
-	set_idle_locked(pool, false);
+	limit = pool->runners ? 0 : pool->limit;
+	if (!pool->runners++)
+		reset_stop_fd(ipc);
 	pthread_mutex_unlock(&pool->lock);
 	return limit > 1 ? unless_lost(ipc, set_threads(ipc, limit)) : 0;
 }
@@ -583,9 +542,10 @@ static int pool_leave(struct ipc *ipc, int r)
 	pool->error = 0;
 	pool->started = 0;
 	/* After a failure, other threads may have entered ipc_run() in the meantime. */
-	pool->runners--;
-	set_stop(ipc, false);
-	set_idle_locked(pool, !pool->runners);
+	atomic_fetch_and(&ipc->attention, ~ATTEND_STOP);
+	/* Without runners the fd stays readable, for threads that wait for streams. */
+	if (--pool->runners)
+		reset_stop_fd(ipc);
 	pthread_mutex_unlock(&pool->lock);
 	return r;
 }
@@ -619,13 +579,4 @@ int ipc_run(struct ipc *ipc)
 	r = pool_leave(ipc, r < 0 ? serve_ended(t, r) : serve_until_stop(t));
 	ipc_unref(ipc);
 	return r;
-}
-
-void ipc_stop(struct ipc *ipc)
-{
-	if (!ipc)
-		return;
-
-	set_stop(ipc, true);
-	device_wake(&ipc->device);
 }

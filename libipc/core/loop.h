@@ -5,7 +5,8 @@
 
 #include "thread.h"
 
-void pool_init(struct pool *pool);
+/* Returns 0 or -errno. */
+int pool_init(struct pool *pool);
 void pool_done(struct pool *pool);
 /* Makes the threads of ipc_run() poll instead of waiting in the driver. Returns 1 if the
  * caller must wake them for that, 0 if they poll already, or -errno. */
@@ -16,19 +17,14 @@ void pool_grow(struct ipc *ipc);
 /* Serves one event without sleeping: 1, 0 if there is none, or -errno. */
 int loop_serve_one(struct thread *t);
 
-/* Makes pool.stop_fd. Returns 0 or -errno. */
-int pool_make_stop_fd(struct ipc *ipc);
+/* Whether a thread is in ipc_run(), and was not told to stop. */
 bool pool_serves(struct ipc *ipc);
 /*
  * This thread is in a handler or callback and is about to wait for a stream, so it does not serve
  * until its outermost handler has returned. Another thread must serve, and is started if needed.
- * Returns -EDEADLK if no thread would serve, and -ESHUTDOWN after ipc_stop(). On success
- * pool.stop_fd exists.
+ * Returns -EDEADLK if no thread would serve, and -ESHUTDOWN after ipc_stop().
  */
 int pool_block(struct thread *t);
-/* Returns an fd that becomes readable when no thread is in ipc_run() any more, 0 if no thread is
- * now, or -errno. */
-int pool_idle_fd(struct ipc *ipc);
 
 /* --- Events --------------------------------------------------------------------------- */
 

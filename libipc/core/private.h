@@ -88,10 +88,10 @@ struct pool {
 	unsigned int runners;		/* threads of the program in ipc_run() */
 	unsigned int started;		/* threads that were started and not joined */
 	unsigned int blocked;		/* threads in handlers that wait for a stream */
-	int idle_fd;			/* an eventfd, readable while no thread serves; or -1 */
 	int error;			/* why a thread ended, if not by ipc_stop() */
 	struct pool_thread *threads;
-	atomic_int stop_fd;		/* an eventfd for threads that poll, or -1 */
+	int stop_fd;			/* an eventfd, readable after ipc_stop() until a thread
+					 * enters ipc_run() */
 };
 
 /* The layer above the connection: names, in typed/. */

@@ -242,7 +242,7 @@ static bool step(struct thread *t)
 void reconnect_serve(struct thread *t)
 {
 	struct ipc *ipc = t->ipc;
-	struct pollfd fd = { .fd = atomic_load(&ipc->pool.stop_fd), .events = POLLIN };
+	struct pollfd fd = { .fd = ipc->pool.stop_fd, .events = POLLIN };
 	uint64_t msec;
 
 	reconnect_catch_up(t);
@@ -286,8 +286,6 @@ int ipc_set_reconnect(struct ipc *ipc, ipc_reconnect_cb cb, void *userdata,
 {
 	int r = cb || !ret_slot ? ipc_check(ipc) : -EINVAL;
 
-	if (r == 0)
-		r = pool_make_stop_fd(ipc);
 	if (r == 0 && cb)
 		r = slots_add(ipc, &ipc->reconnect.slots, (void (*)(void))cb, userdata, ret_slot);
 	if (r < 0)

@@ -161,14 +161,14 @@ static int sleep_on_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
 	if (!left)
 		return last ? 0 : -EAGAIN;
 
-	if (t->depth) {
+	if (t->depth)
 		r = pool_block(t);
-		return r < 0 ? r : poll_fds(t->ipc, fd, atomic_load(&t->ipc->pool.stop_fd), left);
-	}
-	r = pool_idle_fd(t->ipc);
-	if (r == 0)
-		return wait_alone(t, stream, fd, left);
-	return r < 0 ? r : poll_fds(t->ipc, fd, r, left);
+	if (r < 0)
+		return r;
+	if (pool_serves(t->ipc))
+		return poll_fds(t->ipc, fd, t->ipc->pool.stop_fd, left);
+	return t->depth ? poll_fds(t->ipc, fd, /* other= */ -1, left) :
+			  wait_alone(t, stream, fd, left);
 }
 
 /* Sleeps until the fd is readable, or another event such as the stream's deadline or the end of the

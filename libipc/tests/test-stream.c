@@ -108,6 +108,8 @@ START_TEST(a_forked_child_may_only_unref)
 
 	ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &received, NULL), 1);
 	ck_assert_mem_eq(received->data, "another", 7);
+	ipc_stream_cancel(stream);
+	serve_all_of(ipc);
 	end();
 }
 END_TEST
@@ -636,6 +638,7 @@ START_TEST(timers_end_with_their_streams)
 END_TEST
 
 static uint64_t parent_deadline;
+static struct ipc_call *kept;
 
 /* Opens a stream for the call. The first call is canceled, later calls get a reply. */
 static int open_for(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
@@ -651,7 +654,7 @@ static int open_for(struct ipc_call *call, const struct ipc_raw_message *request
 		return ipc_raw_reply(call, &reply);
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CANCELED, .call = call->number },
 		  NULL, 0, NULL, 0);
-	ipc_call_ref(call);
+	kept = ipc_call_ref(call);
 	return 0;
 }
 
@@ -688,6 +691,7 @@ START_TEST(a_parent_limits_and_cancels_it)
 	serve_all();
 	ck_assert_int_eq(ipc_stream_is_canceled(child), 0);
 	ipc_stream_unref(child);
+	ipc_call_unref(kept);
 	ipc_object_unref(object);
 	end();
 }
