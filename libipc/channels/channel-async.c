@@ -98,7 +98,7 @@ static int limit_locked(struct channels *channels, uint64_t deadline)
 	channels->late.expired = expired;
 	if (channels->late.is_set && deadline >= channels->late.deadline)
 		return 0;
-	return timer_move(channels->ipc, &channels->late, deadline);
+	return timer_set(channels->ipc, &channels->late, deadline);
 }
 
 /* A call with a deadline, of which time_ns is left, is about to be sent. */

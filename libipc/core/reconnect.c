@@ -72,7 +72,7 @@ static void wake_at_next_try(struct ipc *ipc)
 	next_try = ipc->reconnect.next_try;
 	ipc_unlock(ipc);
 	timer->expired = expired;
-	timer_move(ipc, timer, next_try);
+	timer_set(ipc, timer, next_try);
 }
 
 bool reconnect_lost(struct ipc *ipc)

@@ -278,7 +278,7 @@ int stream_serve(struct ipc_call *call, const struct ipc_raw_message *message)
 		r = new_stream(call, open.method, &stream);
 	if (r < 0)
 		return r;
-	stream_set_deadline(stream, open.deadline);
+	stream->deadline = open.deadline;
 	r = take_call(stream, call);
 	if (r == 0)
 		r = meet(stream, message, &open);
@@ -308,7 +308,7 @@ static void take_options(struct ipc_stream *stream, const struct ipc_options *op
 		deadline = deadline_earlier(deadline, ret_opening->parent->deadline);
 	if (ret_opening->parent_stream)
 		deadline = deadline_earlier(deadline, ret_opening->parent_stream->deadline);
-	stream_set_deadline(stream, deadline);
+	stream->deadline = deadline;
 }
 
 /* From now on the stream is canceled with its parent, and with its cancellation. -ECANCELED: the

@@ -189,7 +189,7 @@ int stream_set_timer(struct ipc_stream *stream)
 	if (!stream->deadline)
 		return 0;
 	stream_hold(stream);
-	r = timer_set(stream->ipc, &stream->timer);
+	r = timer_set(stream->ipc, &stream->timer, stream->deadline);
 	if (r <= 0)
 		stream_put(stream);
 	return r < 0 ? r : 0;

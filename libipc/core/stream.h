@@ -296,13 +296,6 @@ void stream_cancel_with(struct ipc_stream *stream);
  * if it exceeded one. */
 void stream_refuse(struct ipc_stream *stream, int code);
 
-/* Must be called once, before other threads know the stream. */
-static inline void stream_set_deadline(struct ipc_stream *stream, uint64_t deadline)
-{
-	stream->deadline = deadline;
-	stream->timer.deadline = deadline;
-}
-
 static inline bool stream_is_late(const struct ipc_stream *stream)
 {
 	return unlikely(stream->deadline) && time_now() >= stream->deadline;

@@ -22,27 +22,6 @@ void timers_done(struct ipc *ipc)
 		close(ipc->timers.fd);
 }
 
-/* Most deadlines are later than those that are set already, so the search begins at the end. */
-static void insert(struct timers *timers, struct timer *timer)
-{
-	struct timer *before = timers->last;
-
-	while (before && before->deadline > timer->deadline)
-		before = before->previous;
-	timer->previous = before;
-	timer->next = before ? before->next : timers->first;
-	*(before ? &before->next : &timers->first) = timer;
-	*(timer->next ? &timer->next->previous : &timers->last) = timer;
-	timer->is_set = true;
-}
-
-static void take_out(struct timers *timers, struct timer *timer)
-{
-	*(timer->previous ? &timer->previous->next : &timers->first) = timer->next;
-	*(timer->next ? &timer->next->previous : &timers->last) = timer->previous;
-	timer->is_set = false;
-}
-
 static int make_fd_locked(struct ipc *ipc)
 {
 	struct epoll_event event = { .events = EPOLLIN };
@@ -65,34 +44,39 @@ static int make_fd_locked(struct ipc *ipc)
 	return 0;
 }
 
-/* Starts the timerfd for the earliest timer, or stops it if there is none. In a forked child the
- * fd is the parent's. */
-static void start_fd_locked(struct ipc *ipc)
+/* Makes the timerfd expire then; 0: never. In a forked child the fd is the parent's. */
+static void start_fd_locked(struct ipc *ipc, uint64_t next)
 {
-	uint64_t first = ipc->timers.first ? ipc->timers.first->deadline : 0;
 	const struct itimerspec when = {
 		.it_value = {
-			.tv_sec = (time_t)(first / 1000000000),
-			.tv_nsec = (long)(first % 1000000000),
+			.tv_sec = (time_t)(next / 1000000000),
+			.tv_nsec = (long)(next % 1000000000),
 		},
 	};
 
+	ipc->timers.next = next;
 	if (!ipc->foreign)
 		timerfd_settime(ipc->timers.fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
-/* Call this after the earliest timer has changed. */
+static void take_out_locked(struct timer *timer)
+{
+	LIST_REMOVE(timer, link);
+	timer->is_set = false;
+}
+
+/* Call this after timers were taken out. */
 static void settle_locked(struct ipc *ipc)
 {
-	start_fd_locked(ipc);
-	if (ipc->timers.first)
+	if (!LIST_EMPTY(&ipc->timers.list))
 		return;
+	start_fd_locked(ipc, /* next= */ 0);
 	atomic_fetch_and(&ipc->attention, ~ATTEND_TIMER);
 	writable_stop_polling_locked(ipc);
 }
 
 /* Returns 1 if the caller has to wake the threads of ipc_run(), so that they poll. */
-static int set_locked(struct ipc *ipc, struct timer *timer)
+static int set_locked(struct ipc *ipc, struct timer *timer, uint64_t deadline)
 {
 	int r;
 
@@ -101,74 +85,80 @@ static int set_locked(struct ipc *ipc, struct timer *timer)
 		r = pool_poll_locked(ipc);
 	if (r < 0)
 		return r;
-	insert(&ipc->timers, timer);
+	if (timer->is_set)
+		take_out_locked(timer);
+	LIST_INSERT_HEAD(&ipc->timers.list, timer, link);
+	timer->is_set = true;
+	timer->deadline = deadline;
 	atomic_fetch_or(&ipc->attention, ATTEND_TIMER);
-	if (ipc->timers.first == timer)
-		start_fd_locked(ipc);
+	if (!ipc->timers.next || deadline < ipc->timers.next)
+		start_fd_locked(ipc, deadline);
 	return r;
 }
 
-int timer_set(struct ipc *ipc, struct timer *timer)
+int timer_set(struct ipc *ipc, struct timer *timer, uint64_t deadline)
 {
-	bool set;
-	int r = 0;
-
-	ipc_lock(ipc);
-	set = timer->is_set;
-	if (!set)
-		r = set_locked(ipc, timer);
-	ipc_unlock(ipc);
-	if (r > 0)
-		device_wake(&ipc->device);
-	return r < 0 ? r : !set;
-}
-
-int timer_move(struct ipc *ipc, struct timer *timer, uint64_t deadline)
-{
+	bool was_set;
 	int r;
 
 	ipc_lock(ipc);
-	if (timer->is_set)
-		take_out(&ipc->timers, timer);
-	timer->deadline = deadline;
-	r = set_locked(ipc, timer);
-	if (ipc->timers.fd >= 0)
-		settle_locked(ipc);
+	was_set = timer->is_set;
+	r = set_locked(ipc, timer, deadline);
 	ipc_unlock(ipc);
 	if (r > 0)
 		device_wake(&ipc->device);
-	return r < 0 ? r : 0;
+	return r < 0 ? r : !was_set;
 }
 
 bool timer_forget(struct ipc *ipc, struct timer *timer)
 {
-	bool set, first;
+	bool was_set;
 
 	ipc_lock(ipc);
-	set = timer->is_set;
-	first = ipc->timers.first == timer;
-	if (set)
-		take_out(&ipc->timers, timer);
-	if (first)
+	was_set = timer->is_set;
+	if (was_set) {
+		take_out_locked(timer);
 		settle_locked(ipc);
+	}
 	ipc_unlock(ipc);
-	return set;
+	return was_set;
+}
+
+/* Moves the timers whose deadline has passed to another list. */
+static void take_due_locked(struct timers *timers, struct timer_list *due, uint64_t *ret_next)
+{
+	struct timer *timer, *following;
+	uint64_t now = time_now();
+
+	*ret_next = 0;
+	for (timer = LIST_FIRST(&timers->list); timer; timer = following) {
+		following = LIST_NEXT(timer, link);
+		if (timer->deadline > now) {
+			*ret_next = deadline_earlier(*ret_next, timer->deadline);
+			continue;
+		}
+		LIST_REMOVE(timer, link);
+		LIST_INSERT_HEAD(due, timer, link);
+	}
 }
 
 void timers_run(struct ipc *ipc)
 {
+	struct timer_list due = LIST_HEAD_INITIALIZER(due);
 	struct timer *timer;
-	bool any = false;
+	uint64_t next;
 
 	ipc_lock(ipc);
-	while ((timer = ipc->timers.first) && timer->deadline <= time_now()) {
-		take_out(&ipc->timers, timer);
-		ipc_unlock(ipc);
-		timer->expired(timer);
-		any = true;
-		ipc_lock(ipc);
-	}
-	if (any)
+	if (ipc->timers.next && time_now() >= ipc->timers.next) {
+		take_due_locked(&ipc->timers, &due, &next);
+		start_fd_locked(ipc, next);
+		while ((timer = LIST_FIRST(&due))) {
+			take_out_locked(timer);
+			ipc_unlock(ipc);
+			timer->expired(timer);
+			ipc_lock(ipc);
+		}
 		settle_locked(ipc);
+	}
 	ipc_unlock(ipc);
 }

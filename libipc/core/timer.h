@@ -3,9 +3,9 @@
  * Timers that expire on serving threads: the deadlines of streams that have callbacks (stream.c). A
  * thread that waits for a stream checks the deadline itself.
  *
- * The timers of a connection are a list, the earliest first. A timerfd, which is part of
- * device.poll_fd, expires with the earliest, so each thread that polls for events wakes up. While a
- * timer is set, the threads of ipc_run() poll, and ATTEND_TIMER is set.
+ * A timerfd, which is part of device.poll_fd, expires with the earliest timer or before it, so each
+ * thread that polls for events wakes up. While a timer is set, the threads of ipc_run() poll, and
+ * ATTEND_TIMER is set.
  */
 #ifndef IPC_TIMER_H
 #define IPC_TIMER_H
@@ -13,33 +13,33 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 struct ipc;
 
 /* In the caller's memory. */
 struct timer {
-	struct timer *next;
-	struct timer *previous;
+	LIST_ENTRY(timer) link;
 	bool is_set;
 	uint64_t deadline;		/* of the monotonic clock, ns */
 	/* Called once, without locks. Must not block. */
 	void (*expired)(struct timer *timer);
 };
 
+LIST_HEAD(timer_list, timer);
+
 /* Of a connection, under ipc->lock. */
 struct timers {
-	struct timer *first;
-	struct timer *last;
-	int fd;				/* a timerfd, or -1 */
+	struct timer_list list;
+	uint64_t next;			/* when the timerfd expires; 0: never */
+	int fd;				/* or -1 */
 };
 
 void timers_init(struct ipc *ipc);
 void timers_done(struct ipc *ipc);
 
-/* Returns 1 if the timer was set, 0 if it was set already, or -errno. */
-int timer_set(struct ipc *ipc, struct timer *timer);
-/* Sets the timer, or changes its deadline. Returns 0 or -errno. */
-int timer_move(struct ipc *ipc, struct timer *timer, uint64_t deadline);
+/* Sets the timer, or changes its deadline. Returns 1, 0 if it was set already, or -errno. */
+int timer_set(struct ipc *ipc, struct timer *timer, uint64_t deadline);
 /* Returns whether the timer was set. It does not expire any more. */
 bool timer_forget(struct ipc *ipc, struct timer *timer);
 /* Calls expired() of all timers whose deadline has passed. */

@@ -38,7 +38,7 @@ void writable_stop_polling_locked(struct ipc *ipc)
 {
 	if (!TAILQ_EMPTY(&ipc->writable) || ipc->foreign)
 		return;
-	if (!ipc->timers.first)
+	if (LIST_EMPTY(&ipc->timers.list))
 		atomic_fetch_and(&ipc->attention, ~ATTEND_POLL);
 	atomic_fetch_and(&ipc->attention, ~ATTEND_WRITABLE);
 	if (ipc->device.polls & DEVICE_POLL_WRITABLE)

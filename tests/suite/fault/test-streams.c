@@ -166,11 +166,11 @@ static int act_set_ops(void)
 static void finish_limited(int r)
 {
 	assert_may(r);
-	ck_assert(!ipc->timers.first == (r < 0));
+	ck_assert(!LIST_FIRST(&ipc->timers.list) == (r < 0));
 	ck_assert_uint_eq(atomic_load(&ipc->attention), r ? 0 : ATTEND_TIMER | ATTEND_POLL);
 	if (r < 0)
 		ck_assert_int_eq(act_set_ops(), 0);
-	ck_assert_ptr_nonnull(ipc->timers.first);
+	ck_assert_ptr_nonnull(LIST_FIRST(&ipc->timers.list));
 	close_stream();
 }
 
