@@ -292,9 +292,10 @@ int stream_serve(struct ipc_call *call, const struct ipc_raw_message *message)
 
 /* --- Client --------------------------------------------------------------------------- */
 
-/* Sets the deadline. The options for the call are a copy of options, which may be NULL. */
-static void take_options(struct ipc_stream *stream, const struct ipc_options *options,
-			 struct ipc_options *ret_opening)
+/* Sets the deadline, and makes the call that opens the stream. The options for the call are a copy of
+ * options, which may be NULL. */
+static int prepare(struct ipc_stream *stream, const struct ipc_options *options,
+		   struct ipc_options *ret_opening, struct introduction *question)
 {
 	uint64_t deadline = 0;
 
@@ -309,6 +310,7 @@ static void take_options(struct ipc_stream *stream, const struct ipc_options *op
 	if (ret_opening->parent_stream)
 		deadline = deadline_earlier(deadline, ret_opening->parent_stream->deadline);
 	stream->deadline = deadline;
+	return introduce(question, stream, stream->of.code);
 }
 
 /* From now on the stream is canceled with its parent, and with its cancellation. -ECANCELED: the
@@ -346,8 +348,7 @@ int stream_open(struct ipc_stream *stream, struct ipc_proxy *proxy,
 	struct ipc_options opening;
 	int r;
 
-	take_options(stream, options, &opening);
-	r = introduce(&question, stream, stream->of.code);
+	r = prepare(stream, options, &opening, &question);
 	if (r < 0)
 		return error_set(error, r);
 	r = ipc_raw_call(proxy, &question.message, &opening, &reply, error);
@@ -366,8 +367,7 @@ int stream_open_async(struct ipc_stream *stream, struct ipc_proxy *proxy,
 	struct ipc_options opening;
 	int r;
 
-	take_options(stream, options, &opening);
-	r = introduce(&question, stream, stream->of.code);
+	r = prepare(stream, options, &opening, &question);
 	if (r < 0)
 		return r;
 	r = ipc_raw_call_async(proxy, &question.message, &opening, cb, userdata,
