@@ -13,28 +13,7 @@
 #include "proxy.h"
 #include "stream.h"
 
-/* --- Last messages ------------------------------------------------------------------ */
-
-/* Sends a last message if it is due, and no other thread is sending it. */
-static int send_last(struct ipc_stream *stream, bool *due, int (*send)(struct ipc_stream *stream))
-{
-	bool was_due;
-	int r;
-
-	stream_lock(stream);
-	was_due = *due;
-	*due = false;
-	stream->last_words.senders += was_due;
-	stream_unlock(stream);
-	if (!was_due)
-		return 0;
-	r = send(stream);
-	stream_lock(stream);
-	stream->last_words.senders--;
-	*due |= r == -EAGAIN;
-	stream_unlock(stream);
-	return r;
-}
+/* --- The last message ------------------------------------------------------------------ */
 
 int stream_want_space(struct ipc_stream *stream)
 {
@@ -47,31 +26,49 @@ int stream_want_space(struct ipc_stream *stream)
 	return r;
 }
 
-/* Sends the last messages, now or when there is space. After an error they are never sent. */
-static int send_last_words(struct ipc_stream *stream)
+/* Sends the last message, unless another thread is sending it. That thread also sends a cancellation
+ * that replaces an end in the meantime. */
+static int send_due(struct ipc_stream *stream)
 {
-	int r, end;
+	struct stream_last *last = &stream->last_words;
+	enum last_message due;
+	int r = 0;
 
-	for (;;) {
-		r = send_last(stream, &stream->last_words.cancel, stream_send_cancel);
-		end = send_last(stream, &stream->last_words.end, stream_send_end);
-		if (r != -EAGAIN && end != -EAGAIN)
-			return end;
-		r = stream_want_space(stream);
-		if (r <= 0)
-			return r;
+	stream_lock(stream);
+	while (r == 0 && !last->sending && (due = last->due) != LAST_NONE) {
+		last->sending = true;
+		stream_unlock(stream);
+		r = due == LAST_CANCEL ? stream_send_cancel(stream) : stream_send_end(stream);
+		stream_lock(stream);
+		last->sending = false;
+		if (r != -EAGAIN && last->due == due)
+			last->due = LAST_NONE;
 	}
+	stream_unlock(stream);
+	return r;
 }
 
-/* If a last message can neither be sent nor wait, it is lost. The other end notices that this end
+/* Sends the last message, now or when there is space. After an error it is never sent. */
+static int send_last_words(struct ipc_stream *stream)
+{
+	int r;
+
+	while ((r = send_due(stream)) == -EAGAIN) {
+		r = stream_want_space(stream);
+		if (r <= 0)
+			break;
+	}
+	return r;
+}
+
+/* If the last message can neither be sent nor wait, it is lost. The other end notices that this end
  * is gone. */
 static void send_or_drop_last_words(struct ipc_stream *stream)
 {
 	if (send_last_words(stream) == 0)
 		return;
 	stream_lock(stream);
-	stream->last_words.cancel = false;
-	stream->last_words.end = false;
+	stream->last_words.due = LAST_NONE;
 	stream_unlock(stream);
 }
 
@@ -88,7 +85,8 @@ static void set_end(struct ipc_stream *stream, int code, const struct ipc_error 
 	last->data = data;
 	last->size = size;
 	last->code = code;
-	last->end = true;
+	if (last->due != LAST_CANCEL)
+		last->due = LAST_END;
 	stream_unlock(stream);
 	free(old);
 }
@@ -127,15 +125,14 @@ static void limit_closed(struct ipc_stream *stream)
 			object_end(stream->ipc, cookies[i]);
 }
 
-/* After the last messages of a closed end, releases the proxies and objects. */
+/* After the last message of a closed end, releases the proxies and objects. */
 static void release_peer(struct ipc_stream *stream)
 {
 	const struct stream_last *last = &stream->last_words;
 	bool release;
 
 	stream_lock(stream);
-	release = stream->closed && !stream->released && !last->cancel && !last->end &&
-		  !last->senders;
+	release = stream->closed && !stream->released && last->due == LAST_NONE && !last->sending;
 	stream->released |= release;
 	stream_unlock(stream);
 	if (!release)
@@ -364,9 +361,9 @@ static bool set_last_words(struct ipc_stream *stream)
 	       (stream->of.server ? stream->out_ended : stream->in_ended);
 	explained = last->data;
 	if (!over && !stream->of.server)
-		last->cancel = true;
+		last->due = LAST_CANCEL;
 	else if (!over && explained)
-		last->end = true;
+		last->due = LAST_END;
 	stream_unlock(stream);
 	if (!over && stream->of.server && !explained)
 		set_end(stream, stream->out_code, stream->out_code ? &dropped : NULL);
@@ -374,7 +371,7 @@ static bool set_last_words(struct ipc_stream *stream)
 }
 
 /* No user is left: releases everything that could keep the other end. Once the end is closed,
- * another thread may send the last messages and release the proxies: set the messages before. */
+ * another thread may send the last message and release the proxies: set the message before. */
 static void stream_close(struct ipc_stream *stream)
 {
 	struct stream_item *items;
@@ -501,7 +498,8 @@ static void end_failed(struct ipc_stream *stream, int code)
 	stream_lock(stream);
 	stream->out_ended = false;
 	stream->out_code = code;
-	stream->last_words.end = false;
+	if (stream->last_words.due == LAST_END)
+		stream->last_words.due = LAST_NONE;
 	stream_unlock(stream);
 }
 
@@ -623,7 +621,7 @@ void ipc_stream_cancel(struct ipc_stream *stream)
 	first = !stream->broken;
 	if (first) {
 		stream->broken = -ECANCELED;
-		stream->last_words.cancel = true;
+		stream->last_words.due = LAST_CANCEL;
 	}
 	items = stream_take_items_locked(stream);
 	stream->lost |= items || !stream->in_ended;

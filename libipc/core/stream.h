@@ -112,14 +112,16 @@ enum strand {
 	STRAND_OVER,		/* destroy() has run */
 };
 
-/* The last messages to the other end. */
+/* A cancellation replaces an end that waits. */
+enum last_message { LAST_NONE, LAST_END, LAST_CANCEL };
+
+/* The last message to the other end. */
 struct stream_last {
-	bool cancel;		/* to be sent, as is end */
-	bool end;
+	enum last_message due;	/* to be sent */
+	bool sending;		/* by a thread */
 	int code;		/* of the end */
 	uint8_t *data;		/* the end with its explanation, or NULL */
 	size_t size;
-	unsigned int senders;	/* threads that are sending a last message */
 };
 
 /* The first member of each type's structure. */
