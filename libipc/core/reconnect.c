@@ -156,6 +156,7 @@ static void end(struct thread *t)
 	objects_lost(ipc);
 	/* Callbacks may have begun new operations in the meantime. */
 	dispatch_bus_end(t);
+	ipc->reconnect.ended = true;
 }
 
 /* Sets the state of the connection again that the old bus had. A failure means that the bus has
@@ -201,11 +202,10 @@ static bool begin_step(struct reconnect *reconnect, struct ipc *ipc)
 }
 
 /* Releases the step. The bus may have ended again since it was opened. */
-static void end_step(struct reconnect *reconnect, struct ipc *ipc, bool opened, int r)
+static void end_step(struct reconnect *reconnect, struct ipc *ipc, int r)
 {
 	ipc_lock(ipc);
 	reconnect->busy = false;
-	reconnect->ended |= !opened;
 	if (r < 0) {
 		reconnect->next_try = time_now() + reconnect->delay_msec * UINT64_C(1000000);
 		reconnect->delay_msec *= 2;
@@ -220,21 +220,18 @@ static bool step(struct thread *t)
 {
 	struct ipc *ipc = t->ipc;
 	struct reconnect *reconnect = &ipc->reconnect;
-	bool open;
-	int r = 0;
+	int r;
 
 	if (!begin_step(reconnect, ipc))
 		return false;
 	/* Only the thread that does the step uses it. */
-	open = reconnect->ended;
-	if (open)
-		r = open_again(t);
-	else
+	if (!reconnect->ended)
 		end(t);
-	end_step(reconnect, ipc, open, r);
+	r = open_again(t);
+	end_step(reconnect, ipc, r);
 	if (is_lost(ipc))
 		wake_at_next_try(ipc);
-	if (open && r == 0)
+	if (r == 0)
 		call_back(t, IPC_BUS_BACK);
 	return true;
 }
