@@ -278,31 +278,48 @@ static int poll_fds(struct pollfd *fds, unsigned int n, uint64_t timeout_usec)
 	return ppoll(fds, n, timeout_usec == UINT64_MAX ? NULL : &ts, NULL) < 0 ? -errno : 0;
 }
 
-int device_poll(const struct device *device, int other, int another, uint64_t timeout_usec)
+static struct pollfd writable_pollfd(const struct device *device, short events)
 {
+	return (struct pollfd){
+		.fd = device->link ? device->link->fds[LINK_WRITABLE] : device->fd,
+		.events = device->link ? POLLIN : events,
+	};
+}
+
+int device_poll(const struct device *device, unsigned int polls, int other, int another,
+		uint64_t timeout_usec)
+{
+	const struct pollfd none = { .fd = -1 };
 	struct pollfd fds[] = {
-		{ .fd = device->is_lost ? -1 : device->fd, .events = POLLIN },
-		{ .fd = device->poll_fd, .events = POLLIN },
+		none,
+		none,
 		{ .fd = other, .events = POLLIN },
 		{ .fd = another, .events = POLLIN },
 		{ .fd = device_end_fd(device) },
 	};
-	int r;
+	int r = 0;
 
-	if (device->link && !device->is_lost) {
-		r = daemon_change_poll(device->link, IPCBUSD_POLL_EVENT, /* remove= */ 0);
-		if (r < 0)
-			return r;
+	if (polls & DEVICE_POLL_EVENT) {
+		fds[0] = (struct pollfd){ .fd = device->is_lost ? -1 : device->fd, .events = POLLIN };
+		fds[1] = (struct pollfd){ .fd = device->poll_fd, .events = POLLIN };
+		if (device->link && !device->is_lost)
+			r = daemon_change_poll(device->link, IPCBUSD_POLL_EVENT, /* remove= */ 0);
+	} else if (polls & DEVICE_POLL_WRITABLE) {
+		/* POLLWRNORM: only device_is_writable() may consume the report. */
+		fds[1] = writable_pollfd(device, POLLWRNORM);
 	}
-	r = poll_fds(fds, 5, timeout_usec);
+	if (r == 0)
+		r = poll_fds(fds, 5, timeout_usec);
 	if (r < 0)
 		return r;
 	if (fds[4].revents)
 		return -ECONNRESET;
-	if (fds[0].revents && !(fds[0].revents & POLLIN))
-		return -EIO;
+	for (int i = 0; i < 2; i++)
+		if (fds[i].revents && !(fds[i].revents & fds[i].events))
+			return -EIO;
 	return (fds[0].revents ? (int)DEVICE_POLL_EVENT : 0) |
-	       (fds[1].revents ? (int)DEVICE_POLL_WRITABLE : 0);
+	       (fds[1].revents ? (int)DEVICE_POLL_WRITABLE : 0) |
+	       (fds[2].revents ? (int)DEVICE_POLL_OTHER : 0);
 }
 
 int device_poll_words(const struct device *device, struct device_words *ret_words)
@@ -322,34 +339,9 @@ const uint32_t *device_monitors(const struct device *device)
 	return device->link ? &device->link->bell->monitors : NULL;
 }
 
-int device_poll_writable(const struct device *device, int other, uint64_t timeout_usec)
-{
-	/* POLLWRNORM: only device_is_writable() may consume the report. */
-	struct pollfd fds[] = {
-		{ .fd = device->link ? device->link->fds[LINK_WRITABLE] : device->fd,
-		  .events = device->link ? POLLIN : POLLWRNORM },
-		{ .fd = other, .events = POLLIN },
-		{ .fd = device_end_fd(device) },
-	};
-	int r;
-
-	r = poll_fds(fds, 3, timeout_usec);
-	if (r < 0)
-		return r;
-	if (fds[2].revents)
-		return -ECONNRESET;
-	if (fds[0].revents & ~fds[0].events)
-		return -EIO;
-	return (fds[0].revents ? (int)DEVICE_POLL_WRITABLE : 0) |
-	       (fds[1].revents ? (int)DEVICE_POLL_OTHER : 0);
-}
-
 bool device_is_writable(const struct device *device)
 {
-	struct pollfd fd = {
-		.fd = device->link ? device->link->fds[LINK_WRITABLE] : device->fd,
-		.events = device->link ? POLLIN : POLLOUT,
-	};
+	struct pollfd fd = writable_pollfd(device, POLLOUT);
 
 	if (poll(&fd, 1, 0) <= 0)
 		return false;
@@ -372,7 +364,8 @@ int device_wait_manager(const char *path, uint64_t timeout_usec)
 
 	r = device_ioctl(&device, IPCBUS_IOC_WATCH, &watch);
 	if (r == 0)
-		r = device_poll(&device, /* other= */ -1, /* another= */ -1, timeout_usec);
+		r = device_poll(&device, DEVICE_POLL_EVENT, /* other= */ -1, /* another= */ -1,
+				timeout_usec);
 	device_close(&device, /* mapped= */ true);
 	return r;
 }

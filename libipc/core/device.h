@@ -92,7 +92,7 @@ bool device_is_old(const struct device *device, const void *at);
 /* Conditions for which poll_fd can be readable. */
 #define DEVICE_POLL_EVENT	(1U << 0)	/* an event is queued */
 #define DEVICE_POLL_WRITABLE	(1U << 1)	/* a refused oneway may be sent again */
-/* device_poll_writable(): the other fd is readable. */
+/* device_poll(): the other fd is readable. */
 #define DEVICE_POLL_OTHER	(1U << 2)
 
 /* Chooses the conditions for which device->poll_fd is readable, and creates the fd if needed. If
@@ -105,9 +105,17 @@ int device_set_poll(struct device *device, unsigned int polls);
  * under the lock of device_set_poll(). */
 bool device_is_writable(const struct device *device);
 
-/* Blocks until an event is queued, poll_fd or either of two other fds (-1: none) is readable, or
- * the time is over. Returns the DEVICE_POLL_* that may be true, which may be none, or -EINTR. */
-int device_poll(const struct device *device, int other, int another, uint64_t timeout_usec);
+/*
+ * Blocks until a condition is true, either of two fds (-1: none) is readable, or the time is over.
+ * Returns the DEVICE_POLL_* that may be true, which may be none, or -EINTR. polls is one of:
+ *
+ *   DEVICE_POLL_EVENT      an event is queued, or poll_fd is readable (DEVICE_POLL_WRITABLE)
+ *   DEVICE_POLL_WRITABLE   the driver reports space. Does not consume the report. Only while
+ *                          device_set_poll() has chosen it
+ *   0                      no condition
+ */
+int device_poll(const struct device *device, unsigned int polls, int other, int another,
+		uint64_t timeout_usec);
 
 /* For a thread that waits in futexes. */
 struct device_words {
@@ -121,11 +129,6 @@ int device_poll_words(const struct device *device, struct device_words *ret_word
 
 /* The number of monitors of the bus, which changes at any time. NULL: with the driver. */
 const uint32_t *device_monitors(const struct device *device);
-
-/* Blocks until the driver reports space, other is readable, or the time is over. Returns the
- * DEVICE_POLL_* that may be true, which may be none, or -EINTR. Does not consume the report of
- * space. Only while DEVICE_POLL_WRITABLE is chosen. */
-int device_poll_writable(const struct device *device, int other, uint64_t timeout_usec);
 
 /* Blocks until the bus has a manager or the time is over. Opens the device at path for
  * that. Returns as device_poll(). */

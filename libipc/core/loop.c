@@ -65,7 +65,8 @@ static int serve_polling(struct thread *t)
 		return r;
 	if (channels_arm(ipc))
 		return ipc_process(ipc);
-	r = device_poll(&ipc->device, ipc->pool.stop_fd, ipc->backlog.fd, IPC_NEVER);
+	r = device_poll(&ipc->device, DEVICE_POLL_EVENT, ipc->pool.stop_fd, ipc->backlog.fd,
+			IPC_NEVER);
 	if (r < 0)
 		return r == -EINTR ? 0 : r;
 	if (r & DEVICE_POLL_WRITABLE)
@@ -275,7 +276,8 @@ static int wait_event(struct ipc *ipc, uint64_t timeout_usec)
 	do {
 		if (channels_arm(ipc))
 			return 1;
-		r = device_poll(&ipc->device, /* other= */ -1, ipc->backlog.fd, left);
+		r = device_poll(&ipc->device, DEVICE_POLL_EVENT, /* other= */ -1, ipc->backlog.fd,
+				left);
 		if (r == 0 && atomic_load(&ipc->attention) & ATTEND_BACKLOG)
 			return 1;
 		left = deadline ? time_until(deadline) : timeout_usec;

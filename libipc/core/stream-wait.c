@@ -13,7 +13,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -71,23 +70,6 @@ static int arm_receiver_locked(struct ipc_stream *stream)
 
 /* --- Waiting ------------------------------------------------------------------------- */
 
-static int poll_fds(struct ipc *ipc, int fd, int other, uint64_t usec)
-{
-	struct pollfd fds[] = {
-		{ .fd = fd, .events = POLLIN },
-		{ .fd = other, .events = POLLIN },
-		{ .fd = device_end_fd(&ipc->device) },
-	};
-	struct timespec ts = {
-		.tv_sec = (time_t)(usec / 1000000),
-		.tv_nsec = (long)(usec % 1000000) * 1000,
-	};
-
-	if (ppoll(fds, 3, usec == IPC_NEVER ? NULL : &ts, NULL) < 0)
-		return errno == EINTR ? 0 : -errno;
-	return fds[2].revents ? -ECONNRESET : 0;
-}
-
 /* Takes an event: 1; 0: there is none. If the event is not for a stream, leaves it to serving
  * threads. */
 static int take_event(struct thread *t)
@@ -130,9 +112,9 @@ static int wait_alone(struct thread *t, struct ipc_stream *stream, int fd, uint6
 	r = writable_make_poll(ipc, /* polls= */ 0);
 	if (r < 0)
 		return r;
-	r = device_poll(&ipc->device, fd, /* another= */ -1, usec);
+	r = device_poll(&ipc->device, DEVICE_POLL_EVENT, fd, /* another= */ -1, usec);
 	if (r < 0)
-		return r == -EINTR ? 0 : r;
+		return r;
 	if (r & DEVICE_POLL_WRITABLE) {
 		writable_notify(ipc);
 		timers_run(ipc);
@@ -150,10 +132,12 @@ static int sleep_on_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
 	bool last = stream->deadline && (!deadline || stream->deadline <= deadline);
 	uint64_t end = last ? stream->deadline : deadline;
 	uint64_t left = end ? time_until(end) : IPC_NEVER;
+	struct ipc *ipc = stream->ipc;
 	struct thread *t;
+	bool serves;
 	int r;
 
-	r = thread_get(stream->ipc, &t);
+	r = thread_get(ipc, &t);
 	if (r == 0)
 		r = thread_flush(t);
 	if (r < 0)
@@ -165,24 +149,22 @@ static int sleep_on_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
 		r = pool_block(t);
 	if (r < 0)
 		return r;
-	if (pool_serves(t->ipc))
-		return poll_fds(t->ipc, fd, t->ipc->pool.stop_fd, left);
-	return t->depth ? poll_fds(t->ipc, fd, /* other= */ -1, left) :
-			  wait_alone(t, stream, fd, left);
+	serves = pool_serves(ipc);
+	if (!t->depth && !serves)
+		return wait_alone(t, stream, fd, left);
+	return device_poll(&ipc->device, /* polls= */ 0, fd, serves ? ipc->pool.stop_fd : -1, left);
 }
 
 /* Sleeps until the fd is readable, or another event such as the stream's deadline or the end of the
- * bus. Fails with -EAGAIN after @deadline (0: none). */
+ * bus. Returns 0, or -EAGAIN after @deadline (0: none). */
 static int wait_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
 {
 	int r = sleep_on_fd(stream, fd, deadline);
 
 	/* Without a serving thread, only this thread notices the end of the bus. */
-	if (r == -ECONNRESET) {
+	if (r == -ECONNRESET)
 		stream_break(stream, r);
-		r = 0;
-	}
-	return r;
+	return r == -ECONNRESET || r == -EINTR || r > 0 ? 0 : r;
 }
 
 /* --- Sending ------------------------------------------------------------------------ */

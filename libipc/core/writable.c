@@ -150,7 +150,8 @@ static int wait_notified(struct ipc *ipc, const struct waiting_thread *thread, u
 	int r;
 
 	while ((left = time_until(deadline))) {
-		r = device_poll_writable(&ipc->device, thread->fd, left);
+		r = device_poll(&ipc->device, DEVICE_POLL_WRITABLE, thread->fd, /* another= */ -1,
+				left);
 		if (r == -EINTR)
 			r = request_interrupted(ipc);
 		if (r < 0)

@@ -296,12 +296,11 @@ int device_poll_words(const struct device *device, struct device_words *ret_word
 	return -EOPNOTSUPP;
 }
 
-int device_poll_writable(const struct device *device, int other, uint64_t timeout_usec)
+static int poll_writable(int other)
 {
 	struct pollfd fd = { .fd = other, .events = POLLIN };
 	int r = fake.wait_error;
 
-	(void)device, (void)timeout_usec;
 	fake.wait_error = 0;
 	if (fake.on_poll_writable)
 		fake.on_poll_writable();
@@ -311,7 +310,8 @@ int device_poll_writable(const struct device *device, int other, uint64_t timeou
 }
 
 /* Events that are not queued now never arrive. */
-int device_poll(const struct device *device, int other, int another, uint64_t timeout_usec)
+int device_poll(const struct device *device, unsigned int polls, int other, int another,
+		uint64_t timeout_usec)
 {
 	struct pollfd fds[] = {
 		{ .fd = other, .events = POLLIN },
@@ -319,6 +319,10 @@ int device_poll(const struct device *device, int other, int another, uint64_t ti
 	};
 
 	(void)device;
+	if (polls == DEVICE_POLL_WRITABLE)
+		return poll_writable(other);
+	if (!polls)
+		return poll(fds, 2, timeout_usec == UINT64_MAX ? -1 : (int)(timeout_usec / 1000));
 	if (queue_begin < queue_end)
 		return DEVICE_POLL_EVENT;
 	return timeout_usec == UINT64_MAX && poll(fds, 2, 0) == 0 ? -EPIPE : 0;
