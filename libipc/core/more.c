@@ -54,11 +54,10 @@ static void drop(struct ipc *ipc, struct backlog_work *work)
 
 static void run(struct thread *t, struct backlog_work *work);
 
-/* wake: as of backlog_add() */
-static void leave(struct ipc *ipc, struct more *more, bool wake)
+static void leave(struct ipc *ipc, struct more *more)
 {
 	more->base = (struct backlog_work){ .run = run, .drop = drop };
-	backlog_add(ipc, &more->base, wake);
+	backlog_add(ipc, &more->base, /* wake= */ true);
 }
 
 void more_keep(struct thread *t, struct ipc_call *call)
@@ -79,7 +78,7 @@ void more_release(struct ipc *ipc, struct more *more)
 	if (ipc->foreign)
 		drop(ipc, &more->base);
 	else
-		leave(ipc, more, /* wake= */ true);
+		leave(ipc, more);
 }
 
 /* A thread that ends in a handler never returns to the rest. */
@@ -91,7 +90,7 @@ void more_thread_ends(struct thread *t, bool live)
 	t->more.spare = NULL;
 	t->more.serving = NULL;
 	if (more && live)
-		leave(t->ipc, more, /* wake= */ true);
+		leave(t->ipc, more);
 	else
 		free(more);
 }
@@ -152,7 +151,7 @@ static bool serve_rest(struct thread *t, bool first, uint64_t since)
 		}
 		if (!first && must_stop(ipc, more, since)) {
 			t->more.serving = NULL;
-			leave(ipc, more, /* wake= */ true);
+			leave(ipc, more);
 			return false;
 		}
 		bytes += event->data_size;
