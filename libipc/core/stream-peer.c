@@ -184,18 +184,13 @@ static void message_lost(struct ipc_object *object, int error)
 		lose_message(object->userdata, error);
 }
 
-static bool is_too_large(const struct ipc_stream *stream, const struct ipc_call *call)
-{
-	return call->size > stream->max_message;
-}
-
 static int take_message(struct ipc_stream *stream, struct ipc_call *call,
 			const struct ipcbus_event *event)
 {
 	const void *message;
 	int r;
 
-	if (is_too_large(stream, call)) {
+	if (call->size > stream->max_message) {
 		event_refuse(call->ipc, event);
 		return -EMSGSIZE;
 	}
