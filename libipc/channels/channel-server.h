@@ -166,7 +166,7 @@ int channels_exchange(struct thread *t, struct ipcbus_exchange *x);
  * neither the scratch buffer nor the stash of the thread. */
 void channel_nests(struct thread *t, uint64_t call, uint64_t deadline);
 
-/* device_call_canceled() for a channel's call. If the channel is gone, returns 1. */
+/* call_ask_canceled() for a channel's call. If the channel is gone, returns 1. */
 int channel_call_canceled(struct ipc *ipc, uint64_t call);
 /* Likewise ipc_call_pidfd(). */
 int channel_call_pidfd(struct ipc *ipc, uint64_t call);

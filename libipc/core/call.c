@@ -328,9 +328,13 @@ uint64_t ipc_call_remaining(const struct ipc_call *call)
 
 int call_ask_canceled(const struct ipc_call *call)
 {
-	return is_channel_call(call->number) ?
-		       channel_call_canceled(call->ipc, call->number) :
-		       device_call_canceled(&call->ipc->device, call->number);
+	struct ipcbus_call_info info = { .call = call->number };
+	int r;
+
+	if (is_channel_call(call->number))
+		return channel_call_canceled(call->ipc, call->number);
+	r = device_request(&call->ipc->device, IPCBUS_IOC_CALL_INFO, &info);
+	return r < 0 ? r : !!(info.flags & IPCBUS_CALL_CANCELED);
 }
 
 int ipc_call_is_canceled(const struct ipc_call *call)

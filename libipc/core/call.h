@@ -71,7 +71,8 @@ int call_prepare_reply(struct ipc_call *call, struct thread **ret_thread);
 int call_send(struct ipc_call *call, struct thread *t, uint32_t kind, uint32_t code, size_t size);
 int call_send_now(struct ipc_call *call, struct thread *t, struct ipcbus_exchange *x);
 
-/* As device_call_canceled(), also for calls of channels. */
+/* Returns 1 if the caller of a delivered call no longer waits for it, else 0. Fails with -ESRCH if
+ * the call is not open. */
 int call_ask_canceled(const struct ipc_call *call);
 
 /* Returns NULL if out of memory. */

@@ -398,11 +398,6 @@ int device_request(const struct device *device, unsigned long request, void *arg
 	return device_ioctl(device, request, arg);
 }
 
-int device_node_create(const struct device *device, struct ipcbus_node *node)
-{
-	return device_request(device, IPCBUS_IOC_NODE_CREATE, node);
-}
-
 int device_node_destroy(const struct device *device, uint64_t node, bool if_idle)
 {
 	struct ipcbus_node arg = {
@@ -429,18 +424,6 @@ int device_handle_put(const struct device *device, uint64_t generation, uint32_t
 	return device_ioctl_of(device, generation, IPCBUS_IOC_HANDLE_PUT, &arg);
 }
 
-int device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen)
-{
-	struct ipcbus_handle arg = {
-		.size = sizeof(arg),
-		.handle = handle,
-		.flags = frozen ? IPCBUS_WATCH_FROZEN : 0,
-		.cookie = cookie,
-	};
-
-	return device_ioctl(device, IPCBUS_IOC_WATCH, &arg);
-}
-
 int device_watch_manager(const struct device *device)
 {
 	struct ipcbus_handle arg = { .size = sizeof(arg), .flags = IPCBUS_WATCH_MANAGER };
@@ -448,34 +431,11 @@ int device_watch_manager(const struct device *device)
 	return device_ioctl(device, IPCBUS_IOC_WATCH, &arg);
 }
 
-int device_unwatch(const struct device *device, uint32_t handle)
-{
-	struct ipcbus_handle arg = { .size = sizeof(arg), .handle = handle };
-
-	return device_ioctl(device, IPCBUS_IOC_UNWATCH, &arg);
-}
-
 int device_cancel(const struct device *device, uint64_t cookie)
 {
 	struct ipcbus_cancel arg = { .size = sizeof(arg), .cookie = cookie };
 
 	return device_ioctl(device, IPCBUS_IOC_CANCEL, &arg);
-}
-
-int device_call_canceled(const struct device *device, uint64_t call)
-{
-	struct ipcbus_call_info arg = { .size = sizeof(arg), .call = call };
-	int r;
-
-	r = device_ioctl(device, IPCBUS_IOC_CALL_INFO, &arg);
-	return r < 0 ? r : !!(arg.flags & IPCBUS_CALL_CANCELED);
-}
-
-int device_set_threads(const struct device *device, unsigned int max)
-{
-	struct ipcbus_threads arg = { .size = sizeof(arg), .max = max };
-
-	return device_ioctl(device, IPCBUS_IOC_SET_THREADS, &arg);
 }
 
 int device_thread_exit(const struct device *device)

@@ -136,18 +136,12 @@ int device_wait_manager(const char *path, uint64_t timeout_usec);
 /* Returns an fd of a text file of the driver about the bus behind path, or -errno. */
 int device_open_state(const char *path, const char *name);
 
-/* Creates a node with the flags, cookie, policy and priority of *node; sets node->node. */
-int device_node_create(const struct device *device, struct ipcbus_node *node);
 /* Fails with -EBUSY if the node is in use and if_idle is true. */
 int device_node_destroy(const struct device *device, uint64_t node, bool if_idle);
 int device_set_manager(const struct device *device, uint64_t node);
 /* Releases count references to a handle of that generation. */
 int device_handle_put(const struct device *device, uint64_t generation, uint32_t handle,
 		      uint32_t count);
-/* Requests the DEAD event of a handle; if frozen is true, also FROZEN and THAWED. */
-int device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen);
-int device_unwatch(const struct device *device, uint32_t handle);
-
 /* Requests an IPCBUS_EVENT_MANAGER whenever the bus gets a manager, and at once if it has a
  * manager. Fails with -EOPNOTSUPP if the driver is too old. */
 int device_watch_manager(const struct device *device);
@@ -155,15 +149,10 @@ int device_watch_manager(const struct device *device);
 /* Cancels the calls that this connection made with the cookie. Fails with -ENOENT if there
  * is none. */
 int device_cancel(const struct device *device, uint64_t cookie);
-/* Returns 1 if the caller of a delivered call no longer waits for it, else 0. Fails with
- * -ESRCH if the call is not open. */
-int device_call_canceled(const struct device *device, uint64_t call);
-/* Sets the size of *arg, the structure of an ioctl that needs no more than that: NODE_INFO,
- * SENDER_INFO, FREEZE, MONITOR. FREEZE blocks for at most its timeout_ms. */
+/* Sets the size of *arg, the structure of any other ioctl, and makes the ioctl. FREEZE blocks for at
+ * most its timeout_ms. */
 int device_request(const struct device *device, unsigned long request, void *arg);
 
-/* Limits how many threads the driver asks for with SPAWN. */
-int device_set_threads(const struct device *device, unsigned int max);
 /* Ends the driver's record of the calling thread. */
 int device_thread_exit(const struct device *device);
 

@@ -348,11 +348,12 @@ static void reset_stop_fd(struct ipc *ipc)
 
 /* --- The pool ----------------------------------------------------------------- */
 
-/* Makes the driver, and channels, ask for a thread again. */
-static int set_threads(struct ipc *ipc, unsigned int threads)
+int pool_ask_again(struct ipc *ipc, unsigned int limit)
 {
+	struct ipcbus_threads threads = { .max = limit };
+
 	channels_ask_again(ipc);
-	return device_set_threads(&ipc->device, threads);
+	return device_request(&ipc->device, IPCBUS_IOC_SET_THREADS, &threads);
 }
 
 /* A thread that cannot serve any more ends ipc_run(), which returns the error. */
@@ -426,7 +427,7 @@ void pool_grow(struct ipc *ipc)
 	pthread_mutex_lock(&pool->lock);
 	if (pool->runners && pool->runners + pool->started < pool->limit && !is_stopping(ipc) &&
 	    pool_start_locked(ipc) < 0)
-		set_threads(ipc, pool->limit);
+		pool_ask_again(ipc, pool->limit);
 	pthread_mutex_unlock(&pool->lock);
 }
 
@@ -513,7 +514,7 @@ static int pool_enter(struct ipc *ipc)
 	if (!pool->runners++)
 		reset_stop_fd(ipc);
 	pthread_mutex_unlock(&pool->lock);
-	return limit > 1 ? unless_lost(ipc, set_threads(ipc, limit)) : 0;
+	return limit > 1 ? unless_lost(ipc, pool_ask_again(ipc, limit)) : 0;
 }
 
 /* The last thread to leave joins the started threads and resets the pool for the next ipc_run(). */
@@ -557,7 +558,7 @@ int ipc_set_threads(struct ipc *ipc, unsigned int threads)
 	int r = threads >= 1 && threads <= IPC_MAX_THREADS ? ipc_check(ipc) : -EINVAL;
 
 	if (r == 0)
-		r = unless_lost(ipc, set_threads(ipc, threads > 1 ? threads : 0));
+		r = unless_lost(ipc, pool_ask_again(ipc, threads > 1 ? threads : 0));
 	if (r < 0)
 		return r;
 

@@ -238,7 +238,7 @@ static int object_make_node_locked(struct ipc_object *object)
 	if (object->forced_end)
 		return -EBADF;
 	wants.cookie = cookie;
-	r = device_node_create(&ipc->device, &wants);
+	r = device_request(&ipc->device, IPCBUS_IOC_NODE_CREATE, &wants);
 	if (r < 0)
 		return r;
 

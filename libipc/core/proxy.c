@@ -313,6 +313,11 @@ static int watch_start_locked(struct ipc_proxy *proxy, bool frozen)
 {
 	struct ipc *ipc = proxy->ipc;
 	uint64_t cookie = ipc_next_cookie_locked(ipc);
+	struct ipcbus_handle watch = {
+		.handle = proxy->handle,
+		.flags = frozen ? IPCBUS_WATCH_FROZEN : 0,
+		.cookie = cookie,
+	};
 	int r;
 
 	if (proxy->handle == LOST_HANDLE)
@@ -322,7 +327,7 @@ static int watch_start_locked(struct ipc_proxy *proxy, bool frozen)
 		return r;
 
 	/* If the event arrives at once, its thread waits for this lock and finds the watch. */
-	r = device_watch(&ipc->device, proxy->handle, cookie, frozen);
+	r = device_request(&ipc->device, IPCBUS_IOC_WATCH, &watch);
 	if (r < 0) {
 		map_remove(&ipc->watches, cookie);
 		return r;
@@ -335,11 +340,13 @@ static int watch_start_locked(struct ipc_proxy *proxy, bool frozen)
 
 static void watch_stop_locked(struct ipc_proxy *proxy)
 {
+	struct ipcbus_handle watch = { .handle = proxy->handle };
+
 	/*
 	 * On -ENOENT another thread is handling the event, and will find no watch for its cookie.
 	 */
 	if (!proxy->ipc->foreign)
-		device_unwatch(&proxy->ipc->device, proxy->handle);
+		device_request(&proxy->ipc->device, IPCBUS_IOC_UNWATCH, &watch);
 	map_remove(&proxy->ipc->watches, proxy->watch);
 	proxy->watch = 0;
 }

@@ -168,7 +168,7 @@ static void set_again(struct ipc *ipc)
 	uint64_t id;
 
 	if (ipc->pool.limit > 1)
-		device_set_threads(&ipc->device, ipc->pool.limit);
+		pool_ask_again(ipc, ipc->pool.limit);
 	if (ipc->manager && ipc_object_id(ipc->manager, &id) == 0)
 		device_set_manager(&ipc->device, ipc->manager->node);
 	if (upper)

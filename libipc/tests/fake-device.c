@@ -341,15 +341,6 @@ int device_wait_manager(const char *path, uint64_t timeout_usec)
 	return 1;
 }
 
-int device_node_create(const struct device *device, struct ipcbus_node *node)
-{
-	(void)device;
-	fake.node = *node;
-	fake.cookie = node->cookie;
-	node->node = ++fake.n_nodes;
-	return 0;
-}
-
 int device_node_destroy(const struct device *device, uint64_t node, bool if_idle)
 {
 	(void)device;
@@ -408,10 +399,54 @@ static int freeze(struct ipcbus_freeze *freeze)
 	return freeze->pid ? 0 : -ESRCH;
 }
 
+static int create_node(struct ipcbus_node *node)
+{
+	fake.node = *node;
+	fake.cookie = node->cookie;
+	node->node = ++fake.n_nodes;
+	return 0;
+}
+
+static int watch(const struct ipcbus_handle *handle)
+{
+	fake.watch_frozen = handle->flags & IPCBUS_WATCH_FROZEN;
+	fake.watches++;
+	fake.watch_cookie = handle->cookie;
+	return 0;
+}
+
+static int unwatch(void)
+{
+	fake.watches--;
+	return fake.unwatch_error;
+}
+
+static int call_info(struct ipcbus_call_info *info)
+{
+	fake.n_asked++;
+	info->flags = info->call == fake.canceled_call ? IPCBUS_CALL_CANCELED : 0;
+	return 0;
+}
+
+static int set_threads(const struct ipcbus_threads *threads)
+{
+	return threads->max <= 1024 ? 0 : -EINVAL;
+}
+
 int device_request(const struct device *device, unsigned long request, void *arg)
 {
 	(void)device;
 	switch (request) {
+	case IPCBUS_IOC_NODE_CREATE:
+		return create_node(arg);
+	case IPCBUS_IOC_WATCH:
+		return watch(arg);
+	case IPCBUS_IOC_UNWATCH:
+		return unwatch();
+	case IPCBUS_IOC_CALL_INFO:
+		return call_info(arg);
+	case IPCBUS_IOC_SET_THREADS:
+		return set_threads(arg);
 	case IPCBUS_IOC_NODE_INFO:
 		return node_info(arg);
 	case IPCBUS_IOC_SENDER_INFO:
@@ -425,29 +460,11 @@ int device_request(const struct device *device, unsigned long request, void *arg
 	}
 }
 
-int device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen)
-{
-	(void)device;
-	(void)handle;
-	fake.watch_frozen = frozen;
-	fake.watches++;
-	fake.watch_cookie = cookie;
-	return 0;
-}
-
 int device_watch_manager(const struct device *device)
 {
 	(void)device;
 	fake.manager_watches++;
 	return 0;
-}
-
-int device_unwatch(const struct device *device, uint32_t handle)
-{
-	(void)device;
-	(void)handle;
-	fake.watches--;
-	return fake.unwatch_error;
 }
 
 int device_cancel(const struct device *device, uint64_t cookie)
@@ -456,19 +473,6 @@ int device_cancel(const struct device *device, uint64_t cookie)
 	fake.n_cancels++;
 	fake.canceled = cookie;
 	return fake.cancel_error;
-}
-
-int device_call_canceled(const struct device *device, uint64_t call)
-{
-	(void)device;
-	fake.n_asked++;
-	return call == fake.canceled_call;
-}
-
-int device_set_threads(const struct device *device, unsigned int max)
-{
-	(void)device;
-	return max <= 1024 ? 0 : -EINVAL;
 }
 
 int device_thread_exit(const struct device *device)

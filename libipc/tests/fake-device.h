@@ -67,7 +67,7 @@ struct fake {
 	unsigned int n_cancels;		/* calls canceled by device_cancel() */
 	uint64_t canceled;		/* the last canceled cookie */
 	int cancel_error;
-	unsigned int n_asked;		/* calls of device_call_canceled() */
+	unsigned int n_asked;		/* requests of CALL_INFO */
 	uint64_t canceled_call;		/* of which that says yes */
 	int sender_error;		/* result of SENDER_INFO */
 	uint32_t sender_flags;

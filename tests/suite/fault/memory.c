@@ -229,21 +229,17 @@ int __real_device_exchange(const struct device *device, uint64_t generation,
 			   struct ipcbus_exchange *x);
 int __real_device_handle_put(const struct device *device, uint64_t generation, uint32_t handle,
 			     uint32_t count);
-int __real_device_node_create(const struct device *device, struct ipcbus_node *node);
 int __real_device_open(struct device *device, const char *path, size_t region_size);
 int __real_device_set_poll(struct device *device, unsigned int polls);
-int __real_device_set_threads(const struct device *device, unsigned int max);
-int __real_device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen);
+int __real_device_request(const struct device *device, unsigned long request, void *arg);
 int __real_device_watch_manager(const struct device *device);
 int __wrap_device_exchange(const struct device *device, uint64_t generation,
 			   struct ipcbus_exchange *x);
 int __wrap_device_handle_put(const struct device *device, uint64_t generation, uint32_t handle,
 			     uint32_t count);
-int __wrap_device_node_create(const struct device *device, struct ipcbus_node *node);
 int __wrap_device_open(struct device *device, const char *path, size_t region_size);
 int __wrap_device_set_poll(struct device *device, unsigned int polls);
-int __wrap_device_set_threads(const struct device *device, unsigned int max);
-int __wrap_device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen);
+int __wrap_device_request(const struct device *device, unsigned long request, void *arg);
 int __wrap_device_watch_manager(const struct device *device);
 
 int __wrap_device_watch_manager(const struct device *device)
@@ -289,13 +285,6 @@ int __wrap_device_handle_put(const struct device *device, uint64_t generation, u
 	return __real_device_handle_put(device, generation, handle, count);
 }
 
-int __wrap_device_node_create(const struct device *device, struct ipcbus_node *node)
-{
-	if (fails(MEMORY_DRIVER))
-		return -ENOMEM;
-	return __real_device_node_create(device, node);
-}
-
 int __wrap_device_open(struct device *device, const char *path, size_t region_size)
 {
 	if (fails(MEMORY_DRIVER))
@@ -303,10 +292,13 @@ int __wrap_device_open(struct device *device, const char *path, size_t region_si
 	return __real_device_open(device, path, region_size);
 }
 
-int __wrap_device_set_threads(const struct device *device, unsigned int max)
+int __wrap_device_request(const struct device *device, unsigned long request, void *arg)
 {
-	set_threads++;
-	return __real_device_set_threads(device, max);
+	set_threads += request == IPCBUS_IOC_SET_THREADS;
+	if ((request == IPCBUS_IOC_NODE_CREATE || request == IPCBUS_IOC_WATCH) &&
+	    fails(MEMORY_DRIVER))
+		return -ENOMEM;
+	return __real_device_request(device, request, arg);
 }
 
 int __wrap_device_set_poll(struct device *device, unsigned int polls)
@@ -315,11 +307,4 @@ int __wrap_device_set_poll(struct device *device, unsigned int polls)
 	if (polls & ~device->polls && fails(MEMORY_DRIVER))
 		return -ENOMEM;
 	return __real_device_set_poll(device, polls);
-}
-
-int __wrap_device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen)
-{
-	if (fails(MEMORY_DRIVER))
-		return -ENOMEM;
-	return __real_device_watch(device, handle, cookie, frozen);
 }
