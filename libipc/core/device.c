@@ -300,7 +300,9 @@ int device_poll(const struct device *device, unsigned int polls, int other, int 
 	int r = 0;
 
 	if (polls & DEVICE_POLL_EVENT) {
-		fds[0] = (struct pollfd){ .fd = device->is_lost ? -1 : device->fd, .events = POLLIN };
+		fds[0] = (struct pollfd){ .fd = device->fd, .events = POLLIN };
+		if (device->is_lost)
+			fds[0].fd = -1;
 		fds[1] = (struct pollfd){ .fd = device->poll_fd, .events = POLLIN };
 		if (device->link && !device->is_lost)
 			r = daemon_change_poll(device->link, IPCBUSD_POLL_EVENT, /* remove= */ 0);

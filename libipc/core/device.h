@@ -149,8 +149,8 @@ int device_watch_manager(const struct device *device);
 /* Cancels the calls that this connection made with the cookie. Fails with -ENOENT if there
  * is none. */
 int device_cancel(const struct device *device, uint64_t cookie);
-/* Sets the size of *arg, the structure of any other ioctl, and makes the ioctl. FREEZE blocks for at
- * most its timeout_ms. */
+/* Sets the size of *arg, the structure of any other ioctl, and makes the ioctl. FREEZE blocks for
+ * at most its timeout_ms. */
 int device_request(const struct device *device, unsigned long request, void *arg);
 
 /* Ends the driver's record of the calling thread. */

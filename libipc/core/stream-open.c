@@ -292,8 +292,8 @@ int stream_serve(struct ipc_call *call, const struct ipc_raw_message *message)
 
 /* --- Client --------------------------------------------------------------------------- */
 
-/* Sets the deadline, and makes the call that opens the stream. The options for the call are a copy of
- * options, which may be NULL. */
+/* Sets the deadline, and makes the call that opens the stream. The options for the call are a copy
+ * of options, which may be NULL. */
 static int prepare(struct ipc_stream *stream, const struct ipc_options *options,
 		   struct ipc_options *ret_opening, struct introduction *question)
 {

@@ -26,8 +26,8 @@ int stream_want_space(struct ipc_stream *stream)
 	return r;
 }
 
-/* Sends the last message, unless another thread is sending it. That thread also sends a cancellation
- * that replaces an end in the meantime. */
+/* Sends the last message, unless another thread is sending it. That thread also sends a
+ * cancellation that replaces an end in the meantime. */
 static int send_due(struct ipc_stream *stream)
 {
 	struct stream_last *last = &stream->last_words;

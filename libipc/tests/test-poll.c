@@ -76,10 +76,12 @@ START_TEST(a_poll_keeps_events_from_errors)
 	device.fd = events[0];
 	ck_assert_int_eq(device_poll(&device, DEVICE_POLL_EVENT, -1, -1, 0), 0);
 	ck_assert_int_eq(write(events[1], "x", 1), 1);
-	ck_assert_int_eq(device_poll(&device, DEVICE_POLL_EVENT, -1, -1, 0), (int)DEVICE_POLL_EVENT);
+	ck_assert_int_eq(device_poll(&device, DEVICE_POLL_EVENT, -1, -1, 0),
+			 (int)DEVICE_POLL_EVENT);
 	device.fd = writable[0];
 	device.poll_fd = events[0];
-	ck_assert_int_eq(device_poll(&device, DEVICE_POLL_EVENT, -1, -1, 0), (int)DEVICE_POLL_WRITABLE);
+	ck_assert_int_eq(device_poll(&device, DEVICE_POLL_EVENT, -1, -1, 0),
+			 (int)DEVICE_POLL_WRITABLE);
 	/* A hangup takes precedence over other events. */
 	close(writable[1]);
 	ck_assert_int_eq(device_poll(&device, DEVICE_POLL_EVENT, -1, -1, 0), -EIO);
