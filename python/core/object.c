@@ -50,7 +50,7 @@ static void call_end(struct part *part)
 	if (native && !call->replied) {
 		call->replied = true;
 		Py_BEGIN_ALLOW_THREADS
-		ipc_call_fail(native, ECANCELED, NULL, "the service is closed");
+		ipc_call_fail(native, ENOMSG, NULL, "the server closed its connection");
 		Py_END_ALLOW_THREADS
 	}
 	call_release(call);
@@ -406,7 +406,8 @@ static struct call *call_new(struct connection *connection, struct ipc_call *nat
 	call->call = ipc_call_ref(native);
 	call->request = request;
 	call->oneway = -1;
-	*ret_error = -ECANCELED;
+	/* The connection is closed: the caller gets ENOMSG, and no error of a oneway is logged. */
+	*ret_error = 0;
 	return part_add(&call->part) ? call : NULL;
 }
 

@@ -45,7 +45,16 @@ from ._base import (
     to_wait,
 )
 from ._base import Slot as Slot
-from .errors import Canceled, DeadlineExceeded, Error, NoManager, NoReply, NotFound, WouldBlock
+from .errors import (
+    Canceled,
+    DeadlineExceeded,
+    Error,
+    NoManager,
+    NoReply,
+    NotFound,
+    ServiceError,
+    WouldBlock,
+)
 from .stubs import Context as Context
 from .stubs import Received as Received
 
@@ -53,6 +62,8 @@ T = TypeVar("T")
 
 # Maximum number of events that are served before other tasks of the loop run.
 _AT_ONCE = 64
+# The error of a call that close() ends.
+_CLOSED = "the server closed its connection"
 
 
 class Served:
@@ -766,7 +777,7 @@ class Connection:
 
     def _start(self, service: Service | RawService, call: _core.Call) -> None:
         if self._closing:
-            end_call(call, Canceled("the service is closed"), service)
+            end_call(call, NoReply(_CLOSED), service)
             call.release()
             return
         served = self._create_task(
@@ -815,7 +826,7 @@ class Connection:
         try:
             await handler()
         except (asyncio.CancelledError, GeneratorExit) as error:
-            end(Canceled("the service canceled the handler"))
+            self._report_interruption(served, error, end)
             if isinstance(error, asyncio.CancelledError):
                 raise
         except BaseException as error:
@@ -824,6 +835,23 @@ class Connection:
                 raise  # the end of the program
         finally:
             served.release()
+
+    def _report_interruption(
+        self,
+        served: _core.Call | _core.Stream,
+        error: BaseException,
+        end: Callable[[BaseException], None],
+    ) -> None:
+        """Reports that a handler was canceled: by close(), by the end of the bus, by itself, or
+        because its caller no longer waits."""
+        if self._failure is not None:
+            end(self._failure)
+        elif not self._closing:
+            end(ServiceError(f"the handler failed: {type(error).__name__}", name="ipc.Unhandled"))
+        elif isinstance(served, _core.Stream):
+            served.cancel()
+        else:
+            end(NoReply(_CLOSED))
 
 
 B = TypeVar("B", bound=Connection)

@@ -299,8 +299,9 @@ class Calls(Case):
         pending = asyncio.create_task(proxy.call(2))
         await self.within(service.begun.wait())
         await self.server.close()
-        with self.assertRaises((ipcbus.ServiceError, ipcbus.PeerDied)):
+        with self.assertRaisesRegex(ipcbus.NoReply, "the server closed its connection") as caught:
             await self.within(pending)
+        self.assertIs(caught.exception.origin, ipcbus.Origin.PEER)
         with self.assertRaises(ipcbus.PeerDied):
             await proxy.call(1)
         await self.within(proxy.wait_dead())

@@ -421,7 +421,8 @@ class Errors(Case):
         kinds = await self.client.get(Kinds, name)
         for failing.error in (asyncio.CancelledError(), GeneratorExit()):
             async for got in self.each(kinds):
-                self.assertEqual(got.cause or got.code, errno.ECANCELED)
+                self.assertEqual(got.name, "ipc.Unhandled")
+                self.assertIs(got.origin, ipcbus.Origin.PEER)
 
     async def test_errors_of_threads_arrive(self):
         failing, name = FailingSync(), new_name()
