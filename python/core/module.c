@@ -25,13 +25,21 @@ PyObject *decode(const char *string)
 	return PyUnicode_DecodeUTF8(string, (Py_ssize_t)strlen(string), "replace");
 }
 
+/* The origin of an errno that the library returned without a struct ipc_error. */
+static enum ipc_origin origin_of(int code)
+{
+	return code == -EOWNERDEAD || code == -EHOSTDOWN || code == -ECONNRESET ?
+		       IPC_ORIGIN_BUS : IPC_ORIGIN_HERE;
+}
+
 PyObject *make_error(int code, const struct ipc_error *error)
 {
-	static const struct ipc_error none = IPC_ERROR_INIT;
+	struct ipc_error none = IPC_ERROR_INIT;
 	PyObject *name, *message, *details, *exception = NULL;
 	char described[IPC_ERROR_TEXT_MAX];
 	struct ipc_error unnamed;
 
+	none.origin = origin_of(code);
 	if (!error)
 		error = &none;
 	/* The exception has the name and the message separately. */
