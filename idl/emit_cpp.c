@@ -280,7 +280,7 @@ static void emit_handler(struct emitter *e, const struct method *m)
 	}
 	emit(e, "\t\tvirtual ::ipc::outcome<%s> %s(%sconst ::ipc::call &)\n\t\t{\n", reply, m->ident,
 	     handler_request(e, m, false));
-	emit(e, "\t\t\treturn ::ipc::typed::unserved<%s>(\"%s\");\n\t\t}\n", reply, m->path);
+	emit(e, "\t\t\treturn ::ipc::typed::unserved<%s>(\"%s\");\n\t\t}\n", reply, m->full_name);
 	if (m->oneway) {
 		emit(e, "\n");
 		return;
@@ -301,7 +301,7 @@ static void emit_stream_handler(struct emitter *e, const struct method *m)
 	}
 	emit(e, "\t\tvirtual ::ipc::outcome<void> %s(%s::ipc::stream_of<%s>)\n\t\t{\n", m->ident,
 	     m->sends ? "" : handler_request(e, m, false), server_end(e, m));
-	emit(e, "\t\t\treturn ::ipc::typed::unserved<void>(\"%s\");\n\t\t}\n\n", m->path);
+	emit(e, "\t\t\treturn ::ipc::typed::unserved<void>(\"%s\");\n\t\t}\n\n", m->full_name);
 }
 
 static void emit_stream_case(struct emitter *e, const struct method *m)
@@ -315,7 +315,7 @@ static void emit_stream_case(struct emitter *e, const struct method *m)
 		emit(e, "\t\t\t\treturn ::ipc::typed::serve_replies<%s, %s>(::std::move(s), \"%s\",\n"
 			"\t\t\t\t\t[this](auto &%s, auto &&end) { return this->%s(%s::std::move(end)); });\n",
 		     m->has_request ? passed(e, m->request) : "::ipc::ignored", passed(e, m->reply),
-		     m->path, m->has_request ? "request" : "", m->ident,
+		     m->full_name, m->has_request ? "request" : "", m->ident,
 		     m->has_request ? "request, " : "");
 }
 
@@ -342,15 +342,15 @@ static void emit_case(struct emitter *e, const struct method *m)
 
 	emit(e, "\t\t\tcase 0x%xU:\n", m->code);
 	if (m->streams) {
-		emit(e, "\t\t\t\treturn ::ipc::typed::serve_called(::std::move(c), \"%s\");\n", m->path);
+		emit(e, "\t\t\t\treturn ::ipc::typed::serve_called(::std::move(c), \"%s\");\n", m->full_name);
 		return;
 	}
 	if (m->oneway)
 		emit(e, "\t\t\t\treturn ::ipc::typed::serve_oneway<%s>(::std::move(c), \"%s\",\n",
-		     request, m->path);
+		     request, m->full_name);
 	else
 		emit(e, "\t\t\t\treturn ::ipc::typed::serve<%s, %s>(::std::move(c), \"%s\",\n",
-		     request, reply_of(e, m), m->path);
+		     request, reply_of(e, m), m->full_name);
 	emit(e, "\t\t\t\t\t[this](%sauto &&call) { return this->%s(%s", m->has_request ? "auto &request, " : "",
 	     m->ident, m->has_request ? "request, " : "");
 	emit(e, "::std::forward<decltype(call)>(call)); });\n");
@@ -363,7 +363,7 @@ static void emit_method_names(struct emitter *e, const struct service *s)
 	emit(e, "\t\t\tswitch (method) {\n");
 	for (size_t i = 0; i < s->n_methods; i++)
 		emit(e, "\t\t\tcase 0x%xU:\n\t\t\t\treturn \"%s\";\n", s->methods[i].code,
-		     s->methods[i].path);
+		     s->methods[i].full_name);
 	emit(e, "\t\t\t}\n\t\t\treturn nullptr;\n\t\t}\n\n");
 }
 

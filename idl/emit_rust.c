@@ -328,7 +328,7 @@ static void emit_method_names(struct emitter *e, const struct service *s)
 	emit(e, "        match method {\n");
 	for (size_t i = 0; i < s->n_methods; i++)
 		emit(e, "            0x%x => ::core::option::Option::Some(\"%s\"),\n",
-		     s->methods[i].code, s->methods[i].path);
+		     s->methods[i].code, s->methods[i].full_name);
 	emit(e, "            _ => ::core::option::Option::None,\n        }\n    }\n");
 }
 

@@ -138,14 +138,13 @@ static void build_method(struct builder *b, const struct service *service,
 
 	method->name = proto->name;
 	method->called = proto->name;
-	method->path = arena_printf(b->arena, "%s/%s", service->full_name, proto->name);
+	method->full_name = arena_printf(b->arena, "%s.%s", service->full_name, proto->name);
 	method->comment = source_comment(b->source, method->place);
 	method->request = types_find(&b->request->types, proto->input_type);
 	method->reply = types_find(&b->request->types, proto->output_type);
-	method->code = name_code(method->path);
+	method->code = name_code(arena_printf(b->arena, "%s/%s", service->full_name, proto->name));
 	read_options(b, method, proto);
-	chosen = choices_find(&b->request->parameters->names,
-			      arena_printf(b->arena, "%s.%s", service->full_name, proto->name));
+	chosen = choices_find(&b->request->parameters->names, method->full_name);
 	if (chosen)
 		method->called = chosen;
 	if (chosen && !name_is_identifier(chosen))

@@ -13,8 +13,8 @@
 #include "request.h"
 
 struct method {
-	const char *name;    /* "Say" */
-	const char *path;    /* "echo.Echo/Say" */
+	const char *name;      /* "Say" */
+	const char *full_name; /* "echo.Echo.Say" */
 	const char *called;  /* "Say", or the name that (ipc.name) or parameter name chose */
 	const char *ident;   /* C++, Python and Rust: its name, by the language's naming */
 	const char *snake;   /* C: "say", for echo_say() and echo_reply_say() */

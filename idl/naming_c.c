@@ -134,8 +134,8 @@ static void name_methods(struct scope *scope, struct service *s)
 		struct method *m = &s->methods[i];
 
 		m->snake = scope_choose(scope, snake_of(scope->arena, m->called),
-					forms_of(scope->arena, s, m), m->path);
-		m->member = scope_choose(&members, m->snake, itself, m->path);
+					forms_of(scope->arena, s, m), m->full_name);
+		m->member = scope_choose(&members, m->snake, itself, m->full_name);
 		m->index = name_upper(scope->arena, arena_printf(scope->arena, "%s_method_%s",
 								 s->prefix, m->snake));
 	}
@@ -192,12 +192,12 @@ static void check_service(struct scope *scope, const struct unit *unit, const st
 
 		for (const char *const *form = forms_of(scope->arena, s, m); *form; form++) {
 			const char *name = scope_form(scope->arena, *form, m->snake);
-			const char *owner = scope_enter(scope, name, m->path);
+			const char *owner = scope_enter(scope, name, m->full_name);
 
 			if (!owner)
 				continue;
 			diag_add(diag, unit->file, unit->proto->source_code_info, m->place,
-				 "rpc %s: %s already has the C name %s; " CHOOSE, m->path, owner,
+				 "rpc %s: %s already has the C name %s; " CHOOSE, m->full_name, owner,
 				 name);
 			return;
 		}

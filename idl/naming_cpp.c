@@ -58,7 +58,7 @@ static void name_methods(struct arena *arena, struct service *s)
 
 	for (size_t i = 0; i < s->n_methods; i++)
 		s->methods[i].ident =
-			scope_choose(&scope, s->methods[i].called, forms, s->methods[i].path);
+			scope_choose(&scope, s->methods[i].called, forms, s->methods[i].full_name);
 	scope_done(&scope);
 }
 

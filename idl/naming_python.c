@@ -79,7 +79,7 @@ static void name_methods(struct arena *arena, struct service *s)
 
 	for (size_t i = 0; i < s->n_methods; i++)
 		s->methods[i].ident = scope_choose(&scope, public_name(arena, s->methods[i].called),
-						   itself, s->methods[i].path);
+						   itself, s->methods[i].full_name);
 	scope_done(&scope);
 }
 

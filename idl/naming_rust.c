@@ -35,7 +35,7 @@ static void name_methods(struct arena *arena, struct service *s)
 
 		s->methods[i].ident = scope_choose(
 			&scope, *snake ? snake : arena_printf(arena, "x%s", s->methods[i].called),
-			forms, s->methods[i].path);
+			forms, s->methods[i].full_name);
 	}
 	scope_done(&scope);
 }

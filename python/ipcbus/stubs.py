@@ -604,6 +604,7 @@ class _Attached:
         """Takes the object of another process out of a field of the type ipc.Object, as a proxy of
         that kind. Raises ``NotFound`` if the field is empty or the object was taken, and an
         ``Error`` with the code ``EXDEV`` if it belongs to this process."""
+        check_kind(kind, self._bus._Proxy)
         return kind(self._bus, self._attached().object(field, _core.PROXY, "this"))
 
 

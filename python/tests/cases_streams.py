@@ -412,7 +412,7 @@ class Errors(Case):
                     self.assertIn(type(error).__name__, got.message)
             for line, method in zip(logs.output, ("Unwritten", "Count", "Join"), strict=True):
                 caller = f"(uid {os.geteuid()}, pid {os.getpid()})"
-                self.assertIn(f"ipc: test.kinds.Kinds/{method} {caller}: ", line)
+                self.assertIn(f"ipc: test.kinds.Kinds.{method} {caller}: ", line)
 
     async def test_errors_arrive(self):
         failing, name = Failing(), new_name()

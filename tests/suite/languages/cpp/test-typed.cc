@@ -177,7 +177,7 @@ CASE(nothing_is_served)
 		CHECK(!"failed");
 	} catch (const ipc::error &e) {
 		CHECK(e.number_of_errno() == EOPNOTSUPP);
-		CHECK(e.message() == "desk.app.Desk/Add is not served");
+		CHECK(e.message() == "desk.app.Desk.Add is not served");
 	}
 	/* There is no such method. */
 	CHECK_FAILS(EOPNOTSUPP, (*o.desk).call(ipc::message(12345)));
@@ -477,8 +477,8 @@ CASE(an_end_of_a_stream_that_is_dropped_elsewhere_fails)
 		check(o.desk.Count(numbers({ 1 })));
 		check(o.desk.Running());
 	}
-	CHECK(log.has("ipc: desk.app.Desk/Count (uid "));
-	CHECK(log.has("ipc: desk.app.Desk/Running (uid "));
+	CHECK(log.has("ipc: desk.app.Desk.Count (uid "));
+	CHECK(log.has("ipc: desk.app.Desk.Running (uid "));
 }
 
 CASE(a_large_message_arrives)
