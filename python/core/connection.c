@@ -333,7 +333,7 @@ static PyObject *register_name(PyObject *self, PyObject *const *args, Py_ssize_t
 	long flags;
 	int r;
 
-	if (!args_check("register", n, 3, 3) || !get_text(args[0], false, &name))
+	if (!args_check("register", n, 3, 3) || !get_text(args[0], "name", false, &name))
 		return NULL;
 	flags = PyLong_AsLong(args[2]);
 	if (flags == -1 && PyErr_Occurred())
@@ -362,7 +362,7 @@ static PyObject *unregister(PyObject *self, PyObject *text)
 	const char *name;
 	int r;
 
-	if (!get_text(text, false, &name) || !names_begin(&use, of(self)))
+	if (!get_text(text, "name", false, &name) || !names_begin(&use, of(self)))
 		return NULL;
 	Py_BEGIN_ALLOW_THREADS
 	r = ipc_unregister_name(use.ipc, name);
@@ -384,8 +384,8 @@ static PyObject *get(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	bool waits;
 	int r;
 
-	if (!args_check("get", n, 3, 3) || !get_text(args[0], false, &name) ||
-	    !get_text(args[2], true, &interface))
+	if (!args_check("get", n, 3, 3) || !get_text(args[0], "name", false, &name) ||
+	    !get_text(args[2], "interface", true, &interface))
 		return NULL;
 	waits = args[1] != Py_None;
 	if (waits && !get_u64(args[1], &timeout))
@@ -419,7 +419,7 @@ static PyObject *check(PyObject *self, PyObject *text)
 	const char *name;
 	int r;
 
-	if (!get_text(text, false, &name) || !names_begin(&use, of(self)))
+	if (!get_text(text, "name", false, &name) || !names_begin(&use, of(self)))
 		return NULL;
 	Py_BEGIN_ALLOW_THREADS
 	r = ipc_check_name(use.ipc, name, &info);
@@ -437,7 +437,7 @@ static PyObject *list(PyObject *self, PyObject *text)
 	PyObject *result;
 	int r;
 
-	if (!get_text(text, false, &pattern) || !names_begin(&use, of(self)))
+	if (!get_text(text, "pattern", false, &pattern) || !names_begin(&use, of(self)))
 		return NULL;
 	Py_BEGIN_ALLOW_THREADS
 	r = ipc_list_names(use.ipc, pattern, &infos);
@@ -486,7 +486,7 @@ static PyObject *watch(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
 	const char *pattern;
 
-	if (!args_check("watch", n, 2, 2) || !get_text(args[0], false, &pattern))
+	if (!args_check("watch", n, 2, 2) || !get_text(args[0], "pattern", false, &pattern))
 		return NULL;
 	return slot_new(of(self), args[1], /* once= */ false, start_watch, (void *)pattern);
 }

@@ -143,7 +143,7 @@ bool get_u32(PyObject *value, uint32_t *ret)
 	return true;
 }
 
-bool get_text(PyObject *value, bool none, const char **ret)
+bool get_text(PyObject *value, const char *argument, bool none, const char **ret)
 {
 	Py_ssize_t size;
 
@@ -151,12 +151,13 @@ bool get_text(PyObject *value, bool none, const char **ret)
 	if (none && value == Py_None)
 		return true;
 	if (!PyUnicode_Check(value)) {
-		PyErr_Format(PyExc_TypeError, "%R is no str", value);
+		PyErr_Format(PyExc_TypeError, "%s must be a str, not %R", argument,
+			     (PyObject *)Py_TYPE(value));
 		return false;
 	}
 	*ret = PyUnicode_AsUTF8AndSize(value, &size);
 	if (*ret && strlen(*ret) != (size_t)size) {
-		PyErr_SetString(PyExc_ValueError, "the text contains a null character");
+		PyErr_Format(PyExc_ValueError, "%s contains a null character", argument);
 		return false;
 	}
 	return *ret;

@@ -110,8 +110,8 @@ static PyObject *call_error(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	Py_buffer details;
 	int r;
 
-	if (!args_check("error", n, 5, 5) || !get_text(args[2], true, &name) ||
-	    !get_text(args[3], true, &message))
+	if (!args_check("error", n, 5, 5) || !get_text(args[2], "name", true, &name) ||
+	    !get_text(args[3], "message", true, &message))
 		return NULL;
 	if (!native)
 		return fail_ended(call_of(self));
@@ -312,7 +312,7 @@ static PyObject *call_metadata(PyObject *self, PyObject *text)
 	const struct ipc_call *native = call_of(self)->call;
 	const char *name;
 
-	if (!get_text(text, false, &name))
+	if (!get_text(text, "name", false, &name))
 		return NULL;
 	return native ? decode(ipc_call_metadata(native, name)) : fail_released();
 }
@@ -553,7 +553,7 @@ PyObject *object_create(struct connection *connection, PyObject *const *args, Py
 	struct ipc *ipc;
 	int r;
 
-	if (!args_check("object", n, 6, 6) || !get_text(args[0], true, &interface) ||
+	if (!args_check("object", n, 6, 6) || !get_text(args[0], "interface", true, &interface) ||
 	    !get_u32(args[1], &flags) || !get_u32(args[5], &features))
 		return NULL;
 	if (!PyCallable_Check(args[2])) {

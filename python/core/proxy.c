@@ -79,7 +79,7 @@ static bool set_metadata(struct sending *s, PyObject *metadata)
 		return false;
 	}
 	for (Py_ssize_t i = 0; i < n; i++)
-		if (!get_text(PyTuple_GetItem(metadata, i), false, &s->metadata[i]))
+		if (!get_text(PyTuple_GetItem(metadata, i), "metadata", false, &s->metadata[i]))
 			return false;
 	s->metadata[n] = NULL;
 	s->options.metadata = s->metadata;

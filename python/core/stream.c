@@ -391,8 +391,8 @@ static PyObject *stream_error(PyObject *self, PyObject *const *args, Py_ssize_t 
 	Py_buffer details;
 	PyObject *result;
 
-	if (!args_check("error", n, 5, 5) || !get_text(args[2], true, &name) ||
-	    !get_text(args[3], true, &message))
+	if (!args_check("error", n, 5, 5) || !get_text(args[2], "name", true, &name) ||
+	    !get_text(args[3], "message", true, &message))
 		return NULL;
 	error.code = -(int)PyLong_AsLong(args[0]);
 	error.number = (int)PyLong_AsLong(args[1]);
@@ -454,7 +454,7 @@ static PyObject *metadata(PyObject *self, PyObject *text)
 {
 	const char *name;
 
-	if (!get_text(text, false, &name))
+	if (!get_text(text, "name", false, &name))
 		return NULL;
 	if (!of(self)->stream)
 		return fail_gone(self);

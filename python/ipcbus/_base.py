@@ -118,10 +118,22 @@ def to_delay(seconds: float | None) -> float | None:
     return None if seconds is None else to_wait(seconds) / 1e6
 
 
+def to_limit(seconds: float) -> int:
+    """Converts the time limit of a connection. ``math.inf`` is no limit."""
+    if seconds <= 0:
+        raise InvalidArgument("timeout must be positive")
+    return to_usec(seconds)
+
+
 def check_kind(kind: object, base: type) -> None:
     """Checks a class of proxies. ``ipcbus.aio`` and ``ipcbus.sync`` have different classes."""
     if not (isinstance(kind, type) and issubclass(kind, base)):
-        raise TypeError(f"{kind!r} is not a proxy class of {base.__module__}")
+        raise TypeError(f"{kind!r} is not derived from {base.__module__}.{base.__name__}")
+
+
+def check_callback(callback: object) -> None:
+    if not callable(callback):
+        raise TypeError(f"{callback!r} is not callable")
 
 
 def check_service(service: object, *bases: type) -> None:
@@ -131,6 +143,8 @@ def check_service(service: object, *bases: type) -> None:
 
 def to_changed(reconnect: bool | Callable[[bool], object]) -> Callable[[bool], object]:
     """Returns the function that a connection calls when its bus has ended or is back."""
+    if reconnect is not True:
+        check_callback(reconnect)
     return reconnect if callable(reconnect) else lambda back: None
 
 

@@ -31,6 +31,7 @@ from ._base import (
     BaseProxy,
     BaseRawService,
     RawRequest,
+    check_callback,
     check_kind,
     check_service,
     end_call,
@@ -39,6 +40,7 @@ from ._base import (
     reply_raw,
     to_changed,
     to_delay,
+    to_limit,
     to_metadata,
     to_register_flags,
     to_usec,
@@ -189,12 +191,14 @@ class Proxy(BaseProxy):
         """Calls callback once, in the loop, when the object's process has died or destroyed the
         object, or the bus has ended. If that has already happened, the callback runs soon.
         ``Slot.end()`` ends the watch earlier."""
+        check_callback(callback)
         return Slot(self._proxy.on_death(lambda: self._bus._run(callback)))
 
     def on_freeze(self, callback: Callable[[bool], object]) -> Slot:
         """Calls callback in the loop, with True when the object's process is frozen and with False
         when it is thawed. If the process is frozen now, calls it soon. The watch ends with the
         object, without a call."""
+        check_callback(callback)
         return Slot(self._proxy.on_freeze(lambda frozen: self._bus._run(callback, frozen)))
 
     async def wait_dead(self) -> None:
@@ -398,6 +402,8 @@ class Connection:
     calls it with False when the bus has ended, and with True when the bus is back.
     """
 
+    _Proxy = Proxy
+
     def __init__(
         self,
         path: str | None = None,
@@ -420,7 +426,7 @@ class Connection:
         # Only one thread at a time registers or watches names; see _in_thread().
         self._names = asyncio.Lock()
         if timeout is not None:
-            self._connection.set_timeout(to_usec(timeout))
+            self._connection.set_timeout(to_limit(timeout))
         if reconnect:
             changed = to_changed(reconnect)
             self._connection.set_reconnect(lambda back: self._run(changed, back))
@@ -695,6 +701,7 @@ class Connection:
         loop: for each matching name that exists, once with ``SETTLED``, and then for each change.
         The proxy is None if the name is gone, may not be called, or belongs to this connection. The
         callback does not run after ``Slot.end()``, which does not block either."""
+        check_callback(callback)
         watch = _NameWatch()
 
         def report(
@@ -743,6 +750,7 @@ class Connection:
         """Calls callback in the loop when a name or a watch of this bus was acquired from the
         queue, was lost, or could not be registered at a new service manager. The exception is None
         except in the last case."""
+        check_callback(callback)
         return Slot(
             self._connection.on_registration(
                 lambda name, event, error: self._run(callback, name, Registration(event), error)

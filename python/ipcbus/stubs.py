@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import IO, Any, Generic, Protocol, TypeVar, Union
 
 from . import _core
-from ._base import BaseContext, Entry, ServiceSettings
+from ._base import BaseContext, Entry, ServiceSettings, check_kind
 from .errors import BadMessage, Error, InvalidArgument, NotFound, ProtocolError, Unimplemented
 from .memory import Memory
 
@@ -541,14 +541,21 @@ class Attachments:
 
     def fd(self, field: Any) -> int:
         """Takes the file descriptor of a field of the type ipc.Fd. The caller must close it."""
+        _check_field(field, "ipc.Fd")
         fd: int = self._take(True, field.fd)
         return fd
 
     def object(self, field: Any, kind: int, other: str) -> Any:
+        _check_field(field, "ipc.Object")
         indices = self._entries.get((False, field.id))
         if indices and self._raw.entries[indices[0]][1] != kind:
             raise Error(f"the object belongs to {other} process", code=errno.EXDEV)
         return self._take(False, field.id)
+
+
+def _check_field(field: Any, name: str) -> None:
+    if _type_name(field) != name:
+        raise TypeError(f"a field of the type {name} is needed, not {_type_name(field)}")
 
 
 def _messages(field: Any, value: Any) -> Iterable[Any]:
@@ -592,6 +599,7 @@ class _Attached:
 
     def take_memory(self, field: Any, writable: bool = False) -> Memory:
         """Takes the memory of a field of the type ipc.Memory: see ``Memory.map()``."""
+        _check_field(field, "ipc.Memory")
         return Memory.map(self._attached().fd(field.fd), writable)
 
     def take_object(self, field: Any) -> Any:
@@ -696,7 +704,7 @@ class BaseService(ServiceSettings):
     def _method(self, code: int) -> str:
         """Returns the name of a method for log messages."""
         method = self.INTERFACE.by_code.get(code)
-        return f"{self.INTERFACE.name}{f'/{method.name}' if method else f' method {code}'}"
+        return f"{self.INTERFACE.name}{f'.{method.name}' if method else f' method {code}'}"
 
     def _unimplemented(self, method: Method) -> Unimplemented:
         return Unimplemented(f"{self.INTERFACE.name}.{method.name} is not implemented")

@@ -34,6 +34,7 @@ from ._base import (
     BaseProxy,
     BaseRawService,
     RawRequest,
+    check_callback,
     check_kind,
     check_service,
     end_call,
@@ -41,6 +42,7 @@ from ._base import (
     naming,
     reply_raw,
     to_changed,
+    to_limit,
     to_metadata,
     to_name_wait,
     to_register_flags,
@@ -416,6 +418,8 @@ class Connection:
     thread calls it with False when the bus has ended, and with True when the bus is back.
     """
 
+    _Proxy = Proxy
+
     def __init__(
         self,
         path: str | None = None,
@@ -426,7 +430,7 @@ class Connection:
     ) -> None:
         self._connection = _core.Connection(path, region_size)
         if timeout is not None:
-            self._connection.set_timeout(to_usec(timeout))
+            self._connection.set_timeout(to_limit(timeout))
         if reconnect:
             self._connection.set_reconnect(to_changed(reconnect))
         self._pid = os.getpid()
@@ -567,7 +571,8 @@ class Connection:
         """Watches names. pattern is a name, or a prefix followed by ``*``. Calls callback on a
         serving thread: for each matching name that exists, once with ``SETTLED``, and then for each
         change. Calls do not overlap. The proxy is None if the name is gone, may not be called, or
-        belongs to this bus."""
+        belongs to this connection."""
+        check_callback(callback)
 
         def changed(
             change: int, info: tuple[str, str, int, int] | None, proxy: _core.Proxy | None
@@ -603,6 +608,7 @@ class Connection:
         """Calls callback on a serving thread when a name or a watch of this bus was acquired from
         the queue, was lost, or could not be registered at a new service manager. The exception is
         None except in the last case."""
+        check_callback(callback)
         return Slot(
             self._connection.on_registration(
                 lambda name, event, error: callback(name, Registration(event), error)

@@ -85,6 +85,39 @@ class Calls(Case):
         self.assertIs(caught.exception.origin, ipcbus.Origin.BEHIND)
         self.assertEqual(caught.exception.cause, errno.EOWNERDEAD)
 
+    async def test_origin_of_a_dead_object(self):
+        proxy = await self.serve(Echo())
+        await self.server.close()
+        for call in (proxy.call(1), proxy._open(1, 0, None), proxy.oneway(1)):
+            with self.assertRaises(ipcbus.PeerDied) as caught:
+                await call
+            self.assertIs(caught.exception.origin, ipcbus.Origin.BUS)
+
+    async def test_wrong_arguments(self):
+        proxy = await self.serve(Echo())
+        for kind in (aio.Connection, sync.Connection):
+            for timeout in (0, -1):
+                with self.assertRaisesRegex(ipcbus.InvalidArgument, "timeout must be positive"):
+                    kind(timeout=timeout)
+            with self.assertRaisesRegex(TypeError, "5 is not callable"):
+                kind(reconnect=5)
+            kind(timeout=math.inf)
+        bus = sync.Connection()
+        for function in (
+            proxy.on_death,
+            proxy.on_freeze,
+            self.client.on_registration,
+            bus.on_registration,
+            lambda callback: bus.watch_names("x", callback),
+        ):
+            with self.assertRaisesRegex(TypeError, "None is not callable"):
+                function(None)
+        with self.assertRaisesRegex(TypeError, "None is not callable"):
+            await self.client.watch_names("x", None)
+        with self.assertRaisesRegex(TypeError, "name must be a str, not <class 'NoneType'>"):
+            await self.client.get_raw(None)
+        bus.close()
+
     async def test_unexpected_exception(self):
         proxy = await self.serve(Failing())
         with self.assertLogs("ipcbus", "ERROR") as logs, self.assertRaises(ipcbus.Error) as caught:

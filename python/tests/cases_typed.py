@@ -367,6 +367,19 @@ class Typed(Case):
         with self.assertRaises(AttributeError):
             new.nothing
 
+    async def test_take_of_a_wrong_class_keeps_the_object(self):
+        new = await self.kinds.Make()
+        for kind in (EchoSync, EchoService, sync.Proxy, str, None):
+            with self.assertRaisesRegex(TypeError, "is not derived from ipcbus.aio.Proxy"):
+                new.take(new.object, kind)
+        for wrong in ("object", None, new.message):
+            with self.assertRaisesRegex(TypeError, "a field of the type ipc.Object is needed"):
+                new.take(wrong, Echo)
+        with self.assertRaisesRegex(TypeError, "a field of the type ipc.Fd is needed"):
+            new.take_fd(new.object)
+        echo = new.take(new.object, Echo)
+        self.assertEqual((await echo.Say(text="kept")).text, "kept")
+
     async def test_large_bytes(self):
         chunks = [b"small", b"", b"x" * 100_000, bytes(range(256)) * 80_000, b"end"]
         reply = await self.kinds.Turn(chunks=chunks)
