@@ -240,7 +240,7 @@ static void emit_proxy(struct emitter *e, const struct service *s)
 	     "\n"
 	     "METHOD() calls and blocks. METHOD_async() calls function(ipc::result<REPLY>) on a "
 	     "serving thread, METHOD_future() returns a future, and co_await METHOD_await() resumes on "
-	     "a serving thread. The REPLY of a method with streams is the opened end, an ipc::stream_of. If "
+	     "a serving thread. The REPLY of a method with streams is the client's side, an ipc::stream_of. If "
 	     "such a method has one request, that is sent when the stream is open, without a wait for "
 	     "space: EAGAIN.");
 	emit(e, "\tclass Proxy {\n\tpublic:\n");

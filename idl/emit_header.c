@@ -87,7 +87,7 @@ static void emit_type(struct emitter *e, const struct service *s)
 {
 	author_note(e, s->comment,
 		    arena_printf(e->arena,
-				 "A proxy: an object of another process that has the service %s. The "
+				 "A proxy: an object of another process that has the interface %s. The "
 				 "type is never defined; it is a struct ipc_proxy under another name, see "
 				 "%s_proxy().\n"
 				 "\n"
@@ -97,7 +97,7 @@ static void emit_type(struct emitter *e, const struct service *s)
 				 s->full_name, s->prefix));
 	emit(e, "struct %s;\n\n", s->prefix);
 
-	note(e, "The service's description, for ipc_object_new().");
+	note(e, "The interface's description, for ipc_object_new().");
 	emit(e, "extern const struct ipc_interface %s_interface;\n\n", s->prefix);
 }
 
@@ -137,7 +137,7 @@ static void emit_finding(struct emitter *e, const struct service *s)
 	sign_take(e, s, ";\n\n");
 
 	note(e,
-	     "Convert a proxy, with its reference. NULL stays NULL. The service is not checked: if "
+	     "Convert a proxy, with its reference. NULL stays NULL. The interface is not checked: if "
 	     "the object does not have it, calls fail with -EOPNOTSUPP.");
 	sign_from_proxy(e, s, ";\n\n");
 }
@@ -182,23 +182,36 @@ static const char *stream_note(struct emitter *e, const struct service *s, const
 			    kind, finish);
 }
 
+/* A method whose C name another function has gets an underscore: see naming_c.c. */
+static const char *underscore_note(struct emitter *e, const struct service *s,
+				   const struct method *m)
+{
+	size_t length = strlen(m->snake);
+
+	if (m->snake[length - 1] != '_' || m->called[strlen(m->called) - 1] == '_')
+		return "";
+	return arena_printf(e->arena, " %s_%.*s() is another function, hence the underscore.",
+			    s->prefix, (int)length - 1, m->snake);
+}
+
 static const char *call_note(struct emitter *e, const struct service *s, const struct method *m)
 {
 	if (m->streams)
 		return stream_note(e, s, m);
 
 	if (m->oneway)
-		return arena_printf(e->arena, "Send the oneway %s.", m->name);
+		return arena_printf(e->arena, "Send the oneway %s.%s", m->name,
+				    underscore_note(e, s, m));
 
 	if (!m->has_reply)
 		return arena_printf(e->arena,
-				    "Call %s and block until it is done. error may be NULL.",
-				    m->name);
+				    "Call %s and block until it is done. error may be NULL.%s",
+				    m->name, underscore_note(e, s, m));
 
 	return arena_printf(e->arena,
 			    "Call %s and block until the reply, which the caller frees with "
-			    "%s_%s_reply_free(). ret_reply and error may be NULL.",
-			    m->name, s->prefix, m->snake);
+			    "%s_%s_reply_free(). ret_reply and error may be NULL.%s",
+			    m->name, s->prefix, m->snake, underscore_note(e, s, m));
 }
 
 /* Writes all functions that call a method. */
@@ -309,7 +322,7 @@ static void explain_streams(struct emitter *e)
 	     "-ECANCELED The stream was canceled.\n"
 	     "-ETIMEDOUT The time limit of the stream expired.\n"
 	     "-EOWNERDEAD The other side died.\n"
-	     "-ENOMSG The server released its end without ending the stream. _finish(): or it ended the "
+	     "-ENOMSG The server closed its side without ending the stream. _finish(): or it ended the "
 	     "stream without a reply.");
 	emit(e, "\n");
 }
@@ -386,7 +399,7 @@ static void emit_server_streams(struct emitter *e, const struct service *s)
 		return;
 
 	note(e,
-	     "The server's ends of streams: send, receive and set_ops are like _send(), _receive() and "
+	     "The server's sides of streams: send, receive and set_ops are like _send(), _receive() and "
 	     "_set_ops() above. With one thread that serves, only callbacks "
 	     "may wait for a message. reply sends the one reply to a stream of requests and ends the stream, without "
 	     "waiting.\n"
@@ -401,7 +414,7 @@ static void emit_server_streams(struct emitter *e, const struct service *s)
 static void emit_objects(struct emitter *e, const struct service *s)
 {
 	note(e,
-	     "Create an object with this service. The caller drops *ret_object with "
+	     "Create an object with this interface. The caller drops *ret_object with "
 	     "ipc_object_unref(). The object lives until nobody here or elsewhere refers to it; then "
 	     "destroy(userdata) runs, if destroy is not NULL. ops must stay valid until then. To send "
 	     "it, set the id of an Ipc__Object in a message to ipc_object_id().");

@@ -631,7 +631,7 @@ struct ipc_options {
 					 * call that this thread serves; of a stream, none.
 					 * -EINVAL: the parent has a reply, or is a oneway */
 	struct ipc_stream *parent_stream; /* Call or stream: make it for this stream, either
-					 * end of one. It has no later deadline (-ETIMEDOUT). It is
+					 * side of one. It has no later deadline (-ETIMEDOUT). It is
 					 * canceled (-ECANCELED) when the stream breaks off, is
 					 * closed before it is over, or, on a server's side, is
 					 * ended. Not with parent (-EINVAL). NULL: none, also in

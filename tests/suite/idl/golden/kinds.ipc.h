@@ -17,7 +17,7 @@ extern "C" {
 /*
  * Every kind of method.
  *
- * A proxy: an object of another process that has the service
+ * A proxy: an object of another process that has the interface
  * my_app.V2.io.KindsOfURL. The type is never defined; it is a struct ipc_proxy
  * under another name, see kinds_of_url_proxy().
  *
@@ -27,7 +27,7 @@ extern "C" {
  */
 struct kinds_of_url;
 
-/* The service's description, for ipc_object_new(). */
+/* The interface's description, for ipc_object_new(). */
 extern const struct ipc_interface kinds_of_url_interface;
 
 /* --- Client: finding an object -------------------------------------------- */
@@ -72,7 +72,7 @@ int kinds_of_url_take(struct ipc *ipc, Ipc__Object *field,
 		      struct kinds_of_url **ret_kinds_of_url);
 
 /*
- * Convert a proxy, with its reference. NULL stays NULL. The service is not
+ * Convert a proxy, with its reference. NULL stays NULL. The interface is not
  * checked: if the object does not have it, calls fail with -EOPNOTSUPP.
  */
 struct kinds_of_url *kinds_of_url_from_proxy(struct ipc_proxy *proxy);
@@ -168,7 +168,7 @@ int kinds_of_url_on_death(struct kinds_of_url *kinds_of_url, ipc_death_cb cb,
  *   -ECANCELED     The stream was canceled.
  *   -ETIMEDOUT     The time limit of the stream expired.
  *   -EOWNERDEAD    The other side died.
- *   -ENOMSG        The server released its end without ending the stream.
+ *   -ENOMSG        The server closed its side without ending the stream.
  *                  _finish(): or it ended the stream without a reply.
  */
 
@@ -337,7 +337,7 @@ int kinds_of_url_reply_last(struct ipc_call *call,
 int kinds_of_url_reply_not_oneway(struct ipc_call *call);
 
 /*
- * The server's ends of streams: send, receive and set_ops are like _send(),
+ * The server's sides of streams: send, receive and set_ops are like _send(),
  * _receive() and _set_ops() above. With one thread that serves, only callbacks
  * may wait for a message. reply sends the one reply to a stream of requests
  * and ends the stream, without waiting.
@@ -358,7 +358,7 @@ int kinds_of_url_send_chat(struct ipc_stream *stream, uint64_t timeout_usec,
 			   const MyApp__V2__Io__Chain *message);
 
 /*
- * Create an object with this service. The caller drops *ret_object with
+ * Create an object with this interface. The caller drops *ret_object with
  * ipc_object_unref(). The object lives until nobody here or elsewhere refers
  * to it; then destroy(userdata) runs, if destroy is not NULL. ops must stay
  * valid until then. To send it, set the id of an Ipc__Object in a message to
