@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Stream: one end of a sequence of messages. Threads may wait in send() and receive(), or watch()
+ * Stream: one side of a sequence of messages. Threads may wait in send() and receive(), or watch()
  * sets a callback that runs when a send or receive without waiting may succeed. A received message
  * is copied out of the stream at once, with its files and objects.
  *
@@ -416,7 +416,7 @@ static PyObject *cancel(PyObject *self, PyObject *nothing)
 	Py_RETURN_NONE;
 }
 
-/* release(): drops this end. The other side still receives an end that was sent before. */
+/* release(): drops this side. The other side still receives an end that was sent before. */
 static PyObject *release(PyObject *self, PyObject *nothing)
 {
 	(void)nothing;

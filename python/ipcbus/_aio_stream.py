@@ -169,10 +169,10 @@ class Stream(Generic[Req, Rep]):
         return reply
 
     async def receive(self, *, timeout: float | None = None) -> Rep | None:
-        """Returns the next reply, or None at the end. If the stream ended with an error, raises it.
-        If no reply arrives within timeout seconds, raises ``WouldBlock``; the stream stays open,
-        and a later receive() may get the reply. With 0 the function returns a reply only if it has
-        arrived. The time limit does not apply to opening the stream. ``DeadlineExceeded`` means
+        """Returns the next message, or None at the end. If the stream ended with an error, raises
+        it. If none arrives within timeout seconds, raises ``WouldBlock``; the stream stays open,
+        and a later receive() may get the message. With 0 the function returns a message only if it
+        has arrived. The time limit does not apply to opening the stream. ``DeadlineExceeded`` means
         that the time limit of the stream itself expired."""
         delay = to_delay(timeout)
         end = await self._opened()

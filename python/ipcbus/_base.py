@@ -51,7 +51,7 @@ class NameChange(enum.IntEnum):
 
 
 class Registration(enum.IntEnum):
-    """A change of a name or a watch of this bus, reported by ``on_registration()``."""
+    """A change of a name or a watch of a connection, reported by ``on_registration()``."""
 
     ACQUIRED = _core.REGISTRATION_ACQUIRED
     """The object was in the queue of the name, and has the name now."""
@@ -159,7 +159,7 @@ def to_metadata(metadata: Mapping[str, str] | None) -> tuple[str, ...] | None:
 
 
 class Slot:
-    """A registered callback."""
+    """A registered callback, until its end."""
 
     def __init__(self, slot: _core.Slot) -> None:
         self._slot = slot
@@ -185,7 +185,7 @@ class BaseContext:
 
     @property
     def uid(self) -> int:
-        """The caller's effective user id, from the kernel, in this process's user namespace."""
+        """The caller's effective user id, from the bus, in this process's user namespace."""
         return self._call.uid
 
     @property
@@ -214,12 +214,13 @@ class BaseContext:
         return to_seconds(self._call.remaining)
 
     def is_canceled(self) -> bool:
-        """Returns whether the caller has stopped waiting. A long handler of ``ipcbus.sync`` should
-        check this. A handler of ``ipcbus.aio`` is canceled."""
+        """Returns whether the caller has stopped waiting: it canceled the call, its time limit
+        expired, or it died. A stream: whether it has broken off, by either side. A long handler of
+        ``ipcbus.sync`` should check this. A handler of ``ipcbus.aio`` is canceled."""
         return self._call.is_canceled
 
     def metadata(self, name: str) -> str | None:
-        """Returns the metadata that the caller set under the name, or None. The kernel does not
+        """Returns the metadata that the caller set under the name, or None. The bus does not
         check it."""
         return self._call.metadata(name)
 

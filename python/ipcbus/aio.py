@@ -117,9 +117,9 @@ class Proxy(BaseProxy):
     ) -> _core.Message:
         """Calls the method with this number and returns its reply.
 
-        timeout is in seconds; None is the default of the bus. If the task is canceled, so is the
-        call, and the server is notified. With accept_fds the reply may contain files. With detached
-        the call never depends on the call or stream that the task serves. Raises an ``Error``.
+        timeout is in seconds; None is the connection's limit, ``math.inf`` no limit. If the task is
+        canceled, so is the call, and the server is notified. With accept_fds the reply may contain
+        files. With detached the call never depends on the call or stream that the task serves. Raises an ``Error``.
         """
         message: _core.Message = await self._bus._reply(
             self._proxy.call_async,
@@ -188,7 +188,7 @@ class Proxy(BaseProxy):
         (await self.call(_core.CODE_PING, timeout=timeout)).release()
 
     def on_death(self, callback: Callable[[], object]) -> Slot:
-        """Calls callback once, in the loop, when the object's process has died or destroyed the
+        """Calls callback once, in the loop, when the object's process has died or ended the
         object, or the bus has ended. If that has already happened, the callback runs soon.
         ``Slot.end()`` ends the watch earlier."""
         check_callback(callback)
@@ -637,7 +637,7 @@ class Connection:
 
                     await self._appears(name, settled)
         except DeadlineExceeded:
-            raise  # the default time limit of the bus
+            raise  # the time limit of the connection
         except TimeoutError:
             if no_manager is not None:
                 raise no_manager from None
@@ -747,9 +747,9 @@ class Connection:
     def on_registration(
         self, callback: Callable[[str, Registration, Exception | None], object]
     ) -> Slot:
-        """Calls callback in the loop when a name or a watch of this bus was acquired from the
-        queue, was lost, or could not be registered at a new service manager. The exception is None
-        except in the last case."""
+        """Calls callback in the loop when a name or a watch of this connection was acquired from
+        the queue, was lost, or could not be registered at a new service manager. The exception is
+        None except in the last case."""
         check_callback(callback)
         return Slot(
             self._connection.on_registration(
@@ -758,8 +758,8 @@ class Connection:
         )
 
     async def unregister_name(self, name: str) -> None:
-        """Ends this bus's own newest registration of a name, not a registration of another bus or
-        process. Fails with NotFound if there is none, or if it was lost."""
+        """Ends this connection's own newest registration of a name, not that of another connection.
+        Fails with NotFound if there is none, or if it was lost."""
         async with self._names:
             await self._in_thread(self._connection.unregister, name)
 

@@ -124,7 +124,7 @@ class PermissionDenied(Error, PermissionError):
 
 
 class NameTaken(Error):
-    """A running service has the name."""
+    """Another service has the name."""
 
     default_code = errno.EEXIST
 
@@ -148,7 +148,7 @@ class BusEnded(Error):
 
 
 class PeerDied(Error):
-    """The object's process died, or ended the object."""
+    """The object's process died, or it lives and ended the object."""
 
     default_code = errno.EOWNERDEAD
 
@@ -197,13 +197,13 @@ class WouldBlock(Error, BlockingIOError):
 
 
 class QuotaExceeded(Error):
-    """A limit of the user is reached."""
+    """A limit of the user, or of the receiver for the user, is reached."""
 
     default_code = errno.EDQUOT
 
 
 class NoReply(Error):
-    """The server ended the call without a reply."""
+    """The server ended the call without a reply, or the stream without an end."""
 
     default_code = errno.ENOMSG
 

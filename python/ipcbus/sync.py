@@ -80,7 +80,7 @@ class Cancellation:
         with stop:
             echo.Say(text="hello")
 
-    In this context, calls of the thread on this bus, streams that it opens and functions of names
+    In this context, calls of the thread on the connection, streams that it opens and functions of names
     end with ``cancel()`` and raise ``Canceled``. Any number of threads may use the context at the
     same time, again, and within others. The innermost context counts."""
 
@@ -93,7 +93,7 @@ class Cancellation:
         self._slot.end()
 
     def is_canceled(self) -> bool:
-        """Whether ``cancel()`` was called or the bus was closed."""
+        """Whether ``cancel()`` was called or the connection was closed."""
         return self._slot.canceled
 
     def __enter__(self) -> Cancellation:
@@ -128,7 +128,7 @@ class Proxy(BaseProxy):
         detached: bool = False,
     ) -> _core.Message:
         """Calls the method with this number and blocks until the reply. timeout is in seconds; None
-        is the default of the bus. With accept_fds the reply may contain files. With detached the
+        is the connection's limit, ``math.inf`` no limit. With accept_fds the reply may contain files. With detached the
         call does not depend on the call or stream that the thread serves. Raises an ``Error``."""
         return self._proxy.call(
             code,
@@ -313,10 +313,10 @@ class Stream(Generic[Req, Rep]):
         return reply
 
     def receive(self, *, timeout: float | None = None) -> Rep | None:
-        """Blocks until the next reply and returns it, or None at the end. If the stream ended with
-        an error, raises it. If no reply arrives within timeout seconds, raises
-        ``WouldBlock``; the stream stays open, and a later receive() may get the reply. With 0 the
-        function returns a reply only if it has arrived. ``DeadlineExceeded`` means that the time
+        """Blocks until the next message and returns it, or None at the end. If the stream ended with
+        an error, raises it. If none arrives within timeout seconds, raises
+        ``WouldBlock``; the stream stays open, and a later receive() may get the message. With 0 the
+        function returns a message only if it has arrived. ``DeadlineExceeded`` means that the time
         limit of the stream itself expired."""
         received = self._stream.receive(to_wait(timeout))
         if received is None:
@@ -463,8 +463,8 @@ class Connection:
     # --- Serving -----------------------------------------------------------------------------
 
     def fileno(self) -> int:
-        """Returns a file descriptor that is readable when events are pending. The bus still owns
-        it."""
+        """Returns a file descriptor that is readable when events are pending. The connection
+        still owns it."""
         return self._connection.fileno()
 
     def process(self) -> None:
@@ -605,8 +605,8 @@ class Connection:
     def on_registration(
         self, callback: Callable[[str, Registration, Exception | None], object]
     ) -> Slot:
-        """Calls callback on a serving thread when a name or a watch of this bus was acquired from
-        the queue, was lost, or could not be registered at a new service manager. The exception is
+        """Calls callback on a serving thread when a name or a watch of this connection was acquired
+        from the queue, was lost, or could not be registered at a new service manager. The exception is
         None except in the last case."""
         check_callback(callback)
         return Slot(
@@ -616,8 +616,8 @@ class Connection:
         )
 
     def unregister_name(self, name: str) -> None:
-        """Ends this bus's own newest registration of a name, not a registration of another bus or
-        process. Fails with NotFound if there is none, or if it was lost."""
+        """Ends this connection's own newest registration of a name, not that of another connection.
+        Fails with NotFound if there is none, or if it was lost."""
         self._connection.unregister(name)
 
 
