@@ -94,7 +94,7 @@ int ipc_call_fail(struct ipc_call *call, int code, const char *name, const char 
 int ipc_call_fail_with(struct ipc_call *call, const struct ipc_error *error);
 
 /*
- * Return the caller's identity, from the kernel: effective ids when it sent the request,
+ * Return the caller's identity, from the bus: effective ids when it sent the request,
  * as seen in the namespaces of this process. Through ipcbusd, these are the ids that the caller had
  * when it opened the connection. pid and tid are 0 where they are not visible. tid is 0 for a call
  * through a channel.
@@ -124,7 +124,7 @@ int ipc_call_is_oneway(const struct ipc_call *call);
 const char *ipc_call_label(const struct ipc_call *call);
 
 /* Return the value of the caller's metadata with that name, or NULL. Valid as long as the
- * call. The caller chooses it freely; the kernel does not check it. */
+ * call. The caller chooses it freely; the bus does not check it. */
 const char *ipc_call_metadata(const struct ipc_call *call, const char *name);
 
 /* Return the microseconds until the deadline of the call, 0 if it has passed, or IPC_NEVER if there

@@ -142,8 +142,8 @@
  *   -ESHUTDOWN    ipc_stop() was called, so a handler cannot wait for a stream.
  *   -EALREADY     The call already has a reply, or the stream has already ended.
  *   -EDQUOT       IPC_QUOTA_EXCEEDED. A limit of this user is reached: connections, objects,
- *                 proxies, watches, threads, open calls, files, names, or space at a receiver;
- *                 see ipcctl stats.
+ *                 proxies, watches, threads, open calls, files, names, or space at a receiver.
+ *                 ipcctl stats shows the use of each process.
  *   -ENOMEM       Out of memory, here or in the kernel; or the receiver's user or memory cgroup has
  *                 reached its limit of memory.
  *
@@ -278,7 +278,7 @@ struct ipc *ipc_unref(struct ipc *ipc);
 
 /*
  * Mark all requests and replies that this connection sends from now on as secret, if clear is
- * not 0. The kernel overwrites such a message in the receiver's region when the receiver releases
+ * not 0. The bus overwrites such a message in the receiver's region when the receiver releases
  * it. That costs time in proportion to its size. Such messages use no channels. Set-up only.
  */
 int ipc_set_clear(struct ipc *ipc, int clear);
@@ -465,7 +465,7 @@ int ipc_object_set_dump(struct ipc_object *object, ipc_dump_cb cb);
 
 /*
  * Get the number for the id field of an Ipc__Object in a message to be sent. It is valid on
- * this connection as long as the object lives. The first call creates the kernel object.
+ * this connection as long as the object lives. The first call creates the object's node.
  *
  *   -EDQUOT   This user has too many objects.
  */

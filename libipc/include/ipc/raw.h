@@ -6,7 +6,7 @@
  *
  * A message is a code, bytes and entries. An entry is an object, a proxy or a file descriptor
  * that travels beside the bytes under a tag. Sender and receiver must agree on the meaning of bytes
- * and tags, which neither libipc nor the kernel reads.
+ * and tags, which neither libipc nor the bus reads.
  *
  *	struct ipc_raw_message request = { .code = 1, .data = "ping", .size = 4 };
  *	struct ipc_raw_message *reply;
@@ -65,7 +65,7 @@ struct ipc_raw_entry {
  * A message of bytes. If all is 0, it is empty.
  *
  * A message to send stays the caller's, with its contents, and must not change until the sending
- * function returns. The kernel copies the bytes and takes its own reference for each entry.
+ * function returns. The bus copies the bytes and takes its own reference for each entry.
  *
  * The contents of a received message belong to the message and are freed with it; until then they
  * occupy the region. The bytes are 8-byte aligned, and must not be written. The sender cannot

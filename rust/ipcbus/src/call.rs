@@ -125,7 +125,7 @@ impl Call {
         check(unsafe { fail(self.raw, error) }).map(drop)
     }
 
-    /// The caller's effective user id, from the kernel, as seen in this process's user namespace.
+    /// The caller's effective user id, from the bus, as seen in this process's user namespace.
     pub fn uid(&self) -> u32 {
         // SAFETY: self holds a reference; the same below.
         unsafe { sys::ipc_call_uid(self.raw) }
@@ -167,7 +167,7 @@ impl Call {
         unsafe { owned(sys::ipc_call_label(self.raw)) }
     }
 
-    /// The string that the caller set under this name. The kernel does not check it.
+    /// The string that the caller set under this name. The bus does not check it.
     pub fn metadata(&self, name: &str) -> Option<String> {
         let name = exact(name).ok()?;
         unsafe { owned(sys::ipc_call_metadata(self.raw, name.as_ptr())) }

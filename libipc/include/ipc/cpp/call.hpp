@@ -68,7 +68,7 @@ public:
 	/* The connection that serves the call. */
 	ipc::connection connection() const noexcept;
 
-	/* The caller, from the kernel: ids as seen in the namespaces of this process. pid and
+	/* The caller, from the bus: ids as seen in the namespaces of this process. pid and
 	 * tid are 0 where they are not visible. */
 	uid_t uid() const noexcept { return c::ipc_call_uid(raw); }
 	gid_t gid() const noexcept { return c::ipc_call_gid(raw); }
