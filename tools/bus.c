@@ -219,7 +219,7 @@ int bus_no_reply(const char *name)
 {
 	unsigned int ms = bus_limit_usec() / 1000;
 
-	return fail_with(STATUS_TIMEOUT, "it may be stopped; see ipcctl stats",
+	return fail_with(STATUS_TIMEOUT, "it may be stopped (SIGSTOP); see ipcctl stats",
 			 "service %s did not reply within %u.%03u s", name, ms / 1000, ms % 1000);
 }
 
@@ -231,7 +231,8 @@ int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_prox
 	status = bus_open(&ipc);
 	if (status)
 		return status;
-	deadline_message("it may be stopped; see ipcctl stats", "service %s did not reply", name);
+	deadline_message("it may be stopped (SIGSTOP); see ipcctl stats",
+			 "service %s did not reply", name);
 	ipc_set_timeout(ipc, bus_limit_usec());
 	r = bus_proxy(ipc, name, ret_proxy);
 	ipc_set_timeout(ipc, IPC_NEVER);

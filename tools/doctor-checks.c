@@ -100,7 +100,7 @@ static void check_refusal(const struct facts *facts, struct finding *finding)
 
 	switch (peer->welcome_error) {
 	case -ETIMEDOUT:
-		what = "does not reply; it may be stopped";
+		what = "does not reply; it may be stopped (SIGSTOP)";
 		fix(finding, "kill -CONT %d, or start the daemon again", pid);
 		break;
 	case -EPROTO:
@@ -137,7 +137,7 @@ static void check_daemon(const struct facts *facts, struct finding *finding)
 	} else if (peer->connect_error == -ETIMEDOUT) {
 		find(finding, error,
 		     "the daemon at %s accepts no connections, and too many processes wait for it; it "
-		     "may be stopped", facts->bus);
+		     "may be stopped (SIGSTOP)", facts->bus);
 		fix(finding, "ss -xlp | grep %s for its PID, then kill -CONT PID, or start it again",
 		    facts->bus);
 	} else if (peer->connect_error) {
@@ -265,7 +265,7 @@ static void check_version(const struct facts *facts, struct finding *finding)
 		     strerror(-facts->info_error));
 		fix(finding, "rmmod ipcbus && modprobe ipcbus, or reboot");
 	} else if (facts->info.version != IPCBUS_VERSION) {
-		find(finding, error, "the bus has interface version %u, these tools have %u",
+		find(finding, error, "the bus has version %u of the driver's interface, these tools have %u",
 		     facts->info.version, IPCBUS_VERSION);
 		if (is_socket)
 			fix(finding, upgrade_daemon);
@@ -273,7 +273,7 @@ static void check_version(const struct facts *facts, struct finding *finding)
 			fix(finding, "upgrade the packages ipcbus-dkms, ipcbus-tools and libipc0, "
 				     "then: rmmod ipcbus && modprobe ipcbus, or reboot");
 	} else {
-		find(finding, ok, "the bus has interface version %u, the same as these tools",
+		find(finding, ok, "the bus has version %u of the driver's interface, the same as these tools",
 		     facts->info.version);
 	}
 }

@@ -95,8 +95,8 @@ const struct verb verb_info = {
 	.summary = "show the bus, its transport and missing features",
 	.description =
 		"Prints the path of the bus and why it is used, the transport (the driver of the kernel,\n"
-		"or ipcbusd with its process and user), the interface version, and the features that\n"
-		"this bus lacks.\n",
+		"or ipcbusd with its process and user), the version of the driver's interface, and the\n"
+		"features that this bus lacks.\n",
 	.example = "  ipcctl info\n",
 	.statuses = ON_BUS,
 	.run = run,

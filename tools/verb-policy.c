@@ -225,7 +225,7 @@ static int put_reload(const json_t *result, bool policy_refused, bool services_r
 				 services_refused ? in_force(value_number(result, "services"),
 							     "still in force: the old services",
 							     "no services can be activated") : "");
-	printf("%lld rules and %lld services are in force\n",
+	printf("%lld rules and %lld activatable services are in force\n",
 	       (long long)value_number(result, "rules"), (long long)value_number(result, "services"));
 	return out_flush();
 }

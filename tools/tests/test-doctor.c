@@ -281,10 +281,10 @@ END_TEST
 START_TEST(version_mismatch)
 {
 	facts.info.version = IPCBUS_VERSION + 1;
-	is_defect("version", "error", "the bus has interface version 2, these tools have 1",
+	is_defect("version", "error", "the bus has version 2 of the driver's interface, these tools have 1",
 		  "modprobe ipcbus");
 	facts.kind = IPC_BUS_DAEMON;
-	is_defect("version", "error", "the bus has interface version 2", "start ipcbusd again");
+	is_defect("version", "error", "the bus has version 2 of the driver's interface", "start ipcbusd again");
 	facts.kind = IPC_BUS_DEVICE;
 	facts.info.version = IPCBUS_VERSION;
 	facts.info_error = -ENOTTY;
