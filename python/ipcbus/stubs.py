@@ -34,7 +34,7 @@ class HasProxy(Protocol):
     _proxy: _core.Proxy
 
 
-# A proxy; a service, which becomes a new object with each use; or an object of
+# A proxy; a service, of which each use makes a new object; or an object of
 # make_object().
 ObjectLike = Union[HasProxy, "HasServe", _core.Object]
 # A file descriptor or a file object. The sender still owns it after sending.
