@@ -74,7 +74,7 @@ int bench_channels_start(struct bench_case *c)
 {
 	int r = bench_daemon_start(c);
 
-	setenv("IPC_CHANNELS", "async", 1);
+	setenv("IPC_CHANNELS", "1", 1);
 	return r;
 }
 

@@ -233,7 +233,6 @@ static void init_channels(struct ipc *ipc)
 		return;
 	ipc->monitors = device_monitors(&ipc->device);
 	ipc->channels_random = value && strcmp(value, "random") == 0;
-	ipc->channels_async = ipc->channels_random || (value && strcmp(value, "async") == 0);
 }
 
 static int ipc_init(struct ipc *ipc, const char *bus, size_t region_size)

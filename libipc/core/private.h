@@ -134,7 +134,6 @@ struct ipc {
 	bool channels_random;		/* for tests, with IPC_CHANNELS=random: a proxy has a
 					 * channel from its first call on, and each call uses
 					 * either the channel or the bus */
-	bool channels_async;		/* async calls use channels: with IPC_CHANNELS=async */
 	struct channels *_Atomic channels;	/* that clients opened, or NULL */
 
 	/* Under the connections lock. */

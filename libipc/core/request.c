@@ -120,10 +120,9 @@ static __attribute__((noinline)) void find_channel(struct request *request, uint
 	if (code == IPC_CODE_CHANNEL)
 		return;
 	if (is_simple_call(request, kind, options)) {
-		if (kind != REQUEST_ASYNC)
-			request->channel = channel_of_proxy(request->proxy, false);
-		else if (request->proxy->ipc->channels_async)
-			request->channel = channel_of_async(request->proxy);
+		request->channel = kind == REQUEST_ASYNC ?
+					   channel_of_async(request->proxy) :
+					   channel_of_proxy(request->proxy, false);
 	} else if (kind == IPCBUS_SEND_ONEWAY) {
 		request->channel = atomic_load(&request->proxy->channel);
 	}

@@ -291,7 +291,7 @@ uint32_t get(uint32_t code)
 /* Calls until the proxy has a channel. */
 void begin(unsigned int threads)
 {
-	begin_with(threads, "async");
+	begin_with(threads, "1");
 	for (unsigned int i = 0; i < CHANNEL_AFTER - 1; i++)
 		ck_assert_uint_eq(get(WHERE), 0);
 	ck_assert_uint_eq(get(WHERE), 1);

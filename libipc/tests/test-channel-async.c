@@ -111,7 +111,7 @@ static void calls_get_a_channel(void (*serve)(unsigned int n))
 {
 	unsigned int n = 100;
 
-	begin_with(1, "async");
+	begin_with(1, "1");
 	reset();
 	for (unsigned int i = 1; i <= n; i++) {
 		ck_assert_int_eq(start(WHERE, 0, NULL, &i, NULL), 0);
