@@ -229,7 +229,9 @@ int ipc_rpc_stream_finish(struct ipc_stream *stream, const struct ipc_method *me
 	if (!stream || !method || stream->of.method != method)
 		return -EINVAL;
 	/* The end fails if the server has replied or failed before all requests were sent. */
-	ipc_stream_end(stream);
+	r = ipc_stream_end(stream);
+	if (r == -ENOMEM)
+		return error_set(error, r);
 	r = ipc_rpc_stream_receive(stream, method, timeout_usec, &reply, error);
 	if (r == 0)
 		return error_set(error, -ENOMSG);
