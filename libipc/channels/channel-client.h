@@ -2,8 +2,8 @@
 /*
  * The client's side of direct channels: see channel-server.h for the protocol.
  *
- * A proxy gets a channel at its call number CHANNEL_AFTER. A call uses it only if the bus need not know
- * about it: plain bytes that fit, no objects or files in either direction, no parent, no
+ * A proxy gets a channel at its call number CHANNEL_AFTER. A call uses it only if the bus need not
+ * know about it: plain bytes that fit, no objects or files in either direction, no parent, no
  * cancellation, and not in a handler, because the bus tracks chains of calls.
  *
  * Oneways of plain bytes that fit go through the channel as well, unless the ring is full. After a

@@ -179,7 +179,7 @@ static const struct {
 	{ EOWNERDEAD, "the object's process died or ended the object" },
 	{ ENOENT, "no service has that name, there is no such bus or object, or the service found nothing" },
 	{ ESRCH, "the process has ended, or the daemon of the bus cannot see it" },
-	{ EHOSTDOWN, "the object's process is frozen; ipcctl thaw continues it" },
+	{ EHOSTDOWN, "the object's process is frozen; ipcctl thaw thaws it" },
 	{ EHOSTUNREACH, "activation of the service failed; ipcctl list --activatable shows why" },
 	{ ENOTCONN, "no service manager is running; start servicemanager" },
 	{ ECONNRESET, "the daemon that ran the bus has ended" },

@@ -373,10 +373,6 @@ START_TEST(the_nearest_limit_counts)
 	check_time(4000 * SECOND);
 
 	limited.timeout_usec = 3000 * SECOND;
-	ck_assert_int_eq(ipc_rpc_call_async(test_proxy(peer), &limited, NULL, &request.base,
-					    complete, completed, NULL, NULL), 0);
-	check_time(3000 * SECOND);
-
 	ck_assert_int_eq(ipc_proxy_set_timeout(test_proxy(peer), 2000 * SECOND), 0);
 	ck_assert_int_eq(call_async(NULL, NULL), 0);
 	check_time(2000 * SECOND);
