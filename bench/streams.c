@@ -131,3 +131,14 @@ const struct bench_transport bench_streams = {
 	.connect = streams_connect,
 	.round = streams_round,
 };
+
+const struct bench_transport bench_daemon_streams = {
+	.name = "ipcbusd-stream",
+	.state_size = sizeof(struct streams_state),
+	.has_oneway = true,
+	.exists = bench_daemon_exists,
+	.create = bench_daemon_start,
+	.serve = streams_serve,
+	.connect = streams_connect,
+	.round = streams_round,
+};

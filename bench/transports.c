@@ -22,6 +22,7 @@ const struct bench_transport *const bench_transports[] = {
 	&bench_daemon_calls,
 	&bench_channels_calls,
 	&bench_streams,
+	&bench_daemon_streams,
 	&bench_futex,
 	&bench_shared,
 	&bench_file,
