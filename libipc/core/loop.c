@@ -107,14 +107,6 @@ int loop_serve_one(struct thread *t)
 	return r < 0 ? r : 1;
 }
 
-static inline void oneway_came(struct thread *t)
-{
-	if (t->more.wait)
-		t->more.wait--;
-	else if (!t->depth)
-		t->more.ask = true;
-}
-
 /* Ignores a failure if the bus will be opened again. */
 static int unless_lost(const struct ipc *ipc, int r)
 {
@@ -174,7 +166,7 @@ static int serve_events(struct thread *t)
 		if (unlikely(r < 0))
 			return r;
 		if (x.event.kind == IPCBUS_EVENT_ONEWAY)
-			oneway_came(t);
+			more_oneway_came(t);
 		dispatch(t, &x.event);
 	}
 }

@@ -21,7 +21,8 @@ struct more {
 	unsigned int depth;		/* t->depth in the handlers of this batch */
 	unsigned int next;		/* of events */
 	unsigned int n;
-	struct ipcbus_event events[MORE_EVENTS];
+	struct ipcbus_event events[1 + MORE_EVENTS];	/* the first is unused if its thread serves
+	                                            	 * it at once */
 };
 
 /* The exchange returned only its first event. */
@@ -179,21 +180,84 @@ static void run(struct thread *t, struct backlog_work *work)
 	t->more.serving = outer;
 }
 
-int more_serve(struct thread *t)
+/* Takes an event, and further oneways into t->more.spare. flags: IPCBUS_NONBLOCK, or 0 */
+static int take(struct thread *t, unsigned int flags, struct ipcbus_exchange *x)
 {
-	struct more_state *state = &t->more;
-	struct more *more = state->spare;
-	struct ipcbus_exchange x;
-	uint64_t since;
-	int r;
+	struct more *more = t->more.spare;
 
 	if (!more)
 		more = malloc(sizeof(*more));
-	state->spare = more;
-	x.more = more ? (uintptr_t)more->events : 0;
-	x.more_count = more ? MORE_EVENTS : 0;
-	x.reserved = 0;
-	r = thread_wait(t, IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_MORE, &x);
+	t->more.spare = more;
+	x->more = more ? (uintptr_t)&more->events[1] : 0;
+	x->more_count = more ? MORE_EVENTS : 0;
+	x->reserved = 0;
+	return thread_wait(t, IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_MORE | flags, x);
+}
+
+/* The batch is not the spare any more. */
+static struct more *take_spare(struct thread *t, const struct ipcbus_event *event)
+{
+	struct more *more = t->more.spare;
+
+	t->more.spare = NULL;
+	more->next = 1;
+	more->n = 1 + event->more;
+	return more;
+}
+
+void more_oneway_came(struct thread *t)
+{
+	if (t->more.wait)
+		t->more.wait--;
+	else if (!t->depth)
+		t->more.ask = true;
+}
+
+int more_take(struct thread *t, struct ipcbus_event *ret_event)
+{
+	struct more_state *state = &t->more;
+	struct ipcbus_exchange x;
+	bool asks = state->ask;
+	struct more *more;
+	int r;
+
+	if (asks)
+		r = take(t, IPCBUS_NONBLOCK, &x);
+	else
+		r = thread_wait(t, IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK, &x);
+	if (r < 0)
+		return r;
+	*ret_event = x.event;
+	if (!asks || !x.event.more) {
+		if (x.event.kind != IPCBUS_EVENT_ONEWAY)
+			return 0;
+		if (asks)
+			came_alone(state);
+		else
+			more_oneway_came(t);
+		return 0;
+	}
+	state->last_wait = 0;
+	more = take_spare(t, &x.event);
+	more->events[0] = x.event;
+	more->events[0].flags &= ~IPCBUS_EVENT_SPAWN;
+	more->next = 0;
+	if (dispatch_is_for_stream(t->ipc, x.event.cookie))
+		run(t, &more->base);
+	else
+		leave(t->ipc, more, /* wake= */ true);
+	return 1;
+}
+
+int more_serve(struct thread *t)
+{
+	struct more_state *state = &t->more;
+	struct ipcbus_exchange x;
+	struct more *more;
+	uint64_t since;
+	int r;
+
+	r = take(t, /* flags= */ 0, &x);
 	if (unlikely(r < 0))
 		return r;
 	if (!x.event.more) {
@@ -203,10 +267,8 @@ int more_serve(struct thread *t)
 		return 0;
 	}
 	state->last_wait = 0;
+	more = take_spare(t, &x.event);
 	more->depth = t->depth + 1;
-	more->next = 0;
-	more->n = x.event.more;
-	state->spare = NULL;
 	state->serving = more;
 	since = tick();
 	dispatch(t, &x.event);

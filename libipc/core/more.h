@@ -8,9 +8,9 @@
  * (ipc_call_ref()), the rest belongs to that call until it is released, and then becomes work in
  * the backlog, as a whole.
  *
- * A thread requests batches only outside of handlers, in ipc_run(), and only while batches pay: see
- * struct more_state. A batch may delay other events of this thread for a tick of the clock, some
- * milliseconds; then the rest goes to the backlog.
+ * A thread requests batches only outside of handlers: in ipc_run(), or while it waits for
+ * a stream, and only while batches pay: see struct more_state. A batch may delay other events of
+ * this thread for a tick of the clock, some milliseconds; then the rest goes to the backlog.
  *
  *   fetched by the thread that serves them -> its list (thread->more.serving)
  *   kept by a handler                      -> call->more, then the backlog
@@ -43,8 +43,14 @@ struct more_state {
 	                       		 * since */
 };
 
+/* A oneway came that was not of a batch: the next exchange may request one. */
+void more_oneway_came(struct thread *t);
 /* Waits for events and serves them: 0 or -errno. */
 int more_serve(struct thread *t);
+/* Takes an event without waiting, for a thread that waits for a stream: 0, with the event, or
+ * -errno. Returns 1 if it took a batch, which it served if the oneways are a stream's, and left to
+ * the backlog otherwise. */
+int more_take(struct thread *t, struct ipcbus_event *ret_event);
 /* A handler keeps this call, and returns: moves the rest of the batch to the call. */
 void more_keep(struct thread *t, struct ipc_call *call);
 /* A kept call is released: moves its rest of the batch to the backlog. The call must still have its

@@ -21,6 +21,7 @@
 #include "descriptor.h"
 #include "errors.h"
 #include "loop.h"
+#include "more.h"
 #include "payload.h"
 #include "stream.h"
 
@@ -75,19 +76,19 @@ static int arm_receiver_locked(struct ipc_stream *stream)
 static int take_event(struct thread *t)
 {
 	struct backlog_event *memory = malloc(sizeof(*memory));
-	struct ipcbus_exchange x;
+	struct ipcbus_event event;
 	int r;
 
 	if (!memory)
 		return -ENOMEM;
-	r = thread_wait(t, IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK, &x);
-	if (r < 0 || dispatch_waiting(t, &x.event)) {
+	r = more_take(t, &event);
+	if (r || dispatch_waiting(t, &event)) {
 		free(memory);
-		if (r == 0)
+		if (r >= 0)
 			r = thread_flush(t);
-		return r < 0 ? r : x.event.kind != IPCBUS_EVENT_NONE;
+		return r < 0 ? r : event.kind != IPCBUS_EVENT_NONE;
 	}
-	backlog_add_event(t->ipc, memory, &x.event);
+	backlog_add_event(t->ipc, memory, &event);
 	return 1;
 }
 

@@ -2,7 +2,8 @@
 /*
  * Messages that wait in streams, on a fake device: limits of memory, files and objects for a user
  * at an object, and for a stream that this side opened. A stream of which a message was lost has no
- * good end. A service cannot keep all ends that this side ever closed.
+ * good end. A service cannot keep all ends that this side ever closed. A thread that waits for a
+ * message takes several by an exchange.
  */
 #include <errno.h>
 #include <ipc/rpc.h>
@@ -28,11 +29,16 @@ static struct end {
 	uint64_t data_cookie;
 } ends[STREAMS];
 static unsigned int n_ends;
+static unsigned int oneways, last_oneway;	/* to the object: their number, the last code */
 
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
-	(void)call, (void)request, (void)userdata;
-	return -EOPNOTSUPP;
+	(void)userdata;
+	if (!ipc_call_is_oneway(call))
+		return -EOPNOTSUPP;
+	oneways++;
+	last_oneway = request->code;
+	return 0;
 }
 
 static int open_stream(struct ipc_stream *stream, uint32_t code, void *userdata)
@@ -103,6 +109,21 @@ static int receive(struct end *from)
 	const struct ipc_raw_message *got;
 
 	return ipc_raw_stream_receive(from->stream, 0, &got, NULL);
+}
+
+/* Waits for a message, and returns its first byte. */
+static uint8_t await(struct end *from)
+{
+	const struct ipc_raw_message *got;
+
+	ck_assert_int_eq(ipc_raw_stream_receive(from->stream, IPC_NEVER, &got, NULL), 1);
+	return *(const uint8_t *)got->data;
+}
+
+static void queue(uint64_t cookie, uint32_t code, uint8_t byte)
+{
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ONEWAY, .code = code,
+					 .cookie = cookie, .buffer = 8 }, &byte, 1, NULL, 0);
 }
 
 /* Messages that arrived before the failure are received, and then its error. */
@@ -441,6 +462,50 @@ START_TEST(a_service_keeps_no_closed_ends)
 }
 END_TEST
 
+/* --- Batches --------------------------------------------------------------------------------- */
+
+START_TEST(a_waiting_thread_takes_several_messages)
+{
+	static const struct ipc_object_limits limits = { .size = sizeof(limits) };
+	unsigned int before;
+
+	begin(&limits);
+	opens(1000);
+	queue(ends[0].data_cookie, STREAM_MESSAGE, 1);
+	ck_assert_uint_eq(await(&ends[0]), 1);
+	for (uint8_t i = 2; i < 8; i++)
+		queue(ends[0].data_cookie, STREAM_MESSAGE, i);
+	before = fake.exchanges;
+	for (uint8_t i = 2; i < 8; i++)
+		ck_assert_uint_eq(await(&ends[0]), i);
+	/* It took them, and released their buffers. */
+	ck_assert_uint_eq(fake.exchanges, before + 2);
+	end();
+}
+END_TEST
+
+/* A batch for the program stays together, and waits for a thread that serves. */
+START_TEST(a_waiting_thread_leaves_other_oneways)
+{
+	static const struct ipc_object_limits limits = { .size = sizeof(limits) };
+
+	begin(&limits);
+	opens(1000);
+	oneways = 0;
+	queue(ends[0].data_cookie, STREAM_MESSAGE, 1);
+	ck_assert_uint_eq(await(&ends[0]), 1);
+	for (uint8_t i = 1; i < 4; i++)
+		queue(object->wants.cookie, i, i);
+	queue(ends[0].data_cookie, STREAM_MESSAGE, 2);
+	ck_assert_uint_eq(await(&ends[0]), 2);
+	ck_assert_uint_eq(oneways, 0);
+	serve_all_of(ipc);
+	ck_assert_uint_eq(oneways, 3);
+	ck_assert_uint_eq(last_oneway, 3);
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("stream-waiting", bytes_of_a_user_are_limited,
@@ -450,5 +515,7 @@ int main(void)
 			 messages_beyond_the_credit_are_lost,
 			 closed_end_sends_nothing, an_object_that_did_not_come,
 			 a_service_fills_no_client, a_service_leaves_no_objects,
-			 a_service_keeps_no_closed_ends);
+			 a_service_keeps_no_closed_ends,
+			 a_waiting_thread_takes_several_messages,
+			 a_waiting_thread_leaves_other_oneways);
 }
