@@ -504,19 +504,25 @@ static int wait_for_call(struct thread *t, struct channels *channels, uint64_t u
 	return r;
 }
 
+/* The bus delivers the next oneway of an object when the buffer is released. */
+static __attribute__((noinline)) void release_buffers(struct thread *t)
+{
+	struct ipcbus_exchange x = { .send = { .kind = IPCBUS_SEND_NONE } };
+
+	thread_exchange_bus(t, &x);
+}
+
 /* The thread has taken a message, whose handler may take long. */
 static void begin_work(struct thread *t, struct channels *channels)
 {
 	struct channel_view *view = t->channels;
-	struct ipcbus_exchange x = { .send = { .kind = IPCBUS_SEND_NONE } };
 
 	if (unlikely(!(++view->calls % REAP_CALLS)))
 		channels_reap(channels);
 	pass_on(channels, view);
 	view->left = view->oneways_last ? view->last : NULL;
-	/* The bus delivers the next oneway of an object when the buffer is released. */
 	if (unlikely(t->n_release))
-		thread_exchange_bus(t, &x);
+		release_buffers(t);
 }
 
 static int serve(struct thread *t, struct channels *channels, struct ipcbus_exchange *x)
