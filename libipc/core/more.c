@@ -245,7 +245,7 @@ int more_take(struct thread *t, struct ipcbus_event *ret_event)
 	if (dispatch_is_for_stream(t->ipc, x.event.cookie))
 		run(t, &more->base);
 	else
-		leave(t->ipc, more, /* wake= */ true);
+		leave(t->ipc, more);
 	return 1;
 }
 
