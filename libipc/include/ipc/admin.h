@@ -59,9 +59,9 @@ int ipc_get_driver(struct ipc *ipc, uint32_t *ret_version, uint64_t *ret_feature
  * Freeze a process, given by its pid as seen from here: calls to it fail with -EHOSTDOWN,
  * oneways are queued until ipc_thaw(). Calls through a direct channel continue. Blocks until the
  * process has finished the calls that it already has, for at most timeout_usec microseconds
- * (rounded up to milliseconds; at most 49 days). The process stays frozen until ipc_thaw(), even if the caller exits. Its threads continue to run.
- * Freezing a frozen process has no effect. The caller must have the same effective user or
- * CAP_KILL.
+ * (rounded up to milliseconds; at most 49 days). The process stays frozen until ipc_thaw(), even if
+ * the caller exits. Its threads continue to run. Freezing a frozen process has no effect. The
+ * caller must have the same effective user or CAP_KILL.
  *
  *   -EAGAIN   The process still had unfinished calls after timeout_usec. It is not frozen.
  *   -EBUSY    Another process is freezing it.
