@@ -16,10 +16,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/async.h"
 #include "channel-memory.h"
 #include "channel-opened.h"
 #include "channel-served.h"
+#include "core/async.h"
 #include "core/deadline.h"
 #include "core/entry.h"
 #include "core/loop.h"
@@ -225,7 +225,7 @@ static struct channel *find_by_life(struct ipc *ipc, const struct ipc_object *li
 
 /* --- Sending -------------------------------------------------------------------------- */
 
-/* Makes the calling thread the one that ends the call, unless another one is. */
+/* Only one thread may end a call. Returns whether the calling thread is that thread. */
 static bool own_end(struct channel *channel, unsigned int cell, uint64_t id)
 {
 	if (!id || !atomic_compare_exchange_strong(&channel->ids[cell], &id, 0))

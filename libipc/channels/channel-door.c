@@ -12,8 +12,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "core/call.h"
 #include "channel-served.h"
+#include "core/call.h"
 #include "core/deadline.h"
 #include "core/loop.h"
 #include "core/proxy.h"
@@ -25,8 +25,6 @@
 #define IDLE_NS		((uint64_t)10000000000)
 /* The same for the removal of a channel that has ended. */
 #define ENDED_NS	((uint64_t)1000000000)
-/* Spin time of an idle thread: the typical duration of a wake-up on another CPU. */
-#define SPIN_NS		50000U
 
 /* --- Set-up ------------------------------------------------------------------------- */
 
@@ -46,7 +44,7 @@ static int channels_new(struct ipc *ipc, struct channels **ret_channels)
 	if (!channels)
 		return -ENOMEM;
 	channels->ipc = ipc;
-	channels->spin.budget_ns = SPIN_NS;
+	channels->spin.budget_ns = CHANNEL_SPIN_NS;
 	pthread_mutex_init(&channels->lock, NULL);
 	r = device_poll_words(&ipc->device, &channels->words);
 	if (r == 0)

@@ -15,8 +15,6 @@
 #include "channel-opened.h"
 #include "core/raw.h"
 
-/* Typical duration of a wake-up on another CPU. */
-#define SPIN_NS	       50000U
 /* How long the set-up waits for the server. */
 #define OPEN_USEC      ((uint64_t)1000000)
 /* The same after a oneway, which should not wait. */
@@ -73,7 +71,7 @@ static int opening_begin(struct opening *opening, struct ipc_proxy *proxy)
 	atomic_init(&channel->refs, 1);
 	channel->by_bus = BUS_ONEWAYS;
 	channel->owner = getpid();
-	channel->caller.spin.budget_ns = SPIN_NS;
+	channel->caller.spin.budget_ns = CHANNEL_SPIN_NS;
 	channel_init_watch(channel);
 	*opening = (struct opening){
 		.proxy = proxy, .channel = channel, .own_fd = -1, .peer_fd = -1,

@@ -10,9 +10,9 @@
 #ifndef IPC_CHANNEL_OPENED_H
 #define IPC_CHANNEL_OPENED_H
 
-#include "core/backlog.h"
 #include "channel-client.h"
 #include "channel-server.h"
+#include "core/backlog.h"
 #include "core/object.h"
 
 /* Oneways through the bus before the client uses the ring again. */

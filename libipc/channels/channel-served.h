@@ -23,9 +23,9 @@
 #ifndef IPC_CHANNEL_SERVED_H
 #define IPC_CHANNEL_SERVED_H
 
-#include "core/backlog.h"
 #include "channel-memory.h"
 #include "channel-server.h"
+#include "core/backlog.h"
 #include "core/object.h"
 #include "core/timer.h"
 

@@ -12,8 +12,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "core/call.h"
 #include "channel-served.h"
+#include "core/call.h"
 #include "core/loop.h"
 #include "core/proxy.h"
 

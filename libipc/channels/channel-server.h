@@ -49,8 +49,8 @@
 #define IPC_CHANNEL_SERVER_H
 
 #include "channel.h"
-#include "core/thread.h"
 #include "turn.h"
+#include "core/thread.h"
 
 /* A monitor must see all calls, so a monitored bus has no channels. */
 static inline bool is_monitored(const struct ipc *ipc)

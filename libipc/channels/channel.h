@@ -181,6 +181,9 @@ static inline struct channel_reply *channel_reply_at(const struct channel_server
 
 /* --- Waiting ------------------------------------------------------------------------ */
 
+/* Typical duration of a wake-up on another CPU. */
+#define CHANNEL_SPIN_NS 50000U
+
 /*
  * Whether spinning or yielding pays, for a kind of wait. Several threads may use it: a lost update
  * only affects how long a thread spins.

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "core/call.h"
 #include "channel-server.h"
+#include "core/call.h"
 #include "core/entry.h"
 #include "core/loop.h"
 #include "core/object.h"
