@@ -119,7 +119,7 @@ struct ipc {
 	struct upper *_Atomic upper;	/* or NULL */
 	bool foreign;			/* opened by the parent; written in fork() only */
 	bool closing;			/* its device is closed, or soon; connections lock */
-	unsigned int leaving;		/* threads that end and still use it; likewise */
+	unsigned int leaving;		/* threads that drop references of channels; likewise */
 	atomic_bool bus_ended;		/* the bus has ended, and a serving thread has noticed */
 	atomic_uint attention;		/* ATTEND_*, for serving threads */
 	_Atomic uint64_t timeout_usec;	/* 0: none */

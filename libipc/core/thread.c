@@ -45,20 +45,19 @@ static void thread_unlink_locked(struct thread *t)
 	t->ipc = NULL;
 }
 
-/* Drops a thread's references of channels, or waits until another thread has. The connections lock
- * is released meanwhile, because it is taken for an object that is freed. */
+/* Drops a thread's references of channels. The connections lock is released meanwhile, because it is
+ * taken for an object that is freed; ipc->leaving keeps the device open. */
 static void end_channels_unlocked(struct thread *t)
 {
-	struct channel_view *view = t ? t->channels : NULL;
+	struct channel_view *view = t->channels;
+	struct ipc *ipc = t->ipc;
 
-	if (t)
-		t->channels = NULL;
+	t->channels = NULL;
+	ipc->leaving++;
 	connections_unlock();
-	if (view)
-		channels_view_free(view);
-	else
-		sched_yield();
+	channels_view_free(view);
 	connections_lock();
+	ipc->leaving--;
 }
 
 /*
@@ -67,17 +66,9 @@ static void end_channels_unlocked(struct thread *t)
  */
 static void thread_leave(struct thread *t)
 {
-	struct ipc *ipc;
-
 	connections_lock();
-	while ((ipc = t->ipc) && t->channels) {
-		/* The thread that closes the connection frees the view. */
-		struct thread *owner = ipc->closing ? NULL : t;
-
-		ipc->leaving += !!owner;
-		end_channels_unlocked(owner);
-		ipc->leaving -= !!owner;
-	}
+	if (t->ipc && t->channels)
+		end_channels_unlocked(t);
 	if (t->ipc) {
 		if (!t->ipc->foreign && !t->ipc->closing) {
 			thread_flush(t);
@@ -211,13 +202,20 @@ void threads_end_channels(struct ipc *ipc)
 {
 	struct thread *t;
 
-	do {
+	for (;;) {
 		LIST_FOREACH(t, &ipc->threads, link)
 			if (t->channels)
 				break;
-		if (t || (ipc->leaving && !ipc->foreign))
+		if (t) {
 			end_channels_unlocked(t);
-	} while (t || (ipc->leaving && !ipc->foreign));
+		} else if (ipc->leaving && !ipc->foreign) {
+			connections_unlock();
+			sched_yield();
+			connections_lock();
+		} else {
+			return;
+		}
+	}
 }
 
 void threads_detach(struct ipc *ipc)
