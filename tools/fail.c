@@ -161,15 +161,19 @@ static const char *fail_manager_hint(void)
 }
 
 /* what: the name of a service, or another text with a space in it */
+static const char *name_for_hint(const char *what)
+{
+	return strchr(what, ' ') ? "NAME" : what;
+}
+
 static const char *thaw_hint(const char *what)
 {
 	static char hint[192];
 
-	snprintf(hint, sizeof(hint), "thaw it: ipcctl thaw %s", strchr(what, ' ') ? "NAME" : what);
+	snprintf(hint, sizeof(hint), "thaw it: ipcctl thaw %s", name_for_hint(what));
 	return hint;
 }
 
-/* what: the same */
 static const char *policy_hint(const char *what)
 {
 	static char hint[1024];
@@ -178,7 +182,7 @@ static const char *policy_hint(const char *what)
 	user_name(geteuid(), user, sizeof(user));
 	snprintf(hint, sizeof(hint), "see which rule decides: %s policy check --user %s find %s, and "
 		 "the same with call", geteuid() ? as_root(command, sizeof(command)) : "ipcctl", user,
-		 strchr(what, ' ') ? "NAME" : what);
+		 name_for_hint(what));
 	return hint;
 }
 
