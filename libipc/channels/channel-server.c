@@ -315,6 +315,16 @@ void channels_free(struct channels *channels)
 	free(channels);
 }
 
+void channels_lose_device(struct ipc *ipc)
+{
+	static atomic_uint no_bell;
+	struct channels *channels = atomic_load(&ipc->channels);
+
+	ipc->monitors = NULL;
+	if (channels)
+		channels->words = (struct device_words){ .bell = &no_bell };
+}
+
 void channels_close(struct ipc *ipc)
 {
 	struct channels *channels = atomic_load(&ipc->channels);

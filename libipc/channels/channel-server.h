@@ -183,6 +183,9 @@ void channels_end(struct ipc *ipc);
 struct channel_view;
 /* Drops a thread's references of channels. The device must be open. */
 void channels_view_free(struct channel_view *view);
+/* The connection closes its device, whose memory has the words that channels use: from now on
+ * requests use no channels. */
+void channels_lose_device(struct ipc *ipc);
 void channels_close(struct ipc *ipc);
 
 #endif /* IPC_CHANNEL_SERVER_H */

@@ -363,6 +363,7 @@ static void ipc_close(struct ipc *ipc)
 	ipc->closing = true;
 	threads_end_channels(ipc);
 	connections_unlock();
+	channels_lose_device(ipc);
 	device_close(&ipc->device, /* mapped= */ !ipc->foreign);
 	writable_close(ipc);
 	asyncs_close(ipc);
