@@ -116,7 +116,23 @@ $(LIBIPC_TEST_DAEMON): %: %.o $(LIBIPC_OBJECTS) $(LIBIPC_KIT)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(LIBIPC_TEST_LEAKS) -o $@ $^ $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
 
+# The tests of channels with the address sanitizer.
+LIBIPC_ASAN := $(B)/libipc/asan
+LIBIPC_ASAN_TESTS := $(LIBIPC_TEST_CHANNELS:$(B)/libipc/%=$(LIBIPC_ASAN)/%)
+LIBIPC_ASAN_OBJECTS := $(LIBIPC_SOURCES:%.c=$(LIBIPC_ASAN)/%.o) \
+	$(LIBIPC_DEVICE:$(B)/libipc/%=$(LIBIPC_ASAN)/%) $(LIBIPC_ASAN)/tests/channel-run.o
+$(LIBIPC_ASAN_OBJECTS) $(LIBIPC_ASAN_TESTS:%=%.o): $(LIBIPC_ASAN)/%.o: libipc/%.c | $(LIBIPC_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(LIBIPC_COMPILE) $(HOST_asan)
+
+$(LIBIPC_ASAN_TESTS): %: %.o $(LIBIPC_ASAN_OBJECTS) $(B)/libipc/ipc.pb-c.o \
+		$(B)/libipc/servicemanager.ipc.o $(B)/libipc/servicemanager.pb-c.o $(LIBIPC_KIT)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(HOST_asan) -o $@ $^ $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
+
 TEST_BUILDS += $(LIBIPC_TESTS)
+MORE_BUILDS += $(LIBIPC_ASAN_TESTS)
+MORE_UNIT_TESTS += $(LIBIPC_ASAN_TESTS)
 UNIT_TESTS += $(LIBIPC_TESTS) libipc/tests/test-symbols
 
 # --- Install --------------------------------------------------------------------
