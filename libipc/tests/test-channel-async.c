@@ -558,35 +558,6 @@ START_TEST(forked_child_may_close_its_copy)
 }
 END_TEST
 
-static int after_close[3];
-
-static void use_closed(int code, struct ipc_raw_message *reply, const struct ipc_error *error,
-		       void *userdata)
-{
-	const struct ipc_raw_message request = { .code = WHERE };
-
-	(void)reply, (void)error, (void)userdata;
-	last_error = code;
-	after_close[0] = ipc_raw_call(proxy, &request, NULL, NULL, NULL);
-	after_close[1] = ipc_raw_call_async(proxy, &request, NULL, on_end, NULL, NULL);
-	after_close[2] = ipc_raw_oneway(proxy, &request, NULL);
-	ipc_proxy_unref(proxy);
-}
-
-START_TEST(callback_may_use_a_closed_connection)
-{
-	begin(2);
-	ck_assert_int_eq(ipc_raw_call_async(proxy, &(struct ipc_raw_message){ .code = CANCELS },
-					    NULL, use_closed, NULL, NULL), 0);
-	ipc_proxy_ref(proxy);
-	connect_again();
-	ck_assert_int_eq(last_error, -ECANCELED);
-	for (unsigned int i = 0; i < 3; i++)
-		ck_assert_int_lt(after_close[i], 0);
-	end();
-}
-END_TEST
-
 START_TEST(closed_connection_ends_calls)
 {
 	begin(2);
@@ -816,8 +787,7 @@ int main(void)
 			 deadline_of_another_thread_is_kept,
 			 deadline_from_before_the_first_poll_is_kept,
 			 kept_reply_does_not_delay_the_next_one, callbacks_run_on_several_threads,
-			 forked_child_may_close_its_copy,
-			 callback_may_use_a_closed_connection, closed_connection_ends_calls,
+			 forked_child_may_close_its_copy, closed_connection_ends_calls,
 			 proxy_may_be_dropped, later_calls_do_not_delay_earlier_ones_for_long,
 			 thread_keeps_no_large_buffer, reply_without_space_is_an_error,
 			 end_of_the_bus_resets_calls,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Processes with direct channels that fork, execute another program, change their user, and are
- * frozen.
+ * Processes with direct channels that fork, execute another program, change their user, are frozen,
+ * and use a closed connection.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -183,9 +183,41 @@ START_TEST(call_to_a_frozen_server_fails)
 }
 END_TEST
 
+static int results[4];
+
+/* Runs while the connection is closed. */
+static void use_closed(int code, struct ipc_raw_message *reply, const struct ipc_error *error,
+		       void *userdata)
+{
+	const struct ipc_raw_message request = { .code = WHERE };
+
+	(void)reply, (void)error, (void)userdata;
+	results[0] = code;
+	results[1] = ipc_raw_call(proxy, &request, NULL, NULL, NULL);
+	results[2] = ipc_raw_call_async(proxy, &request, NULL, use_closed, NULL, NULL);
+	results[3] = ipc_raw_oneway(proxy, &request, NULL);
+	ipc_proxy_unref(proxy);
+}
+
+START_TEST(callback_may_use_a_closed_connection)
+{
+	const struct ipc_raw_message request = { .code = CANCELS };
+
+	begin(2);
+	ck_assert_int_eq(ipc_raw_call_async(proxy, &request, NULL, use_closed, NULL, NULL), 0);
+	ipc_proxy_ref(proxy);
+	connect_again();
+	ck_assert_int_eq(results[0], -ECANCELED);
+	for (unsigned int i = 1; i < 4; i++)
+		ck_assert_int_lt(results[i], 0);
+	end();
+}
+END_TEST
+
 int main(void)
 {
-	return RUN_TESTS("channel-processes", exec_ends_the_channel,
+	return RUN_TESTS("channel-processes", callback_may_use_a_closed_connection,
+			 exec_ends_the_channel,
 			 forked_child_cannot_use_the_channel,
 			 child_of_a_handler_cannot_use_the_channel,
 			 child_of_a_nested_handler_cannot_use_the_channel,
