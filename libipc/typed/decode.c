@@ -77,6 +77,7 @@ static bool take_unknown(struct decoder *d, struct wire *wire, uint32_t tag,
 	uint8_t *data;
 	size_t size;
 
+	_Static_assert(MESSAGE_MAX_DEPTH <= WIRE_MAX_GROUPS, "wire_skip() has space for the groups");
 	/* A group counts like a message. protobuf-c does not know groups. */
 	if (!wire_skip(wire, tag, MESSAGE_MAX_DEPTH - depth))
 		return false;
