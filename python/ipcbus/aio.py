@@ -119,7 +119,8 @@ class Proxy(BaseProxy):
 
         timeout is in seconds; None is the connection's limit, ``math.inf`` no limit. If the task is
         canceled, so is the call, and the server is notified. With accept_fds the reply may contain
-        files. With detached the call never depends on the call or stream that the task serves. Raises an ``Error``.
+        files. With detached the call never depends on the call or stream that the task serves.
+        Raises an ``Error``.
         """
         message: _core.Message = await self._bus._reply(
             self._proxy.call_async,

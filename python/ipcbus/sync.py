@@ -80,8 +80,8 @@ class Cancellation:
         with stop:
             echo.Say(text="hello")
 
-    In this context, calls of the thread on the connection, streams that it opens and functions of names
-    end with ``cancel()`` and raise ``Canceled``. Any number of threads may use the context at the
+    In this context, calls of the thread on the connection, streams that it opens and functions of
+    names end with ``cancel()`` and raise ``Canceled``. Any number of threads may use the context at the
     same time, again, and within others. The innermost context counts."""
 
     def __init__(self, bus: Connection) -> None:
@@ -128,8 +128,9 @@ class Proxy(BaseProxy):
         detached: bool = False,
     ) -> _core.Message:
         """Calls the method with this number and blocks until the reply. timeout is in seconds; None
-        is the connection's limit, ``math.inf`` no limit. With accept_fds the reply may contain files. With detached the
-        call does not depend on the call or stream that the thread serves. Raises an ``Error``."""
+        is the connection's limit, ``math.inf`` no limit. With accept_fds the reply may contain
+        files. With detached the call does not depend on the call or stream that the thread serves.
+        Raises an ``Error``."""
         return self._proxy.call(
             code,
             data,
