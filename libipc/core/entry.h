@@ -47,7 +47,7 @@ int entries_take(struct ipc_raw_entry *entries, size_t *ret_n, struct ipc *ipc,
 /* The same for one object. */
 int entry_take(struct ipc_raw_entry *entry, struct ipc *ipc, const struct ipcbus_object *object);
 void entry_release(struct ipc_raw_entry *entry);
-/* Releases the received objects from this one on, which nobody took. */
+/* Releases the received objects from index first on. */
 void objects_refuse(struct ipc *ipc, const struct ipcbus_event *event, unsigned int first);
 
 static inline void event_refuse(struct ipc *ipc, const struct ipcbus_event *event)

@@ -45,8 +45,8 @@ static void thread_unlink_locked(struct thread *t)
 	t->ipc = NULL;
 }
 
-/* Drops a thread's references of channels. The connections lock is released meanwhile, because it is
- * taken for an object that is freed; ipc->leaving keeps the device open. */
+/* Drops a thread's references of channels. Releases the connections lock meanwhile, because it is
+ * taken for an object that is freed. ipc->leaving keeps the device open. */
 static void end_channels_unlocked(struct thread *t)
 {
 	struct channel_view *view = t->channels;

@@ -604,7 +604,7 @@ static void next(int code, struct ipc_raw_message *reply, const struct ipc_error
 				   NULL, NULL);
 }
 
-/* Each call that ends is followed by another one, whose cell is free again. */
+/* After each call that ends, another call uses the free cell. */
 START_TEST(later_calls_do_not_delay_earlier_ones_for_long)
 {
 	begin(1);
