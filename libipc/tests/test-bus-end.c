@@ -368,7 +368,7 @@ END_TEST
 
 static int call_without_descriptors(void)
 {
-	const struct ipc_raw_message request = { .code = HANG };
+	const struct ipc_raw_message request = { .code = ECHO };
 	struct ipc_proxy *manager;
 	struct ipc *ipc;
 
