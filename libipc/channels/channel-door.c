@@ -507,9 +507,9 @@ uint64_t served_join(struct thread *t, struct served *served, uint64_t call, uin
 	struct served_cell *cell = &served->cells[CELL_OF(call)];
 	struct ipcbus_exchange number = { 0 };
 
-	if (cell->nested == NUMBER_OF(call))
+	if (atomic_load(&cell->nested) == NUMBER_OF(call))
 		return atomic_load(&cell->join);
-	cell->nested = NUMBER_OF(call);
+	atomic_store(&cell->nested, NUMBER_OF(call));
 	/* A thread gets its number from its first exchange. */
 	if (!t->number && thread_exchange_bus(t, &number) < 0)
 		return 0;
@@ -548,12 +548,17 @@ uint64_t channel_join_canceled(struct ipc *ipc, uint64_t join)
 	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT * CHANNEL_CELLS && !call; i++) {
 		struct served *served = channels->table[i / CHANNEL_CELLS];
 		unsigned int cell = i % CHANNEL_CELLS;
+		uint32_t number;
 
 		if (!served || atomic_load(&served->cells[cell].join) != join)
 			continue;
+		/* The call may end meanwhile, and the cell's next one begin. */
+		number = atomic_load(&served->cells[cell].nested);
+		if (atomic_load(&served->cells[cell].join) != join)
+			continue;
 		/* The handler's later checks must see the cancellation too. */
-		atomic_store(&served->canceled[cell], served->cells[cell].nested);
-		call = CALL_OF(served->id, cell, served->cells[cell].nested);
+		atomic_store(&served->canceled[cell], number);
+		call = CALL_OF(served->id, cell, number);
 	}
 	pthread_mutex_unlock(&channels->lock);
 	return call;

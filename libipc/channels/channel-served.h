@@ -46,7 +46,7 @@
  * that serves the call writes. */
 struct served_cell {
 	_Atomic uint64_t join;		/* id of the bus's call by which the client joined, or 0 */
-	uint32_t nested;		/* number of the last call whose client was asked to join */
+	atomic_uint nested;		/* number of the last call whose client was asked to join */
 	uint32_t later_number;		/* number of the call that ended with CHANNEL_LATER */
 	struct channel_end later;
 	uint8_t *later_data;		/* or NULL */
