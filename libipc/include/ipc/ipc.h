@@ -305,8 +305,8 @@ int ipc_set_clear(struct ipc *ipc, int clear);
  * does not wait for its own thread, and destroy runs when the callback returns.
  * ipc_slot_end_async() does not wait. If the callback is running, destroy runs on the last thread
  * that leaves the callback; else it runs before the function returns. Use ipc_slot_end_async() in
- * callbacks, and under locks that callbacks take. If a function of <ipc/name.h> made the slot, both
- * functions call the service manager and block for that call.
+ * callbacks, and under locks that callbacks take. If the slot is of a name or of a watch of names,
+ * both functions call the service manager and block for that call.
  *
  * ipc_slot_detach() frees the slot, and the registration goes on. All three accept NULL, return
  * NULL, and free the memory of the slot in a forked child too.
@@ -439,11 +439,13 @@ int ipc_object_end(struct ipc_object *object);
  * and ipc_stream_label() work in its handlers. IPC_OBJECT_PIDFD makes ipc_stream_pidfd() work; each
  * stream holds a file descriptor then, so set a limit of streams too.
  *
- * ipc_object_set_priority() sets the minimum priority with which calls of the object are
- * served: policy SCHED_OTHER with a nice value as priority, or SCHED_FIFO or SCHED_RR with
- * 1 to 99. If the caller has a better priority, its call is served with that. A thread gets either
- * only as far as its own RLIMIT_NICE, RLIMIT_RTPRIO or CAP_SYS_NICE allow: set LimitNICE= or
- * LimitRTPRIO= in the service's unit. ipcbusd ignores priorities.
+ * ipc_object_set_priority() sets the minimum priority with which calls and oneways of the object
+ * are served: policy SCHED_OTHER with a nice value as priority, or SCHED_FIFO or SCHED_RR with
+ * 1 to 99. If other values are set, the function that registers or sends the object, or reads its
+ * id, fails with -EINVAL. If the caller has a better priority, its call is served with that, but
+ * not its oneway. A thread gets either priority only as far as its own RLIMIT_NICE, RLIMIT_RTPRIO
+ * or CAP_SYS_NICE allow: set LimitNICE= or LimitRTPRIO= in the service's unit. ipcbusd ignores
+ * priorities.
  *
  *   -EBUSY    The object is already in use.
  */
@@ -457,7 +459,10 @@ int ipc_object_set_priority(struct ipc_object *object, int policy, int priority)
  * Let the object write its internal state as text, for people: see ipc_proxy_dump(). cb
  * writes to fd and returns 0 or -errno. fd stays open only during cb. args are the words
  * of the request. Only root and the user of this process may request a dump; other users get
- * -EPERM. The write blocks the serving thread if fd does. Set-up only.
+ * -EPERM. The write blocks the serving thread if fd does. Set-up only, before the object is
+ * registered, sent, or its id is read: later, the bus may refuse fd.
+ *
+ *   -EINVAL   ipc_raw_object_new() created the object.
  */
 typedef int (*ipc_dump_cb)(struct ipc_call *call, int fd, char *const *args,
 			   size_t n_args, void *userdata);
@@ -479,6 +484,8 @@ void *ipc_object_userdata(const struct ipc_object *object);
  * registered.
  *
  *	struct ipc_object_info info = { .size = sizeof(info) };
+ *
+ *   -ENOENT   ipc_object_end() has ended the object.
  */
 struct ipc_object_info {
 	size_t size;		/* sizeof(struct ipc_object_info) */
@@ -614,7 +621,8 @@ int ipc_proxy_set_timeout(struct ipc_proxy *proxy, uint64_t timeout_usec);
 /*
  * Options of a call, oneway or opened stream. Zeroes are the defaults: struct ipc_options options =
  * { .timeout_usec = 50000 }; The structure does not grow: new options become flags or replace
- * reserved members. If a reserved member is not 0, the function fails with -EINVAL.
+ * reserved members. If a reserved member is set, or a member or flag that does not apply, the
+ * function fails with -EINVAL.
  */
 struct ipc_options {
 	uint64_t timeout_usec;		/* Call, and a stream from opening to end: the time
@@ -643,8 +651,8 @@ struct ipc_options {
 	uint32_t reserved[5];		/* 0 */
 };
 
-/* If an older oneway from this process to the same method of the same object is still queued and
- * has this flag too, the new oneway replaces it. */
+/* If an older oneway from this connection to the same method of the same object is still queued
+ * and has this flag too, the new oneway replaces it. */
 #define IPC_REPLACE	(1U << 0)
 
 /* Make the call or stream for no call and no stream: only its own deadline applies, and it is not
