@@ -114,7 +114,9 @@ struct ipc_raw_message {
 int ipc_payload_message(const void *payload, size_t size, const void **ret_message,
 			size_t *ret_size);
 
-/* The first byte of a payload with metadata. Any other payload is the message itself. */
+/* The first byte of a payload with metadata. Any other payload is the message itself. Protobuf
+ * never begins with this byte. Send other bytes that begin with it only with metadata: otherwise
+ * functions that look for metadata take them for a frame. */
 #define IPC_RAW_FRAME	7
 
 /*
@@ -270,10 +272,10 @@ int ipc_raw_object_new(struct ipc *ipc, const struct ipc_raw_ops *ops, void *use
 int ipc_raw_reply(struct ipc_call *call, const struct ipc_raw_message *reply);
 
 /*
- * Fail a call with the errno code, positive or negative, and the bytes of an ipc.Error. Use it to
- * forward the bytes of another error, and ipc_call_fail() otherwise. The bytes are not checked: a
- * receiver that cannot parse them gets the errno alone. Errors as ipc_raw_reply(), and -EINVAL if
- * code is 0 or no errno.
+ * Fail a call with an errno of either sign, as ipc_call_fail(), and the bytes of an ipc.Error. Use
+ * it to forward the bytes of another error, and ipc_call_fail() otherwise. The bytes are not
+ * checked: a receiver that cannot parse them gets the errno alone. Errors as ipc_raw_reply(), and
+ * -EINVAL if code is 0 or no errno.
  */
 int ipc_raw_fail(struct ipc_call *call, int code, const void *data, size_t size);
 
