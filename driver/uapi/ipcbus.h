@@ -331,7 +331,8 @@ struct ipcbus_send {
  * @IPCBUS_STAGE_OBJECT: while reading the objects. @index is the entry. EBADF, EINVAL, EPERM,
  *	ELOOP, ENOTCONN, EFAULT, ENOMEM; EDQUOT for user_files, handle 0, parameter user_handles.
  * @IPCBUS_STAGE_QUEUE: while queueing the message. EHOSTDOWN, EOWNERDEAD, ELOOP, ETIMEDOUT; EDQUOT
- *	for async calls; ESRCH for directed calls. If a call fails after it was queued: EOWNERDEAD.
+ *	if the ends of 16384 async calls of the proc were not delivered; ESRCH for directed calls.
+ *	If a call fails after it was queued: EOWNERDEAD.
  * @IPCBUS_STAGE_DELIVER: while installing the objects in the receiver. The receiver does not get
  *	the message. @index is the entry. EMFILE, EDQUOT, ENOMEM, and errors of a security module.
  * @IPCBUS_STAGE_REPLY: while waiting for the reply. ETIMEDOUT, ECANCELED.
