@@ -27,11 +27,12 @@
  *                 16384, 8192 or 4096.
  *
  * Replay. When a new service manager starts, the library registers all names and watches of a
- * connection again, on a serving thread. Among servers of the same user, the last owner before the
- * restart gets the name again. If a replay fails (-EEXIST: another user has the name by now;
- * -EACCES, -ENOMEM), the callback of ipc_on_registration() is called. The library does not try
- * again before the next service manager starts, but the program may: it calls ipc_register_name()
- * again, or ends the slot of the watch and watches again.
+ * connection again, on a serving thread. The replay period is the first half second of the manager,
+ * or up to three seconds while registrations still arrive. Among servers of the same user, the last
+ * owner before the restart gets the name again. If a replay fails (-EEXIST: another user has the
+ * name by now; -EACCES, -ENOMEM), the callback of ipc_on_registration() is called. The library does
+ * not try again before the next service manager starts, but the program may: it calls
+ * ipc_register_name() again, or ends the slot of the watch and watches again.
  */
 #ifndef IPC_PUBLIC_NAME_H
 #define IPC_PUBLIC_NAME_H
@@ -76,9 +77,9 @@ enum ipc_register_flags {
  * With IPC_NAME_QUEUE, the function returns 1 if it must wait for the name. The first object in the
  * queue gets the name when the owner's registration ends (IPC_REGISTRATION_ACQUIRED).
  *
- * In the first half second after the start of a service manager, a name that was registered
- * without IPC_NAME_REPLACE may be lost to an earlier owner of this user that registers it again,
- * and with IPC_NAME_QUEUE the function returns 1 even if the name is free.
+ * In the replay period, a name that was registered without IPC_NAME_REPLACE may be lost to an
+ * earlier owner of this user that registers it again, and with IPC_NAME_QUEUE the function returns
+ * 1 even if the name is free.
  *
  * If the reply of the service manager does not arrive (-ENOMEM, -ENOSPC, or -EINTR from the
  * callback of ipc_raw_set_interrupt()), the function unregisters the name again, unless this
@@ -159,11 +160,11 @@ int ipc_idle_exit(struct ipc *ipc, const char *name);
  * any. An object that was registered without an interface is accepted. The service manager compares
  * the interface in the same request, so the name cannot get another owner between the two.
  *
- * If no object has the name, ipc_proxy_get() fails with -ENOENT; within half a second after the
- * start of a service manager it first waits for replays. If the name's service can be activated, it
- * waits until the service has started. ipc_proxy_wait() waits until the name is registered, and for
- * a service manager too, for at most timeout_usec microseconds. With 0 it waits like
- * ipc_proxy_get(), and fails with -ETIMEDOUT instead of -ENOENT.
+ * If no object has the name, ipc_proxy_get() fails with -ENOENT; in the replay period it first
+ * waits for its end. If the name's service can be activated, it waits until the service has
+ * started. ipc_proxy_wait() waits until the name is registered, and for a service manager too, for
+ * at most timeout_usec microseconds. With 0 it waits like ipc_proxy_get(), and fails with
+ * -ETIMEDOUT instead of -ENOENT.
  *
  *   -EPROTOTYPE  The object has another interface.
  *   -EXDEV       The object belongs to this connection.
@@ -202,7 +203,8 @@ enum ipc_name_change {
 
 /*
  * Watch names: call cb on a serving thread for each name that matches pattern, first once for each
- * matching name that exists, then with IPC_NAME_SETTLED, then once for each later change.
+ * matching name that exists, then with IPC_NAME_SETTLED (after the replay period), then once for
+ * each later change.
  * pattern is a name, or a prefix followed by '*'. Callbacks of a watch never run concurrently.
  * Works without a service manager too: cb is called when a manager starts.
  *
@@ -212,8 +214,8 @@ enum ipc_name_change {
  * connection.
  *
  * A slow watcher may miss intermediate changes, but always receives the latest state. A
- * restart of the service manager is not reported; names that are still missing half a
- * second later (three seconds while registrations still arrive) are reported as gone.
+ * restart of the service manager is not reported; names that are still missing after the replay
+ * period are reported as gone.
  */
 typedef void (*ipc_name_cb)(struct ipc *ipc, enum ipc_name_change change,
 			    const struct ipc_name_info *info, struct ipc_proxy *proxy,
