@@ -29,9 +29,9 @@
  *
  * A reply from the handler is sent when the handler returns, or before it sends another message or
  * waits for a stream, so return soon. If the library cannot send it, the caller gets the errno. A
- * reply that contains objects, files or large fields of type bytes, or that does not come from the
- * handler, is sent at once. If that fails, the function returns the error and the call may still
- * get another reply.
+ * reply that contains objects or files, that consists mostly of fields of type bytes of 16 KB or
+ * more, or that does not come from the handler, is sent at once. If that fails, the function
+ * returns the error and the call may still get another reply.
  *
  *	static int say(struct ipc_call *call, const Echo__SayRequest *request, void *userdata)
  *	{
