@@ -252,7 +252,7 @@ static int object_make_node_locked(struct ipc_object *object)
 	return 0;
 }
 
-static int object_want(struct ipc_object *object, const struct ipcbus_node *wants)
+int object_want(struct ipc_object *object, const struct ipcbus_node *wants)
 {
 	int r = ipc_check(object->ipc);
 

@@ -118,6 +118,9 @@ struct ipc_object {
 int object_new(struct ipc *ipc, const struct object_type *type, size_t size, unsigned int flags,
 	       void *userdata, struct ipc_object **ret_object);
 
+/* Sets what the object's node will want: -EBUSY once it has a node. */
+int object_want(struct ipc_object *object, const struct ipcbus_node *wants);
+
 /* Numbers in messages: see ipc_object_id() and ipc_proxy_id(). */
 static inline bool id_is_object(uint64_t id)
 {

@@ -150,7 +150,11 @@ START_TEST(an_object_that_dumps)
 	ck_assert_int_eq(dumped, 2);
 	dump_arrives(fake.cookie, geteuid() + 1, "all");
 	check_refused(EPERM);
-	ck_assert_int_eq(ipc_object_set_dump(object, NULL), 0);
+	ck_assert_int_eq(ipc_object_set_dump(object, NULL), -EBUSY);
+	ipc_object_unref(object);
+	ck_assert_int_eq(ipc_object_new(ipc, &registrant_interface, &ops, &dumped, NULL, &object),
+			 0);
+	object_id(object);
 	dump_arrives(fake.cookie, 0, "all");
 	check_refused(EOPNOTSUPP);
 	ck_assert_int_eq(dumped, 2);

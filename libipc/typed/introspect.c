@@ -92,13 +92,19 @@ const struct ipc_method *builtin_find(uint32_t code)
 
 int ipc_object_set_dump(struct ipc_object *object, ipc_dump_cb cb)
 {
+	struct ipcbus_node wants;
+	int r;
+
 	if (!object || object->type != &typed_type)
 		return -EINVAL;
-	typed_object(object)->dump = cb;
+	wants = object->wants;
 	/* A dump request carries the file that the callback writes to. */
 	if (cb)
-		object->wants.flags |= IPCBUS_NODE_ACCEPT_FDS;
-	return 0;
+		wants.flags |= IPCBUS_NODE_ACCEPT_FDS;
+	r = object_want(object, &wants);
+	if (r == 0)
+		typed_object(object)->dump = cb;
+	return r;
 }
 
 int ipc_proxy_ping(struct ipc_proxy *proxy, struct ipc_error *error)

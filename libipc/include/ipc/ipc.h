@@ -460,8 +460,9 @@ int ipc_object_set_priority(struct ipc_object *object, int policy, int priority)
  * writes to fd and returns 0 or -errno. fd stays open only during cb. args are the words
  * of the request. Only root and the user of this process may request a dump; other users get
  * -EPERM. The write blocks the serving thread if fd does. Set-up only, before the object is
- * registered, sent, or its id is read: later, the bus may refuse fd.
+ * registered, sent, or its id is read.
  *
+ *   -EBUSY    The object is already in use.
  *   -EINVAL   ipc_raw_object_new() created the object.
  */
 typedef int (*ipc_dump_cb)(struct ipc_call *call, int fd, char *const *args,
