@@ -359,14 +359,14 @@ static uint64_t kill_while_sending(void)
 	return killed;
 }
 
-/* In three of thirty attempts, because the machine may be busy. With and without another event of
+/* In three of sixty attempts, because the machine may be busy. With and without another event of
  * the bus that the client does not take. */
 static void check_notice(uint64_t (*kill_server)(void))
 {
 	for (int with_event = 0; with_event < 2; with_event++) {
 		unsigned int soon = 0;
 
-		for (int i = 0; i < 30 && soon < 3; i++) {
+		for (int i = 0; i < 60 && soon < 3; i++) {
 			begin(1);
 			if (with_event)
 				leave_event();
