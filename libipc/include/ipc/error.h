@@ -21,8 +21,8 @@ extern "C" {
  * -ECANCELED, -ENOTCONN, -ECONNRESET, -ECHILD. If it reports such an errno, usually because its
  * handler returned the error of its own call, the caller gets -EREMOTEIO, IPC_ORIGIN_BEHIND, and
  * that errno as cause. There are two exceptions. If the deadline of the call has passed, -ETIMEDOUT
- * is the call's own. A stream that the other side has canceled ends with -ECANCELED and
- * IPC_ORIGIN_PEER.
+ * is the call's own, with IPC_ORIGIN_BUS. A stream that the other side has canceled ends with
+ * -ECANCELED and IPC_ORIGIN_PEER.
  */
 enum ipc_origin {
 	IPC_ORIGIN_HERE = 0,	/* this process, before the call was sent or after its end */
@@ -41,7 +41,7 @@ enum ipc_errno {
 	IPC_INVALID_ARGUMENT = EINVAL,
 	IPC_CANCELED = ECANCELED,
 	IPC_DEADLINE_EXCEEDED = ETIMEDOUT,
-	IPC_NOT_FOUND = ENOENT,
+	IPC_NOT_FOUND = ENOENT, /* in Python ECONNREFUSED of opening a bus too */
 	IPC_PERMISSION_DENIED = EACCES, /* in Python and Rust EPERM too */
 	IPC_NAME_TAKEN = EEXIST,
 	IPC_ACTIVATION_FAILED = EHOSTUNREACH,
@@ -58,7 +58,7 @@ enum ipc_errno {
 	IPC_QUOTA_EXCEEDED = EDQUOT,
 	IPC_NO_REPLY = ENOMSG,
 	IPC_FORKED = ECHILD,
-	IPC_SERVICE_ERROR = EREMOTEIO,
+	IPC_SERVICE_ERROR = EREMOTEIO, /* in Rust each error with a name too */
 };
 
 /*
@@ -66,6 +66,14 @@ enum ipc_errno {
  * ipc_error_done(). A call that succeeds does not change it. A call that fails frees the previous
  * contents, so that several calls may use it one after another. name, message and details are NULL
  * if the service did not set them.
+ *
+ *	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+ *
+ *	r = echo_say(echo, &request, &reply, &error);
+ *	if (r < 0 && error.name && strcmp(error.name, "echo.Empty") == 0)
+ *		return ask_again();
+ *	if (r < 0)
+ *		return ipc_print_error("say", r, &error);
  */
 struct ipc_error {
 	size_t size;		/* set by IPC_ERROR_INIT */
@@ -85,27 +93,30 @@ struct ipc_error {
 /* Free the members and set it to IPC_ERROR_INIT. NULL is allowed. */
 void ipc_error_done(struct ipc_error *error);
 
-/* Return the meaning of an errno of this library, as a static string in English. code may have
- * either sign. */
+/* Return the meaning of an errno, as a static string in English: this library's text, or the
+ * system's text for an errno to which the library gives no meaning. code may have either sign. */
 const char *ipc_strerror(int code);
 
 /*
  * Write the meaning of an error, for people: "NAME: MESSAGE" to `to`, which has size bytes, and
- * return `to`. NAME is left out if error is NULL or has none. MESSAGE is the error's own, or
- * ipc_strerror(code). If the error has neither name nor message, and the service chose the errno,
- * MESSAGE is "the service reports: " and the system's text for code, or ipc_strerror(cause) if
- * there is a cause. Without error, the text is misleading if the service chose the errno: pass the
- * error of a call. The text is escaped like that of ipc_printable().
+ * return `to`. A longer text is cut. code may have either sign. NAME is left out if error is NULL
+ * or has none. MESSAGE is the error's own, or ipc_strerror(code). If the error has neither name nor
+ * message, and the service chose the errno, MESSAGE is "the service reports: " and the system's
+ * text for code, or ipc_strerror(cause) if there is a cause. Without error, the text is misleading
+ * if the service chose the errno: pass the error of a call. The text is escaped like that of
+ * ipc_printable().
  */
 #define IPC_PRINTABLE_MAX	1024	/* bytes that errors print of a name or message, with a 0 */
-#define IPC_ERROR_TEXT_MAX	(2 * IPC_PRINTABLE_MAX + 2)	/* always enough for a text */
+#define IPC_ERROR_TEXT_MAX	(2 * IPC_PRINTABLE_MAX + 2)	/* size that is always enough */
 char *ipc_error_text(char *to, size_t size, int code, const struct ipc_error *error);
 
 /* Print an error to stderr, as "WHAT: " and ipc_error_text(), and return 1, an exit status. */
 int ipc_print_error(const char *what, int code, const struct ipc_error *error);
 
-/* As ipc_error_text() and ipc_print_error(), for a failure of ipc_open() or ipc_open_sized(). The
- * text names the path that ipc_find_bus() finds for this path, and how it was chosen. */
+/* Write or print the meaning of a failure of ipc_open() or ipc_open_sized(). bus is the argument of
+ * that function, and may be NULL. code is its result, negative. The text names the path that
+ * ipc_find_bus() finds for bus, unescaped, and how it was chosen. Otherwise as ipc_error_text() and
+ * ipc_print_error(). IPC_ERROR_TEXT_MAX is enough for a path of up to 900 bytes. */
 char *ipc_open_error_text(char *to, size_t size, const char *bus, int code);
 int ipc_print_open_error(const char *bus, int code);
 
@@ -113,25 +124,25 @@ int ipc_print_open_error(const char *bus, int code);
  * Make an untrusted text safe for a terminal or a log: write it to `to`, which has size bytes, with
  * a terminating 0, and return `to`. A '?' replaces each byte of a control character (escape,
  * newline), of a character that changes the direction of text or has no width, and of invalid
- * UTF-8. If the text does not fit, it is cut between two characters and ends with "...". NULL is an
- * empty text. text may be `to` itself; if it needs no change, it may then be in read-only memory.
- * If size is 0, `to` is not written.
+ * UTF-8. If the text does not fit, it is cut between two characters and ends with "..." (if size is
+ * at least 4). NULL is an empty text. text may be `to` itself; if it needs no change, it may then
+ * be in read-only memory. If size is 0, `to` is not written.
  */
 char *ipc_printable(char *to, size_t size, const char *text);
 
 /*
- * The log of this process: errors that no caller sees. These are exceptions of handlers and
- * callbacks in C++, Python and Rust, logged once in the server with the name of the method; errors
- * that handlers of oneways report, as LOG_WARNING; registrations that were lost or could not be
- * replayed; oneways that the library drops before their handler runs (no memory, malformed, a limit
- * of ipc_object_set_limits()); and streams that break off because of a malformed message, a limit
- * or a violation of the protocol. The last two are logged as LOG_WARNING, once for each errno and
- * connection. A oneway for which the receiver has no space fails with -EAGAIN at the sender and is
- * not logged.
+ * The log of this process: errors that no caller sees. LOG_ERR are exceptions of handlers and
+ * callbacks in C++, Python and Rust, logged once in the server with the name of the method.
+ * LOG_WARNING are errors that handlers of oneways report; registrations that were lost or could not
+ * be replayed, unless ipc_on_registration() has a callback; oneways that the library drops before
+ * their handler runs (no memory, malformed, a limit of ipc_object_set_limits()); and streams that
+ * this side breaks off because of a malformed message, a limit or a violation of the protocol. The
+ * last two are logged once for each errno and connection. A oneway for which the receiver has no
+ * space fails with -EAGAIN at the sender and is not logged.
  *
- * ipc_log() formats a line and passes it to the callback of ipc_set_log(). priority is LOG_ERR and
- * the like of syslog(3). Without a callback, LOG_ERR and more severe priorities are printed to
- * stderr, and less severe priorities are dropped.
+ * ipc_log() formats a line, which it cuts after 3073 bytes, and passes it to the callback of
+ * ipc_set_log(). priority is LOG_ERR and the like of syslog(3). Without a callback, LOG_ERR and
+ * more severe priorities are printed to stderr, and less severe priorities are dropped.
  *
  * ipc_set_log() is process-wide, and must be called before other threads use the library. With
  * NULL, there is no callback. cb may run on any thread, and on several at once. It must not call
