@@ -3,11 +3,19 @@
  * Methods with streams. Included by <ipc/ipc.h>; its rules and error list apply.
  *
  * A client opens a method with `stream` in its .proto file. Generated functions _open() block until
- * the server has accepted the stream, and fail like a call. If the method has a single request,
- * they then wait up to 5 seconds for space (-EAGAIN). Client and server then have a side
- * each, a struct ipc_stream. Generated functions send and receive messages of the right type, by
- * the rules below: FILE.ipc.h lists them. For streams of bytes see ipc_raw_stream_open() and the
- * next functions in <ipc/raw.h>.
+ * the server has accepted the stream, and fail like a call, with -EDQUOT if the user has too many
+ * streams of the object (ipc_object_set_limits()). If the method has a single request, they then
+ * wait up to 5 seconds for space (-EAGAIN). Client and server then have a side each, a struct
+ * ipc_stream. The client owns a reference of its side, and drops it with ipc_stream_unref(). The
+ * server's handler gets its side without a reference. Generated functions send and receive messages
+ * of the right type, by the rules below: FILE.ipc.h lists them. For streams of bytes see
+ * ipc_raw_stream_open() and the next functions in <ipc/raw.h>.
+ *
+ *	ipc_auto(ipc_stream_unref) struct ipc_stream *stream = NULL;
+ *
+ *	r = echo_watch_open(echo, NULL, &request, &stream, &error);
+ *	while (r >= 0 && (r = echo_watch_receive(stream, IPC_NEVER, &tick, &error)) > 0)
+ *		show(tick);
  *
  * Sending: 0 if the message was sent. Messages arrive in order. The receiver grants credit for at
  * most 16 messages. Without credit, or without space in the receiver's region, a sender waits for
@@ -53,7 +61,9 @@
  * Its origin is IPC_ORIGIN_HERE at the side that broke the stream off, and IPC_ORIGIN_PEER at the
  * other side.
  *
- * There are two ways to use a stream: callbacks (ipc_stream_set_ops()), or threads that wait.
+ * There are two ways to use a stream: callbacks, or threads that wait. A side that receives sets
+ * callbacks with the generated echo_watch_set_ops() (client) or echo_set_ops_watch() (server), any
+ * side with ipc_stream_set_ops().
  *
  * Threads. At most one thread may receive at a time, and any number may send. While a thread waits
  * for a stream, no handler and no callback runs on it. Messages to other objects of the connection
@@ -115,7 +125,8 @@ struct ipc *ipc_stream_ipc(const struct ipc_stream *stream);
  * open and a thread serves it or waits for a stream.
  *
  * ipc_stream_fail() and ipc_stream_fail_with() end the sending with an error, which the other side
- * receives after all messages. See ipc_call_fail() and ipc_call_fail_with() for their arguments.
+ * receives after all messages. See ipc_call_fail() and ipc_call_fail_with() for their arguments. If
+ * name, text and details exceed 64 KiB, the other side receives only the errno.
  *
  *   -EALREADY   This side has already ended its sending.
  *   -EINVAL     code is no errno, or both code and name are missing.
