@@ -25,7 +25,7 @@
  *
  *   the bus and its files   module.c fs.c inspect.c file.c ioctl.c exit.c
  *   messages                exchange.c request.c wait.c deliver.c reply.c ... buffer.c
- *   objects                 handle.c watch.c node.c thread.c proc.c opener.c bus.c
+ *   objects                 handle.c watch.c node.c thread.c work.c proc.c opener.c bus.c
  *   memory                  mem/: regions, quotas, reclaim, pages, ranges
  *   users                   user.c
  *   counters                stats.c
@@ -98,7 +98,8 @@
 #include <linux/types.h>
 #include "ipcbus.h"
 
-/* Limits of each proc (-EDQUOT). IPCBUS_IOC_INFO reports all but IPCBUS_LIMIT_ASYNCS, the async
+/* Limits of each proc (-EDQUOT). Queued calls without a buffer count as buffers, of which oneways
+ * may have half (-EAGAIN). IPCBUS_IOC_INFO reports all limits but IPCBUS_LIMIT_ASYNCS, the async
  * calls whose end no thread has taken. */
 #define IPCBUS_LIMIT_NODES	65536
 #define IPCBUS_LIMIT_HANDLES	65536
@@ -128,12 +129,13 @@ struct ipcbus_user;
 struct ipcbus_watch;
 struct ipcbus_work;
 
-/* Resources that are charged to a user (user.h). */
+/* Resources that are charged to a user on all buses together (-EDQUOT; for a receiver's memory
+ * -ENOMEM). user.h describes users, and user.c has the limits. */
 enum ipcbus_use {
 	IPCBUS_USE_PROCS,
 	IPCBUS_USE_NODES,
 	IPCBUS_USE_HANDLES,
-	IPCBUS_USE_WATCHES,
+	IPCBUS_USE_WATCHES,	/* and full regions that procs poll for */
 	IPCBUS_USE_CALLS,	/* transactions, including spare ones */
 	IPCBUS_USE_FILES,	/* in flight */
 	IPCBUS_USE_THREADS,
