@@ -400,8 +400,8 @@ static void emit_server_streams(struct emitter *e, const struct service *s)
 
 	note(e,
 	     "The server's sides of streams: send, receive and set_ops are like _send(), _receive() and "
-	     "_set_ops() above. With one thread that serves, only callbacks "
-	     "may wait for a message. reply sends the one reply to a stream of requests and ends the stream, without "
+	     "_set_ops() above. With one thread that serves, use callbacks: "
+	     "a handler must not wait. reply sends the one reply to a stream of requests and ends the stream, without "
 	     "waiting.\n"
 	     "\n"
 	     "-EINVAL The stream is of another method.");

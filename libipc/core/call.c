@@ -111,7 +111,7 @@ int call_send_now(struct ipc_call *call, struct thread *t, struct ipcbus_exchang
 		x->send.data_size = 0;
 		r = thread_exchange(t, x);
 	}
-	/* Open no more: another thread was faster. */
+	/* Another thread has replied. */
 	if (r == -ESRCH)
 		r = -EALREADY;
 	if (r < 0)

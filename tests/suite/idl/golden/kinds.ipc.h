@@ -338,8 +338,8 @@ int kinds_of_url_reply_not_oneway(struct ipc_call *call);
 
 /*
  * The server's sides of streams: send, receive and set_ops are like _send(),
- * _receive() and _set_ops() above. With one thread that serves, only callbacks
- * may wait for a message. reply sends the one reply to a stream of requests
+ * _receive() and _set_ops() above. With one thread that serves, use callbacks:
+ * a handler must not wait. reply sends the one reply to a stream of requests
  * and ends the stream, without waiting.
  *
  *   -EINVAL        The stream is of another method.
