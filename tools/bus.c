@@ -105,18 +105,20 @@ int bus_manager(struct ipc **ret_ipc, struct service_manager **ret_manager)
 	return STATUS_OK;
 }
 
-bool bus_policy_problem(struct service_manager *manager, char *text, size_t size)
+int bus_policy_problem(struct service_manager *manager, char *text, size_t size)
 {
 	ipc_auto(service_manager_show_policy_reply_free)
 		Ipc__Manager__ShowPolicyReply *reply = NULL;
 	Ipc__Manager__ShowPolicyRequest request = IPC__MANAGER__SHOW_POLICY_REQUEST__INIT;
 	int r = service_manager_show_policy(manager, &request, &reply, /* error= */ NULL);
 
-	if (r < 0 || !reply->outdated)
-		return false;
+	if (r < 0)
+		return r;
+	if (!reply->outdated)
+		return 0;
 	snprintf(text, size, "%s", reply->n_problems ? reply->problems[0] : "a file is wrong");
 	text_clean(text);
-	return true;
+	return 1;
 }
 
 /* --- Names ---------------------------------------------------------------------- */

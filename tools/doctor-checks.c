@@ -310,13 +310,18 @@ static void check_policy(const struct facts *facts, struct finding *finding)
 {
 	if (facts->manager <= 0) {
 		find(finding, unknown, "no service manager to ask");
-	} else if (facts->outdated[0]) {
+	} else if (facts->policy < 0) {
+		find(finding, unknown, "cannot read the policy: %s",
+		     facts->policy == -EPERM ?
+			     "only root and the user of the service manager may" :
+			     ipc_strerror(facts->policy));
+	} else if (facts->policy) {
 		find(finding, error, "the service manager cannot read its policy, and uses its rules "
 		     "from before, or none: %s",
 		     facts->outdated);
 		fix(finding, "correct the file, then: ipcctl policy reload");
 	} else {
-		find(finding, ok, "no fault in the files is known; ipcctl policy show prints the rules");
+		find(finding, ok, "the files have no fault; ipcctl policy show prints the rules");
 	}
 }
 

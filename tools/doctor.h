@@ -36,8 +36,8 @@
  * @info_error: 0, or -errno of IPCBUS_IOC_INFO, or of opening the bus of a daemon
  * @manager: 1: a service manager replies; 0: there is none; or -errno, -ETIMEDOUT if it does not
  *	reply
- * @outdated: the fault in the policy files of the running service manager, whose rules are
- *	older than the files. "" if there is none, or if this user may not know
+ * @policy: 1: @outdated is the fault in the policy files of the running service manager, whose
+ *	rules are older than the files; 0: there is none; or -errno, -EPERM if this user may not know
  */
 struct facts {
 	const char *bus;
@@ -59,6 +59,7 @@ struct facts {
 	struct ipcbus_info info;
 	int info_error;
 	int manager;
+	int policy;
 	char outdated[512];
 };
 

@@ -90,7 +90,8 @@ static int ask_manager(struct facts *facts, const char *path)
 	if (r == 0)
 		r = ipc_proxy_ping(proxy, /* error= */ NULL);
 	if (r == 0)
-		bus_policy_problem(manager, facts->outdated, sizeof(facts->outdated));
+		facts->policy = bus_policy_problem(manager, facts->outdated,
+						   sizeof(facts->outdated));
 	return r == 0 ? 1 : r == -ENOTCONN ? 0 : r;
 }
 

@@ -70,7 +70,7 @@ static void explain_nothing(struct service_manager *manager)
 {
 	char problem[512];
 
-	if (bus_policy_problem(manager, problem, sizeof(problem)))
+	if (bus_policy_problem(manager, problem, sizeof(problem)) > 0)
 		print_error(stderr, STATUS_OK, "correct the file, then: ipcctl policy reload", NULL,
 			    problem);
 }

@@ -302,6 +302,9 @@ START_TEST(other_ailments)
 	is_defect("manager", "unknown", "cannot find out", "");
 	is_defect("policy", "unknown", "no service manager", "");
 	be_well();
+	facts.policy = -EPERM;
+	is_defect("policy", "unknown", "only root", "");
+	facts.policy = 1;
 	strcpy(facts.outdated, "b.conf:2: no such user");
 	is_defect("policy", "error", "b.conf:2: no such user", "ipcctl policy reload");
 	be_well();
