@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The end of threads and procs: see proc.h.
+ * The end of threads and procs: see thread.h and proc.h.
  *
  * A thread ends by IPCBUS_IOC_THREAD_EXIT, with its proc, or when another thread finds that its
  * task is gone (thread.c). The caller must first take the thread out of the table. So a thread is
- * ended once, and the caller owns the table's reference. A proc ends with its file, or with the
- * address space that opened it. The functions may sleep, and must be called without locks.
+ * ended once, and the caller owns the table's reference. proc.h lists the events that end a proc.
+ * The functions may sleep, and must be called without locks.
  */
 #include <linux/rcupdate.h>
 #include <linux/sched.h>

@@ -29,8 +29,8 @@
 
 #define MONITOR_FLAGS	(IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES)
 
-/* Changing the code stops all CPUs. So the key stays on for a second after its last use. A program
- * that starts and stops a monitor in a loop changes the code at most once a second. */
+/* Changing the code interrupts all CPUs. So the key stays on for a second after its last use. A
+ * program that starts and stops a monitor in a loop turns the key on at most once a second. */
 DEFINE_STATIC_KEY_DEFERRED_FALSE(ipcbus_trace_key, HZ);
 
 int ipcbus_trace_begin(void)
@@ -51,8 +51,8 @@ void ipcbus_trace_done(void)
 
 /**
  * struct queued_record - a record in the queue of a monitor
- * @work: in the monitor's queue, which keeps the monitor alive
- * @proc: the monitor; constant
+ * @work: in the monitor's queue
+ * @proc: the monitor; not counted, because shutting it down discards its queue; constant
  * @buffer: the record, in the monitor's region
  */
 struct queued_record {
@@ -275,7 +275,8 @@ static int set_filter(struct ipcbus_proc *proc, struct ipcbus_monitor_filter *fi
 	struct ipcbus_monitors *monitors = &proc->bus->monitors;
 	int change;
 
-	/* Must come before the lock, because it sleeps. */
+	/* Each monitor holds a reference of the key. Taking it sleeps, so it must come before the
+	 * lock. It is dropped below unless the proc becomes a monitor. */
 	ipcbus_trace_begin();
 	spin_lock(&monitors->lock);
 	change = exchange_filter(proc, filter);

@@ -5,9 +5,10 @@
  * A call ends once, by the first of these events:
  *
  *   the server replies          ipcbus_reply_send()
- *   the driver ends it          ipcbus_reply_fail(): it cannot be delivered, is canceled,
- *                               expires, or the server dies
- *   the caller gives it up      ipcbus_reply_abandon_locked(): it exits or dies
+ *   the driver ends it          ipcbus_reply_fail(): it cannot be delivered, is canceled, the
+ *                               timer of its deadline expires, or the server dies
+ *   the caller gives it up      ipcbus_reply_abandon_locked(): its deadline passes while it
+ *                               waits (wait.c), or it exits or dies
  *
  * In the first two cases the caller takes the result afterwards. The thread that changes the state
  * from PENDING (caller->lock) ends the call.
