@@ -14,7 +14,7 @@
 
 /* A smaller payload does not become a file. */
 #define FILE_MIN	((size_t)4096)
-/* Between two writes of so many bytes the time limit is checked. */
+/* Bytes of a write. The deadline is checked after each write. */
 #define WRITE_AT_ONCE	((size_t)16 << 20)
 
 /* Signals do not interrupt a write to a file of memory. */
@@ -127,8 +127,8 @@ static int parse_header(const struct ipc *ipc, const struct ipcbus_event *event,
 	return 0;
 }
 
-/* Reading must neither fail, nor see a change, nor allocate memory: a hole would be filled, with
- * memory that counts as the reader's. The program may write to its private copy. */
+/* Reading must neither fail, nor see a change, nor allocate memory: filling a hole would charge the
+ * reader for the memory. The mapping is private, so the program may write to it. */
 static int map_file(int fd, size_t size, void **ret_data)
 {
 	size_t file_size;
@@ -138,14 +138,14 @@ static int map_file(int fd, size_t size, void **ret_data)
 	r = memory_check(fd, F_SEAL_WRITE, &file_size);
 	if (r < 0)
 		return r;
-	/* In a larger file the search for holes would take longer than the limit allows. */
+	/* The search for holes takes time for each page, so a larger file must be refused first. */
 	if (size != file_size || memory_has_holes(fd, size))
 		return -EBADMSG;
 	data = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
 	if (data == MAP_FAILED)
 		return -errno;
-	/* After mlockall(MCL_FUTURE) a private mapping that can be written is copied at once, to
-	 * memory of the reader. */
+	/* After mlockall(MCL_FUTURE) the kernel copies a writable private mapping at once, to
+	 * memory of the reader. So the mapping becomes writable only after munlock(). */
 	if (munlock(data, size) < 0 || mprotect(data, size, PROT_READ | PROT_WRITE) < 0) {
 		r = -errno;
 		munmap(data, size);

@@ -36,11 +36,16 @@
  *   |                       no calls while it serves
  *   connections lock (ipc.c)   all connections; their threads; the connection to which
  *   |                       a thread's state belongs
+ *   |  channels->lock       the tables of channels
  *   +- ipc->lock            the tables of objects, proxies, watches and names
  *   ipc->pool.lock          the threads of ipc_run(); nothing is taken under it
  *
- * fork() takes all locks but the first, so that they are free in the child. In the child the
- * connection is *foreign*: only freeing memory works.
+ * Beside them, each stream, each channel and the link to ipcbusd has locks of its own: stream.h,
+ * channel-opened.h, device-link.h.
+ *
+ * fork() takes the connections lock, and ipc->lock and pool.lock of all connections, so that they
+ * are free in the child. In the child the connection is *foreign*: only freeing memory works, and
+ * it must take no other lock.
  */
 #ifndef IPC_PRIVATE_H
 #define IPC_PRIVATE_H
@@ -69,10 +74,10 @@
 
 #define ATTEND_STOP	(1U << 0)	/* ipc_stop() */
 #define ATTEND_WRITABLE	(1U << 1)	/* a sender waits for space */
-#define ATTEND_POLL	(1U << 2)	/* serving threads have to poll for that, or a timer */
+#define ATTEND_POLL	(1U << 2)	/* for WRITABLE or TIMER: threads of ipc_run() must poll */
 #define ATTEND_BACKLOG	(1U << 3)	/* there is work in the backlog */
 #define ATTEND_TIMER	(1U << 4)	/* a timer is set */
-#define ATTEND_LOST	(1U << 5)	/* the bus is to be opened again: reconnect.c */
+#define ATTEND_LOST	(1U << 5)	/* the bus must be opened again: reconnect.c */
 
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
@@ -111,35 +116,37 @@ struct upper {
 
 struct ipc {
 	atomic_uint refs;
-	uint64_t id;			/* of all connections of this process, never twice */
-	_Atomic uint64_t generation;	/* initially id; changes whenever the bus comes back;
+	uint64_t id;			/* unique among all connections of this process, ever */
+	_Atomic uint64_t generation;	/* initially id; a new number when the bus comes back;
 	                            	 * GENERATION_LOST while it is away */
 	struct device device;
 	char *path;			/* of the device */
 	struct upper *_Atomic upper;	/* or NULL */
 	bool foreign;			/* opened by the parent; written in fork() only */
 	bool closing;			/* its device is closed, or soon; connections lock */
-	unsigned int leaving;		/* threads that drop references of channels; likewise */
-	atomic_bool bus_ended;		/* the bus has ended, and a serving thread has noticed */
+	unsigned int leaving;		/* threads that drop references of channels, for which
+					 * the device stays open; connections lock */
+	atomic_bool bus_ended;		/* a thread has noticed the end of the bus */
 	atomic_uint attention;		/* ATTEND_*, for serving threads */
 	_Atomic uint64_t timeout_usec;	/* 0: none */
-	_Atomic size_t message_max;	/* bytes of a message that comes as a file, or a reply */
+	_Atomic size_t message_max;	/* see ipc_set_message_max() */
 	_Atomic size_t borrowed;	/* bytes of buffers into which replies point */
-	int (*on_interrupt)(void *userdata);	/* of a wait, or NULL; with its argument */
+	int (*on_interrupt)(void *userdata);	/* see ipc_raw_set_interrupt(); NULL: none */
 	void *interrupt_userdata;
-	_Atomic uint64_t object_ends;	/* of nodes of our objects; written under ipc->lock */
-	_Atomic uint64_t forced_ends;	/* likewise, of nodes in use */
+	_Atomic uint64_t object_ends;	/* counts ended nodes of this process's objects;
+					 * written under ipc->lock */
+	_Atomic uint64_t forced_ends;	/* likewise, nodes that ipc_object_end() ended */
 	struct pool pool;
-	const uint32_t *monitors;	/* number of monitors of the bus; NULL: no channels */
+	const uint32_t *monitors;	/* number of monitors of the bus; NULL: use no channels */
 	bool channels_random;		/* for tests, with IPC_CHANNELS=random: a proxy has a
 					 * channel from its first call on, and each call uses
 					 * either the channel or the bus */
-	struct channels *_Atomic channels;	/* that clients opened, or NULL */
+	struct channels *_Atomic channels;	/* NULL until the first channel is opened */
 
 	/* Under the connections lock. */
 	struct ipc *next;
 	LIST_HEAD(, thread) threads;
-	LIST_HEAD(, ipc_object) ended;	/* memory that could not be freed: object.c */
+	LIST_HEAD(, ipc_object) ended;	/* memory that must be freed later: object.c */
 
 	pthread_mutex_t lock;
 	pthread_cond_t slot_left;	/* a callback of an ended slot returned: slot.c */

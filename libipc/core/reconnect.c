@@ -22,8 +22,8 @@
  *             device refuses an exchange of another generation. All other ioctls on handles and
  *             nodes must hold ipc->lock, which also protects the loss of the numbers and the change
  *             of the generation.
- *   buffers   The device marks the numbers of buffers and calls, and drops or refuses numbers
- *   calls     of another daemon.
+ *   buffers,  The device marks the numbers of buffers and calls, and drops or refuses numbers of
+ *   calls     another daemon.
  *   cookies   The library never reuses a cookie.
  *
  * A handler of a call of the old bus may make calls on the new bus. Its reply is dropped. A thread
@@ -48,7 +48,7 @@
 
 #define FIRST_DELAY_MSEC	50
 #define LAST_DELAY_MSEC		1000
-/* How long a serving thread sleeps while another thread opens the bus. */
+/* A serving thread sleeps at least this long while another thread opens the bus. */
 #define BUSY_MSEC		10
 
 static bool is_lost(const struct ipc *ipc)
@@ -56,6 +56,7 @@ static bool is_lost(const struct ipc *ipc)
 	return atomic_load(&ipc->generation) == GENERATION_LOST;
 }
 
+/* The timer only wakes the program's event loop: ipc_process() does the step. */
 static void expired(struct timer *timer)
 {
 	(void)timer;
@@ -83,7 +84,7 @@ bool reconnect_lost(struct ipc *ipc)
 	if (!reconnect->enabled || ipc->foreign)
 		return false;
 	ipc_lock(ipc);
-	/* An operation of an earlier generation fails too, although the bus is back. */
+	/* The operation may have been one of an earlier generation, and the bus is back. */
 	first = !is_lost(ipc) && device_has_ended(&ipc->device);
 	if (first) {
 		device_lose(&ipc->device);
@@ -159,9 +160,8 @@ static void end(struct thread *t)
 	ipc->reconnect.ended = true;
 }
 
-/* Sets the state of the connection again that the old bus had. A failure means that the bus has
- * ended again, or that memory or permission is missing: the program notices both like at the first
- * time. */
+/* Restores the state of the connection that the driver keeps. Best effort: it fails if the bus has
+ * ended again, or if memory or permission is missing. The layer of names reports its failures. */
 static void set_again(struct ipc *ipc)
 {
 	struct upper *upper = atomic_load(&ipc->upper);
@@ -224,7 +224,7 @@ static bool step(struct thread *t)
 
 	if (!begin_step(reconnect, ipc))
 		return false;
-	/* Only the thread that does the step uses it. */
+	/* While the bus is lost, only the thread that does the step accesses ended. */
 	if (!reconnect->ended)
 		end(t);
 	r = open_again(t);
@@ -263,7 +263,7 @@ int reconnect_call(struct ipc *ipc)
 
 	if (!ipc->reconnect.enabled || ipc->foreign)
 		return 0;
-	/* Only exchanges report the end by themselves. */
+	/* Only a failed exchange calls reconnect_lost() by itself. */
 	if (device_has_ended(&ipc->device))
 		reconnect_lost(ipc);
 	if (!is_lost(ipc))
@@ -288,8 +288,8 @@ int ipc_set_reconnect(struct ipc *ipc, ipc_reconnect_cb cb, void *userdata,
 	if (r < 0)
 		return r;
 	ipc->reconnect.enabled = true;
-	/* Direct channels depend on the memory of a single daemon, and use the bits of the tag in
-	 * ids of calls. */
+	/* Disables direct channels. They depend on the memory of a single daemon, and ids of their
+	 * calls use the bits with which device-daemon.c marks numbers. */
 	ipc->monitors = NULL;
 	return 0;
 }
