@@ -58,6 +58,7 @@ static int dump(struct ipc_call *call, const ProtobufCMessage *message, const vo
 	return ipc_rpc_reply(call, call->method, &none.base);
 }
 
+/* In the order of the codes: builtin_find() takes the code as an index. */
 static const struct ipc_method methods[] = {
 	{
 		.code = IPC_CODE_PING,

@@ -27,12 +27,14 @@
 /* A name that exists, as far as this watch knows. */
 struct known {
 	struct known *next;
-	struct ipc_proxy *proxy;	/* NULL: this process may not call the object */
+	struct ipc_proxy *proxy;	/* NULL: an object of this connection, or this process
+					 * may not call the object */
 	bool certain;
 	struct ipc_name_info info;
 };
 
-/* Belongs to its object (destroy). Its slot has a reference of the object, and lies in it. */
+/* The destroy function of the object, watch_free(), frees this memory. The slot, which lies in it,
+ * holds a reference to the object. */
 struct name_watch {
 	struct registration base;	/* text: the pattern */
 	struct ipc_object *object;
@@ -41,10 +43,11 @@ struct name_watch {
 	ipc_name_cb cb;
 
 	/* Under ipc->lock. */
-	bool busy;			/* a thread runs its callback */
+	bool busy;			/* a thread serves a change or ends the names: only that
+					 * thread may free a known name */
 	uint64_t cookie;		/* of the manager that notifies this watch */
 	struct known *known;		/* in the order in which they were reported */
-	bool settled;			/* the program was notified */
+	bool settled;			/* SETTLED was reported to the program */
 };
 
 /* --- The names that exist --------------------------------------------------------- */
@@ -122,7 +125,6 @@ static int present(struct name_watch *watch, const Ipc__Manager__Change *change)
 		return r;
 	}
 	known->certain = true;
-	/* An object of this connection has no proxy. */
 	if (change->object &&
 	    ipc_take_proxy(watch->ipc, &change->object->id, &known->proxy) < 0)
 		known->proxy = NULL;
@@ -189,7 +191,8 @@ static void doubt_all_locked(struct name_watch *watch)
 		known->certain = false;
 }
 
-/* The bus has ended. If a change is being served, its thread calls this again. */
+/* The bus has ended: reports all names as gone. If a change is being served, end_change() calls
+ * this again on its thread. */
 static void end_all_names(struct name_watch *watch)
 {
 	bool busy;
@@ -208,7 +211,7 @@ static void end_all_names(struct name_watch *watch)
 	ipc_unlock(watch->ipc);
 }
 
-/* False: the slot or the bus has ended, or this is a late change of an old manager. */
+/* Returns false if the slot or the bus has ended, or if this is a late change of an old manager. */
 static bool begin_change(struct name_watch *watch, const Ipc__Manager__Change *change)
 {
 	bool current;
@@ -262,7 +265,7 @@ static int call_locked(struct name_watch *watch, watch_method method)
 				     /* error= */ NULL));
 }
 
-/* The program misses a change. */
+/* Reports to the program that it misses a change. */
 static void change_lost(struct name_watch *watch, int r)
 {
 	pthread_mutex_lock(&watch->base.names->lock);
@@ -389,13 +392,13 @@ int ipc_watch_names(struct ipc *ipc, const char *pattern, ipc_name_cb cb, void *
 	if (r < 0)
 		return r;
 
-	/* Callbacks may come before this returns. */
+	/* Callbacks may run before this function returns, so *ret_slot must be set first. */
 	watch->cb = cb;
 	slot = &watch->base.slot;
 	slot_give(slot, ret_slot ?: &slot);
 	pthread_mutex_lock(&names->lock);
 	r = registration_send_locked(&watch->base);
-	/* The manager that comes gets it. */
+	/* The next manager gets the watch. */
 	if (r == -ENOTCONN && names->watches_manager)
 		r = 0;
 	if (r == 0)
@@ -407,7 +410,7 @@ int ipc_watch_names(struct ipc *ipc, const char *pattern, ipc_name_cb cb, void *
 		return 0;
 	}
 
-	/* The manager may know the watch all the same: no callback may run any more. */
+	/* The manager may know the watch nevertheless. Its changes must run no callback. */
 	if (ret_slot)
 		*ret_slot = before;
 	ipc_object_end(watch->object);

@@ -11,8 +11,8 @@
 
 struct typed_stream {
 	struct ipc_stream base;
-	struct ipc_method in;	/* received messages as the request of a method */
-	struct ipc_method out;	/* sent messages likewise */
+	struct ipc_method in;	/* describes received messages, as the request of a method */
+	struct ipc_method out;	/* describes sent messages, likewise */
 };
 
 static struct typed_stream *typed_stream(struct ipc_stream *stream)
@@ -20,7 +20,7 @@ static struct typed_stream *typed_stream(struct ipc_stream *stream)
 	return (struct typed_stream *)stream;
 }
 
-/* Describes the messages of a direction as the only method of an object. */
+/* Describes the messages of a direction, the requests or the replies, as a oneway method. */
 static void describe_direction(struct ipc_method *method, const struct ipc_method *of,
 			       bool requests)
 {
@@ -88,8 +88,9 @@ static const struct stream_type typed = {
 	.on_message = on_message,
 };
 
-/* Sets the limits of a client's end: memory for as many messages of the greatest size as it grants
- * credit for, with their calls, but at most the default limits of a server for a user. */
+/* Sets the limits of a client's end. The memory for waiting messages is STREAM_WINDOW messages of
+ * the maximum size, each with 4096 bytes for its struct ipc_call, but at most
+ * LIMIT_WAITING_BYTES. */
 static void limit_messages(struct ipc_stream *stream, size_t size)
 {
 	stream->max_message = size;
@@ -148,7 +149,7 @@ int ipc_rpc_invoke_stream(struct ipc_call *call, const ProtobufCMessage *request
 			     call->object->interface, call->method->name);
 }
 
-/* How long the client waits for space for the request. */
+/* Maximum time in microseconds for which the client waits for space for the request. */
 #define REQUEST_USEC	5000000
 
 static int open_with(struct ipc_stream *stream, struct ipc_proxy *proxy,
@@ -228,7 +229,8 @@ int ipc_rpc_stream_finish(struct ipc_stream *stream, const struct ipc_method *me
 
 	if (!stream || !method || stream->of.method != method)
 		return -EINVAL;
-	/* The end fails if the server has replied or failed before all requests were sent. */
+	/* The end fails if the server has replied or failed before all requests were sent. The
+	 * reply or the error is received all the same. */
 	r = ipc_stream_end(stream);
 	if (r == -ENOMEM)
 		return error_set(error, r);
