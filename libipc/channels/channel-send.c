@@ -54,7 +54,8 @@ static int leave_ring_locked(struct channel *channel, const struct request *requ
 
 	if (!channel->in_ring)
 		return 0;
-	/* The object's turn orders the last one, which the server may be handling. */
+	/* If the ring is drained, the server may still handle the last oneway. The object's turn
+	 * then delays the next oneway from the bus. */
 	if (!is_drained_locked(channel))
 		r = send_switch_locked(channel, request, CHANNEL_DRAIN, channel->caller.sent);
 	if (r < 0)
@@ -64,8 +65,8 @@ static int leave_ring_locked(struct channel *channel, const struct request *requ
 	return 0;
 }
 
-/* Changes to the ring, if that pays. Other threads may be sending oneways through the bus: each of
- * them then needs a new fence. */
+/* Changes to the ring if that pays, or stays there with a new fence: other threads may have sent
+ * oneways through the bus since the last fence. Returns false if the bus must send the oneway. */
 static bool enter_ring_locked(struct channel *channel, const struct request *request)
 {
 	uint32_t used = channel->caller.sent - channel_drained(&channel->caller);
@@ -91,8 +92,8 @@ static int send_locked(struct channel *channel, struct request *request)
 	if (unlikely(!payload) || unlikely(channel_gather(send, payload) < 0))
 		return 1;
 	channel_send_oneway(&channel->caller, channel->epoch, send->code, send->data_size);
-	/* The server may have looked for the last time before this oneway. If the drain cannot be
-	 * sent now, the next oneway sends it. */
+	/* The server may have looked at the ring for the last time before this oneway. If the drain
+	 * cannot be sent now, the next oneway sends it. */
 	if (unlikely(atomic_load(&channel->caller.peer->ended)))
 		leave_ring_locked(channel, request);
 	return 0;
@@ -112,10 +113,10 @@ int channel_oneway(struct channel *channel, struct request *request)
 	if (channel_is_unusable(channel, request->t->ipc) || unlikely(!request_is_plain(request)) ||
 	    (unlikely(request->t->ipc->channels_random) && channel_choose_bus()))
 		return 1;
-	/* The bus refuses the oneway. */
+	/* The bus then refuses the oneway, with the right error. */
 	if (unlikely(channel_server_died(channel)))
 		return 1;
-	/* The channel has no exchange that would release buffers. */
+	/* A channel makes no exchange, which would release the thread's buffers. */
 	if (unlikely(request->t->n_release))
 		thread_flush(request->t);
 	lock(channel);
@@ -138,7 +139,8 @@ void channel_leave(struct channel *channel, struct ipc_proxy *proxy)
 {
 	struct request request = { .x.send.handle = proxy->handle };
 
-	/* If a thread or memory is missing, the server's reference of the object must do. */
+	/* Best effort: without the thread's state, only the server's reference to the object keeps
+	 * it alive until the ring is served. */
 	if (thread_get(proxy->ipc, &request.t) < 0)
 		return;
 	lock(channel);

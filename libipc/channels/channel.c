@@ -119,7 +119,7 @@ static struct futex_waitv wait_for(const atomic_uint *word, uint32_t value)
 	return (struct futex_waitv){ .uaddr = (uintptr_t)word, .val = value, .flags = FUTEX_32 };
 }
 
-/* The same for a word of this process's own memory. */
+/* The same for a word that no other process maps. */
 static struct futex_waitv wait_private(const atomic_uint *word, uint32_t value)
 {
 	struct futex_waitv wait = wait_for(word, value);
@@ -128,7 +128,7 @@ static struct futex_waitv wait_private(const atomic_uint *word, uint32_t value)
 	return wait;
 }
 
-/* Sleeps while all words have these values. Returns as channel_sleep(). */
+/* Sleeps while all words have these values. Returns as channel_sleep(), and other errors. */
 static int sleep_for_words(struct futex_waitv *words, unsigned int n, uint64_t until)
 {
 	struct timespec time = {
@@ -159,7 +159,7 @@ static uint32_t reply_number(const struct channel_caller *caller, unsigned int c
 				    memory_order_acquire);
 }
 
-/* The reply to the last call of the cell is there. */
+/* Records that the cell has the reply to its last call, so the next wait is for another number. */
 static inline void set_before(struct channel_caller *caller, unsigned int cell)
 {
 	atomic_store_explicit(&caller->before[cell], caller->posted[cell], memory_order_relaxed);
@@ -198,7 +198,7 @@ static void reclaim(struct channel_caller *caller)
 			atomic_fetch_and(&caller->taken, ~bit);
 		} else {
 			atomic_fetch_or(&caller->lost, bit);
-			/* Another thread may have looked while the bit was not set. */
+			/* channel_recover_cell() may have run while the bit was not set. */
 			free_recovered(caller, cell);
 		}
 	}
@@ -236,8 +236,8 @@ int channel_take_async_cell(struct channel_caller *caller, size_t size)
 	return take_free(caller, size > CHANNEL_SMALL_MAX ? LARGE_CELLS : SMALL_CELLS);
 }
 
-/* Whether the last async call woke one of these sleepers, and no thread has looked for calls since
- * then. The woken thread will find this call too. */
+/* Whether the last async call woke one of these sleepers, and no thread has taken that call yet.
+ * The woken thread will find this call too. If not, records that this call wakes a thread. */
 static bool was_woken(struct channel_caller *caller, unsigned int cell, uint32_t waiting)
 {
 	unsigned int last = atomic_load_explicit(&caller->async_cell, memory_order_relaxed);
@@ -463,7 +463,7 @@ uint8_t *channel_reserve_oneway(struct channel_caller *caller, size_t size)
 	uint32_t left = contiguous(caller->sent), needed = oneway_size(size);
 	uint32_t skip = needed > left ? left : 0;
 
-	/* If the server lies, it harms only itself. */
+	/* If the server writes a wrong position, it loses only its own oneways. */
 	if (caller->sent - channel_drained(caller) + skip + needed > CHANNEL_RING_SIZE)
 		return NULL;
 	return oneway_at(caller->own, caller->sent + skip)->data;
@@ -653,7 +653,8 @@ int channel_take(struct channel_callee *callee, void *data, struct channel_taken
 		r = take_of(callee, 0, first < end ? first : end, data, ret_taken);
 	if (r > 0)
 		atomic_store_explicit(&callee->next, ret_taken->cell + 1, memory_order_relaxed);
-	/* Another thread may have looked at a cell just before this call was posted. */
+	/* A thread that looked at a cell just before a call was posted there holds its bit in busy.
+	 * So this thread may have passed over the call. */
 	if (unlikely(small) && !r && !has_posted(callee, CHANNEL_LARGE))
 		atomic_store_explicit(&callee->looked, asyncs, memory_order_relaxed);
 	return r;

@@ -232,7 +232,7 @@ static inline int channel_cpu_of(int word)
 	return word < 0 ? ~word & ~CHANNEL_CPU_BIT : word;
 }
 
-/* CLOCK_MONOTONIC. */
+/* CLOCK_MONOTONIC, in nanoseconds. Parameters named until are times of this clock. */
 uint64_t channel_now(void);
 int channel_cpu(void);
 

@@ -11,14 +11,15 @@
 
 /* A parked event. */
 struct turn_item {
-	struct backlog_work base;	/* once it has the turn */
-	struct turn_item *next;
-	struct ipc_object *object;	/* a reference, while in the backlog */
+	struct backlog_work base;	/* in the backlog once it has the turn */
+	struct turn_item *next;		/* in turn.parked */
+	struct ipc_object *object;	/* a reference, while in the backlog; otherwise NULL */
 	struct ipcbus_event event;
 };
 
 /* --- Taking and leaving --------------------------------------------------------------- */
 
+/* Takes the turn and returns true. If it is taken, sets the flags if_taken and returns false. */
 static bool take(struct turn *turn, unsigned int if_taken)
 {
 	unsigned int state = atomic_load_explicit(&turn->state, memory_order_relaxed);
@@ -63,6 +64,7 @@ void turn_leave(struct ipc_object *object)
 	while (!atomic_compare_exchange_weak(&object->turn.state, &state, 0)) {
 		if (!(state & TURN_PARKED))
 			continue;
+		/* The turn stays taken: the item has it now. */
 		item = unpark(object);
 		item->object = ipc_object_ref(object);
 		backlog_add(object->ipc, &item->base, /* wake= */ true);
@@ -85,7 +87,7 @@ static void run(struct thread *t, struct backlog_work *work)
 {
 	struct turn_item *item = (struct turn_item *)work;
 
-	/* It counts as an event: see thread.h. */
+	/* As dispatch() does for an event that arrives. */
 	thread_enter(t);
 	turn_run(t, item->object, &item->event);
 	thread_leave_handler(t);
@@ -110,6 +112,7 @@ static struct turn_item *item_new(const struct ipcbus_event *event)
 	return item;
 }
 
+/* Drops an event because memory is short, and reports the loss to the type of the object. */
 static void lose(struct thread *t, struct ipc_object *object, const struct ipcbus_event *event)
 {
 	channel_event_drop(t->ipc, event);
@@ -153,7 +156,8 @@ void turn_run_or_park(struct thread *t, struct ipc_object *object,
 	turn_run(t, object, event);
 }
 
-/* Parks an event that is not done: it goes on when the call that has the turn is released. */
+/* A handler keeps its call before all oneways of a channel's event are served: parks the event as
+ * the first. It continues when that call is released. */
 static void park_first(struct thread *t, struct ipc_object *object,
 		       const struct ipcbus_event *event)
 {
