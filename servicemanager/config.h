@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Configuration files, for the policy and for the services to activate. The files are all
- * *.conf of some directories, in the order of their names. Of files with the same name, only
- * the file in the first directory counts.
+ * *.conf of some directories, in the order of their names, except for hidden files. Of files with
+ * the same name, only the file in the first directory counts.
  *
  * Blanks and tabs separate the words of a line. A word in double quotes may contain blanks. A
- * '#' at the beginning of a word begins a comment.
+ * '#' outside quotes ends a word and begins a comment.
  */
 #ifndef SERVICEMANAGER_CONFIG_H
 #define SERVICEMANAGER_CONFIG_H
@@ -14,16 +14,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONFIG_FILES_MAX 512
-#define CONFIG_SIZE_MAX	 (1 << 20)
-#define CONFIG_LINE_MAX	 1024
-#define CONFIG_WORDS_MAX 128
+#define CONFIG_FILES_MAX 512	   /* in all directories together */
+#define CONFIG_SIZE_MAX	 (1 << 20) /* bytes of a file */
+#define CONFIG_LINE_MAX	 1024	   /* bytes of a line */
+#define CONFIG_WORDS_MAX 128	   /* of a line */
 
+/* Handles the text of a file, which is valid during the call and does not end with a 0. Returns 0
+ * or -errno, and logs its failures itself. */
 typedef int config_taker(void *userdata, const char *path, const char *text, size_t size);
 
 /* Reads each file and passes its text to the taker. The directories end with NULL. A directory that
- * does not exist has no files. After a failure it continues, so that all failures are logged.
- * Returns the number of files, or the last failure. */
+ * does not exist has no files. If a directory cannot be read, reads no file. If a file fails,
+ * continues with the next, so that all failures are logged, unless memory is short. Returns the
+ * number of files, or the last failure. */
 int config_load(const char *const *directories, config_taker *taker, void *userdata);
 
 /* Like config_load(), for a single file. Returns 0 or the failure. */
@@ -55,8 +58,8 @@ int config_parse(struct config_line *line, const char *text, size_t size,
 int config_complain(struct config_line *line, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Takes a decimal number up to max off the text. If the text does not begin with a number, returns
- * false. */
+/* Takes a decimal number off the text. Returns false if the text does not begin with a number, or
+ * if the number is larger than max. */
 bool config_take_number(const char **text, uint64_t max, uint64_t *ret);
 
 #endif /* SERVICEMANAGER_CONFIG_H */

@@ -18,7 +18,8 @@ struct source {
 	void (*ready)(struct source *source);
 };
 
-/* Adds the fd to the epoll, or replaces its events (EPOLLIN, ...). Returns 0 or -errno. */
+/* Adds the fd to the epoll file, or replaces its source and events (EPOLLIN, ...). Returns 0 or
+ * -errno. */
 int source_set(int epoll, struct source *source, int fd, uint32_t events);
 
 /* Must be called before the fd is closed: between fork() and exec() a child has a copy of the fd,
@@ -31,7 +32,8 @@ uint64_t now_usec(void);
 /* Returns the shorter of two timeouts in milliseconds, as for poll(); -1 means no limit. */
 int timeout_min(int a, int b);
 
-/* Returns the timeout until the time, rounded up. If the time has passed, returns 0. */
+/* Returns the timeout in milliseconds until the time, rounded up. If the time has passed, returns
+ * 0. */
 int timeout_until(uint64_t time);
 
 #endif /* SERVICEMANAGER_LOOP_H */

@@ -42,7 +42,7 @@ static char *next_word(struct parser *parser)
 /* Numbers go up to 2^32 - 2, because 2^32 - 1 is not a valid id. */
 #define NUMBER_MAX (UINT32_MAX - 1)
 
-/* Returns 1 if the text is a range such as "7" or "7-9", 0 if it is a name, or -EINVAL. */
+/* Returns 1 if the text is a range such as "7" or "7-9", 0 if it may be a name, or -EINVAL. */
 static int range_from(struct parser *parser, const char *text, struct policy_range *ret)
 {
 	uint64_t first, last;
@@ -67,8 +67,9 @@ static int range_from(struct parser *parser, const char *text, struct policy_ran
 	return 1;
 }
 
-/* If a rule that takes rights away names an unknown user, the name may be misspelt, and the
- * intended rule would be missing. So that is an error. */
+/* what is "user" or "group". Returns 1, or 0 with a warning if the name is unknown. If the rule
+ * takes rights away, an unknown name is an error: it may be misspelt, and the intended rule would
+ * be missing. */
 static int range_named(struct parser *parser, enum policy_verdict verdict, const char *what,
 		       const char *name, struct policy_range *ret)
 {
@@ -163,7 +164,7 @@ static int parse_certificates(struct parser *parser, struct policy_rule *rule)
 	if (rule->certificates)
 		return complain(parser, "more than one certificate; write a list with commas");
 
-	/* Each pattern has at least a character and a comma. */
+	/* Each pattern has at least a character and, except for the last, a comma. */
 	rule->certificates = calloc(strlen(list) / 2 + 1, sizeof(*rule->certificates));
 	if (!rule->certificates)
 		return -ENOMEM;
@@ -181,7 +182,8 @@ static int parse_certificates(struct parser *parser, struct policy_rule *rule)
 	return 0;
 }
 
-/* A rule that cannot match any caller here may be meant for another program, so it is an error. */
+/* Returns 1 if the word is not about the caller. A rule that cannot match any caller here may be
+ * meant for another program, so it is an error. */
 static int parse_who_word(struct parser *parser, struct policy_rule *rule, const char *word)
 {
 	bool network = parser->names->network;
