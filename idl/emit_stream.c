@@ -6,18 +6,18 @@
  */
 #include "emit.h"
 
-/* A function: its signature, and its body for the source. */
+/* A generated function: its signature, and its body for the source. */
 struct function {
-	const char *lead;
-	const char *params[PARAMS_MAX + 1];
-	const char *body; /* between the braces */
+	const char *lead;		    /* return type and name */
+	const char *params[PARAMS_MAX + 1]; /* ends with NULL */
+	const char *body;		    /* between the braces */
 };
 
 struct stream_emitter {
 	struct emitter *e;
 	const struct service *s;
 	const struct method *m;
-	bool source;
+	bool source; /* write definitions; otherwise declarations */
 };
 
 #define format(se, ...) arena_printf((se)->e->arena, __VA_ARGS__)
@@ -29,7 +29,8 @@ static void emit_function(struct stream_emitter *se, const struct function *f)
 		emit(se->e, "%s}\n\n", f->body);
 }
 
-/* Calls a function of libipc that returns a message, and converts the message to its type. */
+/* Calls a function of libipc that returns a message, and converts the message to its type if the
+ * condition is true in the generated code. */
 static const char *receiving_body(struct stream_emitter *se, const char *function,
 				  const char *condition, const char *class, const char *ret)
 {
@@ -61,7 +62,7 @@ static const char *sending_body(struct stream_emitter *se, const char *const *pa
 	return body;
 }
 
-/* Returns prefix_METHOD_verb() for the client, or prefix_verb_METHOD() for the server. */
+/* Returns "int prefix_METHOD_verb" for the client, or "int prefix_verb_METHOD" for the server. */
 static const char *name(struct stream_emitter *se, bool client, const char *verb)
 {
 	return client ? format(se, "int %s_%s_%s", se->s->prefix, se->m->snake, verb) :
@@ -125,7 +126,8 @@ static void emit_reply(struct stream_emitter *se)
 	emit_function(se, &f);
 }
 
-/* Writes the type of a callback for messages, and the function that sets it. */
+/* Writes the type of a callback for messages, and the function that sets it. In the source, also
+ * writes a trampoline: libipc calls it, and it calls the callback with the message's type. */
 static void emit_set_ops(struct stream_emitter *se, bool client, const struct type *type)
 {
 	const char *prefix = se->s->prefix, *snake = se->m->snake, *class = emit_class(se->e, type);

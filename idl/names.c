@@ -34,7 +34,8 @@ static char to_lower(char c)
 
 /* --- Names of protoc-c -------------------------------------------------------- */
 
-/* Converts one part of a full name. A capital begins a word unless it follows another capital. */
+/* Converts one part of a full name. A capital begins a word unless it is the first character or
+ * follows another capital. */
 static char *put_lower(char *out, const char *part, size_t length)
 {
 	bool was_upper = true;
@@ -158,8 +159,8 @@ char *name_file_identifier(struct arena *arena, const char *file)
 
 /* --- Names of services and methods -------------------------------------------- */
 
-/* Returns true if a word begins at name[i]: FooBar, foo2Bar, and the last capital of a run that is
- * followed by lower case: HTTPServer. */
+/* Returns true if another word begins at name[i]: the B of FooBar and foo2Bar, and the last capital
+ * of a run before lower case, the S of HTTPServer. */
 static bool word_begins(const char *name, size_t i)
 {
 	if (!i || !is_upper(name[i]))
@@ -275,8 +276,8 @@ static int compare_words(const void *key, const void *element)
 
 bool name_is_reserved(const char *word)
 {
-	/* Sorted. Keywords of C up to C23 and C++ up to C++20. Also macros of headers that
-	 * generated code includes, if they are plausible names. */
+	/* Sorted by strcmp(), for bsearch(). Keywords of C up to C23 and C++ up to C++20. Also
+	 * macros of headers that generated code includes, if they are plausible names. */
 	static const char *const words[] = {
 		"BUFSIZ", "EOF", "HUGE_VAL", "INFINITY", "NAN", "NULL",
 		"alignas", "alignof", "and", "and_eq", "asm", "assert", "auto", "bitand",
@@ -301,7 +302,7 @@ bool name_is_reserved(const char *word)
 
 bool name_is_keyword(const char *word)
 {
-	/* Sorted. Reserved for other reasons. */
+	/* Sorted. Reserved words to which protoc --cpp_out does not append '_'. */
 	static const char *const others[] = {
 		"BUFSIZ", "EOF", "HUGE_VAL", "INFINITY", "NAN", "assert", "errno", "i386", "linux", "major", "makedev", "minor", "offsetof",
 		"restrict", "stderr", "stdin", "stdout", "typeof", "typeof_unqual", "unix",
