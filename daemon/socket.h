@@ -11,11 +11,14 @@
 struct account;
 struct ipcbusd_message;
 
-/* Returns 0 or -errno. If the peer does not read, returns -EAGAIN. */
+/* Sets magic and version of the message, and sends it with at most 4 fds, which stay the caller's.
+ * Sends the error -EMFILE as -ENFILE. Returns 0 or -errno: -EAGAIN if the peer does not read. */
 int socket_send(int socket, struct ipcbusd_message *message, const int *fds, size_t n_fds);
-/* Receives one message with at most one fd. Sets *ret_fd to the fd, for which account_take_file()
- * was called, or to -1. Sets *ret_pid to the process that sent the message. Returns 1, 0 at the
- * end, -EAGAIN, or -EBADMSG if the data is not a valid message. */
+/* Receives one message with at most one fd. Sets *ret_fd to the fd, or to -1. The caller owns
+ * the fd, also on failure, and closes it by close_later(): account_take_file() was called for it.
+ * Sets *ret_pid to the process that sent the message. Returns 1; 0 at the end of the connection or
+ * after an error of it; -EAGAIN if there is no message; or -EBADMSG if the message is not valid or
+ * has more fds. */
 int socket_receive(int socket, struct account *account, struct ipcbusd_message *message,
 		   int *ret_fd, int *ret_pid);
 /* Removes the remaining messages of a socket whose peer can send no more. If a message has files
@@ -26,8 +29,8 @@ bool socket_drain(int socket, bool with_files);
 /* Forbids fds on connections to a listener (SO_PASSRIGHTS, Linux 6.16 and later). On earlier
  * kernels a client can send fds at any time. */
 void socket_refuse_files(int listener);
-/* Requests the credentials of senders. Must be called on an accepted connection before all
- * functions above except socket_send(). */
+/* Requests the credentials of senders. Must be called on an accepted connection before
+ * socket_receive() and socket_drain(). */
 void socket_ask_for_senders(int socket);
 /* Permits fds on this connection from now on. */
 void socket_accept_files(int socket);

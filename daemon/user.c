@@ -23,7 +23,7 @@ struct waiting {
  * @next: in the list of all users (lock)
  * @uid: constant
  * @ref: number of clients (lock)
- * @memory: of the bell
+ * @memory: memory of the bell, which its clients map
  * @bell: in @memory
  * @worker: constant
  * @ns: holds a reference; the namespace of the payer if the payer is another user; constant

@@ -24,19 +24,22 @@ struct user_namespace *user_ns(struct user *user);
 int user_bell(struct user *user);
 /* Adds to the number of monitors that all bells show. Any thread may call it. */
 void users_add_monitors(int change);
-/* Makes the worker examine the client with that number again. */
+/* Makes the worker examine the client with that number again. Worker only: does not wake it. */
 void user_ring(struct user *user, unsigned int number);
 
 /* Returns a number for the client at its user's bell, or -EDQUOT. Main thread only. */
 int user_add(struct user *user, struct client *client);
-/* Worker only. */
+/* Frees the number. Worker only. */
 void user_remove(struct user *user, unsigned int number);
 
-/* Count the clients of the user that were told to end. Main thread only, both. */
+/* Return and increment the number of the user's clients that were told to end. Main thread
+ * only. */
 uint64_t user_ends(const struct user *user);
 void user_end_begins(struct user *user);
-/* Called when a client has ended; and waits until that many have ended. Worker only, both. */
+/* Counts a client that has ended. Worker only. */
 void user_end_is_done(struct user *user);
+/* Suspends the current fiber until all clients have ended that user_ends() had counted when it
+ * returned ends. Worker only. */
 void user_wait_for_ends(struct user *user, uint64_t ends);
 
 /* Examines a client after its bit was set. Worker only. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Slow path of a mutex or spinlock (lock-lean.h). Contention is rare: all fibers of a user run on
- * one worker, so only workers of other users compete.
+ * one worker, so only other threads of the daemon compete, which are mostly workers of other users.
  */
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -18,7 +18,8 @@ static void wait_for(u32 *word)
 		syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, SHIM_LOCK_WAITED_FOR, NULL, NULL, 0);
 }
 
-/* Leave the RCU read side before blocking: the lock holder may be waiting for a grace period. */
+/* Leave the RCU read side before blocking: the holder of a mutex may be waiting for a grace period.
+ * The holder of a spinlock never waits for one. */
 void shim_lock_wait(struct shim_lock *lock)
 {
 	bool announces = shim_thread.announces && lock->sleeps;
@@ -35,6 +36,7 @@ void shim_lock_wake(struct shim_lock *lock)
 	syscall(SYS_futex, &lock->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
+/* Only the host tests check this. */
 void shim_might_sleep(const char *what)
 {
 	(void)what;
