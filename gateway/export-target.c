@@ -17,7 +17,7 @@ enum { DESCRIPTION_INTERFACE = 1, DESCRIPTION_SET = 2 };
 
 /* --- Types that cannot leave the machine --------------------------------------------- */
 
-/* Maximum nesting of types. Real types are nested less deeply. */
+/* Maximum nesting of types, which bounds the recursion. Real types are nested less deeply. */
 #define MAX_DEPTH 1000
 
 /* A step on the path to a field, beginning at the message of a method. */
@@ -41,7 +41,8 @@ static void print_way(FILE *file, const struct step *step)
 	fputs(step->name, file);
 }
 
-/* Examines each type once: visited has a byte for each type. */
+/* Returns true, and writes the reason to why, if a message of the type can contain an object or an
+ * fd. Examines each type once: visited has a byte for each type. */
 static bool stays_here(const struct schema *schema, const struct schema_type *type,
 		       const struct step *step, unsigned char *visited, FILE *why)
 {

@@ -21,9 +21,9 @@ struct target {
 };
 
 /*
- * Create a target from the object and the bytes of its ipc.Description. The caller must release
- * *ret_target with target_unref(). On failure, the caller must free *ret_why, which is a sentence
- * for people, or NULL if memory is short.
+ * Create a target from the object, to which it takes a reference, and the bytes of its
+ * ipc.Description. The caller must release *ret_target with target_unref(). On failure, the caller
+ * must free *ret_why, which is a sentence for people, or NULL if memory is short.
  *
  *   -ENOENT   The object describes no interface.
  *   -EBADMSG  The description is malformed.

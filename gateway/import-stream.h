@@ -11,13 +11,15 @@
 #include "schema.h"
 
 /*
- * Forward a stream to a server, inside the handler of the stream. The deadline is the stream's, not
- * the head's. method must stay valid as long as the network is served. If one side ends, the other
+ * Forward a stream to a server. Must be called in the handler of the stream, which must return the
+ * result. Does not block. The deadline is the stream's, not the head's. The head may be freed
+ * afterwards. method must stay valid as long as the network is served. If one side ends, the other
  * side ends too. over runs exactly once, on any thread, when both sides are over, also if this
  * function fails.
  *
  *   -ETIMEDOUT  The time limit has passed.
  *   -ESHUTDOWN  The gateway stops.
+ *   -ENOMEM
  */
 int import_stream_start(struct ipc_stream *stream, struct net_channel *channel,
 			const struct net_head *head, const struct schema_method *method,
