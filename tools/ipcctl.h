@@ -76,7 +76,8 @@ struct ctl_bus {
 	enum ipc_bus_reason reason;
 };
 
-/* Return the bus, and its path. Must be called after the options were read. */
+/* Return the bus, and its path. Must be called after the options were read. If memory is short, end
+ * the program. */
 const struct ctl_bus *ctl_bus(void);
 const char *ctl_bus_path(void);
 
@@ -85,7 +86,7 @@ const char *ctl_bus_path(void);
 int number_parse(const char *what, const char *text, unsigned long min, unsigned long max,
 		 unsigned long *ret_number);
 
-/* Parses seconds with up to three decimals, 1 ms to a day. */
+/* The same for seconds, from 1 ms to a day, in milliseconds. Further decimals are cut off. */
 int number_parse_seconds(const char *what, const char *text, unsigned int *ret_ms);
 
 /**

@@ -14,7 +14,7 @@ const struct ctl_bus *ctl_bus(void)
 {
 	static struct ctl_bus bus;
 
-	/* If memory is short even for a path, no verb can work. */
+	/* Fails only if memory is short. No verb can work then. */
 	if (!bus.path && ipc_find_bus(ctl.bus, &bus.path, &bus.kind, &bus.reason) < 0)
 		exit(fail_memory());
 	return &bus;
@@ -50,7 +50,8 @@ int number_parse_seconds(const char *what, const char *text, unsigned int *ret_m
 	if (!isdigit((unsigned char)*text) || *end || !(seconds >= 0.001) || seconds > 86400)
 		return fail_with(STATUS_USAGE, NULL,
 				 "%s must be seconds from 0.001 to 86400, not \"%s\"", what, text);
-	/* The value 0.1 may be stored as a slightly smaller number. */
+	/* Cuts off further decimals. Adds a microsecond, because 0.1 may be stored as a slightly
+	 * smaller number. */
 	*ret_ms = (unsigned long)(seconds * 1000000 + 1) / 1000;
 	return STATUS_OK;
 }

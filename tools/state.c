@@ -17,6 +17,7 @@
 
 /* --- Lines ---------------------------------------------------------------------- */
 
+/* Only numbers of up to 18 digits fit into a JSON integer for certain. Longer numbers stay text. */
 static json_t *value_of(char *text)
 {
 	size_t n = strspn(text, "0123456789");
@@ -66,7 +67,8 @@ json_t *state_parse(FILE *file)
 
 /* --- Files ---------------------------------------------------------------------- */
 
-/* A mounted bus has "state" and other files beside its "bus", but no "stats". */
+/* Prints why the file cannot be opened. Returns an enum status. The files of the device are in
+ * debugfs. Those of a mounted bus are beside its "bus", without "stats". */
 static int cannot_open(const char *name, int error)
 {
 	struct stat st;

@@ -9,8 +9,8 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* Reads a file ("state") of the bus of the options. On failure prints an error. Returns an enum
- * status. */
+/* Reads a file ("state") of the bus of the options. The caller must release *ret_state. On failure
+ * prints an error. Returns an enum status. */
 int state_read(const char *name, json_t **ret_state);
 
 /* Opens such a file. If there is none or the user has no permission, returns NULL. */

@@ -28,11 +28,12 @@
 #include "servicemanager.ipc.h"
 #include "verbs.h"
 
+/* Of each request to the service manager, and of the daemon's first message. */
 #define MANAGER_TIMEOUT_USEC 5000000
 
 /* --- The module ------------------------------------------------------------------ */
 
-/* Writes the first path that matches. Returns true if there is one. */
+/* Writes the first path that matches the glob pattern. Returns true if there is one. */
 static bool find_path(const char *pattern, char *path, size_t size)
 {
 	glob_t found;
@@ -44,7 +45,8 @@ static bool find_path(const char *pattern, char *path, size_t size)
 	return true;
 }
 
-/* In a container even root lacks the capability, or its user namespace is not the first. */
+/* Returns true in a container: there even root lacks the capability to load a module, or the user
+ * namespace is not the first. */
 static bool is_confined(void)
 {
 	unsigned int inside = 0, outside = 0, count = UINT32_MAX;
@@ -157,7 +159,7 @@ static enum color color_of(const char *state)
 					   COLOR_DIM;
 }
 
-/* Texts contain names of files, so they must be cleaned by out_text(). */
+/* Returns an enum status. Texts contain names of files, so they must be cleaned by out_text(). */
 static int put_finding(const json_t *finding)
 {
 	char *text = out_text(json_object_get(finding, "text"));
