@@ -83,8 +83,8 @@ FOREVER = 1e12
 
 
 def to_usec(seconds: float | None) -> int:
-    """Converts a time limit in seconds for libipc. None becomes 0, the default. Raises
-    ``DeadlineExceeded`` if the time is not positive."""
+    """Converts a time limit in seconds to microseconds for libipc. None becomes 0, the default.
+    Raises ``DeadlineExceeded`` if the time is not positive, and ``ValueError`` if it is NaN."""
     if seconds is None:
         return 0
     if seconds != seconds:
@@ -246,7 +246,7 @@ class RawRequest(BaseContext):
         return self._call.entries
 
     def take(self, index: int) -> _core.Object | _core.Proxy | int:
-        """Takes an entry. Each entry can be taken once. The caller must close a file descriptor.
+        """Takes an entry. Each entry can be taken once. The handler must close a file descriptor.
         Raises ``NotFound`` if the entry was taken before, or if it is an object of this process
         that has ended."""
         return self._call.take(index)
@@ -259,7 +259,7 @@ class Named(Protocol):
 
 
 class ServiceSettings:
-    """Settings of a service, for the objects that are made of it."""
+    """Settings of a service, for the objects that are made from it."""
 
     #: Whether requests may contain files.
     ACCEPT_FDS = False
@@ -274,7 +274,7 @@ class ServiceSettings:
 
 
 class BaseRawService(ServiceSettings):
-    """What the bases of services of bytes have alike."""
+    """The common base of ``aio.RawService`` and ``sync.RawService``, services of bytes."""
 
     #: The name of the interface, for tools; or None.
     INTERFACE: str | None = None
@@ -306,7 +306,7 @@ def _text(text: object) -> str | None:
 
 def _describe(error: BaseException) -> tuple[int, int, str | None, str | None, bytes]:
     """Returns the arguments of ``Call.error()`` and ``Stream.error()``. The caller receives an
-    ``Error`` unchanged. TimeoutError becomes ETIMEDOUT, NotImplementedError EOPNOTSUPP. Any other
+    ``Error`` as it is, except for characters and numbers that cannot be sent. TimeoutError becomes ETIMEDOUT, NotImplementedError EOPNOTSUPP. Any other
     exception becomes ``ipc.Unhandled``, as in the other languages, with the name of its class; its
     text appears only in the log of this process."""
     if isinstance(error, Error):
@@ -345,10 +345,11 @@ def _log(
     method: str,
     what: str = "unhandled exception",
 ) -> None:
-    """Logs an exception, or with None an error of a oneway, as the library does in C++ and Rust."""
+    """Logs an exception. If error is None, logs a warning about a oneway. The line has the same
+    form as in C++ and Rust."""
     try:
         caller = f"uid {call.uid}, pid {call.pid}"
-    except (Error, ValueError):  # it is over
+    except (Error, ValueError):  # the call or stream has ended
         caller = "the caller is gone"
     level = logging.ERROR if error else logging.WARNING
     log.log(level, "ipc: %s (%s): %s", method, caller, what, exc_info=error)

@@ -155,7 +155,7 @@ class Canceled(Case):
                 await self.within(changes.get())
                 await self.within(without_threads(threads))
                 os.kill(private.manager.pid, signal.SIGSTOP)
-                # If this blocked, the test would not end.
+                # end() must not block: the service manager is stopped.
                 watch.end()
                 watch.end()
                 self.assertEqual(threading.active_count(), threads + 1)
@@ -396,7 +396,7 @@ class Cancellations(Case):
                                 wait()
                             with self.assertRaises(ipcbus.Canceled):
                                 kinds.Plain(text="later")
-                            # Another bus, and what is not in the context.
+                            # A cancellation does not affect calls of another connection.
                             other.check_name(name)
                         self.assertEqual(kinds.Plain(text="outer").text, "outer")
                         outer.cancel()

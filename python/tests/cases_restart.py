@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Connections that survive their bus: ipcbusd is killed and started again, 20 times."""
+"""Connections that survive their bus: ipcbusd is killed and started again, 20 times. Also errors
+without a service manager or a bus."""
 
 from __future__ import annotations
 
