@@ -53,6 +53,7 @@ impl Visitor for Guest {
         let sender = self.0.lock().unwrap().clone();
         let kept = Arc::new(Mutex::new(None));
         let (later, left) = (kept.clone(), sender.clone());
+        // If the callback runs before the call is kept, it waits for this lock.
         let mut place = kept.lock().unwrap();
         let slot = call.on_cancel(move || {
             let call: Option<CallFor<()>> = later.lock().unwrap().take();
@@ -72,6 +73,7 @@ impl Bench {
         (VisitorServer::object(&self.bus, Guest(Mutex::new(sender))).unwrap(), receiver)
     }
 
+    /// Waits for the condition, at most a minute. Returns the number of canceled calls so far.
     fn wait_for(&self, condition: impl Fn(&HangsReply) -> bool) -> i64 {
         let mut hangs = HangsReply::default();
         for _ in 0..6000 {
@@ -84,6 +86,7 @@ impl Bench {
         panic!("{hangs:?}");
     }
 
+    /// Waits until no handler of the peer waits. Returns the number of canceled calls so far.
     fn calm(&self) -> i64 {
         self.wait_for(|hangs| hangs.waiting == 0)
     }
@@ -138,7 +141,8 @@ fn errors(bench: &Bench) {
     assert_eq!((plain.code(), plain.origin()), (libc::ENOTEMPTY, Origin::Peer));
     assert_eq!((plain.name(), plain.message()), (None, Some(text)));
 
-    // A service cannot report that its own process is dead, so it becomes an error behind it.
+    // A service cannot report that its own process is dead. The code becomes the cause of an error
+    // with the origin `Behind`.
     let failure = Failure { code: libc::EOWNERDEAD, ..Failure::default() };
     let behind = bench.peer.fail(&failure).unwrap_err();
     assert_eq!((behind.code(), behind.origin()), (libc::EREMOTEIO, Origin::Behind));
@@ -168,7 +172,7 @@ fn oneways(bench: &Bench) {
     for number in &expected {
         bench.peer.note(&Number { number: *number }).unwrap();
     }
-    // Another thread may serve the last oneway.
+    // Another thread of the peer may still be serving the last oneway.
     for _ in 0..6000 {
         let numbers = bench.peer.notes().unwrap().numbers;
         assert_eq!(numbers, expected[..numbers.len()]);
@@ -187,7 +191,7 @@ fn callbacks(bench: &Bench) {
     let mut reply = bench.peer.visit(&request).unwrap();
     assert_eq!((reply.number, reply.left_ms), (42, 0));
     assert_eq!(reply.refused, "visitor.Busy: not now");
-    // The server's object, and the own one, which came back.
+    // `host` is an object of the server. `back` is the guest, which came back.
     assert_eq!(reply.take_object(reply.host).unwrap_err().code(), libc::EXDEV);
     let host: VisitorClient = reply.take(reply.host).unwrap();
     assert_eq!(host.ask(&Number { number: 7 }).unwrap().number, 8);
@@ -212,7 +216,7 @@ fn fds(bench: &Bench) {
         // SAFETY: the descriptor is open.
         assert_eq!(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFD) }, libc::FD_CLOEXEC);
     }
-    // It is the same file, and the other is another one.
+    // `same` is the client's file. `other` is another file with the same text.
     file.write_all_at(b"BY", 0).unwrap();
     assert_eq!((read_all(&same).as_str(), read_all(&other).as_str()), ("BY the server", text));
     assert_eq!(reply.take_fd(reply.same).unwrap_err().code(), libc::ENOENT);
@@ -279,7 +283,7 @@ fn deadlines(bench: &Bench) {
     let patient = Options::new().timeout(LONG);
     assert_eq!(bench.peer.left().unwrap().number, 0);
     assert!(limit.contains(&(bench.peer.left_with(&patient).unwrap().number as u64)));
-    // Calls of the handler have no later deadline.
+    // A call that the handler makes has no later deadline.
     let (guest, _events) = bench.guest();
     let mut request = With::new(VisitRequest::default());
     request.visitor = Some(request.put_object(&guest));
