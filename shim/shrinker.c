@@ -27,7 +27,8 @@ void unregister_shrinker(struct shrinker *shrinker)
 	registered = NULL;
 }
 
-/* Shrinks like the kernel at the highest pressure, by at most nr. */
+/* Shrinks like the kernel at the highest pressure, by at most nr. Returns the number of freed
+ * objects. */
 static unsigned long shrink(unsigned long nr)
 {
 	struct shrink_control control = { .gfp_mask = GFP_KERNEL };
@@ -56,6 +57,6 @@ unsigned long shim_shrink(unsigned long nr)
 	do {
 		n = shrink(nr);
 		freed += n;
-	} while (n > 1 && nr == ~0UL); /* the limit of drop_caches */
+	} while (n > 1 && nr == ~0UL); /* as drop_caches does */
 	return freed;
 }
