@@ -28,15 +28,16 @@ uint64_t bench_clock_cost(void);
 uint64_t bench_read_counters(const char *pattern, const char *name);
 
 /*
- * Returns the nanoseconds of a call or of a oneway message. In the deterministic guest a nanosecond
- * is an instruction.
+ * Measures the nanoseconds of a call or of a oneway. In the deterministic guest a nanosecond is an
+ * instruction. Returns 0, or -errno of the round.
  */
 int bench_measure(struct bench_case *c, uint64_t *ret_nsec);
 
 /*
- * The mean of many calls in a row, including ticks, without the two sides' own work. Also, for all
- * CPUs and per call: the interrupts between CPUs, the context switches, and the context switches
- * because a thread slept.
+ * The mean of many calls in a row, including ticks. Without a hog and further clients, the own work
+ * of client and server is subtracted. Also, for all CPUs and per call: the interrupts between CPUs,
+ * the context switches, and the context switches because a thread slept. The last is 0 unless
+ * count_sleeps is true, because counting sleeps changes the other figures.
  */
 struct bench_mean {
 	uint64_t nsec;
