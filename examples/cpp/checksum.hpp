@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A checksum of pixels, four bytes each. It depends on their order.
+ * A checksum of pixels, four bytes each. It depends on their order. Further bytes do not count.
  */
 #ifndef EXAMPLES_CPP_CHECKSUM_HPP
 #define EXAMPLES_CPP_CHECKSUM_HPP

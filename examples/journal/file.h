@@ -28,12 +28,13 @@ struct record {
 	char text[];
 };
 
-/* Maps the file. If writable is not 0, creates it if necessary. Returns NULL and sets errno on
- * error. */
+/* Maps the file until the process ends. If writable is not 0, creates it if necessary. Returns NULL
+ * and sets errno on error: EBADMSG if it is not a journal. */
 struct file *file_open(const char *path, int writable);
 /* Returns the record after `record`, or the first if it is NULL. Returns NULL at the end. */
 const struct record *file_next(const struct file *file, const struct record *record);
-/* Returns 0, or -ENOSPC. */
+/* Appends a record. Must not be called concurrently: a journal has a single server thread. Returns
+ * 0, or -ENOSPC. */
 int file_append(struct file *file, uint32_t writer, uint64_t number, const char *text);
 
 #endif /* JOURNAL_FILE_H */

@@ -7,7 +7,7 @@
 
 struct ipc;
 
-/* Asks demo.stock, for at most two seconds. Returns a sentence, never NULL. */
+/* Asks demo.stock, which has two seconds to reply. Returns a constant sentence, never NULL. */
 const char *shop_say(struct ipc *ipc, const char *article);
 
 #endif
