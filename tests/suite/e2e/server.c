@@ -188,7 +188,7 @@ static void counter_destroy(void *userdata)
 	atomic_fetch_sub(&alive, 1);
 }
 
-/* The sent reply holds a reference to the object, so ours is dropped. */
+/* After the reply, the client's reference keeps the object alive, so the handler drops its own. */
 static int new_counter(struct ipc_call *call, void *userdata)
 {
 	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
@@ -347,7 +347,8 @@ static int meet(struct ipc_call *call, const E2e__MeetRequest *request, void *us
 
 /* --- Calls without a reply ------------------------------------------------------------ */
 
-/* Separate for each connection, because in tests/env/host both sides are in a single process. */
+/* Counts the Hang calls of a connection. Separate for each connection, because in tests/env/host
+ * both sides are in a single process. */
 static struct hanging {
 	_Atomic(struct ipc *) ipc;
 	atomic_uint open, notified, had_ms, asked;
@@ -369,6 +370,7 @@ static struct hanging *hanging_with(struct ipc_call *call)
 	return hanging_of(ipc_call_ipc(call));
 }
 
+/* The client has canceled the call that hang_kept() keeps. */
 static void unhang(struct ipc_call *call, void *userdata)
 {
 	struct hanging *h = hanging_with(call);
@@ -390,6 +392,7 @@ static int hang_kept(struct ipc_call *call)
 	return r;
 }
 
+/* Blocks its thread until the call is canceled. hang() then decrements open. */
 static int hang_asking(struct ipc_call *call)
 {
 	while (!ipc_call_is_canceled(call))
@@ -406,7 +409,7 @@ static const struct ipc_method *method_hang(void)
 	return NULL;
 }
 
-/* The end of the nested call also ends this call. */
+/* The nested async call has ended. Ends the outer call, which is userdata, with its result. */
 static void hung(int result, ProtobufCMessage *reply, const struct ipc_error *error,
 		 ipc_rpc_cb cb, void *userdata)
 {
@@ -423,6 +426,7 @@ struct elsewhere {
 	struct server *target;
 };
 
+/* Makes the nested call on a thread that is no serving thread, as a child of the kept call. */
 static void *call_elsewhere(void *data)
 {
 	struct elsewhere *e = data;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Everything except messages: open, map, nodes, the manager, handles, watches, threads, poll,
- * close.
+ * Everything except the contents of messages: open, mount, map, poll, nodes, the manager, handles,
+ * watches, threads, close, replacing a oneway, freezing, reading.
  */
 #include <errno.h>
 #include <string.h>
@@ -53,7 +53,7 @@ static int act_open_mounted(struct state *s)
 	return s->fd;
 }
 
-/* A separate bus, which has no manager. */
+/* Checks that the mounted bus is a separate one, without a manager, and unmounts it. */
 static void end_mounted(struct state *s)
 {
 	struct raw r = { .fd = s->fd };
@@ -236,7 +236,7 @@ static void finish_claim(struct state *s, int r)
 	raw_round_trip(&cli, 0, &oth, "new", 3);
 }
 
-/* The proc has a handle 0 for the previous manager. */
+/* cli has a handle 0 for the previous manager. */
 static void prepare_new_manager(struct state *s)
 {
 	prepare_claim(s);
@@ -623,7 +623,7 @@ static int act_thaw(struct state *s)
 	return raw_freeze(&srv, IPCBUS_FREEZE_THAW, s->event.pid, 0, &f);
 }
 
-/* If the result could not be returned, the operation was done nevertheless. */
+/* If act_freeze() failed, cli may be frozen nevertheless: only returning the result failed. */
 static void finish_freeze(struct state *s, int r)
 {
 	struct ipcbus_freeze f;

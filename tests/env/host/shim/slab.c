@@ -11,7 +11,7 @@
 
 #define RUBBISH 0xa5
 
-/* --- Failures to order ---------------------------------------------------- */
+/* --- Failures on request: see fail.h -------------------------------------- */
 
 void shim_fail_twice(enum shim_fail kind, unsigned int n, unsigned int gap)
 {
