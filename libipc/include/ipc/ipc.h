@@ -371,9 +371,9 @@ void ipc_stop(struct ipc *ipc);
  *
  *	event.events = EPOLLIN;
  *	epoll_ctl(epoll, EPOLL_CTL_ADD, ipc_get_fd(ipc), &event);
- *	while (epoll_wait(epoll, &event, 1, -1) >= 0 || errno == EINTR)
- *		while ((r = ipc_process(ipc)) > 0)
- *			;
+ *	while ((r = ipc_process(ipc)) >= 0)
+ *		if (r == 0)
+ *			epoll_wait(epoll, &event, 1, -1);
  */
 int ipc_get_fd(struct ipc *ipc);
 int ipc_process(struct ipc *ipc);
