@@ -198,7 +198,7 @@ int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *messag
  * errno, the wait fails with it, and the server is notified that its call is canceled. If the reply
  * has already arrived, it is returned instead. This applies to
  *
- *   - calls and openings of streams that have options, which may be all 0
+ *   - calls that have options, which may be all 0, and openings of streams
  *   - oneways with a timeout_usec
  *   - functions of <ipc/name.h> that call the service manager, except ipc_idle_exit()
  *
