@@ -22,7 +22,7 @@
  * fields. Fields of messages of streams are copies, and so are fields of replies that would occupy
  * more than a quarter of the region together.
  *
- * If the handler returns 0 without a reply, or the last reference goes without one, the caller gets
+ * If the last reference, including the handler's own, goes without a reply, the caller gets
  * -ENOMSG. If the caller no longer waits, a reply succeeds and is dropped. A oneway has no reply:
  * the first error of its handler, or of ipc_call_fail(), is a warning of the log (ipc_set_log()). A
  * kept oneway delays later oneways to the same object until it is released.
@@ -109,7 +109,7 @@ pid_t ipc_call_tid(const struct ipc_call *call);
  * close. It never refers to a process that reuses the number. The process may run another program
  * by now. Works until the call has a reply, or the oneway is released.
  *
- *   -ESRCH    The process is gone.
+ *   -ESRCH    The process is gone. Through a channel, the function may succeed in this case.
  *   -ENOENT   The process is not visible from here.
  *   -EINVAL   The call already has a reply.
  *   -EMFILE   This process cannot open more files.
