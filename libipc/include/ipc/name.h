@@ -19,7 +19,7 @@
  * with any error of a call, and with these:
  *
  *   -ENOENT       No object has the name, or the policy hides it from this process.
- *   -EACCES       The policy refuses it; see ipcbus-policy(5).
+ *   -EACCES       The policy refuses it (ipcbus-policy(5)), or ipcbus-services(5) reserves it.
  *   -EHOSTUNREACH  ipc_proxy_get(): the activation of the name's service failed. ipc_proxy_wait()
  *                 continues to wait.
  *   -ENOTCONN     No service manager is running.
