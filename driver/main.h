@@ -69,7 +69,7 @@
  *   +- bus->lock         mutex     the bus's procs and its manager
  *      +- proc->lock     spinlock  queues, thread stacks, open calls, nodes'
  *         |                        state, watches of the proc's own nodes
- *         +- wait queues' own      wake-ups happen under proc->lock
+ *         +- wait queues' own      wake-ups for events happen under proc->lock
  *   region->lock         spinlock  the proc's ranges, buffer states and quotas; leaf
  *   bus->space_lock      spinlock  the procs that poll for space, and in which regions; leaf
  *   user->spare_lock     spinlock  the spare transactions of a user; leaf
