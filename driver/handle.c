@@ -95,7 +95,7 @@ static int table_grow(struct ipcbus_proc *proc)
 	struct ipcbus_handle_table *old = table_of(proc), *table;
 	u32 i;
 
-	if (proc->handle_count + 1 < old->size / 2)
+	if (proc->handle_count + 1 <= old->size / 2)
 		return 0;
 	table = table_new(proc, old->size * 2 ?: FIRST_SIZE);
 	if (IS_ERR(table))

@@ -36,9 +36,9 @@ struct ipcbus_handle_entry {
  * @size: length of @entry; constant
  * @entry: the handles by number, NULL for a free number. Read under RCU, changed under handle_lock.
  *
- * A flat array finds a handle by a single load. Before it is half full, it is replaced by an array
- * of twice the size, so the search for a free number is short too. All procs without handles share
- * a table of size 0.
+ * A flat array finds a handle by a single load. Before it is more than half full, it is replaced by
+ * an array of twice the size, so the search for a free number is short too. All procs without
+ * handles share a table of size 0.
  */
 struct ipcbus_handle_table {
 	struct rcu_head rcu;

@@ -490,7 +490,7 @@ START_TEST(memory_of_a_table_of_handles)
 
 	/* If a user has reached its memory limit, it gets no more handles. Other users do. */
 	set_limit("user_memory", before + table);
-	for (size_t i = 0; i < 1024 / 2 - 2; i++)
+	for (size_t i = 0; i < 1024 / 2 - 1; i++)
 		give_handle(&cli, &oth, raw_node(&oth, 0, i));
 	o[0] = object_node(raw_node(&oth, 0, 1));
 	send.object_count = 1;
