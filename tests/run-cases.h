@@ -16,7 +16,7 @@ static inline int run_cases(const char *name, void (*begin)(void), void (*end)(v
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 180);
 	tcase_add_checked_fixture(tcase, begin, end);
 	for (size_t i = 0; i < n; i++)
 		tcase_add_test(tcase, cases[i]);

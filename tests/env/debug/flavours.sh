@@ -49,7 +49,7 @@ flavour_make() {
 flavour_run() {
 	case $1 in
 	uml) echo --guests $(($(nproc) + 1)) ;;
-	*) echo --guests 2 --env CK_TIMEOUT_MULTIPLIER=10 --env CK_EXCLUDE_TAGS=long \
+	*) echo --guests 2 --env CK_TIMEOUT_MULTIPLIER=4 --env CK_EXCLUDE_TAGS=long \
 		--env IPCBUS_FEWER_ROUNDS=5 --env IPCBUS_CRASH_SECONDS=20 ;;
 	esac
 }

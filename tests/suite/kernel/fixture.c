@@ -482,7 +482,7 @@ TCase *add_case(Suite *suite, const char *name, void (*setup)(void))
 	TCase *tc = tcase_create(name);
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 30);
+	tcase_set_timeout(tc, 90);
 	suite_add_tcase(suite, tc);
 	return tc;
 }
