@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Functions for generated code (protoc-gen-ipc). Of these, programs should call only
- * ipc_rpc_describe(). The rules and the error list of <ipc/ipc.h> apply.
+ * Functions for generated code (protoc-gen-ipc). Programs should call only ipc_rpc_describe() and
+ * ipc_rpc_free(). The rules and the error list of <ipc/ipc.h> apply.
  *
  * On the wire, a method is its number, and a message its protobuf bytes. Ipc__Object and Ipc__Fd
- * fields keep their value in the bytes. The driver's object table carries the object or file
- * itself, with that value as its tag. It has an entry for each field, in the order of a walk over
- * the message. An Ipc__Object of 0 has no entry. An error is its errno, with or without an
- * Ipc__Error as payload.
+ * fields keep their value in the bytes. The driver's object table carries the object or file, with
+ * that value as its tag. It has an entry for each field, in the order of a walk over the message.
+ * An Ipc__Object of 0 has no entry. An error is its errno, with or without an Ipc__Error as
+ * payload.
  */
 #ifndef IPC_RPC_H
 #define IPC_RPC_H
@@ -147,7 +147,7 @@ int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 		       struct ipc_slot **ret_slot);
 void ipc_rpc_keep(ProtobufCMessage *reply);
 
-/* Free a reply, with the objects and files that were not taken. NULL is allowed. */
+/* Free a reply, with objects and files that were not taken. NULL is allowed. */
 void ipc_rpc_free(ProtobufCMessage *reply);
 
 /* --- Serving ----------------------------------------------------------------------- */
