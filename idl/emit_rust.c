@@ -310,15 +310,13 @@ static void emit_stream_case(struct emitter *e, const char *trait, const struct 
 	if (m->sends)
 		emit(e, "            0x%x => <IpcService as %s>::%s(\n                &self.0,\n                ::ipcbus::typed::serve_stream(stream),\n            ),\n",
 		     m->code, trait, name);
-	else if (m->has_request)
-		emit(e,
-		     "            0x%x => ::ipcbus::typed::serve_replies(stream, |request, stream| {\n"
-		     "                <IpcService as %s>::%s(&self.0, request, stream)\n            }),\n",
-		     m->code, trait, name);
 	else
 		emit(e,
-		     "            0x%x => ::ipcbus::typed::serve_replies(stream, |(), stream| {\n                <IpcService as %s>::%s(&self.0, stream)\n            }),\n",
-		     m->code, trait, name);
+		     "            0x%x => {\n                let service = self.0.clone();\n"
+		     "                ::ipcbus::typed::serve_replies(stream, \"%s\", move |%s, stream| {\n"
+		     "                    <IpcService as %s>::%s(&service, %sstream)\n                })\n            }\n",
+		     m->code, m->full_name, m->has_request ? "request" : "()", trait, name,
+		     m->has_request ? "request, " : "");
 }
 
 /* Names of methods for the log. */
@@ -341,17 +339,17 @@ static void emit_server_struct(struct emitter *e, const struct service *s)
 	emit(e, DOC " A service of bytes over [`%s`]: makes objects of it.\n", s->ident);
 	emit(e, "#[derive(Debug)]\n");
 	rust_allow(e);
-	emit(e, "pub struct %sServer<IpcService>(IpcService);\n\n", s->ident);
+	emit(e, "pub struct %sServer<IpcService>(::std::sync::Arc<IpcService>);\n\n", s->ident);
 	rust_allow(e);
 	emit(e, "impl<IpcService: %s> %sServer<IpcService> {\n", s->ident, s->ident);
 	emit(e,
 	     "    " DOC " For `ObjectBuilder::create()`.\n    pub fn new(service: IpcService) -> Self {\n");
-	emit(e, "        Self(service)\n    }\n\n");
+	emit(e, "        Self(::std::sync::Arc::new(service))\n    }\n\n");
 	emit(e,
 	     "    " DOC
 	     " Creates an object.\n    pub fn object(\n        connection: &::ipcbus::Connection,\n"
 	     "        service: IpcService,\n    ) -> ::ipcbus::Result<::ipcbus::Object> {\n");
-	emit(e, "        ::ipcbus::typed::object(connection, &%s, Self(service))\n    }\n\n",
+	emit(e, "        ::ipcbus::typed::object(connection, &%s, Self::new(service))\n    }\n\n",
 	     constant(e, s));
 	emit(e,
 	     "    " DOC " Creates an object, and registers it under a name.\n    pub fn register(\n"

@@ -12,14 +12,35 @@ mod conform {
 #[path = "conformance.rs"]
 mod shared;
 
+use std::time::Duration;
+
 use conform::*;
-use ipcbus::{Background, Call, Connection, Memory, Result};
+use ipcbus::typed::StreamOf;
+use ipcbus::{Background, Call, Connection, Memory, Message, Options, Result};
 use prost::Message as _;
 use shared::memory_file;
+
+const LONG: Option<Duration> = Some(Duration::from_secs(60));
 
 struct Turner;
 
 impl Peer for Turner {
+    /// Runs in a task if there is a runtime.
+    fn count(&self, request: Number, mut stream: StreamOf<Number, ()>) -> Result<()> {
+        let last = request.number;
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                for number in 1..=last {
+                    stream.send_async(&Number { number }).await.unwrap();
+                }
+                stream.end().unwrap();
+            });
+            return Ok(());
+        }
+        assert!(last > 0, "a panic that the test wants");
+        (1..=last).try_for_each(|number| stream.send(&Number { number }, LONG))
+    }
+
     fn turn(&self, mut request: Chunks, _: &Call) -> Result<Chunks> {
         request.chunks.reverse();
         Ok(request)
@@ -49,6 +70,60 @@ fn bytes_of_every_size_arrive() {
         assert_eq!(turned[0], b"last");
         assert!(turned[1] == data, "{size} bytes");
     }
+}
+
+/// The number of Count().
+fn count_code() -> u32 {
+    let hash = |h: u32, b: u8| (h ^ u32::from(b)).wrapping_mul(16_777_619);
+    b"conform.Peer/Count".iter().copied().fold(2_166_136_261, hash) | 0x8000_0000
+}
+
+fn counts(peer: &PeerClient, last: i64) {
+    let mut counting = peer.count(&Number { number: last }, &Options::new()).unwrap();
+    for number in 1..=last {
+        assert_eq!(counting.receive(LONG).unwrap().unwrap().number, number);
+    }
+    assert!(counting.receive(LONG).unwrap().is_none());
+}
+
+fn a_stream_of_replies_blocks_no_thread_before_its_request() {
+    let bench = bench();
+    let open = || bench.peer.proxy().open_stream(count_code(), &Options::new()).unwrap();
+    let (mut empty, mut wrong, canceled, mut late) = (open(), open(), open(), open());
+    counts(&bench.peer, 3);
+
+    empty.end().unwrap();
+    assert_eq!(empty.receive(LONG).unwrap_err().code(), libc::ENOMSG);
+    wrong.send(&Message::new(0).bytes(&b"\xff"[..]), LONG).unwrap();
+    assert_eq!(wrong.receive(LONG).unwrap_err().code(), libc::EBADMSG);
+    canceled.cancel();
+    drop(canceled);
+    let request = Number { number: 1 }.encode_to_vec();
+    late.send(&Message::new(0).bytes(request), LONG).unwrap();
+    assert!(late.receive(LONG).unwrap().is_some());
+    assert!(late.receive(LONG).unwrap().is_none());
+
+    let mut panicking = bench.peer.count(&Number { number: 0 }, &Options::new()).unwrap();
+    assert_eq!(panicking.receive(LONG).unwrap_err().name(), Some("ipc.Unhandled"));
+    counts(&bench.peer, 3);
+}
+
+fn a_stream_of_replies_blocks_no_loop_before_its_request() {
+    let server = Connection::open().unwrap();
+    let _object = PeerServer::register(&server, "test.generated", Turner).unwrap();
+    let served = server.clone();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.spawn(async move { served.serve().await });
+        runtime.block_on(stopped).unwrap();
+    });
+    let peer = PeerClient::get(&Connection::open().unwrap(), "test.generated").unwrap();
+    let _idle = peer.proxy().open_stream(count_code(), &Options::new()).unwrap();
+    counts(&peer, 100);
+    stop.send(()).unwrap();
+    serving.join().unwrap();
+    server.unregister_name("test.generated").unwrap();
 }
 
 fn memory_is_shared() {
@@ -98,6 +173,8 @@ fn unknown_fields_are_dropped() {
 fn main() {
     std::process::exit(case::run(&cases![
         bytes_of_every_size_arrive
+        a_stream_of_replies_blocks_no_thread_before_its_request
+        a_stream_of_replies_blocks_no_loop_before_its_request
         memory_is_shared
         memory_of_a_stranger_is_checked
         well_known_types_have_the_bytes_of_protobuf

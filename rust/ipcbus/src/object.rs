@@ -11,7 +11,6 @@ use ipcbus_sys as sys;
 
 use crate::call::fail;
 use crate::error::{check, exact};
-use crate::stream::Serving;
 use crate::{guarded, log, Call, Connection, Error, Result, Stream};
 
 /// The implementation of an object of bytes. A function `Fn(Call) -> Result<()>` is a service too.
@@ -315,7 +314,7 @@ impl fmt::Display for Handler<'_> {
 }
 
 /// The error of a handler that panicked. The text of the panic must not reach the caller.
-fn unhandled() -> Error {
+pub(crate) fn unhandled() -> Error {
     Error::service("ipc.Unhandled", "the handler failed")
 }
 
@@ -354,24 +353,10 @@ unsafe extern "C" fn open(raw: *mut sys::ipc_stream, method: u32, held: *mut c_v
         method,
         caller: &|| (sys::ipc_stream_uid(raw), sys::ipc_stream_pid(raw)),
     };
-    let serving = Serving::new(raw);
-    let ended = guarded(handler, || {
+    crate::stream::serve(raw, handler, || {
         let stream = Stream::from_raw(sys::ipc_stream_ref(raw), true);
         holder.service.serve_stream(stream, method)
-    });
-    match ended.unwrap_or_else(|| Err(unhandled())) {
-        Ok(()) => {
-            if serving.has_dropped() {
-                // The stream may have ended already.
-                sys::ipc_stream_end(raw);
-            }
-            0
-        }
-        Err(error) => {
-            crate::stream::fail(raw, &error);
-            -error.code()
-        }
-    }
+    })
 }
 
 unsafe extern "C" fn destroy(held: *mut c_void) {

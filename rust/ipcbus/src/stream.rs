@@ -14,10 +14,11 @@ use ipcbus_sys as sys;
 
 use crate::error::{check, exact, from_c, owned, pass, Filled};
 use crate::message::Raw;
+use crate::object::unhandled;
 use crate::{from_micros, guarded, micros, Connection, Error, Message, Object, Proxy, Result};
 
 /// A handler of a stream that runs on this thread.
-pub(crate) struct Serving {
+struct Serving {
     stream: *mut sys::ipc_stream,
     has_dropped: Cell<bool>,
     outer: *const Serving,
@@ -69,7 +70,6 @@ impl Drop for Serving {
 }
 
 /// The state of a stream with callbacks, for the tasks that await it.
-#[derive(Default)]
 struct Waiting(Mutex<State>);
 
 #[derive(Default)]
@@ -79,6 +79,8 @@ struct State {
     /// A task waits for the next message. Otherwise messages stay in the stream.
     is_wanted: bool,
     item: Option<Result<Item>>,
+    /// Serves the first message.
+    first: Option<Box<dyn FnOnce(Item) + Send>>,
     end: Option<Result<()>>,
 }
 
@@ -102,8 +104,13 @@ impl Waiting {
         let result = sys::ipc_raw_stream_receive(stream, 0, &mut message, &mut error.0);
         if result > 0 {
             let connection = Connection::from_raw(sys::ipc_ref(sys::ipc_stream_ipc(stream)));
+            let item = Item::copy(&*message, &connection);
             state.is_wanted = false;
-            state.item = Some(Ok(Item::copy(&*message, &connection)));
+            if let Some(first) = state.first.take() {
+                drop(state);
+                return first(item);
+            }
+            state.item = Some(Ok(item));
         }
         let waker = if result > 0 { state.receiver.take() } else { None };
         drop(state);
@@ -115,7 +122,9 @@ impl Waiting {
         let mut state = self.lock();
         state.end.get_or_insert(end);
         let wakers = [state.sender.take(), state.receiver.take()];
+        let first = state.first.take();
         drop(state);
+        drop(first);
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
 }
@@ -208,15 +217,19 @@ impl Handle {
         self.by.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets the callbacks of the stream, unless they are set.
     fn waiting(&self) -> Result<Arc<Waiting>> {
+        self.waiting_from(State::default())
+    }
+
+    /// Sets the callbacks of the stream, unless they are set.
+    fn waiting_from(&self, state: State) -> Result<Arc<Waiting>> {
         let mut by = self.by();
         match &*by {
             Use::Tasks(waiting) => return Ok(waiting.clone()),
             Use::Threads { is_receiving: true } => return Err(Error::errno(libc::EBUSY)),
             Use::Threads { is_receiving: false } => (),
         }
-        let waiting = Arc::new(Waiting::default());
+        let waiting = Arc::new(Waiting(Mutex::new(state)));
         let held = Arc::into_raw(waiting.clone());
         let ops = sys::ipc_stream_ops {
             size: std::mem::size_of::<sys::ipc_stream_ops>(),
@@ -518,6 +531,24 @@ impl Stream {
         })
     }
 
+    /// Calls `handler` with the first message once it has arrived. In the meantime no thread waits.
+    /// If no message arrives, the stream is dropped.
+    #[cfg(feature = "prost")]
+    pub(crate) fn serve_first(
+        self,
+        name: &'static str,
+        handler: impl FnOnce(Item, Stream) -> Result<()> + Send + 'static,
+    ) -> Result<()> {
+        let handle = self.sender.handle.clone();
+        let first = move |item| {
+            let handler_name = format!("{name} (uid {}, pid {})", self.uid(), self.pid());
+            // SAFETY: callbacks run while the library has a reference.
+            unsafe { serve(self.raw(), handler_name, || handler(item, self)) };
+        };
+        let state = State { is_wanted: true, first: Some(Box::new(first)), ..State::default() };
+        handle.waiting_from(state).map(drop)
+    }
+
     #[cfg(feature = "prost")]
     pub(crate) async fn send_with_async(
         &mut self,
@@ -593,9 +624,35 @@ impl Stream {
     }
 }
 
+/// Runs a handler of a stream on this thread. If the handler fails, or drops the stream, ends the
+/// stream. Returns the result for the library.
+///
+/// # Safety
+/// The caller must hold a reference of the stream.
+pub(crate) unsafe fn serve(
+    stream: *mut sys::ipc_stream,
+    name: impl fmt::Display,
+    handler: impl FnOnce() -> Result<()>,
+) -> i32 {
+    let serving = Serving::new(stream);
+    match guarded(name, handler).unwrap_or_else(|| Err(unhandled())) {
+        Ok(()) => {
+            if serving.has_dropped() {
+                // The stream may have ended already.
+                sys::ipc_stream_end(stream);
+            }
+            0
+        }
+        Err(error) => {
+            fail(stream, &error);
+            -error.code()
+        }
+    }
+}
+
 /// # Safety
 /// The stream must be valid.
-pub(crate) unsafe fn fail(stream: *mut sys::ipc_stream, error: &Error) -> i32 {
+unsafe fn fail(stream: *mut sys::ipc_stream, error: &Error) -> i32 {
     pass(error, |e| sys::ipc_stream_fail_with(stream, e))
 }
 

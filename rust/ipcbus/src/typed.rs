@@ -588,14 +588,13 @@ pub fn serve_stream<Q: Outgoing, R: Incoming>(stream: Stream) -> StreamOf<Q, R> 
     StreamOf::new(stream)
 }
 
-/// For generated code: receives the request of a stream of replies, and serves the stream.
+/// For generated code: serves a stream of replies once its request has arrived.
 pub fn serve_replies<Q: Incoming, R: Outgoing>(
     stream: Stream,
-    handler: impl FnOnce(Q, StreamOf<R, ()>) -> Result<()>,
+    name: &'static str,
+    handler: impl FnOnce(Q, StreamOf<R, ()>) -> Result<()> + Send + 'static,
 ) -> Result<()> {
-    let mut stream: StreamOf<R, Q> = StreamOf::new(stream);
-    let request = stream.receive(None)?.ok_or_else(|| Error::errno(libc::EPROTO))?;
-    handler(request, StreamOf::new(stream.stream))
+    stream.serve_first(name, |item, stream| handler(Q::from_item(item)?, StreamOf::new(stream)))
 }
 
 /// For generated code: handles a method that the service does not have, or that every object has.
