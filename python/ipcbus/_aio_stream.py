@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import _core, stubs
@@ -72,6 +72,18 @@ class End:
             await self._changed.wait()
 
 
+@contextlib.asynccontextmanager
+async def _limit(delay: float | None, text: str) -> AsyncIterator[None]:
+    """Limits the time of its block. Raises ``WouldBlock``."""
+    try:
+        async with asyncio.timeout(delay):
+            yield
+    except DeadlineExceeded:
+        raise  # the deadline of the stream itself
+    except TimeoutError:
+        raise WouldBlock(text) from None
+
+
 class Stream(Generic[Req, Rep]):
     """The client's side of a method with streams. It is an iterator of the replies::
 
@@ -130,7 +142,8 @@ class Stream(Generic[Req, Rep]):
                 end = End(bus, stream)
                 try:
                     if not self._method.sends:
-                        await self._send(end, self._content)
+                        async with _limit(stubs.REQUEST_WAIT, "there was no space for the request"):
+                            await self._send(end, self._content)
                         # The server may have ended the stream already. receive() then reports the
                         # error.
                         with contextlib.suppress(PeerDied):
@@ -176,13 +189,8 @@ class Stream(Generic[Req, Rep]):
         that the time limit of the stream itself expired."""
         delay = to_delay(timeout)
         end = await self._opened()
-        try:
-            async with asyncio.timeout(delay):
-                item = await end.receive()
-        except DeadlineExceeded:
-            raise  # the deadline of the stream itself
-        except TimeoutError:
-            raise WouldBlock("no message has arrived in time") from None
+        async with _limit(delay, "no message has arrived in time"):
+            item = await end.receive()
         if item is None:
             return None
         reply: Rep = stubs.receive_reply(self._client._bus, self._method, item)

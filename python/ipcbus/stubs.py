@@ -24,6 +24,8 @@ M = TypeVar("M")
 C = TypeVar("C")
 # Greater than protobuf's own limit of nesting.
 MAX_DEPTH = 100
+# Seconds that a client waits for space for the request of a stream of replies.
+REQUEST_WAIT = 5.0
 
 
 class HasFileno(Protocol):

@@ -267,7 +267,7 @@ class Stream(Generic[Req, Rep]):
             None if detached else _parent.get(),
         )
         if not method.sends:
-            self._send(content)
+            self._send(content, to_wait(stubs.REQUEST_WAIT))
             # The server may have ended the stream already. receive() then reports the error.
             with contextlib.suppress(PeerDied):
                 self._stream.end()
@@ -287,10 +287,10 @@ class Stream(Generic[Req, Rep]):
         if stream is not None:
             stream.cancel()
 
-    def _send(self, content: Any) -> None:
+    def _send(self, content: Any, wait_usec: int = _core.NEVER) -> None:
         packer = stubs.Packer(self._client._bus)
         data = packer.pack(self._method.request, content)
-        self._stream.send(data, packer.entries, _core.NEVER)
+        self._stream.send(data, packer.entries, wait_usec)
 
     def send(
         self, request: Req | Mapping[str, Any] | None = None, /, **fields: Any

@@ -9,6 +9,7 @@ import gc
 import math
 import os
 import threading
+import time
 
 import ipcbus
 import kinds_pb2
@@ -55,6 +56,16 @@ class MyKinds(KindsService):
                 yield {"file": null, "text": request.text}
 
 
+class Slow(aio.RawService):
+    def __init__(self):
+        self.goes_on = asyncio.Event()
+        self.served = 0
+
+    async def serve(self, request):
+        await self.goes_on.wait()
+        self.served += 1
+
+
 class MySync(KindsSyncService):
     def Count(self, request, context):
         for i in range(request.until):
@@ -75,6 +86,34 @@ class Streams(Case):
         self.service = MyKinds()
         await self.server.register(self.name, self.service)
         self.kinds = await self.client.get(Kinds, self.name)
+
+    async def test_no_space_for_a_request(self):
+        slow = Slow()
+        proxy = await self.serve(slow)
+        sent = 0
+        for size in (2**bits for bits in range(16, -1, -1)):
+            with self.assertRaises(ipcbus.WouldBlock):
+                while True:
+                    await proxy.oneway(1, b"x" * size)
+                    sent += 1
+
+        def open_sync():
+            with sync.Connection() as bus:
+                bus.get(KindsSync, self.name).Count(until=1)
+
+        async def open_async():
+            await self.kinds.Count(until=1).receive()
+
+        began = time.monotonic()
+        opened = await asyncio.gather(
+            open_async(), asyncio.to_thread(open_sync), return_exceptions=True
+        )
+        for result in opened:
+            self.assertIsInstance(result, ipcbus.WouldBlock)
+        self.assertGreaterEqual(time.monotonic() - began, 5)
+        slow.goes_on.set()
+        while slow.served < sent:
+            await asyncio.sleep(0.01)
 
     async def test_replies(self):
         texts = [reply.text async for reply in self.kinds.Count(until=100)]

@@ -12,19 +12,30 @@ mod conform {
 #[path = "conformance.rs"]
 mod shared;
 
-use std::time::Duration;
+use std::sync::mpsc::{channel, Receiver};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use conform::*;
 use ipcbus::typed::StreamOf;
-use ipcbus::{Background, Call, Connection, Memory, Message, Options, Result};
+use ipcbus::{Background, Call, Connection, Error, Memory, Message, Options, Result};
 use prost::Message as _;
 use shared::memory_file;
 
 const LONG: Option<Duration> = Some(Duration::from_secs(60));
 
-struct Turner;
+#[derive(Default)]
+struct Turner {
+    /// Note() waits for its end.
+    gate: Option<Mutex<Receiver<()>>>,
+}
 
 impl Peer for Turner {
+    fn note(&self, _: Number, _: &Call) -> Result<()> {
+        let _ = self.gate.as_ref().map(|gate| gate.lock().unwrap().recv());
+        Ok(())
+    }
+
     /// Runs in a task if there is a runtime.
     fn count(&self, request: Number, mut stream: StreamOf<Number, ()>) -> Result<()> {
         let last = request.number;
@@ -54,8 +65,11 @@ struct Bench {
 }
 
 fn bench() -> Bench {
-    let bus = Connection::open().unwrap();
-    let server = PeerServer::register(&bus, "test.generated", Turner).unwrap();
+    bench_of(Connection::open().unwrap(), Turner::default())
+}
+
+fn bench_of(bus: Connection, turner: Turner) -> Bench {
+    let server = PeerServer::register(&bus, "test.generated", turner).unwrap();
     let serving = bus.run_in_background().unwrap();
     let peer = PeerClient::get(&Connection::open().unwrap(), "test.generated").unwrap();
     Bench { peer, _serving: serving, _server: server }
@@ -110,7 +124,7 @@ fn a_stream_of_replies_blocks_no_thread_before_its_request() {
 
 fn a_stream_of_replies_blocks_no_loop_before_its_request() {
     let server = Connection::open().unwrap();
-    let _object = PeerServer::register(&server, "test.generated", Turner).unwrap();
+    let _object = PeerServer::register(&server, "test.generated", Turner::default()).unwrap();
     let served = server.clone();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = std::thread::spawn(move || {
@@ -124,6 +138,23 @@ fn a_stream_of_replies_blocks_no_loop_before_its_request() {
     stop.send(()).unwrap();
     serving.join().unwrap();
     server.unregister_name("test.generated").unwrap();
+}
+
+fn a_request_waits_five_seconds_for_space() {
+    let (open_gate, gate) = channel();
+    let server = Connection::builder().threads(2).open().unwrap();
+    let bench = bench_of(server, Turner { gate: Some(Mutex::new(gate)) });
+    let proxy = bench.peer.proxy();
+    // Its handler waits, and all later oneways wait for it.
+    bench.peer.note(&Number { number: 1 }).unwrap();
+    for size in (0..=16).rev().map(|bits| 1usize << bits) {
+        while proxy.oneway(&Message::new(8).bytes(vec![0; size]), &Options::new()).is_ok() {}
+    }
+    let begin = Instant::now();
+    let error = bench.peer.count(&Number { number: 1 }, &Options::new()).unwrap_err();
+    assert!(matches!(error, Error::WouldBlock(_)), "{error:?}");
+    assert!(begin.elapsed() >= Duration::from_secs(5));
+    drop(open_gate);
 }
 
 fn memory_is_shared() {
@@ -175,6 +206,7 @@ fn main() {
         bytes_of_every_size_arrive
         a_stream_of_replies_blocks_no_thread_before_its_request
         a_stream_of_replies_blocks_no_loop_before_its_request
+        a_request_waits_five_seconds_for_space
         memory_is_shared
         memory_of_a_stranger_is_checked
         well_known_types_have_the_bytes_of_protobuf

@@ -380,6 +380,9 @@ fn end_requests(stream: &Stream) -> Result<()> {
     }
 }
 
+/// How long a client waits for space for the request.
+const REQUEST_WAIT: Duration = Duration::from_secs(5);
+
 /// For generated code: opens a stream of replies to a request.
 pub fn open_with<Q: Outgoing, R: Incoming>(
     proxy: &Proxy,
@@ -388,7 +391,7 @@ pub fn open_with<Q: Outgoing, R: Incoming>(
     options: &Options<'_>,
 ) -> Result<StreamOf<(), R>> {
     let stream = proxy.open_stream(method.code, &limited(method, options))?;
-    request.outgoing(0, |message| stream.send(&message, None))?;
+    request.outgoing(0, |message| stream.send(&message, Some(REQUEST_WAIT)))?;
     end_requests(&stream)?;
     Ok(StreamOf::new(stream))
 }

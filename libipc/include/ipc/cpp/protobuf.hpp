@@ -631,6 +631,9 @@ outcome<void> send_only(const stream_of<no_message, Reply> &to, const M &m, time
 	return detail::check(end_requests(*to.operator->()));
 }
 
+/* How long the client waits for space for the request. */
+inline constexpr duration request_wait = std::chrono::seconds(5);
+
 /* A single request, and a stream of replies. The stream is canceled if the request cannot be
  * sent. */
 template <typename Reply, typename M>
@@ -642,7 +645,7 @@ outcome<stream_of<no_message, Reply>> open_with(const proxy &p, const method &to
 
 	if (!r)
 		return r;
-	result<void> sent = send_only(*r, m, never);
+	result<void> sent = send_only(*r, m, request_wait);
 
 	if (!sent)
 		return sent.error();
@@ -650,7 +653,7 @@ outcome<stream_of<no_message, Reply>> open_with(const proxy &p, const method &to
 #else
 	stream_of<no_message, Reply> s = open<no_message, Reply>(p, to, with);
 
-	send_only(s, m, never);
+	send_only(s, m, request_wait);
 	return s;
 #endif
 }

@@ -406,6 +406,31 @@ CASE(a_stream_that_nobody_serves_ends)
 	CHECK_FAILS(EOPNOTSUPP, o.desk.Running().receive());
 }
 
+CASE(a_request_waits_five_seconds_for_space)
+{
+	class slow : public desk_app::Desk::Service {
+	public:
+		void Poke(const desk_app::Numbers &, const ipc::call &) override { gate.wait(1, 60s); }
+		event gate;
+	};
+	auto by = std::make_shared<slow>();
+	office o(by);
+	auto begin = std::chrono::steady_clock::now();
+
+	/* Its handler waits, and all later oneways wait for it. */
+	o.desk.Poke(numbers({ 1 }));
+	for (std::size_t size = 65536; size; size /= 2)
+		try {
+			for (;;)
+				o.desk->oneway(ipc::message(7, std::string(size, '\0')));
+		} catch (const ipc::error &e) {
+			CHECK(e.number_of_errno() == EAGAIN);
+		}
+	CHECK_FAILS(EAGAIN, o.desk.Count(numbers({ 1 })));
+	CHECK(std::chrono::steady_clock::now() - begin >= 5s);
+	by->gate.set();
+}
+
 /* Gives its streams away, or fails. */
 class careless : public desk_app::Desk::Service {
 public:
