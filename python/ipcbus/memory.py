@@ -52,7 +52,7 @@ class Memory:
     def map(cls, fd: int, writable: bool = False) -> Memory:
         """Maps a received memory file, read-only unless ``writable`` is set. Takes ownership of fd,
         and closes it if the function fails. If the sender can write, it can change the bytes at any
-        time: copy the bytes before you check them.
+        time: copy the bytes before you check them. The size has no limit: check it.
 
         Raises ``BadMessage`` if the file is no memory of fixed size, and ``PermissionDenied`` if
         ``writable`` is set but the sender permits reading only.

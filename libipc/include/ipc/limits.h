@@ -57,10 +57,10 @@ int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_lim
 /*
  * Limit the bytes of messages that this connection receives: replies to generated functions,
  * messages of streams that it opened, and requests that arrive as files because they do not fit
- * into the region. Also limit the bytes of the files of shared memory in one message. Without a
- * call, the limit is IPC_MESSAGE_MAX. A larger message is not unpacked, and its handler does not
- * run: the call fails with -EMSGSIZE, and a stream ends with -EMSGSIZE. The limit does not apply to
- * replies of bytes (raw.h) that fit into the region.
+ * into the region. In generated C, also limit the bytes of the files of shared memory in one
+ * message. Without a call, the limit is IPC_MESSAGE_MAX. A larger message is not unpacked, and its
+ * handler does not run: the call fails with -EMSGSIZE, and a stream ends with -EMSGSIZE. The limit
+ * does not apply to replies of bytes (raw.h) that fit into the region.
  *
  * Unpacking takes at most 64 times the size of a message in memory; for the part of a message
  * beyond 4 MiB, at most its size. If the deadline of the call passes in the meantime, the call

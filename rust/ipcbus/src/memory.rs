@@ -37,8 +37,9 @@ impl Memory {
         Ok(Memory(memory))
     }
 
-    /// Maps a received memory file, for reading and, if `writable`, for writing. `EBADMSG`: the
-    /// file is no memory of fixed size. `EPERM`: the sender permits reading only.
+    /// Maps a received memory file, for reading and, if `writable`, for writing. The size has no
+    /// limit: check [`Memory::size`]. `EBADMSG`: the file is no memory of fixed size. `EPERM`: the
+    /// sender permits reading only.
     pub fn map(file: OwnedFd, writable: bool) -> Result<Memory> {
         let mut memory = std::ptr::null_mut();
         // SAFETY: C takes ownership of the file, even if it fails.
