@@ -157,7 +157,8 @@ enum ipc_bus_event {
  *     -ENOENT until a service has the name. From then on, a proxy of the same object that arrives
  *     in a message is a different pointer.
  *   - Other proxies stay dead: calls fail with -EOWNERDEAD, and so does watching them.
- *   - A reply to a call received before the end is dropped. The request stays valid as usual.
+ *   - A reply to a call received before the end is dropped. Replying fails with -ECONNRESET, but
+ *     may return 0 while the handler of the call runs. The request stays valid as usual.
  *   - Death watches and monitors have ended with the bus. Watch again.
  *
  * cb runs once for each event, without locks of the library, and may call any function. The
