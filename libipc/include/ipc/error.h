@@ -64,8 +64,8 @@ enum ipc_errno {
 /*
  * Details of a failed call. The caller must initialize it with IPC_ERROR_INIT and free it with
  * ipc_error_done(). A call that succeeds does not change it. A call that fails frees the previous
- * contents, so that several calls may use it one after another. name, message and details are NULL
- * if the service did not set them.
+ * contents, so several calls may use it in turn. name, message and details are NULL if the service
+ * did not set them, or for lack of memory.
  *
  *	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
  *
@@ -100,10 +100,10 @@ const char *ipc_strerror(int code);
 /*
  * Write the meaning of an error, for people: "NAME: MESSAGE" to `to`, which has size bytes, and
  * return `to`. A longer text is cut. code may have either sign. NAME is left out if error is NULL
- * or has none. MESSAGE is the error's own, or ipc_strerror(code). If the error has neither name nor
- * message, and the service chose the errno, MESSAGE is "the service reports: " and the system's
- * text for code, or ipc_strerror(cause) if there is a cause. Without error, the text is misleading
- * if the service chose the errno: pass the error of a call. The text is escaped like that of
+ * or has none. MESSAGE is the error's own; else ipc_strerror(cause) if there is a cause, the
+ * system's text for code if the service chose the errno, or ipc_strerror(code). In the former two
+ * cases without a name, "the service reports: " precedes it. Without error, the text is misleading
+ * if the service chose the errno: pass the error of a call. The text is escaped as by
  * ipc_printable().
  */
 #define IPC_PRINTABLE_MAX	1024	/* bytes that errors print of a name or message, with a 0 */
