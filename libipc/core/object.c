@@ -271,19 +271,15 @@ int object_want(struct ipc_object *object, const struct ipcbus_node *wants)
 int ipc_object_set_flags(struct ipc_object *object, unsigned int flags)
 {
 	struct ipcbus_node wants;
-	int r;
 
-	if (!object || flags & ~(IPC_OBJECT_LABEL | IPC_OBJECT_PIDFD))
+	if (!object || flags & ~IPC_OBJECT_LABEL)
 		return -EINVAL;
 
 	wants = object->wants;
 	wants.flags &= ~IPCBUS_NODE_WANT_LABEL;
 	if (flags & IPC_OBJECT_LABEL)
 		wants.flags |= IPCBUS_NODE_WANT_LABEL;
-	r = object_want(object, &wants);
-	if (r == 0)
-		object->pidfds = flags & IPC_OBJECT_PIDFD;
-	return r;
+	return object_want(object, &wants);
 }
 
 int ipc_object_set_priority(struct ipc_object *object, int policy, int priority)

@@ -98,7 +98,6 @@ struct ipc_object {
 	bool limited;		/* calls are counted, or their size is limited */
 	atomic_bool nests;	/* a handler of it has made a call: no channels */
 	struct turn turn;	/* of oneways */
-	bool pidfds;		/* IPC_OBJECT_PIDFD. Set once, before the object is sent */
 	/* Of ipc_object_set_limits(). Set once, before the object is sent. */
 	unsigned int limits[PEER_KINDS];	/* of a user */
 	size_t max_message;

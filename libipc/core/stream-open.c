@@ -9,10 +9,8 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "call.h"
 #include "deadline.h"
@@ -201,9 +199,6 @@ static int take_call(struct ipc_stream *stream, struct ipc_call *call)
 	stream->uid = call->uid;
 	stream->gid = call->gid;
 	stream->pid = call->pid;
-	/* An error is reported by ipc_stream_pidfd(). */
-	if (call->object->pidfds)
-		stream->pidfd = ipc_call_pidfd(call);
 	if (label) {
 		stream->label = strdup(label);
 		if (!stream->label)
@@ -396,20 +391,6 @@ gid_t ipc_stream_gid(const struct ipc_stream *stream)
 pid_t ipc_stream_pid(const struct ipc_stream *stream)
 {
 	return stream->pid;
-}
-
-int ipc_stream_pidfd(const struct ipc_stream *stream)
-{
-	int fd;
-
-	if (!stream)
-		return -EINVAL;
-	if (stream->ipc->foreign)
-		return -ECHILD;
-	if (stream->pidfd < 0)
-		return stream->pidfd;
-	fd = fcntl(stream->pidfd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	return fd < 0 ? -errno : fd;
 }
 
 const char *ipc_stream_metadata(const struct ipc_stream *stream, const char *name)

@@ -216,7 +216,6 @@ int stream_new(struct ipc *ipc, const struct stream_of *of, struct ipc_stream **
 	stream->last = &stream->first;
 	stream->receive_fd = -1;
 	stream->send_fd = -1;
-	stream->pidfd = -EINVAL;
 	stream->out_code = of->server ? -ENOMSG : 0;
 	stream->timer.expired = expired;
 	stream->space.ready = may_send;
@@ -331,8 +330,6 @@ static void close_locked(struct ipc_stream *stream)
 		close(stream->receive_fd);
 	if (stream->send_fd >= 0)
 		close(stream->send_fd);
-	if (stream->pidfd >= 0)
-		close(stream->pidfd);
 	stream->receive_fd = -1;
 	stream->send_fd = -1;
 }

@@ -137,7 +137,6 @@ struct ipc_stream {
 	uid_t uid;
 	gid_t gid;
 	pid_t pid;
-	int pidfd;			/* server: of the client, or -errno */
 	uint64_t deadline;		/* of the monotonic clock, ns; 0: never */
 	struct frame frame;		/* server: the metadata of the call that opened it */
 	char *label;			/* server: the caller's, or NULL */

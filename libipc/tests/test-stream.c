@@ -516,7 +516,6 @@ START_TEST(without_a_limit_it_has_none)
 	ck_assert_uint_eq(sent_deadline(), 0);
 	ck_assert_uint_eq(ipc_stream_remaining(stream), IPC_NEVER);
 	ck_assert_int_eq(ipc_stream_is_canceled(stream), 0);
-	ck_assert_int_eq(ipc_stream_pidfd(stream), -EINVAL);
 	ipc_stream_cancel(stream);
 	ck_assert_int_eq(ipc_stream_is_canceled(stream), 1);
 	ck_assert_int_eq(ipc_stream_is_canceled(NULL), 0);
@@ -705,22 +704,13 @@ static int refuse(struct ipc_call *call, const struct ipc_raw_message *request, 
 
 static int expect_client(struct ipc_stream *opened, uint32_t code, void *userdata)
 {
-	const bool *has_pidfd = userdata;
-	int fd = ipc_stream_pidfd(opened);
-
+	(void)userdata;
 	ck_assert_uint_eq(code, 3);
 	ck_assert_int_eq(ipc_stream_pid(opened), getpid());
 	ck_assert_uint_eq(opened->deadline, 12345);
 	ck_assert_uint_eq(ipc_stream_remaining(opened), 0);
 	ck_assert_int_eq(ipc_stream_is_canceled(opened), 1);
 	called++;
-	if (!*has_pidfd) {
-		ck_assert_int_eq(fd, -EINVAL);
-		return 0;
-	}
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0), 0);
-	close(fd);
 	return 0;
 }
 
@@ -733,22 +723,15 @@ START_TEST(a_server_knows_its_client)
 	uint64_t id;
 
 	begin();
-	fake.sender_flags = IPCBUS_SENDER_ALIVE;
-	fake.sender_pid = (uint32_t)getpid();
-	for (unsigned int i = 0; i < 2; i++) {
-		bool has_pidfd = i;
-
-		ck_assert_int_eq(ipc_raw_object_new(ipc, &ops, &has_pidfd, &object), 0);
-		ck_assert_int_eq(ipc_object_set_flags(object, i ? IPC_OBJECT_PIDFD : 0), 0);
-		ck_assert_int_eq(ipc_object_id(object, &id), 0);
-		push_open((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 60,
-						 .code = IPC_CODE_STREAM, .buffer = 60,
-						 .pid = (uint32_t)getpid(),
-						 .cookie = object->wants.cookie }, 3, 12345);
-		serve_all();
-		ck_assert_uint_eq(called, i + 1);
-		ipc_object_unref(object);
-	}
+	ck_assert_int_eq(ipc_raw_object_new(ipc, &ops, NULL, &object), 0);
+	ck_assert_int_eq(ipc_object_id(object, &id), 0);
+	push_open((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 60,
+					 .code = IPC_CODE_STREAM, .buffer = 60,
+					 .pid = (uint32_t)getpid(),
+					 .cookie = object->wants.cookie }, 3, 12345);
+	serve_all();
+	ck_assert_uint_eq(called, 1);
+	ipc_object_unref(object);
 	end();
 }
 END_TEST

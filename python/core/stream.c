@@ -467,17 +467,6 @@ static PyObject *get_label(PyObject *self, void *closure)
 	return of(self)->stream ? decode(ipc_stream_label(of(self)->stream)) : fail_gone(self);
 }
 
-static PyObject *pidfd(PyObject *self, PyObject *nothing)
-{
-	int r;
-
-	(void)nothing;
-	if (!of(self)->stream)
-		return fail_gone(self);
-	r = ipc_stream_pidfd(of(self)->stream);
-	return r < 0 ? fail(r, NULL) : PyLong_FromLong(r);
-}
-
 static PyMethodDef methods[] = {
 	{ "watch", watch, METH_O, NULL },
 	{ "send", FAST(send), METH_FASTCALL, NULL },
@@ -487,7 +476,6 @@ static PyMethodDef methods[] = {
 	{ "cancel", cancel, METH_NOARGS, NULL },
 	{ "release", release, METH_NOARGS, NULL },
 	{ "metadata", metadata, METH_O, NULL },
-	{ "pidfd", pidfd, METH_NOARGS, NULL },
 	{ NULL, NULL, 0, NULL },
 };
 

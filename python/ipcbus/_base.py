@@ -205,8 +205,10 @@ class BaseContext:
 
     def pidfd(self) -> int:
         """Returns a new pidfd of the caller's process, which the handler must close. Raises
-        ``InvalidArgument`` in a handler of a stream if the service does not set ``PIDFD``, and an
-        ``Error`` with the code ``ESRCH`` if the process is gone."""
+        ``InvalidArgument`` in a handler of a stream, and an ``Error`` with the code ``ESRCH`` if
+        the process is gone."""
+        if isinstance(self._call, _core.Stream):
+            raise InvalidArgument("a stream has no pidfd")
         return self._call.pidfd()
 
     def remaining(self) -> float | None:
@@ -265,12 +267,9 @@ class ServiceSettings:
     ACCEPT_FDS = False
     #: Whether ``label`` of a context works.
     LABEL = False
-    #: Whether ``pidfd()`` of a context works for streams. Each open stream then holds a file.
-    PIDFD = False
 
     def _features(self) -> int:
-        label = _core.OBJECT_LABEL if self.LABEL else 0
-        return label | (_core.OBJECT_PIDFD if self.PIDFD else 0)
+        return _core.OBJECT_LABEL if self.LABEL else 0
 
 
 class BaseRawService(ServiceSettings):

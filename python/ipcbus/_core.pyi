@@ -18,7 +18,6 @@ CODE_STREAM: int
 REPLACE: int
 DETACHED: int
 OBJECT_LABEL: int
-OBJECT_PIDFD: int
 NAME_PRESENT: int
 NAME_GONE: int
 NAME_SETTLED: int
@@ -110,7 +109,6 @@ class Stream:
     def pid(self) -> int: ...
     @property
     def label(self) -> str | None: ...
-    def pidfd(self) -> int: ...
     @property
     def remaining(self) -> int: ...
     @property

@@ -13,7 +13,7 @@ import time
 
 import ipcbus
 import kinds_pb2
-from common import Case, new_name, pid_of, program
+from common import Case, new_name, program
 from ipcbus import aio, sync
 from kinds_ipc import Kinds, KindsService, KindsSync, KindsSyncService
 
@@ -150,24 +150,23 @@ class Streams(Case):
             await chat.end()
             self.assertIsNone(await chat.receive())
 
-    async def test_pidfd_of_the_client(self):
+    async def test_identity_of_the_client(self):
         class Who(MyKinds):
             async def Count(self, request, context):
                 self.label = context.label
-                try:
-                    yield {"text": str(pid_of(context.pidfd()))}
-                except ipcbus.InvalidArgument as error:
-                    yield {"text": str(error.code)}
+                with test.assertRaises(ipcbus.InvalidArgument):
+                    context.pidfd()
+                yield {"text": str(context.pid)}
 
         class Known(Who):
-            PIDFD = True
             LABEL = True
 
-        for service, text in (Known(), os.getpid()), (Who(), errno.EINVAL):
+        test = self
+        for service in Known(), Who():
             name = new_name()
             await self.server.register(name, service)
             async with (await self.client.get(Kinds, name)).Count(until=1) as stream:
-                self.assertEqual((await stream.receive()).text, str(text))
+                self.assertEqual((await stream.receive()).text, str(os.getpid()))
         self.assertIsNone(service.label)
 
     async def test_credit(self):

@@ -436,8 +436,7 @@ int ipc_object_end(struct ipc_object *object);
 /*
  * Request features for the object, before it is registered, sent, or its id is read.
  * Set-up only. flags replace the flags of an earlier call: IPC_OBJECT_LABEL makes ipc_call_label()
- * and ipc_stream_label() work in its handlers. IPC_OBJECT_PIDFD makes ipc_stream_pidfd() work; each
- * stream holds a file descriptor then, so set a limit of streams too.
+ * and ipc_stream_label() work in its handlers.
  *
  * ipc_object_set_priority() sets the minimum priority with which calls and oneways of the object
  * are served: policy SCHED_OTHER with a nice value as priority, or SCHED_FIFO or SCHED_RR with
@@ -450,7 +449,6 @@ int ipc_object_end(struct ipc_object *object);
  *   -EBUSY    The object is already in use.
  */
 #define IPC_OBJECT_LABEL	(1U << 0)
-#define IPC_OBJECT_PIDFD	(1U << 1)
 int ipc_object_set_flags(struct ipc_object *object, unsigned int flags);
 
 int ipc_object_set_priority(struct ipc_object *object, int policy, int priority);

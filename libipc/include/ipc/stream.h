@@ -229,18 +229,6 @@ uid_t ipc_stream_uid(const struct ipc_stream *stream);
 gid_t ipc_stream_gid(const struct ipc_stream *stream);
 pid_t ipc_stream_pid(const struct ipc_stream *stream);
 
-/*
- * Return a new pidfd of the client's process, with O_CLOEXEC, which the caller must close. It never
- * refers to a process that reuses the number. In the meantime the process may run another program,
- * or be gone.
- *
- *   -EINVAL   The stream is a client's side, or its object does not have IPC_OBJECT_PIDFD.
- *   -ESRCH    The process was gone when the stream was opened.
- *   -ENOENT   The process is not visible from here.
- *   -EMFILE   This process cannot open more files, or could not when the stream was opened.
- */
-int ipc_stream_pidfd(const struct ipc_stream *stream);
-
 #ifdef __cplusplus
 }
 #endif

@@ -30,7 +30,6 @@ pub const IPC_ERROR_TEXT_MAX: size_t = 2 * IPC_PRINTABLE_MAX + 2;
 pub const IPC_REPLACE: u32 = 1 << 0;
 pub const IPC_DETACHED: u32 = 1 << 1;
 pub const IPC_OBJECT_LABEL: c_uint = 1 << 0;
-pub const IPC_OBJECT_PIDFD: c_uint = 1 << 1;
 pub const IPC_MESSAGE_MAX: size_t = 1 << 30;
 pub const IPC_MEMORY_WRITE: c_uint = 1 << 0;
 
@@ -406,7 +405,6 @@ extern "C" {
     pub fn ipc_stream_uid(stream: *const ipc_stream) -> uid_t;
     pub fn ipc_stream_gid(stream: *const ipc_stream) -> gid_t;
     pub fn ipc_stream_pid(stream: *const ipc_stream) -> pid_t;
-    pub fn ipc_stream_pidfd(stream: *const ipc_stream) -> c_int;
 
     // <ipc/memory.h>
     pub fn ipc_memory_new(

@@ -210,12 +210,6 @@ impl ObjectBuilder<'_> {
         self
     }
 
-    /// Makes [`Stream::pidfd`] available to handlers. Each stream then holds a file descriptor.
-    pub fn pidfd(mut self) -> Self {
-        self.flags |= sys::IPC_OBJECT_PIDFD;
-        self
-    }
-
     /// The minimum priority of threads that serve calls of the object: see
     /// `ipc_object_set_priority()`.
     pub fn priority(mut self, policy: i32, priority: i32) -> Self {

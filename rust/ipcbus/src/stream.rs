@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::os::unix::io::{FromRawFd, OwnedFd};
+use std::os::unix::io::OwnedFd;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -597,12 +597,6 @@ impl Stream {
     /// For a server's side: the client's process id; 0 if it is not visible.
     pub fn pid(&self) -> i32 {
         unsafe { sys::ipc_stream_pid(self.raw()) }
-    }
-
-    /// For a server's side: returns a new pidfd of the client's process: see `ipc_stream_pidfd()`.
-    pub fn pidfd(&self) -> Result<OwnedFd> {
-        // SAFETY: the descriptor is new and not owned elsewhere.
-        unsafe { Ok(OwnedFd::from_raw_fd(check(sys::ipc_stream_pidfd(self.raw()))?)) }
     }
 
     /// For the server: the security module's label of the client; see [`ObjectBuilder::label`].

@@ -224,8 +224,8 @@ public:
 
 	explicit object(c::ipc_object *owned) noexcept : counted(owned) {}
 
-	/* Request features for its handlers, before it is registered or sent: IPC_OBJECT_LABEL,
-	 * IPC_OBJECT_PIDFD or both. See ipc_object_set_flags(). EBUSY: it is already in use. */
+	/* Request features for its handlers, before it is registered or sent:
+	 * IPC_OBJECT_LABEL. See ipc_object_set_flags(). EBUSY: it is already in use. */
 	outcome<void> set_flags(unsigned int flags) const
 	{
 		return detail::check(c::ipc_object_set_flags(raw, flags));

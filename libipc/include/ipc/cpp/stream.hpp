@@ -89,17 +89,6 @@ public:
 	gid_t gid() const noexcept { return c::ipc_stream_gid(raw); }
 	pid_t pid() const noexcept { return c::ipc_stream_pid(raw); }
 
-	/* For the server: a new pidfd of the client's process. EINVAL: the object does not have
-	 * IPC_OBJECT_PIDFD. See ipc_stream_pidfd(). */
-	outcome<fd> pidfd() const
-	{
-		int r = c::ipc_stream_pidfd(raw);
-
-		if (r < 0)
-			return detail::fail<fd>(r);
-		return fd(r);
-	}
-
 	/*
 	 * Set functions instead of waiting threads: see ipc_stream_set_ops(). Each may be empty.
 	 * on_end gets a result, whose error is the reason for the end of the stream. Their captures

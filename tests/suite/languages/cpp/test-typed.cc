@@ -570,7 +570,10 @@ public:
 		   ipc::stream_of<desk_app::Sum, ipc::no_message> out) override
 	{
 		stream_label = out->label() ? out->label() : "";
-		out.send(sum_of(out->pidfd()));
+		desk_app::Sum pid;
+
+		pid.set_sum(out->pid());
+		out.send(pid);
 	}
 
 	std::string label = "none", stream_label = "none";
@@ -588,7 +591,7 @@ private:
 	}
 };
 
-CASE(a_server_gets_label_and_pidfd_of_its_clients)
+CASE(a_server_gets_label_and_process_of_its_clients)
 {
 	office o;
 	auto server = ipc::connection::open();
@@ -598,7 +601,7 @@ CASE(a_server_gets_label_and_pidfd_of_its_clients)
 	std::string label;
 
 	std::getline(attribute, label);
-	object.set_flags(IPC_OBJECT_LABEL | IPC_OBJECT_PIDFD);
+	object.set_flags(IPC_OBJECT_LABEL);
 	server.register_name("test.witness", object);
 	CHECK_FAILS(EBUSY, object.set_flags(0));
 	serving thread(server);
