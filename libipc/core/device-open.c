@@ -21,82 +21,40 @@
 
 /* --- Memory ------------------------------------------------------------------------ */
 
-/* A single page is mapped and unlocked, and then grows: a mapping that grows stays unlocked. */
-static void *map_growing(int fd, void *at, size_t size, int prot, int flags)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	void *first = mmap(NULL, page, prot, flags, fd, 0), *memory;
-
-	if (first == MAP_FAILED)
-		return MAP_FAILED;
-	munlock(first, page);
-	memory = mremap(first, page, size, MREMAP_MAYMOVE | (at ? MREMAP_FIXED : 0), at);
-	if (memory == MAP_FAILED)
-		munmap(first, page);
-	return memory;
-}
-
 /*
- * Maps size bytes of a file, or anonymous memory if fd is -1, at an address or anywhere. Returns
- * NULL with errno. After mlockall(MCL_FUTURE) the kernel locks each new mapping and allocates all
- * pages that may be accessed, or refuses the mapping (EAGAIN). So no page may be accessed until the
- * mapping is unlocked.
+ * Maps size bytes of a file, or anonymous memory if fd is -1, at an address, in place of an earlier
+ * mapping of this size, or anywhere. A concurrent access of another thread reaches either mapping.
+ * Returns NULL with errno. After mlockall(MCL_FUTURE) the kernel locks each new mapping and
+ * allocates all pages, or refuses the mapping. So a single page is mapped and unlocked, and then
+ * grows: a mapping that grows stays unlocked.
  */
 static void *map(int fd, void *at, size_t size, int prot)
 {
 	int flags = (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED) | MAP_NORESERVE;
-	void *memory = mmap(at, size, PROT_NONE, flags | (at ? MAP_FIXED : 0), fd, 0);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *first = mmap(NULL, page, prot, flags, fd, 0), *memory;
 
-	if (memory != MAP_FAILED) {
-		munlock(memory, size);
-		if (prot != PROT_NONE && mprotect(memory, size, prot)) {
-			munmap(memory, size);
-			return NULL;
-		}
-	} else if (errno == EAGAIN) {
-		memory = map_growing(fd, at, size, prot, flags);
-	}
-	if (memory == MAP_FAILED)
+	if (first == MAP_FAILED)
 		return NULL;
+	munlock(first, page);
+	memory = mremap(first, page, size, MREMAP_MAYMOVE | (at ? MREMAP_FIXED : 0), at);
+	if (memory == MAP_FAILED) {
+		munmap(first, page);
+		return NULL;
+	}
 	/* A forked child must not use it. */
 	madvise(memory, size, MADV_DONTFORK);
 	madvise(memory, size, MADV_DONTDUMP);
 	return memory;
 }
 
-/* Replaces a mapping by another mapping of the same size. A concurrent access of another thread
- * reaches either mapping. */
-static int move(void *memory, void *at, size_t size)
-{
-	if (!memory)
-		return -errno;
-	if (mremap(memory, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, at) == at)
-		return 0;
-	munmap(memory, size);
-	return -errno;
-}
-
 /* old: the link to an earlier daemon, in whose place the area and the bell are mapped; or NULL */
-static int map_shared(struct daemon_link *link, const struct daemon_link *old)
-{
-	const int prot = PROT_READ | PROT_WRITE;
-	int r;
-
-	if (old) {
-		r = move(map(link->fds[1], NULL, sizeof(*link->bell), prot), old->bell,
-			 sizeof(*link->bell));
-		return r < 0 ? r : move(map(link->fds[0], NULL, link->size, prot), old->area,
-					link->size);
-	}
-	link->bell = map(link->fds[1], NULL, sizeof(*link->bell), prot);
-	if (!link->bell || !map(link->fds[0], link->area, link->size, prot))
-		return -errno;
-	return 0;
-}
-
 static int say_hello(struct daemon_link *link, const struct daemon_link *old)
 {
+	const int prot = PROT_READ | PROT_WRITE;
+	uint8_t *area = old ? old->area : link->area;
 	struct ipcbusd_message message, welcome;
+	struct ipcbusd_bell *bell;
 	int r;
 
 	r = socket_receive(link->socket, &welcome, link->fds);
@@ -105,7 +63,7 @@ static int say_hello(struct daemon_link *link, const struct daemon_link *old)
 	message = (struct ipcbusd_message){
 		.kind = IPCBUSD_HELLO,
 		.nonce = welcome.nonce,
-		.base = (uintptr_t)(old ? old->area : link->area),
+		.base = (uintptr_t)area,
 		.size = link->size,
 	};
 	r = socket_send(link->socket, &message, NULL);
@@ -114,9 +72,11 @@ static int say_hello(struct daemon_link *link, const struct daemon_link *old)
 	if (r < 0)
 		return r;
 	link->number = message.number;
-	r = map_shared(link, old);
-	if (r < 0)
-		return r;
+	bell = map(link->fds[1], old ? old->bell : NULL, sizeof(*bell), prot);
+	if (!old)
+		link->bell = bell;
+	if (!bell || !map(link->fds[0], area, link->size, prot))
+		return -errno;
 	/* Close the files, which a child would inherit: the daemon takes the mapping of the area as
 	 * proof that this address space exists. */
 	for (int i = 0; i < 2; i++) {
@@ -126,7 +86,7 @@ static int say_hello(struct daemon_link *link, const struct daemon_link *old)
 	return 0;
 }
 
-/* old: as of map_shared() */
+/* old: as of say_hello() */
 static int open_link(const char *path, const struct daemon_link *old, struct daemon_link **ret_link)
 {
 	static uint64_t last_id;
