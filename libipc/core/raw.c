@@ -247,22 +247,6 @@ static int take_reply(struct thread *t, struct ipcbus_event *event,
 	return 0;
 }
 
-/* A reply that the program only looks at. */
-static inline int look(struct thread *t, struct ipcbus_event *event, ipc_raw_look_cb cb,
-		       void *userdata, struct ipc_error *error)
-{
-	struct mapping file = { NULL, 0 };
-	int r = 0;
-
-	if (payload_is_file(t->ipc, event))
-		r = payload_open(t->ipc, event, &file);
-	event_refuse(t->ipc, event);
-	if (likely(r == 0))
-		r = cb(device_at(&t->ipc->device, event->offset), event->data_size, userdata);
-	payload_close(&file);
-	return likely(r >= 0) ? 0 : error_set(error, r);
-}
-
 static int receive(struct thread *t, struct ipcbus_event *event, uint64_t deadline,
 		   struct ipc_raw_message **ret_reply, struct ipc_error *error)
 {
@@ -296,59 +280,22 @@ void ipc_raw_keep(struct ipc_raw_message *reply)
 
 /* --- Calls ---------------------------------------------------------------------- */
 
-/* Until its end. On failure error is set. */
-static inline __attribute__((always_inline)) int
-exchange(struct request *request, struct ipc_proxy *proxy, const struct ipc_raw_message *message,
-	 const struct ipc_options *options, struct ipc_error *error)
-{
-	struct outgoing out;
-	int r;
-
-	r = start(request, &out, IPCBUS_SEND_CALL, proxy, message, options);
-	if (unlikely(r < 0)) {
-		error_set(error, r);
-		return r;
-	}
-	r = request_call(request, options);
-	if (unlikely(r < 0 || request->x.event.kind == IPCBUS_EVENT_FAILED))
-		table_unsent(&out.table, request->t->ipc);
-	if (unlikely(r < 0))
-		error_from(error, request_origin(request), r);
-	return r;
-}
-
-int ipc_raw_call_look(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
-		      const struct ipc_options *options, ipc_raw_look_cb cb, void *userdata,
-		      struct ipc_error *error)
-{
-	struct ipcbus_event *event;
-	struct request call;
-	int r;
-
-	if (unlikely(!cb))
-		return error_set(error, -EINVAL);
-	r = exchange(&call, proxy, request, options, error);
-	if (unlikely(r < 0))
-		return r;
-	event = &call.x.event;
-	if (likely(event->kind == IPCBUS_EVENT_REPLY))
-		r = look(call.t, event, cb, userdata, error);
-	else
-		r = reply_failed(call.t, event, call.x.send.deadline, error);
-	thread_release_later(call.t, event->buffer, event->data_size);
-	return r;
-}
-
 int ipc_raw_call(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
 		 const struct ipc_options *options, struct ipc_raw_message **ret_reply,
 		 struct ipc_error *error)
 {
+	struct outgoing out;
 	struct request call;
 	int r;
 
-	r = exchange(&call, proxy, request, options, error);
+	r = start(&call, &out, IPCBUS_SEND_CALL, proxy, request, options);
 	if (unlikely(r < 0))
-		return r;
+		return error_set(error, r);
+	r = request_call(&call, options);
+	if (unlikely(r < 0 || call.x.event.kind == IPCBUS_EVENT_FAILED))
+		table_unsent(&out.table, call.t->ipc);
+	if (unlikely(r < 0))
+		return error_from(error, request_origin(&call), r);
 	return receive(call.t, &call.x.event, call.x.send.deadline, ret_reply, error);
 }
 

@@ -155,17 +155,6 @@ int ipc_raw_call(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
 		 struct ipc_error *error);
 
 /*
- * Call the object, and pass the bytes of the reply to cb. If the call succeeds, cb runs once before
- * the function returns, on this thread. data is valid until cb returns. Entries of the reply are
- * released. If cb returns a negative errno, the call fails with it. Any other result counts as 0.
- * cb must not throw an exception. Costs less than ipc_raw_call(), which allocates a reply.
- */
-typedef int (*ipc_raw_look_cb)(const void *data, size_t size, void *userdata);
-int ipc_raw_call_look(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
-		      const struct ipc_options *options, ipc_raw_look_cb cb, void *userdata,
-		      struct ipc_error *error);
-
-/*
  * Start a call and return. If that succeeds, cb runs once on a serving thread: with 0 and the
  * reply, or with a negative errno, NULL and an error that is never NULL. The library frees
  * the reply when cb returns, unless cb has called ipc_raw_keep(); then the program frees it

@@ -318,33 +318,17 @@ struct typed_access {
 		return send(0, m, [&](message out) { return std::move(c).reply(out); });
 	}
 
-	/* --- Calls without objects, whose replies are parsed in place --- */
+	/* --- Calls without objects --- */
 
 	template <typename T>
 	static constexpr bool is_bytes = std::is_base_of_v<google::protobuf::MessageLite, T>;
-
-	/* Exceptions must not pass through C. Protobuf throws if memory is exhausted. */
-	template <typename T>
-	static int look(const void *data, std::size_t size, void *m) noexcept
-	{
-		std::string_view bytes(static_cast<const char *>(data), size);
-#ifdef __cpp_exceptions
-		try {
-			return parse(*static_cast<T *>(m), bytes) ? 0 : -EBADMSG;
-		} catch (...) {
-			return -ENOMEM;
-		}
-#else
-		return parse(*static_cast<T *>(m), bytes) ? 0 : -EBADMSG;
-#endif
-	}
 
 	template <typename Reply, typename T>
 	static outcome<Reply> call_bytes(const proxy &p, std::uint32_t code, bool accept_fds,
 					 const T &m, const options &with)
 	{
 		c::ipc_error e = c::no_error();
-		c::ipc_raw_message out = {};
+		c::ipc_raw_message out = {}, *raw;
 		Reply got;
 		packed bytes(m);
 		int r;
@@ -356,7 +340,9 @@ struct typed_access {
 		out.flags = accept_fds ? IPC_RAW_ACCEPT_FDS : 0;
 		out.data = bytes.bytes().data();
 		out.size = bytes.bytes().size();
-		r = c::ipc_raw_call_look(p.c_ptr(), &out, with.c_ptr(), look<Reply>, &got, &e);
+		r = c::ipc_raw_call(p.c_ptr(), &out, with.c_ptr(), &raw, &e);
+		if (__builtin_expect(r == 0, 1) && !parse(got, ipc::reply(raw).bytes()))
+			r = -EBADMSG;
 		/* If this throws, got is returned unchanged. */
 #if IPC_RESULTS
 		if (r < 0)
