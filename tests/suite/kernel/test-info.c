@@ -219,6 +219,48 @@ START_TEST(fdinfo_without_a_region)
 }
 END_TEST
 
+/* cli sends these objects to srv. Returns the handle of the last one. */
+static uint32_t show(struct ipcbus_object *o, uint32_t n)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .objects = PTR64(o), .object_count = n,
+	};
+	struct ipcbus_event ev;
+	uint32_t handle;
+
+	assert_ok(raw_send(&cli, &send, NULL));
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+	handle = (uint32_t)raw_objects(&srv, &ev)[n - 1].value;
+	raw_release(&srv, &ev);
+	return handle;
+}
+
+/* Also those with the largest numbers, which come after as many handles were put. */
+START_TEST(all_handles_can_be_sent)
+{
+	struct ipcbus_object o[IPCBUS_MAX_OBJECTS], node;
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .objects = PTR64(o), .object_count = 1,
+	};
+	uint32_t max = raw_info(&srv).max_handles;
+	struct ipcbus_event ev;
+
+	for (uint32_t i = 0; i < max; i += ARRAY_SIZE(o)) {
+		for (uint32_t k = 0; k < ARRAY_SIZE(o); k++)
+			o[k] = object_node(raw_node(&cli, 0, i));
+		send.handle = show(o, ARRAY_SIZE(o));
+	}
+	node = o[ARRAY_SIZE(o) - 1];
+	for (uint32_t i = 0; i < max + 5; i++) {
+		assert_ok(raw_put(&srv, send.handle, 1));
+		raw_take(&cli, IPCBUS_EVENT_IDLE, &ev);
+		send.handle = show(&node, 1);
+	}
+	o[0] = object_handle((uint32_t)send.handle);
+	assert_ok(raw_send(&srv, &send, NULL));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("info");
@@ -229,6 +271,9 @@ int main(void)
 	tcase_add_test(tc, info_of_a_foreign_node);
 	tcase_add_test(tc, info_of_no_node);
 	tcase_add_loop_test(tc, bad_question, 0, ARRAY_SIZE(bad_questions));
+	tc = add_case(s, "limits", setup_bus);
+	tcase_set_tags(tc, "long");
+	tcase_add_test(tc, all_handles_can_be_sent);
 	tc = add_case(s, "fdinfo", setup_bus);
 	tcase_add_test(tc, fdinfo_counts_threads);
 	tcase_add_test(tc, fdinfo_of_a_proc);

@@ -706,30 +706,6 @@ START_TEST(many_handles_at_once)
 }
 END_TEST
 
-START_TEST(all_handles_can_be_sent)
-{
-	struct ipcbus_object o[IPCBUS_MAX_OBJECTS];
-	struct ipcbus_send send = {
-		.kind = IPCBUS_SEND_ONEWAY, .objects = PTR64(o), .object_count = 1,
-	};
-	uint32_t max = raw_info(&srv).max_handles, highest = 0;
-	struct ipcbus_event ev;
-
-	for (uint32_t i = 0; i < max; i += ARRAY_SIZE(o)) {
-		for (size_t k = 0; k < ARRAY_SIZE(o); k++)
-			o[k] = object_node(raw_node(&cli, 0, i + k));
-		show(&cli, o, ARRAY_SIZE(o), &ev);
-		for (size_t k = 0; k < ARRAY_SIZE(o); k++)
-			if (raw_objects(&srv, &ev)[k].value > highest)
-				highest = (uint32_t)raw_objects(&srv, &ev)[k].value;
-		raw_release(&srv, &ev);
-	}
-	send.handle = highest;
-	o[0] = object_handle(highest);
-	assert_ok(raw_send(&srv, &send, NULL));
-}
-END_TEST
-
 START_TEST(limit_on_nodes)
 {
 	struct ipcbus_info info = raw_info(&cli);
@@ -796,7 +772,6 @@ int main(void)
 	tc = add_case(s, "limits", setup_bus);
 	tcase_set_tags(tc, "long");
 	tcase_add_test(tc, many_handles_at_once);
-	tcase_add_test(tc, all_handles_can_be_sent);
 	tcase_add_test(tc, limit_on_nodes);
 	return suite_main(s);
 }
