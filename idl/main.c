@@ -106,9 +106,9 @@ static const Google__Protobuf__FileDescriptorSet *read_set(struct arena *arena, 
 		set = check_read(arena, (const uint8_t *)(text.data ?: ""), text.size);
 		if (!set)
 			fprintf(stderr,
-				"protoc-gen-ipc: %s is not a descriptor set; create one with protoc "
-				"--include_imports --descriptor_set_out=%s\n",
-				name, name);
+				"protoc-gen-ipc: %s is not a descriptor set; create one from X.proto: "
+				"protoc --include_imports --descriptor_set_out=X.set X.proto\n",
+				name);
 	}
 
 	if (stream)
