@@ -83,7 +83,7 @@ static int run_thaw(int argc, char **argv)
 const struct verb verb_freeze = {
 	.name = "freeze",
 	.arguments = "PID|NAME",
-	.summary = "stop the delivery of calls and oneways to a process",
+	.summary = "refuse calls to a process and hold its oneways",
 	.description =
 		"Freezes the process PID, or the process that registered NAME. Until it is thawed, calls\n"
 		"to it fail with EHOSTDOWN and oneways stay queued. Before that, it may finish the calls\n"
