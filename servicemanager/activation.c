@@ -8,10 +8,10 @@
  *   up        all names were registered. The service may have unregistered them since, and be
  *             about to exit
  *
- * If a service crashes or fails to start, and a client waits for one of its names or gets one later,
- * the service is started again after half a second, then after twice as long each time, up to a
- * minute. In the meantime Get() of its names fails and Wait() continues
- * to wait. Ten seconds of running clear the count of failures.
+ * If a service crashes or fails to start, and a client waits for one of its names or gets one
+ * later, the service is started again after half a second, then after twice as long each time, up
+ * to a minute. In the meantime Get() of its names fails and Wait() continues to wait. Ten seconds
+ * of running clear the count of failures.
  *
  * A program is a child of servicemanager. To start a unit, unit.c asks systemd.
  */

@@ -37,7 +37,8 @@
  * @manager: 1: a service manager replies; 0: there is none; or -errno, -ETIMEDOUT if it does not
  *	reply
  * @policy: 1: @outdated is the fault in the policy files of the running service manager, whose
- *	rules are older than the files; 0: there is none; or -errno, -EPERM if this user may not know
+ *	rules are older than the files; 0: there is none; or -errno, -EPERM if this user may not
+ *	know
  */
 struct facts {
 	const char *bus;

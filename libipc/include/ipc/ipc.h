@@ -344,7 +344,7 @@ int ipc_set_threads(struct ipc *ipc, unsigned int threads);
  * Serve on the calling thread. Blocks until ipc_stop() and returns 0 then, or -errno if a thread
  * cannot serve any more, as after the end of the bus. Several threads may call it. It holds a
  * reference of the connection until it returns. The last thread to return joins the threads that
- * ipc_run() started.
+ * ipc_run() started. A handler must not call it.
  *
  *   -EDEADLK  The calling thread waits for a reply: it is in a nested handler.
  *   -EDQUOT   Too many threads use this connection.
