@@ -84,9 +84,10 @@ static void fail(struct request *request, int error, uint32_t stage)
 	};
 }
 
-/* Calls the door on behalf of a call, like request_call(). Only that thread may receive it. */
-static int call_door(struct channel *channel, struct request *request, unsigned int cell,
-		     uint64_t thread, struct ipcbus_event *ret_event)
+/* Calls the door on behalf of a call, like request_call(). thread: the only thread that may receive
+ * it, or 0. */
+static int call_door(struct channel *channel, struct request *request, uint32_t code,
+		     unsigned int cell, uint64_t thread, struct ipcbus_event *ret_event)
 {
 	struct channel_ref ref = {
 		.id = channel->id,
@@ -96,8 +97,8 @@ static int call_door(struct channel *channel, struct request *request, unsigned 
 	struct request door;
 	int r;
 
-	r = request_init(&door, IPCBUS_SEND_CALL, channel->door, CHANNEL_JOIN,
-			 /* timeout_usec= */ 0, /* options= */ NULL);
+	r = request_init(&door, IPCBUS_SEND_CALL, channel->door, code, /* timeout_usec= */ 0,
+			 /* options= */ NULL);
 	if (r < 0)
 		return r;
 	door.x.send.call = thread;
@@ -145,7 +146,7 @@ static __attribute__((noinline)) int join_handler(struct channel *channel, struc
 	struct ipcbus_event event;
 	int r;
 
-	r = call_door(channel, request, cell, thread, &event);
+	r = call_door(channel, request, CHANNEL_JOIN, cell, thread, &event);
 	/* A handler on this thread has forked: the memory is not mapped in the child. */
 	if (unlikely(request->t->ipc->foreign)) {
 		fail(request, -ECHILD, /* stage= */ 0);
@@ -338,6 +339,22 @@ static int await(struct channel *channel, struct request *request, unsigned int 
 	return await_longer(channel, request, cell, r);
 }
 
+/* The reply was too large for the channel. */
+static __attribute__((noinline)) int fetch(struct channel *channel, struct request *request,
+					   uint32_t cell)
+{
+	struct ipcbus_event event;
+	int r;
+
+	r = call_door(channel, request, CHANNEL_FETCH, cell, /* thread= */ 0, &event);
+	channel_put_cell(&channel->caller, cell);
+	if (r == 0)
+		request->x.event = event;
+	else
+		fail(request, r, IPCBUS_STAGE_REPLY);
+	return 0;
+}
+
 static int take_reply(struct channel *channel, struct request *request, unsigned int cell)
 {
 	void *buffer = channel_buffer_get(request->t);
@@ -354,8 +371,6 @@ static int take_reply(struct channel *channel, struct request *request, unsigned
 	if (unlikely(request->x.event.kind != IPCBUS_EVENT_NONE)) {
 		if (r == 0 && end.kind == CHANNEL_BUS) {
 			channel_buffer_put(request->t, buffer);
-			if (!request->x.event.object_count)
-				channel_note_unfit(channel);
 			return 0;
 		}
 		drop_joined(request);
@@ -381,6 +396,10 @@ static int take_reply(struct channel *channel, struct request *request, unsigned
 		return 0;
 	}
 	channel_buffer_put(request->t, buffer);
+	if (r == 0 && end.kind == CHANNEL_LATER) {
+		channel_note_unfit(channel);
+		return fetch(channel, request, cell);
+	}
 	if (r == 0 && end.kind == CHANNEL_REFUSED) {
 		channel_put_cell(&channel->caller, cell);
 		return 1;

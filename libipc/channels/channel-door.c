@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The door of a server: sets channels up, cancels their calls, and joins clients to handlers. See
- * channel-server.h.
+ * The door of a server: sets channels up, fetches and cancels their calls, and joins clients to
+ * handlers that make calls. See channel-server.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -167,8 +167,10 @@ static uint64_t idle_since_locked(struct served *served, uint64_t now)
 	uint32_t calls = atomic_load(&served->callee.drained);
 	bool busy = atomic_load(&served->open) || channel_sent(&served->callee) != calls;
 
-	for (unsigned int i = 0; i < CHANNEL_CELLS; i++)
+	for (unsigned int i = 0; i < CHANNEL_CELLS; i++) {
 		calls += atomic_load(&served->callee.seen[i]);
+		busy = busy || served->cells[i].later_data;
+	}
 	if (busy || !served->noted_at || calls != served->noted_calls) {
 		served->noted_calls = calls;
 		served->noted_at = now;
@@ -317,7 +319,7 @@ static int open_channel(struct ipc_call *call, struct channels *channels,
 	return r;
 }
 
-/* --- Canceling and bells ---------------------------------------------------------------- */
+/* --- Fetching and canceling ------------------------------------------------------------- */
 
 /* Returns the channel that a call of the door names, with a reference, or NULL unless it is the
  * caller's. */
@@ -338,6 +340,40 @@ static struct served *served_of(const struct ipc_call *call, struct channels *ch
 		served = NULL;
 	}
 	return served;
+}
+
+static int fetch_reply(struct ipc_call *call, struct channels *channels,
+		       const struct ipc_raw_message *request)
+{
+	struct channel_ref ref;
+	struct served *served = served_of(call, channels, request, &ref);
+	struct channel_end end = { 0 };
+	uint8_t *data = NULL;
+	size_t size = 0;
+	int r;
+
+	if (!served)
+		return -ENOENT;
+	pthread_mutex_lock(&channels->lock);
+	if (served->cells[ref.cell].later_number == ref.number) {
+		struct served_cell *cell = &served->cells[ref.cell];
+
+		data = cell->later_data;
+		size = cell->later_size;
+		end = cell->later;
+		cell->later_data = NULL;
+		cell->later_number = 0;
+	}
+	pthread_mutex_unlock(&channels->lock);
+	served_unref(served);
+	if (!data)
+		return -ENOENT;
+	if (end.kind == CHANNEL_ERROR)
+		r = ipc_raw_fail(call, end.error, data, size);
+	else
+		r = ipc_raw_reply(call, &(struct ipc_raw_message){ .data = data, .size = size });
+	free(data);
+	return r;
 }
 
 static int cancel_call(struct ipc_call *call, struct channels *channels,
@@ -385,6 +421,8 @@ static int door_serve(struct ipc_call *call, const struct ipc_raw_message *reque
 	switch (request->code) {
 	case CHANNEL_OPEN:
 		return open_channel(call, channels, request);
+	case CHANNEL_FETCH:
+		return fetch_reply(call, channels, request);
 	case CHANNEL_CANCEL:
 		return cancel_call(call, channels, request);
 	case CHANNEL_BELL:

@@ -13,6 +13,9 @@
 #include "core/deadline.h"
 #include "core/loop.h"
 
+/* Bytes of replies that a channel keeps for its client. Larger replies go by the bus. */
+#define KEPT_MAX ((size_t)256 << 10)
+
 /* Serving threads look for dead clients so often while they wait, and after so many calls of a
  * thread. */
 #define REAP_NS	   ((uint64_t)1000000000)
@@ -266,6 +269,45 @@ static struct served *served_by_id(struct thread *t, uint32_t id)
 	return served_find(t->ipc->channels, id);
 }
 
+static size_t kept_bytes_locked(const struct served *served)
+{
+	size_t bytes = 0;
+
+	for (unsigned int i = 0; i < CHANNEL_CELLS; i++)
+		bytes += served->cells[i].later_data ? served->cells[i].later_size : 0;
+	return bytes;
+}
+
+/* Keeps a reply that does not fit, until the client fetches it through the bus. Returns -EDQUOT if
+ * the channel keeps too many of them: a client need not fetch them. */
+static int keep_reply(struct served *served, unsigned int cell, uint32_t number,
+		      const struct ipcbus_send *send, const struct channel_end *end)
+{
+	struct served_cell *kept = &served->cells[cell];
+	uint8_t *data = malloc(send->data_size), *old;
+	int r = data ? channel_gather(send, data) : -ENOMEM;
+
+	pthread_mutex_lock(&served->channels->lock);
+	old = kept->later_data;
+	/* The client has fetched that, or never will. */
+	kept->later_data = NULL;
+	if (r == 0 && send->data_size > KEPT_MAX - kept_bytes_locked(served))
+		r = -EDQUOT;
+	if (r < 0) {
+		pthread_mutex_unlock(&served->channels->lock);
+		free(old);
+		free(data);
+		return r;
+	}
+	kept->later_data = data;
+	kept->later_size = send->data_size;
+	kept->later_number = number;
+	kept->later = *end;
+	pthread_mutex_unlock(&served->channels->lock);
+	free(old);
+	return 0;
+}
+
 /* Takes the call by which the client joined. Returns its id, or 0. Must precede channel_answer(),
  * after which the cell may belong to the next call. */
 static uint64_t take_joined(struct served *served, unsigned int cell)
@@ -284,17 +326,15 @@ static int join_and_reply(struct thread *t, struct served *served, const struct 
 	int r;
 
 	x.send.call = served_join(t, served, send->call, /* deadline= */ 0);
-	if (x.send.call) {
-		r = thread_exchange_bus(t, &x);
-		if (r < 0)
-			return r;
-		atomic_store(&served->cells[cell].join, 0);
-	} else if (send->object_count ||
-		   !channel_is_canceled(&served->callee, cell, NUMBER_OF(send->call))) {
+	if (!x.send.call) {
 		/* The client is stopped, or violates the protocol. */
 		served_end(served);
 		return -ETIMEDOUT;
 	}
+	r = thread_exchange_bus(t, &x);
+	if (r < 0)
+		return r;
+	atomic_store(&served->cells[cell].join, 0);
 	channel_answer(&served->callee, cell, NUMBER_OF(send->call), &end, NULL);
 	return 0;
 }
@@ -355,18 +395,28 @@ static int answer(struct thread *t, struct served *served, const struct ipcbus_s
 	uint32_t number = NUMBER_OF(send->call);
 	struct channel_end end = { .kind = CHANNEL_REPLY, .size = (uint32_t)send->data_size };
 	uint64_t join;
+	bool fits;
 	int r;
 
 	if (atomic_load(&served->callee.seen[cell]) != number ||
 	    !(atomic_load(&served->open) & bit))
 		return -ESRCH;
-	if (unlikely(send->object_count || send->data_size > channel_data_max(cell)))
+	fits = send->data_size <= channel_data_max(cell);
+	if (unlikely(send->object_count) ||
+	    unlikely(!fits && channel_call_is_async(&served->callee, cell)))
 		return answer_by_bus(t, served, send);
 	if (send->kind == IPCBUS_SEND_ERROR) {
 		end.kind = CHANNEL_ERROR;
 		end.error = -(int32_t)send->code;
 	}
-	r = channel_gather(send, channel_reply_at(served->callee.own, cell)->data);
+	if (unlikely(!fits)) {
+		r = keep_reply(served, cell, number, send, &end);
+		if (r == -EDQUOT)
+			return answer_by_bus(t, served, send);
+		end = (struct channel_end){ .kind = CHANNEL_LATER };
+	} else {
+		r = channel_gather(send, channel_reply_at(served->callee.own, cell)->data);
+	}
 	if (r < 0)
 		return r;
 	if (!(atomic_fetch_and(&served->open, ~bit) & bit))

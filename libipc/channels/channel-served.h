@@ -4,13 +4,14 @@
  * either side: see channel-server.h.
  *
  *   channel-server.c   buffers, references and the end of channels
- *   channel-door.c     the door: set-up and canceling; chains of calls
+ *   channel-door.c     the door: set-up, fetching and canceling; chains of calls
  *   channel-serve.c    serving threads: take calls, reply, wait
  *   channel-oneways.c  oneways
  *
  * The connection has a table of channels. Each serving thread has a copy of the table, its
  * *view*, with a reference to each channel. If the generation of the table has changed, the thread
- * makes a new view. So a thread looks for calls without a lock. The lock protects the table.
+ * makes a new view. So a thread looks for calls without a lock. The lock protects the table and the
+ * rare state of calls, such as a reply that is too large for the channel.
  *
  * After the end of a channel, calls that were already taken are still served and replied to. All
  * other calls are refused, and the client repeats them through the bus. Oneways that were sent
@@ -41,10 +42,15 @@
 /* A serving thread sleeps for at most that long. */
 #define SLEEP_MAX_NS	((uint64_t)1000000000)
 
-/* Rare state of the calls of a cell, which the thread that serves the call writes. */
+/* Rare state of the calls of a cell. Under the lock, except for join and nested, which the thread
+ * that serves the call writes. */
 struct served_cell {
 	_Atomic uint64_t join;		/* id of the bus's call by which the client joined, or 0 */
 	atomic_uint nested;		/* number of the last call whose client was asked to join */
+	uint32_t later_number;		/* number of the call that ended with CHANNEL_LATER */
+	struct channel_end later;
+	uint8_t *later_data;		/* or NULL */
+	size_t later_size;
 };
 
 struct served {

@@ -67,6 +67,8 @@ void served_unref(struct served *served)
 {
 	if (!refs_drop(&served->refs))
 		return;
+	for (unsigned int i = 0; i < CHANNEL_CELLS; i++)
+		free(served->cells[i].later_data);
 	if (served->owner == getpid()) {
 		channel_memory_unmap(served->callee.own);
 		channel_memory_unmap(served->callee.peer);

@@ -25,7 +25,7 @@
  * client calls the door with CHANNEL_JOIN, a call that only the handler's thread receives. The
  * thread then serves both calls, and the bus's call determines chain, deadline, cancellation and
  * priority. The reply ends both. After that the object gets no channels: its calls go through the
- * bus. A client also joins to get a reply with objects, or one that does not fit into its cell.
+ * bus.
  *
  * A channel ends with the death of either process, exec(), the end of the client's proxy, a monitor
  * of the bus, a handler that makes a call, serving threads that must poll, and a peer that violates
@@ -66,19 +66,20 @@ static inline bool is_monitored(const struct ipc *ipc)
 #define CHANNEL_OPEN  (IPC_CODE_BUILTIN + 5)	/* the client's part, the server's part,
 	                                	 * object, client's object -> id */
 #define CHANNEL_JOIN  (IPC_CODE_BUILTIN + 6)	/* -> nothing: after the end of the call */
-#define CHANNEL_CANCEL (IPC_CODE_BUILTIN + 7)	/* a oneway: the caller does not wait any more */
+#define CHANNEL_FETCH (IPC_CODE_BUILTIN + 7)	/* -> the reply of a call that ended with LATER */
+#define CHANNEL_CANCEL (IPC_CODE_BUILTIN + 8)	/* a oneway: the caller does not wait any more */
 
 /* Oneways to the object. Their struct channel_ref has an epoch or a position as its number. */
-#define CHANNEL_FENCE (IPC_CODE_BUILTIN + 8)	/* serve the oneways of this epoch */
-#define CHANNEL_DRAIN (IPC_CODE_BUILTIN + 9)	/* first serve those before this position */
+#define CHANNEL_FENCE (IPC_CODE_BUILTIN + 9)	/* serve the oneways of this epoch */
+#define CHANNEL_DRAIN (IPC_CODE_BUILTIN + 10)	/* first serve those before this position */
 
-#define CHANNEL_BELL (IPC_CODE_BUILTIN + 10)	/* a oneway to the door, with a timerfd: the
+#define CHANNEL_BELL (IPC_CODE_BUILTIN + 11)	/* a oneway to the door, with a timerfd: the
 	                                         * client polls, and wakes when it expires */
 
 /* Oneways to the object that the client sent with CHANNEL_OPEN. No program's object has these
  * codes: a hostile client may send the object of another process. */
-#define LIFE_BELL (IPC_CODE_BUILTIN + 11)	/* wakes a client that polls */
-#define LIFE_REPLY (IPC_CODE_BUILTIN + 12)	/* to an async call, with objects or too large for
+#define LIFE_BELL (IPC_CODE_BUILTIN + 12)	/* wakes a client that polls */
+#define LIFE_REPLY (IPC_CODE_BUILTIN + 13)	/* to an async call, with objects or too large for
 	                                 	 * the cell: payload, struct life_reply */
 
 struct life_reply {

@@ -401,7 +401,7 @@ int channel_take_reply(struct channel_caller *caller, unsigned int cell, void *d
 		return -EPROTO;
 	memcpy(data, reply->data, ret_end->size);
 	set_before(caller, cell);
-	if (ret_end->kind != CHANNEL_REFUSED)
+	if (ret_end->kind != CHANNEL_LATER && ret_end->kind != CHANNEL_REFUSED)
 		channel_put_cell(caller, cell);
 	return 0;
 }

@@ -77,7 +77,8 @@
 #define CHANNEL_REPLY	1U
 #define CHANNEL_ERROR	2U
 #define CHANNEL_REFUSED 3U	/* not served: the caller may send the call through the bus */
-#define CHANNEL_BUS	4U	/* the bus delivered the reply to the joined caller */
+#define CHANNEL_LATER	4U	/* the reply does not fit: fetch it through the bus */
+#define CHANNEL_BUS	5U	/* the bus delivered the reply to the joined caller */
 
 struct channel_request {
 	_Alignas(64) atomic_int cpu;
@@ -321,10 +322,12 @@ static inline bool channel_has_reply(const struct channel_caller *caller, unsign
  * channel_await() again afterwards. */
 bool channel_must_join(struct channel_caller *caller, unsigned int cell, uint32_t *ret_thread);
 /* Copies the reply to data, which has CHANNEL_DATA_MAX bytes, and frees the cell. Returns 0 or
- * -EPROTO. If the kind is CHANNEL_REFUSED, the caller keeps the cell, with the request. */
+ * -EPROTO. If the kind is CHANNEL_LATER, the caller keeps the cell and must free it after fetching
+ * the reply: the next call in the cell replaces the reply that the server keeps. If the kind is
+ * CHANNEL_REFUSED, the caller also keeps the cell, with the request. */
 int channel_take_reply(struct channel_caller *caller, unsigned int cell, void *data,
 		       struct channel_end *ret_end);
-/* Frees a cell without a posted call, or whose call was refused. */
+/* Frees a cell without a posted call, or whose reply was fetched. */
 void channel_put_cell(struct channel_caller *caller, unsigned int cell);
 /* Gives up a call. The cell is freed when the reply arrives. */
 void channel_abandon(struct channel_caller *caller, unsigned int cell);

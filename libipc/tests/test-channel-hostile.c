@@ -503,6 +503,29 @@ START_TEST(failed_set_ups_leave_nothing)
 }
 END_TEST
 
+START_TEST(unfetched_replies_are_limited)
+{
+	struct channel_call call = { .code = REPLY_LARGE };
+	struct channel_caller *caller;
+	unsigned int joins = 0;
+	uint32_t thread;
+	int cell;
+
+	begin(1);
+	caller = (void *)atomic_load(&proxy->channel);
+	for (unsigned int i = 0; i < CHANNEL_CELLS && !joins; i++) {
+		cell = i < CHANNEL_LARGE ? channel_take_cell(caller) :
+					   channel_take_async_cell(caller, 0);
+		ck_assert_int_ge(cell, 0);
+		channel_post(caller, (unsigned int)cell, &call);
+		ck_assert_int_eq(channel_await(caller, (unsigned int)cell, 0), 0);
+		joins += channel_must_join(caller, (unsigned int)cell, &thread);
+	}
+	ck_assert_uint_eq(joins, 1);
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("channel-hostile", client_parts_that_could_fail_are_refused,
@@ -514,5 +537,5 @@ int main(void)
 			 channels_of_a_user_are_limited, servers_own_part_brings_no_calls,
 			 channel_ends_with_its_process_even_if_its_object_stays,
 			 idle_channel_ends_if_another_client_needs_one,
-			 failed_set_ups_leave_nothing);
+			 failed_set_ups_leave_nothing, unfetched_replies_are_limited);
 }

@@ -513,7 +513,7 @@ static void take_reply(unsigned int cell, uint8_t *data)
 	if (r == 0) {
 		CHECK(end.size <= CHANNEL_DATA_MAX);
 		CHECK(habit != NEVER_RIGHT);
-		if (end.kind == CHANNEL_REFUSED)
+		if (end.kind == CHANNEL_LATER || end.kind == CHANNEL_REFUSED)
 			channel_put_cell(&caller, cell);
 		atomic_fetch_add(&replies, 1);
 		return;
