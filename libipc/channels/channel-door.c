@@ -127,21 +127,13 @@ static bool is_refused_locked(const struct channels *channels, uid_t uid)
 	return false;
 }
 
-/* Ends the channels of a user whose client has delayed a handler, and refuses new ones. */
+/* Refuses channels to a user whose client has delayed a handler. */
 static void refuse_user(struct channels *channels, uid_t uid)
 {
 	pthread_mutex_lock(&channels->lock);
 	if (!is_refused_locked(channels, uid))
 		channels->refused[channels->n_refused++ % REFUSED_MAX] = uid;
 	pthread_mutex_unlock(&channels->lock);
-	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT; i++) {
-		struct served *served = served_at(channels, i);
-
-		if (served && served->uid == uid)
-			served_end(served);
-		if (served)
-			served_unref(served);
-	}
 }
 
 /* Fails with -EDQUOT if a limit is reached. The caller must drop a replaced channel: *ret_dying. */
