@@ -541,9 +541,10 @@ impl Stream {
     ) -> Result<()> {
         let handle = self.sender.handle.clone();
         let first = move |item| {
-            let handler_name = format!("{name} (uid {}, pid {})", self.uid(), self.pid());
+            let (stream, uid, pid) = (self.raw(), self.uid(), self.pid());
+            let name = format_args!("{name} (uid {uid}, pid {pid})");
             // SAFETY: callbacks run while the library has a reference.
-            unsafe { serve(self.raw(), handler_name, || handler(item, self)) };
+            unsafe { serve(stream, name, || handler(item, self)) };
         };
         let state = State { is_wanted: true, first: Some(Box::new(first)), ..State::default() };
         handle.waiting_from(state).map(drop)
