@@ -37,14 +37,14 @@ static void *map(int fd, void *at, size_t size, int prot)
 	if (first == MAP_FAILED)
 		return NULL;
 	munlock(first, page);
+	/* A forked child must not use it. */
+	madvise(first, page, MADV_DONTFORK);
+	madvise(first, page, MADV_DONTDUMP);
 	memory = mremap(first, page, size, MREMAP_MAYMOVE | (at ? MREMAP_FIXED : 0), at);
 	if (memory == MAP_FAILED) {
 		munmap(first, page);
 		return NULL;
 	}
-	/* A forked child must not use it. */
-	madvise(memory, size, MADV_DONTFORK);
-	madvise(memory, size, MADV_DONTDUMP);
 	return memory;
 }
 
