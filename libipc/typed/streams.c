@@ -88,7 +88,7 @@ static const struct stream_type typed = {
 	.on_message = on_message,
 };
 
-/* Sets the limits of a client's end. The memory for waiting messages is STREAM_WINDOW messages of
+/* Sets the limits of a client's side. The memory for waiting messages is STREAM_WINDOW messages of
  * the maximum size, each with 4096 bytes for its struct ipc_call, but at most
  * LIMIT_WAITING_BYTES. */
 static void limit_messages(struct ipc_stream *stream, size_t size)

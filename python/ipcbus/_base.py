@@ -305,9 +305,10 @@ def _text(text: object) -> str | None:
 
 def _describe(error: BaseException) -> tuple[int, int, str | None, str | None, bytes]:
     """Returns the arguments of ``Call.error()`` and ``Stream.error()``. The caller receives an
-    ``Error`` as it is, except for characters and numbers that cannot be sent. TimeoutError becomes ETIMEDOUT, NotImplementedError EOPNOTSUPP. Any other
-    exception becomes ``ipc.Unhandled``, as in the other languages, with the name of its class; its
-    text appears only in the log of this process."""
+    ``Error`` as it is, except for characters and numbers that cannot be sent. TimeoutError becomes
+    ETIMEDOUT, NotImplementedError EOPNOTSUPP. Any other exception becomes ``ipc.Unhandled``, as in
+    the other languages, with the name of its class; its text appears only in the log of this
+    process."""
     if isinstance(error, Error):
         number = min(max(error.number, -(1 << 31)), (1 << 31) - 1)
         details = error.details or b""
