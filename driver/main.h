@@ -4,7 +4,7 @@
  *
  * A *bus* has *procs*. A proc is one open file of one address space. A proc owns *nodes*, to which
  * other procs send messages, and holds *handles*, its numbers for nodes of other procs. Handle 0 of
- * all procs is the bus's *manager*, a node of one of them. The *threads* of a proc, which exist
+ * all procs is the bus's *manager*, a node of a proc. The *threads* of a proc, which exist
  * from their first exchange on, send and receive:
  *
  *   1. A thread sends a *message* to a handle. exchange.c copies it in, and request.c finds the
@@ -12,8 +12,8 @@
  *   2. buffer.c reserves space in that proc's *region* and copies the payload into it. object.c
  *      takes references of the objects in the message's object table.
  *   3. The message becomes a *transaction*. It is *work* for the target's threads, and work.c
- *      wakes one of them.
- *   4. That thread finds the work in wait.c, and deliver.c makes an event of it.
+ *      wakes a thread.
+ *   4. The thread finds the work in wait.c, and deliver.c makes an event of it.
  *   5. The server's reply takes the same way back into the caller's region (reply.c). Without a
  *      reply the call ends by a failure, or by a deadline or a cancellation (cancel.c).
  *

@@ -182,7 +182,7 @@ static const char *stream_note(struct emitter *e, const struct service *s, const
 			    kind, finish);
 }
 
-/* A method whose C name another function has gets an underscore: see naming_c.c. */
+/* If another function has the C name of a method, the method gets an underscore: see naming_c.c. */
 static const char *underscore_note(struct emitter *e, const struct service *s,
 				   const struct method *m)
 {

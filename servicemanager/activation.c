@@ -8,10 +8,10 @@
  *   up        all names were registered. The service may have unregistered them since, and be
  *             about to exit
  *
- * If a service crashes or fails to start, and a client waits for one of its names or gets one
- * later, the service is started again after half a second, then after twice as long each time, up
- * to a minute. In the meantime Get() of its names fails and Wait() continues to wait. Ten seconds
- * of running clear the count of failures.
+ * If a service crashes or fails to start, and a client waits for its name or gets the name later,
+ * the service is started again after half a second, then after twice as long each time, up to a
+ * minute. In the meantime Get() of its names fails and Wait() continues to wait. Ten seconds of
+ * running clear the count of failures.
  *
  * A program is a child of servicemanager. To start a unit, unit.c asks systemd.
  */
@@ -69,7 +69,7 @@ static bool has_all_names(const struct activation *a)
 	return true;
 }
 
-/* Returns true if a call waits for one of its names and the name has no owner. */
+/* Returns true if a call waits for a name of the service and the name has no owner. */
 static bool is_wanted(const struct activation *a)
 {
 	for (char **name = a->config->names; *name; name++)

@@ -4,7 +4,8 @@
  *
  * A source is a file in the epoll file of the loop: the bus and the signals (main.c), pidfds of
  * services (activation.c), connections to systemd (unit.c). The loop calls ready() of the source
- * that epoll returns. It must fetch one source at a time, because ready() may free others.
+ * that epoll returns. It must fetch a single source at a time, because ready() may free other
+ * sources.
  */
 #ifndef SERVICEMANAGER_LOOP_H
 #define SERVICEMANAGER_LOOP_H

@@ -67,9 +67,9 @@ static int range_from(struct parser *parser, const char *text, struct policy_ran
 	return 1;
 }
 
-/* what is "user" or "group". Returns 1, or 0 with a warning if the name is unknown. If the rule
- * takes rights away, an unknown name is an error: it may be misspelt, and the intended rule would
- * be missing. */
+/* what must be "user" or "group". Returns 1, or 0 with a warning if the name is unknown. If the
+ * rule takes rights away, an unknown name is an error: it may be misspelt, and the intended rule
+ * would be missing. */
 static int range_named(struct parser *parser, enum policy_verdict verdict, const char *what,
 		       const char *name, struct policy_range *ret)
 {

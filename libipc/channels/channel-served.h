@@ -149,7 +149,8 @@ void served_notify(struct served *served);
 void served_end(struct served *served);
 /* The client has dropped the channel, or died. */
 void served_remove(struct served *served);
-/* These return the channel with a reference, or NULL. index: of the table. */
+/* These return the channel, or NULL. The caller must drop a reference of it by served_unref().
+ * index: of the table. */
 struct served *served_find(struct channels *channels, uint32_t id);
 struct served *served_at(struct channels *channels, unsigned int index);
 /* Removes the channels of dead processes: their object may be another process's. */

@@ -306,8 +306,8 @@ void channel_post(struct channel_caller *caller, unsigned int cell,
  * signal; -ESHUTDOWN if the channel has ended and no thread took the call or ever will. May be
  * called again. */
 int channel_await(struct channel_caller *caller, unsigned int cell, uint64_t sleep_ns);
-/* Like channel_await() without spinning, and also ends when one of these words of other memory is
- * not 0. The second word is private. Returns -EAGAIN in this case. */
+/* Like channel_await() without spinning. Also ends if an alarm, a word of other memory, is not 0,
+ * and returns -EAGAIN in this case. The second alarm must be private memory. */
 #define CHANNEL_ALARMS 2U
 int channel_await_alarms(struct channel_caller *caller, unsigned int cell, uint64_t sleep_ns,
 			 const atomic_uint *const alarms[CHANNEL_ALARMS]);
@@ -327,7 +327,7 @@ bool channel_must_join(struct channel_caller *caller, unsigned int cell, uint32_
  * CHANNEL_REFUSED, the caller also keeps the cell, with the request. */
 int channel_take_reply(struct channel_caller *caller, unsigned int cell, void *data,
 		       struct channel_end *ret_end);
-/* Frees a cell without a posted call, or whose reply was fetched. */
+/* Frees a cell. The cell must have no posted call, or the reply must have been fetched. */
 void channel_put_cell(struct channel_caller *caller, unsigned int cell);
 /* Gives up a call. The cell is freed when the reply arrives. */
 void channel_abandon(struct channel_caller *caller, unsigned int cell);
