@@ -542,9 +542,9 @@ impl Stream {
         let handle = self.sender.handle.clone();
         let first = move |item| {
             let (stream, uid, pid) = (self.raw(), self.uid(), self.pid());
-            let name = format_args!("{name} (uid {uid}, pid {pid})");
+            let run = || handler(item, self);
             // SAFETY: callbacks run while the library has a reference.
-            unsafe { serve(stream, name, || handler(item, self)) };
+            unsafe { serve(stream, format_args!("{name} (uid {uid}, pid {pid})"), run) };
         };
         let state = State { is_wanted: true, first: Some(Box::new(first)), ..State::default() };
         handle.waiting_from(state).map(drop)
