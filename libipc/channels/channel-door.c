@@ -458,6 +458,13 @@ static bool take_join(struct thread *t, struct served *served, uint64_t call,
 {
 	bool joins;
 
+	/* The end of a call of this thread, in whose callback the handler runs: see wait_reply(). */
+	if (t->waiting && (event->kind == IPCBUS_EVENT_REPLY ||
+			   event->kind == IPCBUS_EVENT_ERROR ||
+			   event->kind == IPCBUS_EVENT_FAILED)) {
+		t->early = *event;
+		t->early_waiting = t->waiting;
+	}
 	if (event->kind != IPCBUS_EVENT_CALL)
 		return false;
 	joins = is_join(t, served, call, event);
@@ -486,7 +493,7 @@ static void wait_for_join(struct thread *t, struct served *served, uint64_t call
 {
 	uint64_t limit = time_now() + JOIN_NS, end = deadline_earlier(limit, deadline);
 
-	while (client_waits(served, call)) {
+	while (!t->early.kind && client_waits(served, call)) {
 		struct ipcbus_exchange x = {
 			.flags = IPCBUS_WAIT,
 			.send = { .deadline = deadline_earlier(end, time_now() + JOIN_STEP_NS) },

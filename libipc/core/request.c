@@ -210,7 +210,13 @@ static int wait_reply(struct thread *t, struct ipcbus_exchange *x, uint64_t cook
 			if (t->generation != generation)
 				return -ECONNRESET;
 		}
-		r = thread_wait(t, IPCBUS_WAIT, x);
+		if (t->early.kind && t->early_waiting == t->waiting) {
+			r = thread_flush_stash(t);
+			x->event = t->early;
+			t->early.kind = IPCBUS_EVENT_NONE;
+		} else {
+			r = thread_wait(t, IPCBUS_WAIT, x);
+		}
 		if (r < 0)
 			return r;
 	}

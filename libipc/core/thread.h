@@ -41,6 +41,9 @@ struct thread {
 	                    		 * or 0 */
 	uint32_t number;		/* the driver's, or 0 */
 	unsigned int waiting;		/* calls whose reply this thread waits for */
+	struct ipcbus_event early;	/* the end of a call that came while the thread waited for
+	                         	 * a join; of kind NONE if there is none */
+	unsigned int early_waiting;	/* the value of waiting at that time */
 	struct ipc_call *serving;	/* innermost call whose handler runs here */
 	unsigned int depth;		/* handlers and callbacks on its stack */
 	bool blocked;			/* counted in pool.blocked */

@@ -214,9 +214,99 @@ START_TEST(callback_may_use_a_closed_connection)
 }
 END_TEST
 
+/* --- A reply to a stopped client -------------------------------------------------------------- */
+
+enum { TAKE = 1000, KEEP, CALL_CLIENT, REPLY_TO_KEPT };
+
+static struct ipc_proxy *client_object;
+static struct ipc_call *kept;
+
+/* Replies with the errno of a call to the client's object. */
+static int call_client(struct ipc_call *call)
+{
+	const struct ipc_raw_message request = { .code = WHERE };
+	const struct ipc_options options = { .timeout_usec = 300000 };
+	int r = ipc_raw_call(client_object, &request, &options, NULL, NULL);
+
+	return reply_number(call, (uint32_t)-r);
+}
+
+static int serve_kept(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
+{
+	struct ipc_raw_entry entry = { .type = IPC_RAW_PROXY, .proxy = client_object };
+
+	(void)userdata;
+	switch (request->code) {
+	case TAKE:
+		client_object = ipc_proxy_ref(request->entries[0].proxy);
+		break;
+	case KEEP:
+		kept = ipc_call_ref(call);
+		kill(ipc_call_pid(call), SIGSTOP);
+		return 0;
+	case CALL_CLIENT:
+		return call_client(call);
+	case REPLY_TO_KEPT:
+		ipc_raw_reply(kept, &(struct ipc_raw_message){ .entries = &entry, .n_entries = 1 });
+		break;
+	}
+	return reply_number(call, 0);
+}
+
+static const struct ipc_raw_ops kept_ops = { .serve = serve_kept };
+
+static int reply_to_kept(struct ipc_call *call, const struct ipc_raw_message *request,
+			 void *userdata)
+{
+	uint32_t number;
+
+	(void)request, (void)userdata;
+	/* Ends with the deadline of the call that is served here. */
+	ck_assert_int_eq(call_for(REPLY_TO_KEPT, NULL, 0, &number), -ETIMEDOUT);
+	return reply_number(call, 0);
+}
+
+static const struct ipc_raw_ops client_ops = { .serve = reply_to_kept };
+
+static pid_t start_client(void)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	connect_again();
+	for (unsigned int i = 0; i < CHANNEL_AFTER + 3; i++)
+		get(WHERE);
+	get(KEEP);
+	_exit(0);
+}
+
+/* The handler's thread waits for the stopped client when its own call ends. */
+START_TEST(a_call_ends_while_its_callback_waits_for_a_join)
+{
+	struct ipc_raw_entry entry = { .type = IPC_RAW_OBJECT };
+	const struct ipc_raw_message request = { .code = TAKE, .entries = &entry, .n_entries = 1 };
+	int status;
+	pid_t pid;
+
+	begin_ops(1, "1", &kept_ops);
+	pid = start_client();
+	ck_assert_int_eq(waitpid(pid, &status, WUNTRACED), pid);
+	ck_assert(WIFSTOPPED(status));
+	ck_assert_int_eq(ipc_raw_object_new(ipc, &client_ops, NULL, &entry.object), 0);
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, NULL, NULL), 0);
+	ck_assert_uint_eq(get(CALL_CLIENT), ETIMEDOUT);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	ipc_object_unref(entry.object);
+	end();
+}
+END_TEST
+
 int main(void)
 {
-	return RUN_TESTS("channel-processes", callback_may_use_a_closed_connection,
+	return RUN_TESTS("channel-processes", a_call_ends_while_its_callback_waits_for_a_join,
+			 callback_may_use_a_closed_connection,
 			 exec_ends_the_channel,
 			 forked_child_cannot_use_the_channel,
 			 child_of_a_handler_cannot_use_the_channel,
