@@ -458,7 +458,7 @@ static bool take_join(struct thread *t, struct served *served, uint64_t call,
 {
 	bool joins;
 
-	/* The end of a call of this thread, in whose callback the handler runs: see wait_reply(). */
+	/* A call of this thread ends, and this code runs in its callback: see wait_reply(). */
 	if (t->waiting && (event->kind == IPCBUS_EVENT_REPLY ||
 			   event->kind == IPCBUS_EVENT_ERROR ||
 			   event->kind == IPCBUS_EVENT_FAILED)) {
