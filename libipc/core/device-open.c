@@ -45,6 +45,8 @@ static void *map(int fd, void *at, size_t size, int prot)
 		munmap(first, page);
 		return NULL;
 	}
+	/* For valgrind, which takes only the first page to be accessible. */
+	mprotect(memory, size, prot);
 	return memory;
 }
 
