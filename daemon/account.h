@@ -41,7 +41,7 @@ void account_end_close(struct account *account);
 /**
  * struct account_wait - a sender that waits until fewer files of its user are being closed
  * @next: in the account's list
- * @wake: called each time a file was closed, and when the time limit has passed
+ * @wake: called each time a file was closed, and when the timeout has passed
  * @arg: argument of @wake
  * @seconds: seconds waited so far
  */
@@ -53,7 +53,7 @@ struct account_wait {
 };
 
 void account_wait_begin(struct account *account, struct account_wait *wait);
-/* Returns 0, -EAGAIN if the sender must wait until it is woken, or -EDQUOT after the time limit. */
+/* Returns 0, -EAGAIN if the sender must wait until it is woken, or -EDQUOT after the timeout. */
 int account_may_send(struct account *account, const struct account_wait *wait);
 void account_wait_end(struct account *account, struct account_wait *wait);
 

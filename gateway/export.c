@@ -20,7 +20,7 @@
 #include "relay.h"
 #include "status.h"
 
-/* Time limit for a service to describe itself. */
+/* Timeout for a service to describe itself. */
 #define DESCRIBE_USEC 5000000
 
 struct export

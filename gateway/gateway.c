@@ -31,7 +31,7 @@
 /* Number of messages of maximum size that fit into the region. */
 #define REGION_MESSAGES 4
 
-/* While the gateway drains: the interval at which it checks for open calls, and the time limit for
+/* While the gateway drains: the interval at which it checks for open calls, and the timeout for
  * clients without calls to close their connections. */
 #define DRAIN_STEP_MSEC 50
 #define LINGER_MSEC	500
@@ -155,7 +155,7 @@ static void reload(struct gateway *gateway)
 
 /* --- Ending ---------------------------------------------------------------------------- */
 
-/* Waits for a signal or the end of a thread. Returns the signal, 0, or -1 after the time limit. */
+/* Waits for a signal or the end of a thread. Returns the signal, 0, or -1 after the timeout. */
 static int wait_for(struct gateway *gateway, int msec)
 {
 	struct pollfd fds[] = {
@@ -181,7 +181,7 @@ static int64_t now_msec(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Waits until the last call has ended, the time limit passes, or a second signal arrives. Does not
+/* Waits until the last call has ended, the timeout passes, or a second signal arrives. Does not
  * wait for clients that keep connections without calls. */
 static void wait_drained(struct gateway *gateway)
 {
@@ -201,7 +201,7 @@ static void wait_drained(struct gateway *gateway)
 	}
 }
 
-/* Ends the gateway. Open calls may continue until the time limit or a second signal. */
+/* Ends the gateway. Open calls may continue until the timeout or a second signal. */
 static void drain(struct gateway *gateway)
 {
 	sd_notify(0, "STOPPING=1");

@@ -17,7 +17,7 @@
  * side ends too. over runs exactly once, on any thread, when both sides are over, also if this
  * function fails.
  *
- *   -ETIMEDOUT  The time limit has passed.
+ *   -ETIMEDOUT  The timeout has passed.
  *   -ESHUTDOWN  The gateway stops.
  *   -ENOMEM
  */

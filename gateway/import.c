@@ -26,7 +26,7 @@
 #include "export-target.h"
 #include "wire.h"
 
-/* Time limit of a oneway. Later oneways of the same object wait behind it. */
+/* Timeout of a oneway. Later oneways of the same object wait behind it. */
 #define ONEWAY_USEC 30000000
 
 struct import {

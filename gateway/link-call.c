@@ -20,7 +20,7 @@
 /* Field of ipc.StreamOpen. */
 #define STREAM_DEADLINE 5
 
-/* If the deadline of a call is that near, the deadline ends the call, not a time limit of the other
+/* If the deadline of a call is that near, the deadline ends the call, not a timeout of the other
  * side. */
 #define NEAR_USEC 1000000
 

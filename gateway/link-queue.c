@@ -108,7 +108,7 @@ static struct job *next_job_locked(struct link *link)
 	return job;
 }
 
-/* Returns false after the time limit. */
+/* Returns false after the timeout. */
 static bool wait_locked(struct link *link)
 {
 	const struct timespec until = link_time_in(IDLE_MSEC);

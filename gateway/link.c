@@ -21,14 +21,14 @@
 #define ACCEPTED_MAX	64
 #define PEER_LINKS_MAX	(ACCEPTED_MAX / 2)
 
-/* Time limit for the HELLO of the other side. */
+/* Timeout for the HELLO of the other side. */
 #define HELLO_SECONDS 10
 
 /* Threads of a connection beside the threads that wait in calls, and the maximum of both. */
 #define THREADS_EXTRA	8
 #define THREADS_MAX	1024
 
-/* Time limit for sending the reason of an end. */
+/* Timeout for sending the reason of an end. */
 #define LAST_WORDS_SECONDS	2
 
 #define BACKOFF_MIN_MSEC	200

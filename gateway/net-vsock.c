@@ -225,7 +225,7 @@ void net_vsock_free(struct net *net)
 
 /* --- Connecting ----------------------------------------------------------------------------- */
 
-/* Connects. The kernel's time limit is 2 s. */
+/* Connects. The kernel's timeout is 2 s. */
 static int try_connect(struct vsock_channel *channel)
 {
 	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error = 0;

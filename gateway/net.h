@@ -228,7 +228,7 @@ void net_call_cancel(struct net_call *call);
 struct net_channel;
 
 /* The interval of pings on silent connections of the server and of channels between gateways, and
- * the time limit of their replies. */
+ * the timeout of their replies. */
 #define NET_KEEPALIVE_MSEC 10000
 
 struct net_channel_options {

@@ -112,7 +112,7 @@ static void emit_interface(struct emitter *e, const struct service *s)
 	     takes_fds(s) ? "true" : "false");
 }
 
-/* Returns a method's number, time limit and possible content of its reply. */
+/* Returns a method's number, timeout and possible content of its reply. */
 static const char *method_of(struct emitter *e, const struct method *m)
 {
 	return arena_printf(e->arena, "::ipc::method{ 0x%xU, %uU, %s }", m->code, m->timeout_ms,

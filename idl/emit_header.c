@@ -264,7 +264,7 @@ static void explain_calls(struct emitter *e, const struct service *s)
 	     "Calls. Each method has three functions:\n"
 	     "\n"
 	     "- %s_METHOD() calls it and blocks until the reply.\n"
-	     "- %s_METHOD_with() takes options besides, such as a time limit or a "
+	     "- %s_METHOD_with() takes options besides, such as a timeout or a "
 	     "cancellation: see struct ipc_options. NULL: none.\n"
 	     "- %s_METHOD_async() starts the call and returns. If that succeeds, cb runs once, on a "
 	     "serving thread: with 0 and the reply, or with a negative errno, no reply, and an error "
@@ -281,7 +281,7 @@ static void explain_calls(struct emitter *e, const struct service *s)
 	     "-EOWNERDEAD The object's process died or ended the object.\n"
 	     "-EHOSTDOWN The object's process is frozen.\n"
 	     "-ENOMSG The server ended the call without a reply.\n"
-	     "-ETIMEDOUT The time limit expired.\n"
+	     "-ETIMEDOUT The timeout expired.\n"
 	     "-ECANCELED The call was canceled.\n"
 	     "-ENOSPC The receiver's region is full at the moment.\n"
 	     "-EMSGSIZE The message can never fit into the receiver's region.",
@@ -304,7 +304,7 @@ static void explain_oneways(struct emitter *e)
 static void explain_streams(struct emitter *e)
 {
 	note(e,
-	     "Streams. _open() blocks until the server accepts the stream. The time limit in options "
+	     "Streams. _open() blocks until the server accepts the stream. The timeout in options "
 	     "is that of the whole stream. Each other function waits for at most timeout_usec "
 	     "microseconds; 0: not at all, IPC_NEVER: without limit.\n"
 	     "\n"
@@ -320,7 +320,7 @@ static void explain_streams(struct emitter *e)
 	     "-EAGAIN The time is over: no message arrived, or the receiver has no space.\n"
 	     "-EPIPE Sending has ended.\n"
 	     "-ECANCELED The stream was canceled.\n"
-	     "-ETIMEDOUT The time limit of the stream expired.\n"
+	     "-ETIMEDOUT The timeout of the stream expired.\n"
 	     "-EOWNERDEAD The other side died.\n"
 	     "-ENOMSG The server closed its side without ending the stream. _finish(): or it ended the "
 	     "stream without a reply.");

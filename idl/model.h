@@ -34,7 +34,7 @@ struct method {
 	bool pushes;	  /* has a stream of replies */
 	uint32_t code;
 	bool explicit_code; /* set by (ipc.id) */
-	uint32_t timeout_ms; /* 0: no time limit */
+	uint32_t timeout_ms; /* 0: no timeout */
 	struct path place;
 };
 

@@ -15,7 +15,7 @@ struct unit_job;
 typedef void unit_done(void *userdata, const char *problem);
 
 /* Asks systemd to start the unit. If systemd does not reply, the job never ends, so the caller must
- * have a time limit. Returns 0, -ENOMEM, or the error if systemd cannot be reached. */
+ * have a timeout. Returns 0, -ENOMEM, or the error if systemd cannot be reached. */
 int unit_start(int epoll, const char *unit, unit_done *done, void *userdata,
 	       struct unit_job **ret_job);
 /* Frees a job that has not ended. done is not called, but systemd may continue the job. */

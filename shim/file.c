@@ -575,7 +575,7 @@ static u64 now_ms(void)
 	return t.tv_sec * 1000ULL + t.tv_nsec / 1000000;
 }
 
-/* If there is a time limit, a real thread waits in short sleeps. */
+/* If there is a timeout, a real thread waits in short sleeps. */
 static void poll_sleep(int timeout_ms)
 {
 	if (timeout_ms < 0)

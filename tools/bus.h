@@ -24,7 +24,7 @@ const char *bus_reason(enum ipc_bus_reason reason);
 int bus_open(struct ipc **ret_ipc);
 int bus_open_sized(struct ipc **ret_ipc, size_t region_size);
 
-/* Time limit of a call to a service or the service manager: --timeout, by default 5 seconds. Prints
+/* Timeout of a call to a service or the service manager: --timeout, by default 5 seconds. Prints
  * nothing. */
 #define BUS_QUESTION_MS 5000
 uint64_t bus_limit_usec(void);
@@ -77,7 +77,7 @@ int bus_list(struct service_manager *manager, const char *pattern, bool activata
  * prints nothing. */
 int bus_proxy(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);
 
-/* fail_with() for a service that did not reply within the time limit. */
+/* fail_with() for a service that did not reply within the timeout. */
 int bus_no_reply(const char *name);
 
 /* Opens the bus and finds a name as bus_proxy() does. */

@@ -26,7 +26,7 @@
 #include "state.h"
 #include "text.h"
 
-/* Time limits for the description of one service, and for all descriptions. */
+/* Timeouts for the description of one service, and for all descriptions. */
 #define ONE_USEC UINT64_C(500000)
 #define ALL_NS	 UINT64_C(5000000000)
 

@@ -29,7 +29,7 @@ struct schema_type;
  * @request: type of the requests
  * @reply: type of the replies
  * @oneway: the method has no reply
- * @timeout_ms: time limit of a call; 0: not set
+ * @timeout_ms: timeout of a call; 0: not set
  * @streams_in: the client sends a stream
  * @streams_out: the server sends a stream
  */

@@ -17,7 +17,7 @@
 #include "schema.h"
 #include "verbs.h"
 
-/* Time limit without --timeout and without an option of the method. Streams have no limit. */
+/* Timeout without --timeout and without an option of the method. Streams have no limit. */
 #define REPLY_USEC UINT64_C(30000000)
 
 static bool cat;
@@ -152,7 +152,7 @@ static int send(struct ipc_proxy *proxy, const struct schema_method *method,
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	ipc_auto(ipc_raw_free) struct ipc_raw_message *reply = NULL;
-	/* ipcctl's own deadline ends the run first, with a better message. This time limit informs
+	/* ipcctl's own deadline ends the run first, with a better message. This timeout informs
 	 * the service. */
 	const struct ipc_options options = {
 		.metadata = metadata[0] ? metadata : NULL,

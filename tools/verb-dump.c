@@ -275,7 +275,7 @@ const struct verb verb_dump = {
 		"\n"
 		"--all prints a report to send with a description of a fault: version, kernel, doctor,\n"
 		"services, policy, stats, objects, pending messages, counters, and the dump of each\n"
-		"service. --timeout is the time limit of each part. A part that is refused or takes too\n"
+		"service. --timeout is the timeout of each part. A part that is refused or takes too\n"
 		"long is omitted, and so is the output of a service beyond one MiB. The report lists\n"
 		"these omissions. Read the report before you send it: services may print confidential\n"
 		"data.\n",

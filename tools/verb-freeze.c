@@ -9,7 +9,7 @@
 #include "output.h"
 #include "verbs.h"
 
-/* Time limit for the process to finish the calls that it has received. */
+/* Timeout for the process to finish the calls that it has received. */
 #define FREEZE_TIMEOUT_MS 3000
 
 static int fail_to(const char *what, pid_t pid, int error)

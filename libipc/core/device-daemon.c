@@ -187,7 +187,7 @@ static int cell_sleep(struct daemon_link *link, unsigned int number, uint32_t st
 	if (state != sleeps && !__atomic_compare_exchange_n(word, &state, sleeps, false,
 							    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 		return 0;
-	/* With a time limit the kernel does not restart the wait after a signal. An absolute limit
+	/* With a timeout the kernel does not restart the wait after a signal. An absolute limit
 	 * that all waits of a second share costs least. */
 	if (!syscall(SYS_futex, word, FUTEX_WAIT_BITSET, sleeps, &thread->look, NULL,
 		     FUTEX_BITSET_MATCH_ANY))

@@ -22,7 +22,7 @@ union control {
 	char space[CMSG_SPACE(4 * sizeof(int))];
 };
 
-/* The socket's own time limit expires with -EAGAIN. */
+/* The socket's own timeout expires with -EAGAIN. */
 static int error_of_wait(void)
 {
 	return errno == EAGAIN ? -ETIMEDOUT : -errno;

@@ -214,7 +214,7 @@ static const struct {
 		  "root, shows what each process has" },
 	{ ELOOP, "calls are nested too deeply, or the message contains a bus" },
 	{ ENOBUFS, "the receiver is not ready for messages" },
-	{ ETIMEDOUT, "the time limit expired" },
+	{ ETIMEDOUT, "the timeout expired" },
 	{ EMFILE, "this process has no free file descriptor; raise RLIMIT_NOFILE (ulimit -n)" },
 	{ ENFILE, "the daemon of the bus, or the system, has no free file descriptor; raise "
 		  "RLIMIT_NOFILE of ipcbusd" },

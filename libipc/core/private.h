@@ -5,7 +5,7 @@
  * core/ moves bytes, objects and fds, without protobuf. Its files, in the order in which a call
  * passes through them:
  *   raw.c        calls, oneways and objects of bytes, for programs: <ipc/raw.h>
- *   request.c    target, time limit and parent of every request; sending and waiting; replies
+ *   request.c    target, timeout and parent of every request; sending and waiting; replies
  *   async.c      async calls
  *   entry.c      objects and fds <-> the driver's object table
  *   payload.c    messages that do not fit into the region, as files

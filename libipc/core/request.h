@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests: target, time limit and parent; sending them and waiting for the reply. Replies and
+ * Requests: target, timeout and parent; sending them and waiting for the reply. Replies and
  * errors: from the event that ends the call to the program's result. raw.c and typed/rpc.c handle
  * the messages.
  */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* An end of a stream: its life, its time limit, and how it ends. See stream.h. */
+/* An end of a stream: its life, its timeout, and how it ends. See stream.h. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdarg.h>
@@ -169,7 +169,7 @@ static void may_send(struct writable_waiter *waiter)
 	stream_put(stream);
 }
 
-/* --- The time limit ------------------------------------------------------------------- */
+/* --- The timeout ------------------------------------------------------------------- */
 
 static void expired(struct timer *timer)
 {

@@ -8,7 +8,7 @@
  * cancellation. The driver keeps the order of each. Oneways have no replies, so no callback here
  * waits.
  *
- *   stream.c        life of an end; how it ends; its time limit
+ *   stream.c        life of an end; how it ends; its timeout
  *   stream-open.c   opening; the call that opened it: identity, parent, cancellation
  *   stream-wait.c   sending, receiving, and waiting for either
  *   stream-ops.c    callbacks

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Async calls, time limits and canceling on a fake device: each completion runs exactly once. */
+/* Async calls, timeouts and canceling on a fake device: each completion runs exactly once. */
 #include <errno.h>
 #include <ipc/rpc.h>
 #include <string.h>
@@ -398,7 +398,7 @@ START_TEST(the_nearest_limit_counts)
 
 	ck_assert_int_eq(ipc_set_timeout(NULL, 1), -EINVAL);
 	ck_assert_int_eq(ipc_proxy_set_timeout(NULL, 1), -EINVAL);
-	/* 0 is not a valid time limit. */
+	/* 0 is not a valid timeout. */
 	ck_assert_int_eq(ipc_set_timeout(ipc, 0), -EINVAL);
 	ck_assert_int_eq(ipc_set_timeout(ipc, IPC_INHERIT), -EINVAL);
 	ck_assert_int_eq(ipc_proxy_set_timeout(test_proxy(peer), 0), -EINVAL);

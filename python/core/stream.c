@@ -315,7 +315,7 @@ static PyObject *item(struct connection *connection, const struct ipc_raw_messag
 			     (Py_ssize_t)message->size, entries);
 }
 
-/* If only the time limit of the function has expired, the library returns -EAGAIN without an
+/* If only the timeout of the function has expired, the library returns -EAGAIN without an
  * error. */
 static PyObject *received(PyObject *self, int r, const struct ipc_raw_message *message,
 			  const struct ipc_error *error)

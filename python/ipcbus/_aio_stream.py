@@ -185,8 +185,8 @@ class Stream(Generic[Req, Rep]):
         """Returns the next message, or None at the end. If the stream ended with an error, raises
         it. If none arrives within timeout seconds, raises ``WouldBlock``; the stream stays open,
         and a later receive() may get the message. With 0 the function returns a message only if it
-        has arrived. The time limit does not apply to opening the stream. ``DeadlineExceeded`` means
-        that the time limit of the stream itself expired."""
+        has arrived. The timeout does not apply to opening the stream. ``DeadlineExceeded`` means
+        that the timeout of the stream itself expired."""
         delay = to_delay(timeout)
         end = await self._opened()
         async with _limit(delay, "no message has arrived in time"):

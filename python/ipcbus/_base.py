@@ -83,43 +83,43 @@ FOREVER = 1e12
 
 
 def to_usec(seconds: float | None) -> int:
-    """Converts a time limit in seconds to microseconds for libipc. None becomes 0, the default.
+    """Converts a timeout in seconds to microseconds for libipc. None becomes 0, the default.
     Raises ``DeadlineExceeded`` if the time is not positive, and ``ValueError`` if it is NaN."""
     if seconds is None:
         return 0
     if seconds != seconds:
-        raise ValueError("a time limit must be a number")
+        raise ValueError("a timeout must be a number")
     if seconds <= 0:
-        raise DeadlineExceeded("the time limit has expired")
+        raise DeadlineExceeded("the timeout has expired")
     if seconds > FOREVER:
         return _core.NEVER
     return max(1, int(seconds * 1e6))
 
 
 def to_wait(seconds: float | None) -> int:
-    """Converts the time limit of a wait for a message of a stream. None is no limit. If the time is
+    """Converts the timeout of a wait for a message of a stream. None is no limit. If the time is
     0 or negative, the result is 1 microsecond: the function then returns a message only if it has
     arrived."""
     if seconds is None:
         return _core.NEVER
     if seconds != seconds:
-        raise ValueError("a time limit must be a number")
+        raise ValueError("a timeout must be a number")
     return to_usec(seconds) if seconds > 0 else 1
 
 
 def to_name_wait(seconds: float | None) -> int:
-    """Converts the time limit of a wait for a name. If the time is 0 or negative, the library does
+    """Converts the timeout of a wait for a name. If the time is 0 or negative, the library does
     not wait."""
     return 0 if seconds is not None and seconds <= 0 else to_wait(seconds)
 
 
 def to_delay(seconds: float | None) -> float | None:
-    """Converts a time limit as to_wait() does, but to seconds for asyncio."""
+    """Converts a timeout as to_wait() does, but to seconds for asyncio."""
     return None if seconds is None else to_wait(seconds) / 1e6
 
 
 def to_limit(seconds: float) -> int:
-    """Converts the time limit of a connection. ``math.inf`` is no limit."""
+    """Converts the timeout of a connection. ``math.inf`` is no limit."""
     if seconds <= 0:
         raise InvalidArgument("timeout must be positive")
     return to_usec(seconds)
@@ -172,7 +172,7 @@ class Slot:
 
 
 class BaseContext:
-    """A served call or stream: the connection, and the caller's identity, time limit and metadata."""
+    """A served call or stream: the connection, and the caller's identity, timeout and metadata."""
 
     def __init__(self, connection: Any, call: _core.Call | _core.Stream) -> None:
         self._bus = connection
@@ -216,7 +216,7 @@ class BaseContext:
         return to_seconds(self._call.remaining)
 
     def is_canceled(self) -> bool:
-        """Returns whether the caller has stopped waiting: it canceled the call, its time limit
+        """Returns whether the caller has stopped waiting: it canceled the call, its timeout
         expired, or it died. A stream: whether it has broken off, by either side. A long handler of
         ``ipcbus.sync`` should check this. A handler of ``ipcbus.aio`` is canceled."""
         return self._call.is_canceled

@@ -394,7 +394,7 @@ class Connection:
 
     ``async with Connection() as bus`` opens and closes it. path is the path of a bus; None is the
     default bus, see ipc_open() in <ipc/ipc.h>. region_size is the number of bytes of received
-    messages that may wait here. timeout is the time limit in seconds of calls without a limit of
+    messages that may wait here. timeout is the timeout in seconds of calls without a limit of
     their own; None is no limit.
 
     With reconnect, the connection survives the end of ipcbusd, and opens the bus again when ipcbusd
@@ -619,7 +619,7 @@ class Connection:
         over = timeout is not None and timeout <= 0
         no_manager: NoManager | None = None
         try:
-            # If the name is registered, it is found even with a time limit of 0.
+            # If the name is registered, it is found even with a timeout of 0.
             async with asyncio.timeout(None if over else delay):
                 while True:
                     try:
@@ -638,11 +638,11 @@ class Connection:
 
                     await self._appears(name, settled)
         except DeadlineExceeded:
-            raise  # the time limit of the connection
+            raise  # the timeout of the connection
         except TimeoutError:
             if no_manager is not None:
                 raise no_manager from None
-            raise DeadlineExceeded(f"{name}: the time limit expired") from None
+            raise DeadlineExceeded(f"{name}: the timeout expired") from None
 
     async def _appears(self, name: str, settled: Callable[[], None]) -> None:
         """Returns when the name is registered. settled is called when the service manager has

@@ -104,7 +104,7 @@ class Canceled(Error):
 
 
 class DeadlineExceeded(Error, TimeoutError):
-    """The time limit expired."""
+    """The timeout expired."""
 
     default_code = errno.ETIMEDOUT
 

@@ -410,7 +410,7 @@ class Connection:
 
     ``with Connection() as bus`` opens and closes it. path is the path of a bus; None is the default
     bus, see ipc_open() in <ipc/ipc.h>. region_size is the number of bytes of received messages that
-    may wait here. timeout is the time limit in seconds of calls without a limit of their own; None is
+    may wait here. timeout is the timeout in seconds of calls without a limit of their own; None is
     no limit.
 
     With reconnect, the connection survives the end of ipcbusd, and opens the bus again when ipcbusd
@@ -456,7 +456,7 @@ class Connection:
 
     def close(self) -> None:
         """Closes the connection. ``run()`` returns. Waits on other threads raise ``Canceled``,
-        except for a oneway that waits for space until its time limit. Objects and their names then
+        except for a oneway that waits for space until its timeout. Objects and their names then
         end. After fork(), close() in the child does not affect the parent's connection."""
         self.stop()
         self._connection.close()

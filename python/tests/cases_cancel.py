@@ -179,7 +179,7 @@ class Canceled(Case):
                     await asyncio.sleep(0.01)
 
     async def test_failed_register_is_not_registered(self):
-        """The time limit of the client expires, but the service manager handles the request later.
+        """The timeout of the client expires, but the service manager handles the request later.
         """
         with PrivateBus() as private, sync.Connection(private.path, timeout=0.2) as bus:
             os.kill(private.manager.pid, signal.SIGSTOP)

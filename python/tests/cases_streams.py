@@ -254,7 +254,7 @@ class Streams(Case):
                 self.assertEqual(reply.text, f"A{i}")
             await chat.end()
             self.assertIsNone(await chat.receive(timeout=60))
-        # The time limit of the stream has expired for every receive().
+        # The timeout of the stream has expired for every receive().
         stream = self.kinds.Count(until=10, wait=1, timeout=0.2)
         await stream.receive()
         for _ in range(2):
@@ -262,7 +262,7 @@ class Streams(Case):
                 await self.within(stream.receive(timeout=60))
 
     async def test_receive_timeout_loses_nothing(self):
-        """With any time limit, each reply arrives once and in order."""
+        """With any timeout, each reply arrives once and in order."""
         texts = []
         async with self.kinds.Count(until=200) as stream:
             while True:
@@ -537,7 +537,7 @@ class Threads(Case):
             self.assertEqual((out, process.returncode), ("interrupted\ngoes on\n", 0), err)
 
     async def test_main_thread(self):
-        """Time limits hold across the slices of the main thread, and signal handlers run."""
+        """Timeouts hold across the slices of the main thread, and signal handlers run."""
         await self.server.register("test.main-thread", MyKinds())
         process = program(MAIN_THREAD)
         self.addCleanup(process.kill)
@@ -573,7 +573,7 @@ class Threads(Case):
             for wait in chat.receive, chat.send, chat.end:
                 with self.assertRaisesRegex(ipcbus.Canceled, "^the stream is closed$"):
                     wait()
-            # The time limit of the stream has expired for every receive().
+            # The timeout of the stream has expired for every receive().
             with kinds.Chat(timeout=0.2) as chat:
                 for _ in range(2):
                     with self.assertRaises(ipcbus.DeadlineExceeded):

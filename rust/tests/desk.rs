@@ -156,7 +156,7 @@ fn calls(desk: &DeskClient) {
     let error = desk.fail(&Failure { text: "a\0b".into(), ..Failure::default() }).unwrap_err();
     assert_eq!(error.code(), libc::EINVAL);
 
-    // The method's own time limit applies.
+    // The method's own timeout applies.
     assert!(matches!(desk.nap().unwrap_err(), Error::DeadlineExceeded(_)));
 
     desk.nap_with(&Options::new().timeout(Duration::from_secs(60))).unwrap();

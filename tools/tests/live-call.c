@@ -128,7 +128,7 @@ START_TEST(a_stopped_service_is_given_up)
 	ck_assert_int_eq(live_run("call --timeout 0.5 demo.echo Say '{\"text\": \"x\"}'")->status,
 			 7);
 	ck_assert_int_eq(live_run("ping --timeout 0.5 demo.echo")->status, 7);
-	/* The parent may have blocked the signal of the time limit. */
+	/* The parent may have blocked the signal of the timeout. */
 	sigemptyset(&alarm);
 	sigaddset(&alarm, SIGALRM);
 	sigprocmask(SIG_BLOCK, &alarm, NULL);

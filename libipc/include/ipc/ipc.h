@@ -62,7 +62,7 @@
  *   Blocking    A function does not wait for other processes, except where its
  *               description says that it blocks. Through ipcbusd, every function that uses the bus
  *               also waits for the daemon. While the daemon is stopped (SIGSTOP, a debugger), no
- *               time limit applies. Signals do not end a wait, except where -EINTR is listed.
+ *               timeout applies. Signals do not end a wait, except where -EINTR is listed.
  *               ipc_raw_set_interrupt() of <ipc/raw.h> makes signals end calls, oneways that wait,
  *               and functions of names.
  *   Order       An object handles a single oneway at a time. Oneways from a thread to an object are
@@ -182,7 +182,7 @@
  *                 behind it. A service may report any other errno as well, with the exceptions that
  *                 enum ipc_origin lists.
  *   -ENOMSG       IPC_NO_REPLY. The server ended the call without a reply.
- *   -ETIMEDOUT    IPC_DEADLINE_EXCEEDED. The time limit expired.
+ *   -ETIMEDOUT    IPC_DEADLINE_EXCEEDED. The timeout expired.
  *   -ECANCELED    IPC_CANCELED. The call or stream was canceled, or its connection was closed.
  *
  *   Names
@@ -597,7 +597,7 @@ int ipc_take_fd(int32_t *fd);
  */
 
 /*
- * Set the time limit for calls that start afterwards, in microseconds. The limit of a call is the
+ * Set the timeout for calls that start afterwards, in microseconds. The limit of a call is the
  * first of these settings:
  *   1. timeout_usec in its struct ipc_options
  *   2. the option timeout_ms of its method in the .proto file

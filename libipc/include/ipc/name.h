@@ -9,9 +9,9 @@
  * "camera.Provider/front".
  *
  * The service manager maps names to objects. All functions that take a name call it, so they block
- * until it replies. The connection's time limit, ipc_set_timeout(), applies to all but
+ * until it replies. The connection's timeout, ipc_set_timeout(), applies to all but
  * ipc_proxy_wait(), which has its own. Functions that register, unregister or watch, or that end
- * such a slot, also wait for each other in a connection. No time limit covers that wait. None of
+ * such a slot, also wait for each other in a connection. No timeout covers that wait. None of
  * the functions needs a serving thread; callbacks do. In a handler, the functions inherit deadline
  * and cancellation of the served call, as calls do. If that call has already ended, they do not, so
  * that a handler can clean up. Only ipc_proxy_get() and ipc_proxy_wait() start a service that can

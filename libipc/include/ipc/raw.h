@@ -142,7 +142,7 @@ void ipc_raw_free(struct ipc_raw_message *reply);
 
 /*
  * Call the object and block until its reply. The caller frees *ret_reply with ipc_raw_free().
- * ipc_set_timeout() describes the time limit. While the function waits, nested handlers (see
+ * ipc_set_timeout() describes the timeout. While the function waits, nested handlers (see
  * <ipc/ipc.h>) may run on this thread. The caller must not hold a lock that such a handler takes.
  *
  *   -EINVAL   A flag or the type of an entry is unknown.
@@ -192,7 +192,7 @@ int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *messag
  *   - functions of <ipc/name.h> that call the service manager, except ipc_idle_exit()
  *
  * SA_RESTART makes no difference. A signal that arrives before the wait has begun does not count.
- * Streams have time limits instead: see <ipc/stream.h>. cb may run on several threads at once.
+ * Streams have timeouts instead: see <ipc/stream.h>. cb may run on several threads at once.
  * Through ipcbusd, cb may also run without a signal, on a waiting thread, at most once a second.
  * NULL removes cb. Set-up only.
  */
@@ -294,7 +294,7 @@ int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t code,
  * an error that is never NULL. A cancellation, parent or parent_stream in the options ends the
  * opening too; the library holds a reference of each until cb has run. There is no slot: use a
  * cancellation. Until cb has run, the opening holds a reference of the connection, which therefore
- * stays open after the program's last ipc_unref(). If the time limit has passed, cb gets
+ * stays open after the program's last ipc_unref(). If the timeout has passed, cb gets
  * -ETIMEDOUT. Errors as ipc_raw_call_async(), and for cb as ipc_raw_stream_open().
  *
  *   -EINVAL      code is 0.

@@ -170,8 +170,8 @@ int ipc_rpc_invoke_stream(struct ipc_call *call, const ProtobufCMessage *request
 
 /*
  * Open a stream. Blocks as <ipc/stream.h> describes. request is NULL if the requests are a stream.
- * The caller must unref *ret_stream. A time limit in options or of the method covers the whole
- * stream, other time limits only its opening.
+ * The caller must unref *ret_stream. A timeout in options or of the method covers the whole
+ * stream, other timeouts only its opening.
  */
 int ipc_rpc_stream_open(struct ipc_proxy *proxy, const struct ipc_method *method,
 			const struct ipc_options *options, const ProtobufCMessage *request,

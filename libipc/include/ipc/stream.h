@@ -39,7 +39,7 @@
  *
  *   -ECANCELED   Either side canceled the stream, or its parent or its cancellation was canceled.
  *                The origin of the error is IPC_ORIGIN_PEER if the other side did.
- *   -ETIMEDOUT   The time limit of the stream expired. This is no limit of a single function.
+ *   -ETIMEDOUT   The timeout of the stream expired. This is no limit of a single function.
  *   -EOWNERDEAD  The other side died. Messages that had arrived can be received first. Messages and
  *                an end that it sent just before it exited may be lost. A process should exit only
  *                after the other side has confirmed the last message.
@@ -185,7 +185,7 @@ struct ipc_stream_ops {
  * fails, destroy does not run.
  *
  *   -EALREADY   The stream has callbacks.
- *   -EMFILE     The stream has a time limit, and this process cannot open more files.
+ *   -EMFILE     The stream has a timeout, and this process cannot open more files.
  */
 int ipc_stream_set_ops(struct ipc_stream *stream, const struct ipc_stream_ops *ops,
 		       void *userdata);
@@ -201,7 +201,7 @@ int ipc_stream_set_ops(struct ipc_stream *stream, const struct ipc_stream_ops *o
 int ipc_stream_resume(struct ipc_stream *stream);
 
 /*
- * Return the microseconds until the time limit, 0 if it has expired, or IPC_NEVER if there is
+ * Return the microseconds until the timeout, 0 if it has expired, or IPC_NEVER if there is
  * none. The client sets the limit when it opens the stream: timeout_usec, parent and parent_stream
  * in struct ipc_options, or timeout_ms of the method. Both sides know it and break off by
  * themselves. Then sending fails with -ETIMEDOUT, and so does receiving after the messages that
@@ -210,10 +210,10 @@ int ipc_stream_resume(struct ipc_stream *stream);
 uint64_t ipc_stream_remaining(const struct ipc_stream *stream);
 
 /*
- * Return 1 if the stream has broken off: either side canceled it, the time limit expired, the other
+ * Return 1 if the stream has broken off: either side canceled it, the timeout expired, the other
  * side died or sent a message that this side refused, or the bus has ended; also in a forked child.
  * Return 0 otherwise, also after an end. Messages of the other side are known only after a thread
- * has served them. So a handler on the only thread notices only the time limit and the end of the
+ * has served them. So a handler on the only thread notices only the timeout and the end of the
  * bus here.
  */
 int ipc_stream_is_canceled(struct ipc_stream *stream);

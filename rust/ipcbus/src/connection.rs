@@ -217,7 +217,7 @@ impl Connection {
         enlist(self, function)
     }
 
-    /// Sets the time limit of later calls that have no limit of their own; `None` is no limit.
+    /// Sets the timeout of later calls that have no limit of their own; `None` is no limit.
     pub fn set_timeout(&self, timeout: Option<Duration>) -> Result<()> {
         check(unsafe { sys::ipc_set_timeout(self.0, micros(timeout).max(1)) }).map(drop)
     }

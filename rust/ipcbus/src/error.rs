@@ -111,7 +111,7 @@ errors! {
     InvalidArgument = EINVAL,
     /// `ECANCELED`: the call or stream was canceled, or its connection was closed.
     Canceled = ECANCELED,
-    /// `ETIMEDOUT`: the time limit expired.
+    /// `ETIMEDOUT`: the timeout expired.
     DeadlineExceeded = ETIMEDOUT,
     /// `ENOENT`: no service has the name, there is no such object, file or device, or, with
     /// [`Origin::Peer`], the service did not find something.

@@ -140,7 +140,7 @@ impl<'a> Options<'a> {
         Options::default()
     }
 
-    /// The time limit of a call, or of a stream from opening to end. For a oneway, the maximum wait
+    /// The timeout of a call, or of a stream from opening to end. For a oneway, the maximum wait
     /// for space.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -191,7 +191,7 @@ impl<'a> Options<'a> {
         self.cancellation.is_some()
     }
 
-    /// Sets this time limit if there is none and it is not 0.
+    /// Sets this timeout if there is none and it is not 0.
     #[cfg(feature = "prost")]
     pub(crate) fn or_timeout(&self, timeout: Duration) -> Self {
         let mut options = self.clone();

@@ -574,7 +574,7 @@ impl Stream {
         unsafe { sys::ipc_stream_cancel(self.raw()) }
     }
 
-    /// Returns whether the stream has broken off: it was canceled, its time limit expired, or the
+    /// Returns whether the stream has broken off: it was canceled, its timeout expired, or the
     /// other side died.
     pub fn is_canceled(&self) -> bool {
         unsafe { sys::ipc_stream_is_canceled(self.raw()) != 0 }

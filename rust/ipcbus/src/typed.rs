@@ -84,7 +84,7 @@ pub struct Interface {
 pub struct Method {
     /// The number of the method.
     pub code: u32,
-    /// The time limit; 0 if there is none.
+    /// The timeout; 0 if there is none.
     pub timeout_ms: u32,
     /// Whether the reply may contain files.
     pub accept_fds: bool,

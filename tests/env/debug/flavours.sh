@@ -43,8 +43,8 @@ flavour_make() {
 	esac
 }
 
-# How tests/run runs there, and the time limit of a test. User-mode Linux starts in a second. The
-# others are slow: time limits are longer, some tests run fewer rounds, and cases tagged long, which
+# How tests/run runs there, and the timeout of a test. User-mode Linux starts in a second. The
+# others are slow: timeouts are longer, some tests run fewer rounds, and cases tagged long, which
 # go up to a limit, would take minutes.
 flavour_run() {
 	case $1 in

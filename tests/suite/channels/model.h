@@ -12,8 +12,8 @@
  * loads that read it. Read-modify-writes read the last value. Payloads must be ordered: a copy
  * that another thread's copy of the same payload does not precede in the views is a data race.
  *
- * A sleeping thread wakes by a wake-up or, if it has a time limit, whenever the policy chooses.
- * All threads asleep without time limit are a lost wake-up, which ends the program.
+ * A sleeping thread wakes by a wake-up or, if it has a timeout, whenever the policy chooses.
+ * All threads asleep without timeout are a lost wake-up, which ends the program.
  */
 #ifndef CHANNELS_MODEL_H
 #define CHANNELS_MODEL_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Async calls, time limits, and calls that end before their reply: directly through the driver, and
+ * Async calls, timeouts, and calls that end before their reply: directly through the driver, and
  * through a process in the middle.
  */
 #define _GNU_SOURCE

@@ -27,7 +27,7 @@ static int say(struct client *client)
 	return server_say(client->server, &request, NULL, NULL);
 }
 
-/* Handles events until @count deaths were reported, or a time limit. */
+/* Handles events until @count deaths were reported, or a timeout. */
 static void wait_deaths(struct client *client, int count)
 {
 	uint64_t begin = now_ms();

@@ -289,7 +289,7 @@ START_TEST(time_that_is_over)
 
 	begin();
 	for (uint32_t code = CALLS; code <= WAITS; code++) {
-		/* The time limit includes the opening. */
+		/* The timeout includes the opening. */
 		stream = open_stream(code, USEC_LIMIT);
 		ck_assert_uint_le(ipc_stream_remaining(stream), USEC_LIMIT);
 		expect_end(-ETIMEDOUT);

@@ -464,7 +464,7 @@ START_TEST(opening_call_carries_metadata)
 }
 END_TEST
 
-/* Opens a stream with the shortest time limit that suffices on this machine. */
+/* Opens a stream with the shortest timeout that suffices on this machine. */
 static struct ipc_stream *open_limited(void)
 {
 	struct ipc_options options = { .timeout_usec = 250000 };

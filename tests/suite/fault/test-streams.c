@@ -148,7 +148,7 @@ static void finish_open_gather(int r)
 	finish_open(r, act_open_gather);
 }
 
-/* --- A time limit ----------------------------------------------------------------- */
+/* --- A timeout ----------------------------------------------------------------- */
 
 static void prepare_limited(void)
 {
@@ -570,7 +570,7 @@ static void finish_serve_fail(int r)
 static const struct scenario scenarios[] = {
 	{ "open for replies", push_open_reply, act_open_count, finish_open_count },
 	{ "open for requests", push_open_reply, act_open_gather, finish_open_gather },
-	{ "callbacks with a time limit", prepare_limited, act_set_ops, finish_limited },
+	{ "callbacks with a timeout", prepare_limited, act_set_ops, finish_limited },
 	{ "send", prepare_gather, act_send, finish_send },
 	{ "send, and wait", prepare_gather, act_send_waiting, finish_send },
 	{ "send without space", prepare_no_space_ready, act_send, finish_send },

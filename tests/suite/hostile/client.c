@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Attacks on clients by hostile services. The client calls Mallory's service, with a time limit,
+ * Attacks on clients by hostile services. The client calls Mallory's service, with a timeout,
  * and an honest service in turn.
  */
 #define _GNU_SOURCE

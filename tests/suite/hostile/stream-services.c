@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Attacks on clients of streams, by services that violate the protocol of <ipc/stream.h>. The
- * client opens streams of Mallory's service in all possible ways, each with a time limit, and uses
+ * client opens streams of Mallory's service in all possible ways, each with a timeout, and uses
  * an honest service in turn, on the same connection.
  */
 #define _GNU_SOURCE

@@ -113,7 +113,7 @@ public:
 		});
 	}
 
-	/* Open a stream of a method, and block until the server has accepted it. The time limit in the
+	/* Open a stream of a method, and block until the server has accepted it. The timeout in the
 	 * options is that of the whole stream. See ipc_raw_stream_open(). */
 	outcome<stream> open_stream(std::uint32_t method, const options &with = {}) const
 	{
@@ -128,7 +128,7 @@ public:
 
 	/*
 	 * Start to open a stream and return. function(ipc::result<ipc::stream>) runs once, on a serving
-	 * thread. Until then the connection stays open; a cancellation, parent or time limit in the
+	 * thread. Until then the connection stays open; a cancellation, parent or timeout in the
 	 * options ends the opening. If starting fails, this function reports it and function does not
 	 * run.
 	 */
@@ -166,7 +166,7 @@ public:
 		return r < 0 ? detail::fail<void>(r, &e) : detail::done();
 	}
 
-	/* Set the time limit of later calls; see ipc_set_timeout(). */
+	/* Set the timeout of later calls; see ipc_set_timeout(). */
 	outcome<void> set_timeout(time_limit limit) const
 	{
 		return detail::check(c::ipc_proxy_set_timeout(raw, limit.setting_usec()));
@@ -432,7 +432,7 @@ public:
 		return r > 0;
 	}
 
-	/* Set the time limit of later calls; see ipc_set_timeout(). */
+	/* Set the timeout of later calls; see ipc_set_timeout(). */
 	outcome<void> set_timeout(time_limit limit) const
 	{
 		return detail::check(c::ipc_set_timeout(raw, limit.setting_usec()));

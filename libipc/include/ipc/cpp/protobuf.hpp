@@ -10,7 +10,7 @@
  * does not limit the memory of a parsed message. For objects, ipc_object_set_limits() limits the
  * size of a request.
  *
- * If the options of a call have no time limit, option timeout_ms of the method applies. It takes
+ * If the options of a call have no timeout, option timeout_ms of the method applies. It takes
  * precedence over proxy::set_timeout().
  */
 #ifndef IPC_CPP_PROTOBUF_HPP
@@ -488,7 +488,7 @@ outcome<void> serve_replies(stream s, const char *path, F function)
 
 /* --- Calling -------------------------------------------------------------------------------- */
 
-/* The options, with the time limit of the method unless they have their own. */
+/* The options, with the timeout of the method unless they have their own. */
 inline options limited_by(const method &to, options with)
 {
 	if (to.timeout_ms && !with.has_timeout())
@@ -562,7 +562,7 @@ outcome<Reply> call(const proxy &p, const method &to, const M &m, const options 
 template <typename M>
 outcome<void> send(const proxy &p, const method &to, const M &m, const options &with)
 {
-	/* The time limit of a oneway is for space only: the method's does not apply. */
+	/* The timeout of a oneway is for space only: the method's does not apply. */
 	return typed_access::send(to.code, m, [&](const message &out) { return p.oneway(out, with); });
 }
 

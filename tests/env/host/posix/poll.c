@@ -91,7 +91,7 @@ static int epoll_now(int epoll, struct epoll_event *events, int max)
 	return n;
 }
 
-/* Waits a millisecond. If the time limit has passed, returns false. */
+/* Waits a millisecond. If the timeout has passed, returns false. */
 static bool wait_more(int *timeout_ms)
 {
 	if (!*timeout_ms)

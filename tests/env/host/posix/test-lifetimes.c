@@ -7,7 +7,7 @@
  * function of the API with it, and puts it back or drops it. So each reference has a single owner
  * at a time. destroy frees the userdata of a callback: if the callback runs too late, it uses
  * freed memory, and if destroy does not run, a count remains. Functions that may block must have a
- * time limit. The choices of a thread depend only on the seed, but their order among threads does
+ * timeout. The choices of a thread depend only on the seed, but their order among threads does
  * not.
  *
  *   IPCBUS_LIFETIMES_SECONDS=3600   duration (3), in whole rounds

@@ -110,7 +110,7 @@ int kinds_of_url_on_death(struct kinds_of_url *kinds_of_url, ipc_death_cb cb,
  * Calls. Each method has three functions:
  *
  *   - kinds_of_url_METHOD() calls it and blocks until the reply.
- *   - kinds_of_url_METHOD_with() takes options besides, such as a time limit
+ *   - kinds_of_url_METHOD_with() takes options besides, such as a timeout
  *     or a cancellation: see struct ipc_options. NULL: none.
  *   - kinds_of_url_METHOD_async() starts the call and returns. If that
  *     succeeds, cb runs once, on a serving thread: with 0 and the reply, or
@@ -130,7 +130,7 @@ int kinds_of_url_on_death(struct kinds_of_url *kinds_of_url, ipc_death_cb cb,
  *   -EOWNERDEAD    The object's process died or ended the object.
  *   -EHOSTDOWN     The object's process is frozen.
  *   -ENOMSG        The server ended the call without a reply.
- *   -ETIMEDOUT     The time limit expired.
+ *   -ETIMEDOUT     The timeout expired.
  *   -ECANCELED     The call was canceled.
  *   -ENOSPC        The receiver's region is full at the moment.
  *   -EMSGSIZE      The message can never fit into the receiver's region.
@@ -146,7 +146,7 @@ int kinds_of_url_on_death(struct kinds_of_url *kinds_of_url, ipc_death_cb cb,
  */
 
 /*
- * Streams. _open() blocks until the server accepts the stream. The time limit
+ * Streams. _open() blocks until the server accepts the stream. The timeout
  * in options is that of the whole stream. Each other function waits for at
  * most timeout_usec microseconds; 0: not at all, IPC_NEVER: without limit.
  *
@@ -166,7 +166,7 @@ int kinds_of_url_on_death(struct kinds_of_url *kinds_of_url, ipc_death_cb cb,
  *                  no space.
  *   -EPIPE         Sending has ended.
  *   -ECANCELED     The stream was canceled.
- *   -ETIMEDOUT     The time limit of the stream expired.
+ *   -ETIMEDOUT     The timeout of the stream expired.
  *   -EOWNERDEAD    The other side died.
  *   -ENOMSG        The server closed its side without ending the stream.
  *                  _finish(): or it ended the stream without a reply.

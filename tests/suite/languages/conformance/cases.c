@@ -165,7 +165,7 @@ int test_deadlines(struct bench *bench)
 	int r;
 
 	CHECK(check_left(bench) == 0 && check_left_behind(bench) == 0);
-	/* On a busy machine the time limit may pass before the handler begins. */
+	/* On a busy machine the timeout may pass before the handler begins. */
 	CHECK(wait_for_calm(bench, &before) == 0);
 	do {
 		CHECK(brief.timeout_usec < LONG_USEC);

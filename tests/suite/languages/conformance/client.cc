@@ -353,7 +353,7 @@ void test_streams(const bench &b)
 	CHECK(!both.receive(LONG));
 }
 
-/* Returns a stream with a time limit that sufficed for opening it. */
+/* Returns a stream with a timeout that sufficed for opening it. */
 auto open_briefly(const bench &b)
 {
 	for (std::chrono::milliseconds brief = 200ms;; brief *= 4) {
@@ -377,7 +377,7 @@ void test_deadlines(const bench &b)
 	auto behind = b.peer.Visit(visit_of(b, std::make_shared<guest>()), patient)->left_ms();
 	CHECK(behind > 0 && behind <= static_cast<std::uint64_t>(limit));
 
-	/* On a busy machine the time limit may pass before the handler begins. */
+	/* On a busy machine the timeout may pass before the handler begins. */
 	std::int64_t before = b.calm();
 	std::chrono::milliseconds brief = 100ms;
 	do {

@@ -226,7 +226,7 @@ class Cases:
         # Calls by a handler inherit its deadline.
         reply = await peer.Visit(visitor=Guest(), timeout=LONG)
         check(0 < reply.left_ms <= LONG * 1000, reply.left_ms)
-        # On a busy machine the time limit may pass before the handler begins.
+        # On a busy machine the timeout may pass before the handler begins.
         before, timeout = await self.calm(), 0.1
         while True:
             await fails(peer.Hang(timeout=timeout), ipcbus.DeadlineExceeded)
