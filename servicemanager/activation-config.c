@@ -281,7 +281,7 @@ static int take_file(void *userdata, const char *path, const char *text, size_t 
 	return r;
 }
 
-int activation_configs_load(const char *const *directories, struct activation_configs **ret_configs)
+int activation_configs_load(const char *const *folders, struct activation_configs **ret_configs)
 {
 	struct activation_configs *configs = calloc(1, sizeof(*configs));
 	int r;
@@ -289,7 +289,7 @@ int activation_configs_load(const char *const *directories, struct activation_co
 	if (!configs)
 		return -ENOMEM;
 
-	r = config_load(directories, take_file, configs);
+	r = config_load(folders, take_file, configs);
 	if (r < 0) {
 		activation_configs_free(configs);
 		return r;

@@ -39,7 +39,7 @@ struct activation_config *activation_config_free(struct activation_config *confi
 bool activation_config_has_name(const struct activation_config *config, const char *name);
 
 /*
- * Reads all *.conf of the directories, as policy_load() does, and looks up the users. Logs all
+ * Reads all *.conf of the folders, as policy_load() does, and looks up the users. Logs all
  * problems.
  *
  *   -EINVAL  a file is wrong, a name is in two files, or servicemanager cannot become the
@@ -47,7 +47,7 @@ bool activation_config_has_name(const struct activation_config *config, const ch
  *   -ENOMEM
  *   other    a file cannot be read
  */
-int activation_configs_load(const char *const *directories,
+int activation_configs_load(const char *const *folders,
 			    struct activation_configs **ret_configs);
 struct activation_configs *activation_configs_free(struct activation_configs *configs);
 

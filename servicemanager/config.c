@@ -28,7 +28,7 @@ struct config {
 	size_t count;
 };
 
-static int add_file(struct config *config, const char *directory, const char *name)
+static int add_file(struct config *config, const char *folder, const char *name)
 {
 	struct file *file = &config->list[config->count];
 	size_t size = strlen(name);
@@ -39,10 +39,10 @@ static int add_file(struct config *config, const char *directory, const char *na
 		if (!strcmp(config->list[i].name, name))
 			return 0;
 	if (config->count == CONFIG_FILES_MAX) {
-		log_line("cannot read %s: more than %d files", directory, CONFIG_FILES_MAX);
+		log_line("cannot read %s: more than %d files", folder, CONFIG_FILES_MAX);
 		return -EINVAL;
 	}
-	if (asprintf(&file->path, "%s/%s", directory, name) < 0)
+	if (asprintf(&file->path, "%s/%s", folder, name) < 0)
 		return -ENOMEM;
 
 	file->name = strrchr(file->path, '/') + 1;
@@ -50,22 +50,22 @@ static int add_file(struct config *config, const char *directory, const char *na
 	return 0;
 }
 
-static int add_directory(struct config *config, const char *directory)
+static int add_folder(struct config *config, const char *folder)
 {
 	const struct dirent *entry;
-	DIR *dir = opendir(directory);
+	DIR *dir = opendir(folder);
 	int r = 0;
 
 	if (!dir && errno == ENOENT)
 		return 0;
 	if (!dir) {
 		r = -errno;
-		log_line("cannot read %s: %s", directory, strerror(-r));
+		log_line("cannot read %s: %s", folder, strerror(-r));
 		return r;
 	}
 
 	while (r == 0 && (entry = readdir(dir)))
-		r = add_file(config, directory, entry->d_name);
+		r = add_file(config, folder, entry->d_name);
 	closedir(dir);
 	return r;
 }
@@ -140,13 +140,13 @@ static int take_files(struct config *config, config_taker *taker, void *userdata
 	return result;
 }
 
-int config_load(const char *const *directories, config_taker *taker, void *userdata)
+int config_load(const char *const *folders, config_taker *taker, void *userdata)
 {
 	struct config config = { .count = 0 };
 	int result = 0;
 
-	for (size_t i = 0; directories[i] && result == 0; i++)
-		result = add_directory(&config, directories[i]);
+	for (size_t i = 0; folders[i] && result == 0; i++)
+		result = add_folder(&config, folders[i]);
 	if (result == 0)
 		result = take_files(&config, taker, userdata);
 

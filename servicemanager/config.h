@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Configuration files, for the policy and for the services to activate. The files are all
- * *.conf of some directories, in the order of their names, except for hidden files. Of files with
- * the same name, only the file in the first directory counts.
+ * *.conf of some folders, in the order of their names, except for hidden files. Of files with
+ * the same name, only the file in the first folder counts.
  *
  * Blanks and tabs separate the words of a line. A word in double quotes may contain blanks. A
  * '#' outside quotes ends a word and begins a comment.
@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONFIG_FILES_MAX 512	   /* in all directories together */
+#define CONFIG_FILES_MAX 512	   /* in all folders together */
 #define CONFIG_SIZE_MAX	 (1 << 20) /* bytes of a file */
 #define CONFIG_LINE_MAX	 1024	   /* bytes of a line */
 #define CONFIG_WORDS_MAX 128	   /* of a line */
@@ -23,11 +23,11 @@
  * or -errno, and logs its failures itself. */
 typedef int config_taker(void *userdata, const char *path, const char *text, size_t size);
 
-/* Reads each file and passes its text to the taker. The directories end with NULL. A directory that
- * does not exist has no files. If a directory cannot be read, reads no file. If a file fails,
+/* Reads each file and passes its text to the taker. The folders end with NULL. A folder that
+ * does not exist has no files. If a folder cannot be read, reads no file. If a file fails,
  * continues with the next, so that all failures are logged, unless memory is short. Returns the
  * number of files, or the last failure. */
-int config_load(const char *const *directories, config_taker *taker, void *userdata);
+int config_load(const char *const *folders, config_taker *taker, void *userdata);
 
 /* Like config_load(), for a single file. Returns 0 or the failure. */
 int config_load_file(const char *path, config_taker *taker, void *userdata);

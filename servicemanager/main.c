@@ -34,7 +34,7 @@
 
 struct arguments {
 	const char *bus;
-	const char *policy[3];	 /* directories; ends with NULL */
+	const char *policy[3];	 /* folders; ends with NULL */
 	const char *services[3]; /* the same */
 	bool check;
 	bool verbose;
@@ -331,18 +331,20 @@ static int run(const struct arguments *options)
 /* --- Options ---------------------------------------------------------------------------- */
 
 static const char usage[] =
-	"usage: servicemanager [--bus PATH] [--policy DIRECTORY]\n"
-	"                      [--services DIRECTORY] [--verbose]\n"
-	"       servicemanager --check-policy [--policy DIRECTORY]\n"
+	"usage: servicemanager [--bus PATH] [--policy FOLDER]\n"
+	"                      [--services FOLDER] [--verbose]\n"
+	"       servicemanager --check-policy [--policy FOLDER]\n"
 	"                      [USER[:GROUP,...] RIGHT NAME [LABEL]]\n"
 	"\n"
 	"Gives names to the objects of a bus. One service manager runs on each bus, in the\n"
 	"foreground.\n"
 	"\n"
 	"  -b, --bus PATH      the bus (default: $IPCBUS_BUS, else /dev/ipcbus or ipcbusd's)\n"
-	"  -p, --policy DIR    read the policy from DIR, instead of /etc/ipcbus/policy.d and\n"
-	"                      " IPC_DATADIR "/ipcbus/policy.d\n"
-	"  -s, --services DIR  read the services to activate from DIR, instead of\n"
+	"  -p, --policy FOLDER\n"
+	"                      read the policy from FOLDER, instead of /etc/ipcbus/policy.d\n"
+	"                      and " IPC_DATADIR "/ipcbus/policy.d\n"
+	"  -s, --services FOLDER\n"
+	"                      read the services to activate from FOLDER, instead of\n"
 	"                      /etc/ipcbus/services.d and\n"
 	"                      " IPC_DATADIR "/ipcbus/services.d\n"
 	"      --check-policy  check the files of the policy; or print whether USER may\n"
@@ -351,23 +353,23 @@ static const char usage[] =
 	"  -h, --help          print this text\n"
 	"      --version       print the version\n";
 
-static void add_default(const char **directories, const char *local, const char *packaged)
+static void add_default(const char **folders, const char *local, const char *packaged)
 {
-	if (directories[0])
+	if (folders[0])
 		return;
 
-	directories[0] = local;
-	directories[1] = packaged;
+	folders[0] = local;
+	folders[1] = packaged;
 }
 
-/* Default directories may be missing. If a directory named by an option is missing, that is an
+/* Default folders may be missing. If a folder named by an option is missing, that is an
  * error. */
-static bool is_missing(const char *directory)
+static bool is_missing(const char *folder)
 {
-	if (!directory || access(directory, F_OK) == 0 || errno != ENOENT)
+	if (!folder || access(folder, F_OK) == 0 || errno != ENOENT)
 		return false;
 
-	log_line("%s: no such directory", directory);
+	log_line("%s: no such folder", folder);
 	return true;
 }
 
@@ -418,7 +420,7 @@ static int parse_options(struct arguments *arguments, int argc, char **argv)
 	return -1;
 }
 
-/* Parses the options and fills in the default directories. */
+/* Parses the options and fills in the default folders. */
 static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 {
 	int status = parse_options(arguments, argc, argv);
@@ -429,7 +431,7 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 		log_line("unexpected argument \"%s\"; see servicemanager --help", argv[optind]);
 		return 2;
 	}
-	/* If this directory is missing, the built-in policy would apply and might allow access that
+	/* If this folder is missing, the built-in policy would apply and might allow access that
 	 * its files refuse. */
 	if (is_missing(arguments->policy[0]))
 		return 1;

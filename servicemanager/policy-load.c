@@ -87,10 +87,10 @@ static int take_text(void *userdata, const char *path, const char *text, size_t 
 	return r;
 }
 
-int policy_load(const char *const *directories, struct policy **ret_policy)
+int policy_load(const char *const *folders, struct policy **ret_policy)
 {
 	struct policy *policy = policy_new();
-	int r = policy ? config_load(directories, take_text, policy) : -ENOMEM;
+	int r = policy ? config_load(folders, take_text, policy) : -ENOMEM;
 
 	if (r == 0)
 		r = take_text(policy, "(built in)", built_in, sizeof(built_in) - 1);
@@ -163,7 +163,7 @@ static int parse_question(struct question *question, char **words)
 	return 0;
 }
 
-int check_policy(const char *const *directories, char **words)
+int check_policy(const char *const *folders, char **words)
 {
 	struct question question = { .name = NULL };
 	struct policy_decision decision;
@@ -172,7 +172,7 @@ int check_policy(const char *const *directories, char **words)
 
 	if (words[0] && parse_question(&question, words) < 0)
 		return BAD_QUESTION;
-	if (policy_load(directories, &policy) < 0)
+	if (policy_load(folders, &policy) < 0)
 		return BAD_POLICY;
 
 	if (question.name) {

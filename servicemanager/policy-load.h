@@ -9,15 +9,15 @@
 #include "policy.h"
 
 /*
- * Reads all *.conf of the directories, which end with NULL, in the order of the file names. Of two
- * files with the same name, only the file in the earlier directory is read. If there are no files,
+ * Reads all *.conf of the folders, which end with NULL, in the order of the file names. Of two
+ * files with the same name, only the file in the earlier folder is read. If there are no files,
  * the built-in rules apply. Logs all problems.
  *
  *   -EINVAL  a file is wrong
  *   -ENOMEM
  *   other    a file cannot be read
  */
-int policy_load(const char *const *directories, struct policy **ret_policy);
+int policy_load(const char *const *folders, struct policy **ret_policy);
 
 /*
  * Implements --check-policy, which needs no bus: checks the files, and decides a question. The
@@ -30,6 +30,6 @@ int policy_load(const char *const *directories, struct policy **ret_policy);
  *   3  access is refused
  *   4  the name is hidden
  */
-int check_policy(const char *const *directories, char **question);
+int check_policy(const char *const *folders, char **question);
 
 #endif /* SERVICEMANAGER_POLICY_LOAD_H */

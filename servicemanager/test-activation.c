@@ -86,14 +86,14 @@ START_TEST(what_is_wrong_is_said)
 }
 END_TEST
 
-static char directory[] = "/tmp/activations.XXXXXX";
+static char folder[] = "/tmp/activations.XXXXXX";
 
 static void put(const char *name, const char *text)
 {
 	char path[64];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	file = fopen(path, "w");
 	ck_assert_ptr_nonnull(file);
 	fputs(text, file);
@@ -102,27 +102,27 @@ static void put(const char *name, const char *text)
 
 START_TEST(files_are_found_and_names_are_in_one)
 {
-	const char *directories[] = { directory, "/nonexistent", NULL };
+	const char *folders[] = { folder, "/nonexistent", NULL };
 	struct activation_configs *configs;
 	char command[64];
 
-	ck_assert_ptr_nonnull(mkdtemp(directory));
-	ck_assert_int_eq(activation_configs_load(directories, &configs), 0);
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	ck_assert_int_eq(activation_configs_load(folders, &configs), 0);
 	ck_assert_uint_eq(configs->count, 0);
 	activation_configs_free(configs);
 	put("b.conf", "name b\nunit b.service\n");
 	put("a.conf", "name a\nrun /a\n");
-	ck_assert_int_eq(activation_configs_load(directories, &configs), 0);
+	ck_assert_int_eq(activation_configs_load(folders, &configs), 0);
 	ck_assert_uint_eq(configs->count, 2);
 	ck_assert(activation_config_has_name(configs->list[0], "a"));
 	ck_assert_uint_eq(configs->list[0]->uid, geteuid());
 	activation_configs_free(configs);
 
 	put("c.conf", "name c b\nrun /c\n");
-	ck_assert_int_eq(activation_configs_load(directories, &configs), -EINVAL);
+	ck_assert_int_eq(activation_configs_load(folders, &configs), -EINVAL);
 	put("c.conf", "name c\nrun /c\nuser no-such-user\n");
-	ck_assert_int_eq(activation_configs_load(directories, &configs), -EINVAL);
-	snprintf(command, sizeof(command), "rm -r %s", directory);
+	ck_assert_int_eq(activation_configs_load(folders, &configs), -EINVAL);
+	snprintf(command, sizeof(command), "rm -r %s", folder);
 	ck_assert_int_eq(system(command), 0);
 }
 END_TEST

@@ -370,14 +370,14 @@ END_TEST
 /* --- Files ------------------------------------------------------------------------------- */
 
 static char first[] = "/tmp/policy1.XXXXXX", second[] = "/tmp/policy2.XXXXXX";
-static const char *const directories[] = { first, "/nonexistent", second, NULL };
+static const char *const folders[] = { first, "/nonexistent", second, NULL };
 
-static void put(const char *directory, const char *name, const char *text)
+static void put(const char *folder, const char *name, const char *text)
 {
 	char path[128];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	file = fopen(path, "w");
 	ck_assert_ptr_nonnull(file);
 	fputs(text, file);
@@ -410,7 +410,7 @@ START_TEST(files_are_read_by_name_and_the_first_directory_wins)
 	put(first, "15-b.conf", "allow anyone find b\nrefuse anyone find c\n");
 	put(first, "README", "not a rule");
 	put(first, ".hidden.conf", "not a rule");
-	ck_assert_int_eq(policy_load(directories, &policy), 0);
+	ck_assert_int_eq(policy_load(folders, &policy), 0);
 	ck_assert_uint_eq(policy_count(policy), 4);
 	ck_assert_int_eq(decide(policy, 1, POLICY_FIND, "a"), POLICY_ALLOW);
 	ck_assert_int_eq(decide(policy, 1, POLICY_FIND, "b"), POLICY_REFUSE);
@@ -418,7 +418,7 @@ START_TEST(files_are_read_by_name_and_the_first_directory_wins)
 	policy_free(policy);
 
 	put(second, "20-b.conf", "nonsense\n");
-	ck_assert_int_eq(policy_load(directories, &policy), -EINVAL);
+	ck_assert_int_eq(policy_load(folders, &policy), -EINVAL);
 	end_files();
 }
 END_TEST
@@ -428,7 +428,7 @@ START_TEST(defaults_grant_only_own_names)
 	struct policy *policy;
 
 	begin_files();
-	ck_assert_int_eq(policy_load(directories, &policy), 0);
+	ck_assert_int_eq(policy_load(folders, &policy), 0);
 	ck_assert_int_eq(decide(policy, 1000, POLICY_FIND, "ipc.x"), POLICY_ALLOW);
 	ck_assert_int_eq(decide(policy, 1000, POLICY_REGISTER, "ipc.x"), POLICY_REFUSE);
 	ck_assert_int_eq(decide(policy, 0, POLICY_REGISTER, "ipc.x"), POLICY_ALLOW);
@@ -451,13 +451,13 @@ START_TEST(only_regular_files_are_read)
 	begin_files();
 	snprintf(path, sizeof(path), "%s/a.conf", first);
 	ck_assert_int_eq(mkdir(path, 0700), 0);
-	ck_assert_int_eq(policy_load(directories, &policy), -EINVAL);
+	ck_assert_int_eq(policy_load(folders, &policy), -EINVAL);
 	rmdir(path);
 	ck_assert_int_eq(mkfifo(path, 0600), 0);
-	ck_assert_int_eq(policy_load(directories, &policy), -EINVAL);
+	ck_assert_int_eq(policy_load(folders, &policy), -EINVAL);
 	unlink(path);
 	ck_assert_int_eq(symlink("nothing-is-here", path), 0);
-	ck_assert_int_eq(policy_load(directories, &policy), -ENOENT);
+	ck_assert_int_eq(policy_load(folders, &policy), -ENOENT);
 	end_files();
 }
 END_TEST

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * File systems of the driver: mounts by the path of their directory, and the names and inodes in
+ * File systems of the driver: mounts by the path of their folder, and the names and inodes in
  * them. Directories on which the tests mount need not exist. Only files can be looked up, by their
  * full path.
  */

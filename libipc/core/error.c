@@ -207,7 +207,7 @@ static const struct {
 	{ EBADF, "the message has an object of another connection, or a file descriptor that is not "
 		 "open" },
 	{ ENOTTY, "the path is not a bus" },
-	{ EISDIR, "the path is a directory, not a bus" },
+	{ EISDIR, "the path is a folder, not a bus" },
 	{ EXDEV, "the object belongs to this connection where a proxy is expected, or the reverse" },
 	{ EDQUOT, "a limit of this user is reached: connections, objects, proxies, watches, "
 		  "threads, open calls, files, names, or space at the receiver; ipcctl stats, as "

@@ -139,7 +139,7 @@ struct super_block {
 	unsigned int s_blocksize_bits, s_time_gran, s_stack_depth;
 };
 
-/* A name, which stays in its directory until the file system ends. */
+/* A name, which stays in its folder until the file system ends. */
 struct dentry {
 	struct super_block *d_sb;
 	struct inode *inode;

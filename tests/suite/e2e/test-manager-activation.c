@@ -106,14 +106,14 @@ static int be_service(char **arguments)
 /* --- The test -------------------------------------------------------------------------- */
 
 static struct manager manager;
-static char directory[] = "/tmp/activation.XXXXXX";
+static char folder[] = "/tmp/activation.XXXXXX";
 
 /* Each service adds a line to it. */
 static const char *starts_path(void)
 {
 	static char path[64];
 
-	snprintf(path, sizeof(path), "%s.starts", directory);
+	snprintf(path, sizeof(path), "%s.starts", folder);
 	return path;
 }
 
@@ -122,7 +122,7 @@ static FILE *open_file(const char *name)
 	char path[64];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/%s.conf", directory, name);
+	snprintf(path, sizeof(path), "%s/%s.conf", folder, name);
 	file = fopen(path, "w");
 	ck_assert_ptr_nonnull(file);
 	fprintf(file, "# a service\nname %s\n", name);
@@ -156,7 +156,7 @@ static void put_unit(const char *name, const char *unit, const char *more)
 
 static void begin(void)
 {
-	const char *arguments[] = { "--verbose", "--services", directory, NULL };
+	const char *arguments[] = { "--verbose", "--services", folder, NULL };
 
 	close(open(starts_path(), O_CREAT | O_EXCL | O_WRONLY, 0666));
 	ck_assert_int_eq(chmod(starts_path(), 0666), 0);
@@ -184,7 +184,7 @@ static void end(void)
 
 	await_exits();
 	ck_assert_int_eq(manager_end(&manager, SIGTERM), 0);
-	snprintf(command, sizeof(command), "rm -r %s %s", directory, starts_path());
+	snprintf(command, sizeof(command), "rm -r %s %s", folder, starts_path());
 	ck_assert_int_eq(system(command), 0);
 }
 
@@ -245,7 +245,7 @@ static void get_at_once(void)
 
 START_TEST(service_is_started_once)
 {
-	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_ptr_nonnull(mkdtemp(folder));
 	put("activation.slow", "slow", "");
 	begin();
 	get_at_once();
@@ -281,7 +281,7 @@ START_TEST(service_exits_when_idle_and_no_call_is_lost)
 	pid_t others[2];
 	int n;
 
-	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_ptr_nonnull(mkdtemp(folder));
 	put("activation.good", "good", "");
 	begin();
 	for (uintptr_t i = 0; i < 2; i++) {
@@ -309,7 +309,7 @@ START_TEST(client_with_the_object_keeps_the_service)
 	struct ipc_name_info info = { .size = sizeof(info) };
 	struct server *server;
 
-	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_ptr_nonnull(mkdtemp(folder));
 	put("activation.good", "good", "");
 	begin();
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
@@ -334,7 +334,7 @@ START_TEST(crashing_service_is_started_less_often)
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	uint64_t since;
 
-	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_ptr_nonnull(mkdtemp(folder));
 	put("activation.crash", "crash", "");
 	begin();
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
@@ -358,7 +358,7 @@ START_TEST(waiting_client_gets_the_service_once_it_works)
 	struct server *server;
 	pid_t pid;
 
-	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_ptr_nonnull(mkdtemp(folder));
 	put("activation.crash", "crash", "");
 	begin();
 	pid = fork();
@@ -377,7 +377,7 @@ START_TEST(hanging_service_is_killed)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 
-	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_ptr_nonnull(mkdtemp(folder));
 	put("activation.hang", "hang", "timeout 1");
 	begin();
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
@@ -408,7 +408,7 @@ static void started_with(const char *more, const char *expected)
 	setenv("NOTIFY_SOCKET", "@managers", /* overwrite= */ 1);
 	signal(SIGUSR1, SIG_IGN);
 	ck_assert_int_ge(fcntl(STDIN_FILENO, F_DUPFD, 32), 0);
-	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_ptr_nonnull(mkdtemp(folder));
 	put("activation.good", "good", more);
 	begin();
 	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", manager.pid);
@@ -435,11 +435,11 @@ END_TEST
 
 START_TEST(service_outlives_the_manager)
 {
-	const char *arguments[] = { "--services", directory, NULL };
+	const char *arguments[] = { "--services", folder, NULL };
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	struct ipc_proxy *proxy;
 
-	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_ptr_nonnull(mkdtemp(folder));
 	put("activation.good", "good", "");
 	begin();
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
@@ -461,7 +461,7 @@ START_TEST(invalid_configuration_changes_nothing)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 
-	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_ptr_nonnull(mkdtemp(folder));
 	put("activation.good", "good", "");
 	begin();
 	put("activation.more", "good", "nonsense 1\n");
@@ -483,7 +483,7 @@ static void begin_with_systemd(const char *unit, const char *more)
 				   NULL, NULL };
 
 	program[0] = find_self();
-	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_ptr_nonnull(mkdtemp(folder));
 	program[4] = (char *)starts_path();
 	put_unit("activation.slow", unit, more);
 	systemd_start(program);
@@ -540,7 +540,7 @@ START_TEST(a_unit_that_fails_is_named)
 	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
 		ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 
-		strcpy(directory, "/tmp/activation.XXXXXX");
+		strcpy(folder, "/tmp/activation.XXXXXX");
 		begin_with_systemd(failures[i].unit, "timeout 1");
 		ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 		fails_with(ipc, failures[i].text);
@@ -557,7 +557,7 @@ START_TEST(without_a_bus_there_are_no_units)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 
-	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_ptr_nonnull(mkdtemp(folder));
 	put_unit("activation.slow", "good.service", "");
 	setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nowhere", /* overwrite= */ 1);
 	begin();
@@ -596,7 +596,7 @@ START_TEST(name_of_a_service_is_refused_to_other_users)
 {
 	char name[] = "activation.good";
 
-	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_ptr_nonnull(mkdtemp(folder));
 	put(name, "good", "user root\n");
 	begin();
 	run_child(register_as_user, name);

@@ -32,7 +32,7 @@ static const char rules[] = "allow anyone all *\n"
 			    "allow anyone register user/%u/*\n";
 
 static struct manager manager;
-static char directory[] = "/tmp/policy.XXXXXX";
+static char folder[] = "/tmp/policy.XXXXXX";
 static struct ipc *owner;
 static pthread_t thread;
 
@@ -41,7 +41,7 @@ static void write_policy(const char *text)
 	char path[64];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/50-test.conf", directory);
+	snprintf(path, sizeof(path), "%s/50-test.conf", folder);
 	file = fopen(path, "w");
 	ck_assert_ptr_nonnull(file);
 	ck_assert_int_ge(fputs(text, file), 0);
@@ -57,9 +57,9 @@ static void begin(void)
 {
 	static const char *const names[] = { "p.hidden", "p.refused", "p.seen",
 					     "p.unlisted", "p.club", "p.open" };
-	const char *arguments[] = { "--verbose", "--policy", directory, NULL };
+	const char *arguments[] = { "--verbose", "--policy", folder, NULL };
 
-	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_ptr_nonnull(mkdtemp(folder));
 	write_policy(rules);
 	manager_start(&manager, arguments);
 	ck_assert_int_eq(ipc_open(&owner, NULL), 0);
@@ -76,9 +76,9 @@ static void end(void)
 	pthread_join(thread, NULL);
 	ipc_unref(owner);
 	ck_assert_int_eq(manager_end(&manager, SIGTERM), 0);
-	snprintf(path, sizeof(path), "%s/50-test.conf", directory);
+	snprintf(path, sizeof(path), "%s/50-test.conf", folder);
 	unlink(path);
-	rmdir(directory);
+	rmdir(folder);
 }
 
 /* --- As another user --------------------------------------------------------------- */
@@ -291,9 +291,9 @@ static int find_nothing(void *data)
 
 START_TEST(invalid_policy_at_the_start_refuses_all)
 {
-	const char *arguments[] = { "--verbose", "--policy", directory, NULL };
+	const char *arguments[] = { "--verbose", "--policy", folder, NULL };
 
-	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_ptr_nonnull(mkdtemp(folder));
 	write_policy("allow anyone all *\nrefuse user mallroy all p.*\n");
 	manager_start(&manager, arguments);
 	run_child(find_nothing, NULL);
