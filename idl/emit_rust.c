@@ -202,10 +202,10 @@ static void emit_client_struct(struct emitter *e, const struct service *s)
 				       service_of(e, &s->place)->options->deprecated);
 	emit(e, "#[derive(Clone, Debug, PartialEq, Eq)]\n");
 	rust_allow(e);
-	emit(e, "pub struct %sClient {\n", s->ident);
+	emit(e, "pub struct %sProxy {\n", s->ident);
 	emit(e, "    proxy: ::ipcbus::Proxy,\n}\n\n");
 	rust_allow(e);
-	emit(e, "impl %sClient {\n", s->ident);
+	emit(e, "impl %sProxy {\n", s->ident);
 	emit(e, "    " DOC " Wraps a proxy.\n    pub fn new(proxy: ::ipcbus::Proxy) -> Self {\n");
 	emit(e, "        Self { proxy }\n    }\n\n");
 	emit(e, "    " DOC " Finds the object under a name: see `Connection::get()`. `EPROTOTYPE`: it has another\n    "
@@ -232,7 +232,7 @@ static void emit_client_struct(struct emitter *e, const struct service *s)
 	}
 	emit(e, "}\n\n");
 	rust_allow(e);
-	emit(e, "impl ::core::convert::From<::ipcbus::Proxy> for %sClient {\n", s->ident);
+	emit(e, "impl ::core::convert::From<::ipcbus::Proxy> for %sProxy {\n", s->ident);
 	emit(e, "    fn from(proxy: ::ipcbus::Proxy) -> Self {\n        Self::new(proxy)\n    }\n}\n\n");
 }
 

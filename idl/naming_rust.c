@@ -42,7 +42,7 @@ static void name_methods(struct arena *arena, struct service *s)
 
 void naming_rust(struct unit *units, size_t n_units, struct arena *arena, struct diag *diag)
 {
-	static const char *const forms[] = { "*", "*Client", "*Server", NULL };
+	static const char *const forms[] = { "*", "*Proxy", "*Server", NULL };
 	struct rust_names *names = n_units ? rust_names(units->request) : NULL;
 
 	(void)diag;

@@ -25,7 +25,7 @@ use conform::*;
 use ipcbus::typed::{CallFor, StreamOf, With};
 use ipcbus::{Call, Cancellation, Connection, Error, Message, Object, Options, Origin, Result};
 use shared::{left_ms, memory_file, read_all};
-use versions::{NewerClient, OlderClient, Question, Said, Tone};
+use versions::{NewerProxy, OlderProxy, Question, Said, Tone};
 
 /// Longer than any operation on a busy machine.
 const LONG: Duration = Duration::from_secs(60);
@@ -34,7 +34,7 @@ const WAIT: Option<Duration> = Some(LONG);
 struct Bench {
     bus: Connection,
     name: String,
-    peer: PeerClient,
+    peer: PeerProxy,
 }
 
 /// Reports when `stay()` begins, and when its caller has stopped waiting.
@@ -153,7 +153,7 @@ fn errors(bench: &Bench) {
     assert!(matches!(call(Message::new(9).bytes(&b"\x0a\xff"[..])), Error::BadMessage(_)));
     assert!(matches!(call(Message::new(0x8000_0001)), Error::Unimplemented(_)));
     assert_eq!(call(Message::new(8)).code(), libc::EPROTO);
-    let nobody = PeerClient::get(&bench.bus, "conform.nobody").unwrap_err();
+    let nobody = PeerProxy::get(&bench.bus, "conform.nobody").unwrap_err();
     assert!(matches!(nobody, Error::NotFound(_)));
     let unchecked = bench.bus.check_name("conform.nobody").unwrap_err();
     let unregistered = bench.bus.unregister_name("conform.nobody").unwrap_err();
@@ -161,7 +161,7 @@ fn errors(bench: &Bench) {
         assert_eq!(error.to_string(), "conform.nobody: no service has that name, there is no such bus or object, or the service found nothing");
     }
     assert!(format!("{nobody:?}").contains("code: 2"));
-    let other = VisitorClient::get(&bench.bus, &bench.name).unwrap_err();
+    let other = VisitorProxy::get(&bench.bus, &bench.name).unwrap_err();
     assert_eq!(other.code(), libc::EPROTOTYPE);
     let text = "the object has another interface, or an incompatible version of it";
     assert_eq!(other.to_string(), format!("{}: {text}", bench.name));
@@ -193,7 +193,7 @@ fn callbacks(bench: &Bench) {
     assert_eq!(reply.refused, "visitor.Busy: not now");
     // `host` is an object of the server. `back` is the guest, which came back.
     assert_eq!(reply.take_object(reply.host).unwrap_err().code(), libc::EXDEV);
-    let host: VisitorClient = reply.take(reply.host).unwrap();
+    let host: VisitorProxy = reply.take(reply.host).unwrap();
     assert_eq!(host.ask(&Number { number: 7 }).unwrap().number, 8);
     assert!(reply.take_object(reply.back).unwrap() == guest);
     assert_eq!(reply.take_object(reply.back).unwrap_err().code(), libc::ENOENT);
@@ -339,7 +339,7 @@ fn cancellation(bench: &Bench) {
 }
 
 fn versions(bench: &Bench) {
-    let older = OlderClient::get(&bench.bus, &format!("{}.older", bench.name)).unwrap();
+    let older = OlderProxy::get(&bench.bus, &format!("{}.older", bench.name)).unwrap();
     let request = Said {
         text: "hello".into(),
         language: "en".into(),
@@ -349,7 +349,7 @@ fn versions(bench: &Bench) {
     let said = Said { text: "heard: hello".into(), tone: Tone::Loud as i32, ..Said::default() };
     assert_eq!(older.say(&request).unwrap(), said);
     assert!(matches!(older.shout(&request).unwrap_err(), Error::Unimplemented(_)));
-    let newer = NewerClient::get(&bench.bus, &format!("{}.newer", bench.name)).unwrap();
+    let newer = NewerProxy::get(&bench.bus, &format!("{}.newer", bench.name)).unwrap();
     let reply = newer.ask(&Question { text: "why".into() }).unwrap();
     assert_eq!((reply.text.as_str(), reply.tone), ("why, 0 times", Tone::Glad as i32));
 }
@@ -390,7 +390,7 @@ fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let name = arguments.next().expect("a name");
     let bus = Connection::builder().threads(2).open()?;
-    let peer = PeerClient::wait(&bus, &name, WAIT)?;
+    let peer = PeerProxy::wait(&bus, &name, WAIT)?;
     let _serving = bus.run_in_background()?;
     let bench = Bench { bus, name, peer };
     let mut failed = 0;

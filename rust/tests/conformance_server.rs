@@ -109,7 +109,7 @@ impl Peer for Server {
 
     fn visit(&self, mut request: With<VisitRequest>, call: &Call) -> Result<With<VisitReply>> {
         let proxy = request.take_proxy(request.visitor)?;
-        let visitor = VisitorClient::new(proxy.clone());
+        let visitor = VisitorProxy::new(proxy.clone());
         let said = visitor.ask(&Number { number: request.number })?;
         let mut reply = With::new(VisitReply::default());
         reply.number = said.number;
@@ -127,7 +127,7 @@ impl Peer for Server {
     }
 
     fn host(&self, mut request: With<VisitRequest>, _: &Call) -> Result<()> {
-        request.take::<VisitorClient>(request.visitor)?.stay()
+        request.take::<VisitorProxy>(request.visitor)?.stay()
     }
 
     fn write(&self, mut request: With<WriteRequest>, _: &Call) -> Result<With<WriteReply>> {

@@ -93,7 +93,7 @@ impl Desk for Room {
     }
 
     fn visit(&self, mut request: With<VisitRequest>, call: &Call) -> Result<With<VisitReply>> {
-        let visitor: VisitorClient = request.take(request.visitor)?;
+        let visitor: VisitorProxy = request.take(request.visitor)?;
         let name = visitor.name()?.name;
         let host = VisitorServer::object(&call.connection(), Host("the host"))?;
         let mut reply = With::new(VisitReply::default());
@@ -137,7 +137,7 @@ fn numbers(numbers: impl Into<Vec<i64>>) -> Numbers {
     Numbers { numbers: numbers.into() }
 }
 
-fn calls(desk: &DeskClient) {
+fn calls(desk: &DeskProxy) {
     assert_eq!(desk.add(&numbers([20, 22])).unwrap().sum, 42);
     assert_eq!(desk.add(&numbers([])).unwrap().sum, 0);
     let error = desk.add(&numbers(vec![1; 101])).unwrap_err();
@@ -185,7 +185,7 @@ fn ipcbus_code(path: &str) -> u32 {
     path.bytes().fold(2_166_136_261, hash) | 0x8000_0000
 }
 
-fn visits(bus: &Connection, desk: &DeskClient) {
+fn visits(bus: &Connection, desk: &DeskProxy) {
     let visitor: Object = VisitorServer::object(bus, Host("Rust")).unwrap();
     let mut request = With::new(VisitRequest::default());
     request.visitor = Some(request.put_object(&visitor));
@@ -194,7 +194,7 @@ fn visits(bus: &Connection, desk: &DeskClient) {
     assert!(reply.greeting.contains("Rust"), "{}", reply.greeting);
     assert_eq!(read_all(reply.take_fd(reply.note).unwrap()), "a note");
     assert_eq!(reply.take_fd(reply.note).unwrap_err().code(), libc::ENOENT);
-    let host: VisitorClient = reply.take(reply.host).unwrap();
+    let host: VisitorProxy = reply.take(reply.host).unwrap();
     assert!(!host.name().unwrap().name.is_empty());
 
     // The message has no descriptor for the field, whose number is an open file of the server.
@@ -207,7 +207,7 @@ fn visits(bus: &Connection, desk: &DeskClient) {
     }
 }
 
-fn streams(desk: &DeskClient) {
+fn streams(desk: &DeskProxy) {
     let options = Options::new();
     let mut counting = desk.count(&numbers([1, 2, 3, -1]), &options).unwrap();
     for i in 1..=3 {
@@ -230,7 +230,7 @@ fn streams(desk: &DeskClient) {
     assert!(both.receive(LONG).unwrap().is_none());
 }
 
-fn awaited_streams(bus: &Connection, desk: &DeskClient) {
+fn awaited_streams(bus: &Connection, desk: &DeskProxy) {
     let options = Options::new();
     let serving = bus.run_in_background().unwrap();
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -258,7 +258,7 @@ fn main() -> Result<()> {
             bus.run()
         }
         Some("--call") => {
-            let desk = DeskClient::wait(&bus, "test.peer", Some(Duration::from_secs(10)))?;
+            let desk = DeskProxy::wait(&bus, "test.peer", Some(Duration::from_secs(10)))?;
             calls(&desk);
             visits(&bus, &desk);
             streams(&desk);

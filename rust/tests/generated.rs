@@ -59,7 +59,7 @@ impl Peer for Turner {
 }
 
 struct Bench {
-    peer: PeerClient,
+    peer: PeerProxy,
     _serving: Background,
     _server: ipcbus::Object,
 }
@@ -71,7 +71,7 @@ fn bench() -> Bench {
 fn bench_of(bus: Connection, turner: Turner) -> Bench {
     let server = PeerServer::register(&bus, "test.generated", turner).unwrap();
     let serving = bus.run_in_background().unwrap();
-    let peer = PeerClient::get(&Connection::open().unwrap(), "test.generated").unwrap();
+    let peer = PeerProxy::get(&Connection::open().unwrap(), "test.generated").unwrap();
     Bench { peer, _serving: serving, _server: server }
 }
 
@@ -92,7 +92,7 @@ fn count_code() -> u32 {
     b"conform.Peer/Count".iter().copied().fold(2_166_136_261, hash) | 0x8000_0000
 }
 
-fn counts(peer: &PeerClient, last: i64) {
+fn counts(peer: &PeerProxy, last: i64) {
     let mut counting = peer.count(&Number { number: last }, &Options::new()).unwrap();
     for number in 1..=last {
         assert_eq!(counting.receive(LONG).unwrap().unwrap().number, number);
@@ -132,7 +132,7 @@ fn a_stream_of_replies_blocks_no_loop_before_its_request() {
         runtime.spawn(async move { served.serve().await });
         runtime.block_on(stopped).unwrap();
     });
-    let peer = PeerClient::get(&Connection::open().unwrap(), "test.generated").unwrap();
+    let peer = PeerProxy::get(&Connection::open().unwrap(), "test.generated").unwrap();
     let _idle = peer.proxy().open_stream(count_code(), &Options::new()).unwrap();
     counts(&peer, 100);
     stop.send(()).unwrap();

@@ -95,9 +95,9 @@ SNIPPETS = [
     (
         "services with endings of another",
         MESSAGES + "".join(service(n, unary("Put")) for n in
-                           "Echo EchoSync EchoService EchoSyncService EchoClient EchoServer EchoOps".split()),
+                           "Echo EchoSync EchoService EchoSyncService EchoProxy EchoServer EchoOps".split()),
     ),
-    ("XClient and XServer are messages", MESSAGES + "message StoreClient { int32 n = 1; }\n"
+    ("XProxy and XServer are messages", MESSAGES + "message StoreProxy { int32 n = 1; }\n"
      "message StoreServer { int32 n = 1; }\n" + service("Store", unary("Put"))),
     ("services that differ in case", MESSAGES + "".join(service(n, unary("Put")) for n in ["GetURL", "GetUrl"])),
     ("a service and a method make another's name", MESSAGES + service("Echo", unary("OpsGet"))

@@ -21,7 +21,7 @@ impl Listener for Ear {
 
 fn run() -> Result<()> {
     let bus = Connection::open()?;
-    let chat = ChatClient::wait(&bus, "demo.chat", Some(Duration::from_secs(10)))?;
+    let chat = ChatProxy::wait(&bus, "demo.chat", Some(Duration::from_secs(10)))?;
     // Serves on its own thread, which receives the lines of other members.
     let _hearing = bus.run_in_background()?;
     let ear = ListenerServer::object(&bus, Ear)?;
@@ -33,7 +33,7 @@ fn run() -> Result<()> {
     for other in &reply.others {
         println!("{other} is here");
     }
-    let seat: SeatClient = reply.take(reply.seat)?;
+    let seat: SeatProxy = reply.take(reply.seat)?;
     for line in std::io::stdin().lines() {
         seat.say(&Line { text: line?, ..Line::default() })?;
     }

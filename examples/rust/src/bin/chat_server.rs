@@ -12,7 +12,7 @@ use ipcbus::typed::With;
 use ipcbus::{Call, Connection, Error, Result};
 
 #[derive(Default)]
-struct Members(Mutex<BTreeMap<String, ListenerClient>>);
+struct Members(Mutex<BTreeMap<String, ListenerProxy>>);
 
 impl Members {
     fn notify(&self, from: &str, text: &str) {
@@ -44,7 +44,7 @@ struct Room {
 
 impl Room {
     /// Returns the names of the other members.
-    fn enter(&self, name: &str, listener: &ListenerClient) -> Result<Vec<String>> {
+    fn enter(&self, name: &str, listener: &ListenerProxy) -> Result<Vec<String>> {
         let mut members = self.members.0.lock().unwrap();
         if members.contains_key(name) {
             return Err(Error::service("chat.Taken", format!("the name {name} is taken")));
@@ -58,7 +58,7 @@ impl Room {
 impl Chat for Room {
     fn join(&self, mut request: With<JoinRequest>, call: &Call) -> Result<With<JoinReply>> {
         let name = request.name.clone();
-        let listener: ListenerClient = request.take(request.listener)?;
+        let listener: ListenerProxy = request.take(request.listener)?;
         let mut reply = With::new(JoinReply::default());
         reply.others = self.enter(&name, &listener)?;
         self.members.notify(&name, "(joins)");

@@ -18,7 +18,7 @@ fn number(index: usize, otherwise: u32) -> u32 {
 fn main() -> Result<()> {
     let (count, period_ms) = (number(1, 5), number(2, 100));
     let bus = Connection::open()?;
-    let clock = ClockClient::wait(&bus, "demo.clock", LONG)?;
+    let clock = ClockProxy::wait(&bus, "demo.clock", LONG)?;
     let options = Options::new();
 
     let mut ticks = clock.watch(&WatchRequest { period_ms }, &options)?;

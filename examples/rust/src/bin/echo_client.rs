@@ -10,7 +10,7 @@ use ipcbus::{Connection, Options};
 
 fn run() -> ipcbus::Result<()> {
     let bus = Connection::open()?;
-    let echo = EchoClient::get(&bus, "demo.echo")?;
+    let echo = EchoProxy::get(&bus, "demo.echo")?;
     let text = std::env::args().nth(1).unwrap_or_else(|| "hello".into());
     let options = Options::new().timeout(Duration::from_secs(10));
     println!("{}", echo.say_with(&SayRequest { text }, &options)?.text);

@@ -13,7 +13,7 @@ use ipcbus::{Connection, Result};
 
 fn run() -> Result<()> {
     let bus = Connection::open()?;
-    let files = FilesClient::wait(&bus, "demo.files", Some(Duration::from_secs(10)))?;
+    let files = FilesProxy::wait(&bus, "demo.files", Some(Duration::from_secs(10)))?;
     let mut arguments = std::env::args().skip(1);
     let name = match arguments.next() {
         Some(name) => name,

@@ -20,7 +20,7 @@ fn number(index: usize, otherwise: u32) -> u32 {
 fn main() -> Result<()> {
     let (count, width, height) = (number(1, 10), number(2, 640), number(3, 480));
     let bus = Connection::open()?;
-    let camera = CameraClient::wait(&bus, "demo.camera", LONG)?;
+    let camera = CameraProxy::wait(&bus, "demo.camera", LONG)?;
     let request = WatchRequest { width, height, count };
     let mut frames = camera.watch(&request, &Options::new())?;
     let (mut seen, mut damaged) = (0, 0);

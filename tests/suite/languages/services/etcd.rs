@@ -132,13 +132,13 @@ fn serve(bus: &Connection, name: &str) -> Result<()> {
     bus.run()
 }
 
-fn put(kv: &KVClient, key: &[u8], value: &[u8], previous: Option<&[u8]>) -> Result<i64> {
+fn put(kv: &KVProxy, key: &[u8], value: &[u8], previous: Option<&[u8]>) -> Result<i64> {
     let reply = kv.put(&PutRequest { key: key.into(), value: value.into(), prev_kv: true })?;
     assert_eq!(reply.prev_kv.map(|kv| kv.value).as_deref(), previous);
     Ok(reply.header.unwrap().revision)
 }
 
-fn watch_and_put(watch: &WatchClient, kv: &KVClient) -> Result<()> {
+fn watch_and_put(watch: &WatchProxy, kv: &KVProxy) -> Result<()> {
     let mut both = watch.watch(&Options::new())?;
     let filters = vec![watch_create_request::FilterType::Nodelete as i32];
     let create = WatchCreateRequest { key: b"a".to_vec(), watch_id: 7, filters };
@@ -159,8 +159,8 @@ fn watch_and_put(watch: &WatchClient, kv: &KVClient) -> Result<()> {
 }
 
 fn call(bus: &Connection, name: &str) -> Result<()> {
-    let kv = KVClient::wait(bus, name, LONG)?;
-    watch_and_put(&WatchClient::get(bus, &format!("{name}.watch"))?, &kv)?;
+    let kv = KVProxy::wait(bus, name, LONG)?;
+    watch_and_put(&WatchProxy::get(bus, &format!("{name}.watch"))?, &kv)?;
     put(&kv, b"b", b"\0\xff", None)?;
     assert!(failed("etcdserver.EmptyKey", kv.range(&RangeRequest::default())));
     let range = RangeRequest { key: b"a".to_vec(), range_end: b"c".to_vec(), ..Default::default() };

@@ -39,7 +39,7 @@ fn serve(bus: &Connection, name: &str) -> Result<()> {
 }
 
 fn call(bus: &Connection, name: &str) -> Result<()> {
-    let health = HealthClient::wait(bus, name, LONG)?;
+    let health = HealthProxy::wait(bus, name, LONG)?;
     let request = |service: &str| HealthCheckRequest { service: service.into() };
     assert_eq!(health.check(&request(""))?, reply(Serving));
     assert_eq!(health.check(&request("db"))?, reply(NotServing));
