@@ -530,9 +530,12 @@ class Connection:
             raise
 
     async def _wait(self, future: asyncio.Future[T]) -> T:
-        """Waits for a notification from the bus. The end of the bus ends the wait with an error."""
+        """Waits for a notification from the bus. The end of the bus and close() end the wait with an
+        error."""
         if self._failure is not None:
             raise copy.copy(self._failure)
+        if self._closed.is_set():
+            raise Canceled("the connection is closed")
         self._waits.add(future)
         try:
             return await future

@@ -282,6 +282,13 @@ class Closing(Case):
             with self.assertRaises(ipcbus.Canceled):
                 await self.within(wait)
 
+    async def test_wait_after_close_is_canceled(self):
+        bus = aio.Connection()
+        future = bus._future()  # as of wait_raw() while close() runs
+        await bus.close()
+        with self.assertRaises(ipcbus.Canceled):
+            await self.within(bus._wait(future))
+
     async def test_close_in_a_child_leaves_the_parent_alone(self):
         service = Echo()
         name = new_name()
