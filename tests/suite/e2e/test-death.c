@@ -183,6 +183,7 @@ END_TEST
 static int call_and_die(void *data)
 {
 	E2e__LaterRequest request = E2E__LATER_REQUEST__INIT;
+	pid_t caller = getpid();
 	struct client client;
 
 	(void)data;
@@ -194,7 +195,8 @@ static int call_and_die(void *data)
 	if (fork() == 0) {
 		/* Kills the caller during its call. */
 		sleep_ms(30);
-		kill(getppid(), SIGKILL);
+		if (getppid() == caller)
+			kill(caller, SIGKILL);
 		_exit(0);
 	}
 	server_later(client.server, &request, NULL, NULL);
@@ -205,15 +207,17 @@ START_TEST(a_caller_that_dies)
 {
 	pid_t pid = start_server(&one_thread);
 	struct client client;
-	int status;
+	int status, killed = 0;
 
-	for (int i = 0; i < 5; i++) {
+	/* On a busy machine the reply may arrive before the signal. */
+	for (int tries = 0; killed < 5; tries++) {
 		pid_t child = fork();
 
 		if (!child)
 			_exit(call_and_die(NULL));
 		ck_assert_int_eq(waitpid(child, &status, 0), child);
-		ck_assert(WIFSIGNALED(status));
+		killed += WIFSIGNALED(status);
+		ck_assert_int_lt(tries, 100);
 	}
 	sleep_ms(200);
 	client_open(&client);
