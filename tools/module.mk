@@ -92,7 +92,8 @@ install-tools: $(IPCCTL)
 TEST_BUILDS += $(TOOLS)/tests/limits $(TOOLS)/tests/many $(TOOLS_UNIT_TESTS)
 MORE_BUILDS += $(TOOLS_LIVE_TESTS)
 UNIT_TESTS += $(TOOLS_UNIT_TESTS) tools/tests/test-completion tools/tests/test-man \
-	tools/tests/test-limits tools/tests/test-many tools/tests/test-users
+	tools/tests/test-limits tools/tests/test-users
+MORE_UNIT_TESTS += tools/tests/test-many
 MORE_GUEST_RAW_TESTS += tools/tests/live-doctor
 MORE_GUEST_TESTS += $(TOOLS_LIVE_TESTS)
 GUEST_FILES += $(IPCCTL) $(TOOLS)/tests/many
