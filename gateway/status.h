@@ -3,7 +3,7 @@
  * Converts errors of ipcbus to gRPC statuses and back: the table of docs/gateway.md.
  *
  * The details of a status are a google.rpc.Status. It has a google.rpc.ErrorInfo with errno, name
- * and number as texts, and the ipc.Error of the service.
+ * and number as texts, and the ipc.Error of the server.
  */
 #ifndef GATEWAY_STATUS_H
 #define GATEWAY_STATUS_H

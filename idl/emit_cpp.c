@@ -105,7 +105,7 @@ static bool takes_fds(const struct service *s)
 
 static void emit_interface(struct emitter *e, const struct service *s)
 {
-	emit(e, "\t/* What libipc and tools know of the service. */\n");
+	emit(e, "\t/* What libipc and tools know of the interface. */\n");
 	emit(e, "\tstatic constexpr ::ipc::interface ipc_interface = {\n\t\t\"%s\",\n\t\t%s,\n",
 	     s->full_name, set_name(e));
 	emit(e, "\t\tsizeof(%s),\n\t\t%s,\n\t};\n\n", set_name(e),
@@ -235,8 +235,8 @@ static void emit_open(struct emitter *e, const struct method *m)
 static void emit_proxy(struct emitter *e, const struct service *s)
 {
 	note(e, "\t", NULL,
-	     "An object of another process that has the service: bus.get<SERVICE>(NAME) finds one. "
-	     "Copies are the same object. Use -> for what every proxy has, such as on_death().\n"
+	     "An object of another process that has the interface: bus.get<INTERFACE>(NAME) finds "
+	     "one. Copies are the same object. Use -> for what every proxy has, such as on_death().\n"
 	     "\n"
 	     "METHOD() calls and blocks. METHOD_async() calls function(ipc::result<REPLY>) on a "
 	     "serving thread, METHOD_future() returns a future, and co_await METHOD_await() resumes on "
@@ -451,7 +451,8 @@ void emit_cpp(struct emitter *e)
 		const struct service *s = &unit->services[i];
 
 		note(e, "", s->comment,
-		     arena_printf(e->arena, "The service %s: Proxy for clients, Service for servers.",
+		     arena_printf(e->arena,
+				  "The interface %s: Proxy for clients, Service for servers.",
 				  s->full_name));
 		emit(e, "class %s final {\npublic:\n", s->ident);
 		emit_interface(e, s);

@@ -112,7 +112,7 @@ static void emit_finding(struct emitter *e, const struct service *s)
 	     "-ENOENT Nobody has the name.\n"
 	     "-EPROTOTYPE The object has another interface.\n"
 	     "-EACCES The policy refuses it.\n"
-	     "-EHOSTUNREACH Activation of the service failed.\n"
+	     "-EHOSTUNREACH Activation of the name failed.\n"
 	     "-ENOTCONN No service manager is running.\n"
 	     "-EXDEV The object belongs to this connection.",
 	     s->prefix, s->prefix);
@@ -275,7 +275,7 @@ static void explain_calls(struct emitter *e, const struct service *s)
 	     "The request stays the caller's. error, which must be IPC_ERROR_INIT before, describes a "
 	     "failure; free it with ipc_error_done(). The errors to expect are:\n"
 	     "\n"
-	     "-EREMOTEIO The service reports an error of its own: see error->name. It may report "
+	     "-EREMOTEIO The server reports an error of its own: see error->name. It may report "
 	     "any other errno as well.\n"
 	     "-EOPNOTSUPP The object has no such method.\n"
 	     "-EOWNERDEAD The object's process died or ended the object.\n"
@@ -367,7 +367,7 @@ static void emit_ops(struct emitter *e, const struct service *s)
 		     "returns, or keeps it with ipc_stream_ref(). A negative errno that it returns ends the stream with that "
 		     "error.");
 	emit(e, "struct %s_ops {\n%s", s->prefix,
-	     s->n_methods ? "" : "\tchar none; /* the service has no methods yet */\n");
+	     s->n_methods ? "" : "\tchar none; /* the interface has no methods yet */\n");
 	for (size_t i = 0; i < s->n_methods; i++) {
 		if (s->methods[i].streams)
 			sign_stream_handler(e, &s->methods[i], ";\n");

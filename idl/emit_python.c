@@ -305,7 +305,7 @@ static void emit_service_class(struct emitter *e, const struct service *s, const
 void emit_python(struct emitter *e)
 {
 	python_head(e);
-	emit(e, "\"\"\"Proxies and services of %s.\"\"\"\n\n", e->unit->file);
+	emit(e, "\"\"\"Stubs of %s.\"\"\"\n\n", e->unit->file);
 	emit(e, "from ipcbus import aio as _aio, stubs as _stubs, sync as _sync\n\n");
 	emit_set(e);
 	if (has_folder(e->unit))

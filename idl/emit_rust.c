@@ -195,7 +195,7 @@ static void emit_client_struct(struct emitter *e, const struct service *s)
 {
 	note(e, DOC " ", s->comment,
 	     arena_printf(e->arena,
-			  "An object of another process that has the service `%s`. Clones are "
+			  "An object of another process that has the interface `%s`. Clones are "
 			  "the same object.",
 			  s->full_name));
 	rust_deprecated(e, "", service_of(e, &s->place)->options &&

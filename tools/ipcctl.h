@@ -40,8 +40,8 @@ enum status {
 	STATUS_NO_BUS = 5,     /* no such bus */
 	STATUS_DENIED = 6,     /* permission denied */
 	STATUS_TIMEOUT = 7,    /* not done within --timeout */
-	STATUS_REMOTE = 8,     /* the service replied with an error */
-	STATUS_GONE = 9,       /* the service died, or is frozen */
+	STATUS_REMOTE = 8,     /* the server replied with an error */
+	STATUS_GONE = 9,       /* the server died, or is frozen */
 	N_STATUSES
 };
 

@@ -39,8 +39,8 @@ static const char *const status_texts[N_STATUSES] = {
 	[STATUS_NO_BUS] = "no such bus",
 	[STATUS_DENIED] = "permission denied",
 	[STATUS_TIMEOUT] = "not done within --timeout",
-	[STATUS_REMOTE] = "the service replied with an error",
-	[STATUS_GONE] = "the service died, or is frozen",
+	[STATUS_REMOTE] = "the server replied with an error",
+	[STATUS_GONE] = "the server died, or is frozen",
 };
 
 static const struct verb *const verbs[] = {

@@ -277,7 +277,7 @@ const struct verb verb_dump = {
 		"services, policy, stats, objects, pending messages, counters, and the dump of each\n"
 		"service. --timeout is the timeout of each part. A part that is refused or takes too\n"
 		"long is omitted, and so is the output of a service beyond one MiB. The report lists\n"
-		"these omissions. Read the report before you send it: services may print confidential\n"
+		"these omissions. Read the report before you send it: servers may print confidential\n"
 		"data.\n",
 	.example = "  ipcctl dump demo.story\n"
 		   "  sudo ipcctl dump --all >report.txt\n",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A service is a class. Its methods return replies or throw errors.
+ * A server is a class. Its methods return replies or throw errors.
  */
 #include <atomic>
 #include <iostream>

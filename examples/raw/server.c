@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A service of bytes instead of messages. It stores texts under numbers, and lists them as a
+ * An object of bytes instead of messages. It stores texts under numbers, and lists them as a
  * stream. It needs neither protobuf nor generated code.
  */
 #include <errno.h>

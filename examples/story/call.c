@@ -26,7 +26,7 @@ static int say_something(struct story *story)
 	return 0;
 }
 
-/* A service can define its own errors, with a name for programs and a text for people. */
+/* A server can define its own errors, with a name for programs and a text for people. */
 static int say_nothing(struct story *story)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
@@ -42,7 +42,7 @@ static int say_nothing(struct story *story)
 	return strcmp(error.name, "story.Empty") ? fail("this is another error") : 0;
 }
 
-/* If an errno is enough, a service can return that. */
+/* If an errno is enough, a handler can return that. */
 static int say_too_much(struct story *story)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;

@@ -4,7 +4,7 @@
  * this process (/proc/self/pagemap), from which it reads, and the driver's list of the pages that
  * it writes (debugfs). Both need root.
  *
- * A service does not need this. It shows that a message is copied once.
+ * A server does not need this. It shows that a message is copied once.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -180,7 +180,7 @@ static const struct {
 	{ ENOENT, "no service has that name, there is no such bus or object, or the service found nothing" },
 	{ ESRCH, "the process has ended, or the daemon of the bus cannot see it" },
 	{ EHOSTDOWN, "the object's process is frozen; ipcctl thaw thaws it" },
-	{ EHOSTUNREACH, "activation of the service failed; ipcctl list --activatable shows why" },
+	{ EHOSTUNREACH, "activation of the name failed; ipcctl list --activatable shows why" },
 	{ ENOTCONN, "no service manager is running; start servicemanager" },
 	{ ECONNRESET, "the daemon that ran the bus has ended" },
 	{ ECONNREFUSED, "no daemon runs the bus: it has ended" },
@@ -189,7 +189,7 @@ static const struct {
 	{ EPROTOTYPE, "the object has another interface, or an incompatible version of it" },
 	{ EPIPE, "this side has ended its sending, or the server has ended the stream" },
 	{ EPROTO, "the two sides disagree about the kind of the method, or about a stream" },
-	{ EREMOTEIO, "the service reports an error" },
+	{ EREMOTEIO, "the server reports an error" },
 	{ ENOMSG, "the server ended the call without a reply" },
 	{ EMSGSIZE, "the message is larger than the receiver can ever accept or than 1 GiB, or its "
 		    "metadata is larger than 64 KiB" },
@@ -220,7 +220,7 @@ static const struct {
 		  "RLIMIT_NOFILE of ipcbusd" },
 	{ ECANCELED, "the call or stream was canceled" },
 	{ EDEADLK, "this thread waits for a reply, or is the last one that serves" },
-	{ ESHUTDOWN, "the service is stopping" },
+	{ ESHUTDOWN, "the server is stopping" },
 };
 
 static const char *system_text(int code)
@@ -243,7 +243,7 @@ const char *ipc_strerror(int code)
 	return system_text(code);
 }
 
-/* Whether the service may have chosen the errno. The library reports the errnos below on behalf of
+/* Whether the server may have chosen the errno. The library reports the errnos below on behalf of
  * a server; its other refusals have a message. */
 static bool is_of_service(int code, const struct ipc_error *error)
 {
@@ -300,7 +300,7 @@ char *ipc_error_text(char *to, size_t size, int code, const struct ipc_error *er
 	said = error->message ?: of_service ? system_text(abs(code)) :
 					      ipc_strerror(error->cause ?: code);
 	if (!error->message && !error->name && (error->cause || of_service))
-		reports = "the service reports: ";
+		reports = "the server reports: ";
 	snprintf(to, size, "%s%s%s%s", ipc_printable(name, sizeof(name), error->name),
 		 error->name ? ": " : "", reports,
 		 ipc_printable(message, sizeof(message), said));

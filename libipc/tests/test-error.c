@@ -111,17 +111,18 @@ START_TEST(fail_prints_the_known_details)
 	ck_assert_str_eq(line, "say: no file of that name\n");
 	free(line);
 	line = printed("say", -EREMOTEIO, &name);
-	ck_assert_str_eq(line, "say: echo.Empty: the service reports an error\n");
+	ck_assert_str_eq(line, "say: echo.Empty: the server reports an error\n");
 	free(line);
 	line = printed("say", -EREMOTEIO, &behind);
-	ck_assert_str_eq(line, "say: the service reports: the object's process died or ended the object\n");
+	ck_assert_str_eq(line, "say: the server reports: the object's process died or ended the "
+			       "object\n");
 	free(line);
 	line = printed("say", -ENOENT, &of_service);
-	ck_assert_str_eq(line, "say: the service reports: No such file or directory\n");
+	ck_assert_str_eq(line, "say: the server reports: No such file or directory\n");
 	free(line);
 	of_service.code = -EOPNOTSUPP;
 	line = printed("say", -EOPNOTSUPP, &of_service);
-	ck_assert_str_eq(line, "say: the service reports: Operation not supported\n");
+	ck_assert_str_eq(line, "say: the server reports: Operation not supported\n");
 	free(line);
 	line = printed("say", -ENOMSG, &of_library);
 	ck_assert_str_eq(line, "say: the server ended the call without a reply\n");

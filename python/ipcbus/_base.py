@@ -199,7 +199,7 @@ class BaseContext:
 
     @property
     def label(self) -> str | None:
-        """The security module's label of the caller; None if there is none, or the service does
+        """The security module's label of the caller; None if there is none, or the class does
         not set ``LABEL``."""
         return self._call.label
 

@@ -673,7 +673,7 @@ class Connection:
         return kind(self, await self._find(name, kind.INTERFACE.name))
 
     async def wait(self, kind: type[C], name: str, *, timeout: float | None = None) -> C:
-        """Waits until somebody has the name, and gets the service. timeout is in seconds; None is
+        """Waits until the name is registered, and gets the service. timeout is in seconds; None is
         no limit, and 0 does not wait. Raises ``DeadlineExceeded`` if no service has the name in
         time, ``NoManager`` if the time is over and no service manager is running, and
         ``InterfaceMismatch`` as get() does."""

@@ -2,25 +2,25 @@
 """Errors of calls, as exceptions.
 
 Every exception is an ``Error``. Its class is the kind of the error. The classes have the names of
-``enum ipc_errno`` in ``<ipc/error.h>``. If ``origin`` is ``Origin.PEER``, the service chose the
-class: its ``NotFound`` says that it did not find something, not that the service does not exist.
+``enum ipc_errno`` in ``<ipc/error.h>``. If ``origin`` is ``Origin.PEER``, the server chose the
+class: its ``NotFound`` says that it did not find something, not that the name does not exist.
 The attributes have the details:
 
 ``code``
     The errno, positive: ``errno.ENOENT``.
 ``name``, ``message``, ``number``, ``details``
-    Set by the service: a name such as ``"echo.Empty"``, a text for people, an int, and bytes.
-    If the service did not set them, ``name`` is ``None`` and ``details`` is empty.
+    Set by the server: a name such as ``"echo.Empty"``, a text for people, an int, and bytes.
+    If the server did not set them, ``name`` is ``None`` and ``details`` is empty.
 ``origin``
     The reporter of the error: ``Origin.HERE``, ``BUS``, ``PEER`` or ``BEHIND``.
 ``cause``
     With ``Origin.BEHIND``, the errno behind ``code``; else 0.
 
 ``str()`` and ``repr()`` of an error are safe to print to a terminal or a log, whatever text the
-service sent. Control characters and characters that cannot be encoded become question marks, and
+server sent. Control characters and characters that cannot be encoded become question marks, and
 text longer than a kilobyte is cut. The attributes have the unchanged text.
 
-A service defines its own errors as classes with a name. A handler raises them. If a client has
+A server defines its own errors as classes with a name. A handler raises them. If a client has
 imported the class, it gets an instance of it::
 
     class Empty(ServiceError, name="echo.Empty"):
@@ -39,7 +39,7 @@ from . import _core
 
 
 class Origin(enum.IntEnum):
-    """The reporter of an error: this library, the bus, the peer, or a service behind the peer."""
+    """The reporter of an error: this library, the bus, the peer, or a server behind the peer."""
 
     HERE = 0
     BUS = 1
@@ -111,7 +111,7 @@ class DeadlineExceeded(Error, TimeoutError):
 
 class NotFound(Error):
     """The name, bus, object or file does not exist, or was taken out of a message before; or the
-    service did not find something. The bus may also be a socket that is left of an ended ipcbusd;
+    server did not find something. The bus may also be a socket that is left of an ended ipcbusd;
     ``code`` is then ECONNREFUSED."""
 
     default_code = errno.ENOENT
@@ -130,7 +130,7 @@ class NameTaken(Error):
 
 
 class ActivationFailed(Error):
-    """The service could not be started on demand."""
+    """The program could not be started on demand."""
 
     default_code = errno.EHOSTUNREACH
 
@@ -215,7 +215,7 @@ class Forked(Error):
 
 
 class ServiceError(Error):
-    """The service reports its own error. Define a subclass for each name of an error."""
+    """The server reports its own error. Define a subclass for each name of an error."""
 
     default_code = errno.EREMOTEIO
 

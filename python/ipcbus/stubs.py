@@ -101,7 +101,7 @@ class Method:
 
 
 class Interface:
-    """A service of a .proto file. Both sides must agree on it."""
+    """An interface of a .proto file. Both sides must agree on it."""
 
     def __init__(self, name: str, descriptor_set: bytes, methods: tuple[Method, ...]) -> None:
         self.name = name

@@ -74,7 +74,7 @@ struct ipc_call *ipc_call_unref(struct ipc_call *call);
 /*
  * Fail a call: end it with an error instead of a reply. The caller gets code, which is an errno of
  * either sign, or -EREMOTEIO if it is one that only the bus reports (see above); 0 is -EREMOTEIO,
- * too, the code of errors with a name. name is the service's own name for
+ * too, the code of errors with a name. name is the server's own name for
  * the error, such as "echo.Empty", or NULL. The text for people is formatted like printf(); format
  * may be NULL.
  *

@@ -16,7 +16,7 @@ extern "C" {
 /*
  * The origin of an error.
  *
- * The service decides every error of IPC_ORIGIN_PEER and IPC_ORIGIN_BEHIND. It cannot produce an
+ * The server decides every error of IPC_ORIGIN_PEER and IPC_ORIGIN_BEHIND. It cannot produce an
  * errno about the call itself or the server's process: -EOWNERDEAD, -EHOSTDOWN, -ETIMEDOUT,
  * -ECANCELED, -ENOTCONN, -ECONNRESET, -ECHILD. If it reports such an errno, usually because its
  * handler returned the error of its own call, the caller gets -EREMOTEIO, IPC_ORIGIN_BEHIND, and
@@ -28,7 +28,7 @@ enum ipc_origin {
 	IPC_ORIGIN_HERE = 0,	/* this process, before the call was sent or after its end */
 	IPC_ORIGIN_BUS = 1,	/* the module or ipcbusd, which refused or ended the call */
 	IPC_ORIGIN_PEER = 2,	/* the server's process */
-	IPC_ORIGIN_BEHIND = 3,	/* a service behind the server, says the server */
+	IPC_ORIGIN_BEHIND = 3,	/* a server behind the server, says the server */
 };
 
 /*
@@ -64,7 +64,7 @@ enum ipc_errno {
 /*
  * Details of a failed call. The caller must initialize it with IPC_ERROR_INIT and free it with
  * ipc_error_done(). A call that succeeds does not change it. A call that fails frees the previous
- * contents, so several calls may use it in turn. name, message and details are NULL if the service
+ * contents, so several calls may use it in turn. name, message and details are NULL if the server
  * did not set them, or for lack of memory.
  *
  *	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
@@ -78,10 +78,10 @@ enum ipc_errno {
 struct ipc_error {
 	size_t size;		/* set by IPC_ERROR_INIT */
 	int code;		/* the negative errno that the call returned */
-	int number;		/* defined by the service; 0 if not set */
+	int number;		/* defined by the server; 0 if not set */
 	char *name;		/* "echo.Empty" */
 	char *message;		/* text for people */
-	void *details;		/* bytes defined by the service */
+	void *details;		/* bytes defined by the server */
 	size_t details_size;
 	enum ipc_origin origin;
 	int cause;		/* IPC_ORIGIN_BEHIND: the negative errno behind code; else 0 */
@@ -101,9 +101,9 @@ const char *ipc_strerror(int code);
  * Write the meaning of an error, for people: "NAME: MESSAGE" to `to`, which has size bytes, and
  * return `to`. A longer text is cut. code may have either sign. NAME is left out if error is NULL
  * or has none. MESSAGE is the error's own; else ipc_strerror(cause) if there is a cause, the
- * system's text for code if the service chose the errno, or ipc_strerror(code). In the former two
- * cases without a name, "the service reports: " precedes it. Without error, the text is misleading
- * if the service chose the errno: pass the error of a call. The text is escaped as by
+ * system's text for code if the server chose the errno, or ipc_strerror(code). In the former two
+ * cases without a name, "the server reports: " precedes it. Without error, the text is misleading
+ * if the server chose the errno: pass the error of a call. The text is escaped as by
  * ipc_printable().
  */
 #define IPC_PRINTABLE_MAX	1024	/* bytes that errors print of a name or message, with a 0 */

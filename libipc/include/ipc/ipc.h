@@ -15,7 +15,7 @@
  *   object      struct ipc_object: a target for calls in this process. It
  *               has an interface, a table of handlers and a userdata pointer.
  *   proxy       struct ipc_proxy: an object of another process, as seen from here.
- *               Generated code wraps it in a type for each service (struct echo).
+ *               Generated code wraps it in a type for each interface (struct echo).
  *   call        struct ipc_call: a request that this process serves. A oneway is a
  *               request without a reply.
  *   stream      struct ipc_stream: a side of a sequence of messages.
@@ -178,8 +178,8 @@
  *   -EBADMSG      IPC_BAD_MESSAGE. A message does not match its type, has a string that is no
  *                 UTF-8 or has a NUL, nests deeper than 100, or needs more memory than 64 times
  *                 its size + 64 KiB.
- *   -EREMOTEIO    IPC_SERVICE_ERROR. The service reports its own error, or the error of a service
- *                 behind it. A service may report any other errno as well, with the exceptions that
+ *   -EREMOTEIO    IPC_SERVICE_ERROR. The server reports its own error, or the error of a server
+ *                 behind it. A server may report any other errno as well, with the exceptions that
  *                 enum ipc_origin lists.
  *   -ENOMSG       IPC_NO_REPLY. The server ended the call without a reply.
  *   -ETIMEDOUT    IPC_DEADLINE_EXCEEDED. The timeout expired.
@@ -191,7 +191,7 @@
  *   -EACCES       IPC_PERMISSION_DENIED. The policy of names refuses it; ipcctl policy check
  *                 prints the rule. ipc_open(): no permission to open the bus.
  *   -EEXIST       IPC_NAME_TAKEN. A service has that name.
- *   -EHOSTUNREACH IPC_ACTIVATION_FAILED. Activation of the service failed.
+ *   -EHOSTUNREACH IPC_ACTIVATION_FAILED. Activation of the name failed.
  *   -ENOTCONN     IPC_NO_MANAGER. No service manager is running.
  *   -ECONNRESET   IPC_BUS_ENDED. ipcbusd ran this bus and has ended: open a new connection.
  *   -EXDEV        The object belongs to this connection where a proxy is expected, or the
@@ -443,7 +443,7 @@ int ipc_object_end(struct ipc_object *object);
  * 1 to 99. If other values are set, the function that registers or sends the object, or reads its
  * id, fails with -EINVAL. If the caller has a better priority, its call is served with that, but
  * not its oneway. A thread gets either priority only as far as its own RLIMIT_NICE, RLIMIT_RTPRIO
- * or CAP_SYS_NICE allow: set LimitNICE= or LimitRTPRIO= in the service's unit. ipcbusd ignores
+ * or CAP_SYS_NICE allow: set LimitNICE= or LimitRTPRIO= in the server's unit. ipcbusd ignores
  * priorities.
  *
  *   -EBUSY    The object is already in use.

@@ -47,7 +47,7 @@
  *   <ipc/cpp/c.hpp>           the C functions
  *
  * All of them are included here. <ipc/cpp/protobuf.hpp> is for the files that
- * protoc --ipc_out=lang=cpp writes: classes of services, with the messages of protobuf.
+ * protoc --ipc_out=lang=cpp writes: classes of interfaces, with the messages of protobuf.
  */
 #ifndef IPC_IPC_HPP
 #define IPC_IPC_HPP

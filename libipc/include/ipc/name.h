@@ -5,7 +5,7 @@
  *
  * A name has 1 to 127 characters of [A-Za-z0-9_./-]. It consists of parts with '/' between
  * them, and each part begins with a letter, a digit or '_'; any other name fails with
- * -EINVAL. The part after the first '/' distinguishes instances of a service:
+ * -EINVAL. The part after the first '/' distinguishes instances of an interface:
  * "camera.Provider/front".
  *
  * The service manager maps names to objects. All functions that take a name call it, so they block
@@ -14,13 +14,13 @@
  * such a slot, also wait for each other in a connection. No timeout covers that wait. None of
  * the functions needs a serving thread; callbacks do. In a handler, the functions inherit deadline
  * and cancellation of the served call, as calls do. If that call has already ended, they do not, so
- * that a handler can clean up. Only ipc_proxy_get() and ipc_proxy_wait() start a service that can
- * be activated. Lists and watches leave out names that the policy hides. The functions may fail
+ * that a handler can clean up. Only ipc_proxy_get() and ipc_proxy_wait() activate a name.
+ * Lists and watches leave out names that the policy hides. The functions may fail
  * with any error of a call, and with these:
  *
  *   -ENOENT       No object has the name, or the policy hides it from this process.
  *   -EACCES       The policy refuses it (ipcbus-policy(5)), or ipcbus-services(5) reserves it.
- *   -EHOSTUNREACH  ipc_proxy_get(): the activation of the name's service failed. ipc_proxy_wait()
+ *   -EHOSTUNREACH  ipc_proxy_get(): the activation of the name failed. ipc_proxy_wait()
  *                 continues to wait.
  *   -ENOTCONN     No service manager is running.
  *   -EDQUOT       This user has 1024 names, 1024 waits or 256 watches, or all users together have
@@ -133,7 +133,7 @@ int ipc_on_registration(struct ipc *ipc, ipc_registration_cb cb, void *userdata,
 
 /*
  * Give up a name that this connection has registered with IPC_NAME_IDLE_EXIT, if no client uses its
- * object. A service that ipcbus-services(5) starts on demand calls this when it has been idle for
+ * object. A program that ipcbus-services(5) starts on demand calls this when it has been idle for
  * some time, and exits if it succeeds: the object has ended, and no other process can get it.
  * References of this process do not count. Clients that ask for the name in the meantime wait for
  * the next process that registers it. The function blocks.
@@ -151,7 +151,7 @@ int ipc_idle_exit(struct ipc *ipc, const char *name);
 
 /*
  * Find the object that is registered under a name. The caller owns *ret_proxy and drops
- * it with ipc_proxy_unref(). The proxy refers to this object and not to the name. If the service
+ * it with ipc_proxy_unref(). The proxy refers to this object and not to the name. If the server
  * restarts, calls fail with -EOWNERDEAD: find the name again. ipc_set_reconnect() replaces the
  * object only after the end of the bus. Generated code wraps these for an interface: echo_get(),
  * echo_wait().
@@ -161,8 +161,8 @@ int ipc_idle_exit(struct ipc *ipc, const char *name);
  * the interface in the same request, so the name cannot get another owner between the two.
  *
  * If no object has the name, ipc_proxy_get() fails with -ENOENT; in the replay period it first
- * waits for its end. If the name's service can be activated, it waits until the service has
- * started. ipc_proxy_wait() waits until the name is registered, and for a service manager too, for
+ * waits for its end. If the name can be activated, it waits until the program has registered
+ * it. ipc_proxy_wait() waits until the name is registered, and for a service manager too, for
  * at most timeout_usec microseconds. With 0 it waits like ipc_proxy_get(), and fails with
  * -ETIMEDOUT instead of -ENOENT.
  *
@@ -210,7 +210,7 @@ enum ipc_name_change {
  *
  * info and proxy belong to the library and are valid during cb; ipc_proxy_ref() keeps the
  * proxy. proxy is NULL if the name is gone, if the policy does not allow this process to call its
- * object, if the service registered with IPC_NAME_IDLE_EXIT, or if the object belongs to this
+ * object, if the server registered with IPC_NAME_IDLE_EXIT, or if the object belongs to this
  * connection.
  *
  * A slow watcher may miss intermediate changes, but always receives the latest state. A

@@ -84,8 +84,8 @@ struct ipc_method {
 };
 
 /*
- * A service. methods must be sorted by code. descriptor is a serialized
- * google.protobuf.FileDescriptorSet of the service's file and its imports, without
+ * An interface. methods must be sorted by code. descriptor is a serialized
+ * google.protobuf.FileDescriptorSet of the interface's file and its imports, without
  * descriptor.proto, which is part of every implementation of protobuf.
  */
 struct ipc_interface {

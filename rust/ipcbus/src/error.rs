@@ -18,7 +18,7 @@ pub enum Origin {
     Bus,
     /// The server's process.
     Peer,
-    /// A service behind the server, according to the server.
+    /// A server behind the server, according to the server.
     Behind,
 }
 
@@ -32,13 +32,13 @@ pub struct Failure {
     pub code: i32,
     /// The reporter of the error.
     pub origin: Origin,
-    /// The name that the service set, such as `echo.Empty`.
+    /// The name that the server set, such as `echo.Empty`.
     pub name: Option<String>,
-    /// A text for people, set by the service.
+    /// A text for people, set by the server.
     pub message: Option<String>,
-    /// A number that the service defines; 0 if not set.
+    /// A number that the server defines; 0 if not set.
     pub number: i32,
-    /// Bytes that the service defines.
+    /// Bytes that the server defines.
     pub details: Vec<u8>,
     /// With [`Origin::Behind`]: the errno behind `code`; otherwise 0.
     pub cause: i32,
@@ -64,7 +64,7 @@ macro_rules! errors {
         #[derive(Debug, Clone, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum Error {
-            /// The service reports its own error: an error with a name, or `EREMOTEIO`.
+            /// The server reports its own error: an error with a name, or `EREMOTEIO`.
             ServiceError(Box<Failure>),
             $($(#[$text])* $kind(Box<Failure>),)*
             /// Any other errno.
@@ -114,13 +114,13 @@ errors! {
     /// `ETIMEDOUT`: the timeout expired.
     DeadlineExceeded = ETIMEDOUT,
     /// `ENOENT`: no service has the name, there is no such object, file or device, or, with
-    /// [`Origin::Peer`], the service did not find something.
+    /// [`Origin::Peer`], the server did not find something.
     NotFound = ENOENT,
     /// `EACCES`: the policy or the receiver forbids it; also `EPERM`.
     PermissionDenied = EACCES,
     /// `EEXIST`: another service has the name.
     NameTaken = EEXIST,
-    /// `EHOSTUNREACH`: the service could not be started.
+    /// `EHOSTUNREACH`: the program could not be started.
     ActivationFailed = EHOSTUNREACH,
     /// `ENOTCONN`: no service manager is running.
     NoManager = ENOTCONN,
@@ -167,7 +167,7 @@ impl Error {
         })
     }
 
-    /// An error of a service, to return to its callers. `name` is a name such as `echo.Empty`.
+    /// An error of a server, to return to its callers. `name` is a name such as `echo.Empty`.
     pub fn service(name: impl Into<String>, message: impl Into<String>) -> Error {
         let mut error = Error::errno(libc::EREMOTEIO);
         error.failure_mut().name = Some(name.into());
@@ -193,7 +193,7 @@ impl Error {
         self
     }
 
-    /// Sets the bytes that the service defines.
+    /// Sets the bytes that the server defines.
     pub fn with_details(mut self, details: impl Into<Vec<u8>>) -> Error {
         self.failure_mut().details = details.into();
         self
@@ -209,17 +209,17 @@ impl Error {
         self.failure().origin
     }
 
-    /// The name that the service set.
+    /// The name that the server set.
     pub fn name(&self) -> Option<&str> {
         self.failure().name.as_deref()
     }
 
-    /// The text for people that the service set.
+    /// The text for people that the server set.
     pub fn message(&self) -> Option<&str> {
         self.failure().message.as_deref()
     }
 
-    /// Bytes that the service defines; empty if not set.
+    /// Bytes that the server defines; empty if not set.
     pub fn details(&self) -> &[u8] {
         &self.failure().details
     }

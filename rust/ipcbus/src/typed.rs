@@ -49,7 +49,7 @@ pub mod ipc {
     #[derive(Clone, Copy, PartialEq, prost::Message)]
     pub struct None {}
 
-    /// The description of a service.
+    /// The description of an interface.
     #[derive(Clone, PartialEq, prost::Message)]
     pub(super) struct Description {
         #[prost(string, optional, tag = "1")]
@@ -68,12 +68,12 @@ pub mod google {
     }
 }
 
-/// A service, for tools and the service manager. Generated.
+/// An interface, for tools and the service manager. Generated.
 #[derive(Debug)]
 pub struct Interface {
-    /// The full name of the service.
+    /// The full name of the interface.
     pub name: &'static str,
-    /// A `FileDescriptorSet` of the service's file and all imports.
+    /// A `FileDescriptorSet` of the interface's file and all imports.
     pub descriptor: &'static [u8],
     /// Whether requests may have files.
     pub accept_fds: bool,
@@ -600,7 +600,7 @@ pub fn serve_replies<Q: Incoming, R: Outgoing>(
     stream.serve_first(name, |item, stream| handler(Q::from_item(item)?, StreamOf::new(stream)))
 }
 
-/// For generated code: handles a method that the service does not have, or that every object has.
+/// For generated code: handles a method that the interface does not have, or that every object has.
 pub fn unknown(call: Call, interface: &Interface) -> Result<()> {
     if call.method() != ipcbus_sys::IPC_CODE_DESCRIBE || call.is_oneway() {
         return Err(unserved());
@@ -612,7 +612,7 @@ pub fn unknown(call: Call, interface: &Interface) -> Result<()> {
     call.reply(&Message::new(0).bytes(prost::Message::encode_to_vec(&description)))
 }
 
-/// For generated code: the error of a method that the service lacks.
+/// For generated code: the error of a method that the interface lacks.
 pub fn unserved() -> Error {
     Error::errno(libc::EOPNOTSUPP)
 }

@@ -57,7 +57,7 @@ public:
 
 	/*
 	 * Call the object and block until its reply. Fails with any error of a call in <ipc/ipc.h>,
-	 * or an error of the service. Nested handlers (see <ipc/ipc.h>) run on this thread.
+	 * or an error of the server. Nested handlers (see <ipc/ipc.h>) run on this thread.
 	 */
 	outcome<reply> call(const message &request, const options &with) const
 	{
@@ -488,7 +488,7 @@ public:
 	}
 
 	/*
-	 * As above, for an object of a generated service: `bus.get<echo::Echo>("demo.echo")`. An
+	 * As above, for an object of a generated interface: `bus.get<echo::Echo>("demo.echo")`. An
 	 * object that was registered without an interface is accepted.
 	 *
 	 *   EPROTOTYPE  The object has another interface.
@@ -524,7 +524,7 @@ public:
 			return fail<bool>(name, r);
 		return r == 0;
 	}
-	/* As above for a generated service: makes its object. */
+	/* As above for a generated class Service: makes its object. */
 	template <typename S>
 	outcome<bool> register_name(const std::string &name, std::shared_ptr<S> by,
 				    name_conflict conflict = name_conflict::fail) const

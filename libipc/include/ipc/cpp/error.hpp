@@ -75,19 +75,19 @@ enum class errc {
 };
 
 /*
- * An error, from this library or from a service. It is an exception, and a value that can be
+ * An error, from this library or from a server. It is an exception, and a value that can be
  * stored and copied. Copies share their texts.
  *
  * code() is the errno: `e.code() == std::errc::timed_out`. <ipc/ipc.h> describes each errno. what()
- * is for people, escaped by ipc_error_text(), so a service can neither send commands to a terminal
- * nor fill a log. name(), message() and details() are unchanged from the service.
+ * is for people, escaped by ipc_error_text(), so a server can neither send commands to a terminal
+ * nor fill a log. name(), message() and details() are unchanged from the server.
  *
- * A service throws or returns an error to report it: error("echo.Empty", "no text") arrives with
+ * A server throws or returns an error to report it: error("echo.Empty", "no text") arrives with
  * that name and EREMOTEIO, error(ENOENT) with that errno.
  */
 class error : public std::system_error {
 public:
-	/* number and details are the service's own. code may be positive or negative. */
+	/* number and details are the server's own. code may be positive or negative. */
 	error(std::string name, std::string message, int number = 0, std::string details = {},
 	      int code = EREMOTEIO)
 		: error(code, text{ std::move(name), std::move(message), std::move(details), {},
@@ -110,7 +110,7 @@ public:
 	/* The errno, positive. */
 	int number_of_errno() const noexcept { return code().value(); }
 
-	/* Empty or 0 if the service did not set it. References are valid as long as a copy. */
+	/* Empty or 0 if the server did not set it. References are valid as long as a copy. */
 	const std::string &name() const noexcept { return shared->name; }
 	const std::string &message() const noexcept { return shared->message; }
 	const std::string &details() const noexcept { return shared->details; }

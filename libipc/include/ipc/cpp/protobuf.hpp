@@ -22,7 +22,7 @@ IPC_CPP_BEGIN
 
 /* --- Descriptions ------------------------------------------------------------------- */
 
-/* A service, for tools and the service manager. Generated. */
+/* An interface, for tools and the service manager. Generated. */
 struct interface {
 	const char *name;
 	const unsigned char *descriptor;
@@ -242,7 +242,7 @@ namespace typed {
 inline std::string describe(const interface &i);
 }
 
-/* The base of generated services. */
+/* The base of each generated class Service. */
 class typed_service : public service {
 public:
 	virtual const interface &ipc_served() const noexcept = 0;
@@ -752,7 +752,7 @@ inline outcome<void> typed_service::serve(call c)
 
 /* --- Finding and offering ---------------------------------------------------------------------- */
 
-/* ipc::object::create() for a generated service. */
+/* ipc::object::create() for a generated class Service. */
 template <typename S, typename = std::enable_if_t<std::is_base_of_v<typed_service, S>>>
 outcome<object> make_object(const connection &conn, std::shared_ptr<S> by)
 {

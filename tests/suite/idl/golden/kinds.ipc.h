@@ -40,7 +40,7 @@ extern const struct ipc_interface kinds_of_url_interface;
  *   -ENOENT        Nobody has the name.
  *   -EPROTOTYPE    The object has another interface.
  *   -EACCES        The policy refuses it.
- *   -EHOSTUNREACH  Activation of the service failed.
+ *   -EHOSTUNREACH  Activation of the name failed.
  *   -ENOTCONN      No service manager is running.
  *   -EXDEV         The object belongs to this connection.
  */
@@ -124,8 +124,8 @@ int kinds_of_url_on_death(struct kinds_of_url *kinds_of_url, ipc_death_cb cb,
  * describes a failure; free it with ipc_error_done(). The errors to expect
  * are:
  *
- *   -EREMOTEIO     The service reports an error of its own: see error->name.
- *                  It may report any other errno as well.
+ *   -EREMOTEIO     The server reports an error of its own: see error->name. It
+ *                  may report any other errno as well.
  *   -EOPNOTSUPP    The object has no such method.
  *   -EOWNERDEAD    The object's process died or ended the object.
  *   -EHOSTDOWN     The object's process is frozen.
