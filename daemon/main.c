@@ -42,7 +42,7 @@ static const char help[] =
 	"      --clock=manual\n"
 	"                   time stands still, and a test moves it: ipc_test(3)\n"
 	"      --print-path=FD\n"
-	"                   write the socket's path to FD once clients can connect; without --bus\n"
+	"                   write the socket's path to FD once programs can connect; without --bus\n"
 	"                   the bus is in a new folder\n"
 	"      --until=FD   end when FD is readable or hangs up: a pidfd, or a pipe's end\n"
 	"  -h, --help       show this\n"

@@ -10,7 +10,7 @@
  *     ipc_test_bus_free(bus);
  *
  * A bus is a child process, ipcbusd(8), which runs a service manager of its own. It needs no
- * privileges and no module, and serves the first client within some milliseconds. It ends with
+ * privileges and no module, and serves the first program within some milliseconds. It ends with
  * ipc_test_bus_free(), or at any end of the process that made it. It is separate from /dev/ipcbus
  * and all other buses.
  *
@@ -58,7 +58,7 @@ struct ipc_test_options {
 };
 
 /*
- * Start a bus. Blocks until clients can connect and the service manager, if
+ * Start a bus. Blocks until programs can connect and the service manager, if
  * any, serves: some milliseconds, at most 30 s. The daemon has its own process group. The daemon
  * and the service manager print to stderr.
  *

@@ -148,7 +148,7 @@ impl<T> With<T> {
         self.received.as_mut().ok_or_else(|| Error::errno(libc::ENOENT))
     }
 
-    /// Takes the object of another process in a field, as a generated client: `let seat: SeatProxy
+    /// Takes the object of another process in a field, as a generated proxy: `let seat: SeatProxy
     /// = reply.take(reply.seat)?`. Fails with the errors of [`With::take_proxy`].
     pub fn take<C: From<Proxy>>(&mut self, field: Option<ipc::Object>) -> Result<C> {
         self.take_proxy(field).map(C::from)
