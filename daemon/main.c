@@ -88,7 +88,7 @@ static void fail_in_use(const char *path)
 	exit(1);
 }
 
-/* With fewer descriptors the daemon could serve at most a few clients. */
+/* With fewer fds the daemon could serve at most a few processes. */
 #define MIN_FILES 64
 
 static unsigned long raise_limits(void)

@@ -170,7 +170,7 @@ static void put_tail(const json_t *row)
 	char *text = payload ? out_text(payload) : NULL;
 
 	if (objects)
-		printf(", %lld object%s", objects, objects == 1 ? "" : "s");
+		printf(", %lld %s", objects, objects == 1 ? "object or file" : "objects and files");
 	if (error)
 		printf(", %s%s%s", out_color(COLOR_RED), ipc_strerror((int)error), out_plain());
 	if (took)

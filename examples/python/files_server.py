@@ -34,7 +34,7 @@ class Files(FilesService):
         except OSError as error:
             text = f"{request.name}: {os.strerror(error.errno)}"
             raise ipcbus.Error(text, code=error.errno or errno.EIO) from None
-        # The reply contains a copy of the descriptor. The context closes this one after sending.
+        # The reply contains a copy of the fd. The context closes this fd after sending.
         context.close_later(fd)
         return {"fd": fd}
 

@@ -195,8 +195,7 @@ static const struct {
 		    "metadata is larger than 64 KiB" },
 	{ ENOSPC, "the receiver has no space for the message at the moment" },
 	{ EAGAIN, "the receiver has no space, or no message has arrived; try again later" },
-	{ EPERM, "not permitted; or the message has file descriptors, which the receiver does not "
-		 "accept" },
+	{ EPERM, "not permitted; or the message has files, which the receiver does not accept" },
 	{ EALREADY, "the call already has a reply, or the stream has ended" },
 	{ EEXIST, "a service has that name" },
 	{ ESTALE, "the name was given to another object, or unregistered by another process" },

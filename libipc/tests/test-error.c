@@ -128,7 +128,7 @@ START_TEST(fail_prints_the_known_details)
 	ck_assert_str_eq(line, "say: the server ended the call without a reply\n");
 	free(line);
 	line = printed("say", -EPERM, &of_bus);
-	ck_assert_ptr_nonnull(strstr(line, "file descriptors, which the receiver does not accept"));
+	ck_assert_ptr_nonnull(strstr(line, "has files, which the receiver does not accept"));
 	free(line);
 	line = printed("say", -ENOTCONN, &none);
 	ck_assert_str_eq(line, "say: no service manager is running; start servicemanager\n");

@@ -136,7 +136,7 @@
  *   -ECHILD       IPC_FORKED. The connection belongs to the parent process.
  *   -EBADF        The message names an object that is no object or proxy of this connection, or a
  *                 file descriptor that is not open.
- *   -E2BIG        The message has more than 64 objects and file descriptors together.
+ *   -E2BIG        The message has more than 64 objects and files together.
  *   -EDEADLK      This thread waits for a reply, so it cannot serve here; or it is the last serving
  *                 thread, so it cannot wait for a stream.
  *   -ESHUTDOWN    ipc_stop() was called, so a handler cannot wait for a stream.
@@ -158,17 +158,17 @@
  *                 largest request to a process of another user is 7/16 of its region, the largest
  *                 oneway 7/32. Between processes of the same user, and for replies, it is the whole
  *                 region; for oneways half of it. The library sends a larger message as a file if
- *                 the receiver accepts file descriptors.
+ *                 the receiver accepts files.
  *   -ENOSPC       The receiver's region is full at the moment. Calls and replies do not wait for
  *                 space: try again later.
  *   -EAGAIN       IPC_WOULD_BLOCK. Oneway or stream: the receiver has no space now. Receiving: no
  *                 message arrived in time. Try again later.
- *   -EPERM        The receiver does not accept file descriptors in this message; or this process
- *                 may not do this.
+ *   -EPERM        The receiver does not accept files in this message; or this process may not do
+ *                 this.
  *   -EMFILE       The receiver cannot open more files; or this process cannot.
  *   -ENOBUFS      The receiver has no region yet.
- *   -ELOOP        More than 32 calls of a chain would be open; or the message contains a file
- *                 descriptor of a bus. Async calls begin a chain of their own.
+ *   -ELOOP        More than 32 calls of a chain would be open; or the message contains an open
+ *                 bus. Async calls begin a chain of their own.
  *
  *   The method
  *   -EOPNOTSUPP   IPC_UNIMPLEMENTED. The object has no such method.

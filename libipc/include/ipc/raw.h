@@ -4,9 +4,9 @@
  * functions instead of generated code. The rules and the error list of <ipc/ipc.h> apply. Raw and
  * generated code can call each other.
  *
- * A message is a code, bytes and entries. An entry is an object, a proxy or a file descriptor
- * that travels beside the bytes under a tag. Sender and receiver must agree on the meaning of bytes
- * and tags, which neither libipc nor the bus reads.
+ * A message is a code, bytes and entries. An entry is an object, a proxy or a file that travels
+ * beside the bytes under a tag. Sender and receiver must agree on the meaning of bytes and tags,
+ * which neither libipc nor the bus reads.
  *
  *	struct ipc_raw_message request = { .code = 1, .data = "ping", .size = 4 };
  *	struct ipc_raw_message *reply;
@@ -87,7 +87,7 @@ struct ipc_raw_message {
 	size_t n_entries;
 };
 
-/* In a request: the reply may contain file descriptors. In an object's flags: its requests may.
+/* In a request: the reply may contain files. In an object's flags: its requests may.
  * Without the flag, the sender gets -EPERM. */
 #define IPC_RAW_ACCEPT_FDS	(1U << 0)
 
@@ -276,7 +276,7 @@ int ipc_raw_fail(struct ipc_call *call, int code, const void *data, size_t size)
  * For a method with one request and a stream of replies, send the request and call
  * ipc_stream_end(). For a method with a stream of requests and one reply, the reply is the only
  * message to receive. If IPC_RAW_REFUSE_FDS is in the options' flags, the server's messages must
- * not contain file descriptors: sending fails with -EPERM. Errors as ipc_raw_call(), and:
+ * not contain files: sending fails with -EPERM. Errors as ipc_raw_call(), and:
  *
  *   -EINVAL      code is 0.
  *   -EOPNOTSUPP  A generated object has no such stream, or a raw object has no streams. A raw

@@ -148,7 +148,7 @@ impl Call {
 
     /// Returns a new pidfd of the caller's process: see `ipc_call_pidfd()`.
     pub fn pidfd(&self) -> Result<OwnedFd> {
-        // SAFETY: the descriptor is new and not owned elsewhere.
+        // SAFETY: the fd is new and not owned elsewhere.
         unsafe {
             let fd = check(sys::ipc_call_pidfd(self.raw))?;
             Ok(OwnedFd::from_raw_fd(fd))

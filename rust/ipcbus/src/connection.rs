@@ -170,7 +170,7 @@ impl Connection {
     /// Returns a file descriptor that is readable when events are pending, for event loops. Then
     /// call [`Connection::process`] until it returns false.
     pub fn fd(&self) -> Result<BorrowedFd<'_>> {
-        // SAFETY: the descriptor is valid as long as the connection.
+        // SAFETY: the fd is valid as long as the connection.
         unsafe { Ok(BorrowedFd::borrow_raw(check(sys::ipc_get_fd(self.0))?)) }
     }
 

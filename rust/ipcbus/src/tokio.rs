@@ -26,10 +26,10 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub async fn serve(&self) -> Result<()> {
-        // A loop accepts each descriptor only once, and another serve() may use this one.
+        // A loop accepts each fd only once, and another serve() may use this one.
         let fd = self.fd()?.try_clone_to_owned()?;
         let ready = AsyncFd::with_interest(fd, Interest::READABLE)?;
-        // Events that arrived before the loop knew the descriptor are already pending.
+        // Events that arrived before the loop knew the fd are already pending.
         loop {
             let mut handled = 0;
             while self.process()? {

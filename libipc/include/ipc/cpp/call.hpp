@@ -213,7 +213,7 @@ class object : public detail::counted_object {
 public:
 	struct settings {
 		std::string interface;	/* for names and tools: "notes.Notes"; or empty */
-		bool accept_fds = false; /* requests may contain file descriptors */
+		bool accept_fds = false; /* requests may contain files */
 	};
 
 	/* Create an object that a service serves, or a function: void (ipc::call). */

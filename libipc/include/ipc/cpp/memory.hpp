@@ -14,7 +14,7 @@ IPC_CPP_BEGIN
  * Copies are the same memory, which is unmapped in this process with the last copy. Any thread may
  * use it. Its users must synchronize access to the bytes themselves.
  *
- * It travels as a file descriptor: with_objects::put() and take_memory() send and receive a field of
+ * It travels as a file: with_objects::put() and take_memory() send and receive a field of
  * the type ipc.Memory, message::add(tag, m.file()) and memory::map() do so in messages of bytes.
  */
 class memory {

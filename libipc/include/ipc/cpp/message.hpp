@@ -112,8 +112,7 @@ public:
 		return *this;
 	}
 
-	/* Accepts file descriptors in the reply. Without it, a server that sends a file descriptor
-	 * fails. */
+	/* Accepts files in the reply. Without it, a server that sends a file fails. */
 	message &accept_fds() noexcept
 	{
 		raw.flags |= IPC_RAW_ACCEPT_FDS;
