@@ -248,7 +248,7 @@ static void check_daemon_error(const struct facts *facts, struct finding *findin
 	}
 }
 
-static void check_version(const struct facts *facts, struct finding *finding)
+static void check_abi(const struct facts *facts, struct finding *finding)
 {
 	bool is_socket = facts->kind == IPC_BUS_DAEMON;
 
@@ -261,11 +261,11 @@ static void check_version(const struct facts *facts, struct finding *finding)
 		fix(finding, "ls -l %s; the bus is /dev/ipcbus, or \"bus\" of a mount",
 		    facts->bus);
 	} else if (facts->info_error) {
-		find(finding, error, "cannot read the version of the driver: %s",
+		find(finding, error, "cannot read the ABI version of the driver: %s",
 		     strerror(-facts->info_error));
 		fix(finding, "rmmod ipcbus && modprobe ipcbus, or reboot");
 	} else if (facts->info.version != IPCBUS_VERSION) {
-		find(finding, error, "the bus has version %u of the driver's interface, these tools have %u",
+		find(finding, error, "the bus has ABI version %u, these tools have %u",
 		     facts->info.version, IPCBUS_VERSION);
 		if (is_socket)
 			fix(finding, upgrade_daemon);
@@ -273,7 +273,7 @@ static void check_version(const struct facts *facts, struct finding *finding)
 			fix(finding, "upgrade the packages ipcbus-dkms, ipcbus-tools and libipc0, "
 				     "then: rmmod ipcbus && modprobe ipcbus, or reboot");
 	} else {
-		find(finding, ok, "the bus has version %u of the driver's interface, the same as these tools",
+		find(finding, ok, "the bus has ABI version %u, the same as these tools",
 		     facts->info.version);
 	}
 }
@@ -349,7 +349,7 @@ json_t *facts_check(const struct facts *facts)
 		{ "daemon", check_daemon, OF_DAEMON },
 		{ "module", check_module, OF_MODULE },
 		{ "permission", check_permission, OF_ANY },
-		{ "version", check_version, OF_ANY },
+		{ "abi", check_abi, OF_ANY },
 		{ "manager", check_manager, OF_ANY },
 		{ "policy", check_policy, OF_ANY },
 	};

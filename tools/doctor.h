@@ -32,7 +32,7 @@
  * @owner: name of its user
  * @peer: the process that listens, if @kind is IPC_BUS_DAEMON
  * @open_error: 0, or -errno of opening or connecting to @bus
- * @info: @info.version is that of the driver
+ * @info: @info.version is the ABI version of the driver
  * @info_error: 0, or -errno of IPCBUS_IOC_INFO, or of opening the bus of a daemon
  * @manager: 1: a service manager replies; 0: there is none; or -errno, -ETIMEDOUT if it does not
  *	reply

@@ -50,7 +50,7 @@ static json_t *add_daemon(json_t *info, const char *path)
 	return value_set(info, "user", json_string(user));
 }
 
-static json_t *info_of(const struct ctl_bus *bus, uint32_t version, uint64_t features)
+static json_t *info_of(const struct ctl_bus *bus, uint32_t abi, uint64_t features)
 {
 	bool is_daemon = bus->kind == IPC_BUS_DAEMON;
 	json_t *info = json_pack("{s:s, s:s, s:s}", "bus", bus->path, "chosen",
@@ -59,17 +59,17 @@ static json_t *info_of(const struct ctl_bus *bus, uint32_t version, uint64_t fea
 
 	if (is_daemon)
 		info = add_daemon(info, bus->path);
-	info = value_set(info, "version", json_integer(version));
+	info = value_set(info, "abi", json_integer(abi));
 	return value_set(info, "lacks", lacks(features, is_daemon));
 }
 
 static int run(int argc, char **argv)
 {
 	static const char *const keys[] = { "bus",  "chosen", "transport", "pid", "process",
-					    "user", "version", "lacks" };
+					    "user", "abi",    "lacks" };
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	uint64_t features;
-	uint32_t version;
+	uint32_t abi;
 	json_t *info;
 	int status;
 
@@ -78,10 +78,10 @@ static int run(int argc, char **argv)
 	status = bus_open(&ipc);
 	if (status)
 		return status;
-	if (ipc_get_driver(ipc, &version, &features) < 0)
+	if (ipc_get_driver(ipc, &abi, &features) < 0)
 		return fail_with(STATUS_FAILED, "see ipcctl doctor", "cannot ask the bus %s",
 				 ctl_bus_path());
-	info = info_of(ctl_bus(), version, features);
+	info = info_of(ctl_bus(), abi, features);
 	if (!info || ctl.json)
 		return out_json(info);
 	status = out_fields(info, keys, sizeof(keys) / sizeof(*keys));
@@ -95,8 +95,8 @@ const struct verb verb_info = {
 	.summary = "show the bus, its transport and missing features",
 	.description =
 		"Prints the path of the bus and why it is used, the transport (the driver of the kernel,\n"
-		"or ipcbusd with its process and user), the version of the driver's interface, and the\n"
-		"features that this bus lacks.\n",
+		"or ipcbusd with its process and user), the ABI version, and the features that this bus\n"
+		"lacks.\n",
 	.example = "  ipcctl info\n",
 	.statuses = ON_BUS,
 	.run = run,

@@ -89,7 +89,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define IPCBUS_VERSION		1
+#define IPCBUS_VERSION		1 /* the ABI version */
 #define IPCBUS_IOC_TYPE		0xBE
 
 /* Each argument is a pointer to the structure. The driver uses the structure's size field and
@@ -132,9 +132,9 @@
 #define IPCBUS_SUPER_MAGIC	0x69706362
 
 /**
- * struct ipcbus_info - version, features and limits of the driver (IPCBUS_IOC_INFO)
+ * struct ipcbus_info - ABI version, features and limits of the driver (IPCBUS_IOC_INFO)
  * @size: sizeof(struct ipcbus_info)
- * @version: out: IPCBUS_VERSION of the driver, for information: structures only grow at their end,
+ * @version: out: ABI version of the driver, for information: structures only grow at their end,
  *	and @features names what may be missing
  * @features: out: IPCBUS_FEATURE_*
  * @region_size: out: bytes of this proc's region; 0 while it is not mapped

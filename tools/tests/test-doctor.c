@@ -79,8 +79,8 @@ static void is_fine(const char *check)
 
 START_TEST(health)
 {
-	static const char *const checks[] = { "bus",	 "module",  "permission",
-					      "version", "manager", "policy" };
+	static const char *const checks[] = { "bus", "module",	"permission",
+					      "abi", "manager", "policy" };
 
 	be_examined();
 	ck_assert_uint_eq(json_array_size(findings), 6);
@@ -107,8 +107,8 @@ static void use_daemon(void)
 
 START_TEST(health_of_a_daemon)
 {
-	static const char *const checks[] = { "bus",	 "daemon",  "permission",
-					      "version", "manager", "policy" };
+	static const char *const checks[] = { "bus", "daemon",	"permission",
+					      "abi", "manager", "policy" };
 
 	use_daemon();
 	be_examined();
@@ -189,7 +189,7 @@ START_TEST(daemon_does_not_listen)
 	facts.open_error = -ECONNREFUSED;
 	is_defect("daemon", "error", "no daemon listens", "ipcbusd --bus /run/user/7/ipcbus/bus");
 	ck_assert_str_eq(finding_of("permission", "state"), "unknown");
-	ck_assert_str_eq(finding_of("version", "state"), "unknown");
+	ck_assert_str_eq(finding_of("abi", "state"), "unknown");
 	ck_assert_str_eq(finding_of("manager", "state"), "unknown");
 	facts.open_error = facts.peer.connect_error = -ETIMEDOUT;
 	is_defect("daemon", "error", "accepts no connections", "kill -CONT");
@@ -213,7 +213,7 @@ START_TEST(daemon_refuses)
 	use_daemon();
 	refuse(-ETIMEDOUT);
 	is_defect("daemon", "error", "does not reply", "kill -CONT 123");
-	is_defect("version", "unknown", "does not say", "");
+	is_defect("abi", "unknown", "does not say", "");
 	refuse(-EPROTO);
 	is_defect("daemon", "error", "is not an ipcbusd", "ps 123");
 	refuse(-EDQUOT);
@@ -222,10 +222,10 @@ START_TEST(daemon_refuses)
 	is_defect("daemon", "error", "no free file descriptor", "prlimit --pid 123");
 	refuse(0);
 	facts.info_error = -ESRCH;
-	is_defect("version", "error", "does not let this process open", "PID namespace");
+	is_defect("abi", "error", "does not let this process open", "PID namespace");
 	facts.info_error = -EPROTO;
 	facts.peer.version = IPCBUSD_VERSION + 1;
-	is_defect("version", "error", "the daemon has protocol version 2", "upgrade");
+	is_defect("abi", "error", "the daemon has protocol version 2", "upgrade");
 	refuse(0);
 	facts.peer.version = IPCBUSD_VERSION;
 	facts.manager = 0;
@@ -249,7 +249,7 @@ START_TEST(module_not_loaded)
 	is_defect("module", "error", "is not loaded", "modprobe ipcbus");
 	is_defect("module", "error", "is not loaded", "mokutil --import");
 	ck_assert_str_eq(finding_of("permission", "state"), "unknown");
-	ck_assert_str_eq(finding_of("version", "state"), "unknown");
+	ck_assert_str_eq(finding_of("abi", "state"), "unknown");
 	ck_assert_str_eq(finding_of("manager", "state"), "unknown");
 }
 END_TEST
@@ -281,16 +281,16 @@ END_TEST
 START_TEST(version_mismatch)
 {
 	facts.info.version = IPCBUS_VERSION + 1;
-	is_defect("version", "error", "the bus has version 2 of the driver's interface, these tools have 1",
+	is_defect("abi", "error", "the bus has ABI version 2, these tools have 1",
 		  "modprobe ipcbus");
 	facts.kind = IPC_BUS_DAEMON;
-	is_defect("version", "error", "the bus has version 2 of the driver's interface", "start ipcbusd again");
+	is_defect("abi", "error", "the bus has ABI version 2", "start ipcbusd again");
 	facts.kind = IPC_BUS_DEVICE;
 	facts.info.version = IPCBUS_VERSION;
 	facts.info_error = -ENOTTY;
-	is_defect("version", "error", "is not a bus", "ls -l");
+	is_defect("abi", "error", "is not a bus", "ls -l");
 	facts.info_error = -EINVAL;
-	is_defect("version", "error", "cannot read the version", "reboot");
+	is_defect("abi", "error", "cannot read the ABI version", "reboot");
 }
 END_TEST
 

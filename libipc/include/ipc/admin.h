@@ -49,8 +49,8 @@ int ipc_find_bus(const char *bus, char **ret_path, enum ipc_bus_kind *ret_kind,
 		 enum ipc_bus_reason *ret_reason);
 
 /*
- * Get the version and the features of the driver or daemon behind the connection. The version is
- * that of the interface: IPCBUS_VERSION of ipcbus.h, the driver's header. The features are bits
+ * Get the ABI version and the features of the driver or daemon behind the connection. The ABI
+ * version is IPCBUS_VERSION of ipcbus.h, the driver's header. The features are bits
  * IPCBUS_FEATURE_*, which not all buses have.
  */
 int ipc_get_driver(struct ipc *ipc, uint32_t *ret_version, uint64_t *ret_features);

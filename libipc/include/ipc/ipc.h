@@ -252,7 +252,7 @@ struct ipc_cancellation;
  *   -ENOENT   There is no such bus; the module may not be loaded.
  *   -ECONNREFUSED  No daemon listens at the socket: it has ended.
  *   -EACCES   The caller may not open the file, or connect to the socket.
- *   -ENOTTY, -EPROTO  The file is no bus; the socket is none of an ipcbusd of this version.
+ *   -ENOTTY, -EPROTO  The file is no bus; the socket is of no ipcbusd with this protocol version.
  *   -EDQUOT   The bus allows no more connections, or no region of that size.
  *   -EAGAIN   After mlockall(MCL_FUTURE): /dev/ipcbus needs an RLIMIT_MEMLOCK of region_size.
  *   -EFBIG    The limit of file sizes (ulimit -f) of ipcbusd is too small for a connection.
