@@ -43,7 +43,7 @@ static struct session {
 } session = { .max_data = 4096 };
 
 static const struct verb_option options[] = {
-	{ "name", "NAME", "only messages to and from this service", .text = &session.name },
+	{ "name", "NAME", "only messages to and from this object", .text = &session.name },
 	{ "pid", "PID", "only messages of this process", .number = &session.pid, .min = 1,
 	  .max = 1 << 22 },
 	{ "method", "METHOD", "only messages of this method", .text = &session.method },
@@ -98,7 +98,7 @@ static struct shown subject_of(const struct ipc_record *record)
 
 static json_t *row_new(const struct ipc_record *record, const struct shown *subject)
 {
-	const char *service = names_service(session.names, subject->pid, subject->node);
+	const char *name = names_service(session.names, subject->pid, subject->node);
 	char from[96], to[96], target[160], method[128];
 	json_t *row;
 
@@ -114,7 +114,7 @@ static json_t *row_new(const struct ipc_record *record, const struct shown *subj
 			"id", (json_int_t)record->id, "from_pid", (json_int_t)record->from_pid, "from",
 			from, "from_uid", (json_int_t)record->from_uid, "to_pid",
 			(json_int_t)record->to_pid, "to", to, "caller_uid", (json_int_t)subject->uid,
-			"node", (json_int_t)subject->node, "service", service, "target", target,
+			"node", (json_int_t)subject->node, "name", name, "target", target,
 			"method", method, "code", (json_int_t)subject->code, "size",
 			(json_int_t)record->data_size, "objects", (int)record->n_objects);
 	if (record->error)
@@ -131,7 +131,7 @@ static json_t *row_new(const struct ipc_record *record, const struct shown *subj
 
 static bool is_wanted(const json_t *row)
 {
-	const char *kind = value_text(row, "kind"), *service = value_text(row, "service");
+	const char *kind = value_text(row, "kind"), *name = value_text(row, "name");
 
 	if (session.pid && value_number(row, "from_pid") != (json_int_t)session.pid &&
 	    value_number(row, "to_pid") != (json_int_t)session.pid)
@@ -141,7 +141,7 @@ static bool is_wanted(const json_t *row)
 		return false;
 	if (session.failed && strcmp(kind, "error") && strcmp(kind, "failed"))
 		return false;
-	if (session.name && !(service && !strcmp(service, session.name)))
+	if (session.name && !(name && !strcmp(name, session.name)))
 		return false;
 	return !session.method || !strcmp(value_text(row, "method"), session.method);
 }
@@ -285,7 +285,7 @@ const struct verb verb_monitor = {
 	.arguments = "",
 	.summary = "print each message",
 	.description =
-		"Prints each call, oneway, reply and failure on the bus: sender and receiver, service and\n"
+		"Prints each call, oneway, reply and failure on the bus: sender and receiver, name and\n"
 		"method, size, the time from call to reply, and the content if the service describes its\n"
 		"interface. --name, --pid, --method, --uid and --failed select messages that match all of\n"
 		"them. Messages never wait for a monitor. If records were lost, a line has their number.\n"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl top: prints at intervals the busiest pairs of sender and service, with the latency of
+ * ipcctl top: prints at intervals the busiest pairs of sender and object, with the latency of
  * calls. The data are the records of a monitor.
  */
 #define _GNU_SOURCE
@@ -41,13 +41,13 @@ static double us_of(const struct pair *pair, double quantile)
 
 static json_t *row_of(const struct pair *pair, double seconds)
 {
-	char from[96], to[96], service[160];
+	char from[96], to[96], name[160];
 
 	names_process(names, pair->key.from_pid, from, sizeof(from));
 	names_process(names, pair->key.to_pid, to, sizeof(to));
-	names_target(names, pair->key.to_pid, pair->key.node, service, sizeof(service));
+	names_target(names, pair->key.to_pid, pair->key.node, name, sizeof(name));
 	return json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:I, s:f, s:f, s:f, s:f}", "from", from, "to",
-			 to, "service", service, "calls_s", pair->calls / seconds, "oneways_s",
+			 to, "name", name, "calls_s", pair->calls / seconds, "oneways_s",
 			 pair->oneways / seconds, "kb_s", pair->bytes / seconds / 1000, "failed",
 			 (json_int_t)pair->failed, "p50_us", us_of(pair, 0.5), "p90_us",
 			 us_of(pair, 0.9), "p99_us", us_of(pair, 0.99), "max_us",
@@ -78,7 +78,7 @@ static int put(double seconds)
 	static const struct column columns[] = {
 		{ "FROM", "from", COLOR_NONE, false },
 		{ "TO", "to", COLOR_NONE, false },
-		{ "SERVICE", "service", COLOR_BOLD, false },
+		{ "NAME", "name", COLOR_BOLD, false },
 		{ "CALLS/S", "calls_s", COLOR_NONE, true },
 		{ "ONEWAYS/S", "oneways_s", COLOR_NONE, true },
 		{ "KB/S", "kb_s", COLOR_NONE, true },
@@ -161,9 +161,9 @@ static int run(int argc, char **argv)
 const struct verb verb_top = {
 	.name = "top",
 	.arguments = "",
-	.summary = "print the busiest senders and services at intervals",
+	.summary = "print the busiest senders and objects at intervals",
 	.description =
-		"Prints at intervals the busiest pairs of sender and service: calls and oneways a\n"
+		"Prints at intervals the busiest pairs of sender and object: calls and oneways a\n"
 		"second, the latency of calls in us (median, 90 %, 99 %, maximum; to 9 %), and the errors\n"
 		"and messages that were not delivered. A terminal is cleared before each interval. Ctrl-C\n"
 		"ends it. Needs the same permissions as ipcctl monitor. For threads, queues and buffers see ipcctl stats.\n",

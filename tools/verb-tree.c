@@ -83,7 +83,7 @@ static json_t *object_row(struct names *names, const json_t *process, const json
 	key_of(key, sizeof(key), value_number(node, "proc"), number);
 	held_by = json_incref(json_object_get(holders, key));
 	row = value_set(row, "node", json_integer(number));
-	row = value_set(row, "service", text_json(name ?: ""));
+	row = value_set(row, "name", text_json(name ?: ""));
 	return value_set(row, "held_by", held_by ?: json_array());
 }
 
@@ -122,7 +122,7 @@ static int run(int argc, char **argv)
 		{ "UNIT", "unit", COLOR_NONE, false },
 		{ "USER", "user", COLOR_NONE, false },
 		{ "NODE", "node", COLOR_NONE, true },
-		{ "SERVICE", "service", COLOR_BOLD, false },
+		{ "NAME", "name", COLOR_BOLD, false },
 		{ "HELD BY", "held_by", COLOR_NONE, false },
 	};
 	struct names *names;
@@ -156,9 +156,9 @@ const struct verb verb_tree = {
 	.summary = "print the objects of processes and their holders",
 	.description =
 		"Prints a line for each object of each process on the bus, or of the process PID or that\n"
-		"registered NAME: the process with its unit and user, the number of the object (NODE), the\n"
-		"name of its service, if any, and the processes that hold it. Needs root, or the owner\n"
-		"of a mounted bus or of an ipcbusd.\n",
+		"registered NAME: the process with its unit and user, the number of the object (NODE), its\n"
+		"name, if any, and the processes that hold it. Needs root, or the owner of a mounted bus or\n"
+		"of an ipcbusd.\n",
 	.example = "  sudo ipcctl tree\n"
 		   "  sudo ipcctl tree demo.echo\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER),

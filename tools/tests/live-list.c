@@ -131,11 +131,11 @@ START_TEST(objects_have_holders)
 	waitpid(pinger, NULL, 0);
 
 	rows = live_json("tree --json");
-	object = live_find(rows, "service", "demo.echo");
+	object = live_find(rows, "name", "demo.echo");
 	ck_assert_str_eq(json_string_value(json_object_get(object, "process")), "server");
 	ck_assert_str_eq(json_string_value(json_object_get(object, "user")), "root");
 	ck_assert_uint_eq(json_array_size(json_object_get(object, "held_by")), 1);
-	ck_assert_ptr_nonnull(live_find(rows, "service", "servicemanager"));
+	ck_assert_ptr_nonnull(live_find(rows, "name", "servicemanager"));
 	json_decref(rows);
 	ck_assert_int_eq(live_run("tree 1")->status, 3);
 

@@ -76,7 +76,7 @@ START_TEST(calls_and_replies_are_printed)
 	ck_assert_uint_eq(json_array_size(rows), 6);
 	call = live_find(rows, "kind", "call");
 	reply = reply_to(rows, call);
-	ck_assert_str_eq(text(call, "service"), "demo.echo");
+	ck_assert_str_eq(text(call, "name"), "demo.echo");
 	ck_assert_str_eq(text(call, "method"), "Say");
 	ck_assert_int_eq(number(call, "to_pid"), echo);
 	ck_assert_int_eq(number(reply, "from_pid"), echo);
@@ -161,7 +161,7 @@ START_TEST(top_counts)
 	ck_assert_int_eq(ran->status, 0);
 	ck_assert_uint_eq(json_array_size(rows), 2);
 	last = json_array_get(rows, 1);
-	pair = live_find(json_object_get(last, "pairs"), "service", "demo.echo");
+	pair = live_find(json_object_get(last, "pairs"), "name", "demo.echo");
 	ck_assert_ptr_nonnull(strstr(text(pair, "to"), "server("));
 	ck_assert(json_real_value(json_object_get(pair, "calls_s")) > 1);
 	ck_assert(json_real_value(json_object_get(pair, "p50_us")) > 1);
