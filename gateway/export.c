@@ -288,7 +288,7 @@ static struct target *get_target_locked(struct export *export, enum policy_verdi
 					struct net_call *call)
 {
 	if (verdict != POLICY_ALLOW) {
-		status_say(call, NET_PERMISSION_DENIED, "the policy of the gateway refuses this");
+		status_say(call, NET_PERMISSION_DENIED, "the gateway policy refuses this");
 		return NULL;
 	}
 	if (export->target)

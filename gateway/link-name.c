@@ -250,7 +250,7 @@ void find_arrived(struct link *link, const struct link_frame *frame)
 	pthread_mutex_unlock(&link->lock);
 	if (!refused)
 		return;
-	log_line("the policy does not let a linked gateway use %s", name);
+	log_line("the gateway policy does not let a linked gateway use %s", name);
 	refuse(link, frame->id, EACCES);
 }
 

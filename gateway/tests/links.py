@@ -270,7 +270,7 @@ def policy_of_links():
         joined.near.wait_for('the policy for test.interop has changed')
         joined.wait(there=False)
         joined.near.wait_for('cannot use test.interop of')
-        joined.far.wait_for('the policy does not let a linked gateway use test.interop')
+        joined.far.wait_for('the gateway policy does not let a linked gateway use test.interop')
         assert not is_there()
         # A refused side waits for a policy that allows it.
         reload('allow certificate alice.example all *\n')

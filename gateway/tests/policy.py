@@ -56,7 +56,7 @@ def only_what_the_policy_allows():
     assert call(program, client='client') == EMPTY
     assert call(program, client='carol') == EMPTY
     error = fails(DENIED, call, program, client='bob')
-    assert error.details() == 'the policy of the gateway refuses this'
+    assert error.details() == 'the gateway policy refuses this'
     assert program.end() == 0
     # No rule matches the name.
     program = guarded('allow anyone all other.*\n')

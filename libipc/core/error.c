@@ -201,7 +201,7 @@ static const struct {
 	{ ESTALE, "the name was given to another object, or unregistered by another process" },
 	{ EINVAL, "an argument is NULL, empty, closed, malformed, out of range or of another "
 		  "connection; a name has 1 to 127 letters, digits and _ . / -" },
-	{ EACCES, "not permitted: by the policy of names (see ipcctl policy check), or by the "
+	{ EACCES, "not permitted: by the policy (see ipcctl policy check), or by the "
 		  "permissions of the bus (see ipcctl doctor)" },
 	{ EBADF, "the message has an object of another connection, or a file descriptor that is not "
 		 "open" },

@@ -118,7 +118,7 @@ class NotFound(Error):
 
 
 class PermissionDenied(Error, PermissionError):
-    """The policy of names or the receiver forbids it, or the bus may not be opened."""
+    """The policy or the receiver forbids it, or the bus may not be opened."""
 
     default_code = errno.EACCES
 

@@ -188,7 +188,7 @@
  *   Names
  *   -ENOENT       IPC_NOT_FOUND. No service has that name. Elsewhere: no such bus, object, field or
  *                 watch.
- *   -EACCES       IPC_PERMISSION_DENIED. The policy of names refuses it; ipcctl policy check
+ *   -EACCES       IPC_PERMISSION_DENIED. The policy refuses it; ipcctl policy check
  *                 prints the rule. ipc_open(): no permission to open the bus.
  *   -EEXIST       IPC_NAME_TAKEN. A service has that name.
  *   -EHOSTUNREACH IPC_ACTIVATION_FAILED. Activation of the name failed.
@@ -439,12 +439,12 @@ int ipc_object_end(struct ipc_object *object);
  * and ipc_stream_label() work in its handlers.
  *
  * ipc_object_set_priority() sets the minimum priority with which calls and oneways of the object
- * are served: policy SCHED_OTHER with a nice value as priority, or SCHED_FIFO or SCHED_RR with
- * 1 to 99. If other values are set, the function that registers or sends the object, or reads its
- * id, fails with -EINVAL. If the caller has a better priority, its call is served with that, but
- * not its oneway. A thread gets either priority only as far as its own RLIMIT_NICE, RLIMIT_RTPRIO
- * or CAP_SYS_NICE allow: set LimitNICE= or LimitRTPRIO= in the server's unit. ipcbusd ignores
- * priorities.
+ * are served: scheduling policy SCHED_OTHER with a nice value as priority, or SCHED_FIFO or
+ * SCHED_RR with 1 to 99. If other values are set, the function that registers or sends the
+ * object, or reads its id, fails with -EINVAL. If the caller has a better priority, its call is
+ * served with that, but not its oneway. A thread gets either priority only as far as its own
+ * RLIMIT_NICE, RLIMIT_RTPRIO or CAP_SYS_NICE allow: set LimitNICE= or LimitRTPRIO= in the server's
+ * unit. ipcbusd ignores priorities.
  *
  *   -EBUSY    The object is already in use.
  */
