@@ -48,7 +48,7 @@ static const struct verb_option options[] = {
 	  .max = 1 << 22 },
 	{ "method", "METHOD", "only messages of this method", .text = &session.method },
 	{ "uid", "USER",
-	  "only messages that this user (name or number) sends, and replies to\n"
+	  "only messages that this user (name or uid) sends, and replies to\n"
 	  "                       them",
 	  .text = &session.user },
 	{ "failed", NULL, "only errors and messages that were not delivered",

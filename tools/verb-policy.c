@@ -26,7 +26,7 @@
 static const char *user, *label = "";
 
 static const struct verb_option options[] = {
-	{ "user", "USER", "check for this user (name or number) and their groups", .text = &user },
+	{ "user", "USER", "check for this user (name or uid) and their groups", .text = &user },
 	{ "label", "LABEL", "check for this label of the security module", .text = &label },
 	{ 0 },
 };

@@ -97,7 +97,7 @@ static int put(double seconds)
 	if (isatty(STDOUT_FILENO))
 		fputs("\033[H\033[2J", stdout);
 	if (traffic->lost)
-		printf("%s%" PRIu64 " records were lost; the numbers are too low%s\n",
+		printf("%s%" PRIu64 " records were lost; the counts are too low%s\n",
 		       out_color(COLOR_YELLOW), traffic->lost, out_plain());
 	status = out_table(columns, sizeof(columns) / sizeof(*columns), rows);
 	putchar('\n');

@@ -766,9 +766,9 @@ struct ipcbus_sender_info {
  *   - its threads get no event, and poll does not report EPOLLIN,
  *   - oneways, replies and all other events are queued for it,
  *   - it may still send, reply and release.
- * No caller waits for a frozen process, so it may be stopped. It stays frozen until it is thawed,
- * even if the caller exits. If a frozen process is killed, it dies like any other process. Freezing
- * a frozen process, or thawing a process that is not frozen, has no effect.
+ * No caller waits for a frozen process, so it may be stopped (SIGSTOP). It stays frozen until it is
+ * thawed, even if the caller exits. If a frozen process is killed, it dies like any other process.
+ * Freezing a frozen process, or thawing a process that is not frozen, has no effect.
  *
  * If the ioctl fails with any of these errors, the process is not frozen by it:
  *   - EAGAIN: @pending calls were open after @timeout_ms, or the process was thawed in the meantime

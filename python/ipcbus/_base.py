@@ -255,7 +255,7 @@ class RawRequest(BaseContext):
 
 
 class Named(Protocol):
-    """The part of a service that log messages need."""
+    """The part of a service that lines of the log need."""
 
     def _method(self, code: int) -> str: ...
 

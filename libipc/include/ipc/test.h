@@ -81,7 +81,7 @@ struct ipc_test_bus *ipc_test_bus_free(struct ipc_test_bus *bus);
 /* Return the path of the bus, for ipc_open() and IPCBUS_BUS. The bus owns it. */
 const char *ipc_test_bus_path(const struct ipc_test_bus *bus);
 
-/* Return the process id of the daemon. A test may kill(2) or stop it. */
+/* Return the process id of the daemon. A test may kill(2) it, also with SIGSTOP. */
 pid_t ipc_test_bus_pid(const struct ipc_test_bus *bus);
 
 /*

@@ -187,7 +187,7 @@ impl Error {
         self.with_message(format!("{name}: {text}"))
     }
 
-    /// Sets the number.
+    /// Sets the error's number.
     pub fn with_number(mut self, number: i32) -> Error {
         self.failure_mut().number = number;
         self

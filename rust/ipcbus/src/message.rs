@@ -25,7 +25,7 @@ pub enum Entry<'a> {
 }
 
 /// A message to send: the number of a method, bytes, and up to 64 entries. Each entry has a tag
-/// that arrives unchanged. In a reply or a message of a stream, the number must be 0.
+/// that arrives unchanged. In a reply or a message of a stream, the method number must be 0.
 ///
 /// ```no_run
 /// # use ipcbus::Message;

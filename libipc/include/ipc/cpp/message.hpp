@@ -60,7 +60,7 @@ using counted_connection = counted<c::ipc, c::ipc_ref, c::ipc_unref>;
 
 /*
  * A message to send: the number of a method, bytes, and entries. Entries are objects, proxies and
- * files beside the bytes, each with a tag. A reply has no number.
+ * files beside the bytes, each with a tag. A reply has no method number.
  *
  *	ipc::message request(SHOW, text);
  *	request.add(1, callback).add(2, std::move(file));
