@@ -177,7 +177,7 @@ static const struct {
 } meanings[] = {
 	{ ECHILD, "the connection belongs to the parent process; open another after fork()" },
 	{ EOWNERDEAD, "the object's process died or ended the object" },
-	{ ENOENT, "no service has that name, there is no such bus or object, or the service found nothing" },
+	{ ENOENT, "there is no such name, bus or object" },
 	{ ESRCH, "the process has ended, or the daemon of the bus cannot see it" },
 	{ EHOSTDOWN, "the object's process is frozen; ipcctl thaw thaws it" },
 	{ EHOSTUNREACH, "activation of the name failed; ipcctl list --activatable shows why" },
@@ -191,16 +191,15 @@ static const struct {
 	{ EPROTO, "the two sides disagree about the kind of the method, or about a stream" },
 	{ EREMOTEIO, "the server reports an error" },
 	{ ENOMSG, "the server ended the call without a reply" },
-	{ EMSGSIZE, "the message is larger than the receiver can ever accept or than 1 GiB, or its "
-		    "metadata is larger than 64 KiB" },
+	{ EMSGSIZE, "the message is larger than the receiver accepts, or its metadata than 64 KiB" },
 	{ ENOSPC, "the receiver has no space for the message at the moment" },
 	{ EAGAIN, "the receiver has no space, or no message has arrived; try again later" },
 	{ EPERM, "not permitted; or the message has files, which the receiver does not accept" },
 	{ EALREADY, "the call already has a reply, or the stream has ended" },
 	{ EEXIST, "a service has that name" },
 	{ ESTALE, "the name was given to another object, or unregistered by another process" },
-	{ EINVAL, "an argument is NULL, empty, closed, malformed, out of range or of another "
-		  "connection; a name has 1 to 127 letters, digits and _ . / -" },
+	{ EINVAL, "an argument is malformed, out of range, closed or of another connection; a name "
+		  "has 1 to 127 letters, digits and _ . / -" },
 	{ EACCES, "not permitted: by the policy (see ipcctl policy check), or by the "
 		  "permissions of the bus (see ipcctl doctor)" },
 	{ EBADF, "the message has an object of another connection, or a file descriptor that is not "
