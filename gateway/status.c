@@ -160,7 +160,7 @@ static void put_info(struct wire_buffer *to, const struct ipc_error *error, int 
 void status_put_error(struct wire_buffer *to, const struct ipc_error *error)
 {
 	put_text(to, 1, error->name);
-	put_text(to, 2, error->message);
+	put_text(to, 2, error->text);
 	if (error->number) {
 		wire_put_tag(to, 3, WIRE_VARINT);
 		wire_put_value(to, WIRE_VARINT, wire_zigzag(error->number));
@@ -221,8 +221,8 @@ struct status status_of(int r, const struct ipc_error *error, const char *interf
 
 	if (r == 0)
 		return status;
-	if (error && (error->message || error->name))
-		text = error->message ?: error->name;
+	if (error && (error->text || error->name))
+		text = error->text ?: error->name;
 	status.message = strdup(text);
 	if (status.message)
 		cut(status.message, STATUS_MESSAGE_MAX);
@@ -319,7 +319,7 @@ static int take_field(const struct wire_field *field, struct ipc_error *error)
 	if (field->number == 1)
 		return set_text(&error->name, &field->bytes);
 	if (field->number == 2)
-		return set_text(&error->message, &field->bytes);
+		return set_text(&error->text, &field->bytes);
 	if (field->number == 4) {
 		free(error->details);
 		error->details_size = (size_t)(field->bytes.end - field->bytes.at);
@@ -355,8 +355,8 @@ int status_to_error(const struct net_status *status, struct ipc_error *ret_error
 		error = (struct ipc_error)IPC_ERROR_INIT;
 		if (asprintf(&error.name, "grpc.%s", status_name(status->code)) < 0)
 			error.name = NULL;
-		error.message = strdup(status->message ?: "");
-		if (!error.name || !error.message)
+		error.text = strdup(status->message ?: "");
+		if (!error.name || !error.text)
 			r = -ENOMEM;
 	}
 	error.code = status_to_errno(status->code);

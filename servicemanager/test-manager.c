@@ -266,12 +266,12 @@ static void try_to_take_a(void)
 	ck_assert_int_eq(ipc_register_name_with(ipc, "test.a", object_new(), IPC_NAME_QUEUE,
 						/* ret_slot= */ NULL), -EEXIST);
 	ck_assert_int_eq(add("test.a", "", id, &error), -EEXIST);
-	ck_assert_str_eq(error.message, "test.a belongs to a living object of uid 1000");
+	ck_assert_str_eq(error.text, "test.a belongs to a living object of uid 1000");
 	ipc_error_done(&error);
 
 	request.name = (char *)"test.a";
 	ck_assert_int_eq(service_manager_unregister_name(manager, &request, &error), -EPERM);
-	ck_assert_str_eq(error.message, "test.a belongs to uid 1000");
+	ck_assert_str_eq(error.text, "test.a belongs to uid 1000");
 	ck_assert_int_eq(get("test.a"), 0);
 }
 
@@ -378,7 +378,7 @@ START_TEST(large_requests_are_refused)
 	request.base.unknown_fields = &unknown;
 	request.base.n_unknown_fields = 1;
 	ck_assert_int_eq(service_manager_check(manager, &request, NULL, &error), -EMSGSIZE);
-	ck_assert_ptr_nonnull(strstr(error.message, "takes 4096"));
+	ck_assert_ptr_nonnull(strstr(error.text, "takes 4096"));
 	ipc_error_done(&error);
 	free(unknown.data);
 }
@@ -394,7 +394,7 @@ START_TEST(bad_requests_are_refused)
 	char interface[REGISTRY_INTERFACE_MAX + 2];
 
 	ck_assert_int_eq(add("a b", "", id, &error), -EINVAL);
-	ck_assert_str_eq(error.message, "a name is 1 to 127 letters, digits and any of _ . / -, and each of its "
+	ck_assert_str_eq(error.text, "a name is 1 to 127 letters, digits and any of _ . / -, and each of its "
 			 "parts begins with a letter, a digit or _");
 	memset(interface, 'x', sizeof(interface));
 	interface[sizeof(interface) - 1] = '\0';
@@ -432,7 +432,7 @@ START_TEST(a_user_has_so_many_names)
 		ck_assert_int_eq(add(name, "", id, NULL), 0);
 	}
 	ck_assert_int_eq(add("test.one.more", "", id, &error), -EDQUOT);
-	ck_assert_str_eq(error.message, "too many names, of your user or of all users");
+	ck_assert_str_eq(error.text, "too many names, of your user or of all users");
 	ck_assert_int_eq(add("test.many.0", "", id, NULL), 0);
 }
 END_TEST

@@ -128,8 +128,8 @@ static json_t *text_of(const char *text)
 
 json_t *error_json(const struct ipc_error *error)
 {
-	return json_pack("{s:o*, s:o*, s:o*, s:o*}", "name", text_of(error->name), "message",
-			 text_of(error->message), "number",
+	return json_pack("{s:o*, s:o*, s:o*, s:o*}", "name", text_of(error->name), "text",
+			 text_of(error->text), "number",
 			 error->number ? json_integer(error->number) : NULL, "details",
 			 error->details_size ? base64_encode(error->details, error->details_size) :
 					       NULL);

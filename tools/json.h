@@ -36,7 +36,7 @@ json_t *base64_text(const void *text, size_t size);
  * or memory is short, returns NULL. */
 void *base64_decode(const json_t *text, size_t *ret_size);
 
-/* Returns what the service set in its error: name, message, number and details. */
+/* Returns what the service set in its error: name, text, number and details. */
 json_t *error_json(const struct ipc_error *error);
 
 #endif

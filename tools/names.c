@@ -251,7 +251,7 @@ static json_t *decode_error(const void *data, size_t size)
 	if (!error)
 		return NULL;
 	json = error_json(&(struct ipc_error){ .name = error->name,
-					       .message = error->message,
+					       .text = error->text,
 					       .number = error->number,
 					       .details = error->details.data,
 					       .details_size = error->details.len });

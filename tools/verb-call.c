@@ -141,7 +141,7 @@ static int call_failed(int r, const struct schema_method *method, const struct i
 	if (r == -ETIMEDOUT)
 		return fail_reported(STATUS_TIMEOUT, "wait longer: --timeout S", error,
 				     "%s: not done in time", method->name);
-	if (error->name || error->message || r == -EREMOTEIO || error->origin == IPC_ORIGIN_PEER)
+	if (error->name || error->text || r == -EREMOTEIO || error->origin == IPC_ORIGIN_PEER)
 		return fail_reported(STATUS_REMOTE, NULL, error, "%s: %s", method->name,
 				     ipc_error_text(text, sizeof(text), r, error));
 	return fail_call(r, error, service);

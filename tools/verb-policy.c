@@ -110,7 +110,7 @@ static int check(struct service_manager *manager, const char *right, const char 
 	r = service_manager_check_policy(manager, &request, &reply, &error);
 	if (r == -EINVAL)
 		return fail_with(STATUS_USAGE, "see ipcctl policy --help", "%s",
-				 error.message ? error.message : "invalid question");
+				 error.text ? error.text : "invalid question");
 	if (r < 0)
 		return fail_manager(r, &error);
 	return put(reply, right, name);

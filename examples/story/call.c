@@ -34,11 +34,10 @@ static int say_nothing(struct story *story)
 	int r;
 
 	r = story_say(story, &request, /* ret_reply= */ NULL, &error);
-	if (r != -EREMOTEIO || !error.name || !error.message)
+	if (r != -EREMOTEIO || !error.name || !error.text)
 		return fail("Say(\"\") returned %d (%s)", r, ipc_strerror(r));
 
-	show("Say(\"\")", "fails with %s, %s: \"%s\"", strerrorname_np(-r), error.name,
-	     error.message);
+	show("Say(\"\")", "fails with %s, %s: \"%s\"", strerrorname_np(-r), error.name, error.text);
 	return strcmp(error.name, "story.Empty") ? fail("this is another error") : 0;
 }
 
@@ -54,10 +53,10 @@ static int say_too_much(struct story *story)
 	text[sizeof(text) - 1] = '\0';
 	request.text = text;
 	r = story_say(story, &request, /* ret_reply= */ NULL, &error);
-	if (r != -E2BIG || !error.message)
+	if (r != -E2BIG || !error.text)
 		return fail("Say() of 200 letters returned %d (%s)", r, ipc_strerror(r));
 
-	show("Say(200 letters)", "fails with %s: \"%s\"", strerrorname_np(-r), error.message);
+	show("Say(200 letters)", "fails with %s: \"%s\"", strerrorname_np(-r), error.text);
 	return 0;
 }
 

@@ -35,7 +35,7 @@ static int shout(struct story *story, const Story__SayRequest *request)
 		return ipc_print_error("Shout() did not fail as a missing method", r, &error);
 
 	printf("    %-22s  fails with %s: \"%s\"\n", "newer client: Shout()", strerrorname_np(-r),
-	       error.message ? error.message : ipc_strerror(r));
+	       error.text ? error.text : ipc_strerror(r));
 	return 0;
 }
 

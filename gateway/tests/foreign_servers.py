@@ -147,7 +147,7 @@ def streams_that_fail(there):
             client.reply()
             raise AssertionError('it has replied')
         except ipcbus.Error as error:
-            assert (error.name, error.message, error.number) == ('shop.Closed', 'come back', -7), error
+            assert (error.name, error.text, error.number) == ('shop.Closed', 'come back', -7), error
     fails_with('shop.Closed', 'Unary', closed)
     _, text = Client('MissingStream', {}).result()
     assert 'UNIMPLEMENTED' in text, text

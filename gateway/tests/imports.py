@@ -53,7 +53,7 @@ class Service:
             detail = any_pb2.Any(type_url='type.googleapis.com/google.rpc.ErrorInfo',
                                  value=ErrorInfo(reason=request.name).SerializeToString())
             status.details.append(detail)
-            error = ipc_pb2.Error(name=request.name, message=request.message, number=request.number)
+            error = ipc_pb2.Error(name=request.name, text=request.message, number=request.number)
             status.details.append(any_pb2.Any(type_url='type.googleapis.com/ipc.Error',
                                               value=error.SerializeToString()))
             context.set_trailing_metadata((('grpc-status-details-bin',

@@ -44,7 +44,7 @@ static int unary(struct ipc_call *call, const Interop__Request *request, void *u
 		error.code = request->code;
 		error.number = request->number;
 		error.name = *request->name ? request->name : NULL;
-		error.message = *request->message ? request->message : NULL;
+		error.text = *request->message ? request->message : NULL;
 		error.details = request->details.data;
 		error.details_size = request->details.len;
 		if (error.name)

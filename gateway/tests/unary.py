@@ -146,7 +146,7 @@ def error_details():
     assert (status.code, status.message) == (2, 'no space left')
     assert (info.reason, info.domain) == ('interop.Full', 'interop.Test')
     assert dict(info.metadata) == {'errno': 'EREMOTEIO', 'number': '-7'}
-    assert (ipc_error.name, ipc_error.message) == ('interop.Full', 'no space left')
+    assert (ipc_error.name, ipc_error.text) == ('interop.Full', 'no space left')
     assert (ipc_error.number, ipc_error.details) == (-7, b'\x00\xff1')
 
 

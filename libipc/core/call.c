@@ -186,10 +186,10 @@ int ipc_call_fail(struct ipc_call *call, int code, const char *name, const char 
 	int r;
 
 	va_start(args, format);
-	error.message = error_format(format, args);
+	error.text = error_format(format, args);
 	va_end(args);
 	r = ipc_call_fail_with(call, &error);
-	free(error.message);
+	free(error.text);
 	return r;
 }
 

@@ -19,7 +19,7 @@ void ipc_error_done(struct ipc_error *error)
 	if (!error)
 		return;
 	free(error->name);
-	free(error->message);
+	free(error->text);
 	free(error->details);
 	memset(&error->code, 0, sizeof(*error) - offsetof(struct ipc_error, code));
 }
@@ -42,7 +42,7 @@ int error_set(struct ipc_error *error, int code)
 
 /* --- Transfer ---------------------------------------------------------------------- */
 
-enum { ERROR_NAME = 1, ERROR_MESSAGE, ERROR_NUMBER, ERROR_DETAILS };
+enum { ERROR_NAME = 1, ERROR_TEXT, ERROR_NUMBER, ERROR_DETAILS };
 
 /* A copy of the text up to a 0 byte; NULL if the text is empty. */
 static char *text_of(struct wire bytes)
@@ -92,7 +92,7 @@ static int set_peers(struct ipc_error *error, int code)
 int error_decode(struct ipc_error *error, int code, struct wire explained)
 {
 	static const uint8_t types[] = {
-		[ERROR_NAME] = WIRE_BYTES, [ERROR_MESSAGE] = WIRE_BYTES,
+		[ERROR_NAME] = WIRE_BYTES, [ERROR_TEXT] = WIRE_BYTES,
 		[ERROR_NUMBER] = WIRE_VARINT, [ERROR_DETAILS] = WIRE_BYTES,
 	};
 	struct wire_field fields[ERROR_DETAILS + 1];
@@ -103,7 +103,7 @@ int error_decode(struct ipc_error *error, int code, struct wire explained)
 		return result;
 	details = fields[ERROR_DETAILS].bytes;
 	error->name = text_of(fields[ERROR_NAME].bytes);
-	error->message = text_of(fields[ERROR_MESSAGE].bytes);
+	error->text = text_of(fields[ERROR_TEXT].bytes);
 	error->number = (int32_t)wire_unzigzag((uint32_t)fields[ERROR_NUMBER].value);
 	set_details(error, details.at, (size_t)(details.end - details.at));
 	return result;
@@ -120,7 +120,7 @@ int error_copy(struct ipc_error *error, const struct ipc_error *from)
 	if (error) {
 		error->cause = from->cause;
 		error->name = copy_text(from->name);
-		error->message = copy_text(from->message);
+		error->text = copy_text(from->text);
 		error->number = from->number;
 		set_details(error, from->details, from->details_size);
 	}
@@ -130,7 +130,7 @@ int error_copy(struct ipc_error *error, const struct ipc_error *from)
 size_t error_size(const struct ipc_error *error)
 {
 	return 4 * WIRE_FIELD_MAX + (error->name ? strlen(error->name) : 0) +
-	       (error->message ? strlen(error->message) : 0) + error->details_size;
+	       (error->text ? strlen(error->text) : 0) + error->details_size;
 }
 
 size_t error_encode(const struct ipc_error *error, uint8_t *to)
@@ -139,8 +139,8 @@ size_t error_encode(const struct ipc_error *error, uint8_t *to)
 
 	if (error->name)
 		at = wire_put_bytes(at, ERROR_NAME, error->name, strlen(error->name));
-	if (error->message)
-		at = wire_put_bytes(at, ERROR_MESSAGE, error->message, strlen(error->message));
+	if (error->text)
+		at = wire_put_bytes(at, ERROR_TEXT, error->text, strlen(error->text));
 	if (error->number)
 		at = wire_put_number(at, ERROR_NUMBER, wire_zigzag(error->number));
 	if (error->details_size)
@@ -242,7 +242,7 @@ const char *ipc_strerror(int code)
 }
 
 /* Whether the server may have chosen the errno. The library reports the errnos below on behalf of
- * a server; its other refusals have a message. */
+ * a server; its other refusals have a text. */
 static bool is_of_service(int code, const struct ipc_error *error)
 {
 	switch (abs(code)) {
@@ -288,20 +288,19 @@ char *ipc_printable(char *to, size_t size, const char *text)
 char *ipc_error_text(char *to, size_t size, int code, const struct ipc_error *error)
 {
 	static const struct ipc_error none = IPC_ERROR_INIT;
-	char name[IPC_PRINTABLE_MAX], message[IPC_PRINTABLE_MAX];
+	char name[IPC_PRINTABLE_MAX], text[IPC_PRINTABLE_MAX];
 	const char *said, *reports = "";
 	bool of_service;
 
 	if (!error)
 		error = &none;
 	of_service = is_of_service(code, error);
-	said = error->message ?: of_service ? system_text(abs(code)) :
-					      ipc_strerror(error->cause ?: code);
-	if (!error->message && !error->name && (error->cause || of_service))
+	said = error->text ?: of_service ? system_text(abs(code)) :
+					   ipc_strerror(error->cause ?: code);
+	if (!error->text && !error->name && (error->cause || of_service))
 		reports = "the server reports: ";
 	snprintf(to, size, "%s%s%s%s", ipc_printable(name, sizeof(name), error->name),
-		 error->name ? ": " : "", reports,
-		 ipc_printable(message, sizeof(message), said));
+		 error->name ? ": " : "", reports, ipc_printable(text, sizeof(text), said));
 	return to;
 }
 

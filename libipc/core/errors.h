@@ -35,7 +35,7 @@ size_t error_encode(const struct ipc_error *error, uint8_t *to);
 /* Whether there is more to send than the code. */
 static inline bool error_explains(const struct ipc_error *error)
 {
-	return error->name || error->message || error->number || error->details_size;
+	return error->name || error->text || error->number || error->details_size;
 }
 
 /* Sets *ret_code to the negative errno of an error with which a program fails a call or stream.

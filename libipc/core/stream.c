@@ -348,7 +348,7 @@ static void forget_dependence(struct ipc_stream *stream)
 static bool set_last_words(struct ipc_stream *stream)
 {
 	static const struct ipc_error dropped = {
-		.message = (char *)"the server released its end of the stream without ending it",
+		.text = (char *)"the server released its end of the stream without ending it",
 	};
 	struct stream_last *last = &stream->last_words;
 	bool over, explained;
@@ -564,10 +564,10 @@ int ipc_stream_fail(struct ipc_stream *stream, int code, const char *name, const
 	int r;
 
 	va_start(args, format);
-	error.message = error_format(format, args);
+	error.text = error_format(format, args);
 	va_end(args);
 	r = ipc_stream_fail_with(stream, &error);
-	free(error.message);
+	free(error.text);
 	return r;
 }
 
@@ -595,10 +595,10 @@ void stream_refuse(struct ipc_stream *stream, int code)
 
 	log_failure(stream->ipc, FAILURE_STREAM, code, stream->of.name);
 	if (deferred || refs_take_unless_none(&stream->users)) {
-		struct ipc_error error = { .message = limit_text(stream, code) };
+		struct ipc_error error = { .text = limit_text(stream, code) };
 
 		end_with(stream, code, &error, /* refused= */ true);
-		free(error.message);
+		free(error.text);
 		if (deferred)
 			stream_abandon(stream);
 		else

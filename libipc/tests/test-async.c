@@ -64,8 +64,8 @@ static void complete(int result, ProtobufCMessage *reply, const struct ipc_error
 	end_of.userdata = userdata;
 	if (reply)
 		strcpy(end_of.text, ((Ipc__Test__EchoReply *)reply)->text);
-	else if (error->message)
-		strcpy(end_of.text, error->message);
+	else if (error->text)
+		strcpy(end_of.text, error->text);
 }
 
 static int call_with_slot(struct ipc_slot **ret_slot)
@@ -115,7 +115,7 @@ static void push_end(uint32_t kind, uint64_t cookie, int error)
 	size_t size = 0;
 
 	reply.text = "late";
-	explained.message = "no";
+	explained.text = "no";
 	if (kind != IPCBUS_EVENT_FAILED) {
 		size = protobuf_c_message_pack(message, data);
 		event.buffer = 70;

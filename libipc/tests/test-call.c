@@ -92,7 +92,7 @@ static void push_request(uint32_t kind, const char *method, const char *text)
 }
 
 /* Checks the contents of the last error reply. */
-static void check_error(int code, const char *name, const char *message)
+static void check_error(int code, const char *name, const char *text)
 {
 	const struct fake_sent *sent = fake_last();
 	Ipc__Error *error = ipc__error__unpack(NULL, sent->send.data_size, sent->data);
@@ -103,8 +103,8 @@ static void check_error(int code, const char *name, const char *message)
 	ck_assert_ptr_nonnull(error);
 	if (name)
 		ck_assert_str_eq(error->name, name);
-	if (message)
-		ck_assert_str_eq(error->message, message);
+	if (text)
+		ck_assert_str_eq(error->text, text);
 	else
 		ck_assert_uint_eq(sent->send.data_size, 0);
 	ipc__error__free_unpacked(error, NULL);
@@ -216,7 +216,7 @@ START_TEST(errors_of_the_driver)
 		  NULL, 0);
 	ck_assert_int_eq(call_echo("hello", &reply, &error), -EMFILE);
 	ck_assert_int_eq(error.code, -EMFILE);
-	ck_assert_ptr_null(error.message);
+	ck_assert_ptr_null(error.text);
 	end();
 }
 END_TEST
@@ -233,12 +233,12 @@ START_TEST(errors_of_the_server)
 
 	begin();
 	sent.name = "echo.Empty";
-	sent.message = "nothing to say";
+	sent.text = "nothing to say";
 	push_packed(event, &sent.base);
 	ck_assert_int_eq(call_echo("", NULL, &error), -EREMOTEIO);
 	ck_assert_int_eq(error.code, -EREMOTEIO);
 	ck_assert_str_eq(error.name, "echo.Empty");
-	ck_assert_str_eq(error.message, "nothing to say");
+	ck_assert_str_eq(error.text, "nothing to say");
 
 	/* The next failure replaces the error; its explanation is invalid. */
 	event.error = -EIO;
@@ -246,7 +246,7 @@ START_TEST(errors_of_the_server)
 	ck_assert_int_eq(call_echo("", NULL, &error), -EIO);
 	ck_assert_int_eq(error.code, -EIO);
 	ck_assert_ptr_null(error.name);
-	ck_assert_ptr_null(error.message);
+	ck_assert_ptr_null(error.text);
 	end();
 }
 END_TEST
@@ -336,7 +336,7 @@ START_TEST(text_that_is_not_utf8_is_not_sent)
 
 	begin();
 	ck_assert_int_eq(call_echo("12345678\xff", NULL, &error), -EINVAL);
-	ck_assert_str_eq(error.message, "ipc.test.EchoRequest: the field text is not valid UTF-8");
+	ck_assert_str_eq(error.text, "ipc.test.EchoRequest: the field text is not valid UTF-8");
 	ck_assert_uint_eq(fake.exchanges, 0);
 	/* Text with a NUL is refused, not truncated. */
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY, .buffer = 7 }, with_nul,
@@ -526,7 +526,7 @@ START_TEST(ways_to_end_a_handler)
 		int (*handler)(struct ipc_call *call, const Ipc__Test__EchoRequest *request);
 		int code;
 		const char *name;
-		const char *message;
+		const char *text;
 	} ends[] = {
 		{ return_error, EDOM, NULL, NULL },
 		{ return_nothing, ENOMSG, NULL, NULL },
@@ -540,7 +540,7 @@ START_TEST(ways_to_end_a_handler)
 		on_echo = ends[i].handler;
 		push_request(IPCBUS_EVENT_CALL, "Echo", "say");
 		serve_one();
-		check_error(ends[i].code, ends[i].name, ends[i].message);
+		check_error(ends[i].code, ends[i].name, ends[i].text);
 		ck_assert_uint_eq(fake.n_sent, i + 1);
 	}
 	end();

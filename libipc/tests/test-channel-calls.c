@@ -206,7 +206,7 @@ START_TEST(errors_are_explained)
 	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = FAIL }, NULL, NULL,
 				      &error), -EREMOTEIO);
 	ck_assert_str_eq(error.name, "test.Failed");
-	ck_assert_str_eq(error.message, "as asked");
+	ck_assert_str_eq(error.text, "as asked");
 	ipc_error_done(&error);
 	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = 99 }, NULL, NULL,
 				      NULL), -EOPNOTSUPP);

@@ -25,12 +25,12 @@ END_TEST
 
 START_TEST(done_leaves_an_empty_error)
 {
-	struct ipc_error error = { .code = -EREMOTEIO, .name = strdup("a"), .message = strdup("b") };
+	struct ipc_error error = { .code = -EREMOTEIO, .name = strdup("a"), .text = strdup("b") };
 
 	ipc_error_done(&error);
 	ck_assert_int_eq(error.code, 0);
 	ck_assert_ptr_null(error.name);
-	ck_assert_ptr_null(error.message);
+	ck_assert_ptr_null(error.text);
 	ipc_error_done(&error);
 	ipc_error_done(NULL);
 }
@@ -92,12 +92,12 @@ static char *printed(const char *what, int code, const struct ipc_error *error)
 
 START_TEST(fail_prints_the_known_details)
 {
-	struct ipc_error all = { .code = -EREMOTEIO, .name = "echo.Empty", .message = "nothing to say" };
-	struct ipc_error text = { .code = -ENOENT, .name = NULL, .message = "no file of that name" };
+	struct ipc_error all = { .code = -EREMOTEIO, .name = "echo.Empty", .text = "nothing to say" };
+	struct ipc_error text = { .code = -ENOENT, .name = NULL, .text = "no file of that name" };
 	struct ipc_error behind = {
 		.code = -EREMOTEIO, .origin = IPC_ORIGIN_BEHIND, .cause = -EOWNERDEAD,
 	};
-	struct ipc_error name = { .code = -EREMOTEIO, .name = "echo.Empty", .message = NULL };
+	struct ipc_error name = { .code = -EREMOTEIO, .name = "echo.Empty", .text = NULL };
 	struct ipc_error of_service = { .code = -ENOENT, .origin = IPC_ORIGIN_PEER };
 	struct ipc_error of_library = { .code = -ENOMSG, .origin = IPC_ORIGIN_PEER };
 	struct ipc_error of_bus = { .code = -EPERM, .origin = IPC_ORIGIN_BUS };
@@ -166,7 +166,7 @@ START_TEST(the_services_text_is_cleaned)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct ipc_error error = { .code = -EREMOTEIO, .name = (char *)cases[i].text,
-					   .message = (char *)cases[i].text };
+					   .text = (char *)cases[i].text };
 		char *line = printed("say", -EREMOTEIO, &error), expected[128];
 
 		snprintf(expected, sizeof(expected), "say: %s: %s\n", cases[i].printed,
@@ -239,7 +239,7 @@ END_TEST
 START_TEST(fail_limits_its_output)
 {
 	char text[64 << 10], *line;
-	struct ipc_error error = { .code = -EREMOTEIO, .name = text, .message = text };
+	struct ipc_error error = { .code = -EREMOTEIO, .name = text, .text = text };
 
 	memset(text, 'a', sizeof(text));
 	text[sizeof(text) - 1] = '\0';

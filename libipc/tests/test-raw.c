@@ -336,7 +336,7 @@ END_TEST
 
 START_TEST(errors_are_explained)
 {
-	struct ipc_error sent = { .name = "some.Name", .message = "a text", .number = -7 };
+	struct ipc_error sent = { .name = "some.Name", .text = "a text", .number = -7 };
 	const struct ipc_raw_message request = { .code = 1 };
 	struct ipc_error error = IPC_ERROR_INIT;
 	char bytes[200] = "";
@@ -350,7 +350,7 @@ START_TEST(errors_are_explained)
 	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, NULL, &error), -EIO);
 	ck_assert_int_eq(error.code, -EIO);
 	ck_assert_str_eq(error.name, "some.Name");
-	ck_assert_str_eq(error.message, "a text");
+	ck_assert_str_eq(error.text, "a text");
 	ck_assert_int_eq(error.number, -7);
 	ck_assert_uint_eq(error.details_size, 3);
 	ck_assert_mem_eq(error.details, "xyz", 3);

@@ -148,8 +148,8 @@ int request_unsent(struct ipc_error *error, int r, const struct ipc_method *meth
 	if (!error || r != -EINVAL || !method || !request || request->descriptor != method->request)
 		return r;
 	encode(&encoder, request);
-	if (encoder.wrong && asprintf(&error->message, "%s: the field %s is not valid UTF-8",
+	if (encoder.wrong && asprintf(&error->text, "%s: the field %s is not valid UTF-8",
 				      method->request->name, encoder.wrong->name) < 0)
-		error->message = NULL;
+		error->text = NULL;
 	return r;
 }

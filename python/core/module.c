@@ -11,7 +11,7 @@
 PyTypeObject *connection_type, *proxy_type, *object_type, *call_type, *message_type, *slot_type,
 	*stream_type;
 
-/* Makes an exception of (code, number, name, message, details, origin, cause). code and cause are
+/* Makes an exception of (code, number, name, text, details, origin, cause). code and cause are
  * positive. */
 static PyObject *error_factory;
 static atomic_bool ended;
@@ -35,28 +35,28 @@ static enum ipc_origin origin_of(int code)
 PyObject *make_error(int code, const struct ipc_error *error)
 {
 	struct ipc_error none = IPC_ERROR_INIT;
-	PyObject *name, *message, *details, *exception = NULL;
+	PyObject *name, *text, *details, *exception = NULL;
 	char described[IPC_ERROR_TEXT_MAX];
 	struct ipc_error unnamed;
 
 	none.origin = origin_of(code);
 	if (!error)
 		error = &none;
-	/* The exception has the name and the message separately. */
+	/* The exception has the name and the text separately. */
 	unnamed = *error;
 	unnamed.name = NULL;
 	name = decode(error->name);
-	message = decode(error->message ?:
+	text = decode(error->text ?:
 			 ipc_error_text(described, sizeof(described), code, &unnamed));
 	details = PyBytes_FromStringAndSize(error->details, (Py_ssize_t)error->details_size);
-	if (name && message && details && error_factory)
+	if (name && text && details && error_factory)
 		exception = PyObject_CallFunction(error_factory, "iiOOOii", -code, error->number,
-						  name, message, details, (int)error->origin,
+						  name, text, details, (int)error->origin,
 						  -error->cause);
 	else if (!PyErr_Occurred())
 		PyErr_SetString(PyExc_RuntimeError, "ipcbus._core is used without its package");
 	Py_XDECREF(name);
-	Py_XDECREF(message);
+	Py_XDECREF(text);
 	Py_XDECREF(details);
 	return exception;
 }
@@ -72,12 +72,12 @@ PyObject *fail(int code, const struct ipc_error *error)
 	return NULL;
 }
 
-PyObject *fail_saying(int code, const char *message)
+PyObject *fail_saying(int code, const char *text)
 {
 	struct ipc_error error = IPC_ERROR_INIT;
 
 	error.code = code;
-	error.message = (char *)message;
+	error.text = (char *)text;
 	return fail(code, &error);
 }
 

@@ -101,17 +101,17 @@ static PyObject *call_reply(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	Py_RETURN_NONE;
 }
 
-/* error(code, number, name, message, details): code is a positive errno, or 0 with a name */
+/* error(code, number, name, text, details): code is a positive errno, or 0 with a name */
 static PyObject *call_error(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
 	struct ipc_call *native = call_of(self)->call;
 	struct ipc_error error = IPC_ERROR_INIT;
-	const char *name, *message;
+	const char *name, *text;
 	Py_buffer details;
 	int r;
 
 	if (!args_check("error", n, 5, 5) || !get_text(args[2], "name", true, &name) ||
-	    !get_text(args[3], "message", true, &message))
+	    !get_text(args[3], "text", true, &text))
 		return NULL;
 	if (!native)
 		return fail_ended(call_of(self));
@@ -120,7 +120,7 @@ static PyObject *call_error(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	if (PyErr_Occurred() || PyObject_GetBuffer(args[4], &details, PyBUF_SIMPLE) < 0)
 		return NULL;
 	error.name = (char *)name;
-	error.message = (char *)message;
+	error.text = (char *)text;
 	error.details = details.buf;
 	error.details_size = (size_t)details.len;
 	ipc_call_ref(native);

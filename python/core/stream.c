@@ -383,23 +383,23 @@ static PyObject *stream_end(PyObject *self, PyObject *nothing)
 	return finish(self, NULL);
 }
 
-/* error(code, number, name, message, details): as Call.error() */
+/* error(code, number, name, text, details): as Call.error() */
 static PyObject *stream_error(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
 	struct ipc_error error = IPC_ERROR_INIT;
-	const char *name, *message;
+	const char *name, *text;
 	Py_buffer details;
 	PyObject *result;
 
 	if (!args_check("error", n, 5, 5) || !get_text(args[2], "name", true, &name) ||
-	    !get_text(args[3], "message", true, &message))
+	    !get_text(args[3], "text", true, &text))
 		return NULL;
 	error.code = -(int)PyLong_AsLong(args[0]);
 	error.number = (int)PyLong_AsLong(args[1]);
 	if (PyErr_Occurred() || PyObject_GetBuffer(args[4], &details, PyBUF_SIMPLE) < 0)
 		return NULL;
 	error.name = (char *)name;
-	error.message = (char *)message;
+	error.text = (char *)text;
 	error.details = details.buf;
 	error.details_size = (size_t)details.len;
 	result = finish(self, &error);

@@ -8,7 +8,7 @@ The attributes have the details:
 
 ``code``
     The errno, positive: ``errno.ENOENT``.
-``name``, ``message``, ``number``, ``details``
+``name``, ``text``, ``number``, ``details``
     Set by the server: a name such as ``"echo.Empty"``, a text for people, an int, and bytes.
     If the server did not set them, ``name`` is ``None`` and ``details`` is empty.
 ``origin``
@@ -55,7 +55,7 @@ class Error(Exception):
 
     def __init__(
         self,
-        message: str = "",
+        text: str = "",
         *,
         code: int | None = None,
         name: str | None = None,
@@ -64,29 +64,29 @@ class Error(Exception):
         origin: Origin = Origin.HERE,
         cause: int = 0,
     ) -> None:
-        super().__init__(message)
+        super().__init__(text)
         self.code = self.default_code if code is None else abs(code)
         self.name = self.default_name if name is None else name
-        self.message = message
+        self.text = text
         self.number = number
         self.details = details
         self.origin = origin
         self.cause = cause
 
     def __str__(self) -> str:
-        text = self.message or errno.errorcode.get(self.code, str(self.code))
+        text = self.text or errno.errorcode.get(self.code, str(self.code))
         text = _core.printable(text)
         return f"{_core.printable(self.name)}: {text}" if self.name else text
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({_core.printable(self.message)!r})"
+        return f"{type(self).__name__}({_core.printable(self.text)!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_again, (type(self), self.message, self.__dict__))
+        return (_again, (type(self), self.text, self.__dict__))
 
 
-def _again(kind: type[Error], message: str, values: dict[str, Any]) -> Error:
-    error = kind(message)
+def _again(kind: type[Error], text: str, values: dict[str, Any]) -> Error:
+    error = kind(text)
     error.__dict__.update(values)
     return error
 
@@ -261,7 +261,7 @@ def make_error(
     code: int,
     number: int,
     name: str | None,
-    message: str,
+    text: str,
     details: bytes,
     origin: int,
     cause: int,
@@ -274,7 +274,7 @@ def make_error(
     error = kind.__new__(kind)
     Error.__init__(
         error,
-        message,
+        text,
         code=code,
         name=name,
         number=number,

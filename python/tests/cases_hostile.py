@@ -71,7 +71,7 @@ class Peers(Case):
             error = caught.exception
             self.assertEqual(str(error), f"{shown}: {shown}")
             self.assertEqual(repr(error), f"ServiceError({shown!r})")
-            self.assertEqual((error.name, error.message), (raw, raw))
+            self.assertEqual((error.name, error.text), (raw, raw))
             self.assertEqual(error.details, long.encode())
             self.assertEqual(str(pickle.loads(pickle.dumps(error))), str(error))
             trace = "".join(traceback.format_exception_only(error))
@@ -79,7 +79,7 @@ class Peers(Case):
         with self.assertRaises(ipcbus.Error) as caught:
             await proxy.call(100)
         self.assertEqual(str(caught.exception), texts[0][1])
-        self.assertEqual(caught.exception.message, texts[0][0])
+        self.assertEqual(caught.exception.text, texts[0][0])
 
     async def test_texts_of_this_process(self):
         """A program may use any text in a message of its own."""

@@ -62,7 +62,7 @@ class Calls(Case):
             await proxy.call(3)
         error = caught.exception
         self.assertEqual(error.code, errno.EREMOTEIO)
-        self.assertEqual((error.name, error.message), ("test.Empty", "nothing to say"))
+        self.assertEqual((error.name, error.text), ("test.Empty", "nothing to say"))
         self.assertEqual((error.number, error.details), (7, b"\0\xff"))
         self.assertIs(error.origin, ipcbus.Origin.PEER)
         self.assertEqual(str(error), "test.Empty: nothing to say")
@@ -78,7 +78,7 @@ class Calls(Case):
         proxy = await self.serve(Failing())
         with self.assertRaises(PermissionError) as caught:
             await proxy.call(5)
-        self.assertEqual(caught.exception.message, "not you")
+        self.assertEqual(caught.exception.text, "not you")
         # An errno that only the bus may report becomes an error of a service behind the server.
         with self.assertRaises(ipcbus.ServiceError) as caught:
             await proxy.call(7)
@@ -123,7 +123,7 @@ class Calls(Case):
         with self.assertLogs("ipcbus", "ERROR") as logs, self.assertRaises(ipcbus.Error) as caught:
             await proxy.call(4)
         self.assertEqual(caught.exception.name, "ipc.Unhandled")
-        self.assertIn("KeyError", caught.exception.message)
+        self.assertIn("KeyError", caught.exception.text)
         self.assertNotIn("secret", str(caught.exception))
         self.assertIn("secret", logs.output[0])
 

@@ -423,11 +423,11 @@ class Errors(Case):
         ):
             service.error = error
             async for got in self.each(kinds):
-                shown = (got.name, got.message, got.number, got.details)
+                shown = (got.name, got.text, got.number, got.details)
                 self.assertEqual(shown, expected)
         service.error = ipcbus.Error("x", code=-errno.EIO)
         async for got in self.each(kinds):
-            self.assertEqual((got.code, got.message), (errno.EIO, "x"))
+            self.assertEqual((got.code, got.text), (errno.EIO, "x"))
 
         class Unprintable(Exception):
             def __str__(self):
@@ -447,7 +447,7 @@ class Errors(Case):
             with self.assertLogs("ipcbus", "ERROR") as logs:
                 async for got in self.each(kinds):
                     self.assertEqual(got.name, "ipc.Unhandled")
-                    self.assertIn(type(error).__name__, got.message)
+                    self.assertIn(type(error).__name__, got.text)
             for line, method in zip(logs.output, ("Unwritten", "Count", "Join"), strict=True):
                 caller = f"(uid {os.geteuid()}, pid {os.getpid()})"
                 self.assertIn(f"ipc: test.kinds.Kinds.{method} {caller}: ", line)

@@ -215,7 +215,7 @@ class Typed(Case):
     async def test_unimplemented(self):
         with self.assertRaises(ipcbus.Unimplemented) as caught:
             await self.kinds.Unwritten()
-        self.assertIn("Kinds.Unwritten", caught.exception.message)
+        self.assertIn("Kinds.Unwritten", caught.exception.text)
         with self.assertRaises(ipcbus.Unimplemented):
             await self.kinds.call(99)
         # A call of a oneway, a oneway of a call, and an invalid message.
@@ -280,7 +280,7 @@ class Typed(Case):
         self.assertEqual((await echo.Say(text="new")).text, "new")
         with self.assertRaises(Empty) as caught:
             await echo.Say()
-        self.assertEqual(caught.exception.message, "nothing to say")
+        self.assertEqual(caught.exception.text, "nothing to say")
         # A client can be sent as an object; this client belongs to a third connection.
         name = new_name()
         async with aio.Connection() as third:
@@ -526,7 +526,7 @@ class Interop(Case):
         self.assertEqual(reply, echo_pb2.SayReply(text="from Python"))
         with self.assertRaises(Empty) as caught:
             await echo.Say(text="")
-        self.assertEqual(caught.exception.message, "nothing to say")
+        self.assertEqual(caught.exception.text, "nothing to say")
         replies = await asyncio.gather(*(echo.Say(text=str(i)) for i in range(100)))
         self.assertEqual([r.text for r in replies], [str(i) for i in range(100)])
 

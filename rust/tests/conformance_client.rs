@@ -132,14 +132,14 @@ fn errors(bench: &Bench) {
     };
     let odd = bench.peer.fail(&failure).unwrap_err();
     assert_eq!((odd.code(), odd.origin()), (libc::EREMOTEIO, Origin::Peer));
-    assert_eq!((odd.name(), odd.message()), (Some("conform.Odd"), Some("an odd ä")));
+    assert_eq!((odd.name(), odd.text()), (Some("conform.Odd"), Some("an odd ä")));
     assert_eq!((odd.failure().number, odd.details()), (-7, &b"\0\xff\n\0"[..]));
 
     let text = "something is left";
     let failure = Failure { code: libc::ENOTEMPTY, text: text.into(), ..Failure::default() };
     let plain = bench.peer.fail(&failure).unwrap_err();
     assert_eq!((plain.code(), plain.origin()), (libc::ENOTEMPTY, Origin::Peer));
-    assert_eq!((plain.name(), plain.message()), (None, Some(text)));
+    assert_eq!((plain.name(), plain.text()), (None, Some(text)));
 
     // A service cannot report that its own process is dead. The code becomes the cause of an error
     // with the origin `Behind`.
@@ -249,7 +249,7 @@ fn streams(bench: &Bench) {
     }
     let error = numbers.receive(WAIT).unwrap_err();
     assert_eq!((error.code(), error.name()), (libc::EREMOTEIO, Some("conform.Negative")));
-    assert_eq!(error.message(), Some("it is negative"));
+    assert_eq!(error.text(), Some("it is negative"));
 
     let adding = bench.peer.total(&options).unwrap();
     for _ in 0..100 {

@@ -85,7 +85,7 @@ impl Peer for Server {
 
     fn fail(&self, request: Failure, _: &Call) -> Result<()> {
         Err(if request.name.is_empty() {
-            Error::errno(request.code).with_message(request.text)
+            Error::errno(request.code).with_text(request.text)
         } else {
             Error::service(request.name, request.text)
                 .with_number(request.number)
@@ -117,7 +117,7 @@ impl Peer for Server {
         if request.refuse {
             if let Err(Error::ServiceError(f)) = visitor.refuse() {
                 reply.refused =
-                    format!("{}: {}", f.name.unwrap_or_default(), f.message.unwrap_or_default());
+                    format!("{}: {}", f.name.unwrap_or_default(), f.text.unwrap_or_default());
             }
         }
         let host = VisitorServer::object(&call.connection(), Host)?;

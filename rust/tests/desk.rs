@@ -68,7 +68,7 @@ impl Desk for Room {
 
     fn fail(&self, request: Failure, _: &Call) -> Result<()> {
         Err(if request.code != 0 {
-            Error::errno(request.code).with_message(request.text)
+            Error::errno(request.code).with_text(request.text)
         } else {
             Error::service(request.name, request.text)
         })
@@ -142,11 +142,11 @@ fn calls(desk: &DeskProxy) {
     assert_eq!(desk.add(&numbers([])).unwrap().sum, 0);
     let error = desk.add(&numbers(vec![1; 101])).unwrap_err();
     assert_eq!(error.name(), Some("desk.TooMany"));
-    assert_eq!((error.failure().number, error.message()), (101, Some("more than 100 numbers")));
+    assert_eq!((error.failure().number, error.text()), (101, Some("more than 100 numbers")));
     let error = desk
         .fail(&Failure { code: 0, name: "desk.Odd".into(), text: "very".into() })
         .unwrap_err();
-    assert_eq!((error.name(), error.message()), (Some("desk.Odd"), Some("very")));
+    assert_eq!((error.name(), error.text()), (Some("desk.Odd"), Some("very")));
     let error = desk
         .fail(&Failure { code: libc::ENOTEMPTY, ..Failure::default() })
         .unwrap_err();
@@ -265,6 +265,6 @@ fn main() -> Result<()> {
             awaited_streams(&bus, &desk);
             Ok(())
         }
-        _ => Err(Error::errno(libc::EINVAL).with_message("usage: desk --serve|--call")),
+        _ => Err(Error::errno(libc::EINVAL).with_text("usage: desk --serve|--call")),
     }
 }

@@ -29,7 +29,7 @@ static void structures(void)
 	FIELD(ipc_error, code);
 	FIELD(ipc_error, number);
 	FIELD(ipc_error, name);
-	FIELD(ipc_error, message);
+	FIELD(ipc_error, text);
 	FIELD(ipc_error, details);
 	FIELD(ipc_error, details_size);
 	FIELD(ipc_error, origin);

@@ -33,7 +33,7 @@ macro_rules! constants {
 
 fn main() {
     structure!(ipc_options: timeout_usec cancellation parent parent_stream metadata flags reserved);
-    structure!(ipc_error: size code number name message details details_size origin cause);
+    structure!(ipc_error: size code number name text details details_size origin cause);
     structure!(ipc_object_info: size refs pending oneways watches);
     structure!(ipc_object_limits: size message_size streams calls waiting_bytes);
     structure!(ipc_name_info: size name interface pid uid);

@@ -120,7 +120,7 @@ impl Service for Desk {
                 self.tell(Event::Canceled);
                 Ok(())
             }
-            ERRNO => Err(Error::errno(libc::ENOTEMPTY).with_message("not yet")),
+            ERRNO => Err(Error::errno(libc::ENOTEMPTY).with_text("not yet")),
             _ => Err(Error::errno(libc::EOPNOTSUPP)),
         }
     }
@@ -216,7 +216,7 @@ fn errors_have_all_fields() {
     let error = bus.call(FAIL, b"").unwrap_err();
     assert!(matches!(error, Error::ServiceError(_)));
     assert_eq!(error.name(), Some("desk.Bad"));
-    assert_eq!(error.message(), Some("it is bad"));
+    assert_eq!(error.text(), Some("it is bad"));
     assert_eq!(error.failure().number, -7);
     assert_eq!(error.details(), b"\0x");
     assert_eq!(error.code(), libc::EREMOTEIO);
@@ -225,7 +225,7 @@ fn errors_have_all_fields() {
 
     let error = bus.call(ERRNO, b"").unwrap_err();
     assert_eq!((error.code(), error.name()), (libc::ENOTEMPTY, None));
-    assert_eq!(error.message(), Some("not yet"));
+    assert_eq!(error.text(), Some("not yet"));
     assert!(matches!(bus.call(99, b"").unwrap_err(), Error::Unimplemented(_)));
     assert_eq!(bus.client.get("no.such.name").unwrap_err().code(), libc::ENOENT);
     assert_eq!(bus.client.get("no\0name").unwrap_err().code(), libc::EINVAL);
@@ -274,7 +274,7 @@ fn hostile_texts_are_printable() {
     for (method, (raw, shown)) in (1u32..).zip(texts) {
         let error = fail(method);
         assert_eq!(error.to_string(), format!("{shown}: {shown}"));
-        assert_eq!((error.name(), error.message()), (Some(raw), Some(raw)));
+        assert_eq!((error.name(), error.text()), (Some(raw), Some(raw)));
         assert_eq!(error.details(), long.as_bytes());
         for debug in [format!("{error:?}"), format!("{error:#?}")] {
             assert_eq!(debug.matches(&format!("{shown:?}")).count(), 2, "{debug}");
@@ -286,7 +286,7 @@ fn hostile_texts_are_printable() {
         assert_eq!(io.to_string(), format!("{shown}: {shown}"));
     }
     let plain = fail(100);
-    assert_eq!((plain.code(), plain.message()), (libc::EISDIR, Some(title)));
+    assert_eq!((plain.code(), plain.text()), (libc::EISDIR, Some(title)));
     assert_eq!(plain.to_string(), texts[0].1);
 }
 

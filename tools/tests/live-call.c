@@ -72,7 +72,7 @@ START_TEST(mistakes_are_explained)
 	ran = live_run("call --json demo.echo Say");
 	ck_assert_str_eq(ran->err, "{\"error\":\"Say: echo.Empty: nothing to say\",\"status\":8,"
 				   "\"origin\":\"peer\",\"name\":\"echo.Empty\","
-				   "\"message\":\"nothing to say\"}\n");
+				   "\"text\":\"nothing to say\"}\n");
 	ran = live_run("call demo.echo Shout");
 	ck_assert_int_eq(ran->status, 3);
 	ck_assert_str_eq(ran->err, "ipcctl: echo.Echo has no method Shout; it has: Say\n");

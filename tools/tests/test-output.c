@@ -217,7 +217,7 @@ START_TEST(errors_have_origins)
 						 .cause = -EOWNERDEAD };
 	static const struct ipc_error bus = { .origin = IPC_ORIGIN_BUS };
 	const struct ipc_error service = {
-		.origin = IPC_ORIGIN_PEER, .name = (char *)"a.Bad", .message = (char *)"caf\xe9",
+		.origin = IPC_ORIGIN_PEER, .name = (char *)"a.Bad", .text = (char *)"caf\xe9",
 		.number = -5, .details = (char *)"\0\xff", .details_size = 2,
 	};
 	char *text = NULL, expected[400];
@@ -237,7 +237,7 @@ START_TEST(errors_have_origins)
 		 "{\"error\":\"t\",\"status\":7,\"origin\":\"bus\"}\n"
 		 "{\"error\":\"t\",\"status\":1}\n"
 		 "{\"error\":\"t\",\"status\":8,\"origin\":\"peer\",\"name\":\"a.Bad\","
-		 "\"message\":\"Y2Fm6Q==\",\"number\":-5,\"details\":\"AP8=\"}\n", ipc_strerror(-EOWNERDEAD));
+		 "\"text\":\"Y2Fm6Q==\",\"number\":-5,\"details\":\"AP8=\"}\n", ipc_strerror(-EOWNERDEAD));
 	ck_assert_str_eq(text, expected);
 	free(text);
 }

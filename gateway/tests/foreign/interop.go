@@ -55,9 +55,9 @@ type Text struct {
 
 // ipc.Error, without its details.
 type Error struct {
-	Name    string `protobuf:"bytes,1,opt,name=name"`
-	Message string `protobuf:"bytes,2,opt,name=message"`
-	Number  int32  `protobuf:"zigzag32,3,opt,name=number"`
+	Name   string `protobuf:"bytes,1,opt,name=name"`
+	Text   string `protobuf:"bytes,2,opt,name=text"`
+	Number int32  `protobuf:"zigzag32,3,opt,name=number"`
 }
 
 func (m *Empty) Reset()           { *m = Empty{} }
@@ -76,7 +76,7 @@ func (m *Text) Reset()            { *m = Text{} }
 func (m *Text) String() string    { return m.Text }
 func (*Text) ProtoMessage()       {}
 func (m *Error) Reset()           { *m = Error{} }
-func (m *Error) String() string   { return m.Message }
+func (m *Error) String() string   { return m.Text }
 func (*Error) ProtoMessage()      {}
 
 // --- The client ----------------------------------------------------------------------------

@@ -30,7 +30,7 @@ func failure(request *Request) error {
 	if request.Name == "" {
 		return status.Error(errnos[request.Code], request.Message)
 	}
-	bytes, err := proto.Marshal(&Error{Name: request.Name, Message: request.Message, Number: request.Number})
+	bytes, err := proto.Marshal(&Error{Name: request.Name, Text: request.Message, Number: request.Number})
 	if err != nil {
 		return err
 	}

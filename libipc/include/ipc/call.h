@@ -82,7 +82,7 @@ struct ipc_call *ipc_call_unref(struct ipc_call *call);
  *	return ipc_call_fail(call, ENOENT, NULL, "%s: no such file", path);
  *
  * ipc_call_fail_with() sends all fields of a struct ipc_error that the caller can get: code, name,
- * message, number and details. A handler can also return a negative errno, which fails the call
+ * text, number and details. A handler can also return a negative errno, which fails the call
  * without a text.
  *
  *   -EINVAL    code is no errno, or both code and name are missing.

@@ -64,7 +64,7 @@ enum ipc_errno {
 /*
  * Details of a failed call. The caller must initialize it with IPC_ERROR_INIT and free it with
  * ipc_error_done(). A call that succeeds does not change it. A call that fails frees the previous
- * contents, so several calls may use it in turn. name, message and details are NULL if the server
+ * contents, so several calls may use it in turn. name, text and details are NULL if the server
  * did not set them, or for lack of memory.
  *
  *	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
@@ -80,7 +80,7 @@ struct ipc_error {
 	int code;		/* the negative errno that the call returned */
 	int number;		/* defined by the server; 0 if not set */
 	char *name;		/* "echo.Empty" */
-	char *message;		/* text for people */
+	char *text;		/* text for people */
 	void *details;		/* bytes defined by the server */
 	size_t details_size;
 	enum ipc_origin origin;
@@ -98,15 +98,15 @@ void ipc_error_done(struct ipc_error *error);
 const char *ipc_strerror(int code);
 
 /*
- * Write the meaning of an error, for people: "NAME: MESSAGE" to `to`, which has size bytes, and
+ * Write the meaning of an error, for people: "NAME: TEXT" to `to`, which has size bytes, and
  * return `to`. A longer text is cut. code may have either sign. NAME is left out if error is NULL
- * or has none. MESSAGE is the error's own; else ipc_strerror(cause) if there is a cause, the
+ * or has none. TEXT is the error's own; else ipc_strerror(cause) if there is a cause, the
  * system's text for code if the server chose the errno, or ipc_strerror(code). In the former two
  * cases without a name, "the server reports: " precedes it. Without error, the text is misleading
  * if the server chose the errno: pass the error of a call. The text is escaped as by
  * ipc_printable().
  */
-#define IPC_PRINTABLE_MAX	1024	/* bytes that errors print of a name or message, with a 0 */
+#define IPC_PRINTABLE_MAX	1024	/* bytes that errors print of a name or text, with a 0 */
 #define IPC_ERROR_TEXT_MAX	(2 * IPC_PRINTABLE_MAX + 2)	/* size that is always enough */
 char *ipc_error_text(char *to, size_t size, int code, const struct ipc_error *error);
 

@@ -82,7 +82,7 @@ pub struct ipc_error {
     pub code: c_int,
     pub number: c_int,
     pub name: *mut c_char,
-    pub message: *mut c_char,
+    pub text: *mut c_char,
     pub details: *mut c_void,
     pub details_size: size_t,
     pub origin: c_uint,

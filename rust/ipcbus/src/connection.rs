@@ -89,7 +89,7 @@ impl Builder {
                     bus,
                     -error.code(),
                 );
-                error.with_message(CStr::from_ptr(text).to_string_lossy())
+                error.with_text(CStr::from_ptr(text).to_string_lossy())
             })?;
             let connection = Connection(raw);
             if let Some(bytes) = self.message_max {

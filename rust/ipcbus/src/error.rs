@@ -22,7 +22,7 @@ pub enum Origin {
     Behind,
 }
 
-/// All details of an error, as sent. `name`, `message` and `details` may contain anything.
+/// All details of an error, as sent. `name`, `text` and `details` may contain anything.
 /// `Display` and `Debug` are safe to print to a terminal or a log: control characters are replaced,
 /// and each text is cut after a kilobyte.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Failure {
     /// The name that the server set, such as `echo.Empty`.
     pub name: Option<String>,
     /// A text for people, set by the server.
-    pub message: Option<String>,
+    pub text: Option<String>,
     /// A number that the server defines; 0 if not set.
     pub number: i32,
     /// Bytes that the server defines.
@@ -160,7 +160,7 @@ impl Error {
             },
             origin: Origin::Here,
             name: None,
-            message: None,
+            text: None,
             number: 0,
             details: Vec::new(),
             cause: 0,
@@ -168,23 +168,23 @@ impl Error {
     }
 
     /// An error of a server, to return to its callers. `name` is a name such as `echo.Empty`.
-    pub fn service(name: impl Into<String>, message: impl Into<String>) -> Error {
+    pub fn service(name: impl Into<String>, text: impl Into<String>) -> Error {
         let mut error = Error::errno(libc::EREMOTEIO);
         error.failure_mut().name = Some(name.into());
-        error.failure_mut().message = Some(message.into());
+        error.failure_mut().text = Some(text.into());
         Error::of(error.into_failure())
     }
 
     /// Sets the text.
-    pub fn with_message(mut self, message: impl Into<String>) -> Error {
-        self.failure_mut().message = Some(message.into());
+    pub fn with_text(mut self, text: impl Into<String>) -> Error {
+        self.failure_mut().text = Some(text.into());
         self
     }
 
     /// Sets the text to the name and the meaning of the errno.
     pub(crate) fn about_name(self, name: &str) -> Error {
         let text = text_of(self.code());
-        self.with_message(format!("{name}: {text}"))
+        self.with_text(format!("{name}: {text}"))
     }
 
     /// Sets the error's number.
@@ -215,8 +215,8 @@ impl Error {
     }
 
     /// The text for people that the server set.
-    pub fn message(&self) -> Option<&str> {
-        self.failure().message.as_deref()
+    pub fn text(&self) -> Option<&str> {
+        self.failure().text.as_deref()
     }
 
     /// Bytes that the server defines; empty if not set.
@@ -236,7 +236,7 @@ impl fmt::Debug for Failure {
             .field("code", &format_args!("{} ({})", self.code, text_of(self.code)))
             .field("origin", &self.origin)
             .field("name", &self.name.as_deref().map(printable))
-            .field("message", &self.message.as_deref().map(printable))
+            .field("text", &self.text.as_deref().map(printable))
             .field("number", &self.number)
             .field("details", &format_args!("{} bytes {shown:?}", self.details.len()))
             .field("cause", &self.cause)
@@ -248,7 +248,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let failure = self.failure();
         let name = failure.name.as_deref().map(lossy);
-        let message = failure.message.as_deref().map(lossy);
+        let text = failure.text.as_deref().map(lossy);
         let text_of = |text: &Option<CString>| {
             text.as_ref().map_or(std::ptr::null_mut(), |text| text.as_ptr() as *mut c_char)
         };
@@ -257,7 +257,7 @@ impl fmt::Display for Error {
             code: -failure.code,
             number: 0,
             name: text_of(&name),
-            message: text_of(&message),
+            text: text_of(&text),
             details: std::ptr::null_mut(),
             details_size: 0,
             origin: failure.origin as c_uint,
@@ -297,7 +297,7 @@ impl From<Error> for std::io::Error {
 
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Error {
-        Error::errno(error.raw_os_error().unwrap_or(libc::EIO)).with_message(error.to_string())
+        Error::errno(error.raw_os_error().unwrap_or(libc::EIO)).with_text(error.to_string())
     }
 }
 
@@ -338,7 +338,7 @@ impl Filled {
             code: 0,
             number: 0,
             name: std::ptr::null_mut(),
-            message: std::ptr::null_mut(),
+            text: std::ptr::null_mut(),
             details: std::ptr::null_mut(),
             details_size: 0,
             origin: sys::IPC_ORIGIN_HERE,
@@ -382,7 +382,7 @@ pub(crate) unsafe fn from_c(result: c_int, error: *const sys::ipc_error) -> Erro
             _ => Origin::Here,
         },
         name: owned(error.name),
-        message: owned(error.message),
+        text: owned(error.text),
         number: error.number,
         details: if error.details.is_null() {
             Vec::new()
@@ -399,8 +399,7 @@ pub(crate) fn pass(
     fail: impl FnOnce(*const sys::ipc_error) -> c_int,
 ) -> c_int {
     let failure = error.failure();
-    let (name, message) =
-        (failure.name.as_deref().map(lossy), failure.message.as_deref().map(lossy));
+    let (name, text) = (failure.name.as_deref().map(lossy), failure.text.as_deref().map(lossy));
     let pointer = |text: &Option<CString>| {
         text.as_ref().map_or(std::ptr::null_mut(), |t| t.as_ptr() as *mut c_char)
     };
@@ -410,7 +409,7 @@ pub(crate) fn pass(
         code: -failure.code,
         number: failure.number,
         name: pointer(&name),
-        message: pointer(&message),
+        text: pointer(&text),
         details: failure.details.as_ptr() as *mut c_void,
         details_size: failure.details.len(),
         origin: sys::IPC_ORIGIN_HERE,

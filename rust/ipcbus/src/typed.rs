@@ -224,7 +224,7 @@ fn send_with<R>(
     let bytes = body.encode_to_vec();
     // A receiver in C could not receive a string with a NUL byte.
     if bytes.contains(&0) && body.has_nul() {
-        return Err(Error::errno(libc::EINVAL).with_message("a string has a NUL byte"));
+        return Err(Error::errno(libc::EINVAL).with_text("a string has a NUL byte"));
     }
     let mut message = Message::new(code).bytes(bytes);
     for (i, sent) in sent.iter().enumerate() {

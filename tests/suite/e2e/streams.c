@@ -51,7 +51,7 @@ static int wait_count(struct ipc_stream *stream, const Stream__CountRequest *req
 			.code = request->code,
 			.number = request->number,
 			.name = "stream.Worse",
-			.message = request->text,
+			.text = request->text,
 			.details = request->details.data,
 			.details_size = request->details.len,
 		};
@@ -171,8 +171,8 @@ static int end_feed(struct ipc_stream *stream, const struct feed *feed)
 		return ipc_stream_fail_with(stream, &feed->end);
 	if (feed->end.code)
 		return ipc_stream_fail(stream, feed->end.code,
-				       feed->end.message[0] ? "stream.Bad" : NULL, "%s",
-				       feed->end.message);
+				       feed->end.text[0] ? "stream.Bad" : NULL, "%s",
+				       feed->end.text);
 	return ipc_stream_end(stream);
 }
 
@@ -231,7 +231,7 @@ static int start_feed(struct ipc_stream *stream, const Stream__CountRequest *req
 	feed->end.code = request->code;
 	feed->end.number = request->number;
 	feed->end.name = request->number ? strdup("stream.Worse") : NULL;
-	feed->end.message = strdup(request->text);
+	feed->end.text = strdup(request->text);
 	feed->end.details_size = request->details.len;
 	feed->end.details = malloc(request->details.len + 1);
 	if (request->details.len)

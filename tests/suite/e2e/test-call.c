@@ -143,14 +143,14 @@ START_TEST(errors_that_the_server_raises)
 	ck_assert_int_eq(server_fail(client.server, &request, &error), -EREMOTEIO);
 	ck_assert_int_eq(error.code, -EREMOTEIO);
 	ck_assert_str_eq(error.name, "e2e.Empty");
-	ck_assert_str_eq(error.message, "nothing to say");
+	ck_assert_str_eq(error.text, "nothing to say");
 	ck_assert_int_eq(server_fail(client.server, &request, NULL), -EREMOTEIO);
 
 	request.code = ENOENT;
 	ck_assert_int_eq(server_fail(client.server, &request, &error), -ENOENT);
 	ck_assert_int_eq(error.code, -ENOENT);
 	ck_assert_ptr_null(error.name);
-	ck_assert_str_eq(error.message, "nothing to say");
+	ck_assert_str_eq(error.text, "nothing to say");
 	client_close(&client);
 	kill_server(pid);
 }
@@ -185,7 +185,7 @@ START_TEST(unknown_method_is_refused)
 	client_open(&client);
 	counter = counter_from_proxy(ipc_proxy_ref(server_proxy(client.server)));
 	ck_assert_int_eq(counter_add(counter, &request, NULL, &error), -EOPNOTSUPP);
-	ck_assert_int_eq(strncmp(error.message, "e2e.Server has no method", 24), 0);
+	ck_assert_int_eq(strncmp(error.text, "e2e.Server has no method", 24), 0);
 	counter_unref(counter);
 	client_close(&client);
 	kill_server(pid);

@@ -237,7 +237,7 @@ START_TEST(new_client_and_old_server)
 	new_store_count_reply_free(total);
 
 	ck_assert_int_eq(new_store_find(store, &query, NULL, &error), -EOPNOTSUPP);
-	ck_assert_ptr_nonnull(strstr(error.message, "evolve.Store has no method with the number"));
+	ck_assert_ptr_nonnull(strstr(error.text, "evolve.Store has no method with the number"));
 
 	new_store_unref(store);
 	end(pid);

@@ -510,8 +510,8 @@ static void fails_with(struct ipc *ipc, const char *text)
 	request.name = (char *)"activation.slow";
 	ck_assert_int_eq(service_manager_get_(service_manager, &request, &reply, &error),
 			 -EHOSTUNREACH);
-	ck_assert_msg(error.message && strstr(error.message, text), "it says: %s, not: %s",
-		      error.message, text);
+	ck_assert_msg(error.text && strstr(error.text, text), "it says: %s, not: %s",
+		      error.text, text);
 	ipc_error_done(&error);
 	service_manager_unref(service_manager);
 }

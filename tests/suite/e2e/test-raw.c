@@ -398,7 +398,7 @@ START_TEST(streams_that_fail)
 	ck_assert_int_eq(ipc_raw_stream_send(stream, &out, SECONDS(10)), 0);
 	ck_assert_int_eq(ipc_raw_stream_receive(stream, SECONDS(10), &message, &error), -EREMOTEIO);
 	ck_assert_str_eq(error.name, "raw.Broken");
-	ck_assert_str_eq(error.message, "5 bytes");
+	ck_assert_str_eq(error.text, "5 bytes");
 	ipc_error_done(&error);
 	ipc_stream_unref(stream);
 
@@ -423,7 +423,7 @@ START_TEST(a_stream_that_is_dropped_is_no_good_end)
 	ck_assert_int_eq(ipc_raw_stream_receive(stream, SECONDS(10), &message, NULL), 1);
 	ck_assert_int_eq(ipc_raw_stream_receive(stream, SECONDS(10), &message, &error), -ENOMSG);
 	ck_assert_int_eq(error.origin, IPC_ORIGIN_PEER);
-	ck_assert_ptr_nonnull(error.message);
+	ck_assert_ptr_nonnull(error.text);
 	ipc_error_done(&error);
 	ipc_stream_unref(stream);
 	end();

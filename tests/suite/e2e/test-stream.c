@@ -140,7 +140,7 @@ START_TEST(error_ends_the_stream_after_its_messages)
 	stream = open_count(20, 0, -EREMOTEIO, "no more numbers");
 	ck_assert_int_eq(count_all(stream, 20, &error), -EREMOTEIO);
 	ck_assert_str_eq(error.name, "stream.Bad");
-	ck_assert_str_eq(error.message, "no more numbers");
+	ck_assert_str_eq(error.text, "no more numbers");
 	/* Each further receive returns the same error. */
 	ck_assert_int_eq(count_all(stream, 0, NULL), -EREMOTEIO);
 	ipc_stream_unref(stream);
@@ -153,7 +153,7 @@ static void expect_worse(const struct ipc_error *error, int code)
 	ck_assert_int_eq(error->code, code);
 	ck_assert_int_eq(error->number, -4711);
 	ck_assert_str_eq(error->name, "stream.Worse");
-	ck_assert_str_eq(error->message, "much worse");
+	ck_assert_str_eq(error->text, "much worse");
 	ck_assert_uint_eq(error->details_size, 5);
 	ck_assert_mem_eq(error->details, "a\0b\0c", 5);
 }
@@ -166,7 +166,7 @@ START_TEST(an_error_with_all_fields)
 		.code = -EDOM,
 		.number = -4711,
 		.name = "stream.Worse",
-		.message = "much worse",
+		.text = "much worse",
 		.details = "a\0b\0c",
 		.details_size = 5,
 	};
@@ -303,7 +303,7 @@ START_TEST(the_server_fails_while_the_client_sends)
 		;
 	ck_assert_int_eq(r, -ERANGE);
 	ck_assert_int_eq(streams_twice_receive(stream, SECONDS(10), &reply, &error), -ERANGE);
-	ck_assert_str_eq(error.message, "an evil number");
+	ck_assert_str_eq(error.text, "an evil number");
 	ipc_stream_unref(stream);
 	end();
 }
@@ -516,7 +516,7 @@ START_TEST(object_without_a_stream)
 	ck_assert_int_eq(ipc_rpc_call_with(streams_proxy(streams), method, NULL, &request.base,
 					   NULL, &error),
 			 -EPROTO);
-	ck_assert_str_eq(error.message,
+	ck_assert_str_eq(error.text,
 			 "stream.Streams.Count is a stream: it is opened, not called");
 
 	ck_assert_int_eq(streams_missing_open(streams, NULL, &request, &stream, &error), 0);

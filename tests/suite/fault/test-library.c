@@ -163,7 +163,7 @@ static void push_error(void)
 	Ipc__Error sent = IPC__ERROR__INIT;
 
 	sent.name = "fail.Name";
-	sent.message = long_text;
+	sent.text = long_text;
 	push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ERROR, .error = -EREMOTEIO }, &sent.base,
 	     NULL, 0);
 }
@@ -177,8 +177,8 @@ static void finish_error(int r)
 	ck_assert_int_eq(error.code, -EREMOTEIO);
 	if (error.name)
 		ck_assert_str_eq(error.name, "fail.Name");
-	if (error.message)
-		ck_assert_str_eq(error.message, long_text);
+	if (error.text)
+		ck_assert_str_eq(error.text, long_text);
 }
 
 static void push_cargo_reply(void)

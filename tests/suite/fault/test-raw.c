@@ -274,7 +274,7 @@ static int report(struct ipc_call *served_call, const struct ipc_raw_message *re
 static int raise_error(struct ipc_call *served_call, const struct ipc_raw_message *request)
 {
 	const struct ipc_error raised = {
-		.code = -EDOM, .name = "fail.Raw", .message = "explained",
+		.code = -EDOM, .name = "fail.Raw", .text = "explained",
 		.details = large, .details_size = sizeof(large),
 	};
 

@@ -271,7 +271,7 @@ static int act_raise(void)
 {
 	/* A longer error than any before. */
 	struct ipc_error all = {
-		.code = -EDOM, .number = 5, .name = "fail.Test", .message = "explained",
+		.code = -EDOM, .number = 5, .name = "fail.Test", .text = "explained",
 		.details = details, .details_size = sizeof(details),
 	};
 
@@ -301,8 +301,8 @@ static void finish_ended(int r, int (*act)(void), int code)
 	ck_assert_int_eq(act(), -EALREADY);
 	end = sent_end();
 	ck_assert_int_eq(end->code, code);
-	if (end->error && end->error->message)
-		ck_assert_str_eq(end->error->message, "explained");
+	if (end->error && end->error->text)
+		ck_assert_str_eq(end->error->text, "explained");
 	ipc__stream_end__free_unpacked(end, NULL);
 	close_stream();
 }
@@ -440,7 +440,7 @@ static void prepare_error(void)
 
 	prepare_count();
 	explained.name = "fail.Name";
-	explained.message = "explained";
+	explained.text = "explained";
 	explained.has_details = true;
 	explained.details.data = (uint8_t *)"details";
 	explained.details.len = 7;

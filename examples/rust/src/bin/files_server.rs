@@ -19,7 +19,7 @@ struct Folder(PathBuf);
 fn error_of(name: &str, error: &io::Error) -> Error {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
-    Error::errno(error.raw_os_error().unwrap_or(libc::EIO)).with_message(format!("{name}: {text}"))
+    Error::errno(error.raw_os_error().unwrap_or(libc::EIO)).with_text(format!("{name}: {text}"))
 }
 
 impl Files for Folder {

@@ -80,7 +80,7 @@ enum class errc {
  *
  * code() is the errno: `e.code() == std::errc::timed_out`. <ipc/ipc.h> describes each errno. what()
  * is for people, escaped by ipc_error_text(), so a server can neither send commands to a terminal
- * nor fill a log. name(), message() and details() are unchanged from the server.
+ * nor fill a log. name(), text() and details() are unchanged from the server.
  *
  * A server throws or returns an error to report it: error("echo.Empty", "no text") arrives with
  * that name and EREMOTEIO, error(ENOENT) with that errno.
@@ -88,15 +88,15 @@ enum class errc {
 class error : public std::system_error {
 public:
 	/* number and details are the server's own. code may be positive or negative. */
-	error(std::string name, std::string message, int number = 0, std::string details = {},
+	error(std::string name, std::string text, int number = 0, std::string details = {},
 	      int code = EREMOTEIO)
-		: error(code, text{ std::move(name), std::move(message), std::move(details), {},
-				    number, origin::here, 0 })
+		: error(code, contents{ std::move(name), std::move(text), std::move(details), {},
+					number, origin::here, 0 })
 	{
 	}
 
-	explicit error(int code, std::string message = {})
-		: error(code, text{ {}, std::move(message), {}, {}, 0, origin::here, 0 })
+	explicit error(int code, std::string text = {})
+		: error(code, contents{ {}, std::move(text), {}, {}, 0, origin::here, 0 })
 	{
 	}
 
@@ -112,7 +112,7 @@ public:
 
 	/* Empty or 0 if the server did not set it. References are valid as long as a copy. */
 	const std::string &name() const noexcept { return shared->name; }
-	const std::string &message() const noexcept { return shared->message; }
+	const std::string &text() const noexcept { return shared->text; }
 	const std::string &details() const noexcept { return shared->details; }
 	int number() const noexcept { return shared->number; }
 
@@ -121,8 +121,8 @@ public:
 	int cause() const noexcept { return shared->cause; }
 
 private:
-	struct text {
-		std::string name, message, details, what;
+	struct contents {
+		std::string name, text, details, what;
 		int number;
 		ipc::origin from;
 		int cause;
@@ -130,38 +130,38 @@ private:
 
 	static int positive(int code) { return code < 0 ? -code : code; }
 
-	static std::string describe(int code, const text &t)
+	static std::string describe(int code, const contents &t)
 	{
 		char buffer[IPC_ERROR_TEXT_MAX];
 		c::ipc_error e = c::no_error();
 
 		e.name = t.name.empty() ? nullptr : const_cast<char *>(t.name.c_str());
-		e.message = t.message.empty() ? nullptr : const_cast<char *>(t.message.c_str());
+		e.text = t.text.empty() ? nullptr : const_cast<char *>(t.text.c_str());
 		e.origin = static_cast<c::ipc_origin>(t.from);
 		e.cause = t.cause;
 		return c::ipc_error_text(buffer, sizeof(buffer), code, &e);
 	}
 
-	error(int code, text t)
+	error(int code, contents t)
 		: std::system_error(positive(code), std::generic_category())
 	{
 		t.what = describe(code, t);
-		shared = std::make_shared<const text>(std::move(t));
+		shared = std::make_shared<const contents>(std::move(t));
 	}
 
 	friend struct error_access;
-	std::shared_ptr<const text> shared;
+	std::shared_ptr<const contents> shared;
 };
 
 /* Between error and the C library. Not for programs. */
 struct error_access {
 	static error from_c(int code, const c::ipc_error *e)
 	{
-		error::text t{ {}, {}, {}, {}, 0, origin::here, 0 };
+		error::contents t{ {}, {}, {}, {}, 0, origin::here, 0 };
 
 		if (e && e->code) {
 			t.name = e->name ? e->name : "";
-			t.message = e->message ? e->message : "";
+			t.text = e->text ? e->text : "";
 			t.details.assign(static_cast<const char *>(e->details), e->details_size);
 			t.number = e->number;
 			t.from = static_cast<origin>(e->origin);
@@ -178,8 +178,7 @@ struct error_access {
 		out.code = -e.number_of_errno();
 		out.number = e.number();
 		out.name = e.name().empty() ? nullptr : const_cast<char *>(e.name().c_str());
-		out.message = e.message().empty() ? nullptr :
-						    const_cast<char *>(e.message().c_str());
+		out.text = e.text().empty() ? nullptr : const_cast<char *>(e.text().c_str());
 		out.details = const_cast<char *>(e.details().data());
 		out.details_size = e.details().size();
 		return fail(&out);
@@ -338,7 +337,7 @@ __attribute__((cold, format(printf, 1, 2))) inline void log_exception(const char
 		c::ipc_error shown = c::no_error();
 
 		shown.name = const_cast<char *>("unhandled exception");
-		shown.message = const_cast<char *>(text);
+		shown.text = const_cast<char *>(text);
 		char line[IPC_ERROR_TEXT_MAX];
 
 		c::ipc_log(/* LOG_ERR */ 3, "%s: %s", where,

@@ -95,7 +95,7 @@ static int receive_count(struct bench *bench, int64_t argument, int64_t last, co
 		return 0;
 	}
 	CHECK(peer_count_receive(stream, LONG_USEC, &number, &error) == -EREMOTEIO);
-	CHECK(!strcmp(error.name, name) && !strcmp(error.message, "it is negative"));
+	CHECK(!strcmp(error.name, name) && !strcmp(error.text, "it is negative"));
 	return 0;
 }
 

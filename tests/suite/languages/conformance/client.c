@@ -192,7 +192,7 @@ static int errors_of_the_service(struct bench *bench)
 	failure.details.data = (uint8_t *)"\0\xff\n";
 	failure.details.len = 4;
 	CHECK(peer_fail(bench->peer, &failure, &odd) == -EREMOTEIO);
-	CHECK(!strcmp(odd.name, failure.name) && !strcmp(odd.message, failure.text));
+	CHECK(!strcmp(odd.name, failure.name) && !strcmp(odd.text, failure.text));
 	CHECK(odd.number == -7 && odd.details_size == 4 && !memcmp(odd.details, "\0\xff\n", 4));
 	CHECK(odd.origin == IPC_ORIGIN_PEER);
 
@@ -200,7 +200,7 @@ static int errors_of_the_service(struct bench *bench)
 	failure.code = ENOTEMPTY;
 	failure.text = (char *)"something is left";
 	CHECK(peer_fail(bench->peer, &failure, &plain) == -ENOTEMPTY);
-	CHECK(!plain.name && !strcmp(plain.message, failure.text));
+	CHECK(!plain.name && !strcmp(plain.text, failure.text));
 	CHECK(plain.origin == IPC_ORIGIN_PEER);
 
 	/* A service cannot report that its own process is dead. */

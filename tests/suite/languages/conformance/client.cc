@@ -201,7 +201,7 @@ void test_errors(const bench &b)
 	failure.set_details(std::string("\0\xff\n\0", 4));
 	ipc::error odd = error_of([&] { b.peer.Fail(failure); });
 	CHECK(odd.number_of_errno() == EREMOTEIO && odd.origin() == ipc::origin::peer);
-	CHECK(odd.name() == failure.name() && odd.message() == failure.text());
+	CHECK(odd.name() == failure.name() && odd.text() == failure.text());
 	CHECK(odd.number() == -7 && odd.details() == failure.details());
 
 	failure.Clear();
@@ -209,7 +209,7 @@ void test_errors(const bench &b)
 	failure.set_text("something is left");
 	ipc::error plain = error_of([&] { b.peer.Fail(failure); });
 	CHECK(plain.number_of_errno() == ENOTEMPTY && plain.origin() == ipc::origin::peer);
-	CHECK(plain.name().empty() && plain.message() == failure.text());
+	CHECK(plain.name().empty() && plain.text() == failure.text());
 
 	/* A service cannot report that its own process is dead. */
 	failure.set_code(EOWNERDEAD);
@@ -337,7 +337,7 @@ void test_streams(const bench &b)
 		CHECK(numbers.receive(LONG)->number() == i);
 	ipc::error e = error_of([&] { numbers.receive(LONG); });
 	CHECK(e.number_of_errno() == EREMOTEIO && e.name() == "conform.Negative");
-	CHECK(e.message() == "it is negative");
+	CHECK(e.text() == "it is negative");
 
 	auto adding = b.peer.Total();
 	for (int i = 0; i < 100; i++)

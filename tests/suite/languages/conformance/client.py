@@ -111,12 +111,12 @@ class Cases:
             ipcbus.ServiceError,
             errno.EREMOTEIO,
         )
-        check((odd.name, odd.message, odd.number) == ("conform.Odd", "an odd ä", -7))
+        check((odd.name, odd.text, odd.number) == ("conform.Odd", "an odd ä", -7))
         check(odd.details == b"\0\xff\n\0" and odd.origin == ipcbus.Origin.PEER)
         plain = await fails(
             peer.Fail(code=errno.ENOTEMPTY, text="something is left"), ipcbus.Error, errno.ENOTEMPTY
         )
-        check(plain.name is None and plain.message == "something is left")
+        check(plain.name is None and plain.text == "something is left")
         check(plain.origin == ipcbus.Origin.PEER)
         # A service cannot report that its own process is dead.
         behind = await fails(peer.Fail(code=errno.EOWNERDEAD), ipcbus.Error, errno.EREMOTEIO)
@@ -207,7 +207,7 @@ class Cases:
         async with self.peer.Count(number=-3) as numbers:
             check([(await anext(numbers)).number for _ in range(3)] == [1, 2, 3])
             error = await fails(numbers.receive(), ipcbus.ServiceError, errno.EREMOTEIO)
-            check((error.name, error.message) == ("conform.Negative", "it is negative"))
+            check((error.name, error.text) == ("conform.Negative", "it is negative"))
         async with self.peer.Total() as adding:
             for _ in range(100):
                 await adding.send(number=3)

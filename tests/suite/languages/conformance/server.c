@@ -41,7 +41,7 @@ static int fail(struct ipc_call *call, const Conform__Failure *request, void *us
 	if (!*request->name)
 		return ipc_call_fail(call, request->code, NULL, "%s", request->text);
 	error.name = request->name;
-	error.message = request->text;
+	error.text = request->text;
 	error.number = request->number;
 	error.details = request->details.data;
 	error.details_size = request->details.len;
@@ -127,7 +127,7 @@ static int visit(struct ipc_call *call, const Conform__VisitRequest *request, vo
 	if (r < 0 || !said)
 		return r;
 	if (request->refuse && visitor_refuse(visitor, &error) == -EREMOTEIO)
-		snprintf(refused, sizeof(refused), "%s: %s", error.name, error.message);
+		snprintf(refused, sizeof(refused), "%s: %s", error.name, error.text);
 	back.id = ipc_proxy_id(visitor_proxy(visitor));
 	reply.number = said->number;
 	reply.left_ms = said->left_ms;

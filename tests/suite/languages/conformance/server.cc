@@ -83,7 +83,7 @@ public:
 			try {
 				visitor.Refuse();
 			} catch (const ipc::error &e) {
-				reply->set_refused(e.name() + ": " + e.message());
+				reply->set_refused(e.name() + ": " + e.text());
 			}
 		}
 		reply.put(*reply->mutable_host(), ipc::make_object(conn, std::make_shared<host>()));

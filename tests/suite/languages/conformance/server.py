@@ -56,7 +56,7 @@ class Peer(PeerService):
             try:
                 await visitor.Refuse()
             except ipcbus.ServiceError as error:
-                refused = f"{error.name}: {error.message}"
+                refused = f"{error.name}: {error.text}"
         return {
             "number": said.number,
             "left_ms": said.left_ms,

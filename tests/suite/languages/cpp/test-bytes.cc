@@ -155,7 +155,7 @@ CASE(an_error_has_name_and_details)
 	ipc::error e = caught(p.proxy, 1);
 
 	CHECK(e.code() == std::errc(EREMOTEIO));
-	CHECK(e.name() == "test.Bad" && e.message() == "too bad" && e.number() == 42);
+	CHECK(e.name() == "test.Bad" && e.text() == "too bad" && e.number() == 42);
 	CHECK(e.details() == std::string("a\0b", 3));
 	CHECK(e.origin() == ipc::origin::peer);
 	CHECK(e.what() == std::string("test.Bad: too bad"));
@@ -204,12 +204,12 @@ CASE(a_hostile_text_is_printable)
 		ipc::error e = caught(foreign, ++method);
 
 		CHECK(e.what() == shown + ": " + shown);
-		CHECK(e.name() == raw && e.message() == raw);
+		CHECK(e.name() == raw && e.text() == raw);
 		CHECK(e.details() == std::string(64 << 10, 'x'));
 	}
 	ipc::error plain = caught(foreign, 100);
 	CHECK(plain.code() == std::errc::is_a_directory && plain.name().empty());
-	CHECK(plain.what() == texts[0].second && plain.message() == texts[0].first);
+	CHECK(plain.what() == texts[0].second && plain.text() == texts[0].first);
 }
 
 CASE(an_error_is_an_errno)
@@ -251,7 +251,7 @@ CASE(a_handler_that_throws_is_an_error)
 	captured_stderr log;
 	ipc::error e = caught(p.proxy, 1);
 
-	CHECK(e.name() == "test.Thrown" && e.message() == "out");
+	CHECK(e.name() == "test.Thrown" && e.text() == "out");
 	CHECK(caught(p.proxy, 2).code() == std::errc::not_enough_memory);
 	e = caught(p.proxy, 3);
 	CHECK(e.name() == "ipc.Unhandled");

@@ -110,7 +110,7 @@ void use(ipc::connection &conn, const desk_app::Desk::Proxy &desk)
 		CHECK(!"failed");
 	} catch (const ipc::error &e) {
 		CHECK(e.name() == "desk.TooMany" && e.number() == 101);
-		CHECK(e.message() == "more than 100 numbers");
+		CHECK(e.text() == "more than 100 numbers");
 	}
 
 	desk_app::Failure failure;
@@ -177,7 +177,7 @@ CASE(nothing_is_served)
 		CHECK(!"failed");
 	} catch (const ipc::error &e) {
 		CHECK(e.number_of_errno() == EOPNOTSUPP);
-		CHECK(e.message() == "desk.app.Desk.Add is not served");
+		CHECK(e.text() == "desk.app.Desk.Add is not served");
 	}
 	/* There is no such method. */
 	CHECK_FAILS(EOPNOTSUPP, (*o.desk).call(ipc::message(12345)));
@@ -516,7 +516,7 @@ CASE(a_large_message_arrives)
 	try {
 		o.desk.Fail(failure);
 	} catch (const ipc::error &e) {
-		CHECK(e.message().size() == 100000);
+		CHECK(e.text().size() == 100000);
 	}
 }
 

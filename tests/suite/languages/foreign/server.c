@@ -35,7 +35,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	(void)userdata;
 	if (request->code >= N_TEXTS)
 		return ipc_call_fail(call, EISDIR, NULL, "%s", texts[1]);
-	error.name = error.message = (char *)texts[request->code];
+	error.name = error.text = (char *)texts[request->code];
 	error.details = much;
 	error.details_size = LONG;
 	return ipc_call_fail_with(call, &error);
