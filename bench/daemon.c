@@ -119,7 +119,7 @@ static int daemon_connect(struct bench_case *c)
 static int daemon_round(struct bench_case *c)
 {
 	struct daemon_state *s = c->state;
-	struct ipc_raw_message request = { .code = CODE, .data = c->request, .size = c->size };
+	struct ipc_raw_message request = { .method = CODE, .data = c->request, .size = c->size };
 	struct ipc_raw_message *reply;
 	int r;
 

@@ -326,9 +326,9 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	size_t size;
 	int r;
 
-	if (request->code == IPC_CODE_DESCRIBE)
+	if (request->method == IPC_METHOD_DESCRIBE)
 		return describe(import, call);
-	method = schema_find_code(import->schema, request->code);
+	method = schema_find_number(import->schema, request->method);
 	if (!method)
 		return -EOPNOTSUPP;
 	if (method->streams_in || method->streams_out ||
@@ -344,10 +344,10 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		import, method, call, &(struct iovec){ (void *)message, size });
 }
 
-static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata)
+static int serve_stream(struct ipc_stream *stream, uint32_t number, void *userdata)
 {
 	struct import *import = userdata;
-	const struct schema_method *method = schema_find_code(import->schema, code);
+	const struct schema_method *method = schema_find_number(import->schema, number);
 	struct outgoing outgoing;
 	struct peer *user;
 	int r;

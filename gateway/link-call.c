@@ -338,7 +338,7 @@ static int serve_call(struct link *link, struct ipc_call *call, struct link_fram
 	frame->kind = LINK_CALL;
 	frame->timeout = remaining == IPC_NEVER ? 0 : remaining;
 	frame->chain = current && current->job.link == link ? current->arrived->frame.id : 0;
-	if (frame->code == IPC_CODE_STREAM) {
+	if (frame->method == IPC_METHOD_STREAM) {
 		r = copy_payload(request->data, request->size, /* leaves= */ true, &copy);
 		frame->data = copy;
 	}
@@ -352,7 +352,7 @@ int remote_serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 {
 	struct remote *remote = userdata;
 	struct link_frame frame = { .target = remote->number,
-				    .code = request->code,
+				    .method = request->method,
 				    .data = request->data,
 				    .data_size = request->size };
 
@@ -419,7 +419,7 @@ static bool served_run(struct job *job)
 {
 	struct served *served = (struct served *)job, *outer = current;
 	struct arrived *arrived = served->arrived;
-	struct ipc_raw_message request = { .code = arrived->frame.code,
+	struct ipc_raw_message request = { .method = arrived->frame.method,
 					   .data = arrived->frame.data,
 					   .size = arrived->frame.data_size,
 					   .entries = arrived->entries.all,
@@ -433,7 +433,7 @@ static bool served_run(struct job *job)
 	bool has_objects;
 	int r = 0;
 
-	if (request.code == IPC_CODE_STREAM) {
+	if (request.method == IPC_METHOD_STREAM) {
 		r = copy_payload(request.data, request.size, /* leaves= */ false, &copy);
 		request.data = copy;
 	}

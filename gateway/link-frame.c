@@ -10,7 +10,7 @@
 #include "link-frame.h"
 
 /* Numbers of the fields in link.proto. */
-enum { FRAME_CODE = 4, FRAME_TEXT = 8, FRAME_OBJECTS = 9, FRAME_DATA = 15 };
+enum { FRAME_METHOD = 4, FRAME_TEXT = 8, FRAME_OBJECTS = 9, FRAME_DATA = 15 };
 enum { OBJECT_TAG = 1, OBJECT_NUMBER, OBJECT_YOURS };
 
 /* The fields that are varints. */
@@ -59,9 +59,9 @@ void link_frame_write(struct wire_buffer *to, const struct link_frame *frame)
 	for (size_t i = 0; i < N_NUMBERS; i++)
 		put_number(to, numbers[i].number,
 			   *(const uint64_t *)((const char *)frame + numbers[i].at));
-	if (frame->code) {
-		wire_put_tag(to, FRAME_CODE, WIRE_32BIT);
-		wire_put_value(to, WIRE_32BIT, frame->code);
+	if (frame->method) {
+		wire_put_tag(to, FRAME_METHOD, WIRE_32BIT);
+		wire_put_value(to, WIRE_32BIT, frame->method);
 	}
 	put_bytes(to, FRAME_TEXT, frame->text, frame->text_size);
 	for (size_t i = 0; i < frame->n_objects; i++)
@@ -125,7 +125,7 @@ int link_frame_read(const void *data, size_t size, struct link_frame *ret_frame)
 			r = read_bytes(ret_frame, &field);
 		else if (field.type == WIRE_VARINT)
 			read_number(ret_frame, &field);
-		else if (field.number == FRAME_CODE && field.type == WIRE_32BIT)
+		else if (field.number == FRAME_METHOD && field.type == WIRE_32BIT)
 			ret_frame->code = (uint32_t)field.value;
 		if (r < 0)
 			return r;

@@ -43,7 +43,7 @@ struct link_frame {
 	uint64_t kind; /* enum link_kind, or an unknown kind */
 	uint64_t id;
 	uint64_t target;
-	uint32_t code;
+	uint32_t method;
 	uint64_t chain;
 	uint64_t timeout;
 	uint64_t error;

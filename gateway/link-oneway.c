@@ -28,7 +28,7 @@ static void send_oneway_locked(struct remote *remote, const struct ipc_raw_messa
 {
 	struct link_frame frame = { .kind = LINK_ONEWAY,
 				    .target = remote->number,
-				    .code = message->code,
+				    .method = message->method,
 				    .data = message->data,
 				    .data_size = message->size };
 	int r = table_put_locked(remote->link, &frame, message->entries, message->n_entries);
@@ -121,7 +121,7 @@ void taken_arrived(struct link *link, const struct link_frame *frame)
 /* Returns 0 if the oneway was sent or dropped, and -EAGAIN if the receiver has no space. */
 static int pass_oneway(struct ipc_proxy *proxy, struct arrived *arrived)
 {
-	const struct ipc_raw_message message = { .code = arrived->frame.code,
+	const struct ipc_raw_message message = { .method = arrived->frame.method,
 						 .data = arrived->frame.data,
 						 .size = arrived->frame.data_size,
 						 .entries = arrived->entries.all,

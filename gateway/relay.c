@@ -91,7 +91,7 @@ static void send_request(struct relay *relay, const struct net_message *message)
 {
 	struct ipc_options options = { .timeout_usec = net_call_remaining(relay->call) };
 	struct ipc_raw_message request = {
-		.code = relay->method->code,
+		.method = relay->method->number,
 		/* A large reply is a file. A oneway has no reply. */
 		.flags = relay->method->oneway ? 0 : IPC_RAW_ACCEPT_FDS,
 		.parts = message->parts,

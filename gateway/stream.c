@@ -351,7 +351,7 @@ static void open_stream(struct relay *relay)
 	options.metadata = metadata;
 	relay_hold(relay);
 	if (r == 0)
-		r = ipc_raw_stream_open_async(relay->target->proxy, relay->method->code, &options,
+		r = ipc_raw_stream_open_async(relay->target->proxy, relay->method->number, &options,
 					      opened, relay);
 	free(metadata);
 	if (r == 0)

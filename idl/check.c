@@ -292,23 +292,23 @@ static bool is_oneway(struct comparison *c, const Method *method)
 }
 
 /* Returns the number on the wire. service is the full name. */
-static uint32_t code_of(struct comparison *c, const char *service, const Method *method)
+static uint32_t number_of(struct comparison *c, const char *service, const Method *method)
 {
 	const Extensions__Method *options = options_of_any_method(c->arena, method->options);
 
 	if (options && options->id)
 		return (uint32_t)options->id;
-	return name_code(arena_printf(c->arena, "%s/%s", service, name_of(method->name)));
+	return method_number(arena_printf(c->arena, "%s/%s", service, name_of(method->name)));
 }
 
 /* A method may be renamed, but its number must not change. */
 static const Method *find_method(struct comparison *c, const char *name, const Service *service,
 				 const Method *like)
 {
-	uint32_t code = code_of(c, name, like);
+	uint32_t number = number_of(c, name, like);
 
 	for (size_t i = 0; i < service->n_method; i++)
-		if (code_of(c, name, service->method[i]) == code)
+		if (number_of(c, name, service->method[i]) == number)
 			return service->method[i];
 	return NULL;
 }

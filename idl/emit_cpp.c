@@ -115,7 +115,7 @@ static void emit_interface(struct emitter *e, const struct service *s)
 /* Returns a method's number, timeout and possible content of its reply. */
 static const char *method_of(struct emitter *e, const struct method *m)
 {
-	return arena_printf(e->arena, "::ipc::method{ 0x%xU, %uU, %s }", m->code, m->timeout_ms,
+	return arena_printf(e->arena, "::ipc::method{ 0x%xU, %uU, %s }", m->number, m->timeout_ms,
 			    m->reply->holds & TYPE_MAY_BRING_FILES ? "true" : "false");
 }
 
@@ -306,7 +306,7 @@ static void emit_stream_handler(struct emitter *e, const struct method *m)
 
 static void emit_stream_case(struct emitter *e, const struct method *m)
 {
-	emit(e, "\t\t\tcase 0x%xU:\n", m->code);
+	emit(e, "\t\t\tcase 0x%xU:\n", m->number);
 	if (m->sends)
 		emit(e, "\t\t\t\treturn ::ipc::typed::serve_requests<%s, %s>(::std::move(s),\n"
 			"\t\t\t\t\t[this](auto &&end) { return this->%s(::std::move(end)); });\n",
@@ -340,7 +340,7 @@ static void emit_case(struct emitter *e, const struct method *m)
 {
 	const char *request = m->has_request ? passed(e, m->request) : "void";
 
-	emit(e, "\t\t\tcase 0x%xU:\n", m->code);
+	emit(e, "\t\t\tcase 0x%xU:\n", m->number);
 	if (m->streams) {
 		emit(e, "\t\t\t\treturn ::ipc::typed::serve_called(::std::move(c), \"%s\");\n", m->full_name);
 		return;
@@ -362,7 +362,7 @@ static void emit_method_names(struct emitter *e, const struct service *s)
 	emit(e, "\t\tconst char *ipc_method_name(::std::uint32_t method) const noexcept final\n\t\t{\n");
 	emit(e, "\t\t\tswitch (method) {\n");
 	for (size_t i = 0; i < s->n_methods; i++)
-		emit(e, "\t\t\tcase 0x%xU:\n\t\t\t\treturn \"%s\";\n", s->methods[i].code,
+		emit(e, "\t\t\tcase 0x%xU:\n\t\t\t\treturn \"%s\";\n", s->methods[i].number,
 		     s->methods[i].full_name);
 	emit(e, "\t\t\t}\n\t\t\treturn nullptr;\n\t\t}\n\n");
 }

@@ -230,7 +230,7 @@ static void emit_entry(struct emitter *e, const struct method *m)
 
 	emit(e, "        _stubs.Method(\n            \"%s\",\n            \"%s\",\n", m->name,
 	     m->ident);
-	emit(e, m->code & 0x80000000 ? "            0x%08x,\n" : "            %u,\n", m->code);
+	emit(e, m->number & 0x80000000 ? "            0x%08x,\n" : "            %u,\n", m->number);
 	emit(e, "            %s,\n", m->has_request ? python_type(e->arena, m->request) : "None");
 	emit(e, "            %s,\n", m->has_reply ? python_type(e->arena, m->reply) : "None");
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)

@@ -110,8 +110,8 @@ static const char *method_of(struct emitter *e, const struct method *m)
 	bool accept_fds = m->reply->holds & TYPE_MAY_BRING_FILES;
 
 	return arena_printf(
-		e->arena, "&::ipcbus::typed::Method { code: 0x%x, timeout_ms: %u, accept_fds: %s }",
-		m->code, m->timeout_ms, accept_fds ? "true" : "false");
+		e->arena, "&::ipcbus::typed::Method { number: 0x%x, timeout_ms: %u, accept_fds: %s }",
+		m->number, m->timeout_ms, accept_fds ? "true" : "false");
 }
 
 /* --- Client ----------------------------------------------------------------------------- */
@@ -292,7 +292,7 @@ static void emit_case(struct emitter *e, const char *trait, const struct method 
 
 	if (m->streams)
 		return;
-	emit(e, "            0x%x => ::ipcbus::typed::serve%s(call, |request: %s, call| ", m->code,
+	emit(e, "            0x%x => ::ipcbus::typed::serve%s(call, |request: %s, call| ", m->number,
 	     m->oneway ? "_oneway" : "", request_of(e, m));
 	if (!m->has_request)
 		emit(e, "{\n                let () = request;\n                ");
@@ -309,13 +309,13 @@ static void emit_stream_case(struct emitter *e, const char *trait, const struct 
 
 	if (m->sends)
 		emit(e, "            0x%x => <IpcService as %s>::%s(\n                &self.0,\n                ::ipcbus::typed::serve_stream(stream),\n            ),\n",
-		     m->code, trait, name);
+		     m->number, trait, name);
 	else
 		emit(e,
 		     "            0x%x => {\n                let service = self.0.clone();\n"
 		     "                ::ipcbus::typed::serve_replies(stream, \"%s\", move |%s, stream| {\n"
 		     "                    <IpcService as %s>::%s(&service, %sstream)\n                })\n            }\n",
-		     m->code, m->full_name, m->has_request ? "request" : "()", trait, name,
+		     m->number, m->full_name, m->has_request ? "request" : "()", trait, name,
 		     m->has_request ? "request, " : "");
 }
 
@@ -326,7 +326,7 @@ static void emit_method_names(struct emitter *e, const struct service *s)
 	emit(e, "        match method {\n");
 	for (size_t i = 0; i < s->n_methods; i++)
 		emit(e, "            0x%x => ::core::option::Option::Some(\"%s\"),\n",
-		     s->methods[i].code, s->methods[i].full_name);
+		     s->methods[i].number, s->methods[i].full_name);
 	emit(e, "            _ => ::core::option::Option::None,\n        }\n    }\n");
 }
 

@@ -31,7 +31,7 @@ static void emit_indices(struct emitter *e, const struct service *s)
 {
 	emit(e, "/* Indices into the table below, which is sorted by number. */\nenum {\n");
 	for (size_t i = 0; i < s->n_methods; i++)
-		emit(e, "\t%s,\n", s->by_code[i]->index);
+		emit(e, "\t%s,\n", s->by_number[i]->index);
 	emit(e, "};\n\n");
 }
 
@@ -66,7 +66,8 @@ static void emit_flags(struct emitter *e, const struct method *m)
 static void emit_entry(struct emitter *e, const struct service *s, const struct method *m)
 {
 	emit(e, "\t[%s] = {\n", m->index);
-	emit(e, m->code & 0x80000000 ? "\t\t.code = 0x%08x,\n" : "\t\t.code = %u,\n", m->code);
+	emit(e, m->number & 0x80000000 ? "\t\t.number = 0x%08x,\n" : "\t\t.number = %u,\n",
+	     m->number);
 	emit_flags(e, m);
 	emit(e, "\t\t.name = \"%s\",\n", m->name);
 	emit(e, "\t\t.request = &%s__descriptor,\n", name_c_lower(e->arena, m->request->pb_name));
@@ -92,7 +93,7 @@ static void emit_table(struct emitter *e, const struct service *s)
 	emit_indices(e, s);
 	emit(e, "static const struct ipc_method %s_method_table[] = {\n", s->prefix);
 	for (size_t i = 0; i < s->n_methods; i++)
-		emit_entry(e, s, s->by_code[i]);
+		emit_entry(e, s, s->by_number[i]);
 	emit(e, "};\n\n");
 }
 

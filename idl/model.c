@@ -121,8 +121,8 @@ static void read_options(struct builder *b, struct method *method, const MethodP
 	if (!options->has_id)
 		return;
 
-	method->code = (uint32_t)options->id;
-	method->explicit_code = true;
+	method->number = (uint32_t)options->id;
+	method->explicit_number = true;
 	if (options->id < 1 || options->id > UINT32_MAX ||
 	    (options->id > METHOD_ID_MAX && !(options->id & METHOD_ID_DERIVED)))
 		complain(b, path_field(place, OPTION_ID),
@@ -142,7 +142,7 @@ static void build_method(struct builder *b, const struct service *service,
 	method->comment = source_comment(b->source, method->place);
 	method->request = types_find(&b->request->types, proto->input_type);
 	method->reply = types_find(&b->request->types, proto->output_type);
-	method->code = name_code(arena_printf(b->arena, "%s/%s", service->full_name, proto->name));
+	method->number = method_number(arena_printf(b->arena, "%s/%s", service->full_name, proto->name));
 	read_options(b, method, proto);
 	chosen = choices_find(&b->request->parameters->names, method->full_name);
 	if (chosen)
@@ -177,15 +177,15 @@ static int compare_codes(const void *a, const void *b)
 	const struct method *x = *(const struct method *const *)a;
 	const struct method *y = *(const struct method *const *)b;
 
-	if (x->code != y->code)
-		return x->code < y->code ? -1 : 1;
+	if (x->number != y->number)
+		return x->number < y->number ? -1 : 1;
 
 	/* Sort equal numbers by their order in the file, so that the error is about the later
 	 * method. */
 	return x < y ? -1 : x > y;
 }
 
-static void sort_codes(struct builder *b, struct service *service)
+static void sort_numbers(struct builder *b, struct service *service)
 {
 	const struct method **sorted;
 
@@ -195,24 +195,24 @@ static void sort_codes(struct builder *b, struct service *service)
 
 	qsort(sorted, service->n_methods, sizeof(*sorted), compare_codes);
 	for (size_t i = 1; i < service->n_methods; i++) {
-		if (sorted[i - 1]->code != sorted[i]->code)
+		if (sorted[i - 1]->number != sorted[i]->number)
 			continue;
-		if (sorted[i]->explicit_code)
+		if (sorted[i]->explicit_number)
 			complain(b,
 				 path_field(path_field(sorted[i]->place, METHOD_OPTIONS),
 					    OPTION_ID),
-				 sorted[i]->code & METHOD_ID_DERIVED ?
+				 sorted[i]->number & METHOD_ID_DERIVED ?
 					 "rpc %s: rpc %s already has the number 0x%08x; choose another (ipc.id)" :
 					 "rpc %s: rpc %s already has the number %u; choose another (ipc.id)",
-				 sorted[i]->name, sorted[i - 1]->name, sorted[i]->code);
+				 sorted[i]->name, sorted[i - 1]->name, sorted[i]->number);
 		else
 			complain(b, path_field(sorted[i]->place, METHOD_NAME),
 				 "rpc %s: the number derived from its name, 0x%08x, is also that of rpc "
 				 "%s; set option (ipc.id) on one of them",
-				 sorted[i]->name, sorted[i]->code, sorted[i - 1]->name);
+				 sorted[i]->name, sorted[i]->number, sorted[i - 1]->name);
 	}
 
-	service->by_code = sorted;
+	service->by_number = sorted;
 }
 
 /* --- Services --------------------------------------------------------------------- */
@@ -323,7 +323,7 @@ static void build_service(struct builder *b, struct service *service,
 		check_method(b, method);
 	}
 
-	sort_codes(b, service);
+	sort_numbers(b, service);
 }
 
 /* Returns whether C names begin with the package: by the option, or else by the parameter. */

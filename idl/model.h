@@ -32,8 +32,8 @@ struct method {
 	bool sends;	  /* has a stream of requests */
 	bool streams;	  /* has a stream */
 	bool pushes;	  /* has a stream of replies */
-	uint32_t code;
-	bool explicit_code; /* set by (ipc.id) */
+	uint32_t number;
+	bool explicit_number; /* set by (ipc.id) */
 	uint32_t timeout_ms; /* 0: no timeout */
 	struct path place;
 };
@@ -49,7 +49,7 @@ struct service {
 	const char *comment;   /* the author's, or NULL */
 	struct method *methods; /* in the order of the file */
 	size_t n_methods;
-	const struct method **by_code; /* sorted */
+	const struct method **by_number; /* sorted */
 	struct path place;
 };
 

@@ -204,7 +204,7 @@ char *name_upper(struct arena *arena, const char *name)
 	return upper;
 }
 
-uint32_t name_code(const char *path)
+uint32_t method_number(const char *path)
 {
 	uint32_t hash = 0x811c9dc5;
 

@@ -38,7 +38,7 @@ char *name_upper(struct arena *arena, const char *name);
 
 /* The number of a method without (ipc.id): FNV-1a with the top bit set. path is
  * "package.Service/Method". */
-uint32_t name_code(const char *path);
+uint32_t method_number(const char *path);
 
 /* --- Checks ------------------------------------------------------------------ */
 

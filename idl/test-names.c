@@ -90,12 +90,12 @@ END_TEST
 START_TEST(numbers_are_fnv_with_the_top_bit)
 {
 	/* The reference values of FNV-1a, 32 bits. */
-	ck_assert_uint_eq(name_code(""), 0x811c9dc5 | 0x80000000);
-	ck_assert_uint_eq(name_code("a"), 0xe40c292c);
-	ck_assert_uint_eq(name_code("foobar"), 0xbf9cf968);
+	ck_assert_uint_eq(method_number(""), 0x811c9dc5 | 0x80000000);
+	ck_assert_uint_eq(method_number("a"), 0xe40c292c);
+	ck_assert_uint_eq(method_number("foobar"), 0xbf9cf968);
 	/* A pair with equal numbers, found by search. */
-	ck_assert_uint_eq(name_code("fail.S/GetLastSizeSlow"), 0x99e83685);
-	ck_assert_uint_eq(name_code("fail.S/OpenOldPortTwice"), 0x99e83685);
+	ck_assert_uint_eq(method_number("fail.S/GetLastSizeSlow"), 0x99e83685);
+	ck_assert_uint_eq(method_number("fail.S/OpenOldPortTwice"), 0x99e83685);
 }
 END_TEST
 

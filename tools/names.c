@@ -220,23 +220,23 @@ void names_target(const struct names *names, uint32_t pid, uint32_t node, char *
 }
 
 static const struct schema_method *method_of(const struct names *names, uint32_t pid, uint32_t node,
-					     uint32_t code)
+					     uint32_t number)
 {
 	const struct service *service = service_at(names, pid, node);
 
-	return service && service->schema ? schema_find_code(service->schema, code) : NULL;
+	return service && service->schema ? schema_find_number(service->schema, number) : NULL;
 }
 
-void names_method(const struct names *names, uint32_t pid, uint32_t node, uint32_t code,
+void names_method(const struct names *names, uint32_t pid, uint32_t node, uint32_t number,
 		  char *text, size_t size)
 {
-	const struct schema_method *method = method_of(names, pid, node, code);
-	const char *name = method ? method->name : schema_builtin(code);
+	const struct schema_method *method = method_of(names, pid, node, number);
+	const char *name = method ? method->name : schema_builtin(number);
 
 	if (name)
 		snprintf(text, size, "%s", name);
 	else
-		snprintf(text, size, "%#" PRIx32, code);
+		snprintf(text, size, "%#" PRIx32, number);
 }
 
 /* Decodes an ipc.Error like schema_decode(). */
@@ -259,10 +259,10 @@ static json_t *decode_error(const void *data, size_t size)
 	return json;
 }
 
-json_t *names_decode(const struct names *names, uint32_t pid, uint32_t node, uint32_t code,
+json_t *names_decode(const struct names *names, uint32_t pid, uint32_t node, uint32_t number,
 		     uint32_t kind, const void *data, size_t size)
 {
-	const struct schema_method *method = method_of(names, pid, node, code);
+	const struct schema_method *method = method_of(names, pid, node, number);
 
 	if (kind == IPC_RECORD_ERROR)
 		return decode_error(data, size);

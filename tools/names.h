@@ -26,12 +26,12 @@ const char *names_service(const struct names *names, uint32_t pid, uint32_t node
 void names_target(const struct names *names, uint32_t pid, uint32_t node, char *text, size_t size);
 
 /* Writes the name of a method ("Say"), else "0x80001234". */
-void names_method(const struct names *names, uint32_t pid, uint32_t node, uint32_t code,
+void names_method(const struct names *names, uint32_t pid, uint32_t node, uint32_t number,
 		  char *text, size_t size);
 
 /* Returns the payload of a record of this kind (enum ipc_record_kind) as JSON. If its type is
  * unknown or does not match, returns NULL. */
-json_t *names_decode(const struct names *names, uint32_t pid, uint32_t node, uint32_t code,
+json_t *names_decode(const struct names *names, uint32_t pid, uint32_t node, uint32_t number,
 		     uint32_t kind, const void *data, size_t size);
 
 /* Looks up the name of a process while it exists, for the functions below. */

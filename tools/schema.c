@@ -365,7 +365,7 @@ char *schema_text_option(const ProtobufCMessage *options, uint32_t number)
 }
 
 /* Like protoc-gen-ipc: FNV-1a of "pkg.Service/Method" with the top bit set. */
-static uint32_t code_of(const char *interface, const char *method)
+static uint32_t number_of(const char *interface, const char *method)
 {
 	const char *parts[] = { interface, "/", method };
 	uint32_t hash = 2166136261u;
@@ -396,8 +396,8 @@ static int build_methods(struct schema *schema,
 			method->timeout_ms = (uint32_t)value;
 		method->streams_in = from->client_streaming;
 		method->streams_out = from->server_streaming;
-		method->code = schema_option(options, OPTION_ID, &value) ?
-				       value : code_of(schema->interface, from->name);
+		method->number = schema_option(options, OPTION_ID, &value) ?
+				       value : number_of(schema->interface, from->name);
 	}
 	return 0;
 }
@@ -564,24 +564,24 @@ const struct schema_method *schema_find(const struct schema *schema, const char 
 	return NULL;
 }
 
-const struct schema_method *schema_find_code(const struct schema *schema, uint32_t code)
+const struct schema_method *schema_find_number(const struct schema *schema, uint32_t number)
 {
 	for (size_t i = 0; i < schema->n_methods; i++)
-		if (schema->methods[i].code == code)
+		if (schema->methods[i].number == number)
 			return &schema->methods[i];
 	return NULL;
 }
 
-const char *schema_builtin(uint32_t code)
+const char *schema_builtin(uint32_t number)
 {
-	switch (code) {
-	case IPC_CODE_PING:
+	switch (number) {
+	case IPC_METHOD_PING:
 		return "ping";
-	case IPC_CODE_DESCRIBE:
+	case IPC_METHOD_DESCRIBE:
 		return "describe";
-	case IPC_CODE_DUMP:
+	case IPC_METHOD_DUMP:
 		return "dump";
-	case IPC_CODE_STREAM:
+	case IPC_METHOD_STREAM:
 		return "stream";
 	default:
 		return NULL;

@@ -25,7 +25,7 @@ struct schema_type;
 /**
  * struct schema_method - a method of the service
  * @name: its name ("Say")
- * @code: its number
+ * @number: of the method
  * @request: type of the requests
  * @reply: type of the replies
  * @oneway: the method has no reply
@@ -35,7 +35,7 @@ struct schema_type;
  */
 struct schema_method {
 	const char *name;
-	uint32_t code;
+	uint32_t number;
 	const struct schema_type *request;
 	const struct schema_type *reply;
 	bool oneway;
@@ -59,13 +59,13 @@ size_t schema_count(const struct schema *schema);
 const struct schema_method *schema_at(const struct schema *schema, size_t i);
 /* Return the method with that name ("Say") or number, or NULL. */
 const struct schema_method *schema_find(const struct schema *schema, const char *name);
-const struct schema_method *schema_find_code(const struct schema *schema, uint32_t code);
+const struct schema_method *schema_find_number(const struct schema *schema, uint32_t number);
 
 /* Returns the full name of a message ("echo.SayRequest"). */
 const char *schema_type_name(const struct schema_type *type);
 
 /* Returns the name of a method that every object has, or NULL. */
-const char *schema_builtin(uint32_t code);
+const char *schema_builtin(uint32_t number);
 
 /* Prints the .proto file of the service, with the comments of its description. Returns 0, -ENOMEM
  * or -EIO. */
@@ -76,7 +76,7 @@ int schema_print(const struct schema *schema, FILE *file);
 /**
  * struct schema_message - a message built from JSON
  * @ipc: connection for objects; NULL: refuse fields of type ipc.Object
- * @raw: the message to send; the caller adds code and flags
+ * @raw: the message to send; the caller adds method and flags
  * @entries: its files and objects
  * @what: the fault in the JSON, with its position
  */

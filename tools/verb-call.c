@@ -162,7 +162,7 @@ static int send(struct ipc_proxy *proxy, const struct schema_method *method,
 	};
 	int r;
 
-	request->code = method->code;
+	request->method = method->number;
 	if (method->oneway) {
 		r = ipc_raw_oneway(proxy, request, &options);
 	} else {
@@ -272,7 +272,7 @@ static int run_stream(struct stream_call *call, struct ipc_proxy *proxy,
 
 	/* The stream itself has no limit, but the service must open it in time. */
 	ipc_set_timeout(call->ipc, bus_limit_usec());
-	r = ipc_raw_stream_open(proxy, call->method->code, &options, &call->stream, &error);
+	r = ipc_raw_stream_open(proxy, call->method->number, &options, &call->stream, &error);
 	ipc_set_timeout(call->ipc, IPC_NEVER);
 	if (r < 0)
 		return call_failed(r, call->method, &error);

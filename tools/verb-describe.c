@@ -35,7 +35,7 @@ static json_t *methods_of(const struct schema *schema)
 
 		methods = value_append(
 			methods, json_pack("{s:s, s:I, s:s, s:s, s:b, s:b, s:b}", "name", m->name,
-					   "code", (json_int_t)m->code, "request",
+					   "number", (json_int_t)m->number, "request",
 					   schema_type_name(m->request), "reply",
 					   schema_type_name(m->reply), "oneway", m->oneway,
 					   "streams_in", m->streams_in, "streams_out",

@@ -36,7 +36,7 @@ static struct session {
 		uint64_t time;
 		uint32_t pid;
 		uint32_t node;
-		uint32_t code;
+		uint32_t number; /* of the method */
 		uid_t uid; /* of the caller; of the server for a reply whose call is unknown */
 	} calls[4096];
 	int64_t real_ns; /* CLOCK_REALTIME minus the clock of records */
@@ -83,7 +83,7 @@ static bool is_reply(const struct ipc_record *record)
 static struct shown subject_of(const struct ipc_record *record)
 {
 	struct shown subject = { record->id,   record->time, record->to_pid,
-				 record->node, record->code, record->from_uid };
+				 record->node, record->method, record->from_uid };
 	const struct shown *call = place_of(record->id);
 
 	if (!is_reply(record))
@@ -91,7 +91,7 @@ static struct shown subject_of(const struct ipc_record *record)
 	if (record->id && call->id == record->id)
 		return *call;
 	return (struct shown){ record->id,   record->time, record->from_pid,
-			       record->node, record->code, record->from_uid };
+			       record->node, record->method, record->from_uid };
 }
 
 /* --- Rows ------------------------------------------------------------------------ */
@@ -105,7 +105,7 @@ static json_t *row_new(const struct ipc_record *record, const struct shown *subj
 	names_process(session.names, record->from_pid, from, sizeof(from));
 	names_process(session.names, record->to_pid, to, sizeof(to));
 	names_target(session.names, subject->pid, subject->node, target, sizeof(target));
-	names_method(session.names, subject->pid, subject->node, subject->code, method,
+	names_method(session.names, subject->pid, subject->node, subject->number, method,
 		     sizeof(method));
 	row = json_pack("{s:I, s:s, s:I, s:I, s:s, s:I, s:I, s:s, s:I, s:I, s:s*, s:s, s:s, s:I, s:I, "
 			"s:i}",
@@ -115,7 +115,7 @@ static json_t *row_new(const struct ipc_record *record, const struct shown *subj
 			from, "from_uid", (json_int_t)record->from_uid, "to_pid",
 			(json_int_t)record->to_pid, "to", to, "caller_uid", (json_int_t)subject->uid,
 			"node", (json_int_t)subject->node, "name", name, "target", target,
-			"method", method, "code", (json_int_t)subject->code, "size",
+			"method", method, "method_number", (json_int_t)subject->number, "size",
 			(json_int_t)record->data_size, "objects", (int)record->n_objects);
 	if (record->error)
 		row = value_set(row, "error", json_integer(record->error));
@@ -155,7 +155,7 @@ static json_t *add_payload(json_t *row, const struct ipc_record *record,
 	if (!record->data_size || record->data_kept < record->data_size ||
 	    record->flags & IPC_RECORD_CLEAR)
 		return row;
-	payload = names_decode(session.names, subject->pid, subject->node, subject->code,
+	payload = names_decode(session.names, subject->pid, subject->node, subject->number,
 			       record->kind, record->data, record->data_kept);
 	return payload ? value_set(row, "payload", payload) : row;
 }

@@ -72,7 +72,7 @@ enum ipcbus_record_kind {
  * @object_count: entries of the object table
  * @objects: offset of the object table (struct ipcbus_record_object) in the record
  * @flags: ipcbus_send.flags
- * @code: ipcbus_send.code
+ * @code: ipcbus_send.code; REPLY, ERROR: of the call
  * @node: id of the target node in its owner
  * @error: ERROR, FAILED: negative errno
  * @stage: FAILED: enum ipcbus_stage

@@ -12,7 +12,7 @@ static int put(struct ipc_proxy *notes, unsigned char number, char *text)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	struct iovec parts[] = { { &number, 1 }, { text, strlen(text) } };
-	struct ipc_raw_message request = { .code = NOTES_PUT, .parts = parts, .n_parts = 2 };
+	struct ipc_raw_message request = { .method = NOTES_PUT, .parts = parts, .n_parts = 2 };
 	int r;
 
 	r = ipc_raw_call(notes, &request, /* options= */ NULL, /* ret_reply= */ NULL, &error);
@@ -23,7 +23,7 @@ static int get(struct ipc_proxy *notes, unsigned char number)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	ipc_auto(ipc_raw_free) struct ipc_raw_message *reply = NULL;
-	struct ipc_raw_message request = { .code = NOTES_GET, .data = &number, .size = 1 };
+	struct ipc_raw_message request = { .method = NOTES_GET, .data = &number, .size = 1 };
 	int r;
 
 	r = ipc_raw_call(notes, &request, /* options= */ NULL, &reply, &error);

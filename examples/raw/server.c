@@ -47,7 +47,7 @@ static int get(struct ipc_call *call, const struct ipc_raw_message *request)
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
 	(void)userdata;
-	switch (request->code) {
+	switch (request->method) {
 	case NOTES_PUT:
 		return put(call, request);
 	case NOTES_GET:
@@ -76,7 +76,7 @@ static void list_more(struct ipc_stream *stream, void *userdata)
 	ipc_stream_end(stream);
 }
 
-static int list(struct ipc_stream *stream, uint32_t code, void *userdata)
+static int list(struct ipc_stream *stream, uint32_t method, void *userdata)
 {
 	static const struct ipc_stream_ops list_ops = {
 		.size = sizeof(list_ops),
@@ -86,7 +86,7 @@ static int list(struct ipc_stream *stream, uint32_t code, void *userdata)
 	int *next, r;
 
 	(void)userdata;
-	if (code != NOTES_LIST)
+	if (method != NOTES_LIST)
 		return -EOPNOTSUPP;
 	next = calloc(1, sizeof(*next));
 	if (!next)

@@ -166,7 +166,7 @@ class Service(ipcbus.sync.RawService):
         self.calls = 0
 
     def serve(self, request):
-        if request.code == ipcbus.sync._core.CODE_DESCRIBE:
+        if request.method == ipcbus.sync._core.METHOD_DESCRIBE:
             return self.description
         self.calls += 1
         return self.reply
@@ -360,7 +360,7 @@ def oneways_to_a_service_that_is_stopped():
     found again."""
     program = gateway('--share', 'test.interop', exports=())
     memory = program.memory()
-    note = b'\x25' + struct.pack('<I', code_of('interop.Test/Note'))
+    note = b'\x25' + struct.pack('<I', number_of('interop.Test/Note'))
     text = bytes(3 << 20)
     data = b'\x7a' + varint(len(text)) + text
     state['server'].send(signal.SIGSTOP)
@@ -386,9 +386,9 @@ def oneways_to_a_service_that_is_stopped():
     assert program.end() == 0
 
 
-def code_of(method):
+def number_of(method):
     """Returns the number of a method without the option: FNV-1a with the top bit set."""
-    code = 2166136261
+    number = 2166136261
     for byte in method.encode():
-        code = ((code ^ byte) * 16777619) & 0xffffffff
-    return code | 0x80000000
+        number = ((number ^ byte) * 16777619) & 0xffffffff
+    return number | 0x80000000

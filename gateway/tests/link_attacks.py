@@ -10,7 +10,7 @@ import time
 
 import grpc
 
-from attacks import Peer, bytes_field, code_of, field, fields_of
+from attacks import Peer, bytes_field, number_of, field, fields_of
 from harness import B, Program, case, connect, gateway, look, socket_path, wait_until
 from http2 import DATA, END_HEADERS, HEADERS, Connection, Server, frame, message
 from import_streams import Client, interop_ipc, ipcbus
@@ -21,8 +21,8 @@ FIND, NAME, CALL, REPLY = 2, 3, 4, 5
 OBJECTS_MAX = 8192
 
 
-def code(method):
-    return b'\x25' + struct.pack('<I', code_of(f'interop.Test/{method}'))
+def method_field(method):
+    return b'\x25' + struct.pack('<I', number_of(f'interop.Test/{method}'))
 
 
 @case
@@ -95,7 +95,7 @@ def objects_that_a_peer_makes():
         target = peer.find(1, b'test.interop')
         calls = OBJECTS_MAX // 64 + 10
         for i in range(1, calls + 1):
-            assert peer.send(field(KIND, CALL) + field(ID, i) + field(TARGET, target) + code('Keep') +
+            assert peer.send(field(KIND, CALL) + field(ID, i) + field(TARGET, target) + method_field('Keep') +
                              objects(i * 64, 64))
         wait_until('they are there', lambda: look().kept == calls - 10)
         time.sleep(0.3)
@@ -219,7 +219,7 @@ def callers_of_a_peer_that_does_not_read():
                          '3', 'x.y', 'Empty', '{}')
         chain = wait_for(CALL)[ID]
         # Large replies, which the peer does not read, and a reply that is a part of the call.
-        unary = field(KIND, CALL) + field(TARGET, 1) + code('Unary') + bytes_field(15, field(1, 1000000))
+        unary = field(KIND, CALL) + field(TARGET, 1) + method_field('Unary') + bytes_field(15, field(1, 1000000))
         for i in range(8):
             say(unary + field(ID, i + 1))
         time.sleep(0.5)

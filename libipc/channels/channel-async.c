@@ -43,7 +43,7 @@ static void give_bell(struct channel *channel, struct ipc *ipc)
 	struct channel_ref ref = { .id = channel->id };
 	struct ipc_raw_entry entry = { .type = IPC_RAW_FD };
 	const struct ipc_raw_message message = {
-		.code = CHANNEL_BELL,
+		.method = CHANNEL_BELL,
 		.data = &ref,
 		.size = sizeof(ref),
 		.entries = &entry,
@@ -437,7 +437,7 @@ static void send_cancel(struct channel *channel, unsigned int cell, uint32_t num
 
 	ipc_raw_oneway(channel->door,
 		       &(struct ipc_raw_message){
-			       .code = CHANNEL_CANCEL, .data = &ref, .size = sizeof(ref),
+			       .method = CHANNEL_CANCEL, .data = &ref, .size = sizeof(ref),
 		       },
 		       /* options= */ NULL);
 }

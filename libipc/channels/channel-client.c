@@ -194,7 +194,7 @@ static void cancel(struct channel *channel, unsigned int cell)
 	give_up(channel, cell, /* ended= */ false);
 	ipc_raw_oneway(channel->door,
 		       &(struct ipc_raw_message){
-			       .code = CHANNEL_CANCEL,
+			       .method = CHANNEL_CANCEL,
 			       .data = &ref,
 			       .size = sizeof(ref),
 		       },

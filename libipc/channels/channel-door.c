@@ -418,7 +418,7 @@ static int door_serve(struct ipc_call *call, const struct ipc_raw_message *reque
 	struct channels *channels = call->ipc->channels;
 
 	(void)userdata;
-	switch (request->code) {
+	switch (request->method) {
 	case CHANNEL_OPEN:
 		return open_channel(call, channels, request);
 	case CHANNEL_FETCH:

@@ -28,7 +28,7 @@
 
 static const struct ipc_options open_options = { .timeout_usec = OPEN_USEC };
 static const struct ipc_options oneway_options = { .timeout_usec = OPEN_ONEWAY_USEC };
-static const struct ipc_raw_message door_request = { .code = IPC_CODE_CHANNEL };
+static const struct ipc_raw_message door_request = { .method = IPC_METHOD_CHANNEL };
 
 struct opening {
 	struct ipc_proxy *proxy;
@@ -131,7 +131,7 @@ static void open_request(const struct opening *opening, struct open_request *ret
 			{ .type = IPC_RAW_OBJECT, .object = opening->channel->life },
 		},
 		.message = {
-			.code = CHANNEL_OPEN,
+			.method = CHANNEL_OPEN,
 			.entries = ret_request->entries,
 			.n_entries = 4,
 		},

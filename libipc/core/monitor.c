@@ -117,7 +117,7 @@ static struct ipc_record parse(const struct ipcbus_monitor_record *from)
 		.parent = from->parent,
 		.lost = from->lost,
 		.flags = from->flags,
-		.code = from->code,
+		.method = from->code,
 		.node = from->node,
 		.error = from->error,
 		.stage = from->stage,

@@ -77,9 +77,9 @@ struct object_type {
 	int (*serve)(struct ipc_call *call, const struct ipcbus_event *event);
 	/* A oneway was lost for lack of memory; or NULL. */
 	void (*lost)(struct ipc_object *object, int error);
-	/* Makes a server's end of a stream for the method code, or returns -EOPNOTSUPP. NULL: the
+	/* Makes a server's end of a stream for the method number, or returns -EOPNOTSUPP. NULL: the
 	 * object has no streams. */
-	int (*new_stream)(struct ipc_call *call, uint32_t code, struct ipc_stream **ret_stream);
+	int (*new_stream)(struct ipc_call *call, uint32_t method, struct ipc_stream **ret_stream);
 	/* Returns the name of a call's method; NULL: not known. */
 	const char *(*method_name)(const struct ipc_call *call);
 	/* Returns true if an incoming message now runs no code of the program; NULL: false. */

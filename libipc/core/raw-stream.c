@@ -37,7 +37,7 @@ static int send(struct ipc_stream *stream, const void *data, const struct ipc_op
 {
 	struct ipc_raw_message message = *(const struct ipc_raw_message *)data;
 
-	message.code = STREAM_MESSAGE;
+	message.method = STREAM_MESSAGE;
 	return raw_send_oneway(stream->peer_data, &message, options, file);
 }
 
@@ -46,7 +46,7 @@ static int handle(struct ipc_stream *stream, const void *request)
 	const struct ipc_raw_ops *ops = raw_object_ops(stream->service);
 
 	(void)request;
-	return ops->stream(stream, stream->of.code, stream->service->userdata);
+	return ops->stream(stream, stream->of.number, stream->service->userdata);
 }
 
 static const struct stream_type raw_stream = {
@@ -56,13 +56,13 @@ static const struct stream_type raw_stream = {
 	.handle = handle,
 };
 
-static int new_end(struct ipc *ipc, uint32_t code, bool accept_fds, bool server,
+static int new_end(struct ipc *ipc, uint32_t method, bool accept_fds, bool server,
 		   struct ipc_stream **ret_stream)
 {
 	const struct stream_of of = {
 		.type = &raw_stream,
 		.size = sizeof(struct ipc_stream),
-		.code = code,
+		.number = method,
 		.accept_fds = accept_fds,
 		.own_flags = IPC_RAW_REFUSE_FDS,
 		.server = server,
@@ -71,31 +71,31 @@ static int new_end(struct ipc *ipc, uint32_t code, bool accept_fds, bool server,
 	return stream_new(ipc, &of, ret_stream);
 }
 
-int raw_stream_new(struct ipc_call *call, uint32_t code, struct ipc_stream **ret_stream)
+int raw_stream_new(struct ipc_call *call, uint32_t method, struct ipc_stream **ret_stream)
 {
-	return new_end(call->ipc, code, raw_object_ops(call->object)->flags & IPC_RAW_ACCEPT_FDS,
+	return new_end(call->ipc, method, raw_object_ops(call->object)->flags & IPC_RAW_ACCEPT_FDS,
 		       /* server= */ true, ret_stream);
 }
 
-static int new_client(struct ipc_proxy *proxy, uint32_t code, const struct ipc_options *options,
+static int new_client(struct ipc_proxy *proxy, uint32_t method, const struct ipc_options *options,
 		      struct ipc_stream **ret_stream)
 {
 	struct ipc *ipc = proxy ? ipc_proxy_ipc(proxy) : NULL;
 
-	if (!ipc || !code)
+	if (!ipc || !method)
 		return -EINVAL;
-	return new_end(ipc, code, !options || !(options->flags & IPC_RAW_REFUSE_FDS),
+	return new_end(ipc, method, !options || !(options->flags & IPC_RAW_REFUSE_FDS),
 		       /* server= */ false, ret_stream);
 }
 
-int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t code,
+int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t method,
 			const struct ipc_options *options, struct ipc_stream **ret_stream,
 			struct ipc_error *error)
 {
 	struct ipc_stream *stream;
 	int r;
 
-	r = ret_stream ? new_client(proxy, code, options, &stream) : -EINVAL;
+	r = ret_stream ? new_client(proxy, method, options, &stream) : -EINVAL;
 	if (r < 0)
 		return error_set(error, r);
 	r = stream_open(stream, proxy, options, error);
@@ -162,7 +162,7 @@ static void opened(int result, struct ipc_raw_message *reply, const struct ipc_e
 	ipc_error_done(&own);
 }
 
-int ipc_raw_stream_open_async(struct ipc_proxy *proxy, uint32_t code,
+int ipc_raw_stream_open_async(struct ipc_proxy *proxy, uint32_t method,
 			      const struct ipc_options *options, ipc_raw_stream_cb cb,
 			      void *userdata)
 {
@@ -174,7 +174,7 @@ int ipc_raw_stream_open_async(struct ipc_proxy *proxy, uint32_t code,
 	opening = opening_new(options, cb, userdata);
 	if (!opening)
 		return -ENOMEM;
-	r = new_client(proxy, code, options, &opening->stream);
+	r = new_client(proxy, method, options, &opening->stream);
 	if (r == 0)
 		r = stream_open_async(opening->stream, proxy, options, opened, opening);
 	if (r < 0)
@@ -185,7 +185,7 @@ int ipc_raw_stream_open_async(struct ipc_proxy *proxy, uint32_t code,
 int ipc_raw_stream_send(struct ipc_stream *stream, const struct ipc_raw_message *message,
 			uint64_t timeout_usec)
 {
-	if (!stream || stream->of.type != &raw_stream || !message || message->code ||
+	if (!stream || stream->of.type != &raw_stream || !message || message->method ||
 	    message->flags)
 		return -EINVAL;
 	return stream_send(stream, timeout_usec, message);

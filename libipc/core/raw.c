@@ -176,7 +176,7 @@ static int start(struct request *request, struct outgoing *out, uint32_t kind,
 
 	r = check(message, kind == IPCBUS_SEND_ONEWAY ? 0 : IPC_RAW_ACCEPT_FDS);
 	if (r == 0)
-		r = request_init(request, kind, proxy, message->code, /* timeout_usec= */ 0,
+		r = request_init(request, kind, proxy, message->method, /* timeout_usec= */ 0,
 				 options);
 	if (r)
 		return r;
@@ -388,7 +388,7 @@ int raw_receive(struct ipc_call *call, const struct ipcbus_event *event, bool co
 		return -ENOMEM;
 	}
 	request->message = (struct ipc_raw_message){
-		.code = call->code,
+		.method = call->code,
 		.data = request->copy ? memcpy(request->copy, call->payload, call->size) :
 					call->payload,
 		.size = call->size,
@@ -413,7 +413,7 @@ static int serve(struct ipc_call *call, const struct ipcbus_event *event)
 {
 	static const struct ipc_raw_message empty = { .size = 0 };
 	const struct ipc_raw_ops *ops = raw_object_ops(call->object);
-	bool is_stream = call->code == IPC_CODE_STREAM && ops->stream;
+	bool is_stream = call->code == IPC_METHOD_STREAM && ops->stream;
 	const struct ipc_raw_message *message;
 	int r;
 
@@ -426,7 +426,7 @@ static int serve(struct ipc_call *call, const struct ipcbus_event *event)
 	}
 	if (r < 0)
 		return r;
-	if (call->code == IPC_CODE_PING && !call->oneway)
+	if (call->code == IPC_METHOD_PING && !call->oneway)
 		return ipc_raw_reply(call, &empty);
 	return ops->serve(call, message, call->object->userdata);
 }

@@ -21,7 +21,7 @@ int raw_receive(struct ipc_call *call, const struct ipcbus_event *event, bool co
 		const struct ipc_raw_message **ret_message);
 
 /* raw-stream.c: object_type.new_stream of raw objects. */
-int raw_stream_new(struct ipc_call *call, uint32_t code, struct ipc_stream **ret_stream);
+int raw_stream_new(struct ipc_call *call, uint32_t method, struct ipc_stream **ret_stream);
 
 struct raw_object;
 const struct ipc_raw_ops *raw_object_ops(const struct ipc_object *object);

@@ -67,7 +67,7 @@ static int introduce(struct introduction *i, struct ipc_stream *stream, uint32_t
 	if (method && stream->deadline)
 		at = wire_put_fixed64(at, OPEN_DEADLINE, stream->deadline);
 	i->message = (struct ipc_raw_message){
-		.code = method ? IPC_CODE_STREAM : 0,
+		.method = method ? IPC_METHOD_STREAM : 0,
 		.data = i->data,
 		.size = (size_t)(at - i->data),
 		.entries = i->entries,
@@ -305,7 +305,7 @@ static int prepare(struct ipc_stream *stream, const struct ipc_options *options,
 	if (ret_opening->parent_stream)
 		deadline = deadline_earlier(deadline, ret_opening->parent_stream->deadline);
 	stream->deadline = deadline;
-	return introduce(question, stream, stream->of.code);
+	return introduce(question, stream, stream->of.number);
 }
 
 /* From now on the stream is canceled with its parent, and with its cancellation. -ECANCELED: the

@@ -293,10 +293,10 @@ int stream_make_objects(struct ipc_stream *stream)
 
 /* --- Messages to the other end --------------------------------------------------------- */
 
-static int say(struct ipc_proxy *proxy, uint32_t code, const uint8_t *data, size_t size)
+static int say(struct ipc_proxy *proxy, uint32_t method, const uint8_t *data, size_t size)
 {
 	static const struct ipc_options options;
-	const struct ipc_raw_message message = { .code = code, .data = data, .size = size };
+	const struct ipc_raw_message message = { .method = method, .data = data, .size = size };
 
 	return ipc_raw_oneway(proxy, &message, &options);
 }

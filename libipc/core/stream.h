@@ -95,8 +95,8 @@ struct stream_type {
 struct stream_of {
 	const struct stream_type *type;
 	size_t size;			/* of its memory, with struct ipc_stream in front */
-	uint32_t code;			/* of the method */
-	const char *name;		/* of the method, or NULL */
+	uint32_t number;		/* of the method */
+	const char *name;		/* its name, or NULL */
 	const struct ipc_method *method; /* typed/'s, or NULL */
 	uint64_t timeout_usec;		/* of the whole stream, unless the options have one */
 	bool accept_fds;		/* of received messages */
@@ -210,7 +210,7 @@ int stream_open_async(struct ipc_stream *stream, struct ipc_proxy *proxy,
 		      const struct ipc_options *options, ipc_raw_cb cb, void *userdata);
 int stream_opened(struct ipc_stream *stream, const struct ipc_raw_message *reply,
 		  const struct ipc_options *options);
-/* Serves a call of IPC_CODE_STREAM of an object whose type has new_stream(). */
+/* Serves a call of IPC_METHOD_STREAM of an object whose type has new_stream(). */
 int stream_serve(struct ipc_call *call, const struct ipc_raw_message *message);
 
 /* As ipc_rpc_stream_send() and _receive(), for messages of the stream's type. */

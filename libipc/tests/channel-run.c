@@ -80,7 +80,7 @@ static int set_back(const struct ipc_raw_message *request)
 /* Replies with the client's number, plus 1000 if that call came through a channel. */
 static int call_back(struct ipc_call *call)
 {
-	const struct ipc_raw_message request = { .code = WHERE };
+	const struct ipc_raw_message request = { .method = WHERE };
 	uint32_t number = 0;
 
 	for (int i = 0; i < 2; i++) {
@@ -150,7 +150,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	static uint8_t large[LARGE];
 
 	(void)userdata;
-	switch (request->code) {
+	switch (request->method) {
 	case WHERE:
 		return reply_number(call, is_channel_call(call->number));
 	case ECHO:
@@ -201,7 +201,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	case CALL_BACK:
 		return call_back(call);
 	case NUDGE:
-		return ipc_raw_oneway(back, &(struct ipc_raw_message){ .code = ADD }, NULL) ?:
+		return ipc_raw_oneway(back, &(struct ipc_raw_message){ .method = ADD }, NULL) ?:
 			       reply_number(call, 0);
 	default:
 		return -EOPNOTSUPP;
@@ -267,7 +267,7 @@ void end(void)
 
 int call_for(uint32_t code, const void *data, size_t size, uint32_t *ret_number)
 {
-	const struct ipc_raw_message request = { .code = code, .data = data, .size = size };
+	const struct ipc_raw_message request = { .method = code, .data = data, .size = size };
 	struct ipc_raw_message *reply;
 	int r;
 
@@ -324,6 +324,6 @@ int call_within(uint32_t code, uint64_t usec)
 {
 	const struct ipc_options options = { .timeout_usec = usec };
 
-	return ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = code, .data = "", .size = 1 },
+	return ipc_raw_call(proxy, &(struct ipc_raw_message){ .method = code, .data = "", .size = 1 },
 			    &options, NULL, NULL);
 }

@@ -124,7 +124,7 @@ START_TEST(with_another_at_once)
 {
 	struct ipcbus_event event = {
 		.kind = IPCBUS_EVENT_ONEWAY,
-		.code = method_of(&test_interface, "Log")->code,
+		.code = method_of(&test_interface, "Log")->number,
 		.buffer = CALL_BUFFER,
 	};
 

@@ -128,7 +128,7 @@ static void push_call(uint32_t kind)
 	struct ipcbus_event event = {
 		.kind = kind,
 		.cookie = fake.cookie,
-		.code = method(kind == IPCBUS_EVENT_CALL ? "Echo" : "Log")->code,
+		.code = method(kind == IPCBUS_EVENT_CALL ? "Echo" : "Log")->number,
 		.call = kind == IPCBUS_EVENT_CALL ? 100 : 0,
 		.buffer = 50,
 		.deadline = kind == IPCBUS_EVENT_CALL ? 5000 : 0,

@@ -48,7 +48,7 @@ static const Ipc__Test__Bale *arrive_packed(const char *method, const uint8_t *d
 	struct ipcbus_event event = {
 		.kind = IPCBUS_EVENT_CALL,
 		.cookie = fake.cookie,
-		.code = method_of(&barn_interface, method)->code,
+		.code = method_of(&barn_interface, method)->number,
 		.call = 100,
 		.buffer = 50,
 	};

@@ -52,7 +52,7 @@ static void on_cancel(struct ipc_call *call, void *userdata)
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
 	(void)userdata;
-	if (request->code == ASK) {
+	if (request->method == ASK) {
 		atomic_fetch_add(&arrived, 1);
 		while (ipc_call_is_canceled(call) == 0)
 			usleep(1000);
@@ -60,7 +60,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		atomic_fetch_add(&asked, 1);
 		return -ECANCELED;
 	}
-	if (request->code == ECHO) {
+	if (request->method == ECHO) {
 		atomic_fetch_add(&arrived, 1);
 		return ipc_raw_reply(call, &(struct ipc_raw_message){ .size = 0 });
 	}
@@ -72,11 +72,11 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 }
 
 /* Receives until the stream's end; the client sends no messages. */
-static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata)
+static int serve_stream(struct ipc_stream *stream, uint32_t method, void *userdata)
 {
 	const struct ipc_raw_message *message;
 
-	(void)code, (void)userdata;
+	(void)method, (void)userdata;
 	atomic_fetch_add(&arrived, 1);
 	ck_assert_int_eq(ipc_raw_stream_receive(stream, IPC_NEVER, &message, NULL), -ECONNRESET);
 	ck_assert_int_eq(ipc_stream_is_canceled(stream), 1);
@@ -160,7 +160,7 @@ static void destroy(void *userdata)
 
 static void call(uint32_t code, const struct ipc_options *options)
 {
-	const struct ipc_raw_message request = { .code = code };
+	const struct ipc_raw_message request = { .method = code };
 
 	ck_assert_int_eq(ipc_raw_call_async(proxy, &request, options, on_reply, NULL, NULL), 0);
 }
@@ -291,7 +291,7 @@ static void block(int r, struct ipc_raw_message *reply, const struct ipc_error *
 /* The only thread of ipc_run() is in a callback, and does not notice the end. */
 START_TEST(a_receiver_wakes_while_callbacks_run)
 {
-	const struct ipc_raw_message request = { .code = ECHO };
+	const struct ipc_raw_message request = { .method = ECHO };
 	static atomic_uint go_on;
 	struct ipc_stream *stream;
 	pthread_t runner, killer;
@@ -368,7 +368,7 @@ END_TEST
 
 static int call_without_descriptors(void)
 {
-	const struct ipc_raw_message request = { .code = ECHO };
+	const struct ipc_raw_message request = { .method = ECHO };
 	struct ipc_proxy *manager;
 	struct ipc *ipc;
 

@@ -52,7 +52,7 @@ static void begin(void)
 
 static uint32_t code_of(const char *method)
 {
-	return method_of(&test_interface, method)->code;
+	return method_of(&test_interface, method)->number;
 }
 
 static void push_packed(struct ipcbus_event event, const ProtobufCMessage *message)

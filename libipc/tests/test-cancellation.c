@@ -41,7 +41,7 @@ static void on_end(int r, struct ipc_raw_message *reply, const struct ipc_error 
 /* *ret_id: the cookie that identifies the call for the driver. */
 static int call_async(const struct ipc_options *options, uint64_t *ret_id)
 {
-	struct ipc_raw_message request = { .code = 1 };
+	struct ipc_raw_message request = { .method = 1 };
 	int r = ipc_raw_call_async(peer, &request, options, on_end, NULL, NULL);
 
 	if (r == 0 && ret_id)
@@ -51,7 +51,7 @@ static int call_async(const struct ipc_options *options, uint64_t *ret_id)
 
 static int call_now(const struct ipc_options *options)
 {
-	struct ipc_raw_message request = { .code = 1 };
+	struct ipc_raw_message request = { .method = 1 };
 
 	return ipc_raw_call(peer, &request, options, NULL, NULL);
 }
@@ -204,7 +204,7 @@ static void refuse(unsigned int n, int wait_error)
 /* If a signal interrupts a call, the program may end the call. */
 START_TEST(interrupted)
 {
-	struct ipc_raw_message oneway = { .code = 1 };
+	struct ipc_raw_message oneway = { .method = 1 };
 	struct ipc_options options = { 0 };
 
 	begin();
@@ -264,7 +264,7 @@ END_TEST
 START_TEST(oneways_wait_for_space)
 {
 	struct ipc_options options = { .timeout_usec = IPC_NEVER };
-	struct ipc_raw_message oneway = { .code = 1 };
+	struct ipc_raw_message oneway = { .method = 1 };
 
 	begin();
 	/* A signal does not end the wait for space. */

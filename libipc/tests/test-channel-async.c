@@ -59,7 +59,7 @@ static int start(uint32_t code, size_t size, const struct ipc_options *options, 
 
 	return ipc_raw_call_async(proxy,
 				  &(struct ipc_raw_message){
-					  .code = code, .data = data, .size = size,
+					  .method = code, .data = data, .size = size,
 				  },
 				  options, on_end, userdata, ret_slot);
 }
@@ -387,7 +387,7 @@ START_TEST(locked_pipe_does_not_block_the_server)
 	ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
 	entry.fd = fds[1];
 	ck_assert_int_eq(ipc_raw_oneway(channel->door,
-					&(struct ipc_raw_message){ .code = CHANNEL_BELL,
+					&(struct ipc_raw_message){ .method = CHANNEL_BELL,
 								   .data = &ref,
 								   .size = sizeof(ref),
 								   .entries = &entry,
@@ -499,7 +499,7 @@ START_TEST(kept_reply_does_not_delay_the_next_one)
 	reset();
 	for (unsigned int i = 0; i < 2; i++)
 		ck_assert_int_eq(ipc_raw_call_async(
-					 proxy, &(struct ipc_raw_message){ .code = REPLY_LARGE },
+					 proxy, &(struct ipc_raw_message){ .method = REPLY_LARGE },
 					 NULL, keep, NULL, NULL),
 				 0);
 	loop(2);
@@ -529,7 +529,7 @@ START_TEST(callbacks_run_on_several_threads)
 	ck_assert_int_eq(ipc_set_threads(ipc, 2), 0);
 	for (unsigned int i = 0; i < 2; i++)
 		ck_assert_int_eq(ipc_raw_call_async(proxy,
-						    &(struct ipc_raw_message){ .code = WHERE },
+						    &(struct ipc_raw_message){ .method = WHERE },
 						    NULL, meet, NULL, NULL),
 				 0);
 	run(2);
@@ -600,7 +600,7 @@ static void next(int code, struct ipc_raw_message *reply, const struct ipc_error
 	if (n_first == CHANNEL_CELLS - CHANNEL_LARGE)
 		ipc_stop(ipc);
 	else if (code == 0)
-		ipc_raw_call_async(proxy, &(struct ipc_raw_message){ .code = SLEEP }, NULL, next,
+		ipc_raw_call_async(proxy, &(struct ipc_raw_message){ .method = SLEEP }, NULL, next,
 				   NULL, NULL);
 }
 
@@ -612,7 +612,7 @@ START_TEST(later_calls_do_not_delay_earlier_ones_for_long)
 	n_first = 0;
 	for (unsigned int i = CHANNEL_LARGE; i < CHANNEL_CELLS; i++)
 		ck_assert_int_eq(ipc_raw_call_async(proxy,
-						    &(struct ipc_raw_message){ .code = SLEEP },
+						    &(struct ipc_raw_message){ .method = SLEEP },
 						    NULL, next, &n_first, NULL),
 				 0);
 	run(0);
@@ -674,7 +674,7 @@ static void end_of_the_bus(bool later)
 	ck_assert_int_eq(ipc_set_threads(ipc, 4), 0);
 	for (unsigned int i = 0; i < 20; i++)
 		ck_assert_int_eq(ipc_raw_call_async(
-					 proxy, &(struct ipc_raw_message){ .code = SLEEP }, NULL,
+					 proxy, &(struct ipc_raw_message){ .method = SLEEP }, NULL,
 					 on_reset, NULL, NULL),
 				 0);
 	kill(server, SIGSTOP);

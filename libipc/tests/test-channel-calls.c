@@ -66,7 +66,7 @@ static int go_on(void *unused)
 /* They could not use it, and its set-up would block the program's event loop. */
 START_TEST(async_and_interruptible_calls_open_no_channel)
 {
-	const struct ipc_raw_message request = { .code = WHERE };
+	const struct ipc_raw_message request = { .method = WHERE };
 	const struct ipc_options options = { 0 };
 	unsigned int replies = 0;
 
@@ -106,7 +106,7 @@ START_TEST(payloads_of_all_sizes_arrive)
 	for (size_t i = 0; i < 100000; i++)
 		data[i] = (uint8_t)(i * 3);
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		struct ipc_raw_message request = { .code = ECHO, .data = data, .size = sizes[i] };
+		struct ipc_raw_message request = { .method = ECHO, .data = data, .size = sizes[i] };
 		struct ipc_raw_message *reply;
 
 		ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
@@ -126,13 +126,13 @@ START_TEST(large_reply_comes_by_the_bus)
 	begin(1);
 	for (int i = 0; i < 7; i++) {
 		ck_assert_int_eq(ipc_raw_call(proxy,
-					      &(struct ipc_raw_message){ .code = REPLY_LARGE },
+					      &(struct ipc_raw_message){ .method = REPLY_LARGE },
 					      NULL, &reply, NULL), 0);
 		ck_assert_uint_eq(reply->size, LARGE);
 		ck_assert_int_eq(((const uint8_t *)reply->data)[LARGE - 1], 'x');
 		ipc_raw_free(reply);
 		ck_assert_int_eq(ipc_raw_call(proxy,
-					      &(struct ipc_raw_message){ .code = FAIL_LARGE },
+					      &(struct ipc_raw_message){ .method = FAIL_LARGE },
 					      NULL, &reply, NULL), -EDOM);
 	}
 	ck_assert_uint_eq(get(WHERE), 1);
@@ -146,7 +146,7 @@ static void echo_large(void)
 	struct ipc_raw_message *reply;
 
 	ck_assert_int_eq(ipc_raw_call(proxy,
-				      &(struct ipc_raw_message){ .code = ECHO, .data = data,
+				      &(struct ipc_raw_message){ .method = ECHO, .data = data,
 								 .size = sizeof(data) },
 				      NULL, &reply, NULL), 0);
 	ipc_raw_free(reply);
@@ -167,7 +167,7 @@ START_TEST(reply_larger_than_the_region_arrives_as_a_file)
 		get(WHERE);
 	ck_assert_uint_eq(get(WHERE), 1);
 	ck_assert_int_eq(ipc_raw_call(proxy,
-				      &(struct ipc_raw_message){ .code = ECHO, .data = data,
+				      &(struct ipc_raw_message){ .method = ECHO, .data = data,
 								 .size = sizeof(data),
 								 .flags = IPC_RAW_ACCEPT_FDS },
 				      NULL, &reply, NULL), 0);
@@ -203,12 +203,13 @@ START_TEST(errors_are_explained)
 	struct ipc_error error = IPC_ERROR_INIT;
 
 	begin(1);
-	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = FAIL }, NULL, NULL,
-				      &error), -EREMOTEIO);
+	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .method = FAIL }, NULL,
+				      NULL, &error),
+			 -EREMOTEIO);
 	ck_assert_str_eq(error.name, "test.Failed");
 	ck_assert_str_eq(error.text, "as asked");
 	ipc_error_done(&error);
-	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = 99 }, NULL, NULL,
+	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .method = 99 }, NULL, NULL,
 				      NULL), -EOPNOTSUPP);
 	end();
 }
@@ -220,8 +221,9 @@ START_TEST(caller_is_that_of_the_set_up)
 	uint32_t who[4];
 
 	begin(1);
-	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = WHO }, NULL, &reply,
-				      NULL), 0);
+	ck_assert_int_eq(
+		ipc_raw_call(proxy, &(struct ipc_raw_message){ .method = WHO }, NULL, &reply, NULL),
+		0);
 	ck_assert_uint_eq(reply->size, sizeof(who));
 	memcpy(who, reply->data, sizeof(who));
 	ipc_raw_free(reply);
@@ -306,7 +308,7 @@ END_TEST
 static void leave_event(void)
 {
 	struct ipc_raw_entry entry = { .type = IPC_RAW_OBJECT };
-	struct ipc_raw_message request = { .code = SET_BACK, .entries = &entry, .n_entries = 1 };
+	struct ipc_raw_message request = { .method = SET_BACK, .entries = &entry, .n_entries = 1 };
 	struct ipc_raw_message *reply;
 
 	ck_assert_int_eq(ipc_raw_object_new(ipc, &server_ops, NULL, &entry.object), 0);
@@ -395,16 +397,17 @@ static void send_and_drop(unsigned int oneways)
 	struct ipc_proxy *made;
 	struct ipc_raw_message *reply;
 
-	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = GIVE_OBJECT }, NULL,
-				      &reply, NULL), 0);
+	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .method = GIVE_OBJECT },
+				      NULL, &reply, NULL),
+			 0);
 	made = ipc_proxy_ref(reply->entries[0].proxy);
 	ipc_raw_free(reply);
 	for (unsigned int i = 0; i < 2 * CHANNEL_AFTER; i++)
-		ck_assert_int_eq(ipc_raw_call(made, &(struct ipc_raw_message){ .code = WHERE },
+		ck_assert_int_eq(ipc_raw_call(made, &(struct ipc_raw_message){ .method = WHERE },
 					      NULL, NULL, NULL), 0);
 	for (unsigned int i = 0; i < oneways; i++)
 		ck_assert_int_eq(ipc_raw_oneway(made, &(struct ipc_raw_message){
-							      .code = ADD, .data = "", .size = 1,
+							      .method = ADD, .data = "", .size = 1,
 						      }, NULL), 0);
 	ipc_proxy_unref(made);
 }
@@ -436,7 +439,7 @@ END_TEST
 static void *call_often(void *unused)
 {
 	for (uint32_t i = 0; i < 3000; i++) {
-		struct ipc_raw_message request = { .code = ECHO, .data = &i, .size = sizeof(i) };
+		struct ipc_raw_message request = { .method = ECHO, .data = &i, .size = sizeof(i) };
 		struct ipc_raw_message *reply;
 
 		ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
@@ -479,7 +482,7 @@ static struct ipc_object *give_back(void)
 	served_back = 0;
 	ck_assert_int_eq(ipc_raw_object_new(ipc, &back_ops, NULL, &entry.object), 0);
 	ck_assert_int_eq(ipc_raw_call(proxy,
-				      &(struct ipc_raw_message){ .code = SET_BACK,
+				      &(struct ipc_raw_message){ .method = SET_BACK,
 								 .entries = &entry,
 								 .n_entries = 1 },
 				      NULL, NULL, NULL), 0);
@@ -558,19 +561,21 @@ START_TEST(reply_with_objects_comes_by_the_bus)
 	begin(1);
 	for (int i = 0; i < 20; i++) {
 		ck_assert_int_eq(ipc_raw_call(proxy,
-					      &(struct ipc_raw_message){ .code = GIVE_OBJECT },
+					      &(struct ipc_raw_message){ .method = GIVE_OBJECT },
 					      NULL, &reply, NULL), 0);
 		ck_assert_uint_eq(reply->size, 4);
 		ck_assert_mem_eq(reply->data, "with", 4);
 		ck_assert_uint_eq(reply->n_entries, 1);
 		ck_assert_uint_eq(reply->entries[0].type, IPC_RAW_PROXY);
 		ck_assert_int_eq(ipc_raw_call(reply->entries[0].proxy,
-					      &(struct ipc_raw_message){ .code = WHERE }, NULL,
+					      &(struct ipc_raw_message){ .method = WHERE }, NULL,
 					      NULL, NULL), 0);
 		ipc_raw_free(reply);
 		ck_assert_uint_eq(get(WHERE), 1);
-		ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = GIVE_FILE },
-					      NULL, &reply, NULL), -EPERM);
+		ck_assert_int_eq(ipc_raw_call(proxy,
+					      &(struct ipc_raw_message){ .method = GIVE_FILE },
+					      NULL, &reply, NULL),
+				 -EPERM);
 	}
 	ck_assert_uint_eq(get(WHERE), 1);
 	end();

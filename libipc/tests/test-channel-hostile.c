@@ -40,15 +40,17 @@ static int open_for(int client, int server_part, struct ipc_raw_entry life)
 	struct ipc_raw_entry entries[4];
 	int r;
 
-	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = IPC_CODE_CHANNEL },
-				      NULL, &door, NULL), 0);
+	ck_assert_int_eq(ipc_raw_call(proxy,
+				      &(struct ipc_raw_message){ .method = IPC_METHOD_CHANNEL },
+				      NULL, &door, NULL),
+			 0);
 	ck_assert_uint_eq(door->n_entries, 1);
 	entries[0] = (struct ipc_raw_entry){ .type = IPC_RAW_FD, .fd = client };
 	entries[1] = (struct ipc_raw_entry){ .type = IPC_RAW_FD, .fd = server_part };
 	entries[2] = (struct ipc_raw_entry){ .type = IPC_RAW_PROXY, .proxy = proxy };
 	entries[3] = life;
 	r = ipc_raw_call(door->entries[0].proxy,
-			 &(struct ipc_raw_message){ .code = CHANNEL_OPEN,
+			 &(struct ipc_raw_message){ .method = CHANNEL_OPEN,
 						    .entries = entries,
 						    .n_entries = 4 },
 			 NULL, &reply, NULL);
@@ -376,7 +378,7 @@ static _Noreturn void open_and_die(void)
 
 	own = own_part_new(&part);
 	connect_again();
-	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = GET_BACK }, NULL,
+	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .method = GET_BACK }, NULL,
 				      &reply, NULL), 0);
 	ck_assert_int_eq(reply->entries[0].type, IPC_RAW_PROXY);
 	ck_assert_int_eq(open_for(own, peer, reply->entries[0]), 0);
@@ -386,7 +388,7 @@ static _Noreturn void open_and_die(void)
 START_TEST(channel_ends_with_its_process_even_if_its_object_stays)
 {
 	struct ipc_raw_entry entry = { .type = IPC_RAW_OBJECT, .object = NULL };
-	struct ipc_raw_message request = { .code = SET_BACK, .entries = &entry, .n_entries = 1 };
+	struct ipc_raw_message request = { .method = SET_BACK, .entries = &entry, .n_entries = 1 };
 	struct ipc_raw_message *reply;
 	unsigned int before;
 	int status;

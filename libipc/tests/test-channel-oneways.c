@@ -77,14 +77,14 @@ static int keep(struct ipc_call *call)
 
 static int serve_oneway(struct ipc_call *call, const struct ipc_raw_message *message)
 {
-	if (message->code == HANG) {
+	if (message->method == HANG) {
 		sleep(1000);
 		return 0;
 	}
 	log_entry(call, message, atomic_fetch_add(&running, 1) == 0);
-	if (message->code == LOG_KEEP)
+	if (message->method == LOG_KEEP)
 		return keep(call);
-	if (message->code == LOG_SLOWLY)
+	if (message->method == LOG_SLOWLY)
 		usleep(300);
 	atomic_fetch_sub(&running, 1);
 	return 0;
@@ -103,7 +103,7 @@ static int reply_seen(struct ipc_call *call)
 static int serve(struct ipc_call *call, const struct ipc_raw_message *message, void *userdata)
 {
 	(void)userdata;
-	switch (message->code) {
+	switch (message->method) {
 	case GET:
 		return reply_seen(call);
 	case END_OBJECT:
@@ -127,7 +127,7 @@ static int send_to(struct ipc_proxy *to, uint32_t code, const void *data, size_t
 	/* Waits for space. */
 	const struct ipc_options options = { .timeout_usec = 20000000 };
 	const struct ipc_raw_message message = {
-		.code = code, .data = data, .size = size, .entries = entry, .n_entries = !!entry,
+		.method = code, .data = data, .size = size, .entries = entry, .n_entries = !!entry,
 	};
 
 	return ipc_raw_oneway(to, &message, &options);
@@ -152,8 +152,9 @@ static struct seen get_seen(void)
 	struct ipc_raw_message *reply;
 	struct seen result;
 
-	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = GET }, NULL, &reply,
-				      NULL), 0);
+	ck_assert_int_eq(
+		ipc_raw_call(proxy, &(struct ipc_raw_message){ .method = GET }, NULL, &reply, NULL),
+		0);
 	memcpy(&result, reply->data, sizeof(result));
 	ipc_raw_free(reply);
 	return result;

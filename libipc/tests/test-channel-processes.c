@@ -125,7 +125,7 @@ START_TEST(child_of_a_nested_handler_cannot_use_the_channel)
 
 	begin(1);
 	ck_assert_int_eq(ipc_raw_object_new(ipc, &ops, NULL, &entry.object), 0);
-	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = SET_BACK,
+	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .method = SET_BACK,
 									.entries = &entry,
 									.n_entries = 1 },
 				      NULL, NULL, NULL), 0);
@@ -154,7 +154,7 @@ START_TEST(setuid_does_not_change_the_caller)
 	if (!pid) {
 		open_channel();
 		if (setuid(NOBODY) < 0 || get(WHERE) != 1 ||
-		    ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = WHO }, NULL, &reply,
+		    ipc_raw_call(proxy, &(struct ipc_raw_message){ .method = WHO }, NULL, &reply,
 				 NULL) < 0)
 			_exit(2);
 		memcpy(who, reply->data, sizeof(who));
@@ -189,7 +189,7 @@ static int results[4];
 static void use_closed(int code, struct ipc_raw_message *reply, const struct ipc_error *error,
 		       void *userdata)
 {
-	const struct ipc_raw_message request = { .code = WHERE };
+	const struct ipc_raw_message request = { .method = WHERE };
 
 	(void)reply, (void)error, (void)userdata;
 	results[0] = code;
@@ -201,7 +201,7 @@ static void use_closed(int code, struct ipc_raw_message *reply, const struct ipc
 
 START_TEST(callback_may_use_a_closed_connection)
 {
-	const struct ipc_raw_message request = { .code = CANCELS };
+	const struct ipc_raw_message request = { .method = CANCELS };
 
 	begin(2);
 	ck_assert_int_eq(ipc_raw_call_async(proxy, &request, NULL, use_closed, NULL, NULL), 0);
@@ -224,7 +224,7 @@ static struct ipc_call *kept;
 /* Replies with the errno of a call to the client's object. */
 static int call_client(struct ipc_call *call)
 {
-	const struct ipc_raw_message request = { .code = WHERE };
+	const struct ipc_raw_message request = { .method = WHERE };
 	const struct ipc_options options = { .timeout_usec = 300000 };
 	int r = ipc_raw_call(client_object, &request, &options, NULL, NULL);
 
@@ -236,7 +236,7 @@ static int serve_kept(struct ipc_call *call, const struct ipc_raw_message *reque
 	struct ipc_raw_entry entry = { .type = IPC_RAW_PROXY, .proxy = client_object };
 
 	(void)userdata;
-	switch (request->code) {
+	switch (request->method) {
 	case TAKE:
 		client_object = ipc_proxy_ref(request->entries[0].proxy);
 		break;
@@ -285,7 +285,9 @@ static pid_t start_client(void)
 START_TEST(a_call_ends_while_its_callback_waits_for_a_join)
 {
 	struct ipc_raw_entry entry = { .type = IPC_RAW_OBJECT };
-	const struct ipc_raw_message request = { .code = TAKE, .entries = &entry, .n_entries = 1 };
+	const struct ipc_raw_message request = { .method = TAKE,
+						 .entries = &entry,
+						 .n_entries = 1 };
 	int status;
 	pid_t pid;
 

@@ -91,17 +91,17 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	const struct ipc_raw_message reply = { .data = request->data, .size = request->size };
 
 	(void)userdata;
-	if (request->code == ADD) {
+	if (request->method == ADD) {
 		added++;
 		return 0;
 	}
-	if (request->code == GET_FILES)
+	if (request->method == GET_FILES)
 		return reply_files(call);
-	if (request->code == TAKE_TIME)
+	if (request->method == TAKE_TIME)
 		usleep(200000);
-	if (request->code == RESUME)
+	if (request->method == RESUME)
 		ck_assert_int_eq(resume(), 0);
-	if (request->code == MEET) {
+	if (request->method == MEET) {
 		while (!echoed)
 			usleep(1000);
 		return 0;
@@ -126,7 +126,7 @@ static int bounce(struct ipc_stream *stream)
 	return r;
 }
 
-static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata)
+static int serve_stream(struct ipc_stream *stream, uint32_t method, void *userdata)
 {
 	static const struct ipc_stream_ops callbacks = {
 		.size = sizeof(callbacks),
@@ -135,11 +135,11 @@ static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata
 	};
 
 	(void)userdata;
-	if (code == BOUNCE)
+	if (method == BOUNCE)
 		return bounce(stream);
 	/* Its objects are kept. */
 	kept = ipc_stream_ref(stream);
-	if (code == CALL_BACK)
+	if (method == CALL_BACK)
 		return ipc_stream_set_ops(stream, &callbacks, NULL);
 	usleep(200000);
 	return ipc_stream_fail(stream, -EREMOTEIO, NULL, "no more");
@@ -253,7 +253,7 @@ END_TEST
 /* Checks that the bytes are returned. */
 static void echo(const void *data, size_t size)
 {
-	const struct ipc_raw_message request = { .code = ECHO, .data = data, .size = size };
+	const struct ipc_raw_message request = { .method = ECHO, .data = data, .size = size };
 	struct ipc_raw_message *reply;
 
 	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
@@ -265,7 +265,7 @@ static void echo(const void *data, size_t size)
 /* Two threads must serve: each call waits until the other was replied to. */
 static void begin_with_two(void)
 {
-	const struct ipc_raw_message message = { .code = MEET };
+	const struct ipc_raw_message message = { .method = MEET };
 
 	begin_with(2);
 	ck_assert_int_eq(ipc_raw_oneway(proxy, &message, NULL), 0);
@@ -290,7 +290,7 @@ END_TEST
 /* There is space for the first of two fds only. */
 START_TEST(files_without_a_place_are_closed)
 {
-	const struct ipc_raw_message request = { .code = GET_FILES, .flags = IPC_RAW_ACCEPT_FDS };
+	const struct ipc_raw_message request = { .method = GET_FILES, .flags = IPC_RAW_ACCEPT_FDS };
 	struct ipc_raw_message *reply;
 	struct rlimit limit, before;
 
@@ -330,7 +330,7 @@ static void *signal_often(void *to)
 
 START_TEST(signals_do_not_end_a_call)
 {
-	const struct ipc_raw_message request = { .code = TAKE_TIME, .data = "late", .size = 4 };
+	const struct ipc_raw_message request = { .method = TAKE_TIME, .data = "late", .size = 4 };
 	pthread_t own = pthread_self(), thread;
 	struct ipc_raw_message *reply;
 
@@ -363,7 +363,7 @@ static void *kill_daemon(void *unused)
 /* The call is never served. */
 START_TEST(the_end_of_the_daemon_ends_calls)
 {
-	const struct ipc_raw_message request = { .code = ECHO };
+	const struct ipc_raw_message request = { .method = ECHO };
 	pthread_t thread;
 
 	begin_with(0);
@@ -379,8 +379,8 @@ START_TEST(parts_form_a_single_message)
 {
 	const struct iovec parts[] = { { "par", 3 }, { "", 0 }, { "ts", 2 } };
 	const struct iovec empty[] = { { "", 0 }, { "", 0 } };
-	const struct ipc_raw_message request = { .code = ECHO, .parts = parts, .n_parts = 3 };
-	const struct ipc_raw_message none = { .code = ECHO, .parts = empty, .n_parts = 2 };
+	const struct ipc_raw_message request = { .method = ECHO, .parts = parts, .n_parts = 3 };
+	const struct ipc_raw_message none = { .method = ECHO, .parts = empty, .n_parts = 2 };
 	struct ipc_raw_message *reply;
 
 	begin();
@@ -580,7 +580,7 @@ static int close_in_child(const void *region)
 
 START_TEST(a_child_that_closes_leaves_its_own_memory)
 {
-	const struct ipc_raw_message request = { .code = ECHO, .data = "hello", .size = 5 };
+	const struct ipc_raw_message request = { .method = ECHO, .data = "hello", .size = 5 };
 	struct ipc_raw_message *reply;
 	const void *region;
 	int status;
@@ -651,7 +651,7 @@ END_TEST
 START_TEST(callbacks_run_beside_handlers)
 {
 	const struct ipc_raw_message message = { .data = "there", .size = 5 };
-	const struct ipc_raw_message request = { .code = RESUME };
+	const struct ipc_raw_message request = { .method = RESUME };
 	struct ipc_stream *stream;
 
 	begin_with_two();

@@ -57,7 +57,7 @@ static const struct fake_sent *check_sent(const char *method)
 	const struct fake_sent *sent = fake_last();
 
 	ck_assert_uint_eq(sent->send.handle, 0);
-	ck_assert_uint_eq(sent->send.code, method_of(&service_manager_interface, method)->code);
+	ck_assert_uint_eq(sent->send.code, method_of(&service_manager_interface, method)->number);
 	return sent;
 }
 

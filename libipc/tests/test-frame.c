@@ -62,7 +62,7 @@ static void arrive_with(const struct ipcbus_object *objects)
 	struct ipcbus_event event = {
 		.kind = IPCBUS_EVENT_CALL,
 		.cookie = fake.cookie,
-		.code = method_ship()->code,
+		.code = method_ship()->number,
 		.call = 100,
 		.buffer = 50,
 	};
@@ -135,7 +135,7 @@ static int take(const void *payload, size_t size, const struct ipcbus_object *ob
 	struct ipcbus_event event = {
 		.kind = IPCBUS_EVENT_CALL,
 		.cookie = fake.cookie,
-		.code = method_ship()->code,
+		.code = method_ship()->number,
 		.call = 100,
 	};
 

@@ -204,7 +204,7 @@ static void arrive(void)
 	struct ipcbus_event event = {
 		.kind = IPCBUS_EVENT_CALL,
 		.cookie = fake.cookie,
-		.code = method_of(&barn_interface, "Store")->code,
+		.code = method_of(&barn_interface, "Store")->number,
 		.call = 100,
 		.buffer = 50,
 	};

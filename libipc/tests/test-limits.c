@@ -84,7 +84,7 @@ static void arrive(uint32_t kind, const char *method, uid_t uid, const void *dat
 	process((struct ipcbus_event){
 			.kind = kind,
 			.cookie = object->wants.cookie,
-			.code = method_of(&test_interface, method)->code,
+			.code = method_of(&test_interface, method)->number,
 			.call = kind == IPCBUS_EVENT_CALL ? 100 : 0,
 			.buffer = 50,
 			.uid = uid,
@@ -100,7 +100,7 @@ static int call(uint64_t id, const char *method, uid_t uid)
 	process((struct ipcbus_event){
 			.kind = id ? IPCBUS_EVENT_CALL : IPCBUS_EVENT_ONEWAY,
 			.cookie = object->wants.cookie,
-			.code = method_of(&test_interface, method)->code,
+			.code = method_of(&test_interface, method)->number,
 			.call = id,
 			.buffer = 50,
 			.uid = uid,
@@ -138,9 +138,9 @@ static int opens(uid_t uid)
 	unsigned int before = n_streams;
 
 	push_open((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 100, .buffer = 50,
-					 .cookie = object->wants.cookie, .code = IPC_CODE_STREAM,
+					 .cookie = object->wants.cookie, .code = IPC_METHOD_STREAM,
 					 .uid = uid },
-		  method_of(&test_interface, "Convey")->code, 0);
+		  method_of(&test_interface, "Convey")->number, 0);
 	ck_assert_int_eq(ipc_process(ipc), 1);
 	return n_streams > before ? 0 : -(int)fake_last()->send.code;
 }

@@ -70,7 +70,7 @@ static void see(struct ipc *ipc, const struct ipc_record *record, void *userdata
 	ck_assert_uint_eq(record->parent, 3);
 	ck_assert_uint_eq(record->lost, 4);
 	ck_assert_uint_eq(record->flags, 5);
-	ck_assert_uint_eq(record->code, 6);
+	ck_assert_uint_eq(record->method, 6);
 	ck_assert_uint_eq(record->node, 7);
 	ck_assert_int_eq(record->error, -8);
 	ck_assert_uint_eq(record->stage, 9);

@@ -82,7 +82,7 @@ static void check_request(const char *method, const char *name, bool prefix, uin
 	Ipc__Manager__WatchRequest *request =
 		ipc__manager__watch_request__unpack(NULL, sent->send.data_size, sent->data);
 
-	ck_assert_uint_eq(sent->send.code, method_of(&service_manager_interface, method)->code);
+	ck_assert_uint_eq(sent->send.code, method_of(&service_manager_interface, method)->number);
 	ck_assert_ptr_nonnull(request);
 	ck_assert_str_eq(request->name, name);
 	ck_assert_int_eq(request->prefix, prefix);
@@ -112,8 +112,10 @@ static void push_change(Ipc__Manager__ChangeKind kind, const char *name, uint32_
 	object.id = 2;
 	if (handle)
 		change.object = &object;
-	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ONEWAY, .cookie = watcher,
-					 .code = watcher_interface.methods[0].code, .buffer = 80 },
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ONEWAY,
+					 .cookie = watcher,
+					 .code = watcher_interface.methods[0].number,
+					 .buffer = 80 },
 		  data, ipc__manager__change__pack(&change, data), &came, handle != 0);
 }
 

@@ -88,7 +88,7 @@ static void end(void)
 
 static uint32_t code_of(const char *method)
 {
-	return method_of(&service_manager_interface, method)->code;
+	return method_of(&service_manager_interface, method)->number;
 }
 
 /* A new manager starts, and replies to a single request. */
@@ -176,7 +176,7 @@ START_TEST(a_registration_without_a_reply_is_undone)
 {
 	static const int lost[] = { -ENOMEM, -ENOSPC };
 	static const int refused[] = { -EEXIST, -EACCES };
-	uint32_t code = method_of(&service_manager_interface, "UnregisterName")->code;
+	uint32_t code = method_of(&service_manager_interface, "UnregisterName")->number;
 
 	for (size_t i = 0; i < sizeof(lost) / sizeof(lost[0]); i++) {
 		begin();

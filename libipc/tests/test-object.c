@@ -167,9 +167,9 @@ START_TEST(interfaces_without_codecs)
 
 	methods[0].request_codec = methods[0].reply_codec = NULL;
 	methods[0].invoke = invoke;
-	methods[0].code = 1;
+	methods[0].number = 1;
 	methods[1] = methods[0];
-	methods[1].code = 2;
+	methods[1].number = 2;
 	plain.methods = methods;
 	plain.n_methods = 2;
 	ck_assert_int_eq(ipc_object_new(ipc, &plain, NULL, &destroyed, NULL, &other), -EINVAL);
@@ -210,7 +210,7 @@ START_TEST(interfaces_of_other_versions)
 	newer.interface.methods = &methods[0].method;
 	newer.interface.method_size = sizeof(methods[0]);
 	newer.interface.n_methods = 2;
-	methods[0].method.code = 1;
+	methods[0].method.number = 1;
 	methods[0].later = UINT64_MAX;
 	methods[1].method = *method_of(&test_interface, "Carry");
 	methods[1].method.invoke = invoke;
@@ -219,7 +219,7 @@ START_TEST(interfaces_of_other_versions)
 	ck_assert(fake.node.flags & IPCBUS_NODE_ACCEPT_FDS);
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL,
 					 .cookie = fake.cookie,
-					 .code = methods[1].method.code,
+					 .code = methods[1].method.number,
 					 .call = 100 },
 		  NULL, 0, NULL, 0);
 	ck_assert_int_eq(ipc_process(ipc), 1);

@@ -113,7 +113,7 @@ static int take(const char *method, const void *payload, size_t size, int fd)
 	fake_push((struct ipcbus_event){
 			.kind = IPCBUS_EVENT_CALL,
 			.cookie = fake.cookie,
-			.code = method_of(&barn_interface, method)->code,
+			.code = method_of(&barn_interface, method)->number,
 			.call = 100,
 		}, payload, size, &entry, 1);
 	ck_assert_int_eq(ipc_process(ipc), 1);
@@ -232,7 +232,7 @@ static unsigned int waits;
 static int oneway_that_waits(uint64_t timeout_usec)
 {
 	const struct ipc_options options = { .timeout_usec = timeout_usec };
-	struct ipc_raw_message message = { .code = 1, .data = oneway };
+	struct ipc_raw_message message = { .method = 1, .data = oneway };
 	Ipc__Test__Bale bale = IPC__TEST__BALE__INIT;
 	uint8_t *bytes = bale_pattern(STRAW);
 
@@ -451,7 +451,7 @@ END_TEST
 
 START_TEST(raw_replies_that_are_files)
 {
-	const struct ipc_raw_message request = { .code = 1, .flags = IPC_RAW_ACCEPT_FDS };
+	const struct ipc_raw_message request = { .method = 1, .flags = IPC_RAW_ACCEPT_FDS };
 	struct ipc_raw_message *reply;
 
 	begin();

@@ -115,7 +115,7 @@ END_TEST
 
 START_TEST(call_is_a_single_exchange)
 {
-	const struct ipc_raw_message request = { .code = 9, .data = "hello", .size = 5 };
+	const struct ipc_raw_message request = { .method = 9, .data = "hello", .size = 5 };
 	struct ipc_raw_message *reply;
 
 	begin();
@@ -268,7 +268,7 @@ END_TEST
 
 START_TEST(the_longest_table)
 {
-	const struct ipc_raw_message request = { .code = 1 };
+	const struct ipc_raw_message request = { .method = 1 };
 	struct ipcbus_object came[IPCBUS_MAX_OBJECTS];
 	struct ipc_raw_message *reply;
 	const struct reply *memory;
@@ -296,7 +296,7 @@ START_TEST(unrequested_fds_are_closed)
 	struct ipcbus_object came = {
 		IPCBUS_OBJECT_FD, .value = (uint64_t)open("/dev/null", O_RDONLY),
 	};
-	const struct ipc_raw_message request = { .code = 1 };
+	const struct ipc_raw_message request = { .method = 1 };
 
 	begin();
 	push(IPCBUS_EVENT_REPLY, "", &came, 1);
@@ -337,7 +337,7 @@ END_TEST
 START_TEST(errors_are_explained)
 {
 	struct ipc_error sent = { .name = "some.Name", .text = "a text", .number = -7 };
-	const struct ipc_raw_message request = { .code = 1 };
+	const struct ipc_raw_message request = { .method = 1 };
 	struct ipc_error error = IPC_ERROR_INIT;
 	char bytes[200] = "";
 
@@ -398,7 +398,7 @@ static void push_end(uint32_t kind, uint64_t id)
 
 START_TEST(async_calls)
 {
-	const struct ipc_raw_message request = { .code = 1 };
+	const struct ipc_raw_message request = { .method = 1 };
 	begin();
 	ended = 0;
 	ck_assert_int_eq(ipc_raw_call_async(proxy, &request, NULL, NULL, NULL, NULL), -EINVAL);
@@ -426,7 +426,7 @@ static int echo(struct ipc_call *call, const struct ipc_raw_message *request)
 {
 	const struct ipc_raw_message reply = { .data = request->data, .size = request->size };
 
-	ck_assert_uint_eq(request->code, 7);
+	ck_assert_uint_eq(request->method, 7);
 	ck_assert_int_eq(ipc_raw_reply(call, &reply), 0);
 	ck_assert_int_eq(ipc_raw_reply(call, &reply), -EALREADY);
 	ck_assert_int_eq(ipc_raw_fail(call, EIO, NULL, 0), -EALREADY);
@@ -537,7 +537,7 @@ static int never(struct ipc_call *call, const struct ipc_raw_message *request)
 START_TEST(methods_served_by_the_library)
 {
 	struct ipcbus_event event = {
-		.kind = IPCBUS_EVENT_CALL, .code = IPC_CODE_PING, .call = 100, .buffer = 50,
+		.kind = IPCBUS_EVENT_CALL, .code = IPC_METHOD_PING, .call = 100, .buffer = 50,
 	};
 
 	begin();

@@ -92,7 +92,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	struct ipc_raw_message reply = { .data = request->data, .size = request->size };
 
 	(void)userdata;
-	switch (request->code) {
+	switch (request->method) {
 	case HANG:
 		ck_assert_int_eq(ipc_call_on_cancel(call, on_cancel, NULL, NULL), 0);
 		/* fall through */
@@ -109,11 +109,11 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	return ipc_raw_reply(call, &reply);
 }
 
-static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata)
+static int serve_stream(struct ipc_stream *stream, uint32_t method, void *userdata)
 {
 	const struct ipc_raw_message *message;
 
-	(void)code, (void)userdata;
+	(void)method, (void)userdata;
 	atomic_fetch_add(&arrived, 1);
 	ck_assert_int_eq(ipc_raw_stream_receive(stream, IPC_NEVER, &message, NULL), -ECONNRESET);
 	atomic_fetch_add(&canceled, 1);
@@ -168,7 +168,9 @@ static void end(void)
 
 static int echo(struct ipc_proxy *proxy, const char *text)
 {
-	const struct ipc_raw_message request = { .code = ECHO, .data = text, .size = strlen(text) };
+	const struct ipc_raw_message request = { .method = ECHO,
+						 .data = text,
+						 .size = strlen(text) };
 	struct ipc_raw_message *reply;
 	int r = ipc_raw_call(proxy, &request, NULL, &reply, NULL);
 
@@ -253,7 +255,7 @@ static void begin_waiting(struct ipc_proxy *proxy)
 	static const struct ipc_stream_ops callbacks = {
 		.size = sizeof(callbacks), .on_end = on_end,
 	};
-	const struct ipc_raw_message hang = { .code = HANG };
+	const struct ipc_raw_message hang = { .method = HANG };
 	struct ipc_stream *stream;
 
 	ck_assert_int_eq(ipc_proxy_on_death(proxy, on_death, proxy, NULL), 0);
@@ -405,8 +407,8 @@ END_TEST
 /* A call, its request and a reply of the old bus stay valid, and do not affect the new bus. */
 START_TEST(objects_of_the_old_bus_do_not_affect_the_new_bus)
 {
-	struct ipc_raw_message request = { .code = ECHO, .data = "old", .size = 3 }, *old;
-	struct ipc_raw_message keep = { .code = KEEP, .data = "kept", .size = 4 };
+	struct ipc_raw_message request = { .method = ECHO, .data = "old", .size = 3 }, *old;
+	struct ipc_raw_message keep = { .method = KEEP, .data = "kept", .size = 4 };
 	struct ipc_call *call;
 	struct ipc_proxy *proxy;
 	size_t size;
@@ -445,7 +447,7 @@ END_TEST
 
 static void *call_back_later(void *proxy)
 {
-	const struct ipc_raw_message request = { .code = BACK };
+	const struct ipc_raw_message request = { .method = BACK };
 	struct ipc_raw_message *reply;
 
 	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), -ECONNRESET);
@@ -500,7 +502,7 @@ END_TEST
 START_TEST(a_name_that_is_missing_after_a_restart_is_enoent)
 {
 	struct ipc_error error = IPC_ERROR_INIT;
-	const struct ipc_raw_message request = { .code = ECHO };
+	const struct ipc_raw_message request = { .method = ECHO };
 	struct ipc_raw_message *reply;
 	struct ipc_proxy *proxy;
 

@@ -63,7 +63,7 @@ static int take_memory(int fd)
 	fake_push((struct ipcbus_event){
 			.kind = IPCBUS_EVENT_CALL,
 			.cookie = fake.cookie,
-			.code = method_of(&test_interface, "Ship")->code,
+			.code = method_of(&test_interface, "Ship")->number,
 			.call = 100,
 		}, payload, size, &entry, 1);
 	ck_assert_int_eq(ipc_process(ipc), 1);

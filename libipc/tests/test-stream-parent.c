@@ -57,7 +57,7 @@ static void on_reply(int r, struct ipc_raw_message *reply, const struct ipc_erro
 static uint64_t call_for(struct ipc_stream *stream)
 {
 	const struct ipc_options options = { .parent_stream = stream };
-	struct ipc_raw_message request = { .code = 1 };
+	struct ipc_raw_message request = { .method = 1 };
 
 	ck_assert_int_eq(ipc_raw_call_async(peer, &request, &options, on_reply, NULL, NULL), 0);
 	return fake_last()->send.cookie;
@@ -65,7 +65,7 @@ static uint64_t call_for(struct ipc_stream *stream)
 
 static int call_now(const struct ipc_options *options)
 {
-	struct ipc_raw_message request = { .code = 1 };
+	struct ipc_raw_message request = { .method = 1 };
 
 	return ipc_raw_call(peer, &request, options, NULL, NULL);
 }
@@ -225,17 +225,17 @@ static int refuse(struct ipc_call *call, const struct ipc_raw_message *request, 
 	return -EOPNOTSUPP;
 }
 
-static int call_and_keep(struct ipc_stream *stream, uint32_t code, void *userdata)
+static int call_and_keep(struct ipc_stream *stream, uint32_t method, void *userdata)
 {
-	(void)code, (void)userdata;
+	(void)method, (void)userdata;
 	served_id = call_for(stream);
 	served = ipc_stream_ref(stream);
 	return 0;
 }
 
-static int call_and_fail(struct ipc_stream *stream, uint32_t code, void *userdata)
+static int call_and_fail(struct ipc_stream *stream, uint32_t method, void *userdata)
 {
-	(void)code, (void)userdata;
+	(void)method, (void)userdata;
 	served_id = call_for(stream);
 	return -EIO;
 }
@@ -250,7 +250,7 @@ static void serve_with(const struct ipc_raw_ops *ops, uint64_t deadline)
 	ck_assert_int_eq(ipc_raw_object_new(ipc, ops, NULL, &object), 0);
 	ck_assert_int_eq(ipc_object_id(object, &id), 0);
 	push_open((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 60, .buffer = 60,
-					 .code = IPC_CODE_STREAM,
+					 .code = IPC_METHOD_STREAM,
 					 .cookie = object->wants.cookie }, 3, deadline);
 	serve_all_of(ipc);
 	ipc_object_unref(object);
@@ -365,7 +365,7 @@ START_TEST(options_of_a_parent)
 {
 	static const struct ipc_raw_ops ops = { .serve = call_with_both };
 	struct ipc_options options = { 0 };
-	struct ipc_raw_message oneway = { .code = 1 };
+	struct ipc_raw_message oneway = { .method = 1 };
 	struct ipc_proxy *elsewhere;
 	struct ipc_object *object;
 	struct ipc *other;
@@ -406,7 +406,7 @@ static void cancel_elsewhere(void)
 START_TEST(canceled_while_it_is_sent)
 {
 	for (int async = 0; async < 2; async++) {
-		const struct ipc_raw_message request = { .code = 1 };
+		const struct ipc_raw_message request = { .method = 1 };
 		struct ipc_options options = { 0 };
 		uint64_t id;
 

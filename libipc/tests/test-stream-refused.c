@@ -49,8 +49,8 @@ static void begin_with(bool server, size_t metadata_size)
 		push_open_with((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 100,
 						      .buffer = 50,
 						      .cookie = object->wants.cookie,
-						      .code = IPC_CODE_STREAM, .uid = 1000 },
-			       method_of(&test_interface, "Convey")->code, 0, STREAM_WINDOW,
+						      .code = IPC_METHOD_STREAM, .uid = 1000 },
+			       method_of(&test_interface, "Convey")->number, 0, STREAM_WINDOW,
 			       metadata_size);
 		ck_assert_int_eq(ipc_process(ipc), 1);
 		if (metadata_size > STREAM_MAX_EXPLANATION)
@@ -319,9 +319,9 @@ static void begin_deferred(void)
 	ck_assert_int_eq(test_object_new(ipc, &counts, NULL, NULL, &object), 0);
 	object_id(object);
 	push_open((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 100, .buffer = 50,
-					 .cookie = object->wants.cookie, .code = IPC_CODE_STREAM,
+					 .cookie = object->wants.cookie, .code = IPC_METHOD_STREAM,
 					 .uid = 1000 },
-		  method_of(&test_interface, "Count")->code, 0);
+		  method_of(&test_interface, "Count")->number, 0);
 	ck_assert_int_eq(ipc_process(ipc), 1);
 	data_cookie = opened_cookie(0);
 	control_cookie = opened_cookie(1);

@@ -702,10 +702,10 @@ static int refuse(struct ipc_call *call, const struct ipc_raw_message *request, 
 	return -EOPNOTSUPP;
 }
 
-static int expect_client(struct ipc_stream *opened, uint32_t code, void *userdata)
+static int expect_client(struct ipc_stream *opened, uint32_t method, void *userdata)
 {
 	(void)userdata;
-	ck_assert_uint_eq(code, 3);
+	ck_assert_uint_eq(method, 3);
 	ck_assert_int_eq(ipc_stream_pid(opened), getpid());
 	ck_assert_uint_eq(opened->deadline, 12345);
 	ck_assert_uint_eq(ipc_stream_remaining(opened), 0);
@@ -726,7 +726,7 @@ START_TEST(a_server_knows_its_client)
 	ck_assert_int_eq(ipc_raw_object_new(ipc, &ops, NULL, &object), 0);
 	ck_assert_int_eq(ipc_object_id(object, &id), 0);
 	push_open((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 60,
-					 .code = IPC_CODE_STREAM, .buffer = 60,
+					 .code = IPC_METHOD_STREAM, .buffer = 60,
 					 .pid = (uint32_t)getpid(),
 					 .cookie = object->wants.cookie }, 3, 12345);
 	serve_all();

@@ -224,7 +224,7 @@ END_TEST
 
 static struct ipc_raw_message *reply_of(struct ipc_proxy *proxy, size_t size)
 {
-	static const struct ipc_raw_message request = { .code = 1 };
+	static const struct ipc_raw_message request = { .method = 1 };
 	static uint8_t bytes[(64 << 10) + 1];
 	struct ipc_raw_message *reply;
 
@@ -255,7 +255,7 @@ END_TEST
 /* The buffer belongs to the parent. */
 START_TEST(child_releases_no_buffers)
 {
-	const struct ipc_raw_message request = { .code = 1 };
+	const struct ipc_raw_message request = { .method = 1 };
 	struct ipc_raw_message *reply;
 	struct ipc_proxy *proxy;
 	unsigned int before;

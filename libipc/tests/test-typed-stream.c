@@ -301,7 +301,7 @@ END_TEST
 START_TEST(identity_of_the_opener)
 {
 	struct ipcbus_event opens = {
-		.kind = IPCBUS_EVENT_CALL, .call = 100, .buffer = 50, .code = IPC_CODE_STREAM,
+		.kind = IPCBUS_EVENT_CALL, .call = 100, .buffer = 50, .code = IPC_METHOD_STREAM,
 		.pid = 2, .uid = 3, .gid = 4,
 	};
 	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
@@ -309,7 +309,7 @@ START_TEST(identity_of_the_opener)
 
 	begin();
 	opens.cookie = fake.cookie;
-	push_end_of_peer(opens, method_of(&test_interface, "Count")->code);
+	push_end_of_peer(opens, method_of(&test_interface, "Count")->number);
 	ck_assert_int_eq(ipc_process(ipc), 1);
 	/* The handler must wait for the request. */
 	ck_assert_ptr_null(served);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The methods that every object of generated code serves: ping, describe and dump. First the
- * server's side. serve.c looks here if the object's own interface has no method with the code of a
- * request. Then the client's calls of these methods.
+ * server's side. serve.c looks here if the object's own interface has no method with the number of
+ * a request. Then the client's calls of these methods.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -58,24 +58,24 @@ static int dump(struct ipc_call *call, const ProtobufCMessage *message, const vo
 	return ipc_rpc_reply(call, call->method, &none.base);
 }
 
-/* In the order of the codes: builtin_find() takes the code as an index. */
+/* In the order of the numbers: builtin_find() takes the number as an index. */
 static const struct ipc_method methods[] = {
 	{
-		.code = IPC_CODE_PING,
+		.number = IPC_METHOD_PING,
 		.name = "ping",
 		.request = &ipc__none__descriptor,
 		.reply = &ipc__none__descriptor,
 		.invoke = ping,
 	},
 	{
-		.code = IPC_CODE_DESCRIBE,
+		.number = IPC_METHOD_DESCRIBE,
 		.name = "describe",
 		.request = &ipc__none__descriptor,
 		.reply = &ipc__description__descriptor,
 		.invoke = describe,
 	},
 	{
-		.code = IPC_CODE_DUMP,
+		.number = IPC_METHOD_DUMP,
 		.flags = IPC_METHOD_REQUEST_OBJECTS,
 		.name = "dump",
 		.request = &ipc__dump_request__descriptor,
@@ -84,9 +84,9 @@ static const struct ipc_method methods[] = {
 	},
 };
 
-const struct ipc_method *builtin_find(uint32_t code)
+const struct ipc_method *builtin_find(uint32_t number)
 {
-	uint32_t i = code - IPC_CODE_BUILTIN;
+	uint32_t i = number - IPC_METHOD_BUILTIN;
 
 	return i < sizeof(methods) / sizeof(methods[0]) ? &methods[i] : NULL;
 }
@@ -110,7 +110,8 @@ int ipc_object_set_dump(struct ipc_object *object, ipc_dump_cb cb)
 
 int ipc_proxy_ping(struct ipc_proxy *proxy, struct ipc_error *error)
 {
-	return ipc_rpc_call_with(proxy, builtin_find(IPC_CODE_PING), NULL, &none.base, NULL, error);
+	return ipc_rpc_call_with(proxy, builtin_find(IPC_METHOD_PING), NULL, &none.base, NULL,
+				 error);
 }
 
 int ipc_proxy_dump(struct ipc_proxy *proxy, int fd, const char *const *args, size_t n_args,
@@ -128,7 +129,8 @@ int ipc_proxy_dump(struct ipc_proxy *proxy, int fd, const char *const *args, siz
 	request.args = (char **)args;
 	request.n_args = n_args;
 	error = error ?: &own;
-	r = ipc_rpc_call_with(proxy, builtin_find(IPC_CODE_DUMP), NULL, &request.base, NULL, error);
+	r = ipc_rpc_call_with(proxy, builtin_find(IPC_METHOD_DUMP), NULL, &request.base, NULL,
+			      error);
 	/* The bus refuses the file, because the object accepts none. */
 	if (r == -EPERM && error->origin == IPC_ORIGIN_BUS)
 		r = error->code = -EOPNOTSUPP;
@@ -144,7 +146,7 @@ int ipc_rpc_describe(struct ipc_proxy *proxy, Ipc__Description **ret_description
 
 	if (!ret_description)
 		return -EINVAL;
-	r = ipc_rpc_call_with(proxy, builtin_find(IPC_CODE_DESCRIBE), NULL, &none.base, &reply,
+	r = ipc_rpc_call_with(proxy, builtin_find(IPC_METHOD_DESCRIBE), NULL, &none.base, &reply,
 			      error);
 	if (r < 0)
 		return r;

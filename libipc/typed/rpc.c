@@ -37,7 +37,7 @@ static int start(struct rpc *rpc, uint32_t kind, struct ipc_proxy *proxy,
 
 	if (unlikely(!method || !message || message->descriptor != method->request))
 		return -EINVAL;
-	r = request_init(&rpc->request, kind, proxy, method->code, method->timeout_usec, options);
+	r = request_init(&rpc->request, kind, proxy, method->number, method->timeout_usec, options);
 	if (unlikely(r < 0))
 		return r;
 

@@ -107,7 +107,7 @@ __attribute__((noinline)) int typed_unpack_more(struct ipc_call *call,
 }
 
 static const struct ipc_method *method_find(const struct ipc_interface *interface,
-					    uint32_t code)
+					    uint32_t number)
 {
 	size_t low = 0;
 	size_t high = interface->n_methods;
@@ -115,25 +115,25 @@ static const struct ipc_method *method_find(const struct ipc_interface *interfac
 	while (low < high) {
 		size_t middle = (low + high) / 2;
 
-		if (method_at(interface, middle)->code < code)
+		if (method_at(interface, middle)->number < number)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	if (low == interface->n_methods || method_at(interface, low)->code != code)
-		return builtin_find(code);
+	if (low == interface->n_methods || method_at(interface, low)->number != number)
+		return builtin_find(number);
 	return method_at(interface, low);
 }
 
 /* Usually the method of the previous call. */
-static inline const struct ipc_method *method_called(struct typed_object *object, uint32_t code)
+static inline const struct ipc_method *method_called(struct typed_object *object, uint32_t number)
 {
 	const struct ipc_method *method =
 		atomic_load_explicit(&object->last, memory_order_relaxed);
 
-	if (likely(method && method->code == code))
+	if (likely(method && method->number == number))
 		return method;
-	method = method_find(object->interface, code);
+	method = method_find(object->interface, number);
 	atomic_store_explicit(&object->last, method, memory_order_relaxed);
 	return method;
 }
@@ -185,7 +185,7 @@ static int serve_stream(struct ipc_call *call, const struct ipcbus_event *event)
 static __attribute__((noinline)) int serve_other(struct ipc_call *call,
 						 const struct ipcbus_event *event)
 {
-	if (!call->method && call->code == IPC_CODE_STREAM && !call->oneway)
+	if (!call->method && call->code == IPC_METHOD_STREAM && !call->oneway)
 		return serve_stream(call, event);
 	event_refuse(call->ipc, event);
 	return refuse(call, call->method ? -EPROTO : -EOPNOTSUPP);

@@ -25,7 +25,7 @@ static void describe_direction(struct ipc_method *method, const struct ipc_metho
 			       bool requests)
 {
 	*method = (struct ipc_method){
-		.code = STREAM_MESSAGE,
+		.number = STREAM_MESSAGE,
 		.flags = IPC_METHOD_ONEWAY |
 			 ((requests ? of->flags : reply_flags(of)) &
 			  (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BYTES)),
@@ -105,7 +105,7 @@ static int new_stream(struct ipc *ipc, const struct ipc_method *method, bool ser
 	struct stream_of of = {
 		.type = &typed,
 		.size = sizeof(struct typed_stream),
-		.code = method->code,
+		.number = method->number,
 		.name = method->name,
 		.method = method,
 		.timeout_usec = method->timeout_usec,
@@ -130,12 +130,12 @@ static int new_stream(struct ipc *ipc, const struct ipc_method *method, bool ser
 	return 0;
 }
 
-int typed_stream_new(struct ipc_call *call, uint32_t code, struct ipc_stream **ret_stream)
+int typed_stream_new(struct ipc_call *call, uint32_t number, struct ipc_stream **ret_stream)
 {
 	const struct ipc_interface *interface = typed_object(call->object)->interface;
 
 	for (size_t i = 0; i < interface->n_methods; i++)
-		if (method_at(interface, i)->code == code && method_at(interface, i)->open)
+		if (method_at(interface, i)->number == number && method_at(interface, i)->open)
 			return new_stream(call->ipc, method_at(interface, i), /* server= */ true,
 					  ret_stream);
 	return -EOPNOTSUPP;

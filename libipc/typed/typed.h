@@ -62,8 +62,8 @@ static inline uint32_t reply_flags(const struct ipc_method *method)
 	return method->flags >> 1;
 }
 
-/* introspect.c: returns the method with this code that every object has, or NULL. */
-const struct ipc_method *builtin_find(uint32_t code);
+/* introspect.c: returns the method with this number that every object has, or NULL. */
+const struct ipc_method *builtin_find(uint32_t number);
 
 /* The request of a served call, in the memory of the call. */
 struct typed_call {
@@ -77,7 +77,7 @@ int rpc_oneway(struct ipc_proxy *proxy, const struct ipc_method *method,
 	       struct payload_file *file);
 
 /* streams.c: object_type.new_stream of typed objects. */
-int typed_stream_new(struct ipc_call *call, uint32_t code, struct ipc_stream **ret_stream);
+int typed_stream_new(struct ipc_call *call, uint32_t number, struct ipc_stream **ret_stream);
 
 /*
  * Packs a small message by its codec into the thread's scratch buffer, which must not hold a

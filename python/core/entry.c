@@ -99,7 +99,7 @@ static bool set_entries(struct outgoing *out, struct connection *connection, PyO
 bool outgoing_init(struct outgoing *out, struct connection *connection, PyObject *data,
 		   PyObject *entries)
 {
-	out->message = (struct ipc_raw_message){ .code = 0 };
+	out->message = (struct ipc_raw_message){ .method = 0 };
 	out->data.obj = NULL;
 	if (data != Py_None) {
 		if (PyObject_GetBuffer(data, &out->data, PyBUF_SIMPLE) < 0)

@@ -214,7 +214,7 @@ static PyObject *call_on_cancel(PyObject *self, PyObject *callback)
 
 /* --- What a call shows ----------------------------------------------------------- */
 
-enum { CALL_CODE, CALL_UID, CALL_GID, CALL_PID, CALL_CANCELED };
+enum { CALL_METHOD, CALL_UID, CALL_GID, CALL_PID, CALL_CANCELED };
 
 static PyObject *call_number(PyObject *self, void *closure)
 {
@@ -223,8 +223,8 @@ static PyObject *call_number(PyObject *self, void *closure)
 	if (!native)
 		return fail_released();
 	switch ((intptr_t)closure) {
-	case CALL_CODE:
-		return PyLong_FromUnsignedLong(call_of(self)->request->code);
+	case CALL_METHOD:
+		return PyLong_FromUnsignedLong(call_of(self)->request->method);
 	case CALL_CANCELED:
 		return PyBool_FromLong(ipc_call_is_canceled(native));
 	case CALL_UID:
@@ -357,7 +357,7 @@ static PyMethodDef call_methods[] = {
 };
 
 static PyGetSetDef call_members[] = {
-	{ "code", call_number, NULL, NULL, (void *)CALL_CODE },
+	{ "method", call_number, NULL, NULL, (void *)CALL_METHOD },
 	{ "uid", call_number, NULL, NULL, (void *)CALL_UID },
 	{ "gid", call_number, NULL, NULL, (void *)CALL_GID },
 	{ "pid", call_number, NULL, NULL, (void *)CALL_PID },
@@ -437,7 +437,7 @@ static int serve(struct ipc_call *native, const struct ipc_raw_message *request,
 	return r;
 }
 
-static int serve_stream(struct ipc_stream *native, uint32_t code, void *userdata)
+static int serve_stream(struct ipc_stream *native, uint32_t method, void *userdata)
 {
 	struct object_state *state = userdata;
 	PyObject *stream, *result = NULL;
@@ -447,7 +447,7 @@ static int serve_stream(struct ipc_stream *native, uint32_t code, void *userdata
 		return -ECANCELED;
 	stream = stream_new(state->connection, ipc_stream_ref(native));
 	if (stream)
-		result = PyObject_CallFunction(state->stream, "OI", stream, (unsigned int)code);
+		result = PyObject_CallFunction(state->stream, "OI", stream, (unsigned int)method);
 	if (!result)
 		callback_failed(state->stream);
 	Py_XDECREF(stream);
@@ -542,7 +542,7 @@ static struct object_state *state_new(struct connection *connection, const char 
 }
 
 /* object(interface or None, flags, serve, owner, stream or None, OBJECT_*) -> Object: serve(Call),
- * and stream(Stream, code) */
+ * and stream(Stream, method) */
 PyObject *object_create(struct connection *connection, PyObject *const *args, Py_ssize_t n)
 {
 	struct ipc_object *native;

@@ -48,7 +48,7 @@ static void dealloc(PyObject *self)
 /* --- What a call takes ----------------------------------------------------------- */
 
 /*
- * The arguments of all functions that send: code, data, entries, flags, timeout_usec, metadata,
+ * The arguments of all functions that send: method, data, entries, flags, timeout_usec, metadata,
  * parent. flags are the flags of the message, and DETACHED. If timeout_usec is 0, the default
  * applies. metadata is None or a tuple of str: name, value, ... parent is a Call, Stream or None.
  */
@@ -120,11 +120,11 @@ static void sending_done(struct sending *s)
 
 static bool sending_init(struct sending *s, struct proxy *proxy, PyObject *const *args)
 {
-	uint32_t code, flags;
+	uint32_t method, flags;
 
 	s->options = (struct ipc_options){ 0 };
 	s->cancellation = NULL;
-	if (!get_u32(args[0], &code) || !get_u32(args[3], &flags) ||
+	if (!get_u32(args[0], &method) || !get_u32(args[3], &flags) ||
 	    !get_u64(args[4], &s->options.timeout_usec))
 		return false;
 	s->ipc = connection_hold(proxy->part.connection);
@@ -135,7 +135,7 @@ static bool sending_init(struct sending *s, struct proxy *proxy, PyObject *const
 		return false;
 	}
 	s->proxy = ipc_proxy_ref(proxy->proxy);
-	s->out.message.code = code;
+	s->out.message.method = method;
 	s->out.message.flags = flags & ~IPC_DETACHED;
 	s->options.flags = flags & IPC_DETACHED;
 	if (set_metadata(s, args[5]) && set_parent(s, args[6]))
@@ -239,7 +239,7 @@ static PyObject *oneway(PyObject *self, PyObject *const *args, Py_ssize_t n)
 
 /* --- Streams --------------------------------------------------------------------- */
 
-/* The arguments of functions that open a stream: code, flags, timeout_usec, metadata, parent. */
+/* The arguments of functions that open a stream: method, flags, timeout_usec, metadata, parent. */
 #define OPEN_ARGS	5
 
 static bool opening_init(struct sending *s, struct proxy *proxy, PyObject *const *args)
@@ -265,7 +265,7 @@ static PyObject *open_stream(PyObject *self, PyObject *const *args, Py_ssize_t n
 		return NULL;
 	set_cancelable(&s, of(self));
 	Py_BEGIN_ALLOW_THREADS
-	r = ipc_raw_stream_open(s.proxy, s.out.message.code, &s.options, &stream, &error);
+	r = ipc_raw_stream_open(s.proxy, s.out.message.method, &s.options, &stream, &error);
 	Py_END_ALLOW_THREADS
 	result = r < 0 ? connection_fail(of(self)->part.connection, r, &error) :
 			 stream_new(of(self)->part.connection, stream);
@@ -314,7 +314,7 @@ static int start_opening(struct ipc *ipc, struct slot *slot, void *data,
 	/* opened() may run, and drop the slot's reference, before the function returns. */
 	s->options.cancellation = ipc_cancellation_ref(slot->cancellation);
 	atomic_fetch_add(openings, 1);
-	r = ipc_raw_stream_open_async(s->proxy, s->out.message.code, &s->options, opened, slot);
+	r = ipc_raw_stream_open_async(s->proxy, s->out.message.method, &s->options, opened, slot);
 	if (r < 0)
 		atomic_fetch_sub(openings, 1);
 	ipc_cancellation_unref(s->options.cancellation);

@@ -137,7 +137,7 @@ class Stream(Generic[Req, Rep]):
             if self._end is None:
                 bus = self._client._bus
                 stream = await self._client._open(
-                    self._method.code, to_usec(self._timeout), self._metadata, self._detached
+                    self._method.number, to_usec(self._timeout), self._metadata, self._detached
                 )
                 end = End(bus, stream)
                 try:

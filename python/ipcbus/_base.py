@@ -234,8 +234,8 @@ class RawRequest(BaseContext):
     _call: _core.Call
 
     @property
-    def code(self) -> int:
-        return self._call.code
+    def method(self) -> int:
+        return self._call.method
 
     @property
     def data(self) -> memoryview:
@@ -257,7 +257,7 @@ class RawRequest(BaseContext):
 class Named(Protocol):
     """The part of a service that lines of the log need."""
 
-    def _method(self, code: int) -> str: ...
+    def _method(self, number: int) -> str: ...
 
 
 class ServiceSettings:
@@ -281,9 +281,9 @@ class BaseRawService(ServiceSettings):
     def _interface(self) -> str | None:
         return self.INTERFACE
 
-    def _method(self, code: int) -> str:
+    def _method(self, number: int) -> str:
         """The method with that number, for a log."""
-        return f"{self.INTERFACE or type(self).__name__} method {code}"
+        return f"{self.INTERFACE or type(self).__name__} method {number}"
 
 
 def reply_raw(call: _core.Call, reply: Buffer | tuple[Buffer, tuple[Entry, ...]] | None) -> None:
@@ -358,7 +358,7 @@ def _log(
 def end_call(call: _core.Call, error: BaseException, service: Named) -> None:
     """Ends a call with the exception of its handler. The call may have ended already."""
     try:
-        method = service._method(call.code)
+        method = service._method(call.method)
     except ValueError:  # close() has ended the call
         method = type(service).__name__
     # SystemExit and KeyboardInterrupt end the program, which reports them itself.
@@ -375,10 +375,10 @@ def end_call(call: _core.Call, error: BaseException, service: Named) -> None:
             log.warning("%s: could not report an error: %s", method, failure)
 
 
-def end_stream(stream: _core.Stream, error: BaseException, service: Named, code: int) -> None:
+def end_stream(stream: _core.Stream, error: BaseException, service: Named, number: int) -> None:
     """Ends a stream with the exception of its handler. If no error can be sent, cancels the stream,
     because a normal end would mean success."""
-    method = service._method(code)
+    method = service._method(number)
     if not isinstance(error, _EXPECTED):
         _log(stream, error, method)
     try:

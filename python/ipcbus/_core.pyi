@@ -11,10 +11,10 @@ OBJECT: int
 PROXY: int
 FD: int
 REGION_DEFAULT: int
-CODE_PING: int
-CODE_DESCRIBE: int
-CODE_DUMP: int
-CODE_STREAM: int
+METHOD_PING: int
+METHOD_DESCRIBE: int
+METHOD_DUMP: int
+METHOD_STREAM: int
 REPLACE: int
 DETACHED: int
 OBJECT_LABEL: int
@@ -70,7 +70,7 @@ class Call:
     def __bytes__(self) -> bytes: ...
     def __len__(self) -> int: ...
     @property
-    def code(self) -> int: ...
+    def method(self) -> int: ...
     @property
     def uid(self) -> int: ...
     @property
@@ -147,7 +147,7 @@ class Proxy:
     def connection(self) -> Connection: ...
     def call(
         self,
-        code: int,
+        method: int,
         data: _Data,
         entries: _Entries,
         flags: int,
@@ -158,7 +158,7 @@ class Proxy:
     ) -> Message: ...
     def call_async(
         self,
-        code: int,
+        method: int,
         data: _Data,
         entries: _Entries,
         flags: int,
@@ -170,7 +170,7 @@ class Proxy:
     ) -> Slot: ...
     def oneway(
         self,
-        code: int,
+        method: int,
         data: _Data,
         entries: _Entries,
         flags: int,
@@ -181,7 +181,7 @@ class Proxy:
     ) -> None: ...
     def open(
         self,
-        code: int,
+        method: int,
         flags: int,
         timeout: int,
         metadata: _Metadata,
@@ -190,7 +190,7 @@ class Proxy:
     ) -> Stream: ...
     def open_async(
         self,
-        code: int,
+        method: int,
         flags: int,
         timeout: int,
         metadata: _Metadata,

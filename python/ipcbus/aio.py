@@ -106,7 +106,7 @@ class Proxy(BaseProxy):
 
     async def call(
         self,
-        code: int,
+        method: int,
         data: Buffer = b"",
         *,
         entries: tuple[Entry, ...] | None = None,
@@ -124,7 +124,7 @@ class Proxy(BaseProxy):
         """
         message: _core.Message = await self._bus._reply(
             self._proxy.call_async,
-            code,
+            method,
             data,
             entries,
             (_core.ACCEPT_FDS if accept_fds else 0) | (_core.DETACHED if detached else 0),
@@ -136,14 +136,14 @@ class Proxy(BaseProxy):
 
     async def _open(
         self,
-        code: int,
+        method: int,
         timeout: int,
         metadata: tuple[str, ...] | None,
         detached: bool = False,
     ) -> _core.Stream:
         stream: _core.Stream = await self._bus._reply(
             self._proxy.open_async,
-            code,
+            method,
             _core.DETACHED if detached else 0,
             timeout,
             metadata,
@@ -153,7 +153,7 @@ class Proxy(BaseProxy):
 
     async def oneway(
         self,
-        code: int,
+        method: int,
         data: Buffer = b"",
         *,
         entries: tuple[Entry, ...] | None = None,
@@ -177,7 +177,7 @@ class Proxy(BaseProxy):
         deadline = None if timeout is None else loop.time() + to_wait(timeout) / 1e6
         while True:
             try:
-                self._proxy.oneway(code, data, entries, flags, 0, more, None)
+                self._proxy.oneway(method, data, entries, flags, 0, more, None)
                 return
             except WouldBlock:
                 if deadline is None:
@@ -186,7 +186,7 @@ class Proxy(BaseProxy):
 
     async def ping(self, *, timeout: float | None = None) -> None:
         """Returns when the object's process has served the ping."""
-        (await self.call(_core.CODE_PING, timeout=timeout)).release()
+        (await self.call(_core.METHOD_PING, timeout=timeout)).release()
 
     def on_death(self, callback: Callable[[], object]) -> Slot:
         """Calls callback once, in the loop, when the object's process has died or ended the
@@ -232,7 +232,7 @@ class Client(Proxy):
         data, entries = stubs.pack_request(self._bus, method, request, fields)
         # The request is sent before this coroutine first suspends.
         reply = await self.call(
-            method.code,
+            method.number,
             data,
             entries=entries,
             timeout=method.timeout if timeout is None else timeout,
@@ -266,7 +266,7 @@ class Client(Proxy):
         detached: bool = False,
     ) -> None:
         data, entries = stubs.pack_request(self._bus, method, request, fields)
-        await self.oneway(method.code, data, entries=entries, timeout=timeout, metadata=metadata)
+        await self.oneway(method.number, data, entries=entries, timeout=timeout, metadata=metadata)
 
 
 C = TypeVar("C", bound=Client)
@@ -318,7 +318,7 @@ class Service(stubs.BaseService):
     An exception is reported to the caller."""
 
     async def _serve(self, bus: Connection, call: _core.Call) -> None:
-        if call.code == _core.CODE_DESCRIBE and not call.oneway:
+        if call.method == _core.METHOD_DESCRIBE and not call.oneway:
             call.reply(self.INTERFACE.describe(), None)
             return
         method = self.INTERFACE.find(call)
@@ -334,8 +334,8 @@ class Service(stubs.BaseService):
         finally:
             context._end()
 
-    async def _serve_stream(self, bus: Connection, stream: _core.Stream, code: int) -> None:
-        method = self.INTERFACE.find_stream(code)
+    async def _serve_stream(self, bus: Connection, stream: _core.Stream, number: int) -> None:
+        method = self.INTERFACE.find_stream(number)
         handler = getattr(self, method.attribute)
         context = Context(bus, stream)
         end = End(bus, stream, _current.get())
@@ -779,8 +779,8 @@ class Connection:
         def serve(call: _core.Call) -> None:
             self._run(self._start, service, call)
 
-        def stream(stream: _core.Stream, code: int) -> None:
-            self._run(self._start_stream, service, stream, code)
+        def stream(stream: _core.Stream, number: int) -> None:
+            self._run(self._start_stream, service, stream, number)
 
         streams = stream if isinstance(service, Service) and service.INTERFACE.streams else None
         return self._connection.object(
@@ -802,14 +802,14 @@ class Connection:
         except Canceled:
             served.cancel()
 
-    def _start_stream(self, service: Service, stream: _core.Stream, code: int) -> None:
+    def _start_stream(self, service: Service, stream: _core.Stream, number: int) -> None:
         if self._closing:
             stream.cancel()
             return
         self._create_task(
             stream,
-            lambda: service._serve_stream(self, stream, code),
-            lambda error: end_stream(stream, error, service, code),
+            lambda: service._serve_stream(self, stream, number),
+            lambda error: end_stream(stream, error, service, number),
         )
 
     def _create_task(

@@ -61,7 +61,7 @@ class Method:
     __slots__ = (
         "name",
         "attribute",
-        "code",
+        "number",
         "request",
         "reply",
         "oneway",
@@ -76,7 +76,7 @@ class Method:
         self,
         name: str,
         attribute: str,
-        code: int,
+        number: int,
         request: Any,
         reply: Any,
         *,
@@ -89,7 +89,7 @@ class Method:
     ) -> None:
         self.name = name
         self.attribute = attribute
-        self.code = code
+        self.number = number
         self.request = request
         self.reply = reply
         self.oneway = oneway
@@ -108,7 +108,7 @@ class Interface:
         self.descriptor_set = descriptor_set
         self.methods = methods
         self.streams = any(method.sends or method.pushes for method in methods)
-        self.by_code = {method.code: method for method in methods}
+        self.by_number = {method.number: method for method in methods}
 
     def describe(self) -> bytes:
         """Returns a serialized ipc.Description."""
@@ -120,18 +120,18 @@ class Interface:
             )
         )
 
-    def find_stream(self, code: int) -> Method:
+    def find_stream(self, number: int) -> Method:
         """Returns the method with streams that has this number."""
-        method = self.by_code.get(code)
+        method = self.by_number.get(number)
         if method is None or not (method.sends or method.pushes):
-            raise Unimplemented(f"{self.name} has no stream with the number {code:#x}")
+            raise Unimplemented(f"{self.name} has no stream with the number {number:#x}")
         return method
 
     def find(self, call: _core.Call) -> Method:
         """Returns the called method. If there is none, raises the error for the caller."""
-        method = self.by_code.get(call.code)
+        method = self.by_number.get(call.method)
         if method is None:
-            raise Unimplemented(f"{self.name} has no method with the number {call.code:#x}")
+            raise Unimplemented(f"{self.name} has no method with the number {call.method:#x}")
         if method.sends or method.pushes:
             raise ProtocolError(f"{self.name}.{method.name} has streams: it is opened, not called")
         if method.oneway and not call.oneway:
@@ -703,10 +703,10 @@ class BaseService(ServiceSettings):
     def _interface(self) -> str | None:
         return self.INTERFACE.name
 
-    def _method(self, code: int) -> str:
+    def _method(self, number: int) -> str:
         """Returns the name of a method for log messages."""
-        method = self.INTERFACE.by_code.get(code)
-        return f"{self.INTERFACE.name}{f'.{method.name}' if method else f' method {code}'}"
+        method = self.INTERFACE.by_number.get(number)
+        return f"{self.INTERFACE.name}{f'.{method.name}' if method else f' method {number}'}"
 
     def _unimplemented(self, method: Method) -> Unimplemented:
         return Unimplemented(f"{self.INTERFACE.name}.{method.name} is not implemented")

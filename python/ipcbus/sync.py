@@ -118,7 +118,7 @@ class Proxy(BaseProxy):
 
     def call(
         self,
-        code: int,
+        method: int,
         data: Buffer = b"",
         *,
         entries: tuple[Entry, ...] | None = None,
@@ -132,7 +132,7 @@ class Proxy(BaseProxy):
         files. With detached the call does not depend on the call or stream that the thread serves.
         Raises an ``Error``."""
         return self._proxy.call(
-            code,
+            method,
             data,
             entries,
             (_core.ACCEPT_FDS if accept_fds else 0) | (_core.DETACHED if detached else 0),
@@ -143,7 +143,7 @@ class Proxy(BaseProxy):
 
     def oneway(
         self,
-        code: int,
+        method: int,
         data: Buffer = b"",
         *,
         entries: tuple[Entry, ...] | None = None,
@@ -159,12 +159,12 @@ class Proxy(BaseProxy):
         that the thread serves. A reply is not ordered with oneways that were sent before it."""
         flags = _core.REPLACE if replace else 0
         self._proxy.oneway(
-            code, data, entries, flags, to_usec(timeout), to_metadata(metadata), None
+            method, data, entries, flags, to_usec(timeout), to_metadata(metadata), None
         )
 
     def ping(self, *, timeout: float | None = None) -> None:
         """Returns when the object's process has served the ping."""
-        self.call(_core.CODE_PING, timeout=timeout).release()
+        self.call(_core.METHOD_PING, timeout=timeout).release()
 
     def on_death(self, callback: Callable[[], object]) -> Slot:
         """Calls callback once, on a serving thread, when the object's process has died or ended
@@ -196,7 +196,7 @@ class Client(Proxy):
     ) -> Any:
         data, entries = stubs.pack_request(self._bus, method, request, fields)
         reply = self.call(
-            method.code,
+            method.number,
             data,
             entries=entries,
             timeout=method.timeout if timeout is None else timeout,
@@ -230,7 +230,7 @@ class Client(Proxy):
         detached: bool = False,
     ) -> None:
         data, entries = stubs.pack_request(self._bus, method, request, fields)
-        self.oneway(method.code, data, entries=entries, timeout=timeout, metadata=metadata)
+        self.oneway(method.number, data, entries=entries, timeout=timeout, metadata=metadata)
 
 
 C = TypeVar("C", bound=Client)
@@ -260,7 +260,7 @@ class Stream(Generic[Req, Rep]):
         self._method = method
         limit = to_usec(method.timeout if timeout is None else timeout)
         self._stream = client._proxy.open(
-            method.code,
+            method.number,
             _core.DETACHED if detached else 0,
             limit,
             to_metadata(metadata),
@@ -356,7 +356,7 @@ class Service(stubs.BaseService):
     reply or a mapping of its fields. An exception is reported to the caller."""
 
     def _serve(self, bus: Connection, call: _core.Call) -> None:
-        if call.code == _core.CODE_DESCRIBE and not call.oneway:
+        if call.method == _core.METHOD_DESCRIBE and not call.oneway:
             call.reply(self.INTERFACE.describe(), None)
             return
         method = self.INTERFACE.find(call)
@@ -372,8 +372,8 @@ class Service(stubs.BaseService):
         finally:
             context._end()
 
-    def _serve_stream(self, bus: Connection, stream: _core.Stream, code: int) -> None:
-        method = self.INTERFACE.find_stream(code)
+    def _serve_stream(self, bus: Connection, stream: _core.Stream, number: int) -> None:
+        method = self.INTERFACE.find_stream(number)
         handler = getattr(self, method.attribute)
         context = Context(bus, stream)
         try:
@@ -511,20 +511,20 @@ class Connection:
             finally:
                 call.release()
 
-        def run(stream: _core.Stream, code: int) -> None:
+        def run(stream: _core.Stream, number: int) -> None:
             assert isinstance(service, Service)
             try:
                 with _serving(stream):
-                    service._serve_stream(self, stream, code)
+                    service._serve_stream(self, stream, number)
             except BaseException as error:
-                end_stream(stream, error, service, code)
+                end_stream(stream, error, service, number)
             finally:
                 stream.release()
 
-        def stream(stream: _core.Stream, code: int) -> None:
+        def stream(stream: _core.Stream, number: int) -> None:
             # The handler blocks on the stream, so run it on its own thread to keep serving other
             # calls.
-            threading.Thread(target=run, args=(stream, code), name="ipcbus", daemon=True).start()
+            threading.Thread(target=run, args=(stream, number), name="ipcbus", daemon=True).start()
 
         streams = stream if isinstance(service, Service) and service.INTERFACE.streams else None
         return self._connection.object(

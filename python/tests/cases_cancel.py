@@ -250,7 +250,7 @@ class Closing(Case):
         class Closer(aio.RawService):
             async def serve(self, request):
                 try:
-                    await asyncio.sleep(60 if request.code else 0)
+                    await asyncio.sleep(60 if request.method else 0)
                 finally:
                     await bus.close()
 

@@ -38,7 +38,7 @@ class Peers(Case):
 
         class Liar(aio.RawService):
             async def serve(self, request):
-                return frames[request.code]
+                return frames[request.method]
 
         liar = await self.serve(Liar())
         for i, bad in enumerate(frames):
@@ -504,14 +504,14 @@ class Echo2(aio.RawService):
     ACCEPT_FDS = True
 
     async def serve(self, request):
-        if request.code == 2:
+        if request.method == 2:
             await asyncio.sleep(60)
-        if request.code == 3:
+        if request.method == 3:
             raise ipcbus.ServiceError("no", name="test.No", details=b"x")
-        if request.code == 4:
+        if request.method == 4:
             proxy = request.take(0)
             os.close(request.take(1))
             del proxy
-        if request.code == 5:
+        if request.method == 5:
             raise ipcbus.Unimplemented("five")
         return request.data

@@ -469,7 +469,7 @@ class Entries(Case):
                 fd = request.take(0)
                 os.write(fd, b"from the server")
                 os.close(fd)
-                if request.code == 2:
+                if request.method == 2:
                     null = os.open("/dev/null", os.O_RDONLY)
                     asyncio.get_running_loop().call_later(0.5, os.close, null)
                     return b"", ((5, null),)
@@ -636,7 +636,7 @@ class Sync(Case):
 
         class Echo(sync.RawService):
             def serve(self, request):
-                if request.code == 3:
+                if request.method == 3:
                     raise Empty("here")
                 return bytes(request.data)
 

@@ -93,9 +93,9 @@ SERVER = (
     + """
     class Interrupted(sync.RawService):
         def serve(self, request):
-            if request.code == 1:
+            if request.method == 1:
                 return bytes(request.data)
-            if request.code == 2:
+            if request.method == 2:
                 sys.exit(3)
             send_later(signal.SIGINT, 0.1)
             time.sleep(30)

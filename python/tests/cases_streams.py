@@ -305,7 +305,7 @@ class Streams(Case):
 
     async def test_wrong(self):
         with self.assertRaises(ipcbus.ProtocolError):
-            await self.kinds.call(next(m.code for m in Kinds.INTERFACE.methods if m.sends))
+            await self.kinds.call(next(m.number for m in Kinds.INTERFACE.methods if m.sends))
         with self.assertRaises(ipcbus.Unimplemented):
             stream = await asyncio.to_thread(self.kinds._proxy.open, 99, 0, 0, None, None)
             await asyncio.to_thread(stream.receive, 5_000_000)

@@ -220,8 +220,8 @@ class Typed(Case):
             await self.kinds.call(99)
         # A call of a oneway, a oneway of a call, and an invalid message.
         with self.assertRaises(ipcbus.ProtocolError):
-            await self.kinds.call(Kinds.INTERFACE.methods[2].code)
-        await self.kinds.oneway(Kinds.INTERFACE.methods[0].code)
+            await self.kinds.call(Kinds.INTERFACE.methods[2].number)
+        await self.kinds.oneway(Kinds.INTERFACE.methods[0].number)
         with self.assertRaises(ipcbus.BadMessage):
             await self.kinds.call(7, b"\x0a\xff\xff")
         await self.kinds.Nothing()
@@ -423,7 +423,7 @@ class Typed(Case):
 
     async def test_entries_that_did_not_come_along(self):
         """A handler does not see tags of another process."""
-        codes = {method.name: method.code for method in Kinds.INTERFACE.methods}
+        codes = {method.name: method.number for method in Kinds.INTERFACE.methods}
         entry = ((1, self.client.make_object(MyEcho())),)
         target = kinds_pb2.CallbackRequest.Target(object={"id": 2})
         targets = [

@@ -116,7 +116,7 @@ class Echo(aio.RawService):
     async def serve(self, request: ipcbus._base.RawRequest):  # type: ignore
         self.seen.append(bytes(request.data))
         self.begun.set()
-        return await getattr(self, f"serve_{request.code}")(request)
+        return await getattr(self, f"serve_{request.method}")(request)
 
     async def serve_1(self, request):  # type: ignore
         return bytes(request.data)

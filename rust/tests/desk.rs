@@ -171,7 +171,7 @@ fn calls(desk: &DeskProxy) {
     assert_eq!(desk.poked().unwrap().sum, before + 7);
 
     // Bytes that are not a valid message, and a number without a method.
-    let add = ipcbus_code("desk.app.Desk/Add");
+    let add = number_of("desk.app.Desk/Add");
     let bad = Message::new(add).bytes(&b"\x0a\xff"[..]);
     let error = desk.proxy().call(&bad, &Options::new()).unwrap_err();
     assert!(matches!(error, Error::BadMessage(_)), "{error:?}");
@@ -180,7 +180,7 @@ fn calls(desk: &DeskProxy) {
 }
 
 /// The number of a method without the option (ipc.id).
-fn ipcbus_code(path: &str) -> u32 {
+fn number_of(path: &str) -> u32 {
     let hash = |h: u32, b: u8| (h ^ u32::from(b)).wrapping_mul(16_777_619);
     path.bytes().fold(2_166_136_261, hash) | 0x8000_0000
 }

@@ -57,7 +57,7 @@ static void structures(void)
 	FIELD(ipc_raw_entry, type);
 	printf("ipc_raw_entry.object %zu\n", offsetof(struct ipc_raw_entry, object));
 	STRUCTURE(ipc_raw_message);
-	FIELD(ipc_raw_message, code);
+	FIELD(ipc_raw_message, method);
 	FIELD(ipc_raw_message, flags);
 	FIELD(ipc_raw_message, data);
 	FIELD(ipc_raw_message, size);
@@ -107,12 +107,12 @@ static void constants(void)
 	CONSTANT(IPC_RAW_PROXY);
 	CONSTANT(IPC_RAW_FD);
 	CONSTANT(IPC_RAW_ACCEPT_FDS);
-	CONSTANT(IPC_CODE_BUILTIN);
-	CONSTANT(IPC_CODE_DERIVED);
-	CONSTANT(IPC_CODE_PING);
-	CONSTANT(IPC_CODE_DESCRIBE);
-	CONSTANT(IPC_CODE_DUMP);
-	CONSTANT(IPC_CODE_STREAM);
+	CONSTANT(IPC_METHOD_BUILTIN);
+	CONSTANT(IPC_METHOD_DERIVED);
+	CONSTANT(IPC_METHOD_PING);
+	CONSTANT(IPC_METHOD_DESCRIBE);
+	CONSTANT(IPC_METHOD_DUMP);
+	CONSTANT(IPC_METHOD_STREAM);
 }
 
 int main(void)

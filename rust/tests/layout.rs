@@ -44,13 +44,13 @@ fn main() {
         // SAFETY: as above.
         unsafe { addr_of!((*place.as_ptr()).value) as usize - place.as_ptr() as usize }
     });
-    structure!(ipc_raw_message: code flags data size parts n_parts entries n_entries);
+    structure!(ipc_raw_message: method flags data size parts n_parts entries n_entries);
     structure!(ipc_raw_ops: interface flags reserved serve stream destroy);
     structure!(ipc_stream_ops: size on_message on_writable on_end destroy);
     constants!(IPC_NEVER IPC_INHERIT IPC_REGION_DEFAULT IPC_PRINTABLE_MAX IPC_ERROR_TEXT_MAX IPC_REPLACE IPC_DETACHED
         IPC_OBJECT_LABEL IPC_MESSAGE_MAX IPC_MEMORY_WRITE IPC_ORIGIN_HERE IPC_ORIGIN_BUS IPC_ORIGIN_PEER
         IPC_ORIGIN_BEHIND IPC_NAME_PRESENT IPC_NAME_GONE IPC_NAME_SETTLED IPC_BUS_LOST IPC_BUS_BACK IPC_RAW_ENTRIES_MAX
         IPC_RAW_PARTS_MAX IPC_RAW_OBJECT IPC_RAW_PROXY IPC_RAW_FD IPC_RAW_ACCEPT_FDS
-        IPC_CODE_BUILTIN IPC_CODE_DERIVED IPC_CODE_PING IPC_CODE_DESCRIBE
-        IPC_CODE_DUMP IPC_CODE_STREAM);
+        IPC_METHOD_BUILTIN IPC_METHOD_DERIVED IPC_METHOD_PING IPC_METHOD_DESCRIBE
+        IPC_METHOD_DUMP IPC_METHOD_STREAM);
 }

@@ -192,8 +192,8 @@ fn start_on(server: Connection, client: Connection) -> Bus {
 }
 
 impl Bus {
-    fn call(&self, code: u32, bytes: &[u8]) -> Result<Vec<u8>> {
-        let reply = self.desk.call(&Message::new(code).bytes(bytes), &Options::new())?;
+    fn call(&self, method: u32, bytes: &[u8]) -> Result<Vec<u8>> {
+        let reply = self.desk.call(&Message::new(method).bytes(bytes), &Options::new())?;
         Ok(reply.bytes().to_vec())
     }
 
@@ -698,7 +698,7 @@ fn tasks_await_streams() {
     let serving = runtime.spawn(async move { client.serve().await });
     let desk = bus.desk.clone();
     let limited = |future| async { ::tokio::time::timeout(LONG.unwrap(), future).await.unwrap() };
-    let open = |code| desk.open_stream_async(code, &Options::new()).unwrap();
+    let open = |method| desk.open_stream_async(method, &Options::new()).unwrap();
 
     let (counting, adding, unknown) = (open(COUNT), open(ADD), open(77));
     runtime.block_on(limited(runtime.spawn(async move {

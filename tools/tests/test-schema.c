@@ -67,18 +67,18 @@ START_TEST(methods_are_known)
 
 	ck_assert_uint_eq(schema_count(schema), 4);
 	ck_assert_str_eq(schema_interface(schema), "test.schema.Kinds");
-	ck_assert(echo->code & 0x80000000u);
-	ck_assert_ptr_eq(schema_find_code(schema, echo->code), echo);
+	ck_assert(echo->number & 0x80000000u);
+	ck_assert_ptr_eq(schema_find_number(schema, echo->number), echo);
 	ck_assert_str_eq(schema_type_name(echo->reply), "test.schema.All");
 	ck_assert(!echo->oneway && !echo->streams_in && !echo->streams_out);
 	ck_assert(schema_find(schema, "Choose")->oneway);
 	ck_assert_str_eq(schema_type_name(schema_find(schema, "Choose")->reply), "ipc.None");
-	ck_assert_uint_eq(schema_find(schema, "Seven")->code, 7);
+	ck_assert_uint_eq(schema_find(schema, "Seven")->number, 7);
 	ck_assert(schema_find(schema, "Pour")->streams_in &&
 		  schema_find(schema, "Pour")->streams_out);
 	ck_assert_ptr_null(schema_find(schema, "Nothing"));
-	ck_assert_ptr_null(schema_find_code(schema, 8));
-	ck_assert_str_eq(schema_builtin(IPC_CODE_PING), "ping");
+	ck_assert_ptr_null(schema_find_number(schema, 8));
+	ck_assert_str_eq(schema_builtin(IPC_METHOD_PING), "ping");
 	ck_assert_ptr_null(schema_builtin(1));
 }
 END_TEST
@@ -92,10 +92,10 @@ START_TEST(other_services_have_their_own)
 	ck_assert(schema_at(other, 1)->oneway);
 	ck_assert_uint_eq(schema_at(other, 0)->timeout_ms, 200);
 	ck_assert_uint_eq(schema_at(other, 1)->timeout_ms, 0);
-	ck_assert_uint_eq(schema_at(other, 1)->code, 8);
+	ck_assert_uint_eq(schema_at(other, 1)->number, 8);
 	ck_assert_str_eq(schema_type_name(schema_at(other, 0)->reply), "test.schema.All.Inner");
-	ck_assert_uint_ne(schema_at(other, 0)->code,
-			  schema_find(schema, "Echo")->code);
+	ck_assert_uint_ne(schema_at(other, 0)->number,
+			  schema_find(schema, "Echo")->number);
 	schema_free(other);
 	ck_assert_int_eq(schema_new(set, set_size, "test.schema.None", &other), -ENOENT);
 	ck_assert_int_eq(schema_new(set, set_size, "", &other), -ENOENT);

@@ -36,7 +36,7 @@ struct ipc_record {
 	uint64_t parent;	/* CALL: the call that the sender was serving; or 0 */
 	uint64_t lost;		/* records lost before this record for lack of space */
 	uint32_t flags;		/* IPC_RECORD_* and other flags of the kernel */
-	uint32_t code;		/* number of the method; ERROR: the errno */
+	uint32_t method;	/* number of the call's method; FAILED: ipcbus_send.code */
 	uint32_t node;		/* the target's number in its owner */
 	int error;		/* ERROR, FAILED: negative errno */
 	uint32_t stage;		/* FAILED: enum ipcbus_stage */

@@ -4,11 +4,11 @@
  * functions instead of generated code. The rules and the error list of <ipc/ipc.h> apply. Raw and
  * generated code can call each other.
  *
- * A message is a code, bytes and entries. An entry is an object, a proxy or a file that travels
- * beside the bytes under a tag. Sender and receiver must agree on the meaning of bytes and tags,
- * which neither libipc nor the bus reads.
+ * A message is a method number, bytes and entries. An entry is an object, a proxy or a file that
+ * travels beside the bytes under a tag. Sender and receiver must agree on the meaning of bytes and
+ * tags, which neither libipc nor the bus reads.
  *
- *	struct ipc_raw_message request = { .code = 1, .data = "ping", .size = 4 };
+ *	struct ipc_raw_message request = { .method = 1, .data = "ping", .size = 4 };
  *	struct ipc_raw_message *reply;
  *
  *	r = ipc_raw_call(proxy, &request, NULL, &reply, &error);
@@ -17,9 +17,9 @@
  *	fwrite(reply->data, 1, reply->size, stdout);
  *	ipc_raw_free(reply);
  *
- * Generated code sends raw messages too: the code is struct ipc_method.code, and the bytes are
- * protobuf. Metadata may follow them, see ipc_payload_message(). A field of the type ipc.Object or
- * ipc.Fd contains the tag of its entry.
+ * Generated code sends raw messages too: the number is struct ipc_method.number, and the bytes
+ * are protobuf. The bus calls the number ipcbus_send.code. Metadata may follow the bytes, see
+ * ipc_payload_message(). A field of the type ipc.Object or ipc.Fd contains the tag of its entry.
  *
  * Only one thread at a time may use a message.
  */
@@ -76,7 +76,7 @@ struct ipc_raw_entry {
  * reads it only if its flag is set. A message with an unknown flag fails with -EINVAL.
  */
 struct ipc_raw_message {
-	uint32_t code;			/* request: the number of the method; else 0 */
+	uint32_t method;		/* request: the number of the method; else 0 */
 	uint32_t flags;			/* call: IPC_RAW_ACCEPT_FDS or 0; else 0 */
 	const void *data;
 	size_t size;			/* bytes of data */
@@ -94,15 +94,15 @@ struct ipc_raw_message {
 /*
  * Numbers of methods in generated code. The number of a method without the option (ipc.id) is
  * the FNV-1a hash of "package.Service/Method" with the top bit set. Numbers of (ipc.id) are
- * below IPC_CODE_BUILTIN. Every object of generated code has the methods from
- * IPC_CODE_BUILTIN on.
+ * below IPC_METHOD_BUILTIN. Every object of generated code has the methods from
+ * IPC_METHOD_BUILTIN on.
  */
-#define IPC_CODE_BUILTIN	0x10000U
-#define IPC_CODE_DERIVED	0x80000000U
-#define IPC_CODE_PING		(IPC_CODE_BUILTIN + 0)	/* ipc.None -> ipc.None */
-#define IPC_CODE_DESCRIBE	(IPC_CODE_BUILTIN + 1)	/* ipc.None -> ipc.Description */
-#define IPC_CODE_DUMP		(IPC_CODE_BUILTIN + 2)	/* ipc.DumpRequest -> ipc.None */
-#define IPC_CODE_STREAM		(IPC_CODE_BUILTIN + 3)	/* ipc.StreamOpen -> ipc.StreamOpen */
+#define IPC_METHOD_BUILTIN	0x10000U
+#define IPC_METHOD_DERIVED	0x80000000U
+#define IPC_METHOD_PING		(IPC_METHOD_BUILTIN + 0) /* ipc.None -> ipc.None */
+#define IPC_METHOD_DESCRIBE	(IPC_METHOD_BUILTIN + 1) /* ipc.None -> ipc.Description */
+#define IPC_METHOD_DUMP		(IPC_METHOD_BUILTIN + 2) /* ipc.DumpRequest -> ipc.None */
+#define IPC_METHOD_STREAM	(IPC_METHOD_BUILTIN + 3) /* ipc.StreamOpen -> ipc.StreamOpen */
 
 /*
  * Find the message in the payload of a request or record, which metadata may follow. *ret_message
@@ -225,16 +225,16 @@ struct ipc_raw_ops {
 	uint32_t reserved;		/* 0 */
 	/*
 	 * Serves a call or oneway, on a serving thread, by the rules in <ipc/call.h>. The library
-	 * itself handles calls with IPC_CODE_PING or IPC_CODE_BUILTIN + 4 (channels), and
-	 * IPC_CODE_STREAM if stream is set. All other messages arrive here: return -EOPNOTSUPP for
-	 * an unknown code. If the caller sent metadata, data is a frame around the bytes, and
+	 * itself handles calls with IPC_METHOD_PING or IPC_METHOD_BUILTIN + 4 (channels), and
+	 * IPC_METHOD_STREAM if stream is set. All other messages arrive here: return -EOPNOTSUPP
+	 * for an unknown number. If the caller sent metadata, data is a frame around the bytes, and
 	 * ipc_payload_message() finds them.
 	 */
 	int (*serve)(struct ipc_call *call, const struct ipc_raw_message *request,
 		     void *userdata);
-	/* Serves a stream that a client opens with the method code, on a serving thread, by the
-	 * rules in <ipc/stream.h>; or NULL. */
-	int (*stream)(struct ipc_stream *stream, uint32_t code, void *userdata);
+	/* Serves a stream that a client opens with this method number, on a serving thread, by
+	 * the rules in <ipc/stream.h>; or NULL. */
+	int (*stream)(struct ipc_stream *stream, uint32_t method, void *userdata);
 	/* Runs when the object's last reference is gone, see ipc_object_new(); or NULL. */
 	void (*destroy)(void *userdata);
 };
@@ -271,20 +271,20 @@ int ipc_raw_fail(struct ipc_call *call, int code, const void *data, size_t size)
 /* --- Streams -------------------------------------------------------------------- */
 
 /*
- * Open a stream with the method code and block until the server has accepted it. The caller
+ * Open a stream with the method number and block until the server has accepted it. The caller
  * drops *ret_stream with ipc_stream_unref(). All functions of <ipc/stream.h> work with it.
  * For a method with one request and a stream of replies, send the request and call
  * ipc_stream_end(). For a method with a stream of requests and one reply, the reply is the only
  * message to receive. If IPC_RAW_REFUSE_FDS is in the options' flags, the server's messages must
  * not contain files: sending fails with -EPERM. Errors as ipc_raw_call(), and:
  *
- *   -EINVAL      code is 0.
+ *   -EINVAL      method is 0.
  *   -EOPNOTSUPP  A generated object has no such stream, or a raw object has no streams. A raw
- *                object with streams accepts every code, and its error arrives with the first
+ *                object with streams accepts every number, and its error arrives with the first
  *                receive.
  */
 #define IPC_RAW_REFUSE_FDS	(1U << 2)
-int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t code,
+int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t method,
 			const struct ipc_options *options, struct ipc_stream **ret_stream,
 			struct ipc_error *error);
 
@@ -297,17 +297,17 @@ int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t code,
  * stays open after the program's last ipc_unref(). If the timeout has passed, cb gets
  * -ETIMEDOUT. Errors as ipc_raw_call_async(), and for cb as ipc_raw_stream_open().
  *
- *   -EINVAL      code is 0.
+ *   -EINVAL      method is 0.
  */
 typedef void (*ipc_raw_stream_cb)(int result, struct ipc_stream *stream,
 				  const struct ipc_error *error, void *userdata);
-int ipc_raw_stream_open_async(struct ipc_proxy *proxy, uint32_t code,
+int ipc_raw_stream_open_async(struct ipc_proxy *proxy, uint32_t method,
 			      const struct ipc_options *options, ipc_raw_stream_cb cb,
 			      void *userdata);
 
 /*
- * Send and receive a message by the rules of <ipc/stream.h>. code and flags of the message are
- * 0. ipc_raw_stream_receive() returns 1 and a message that belongs to the stream until the next
+ * Send and receive a message by the rules of <ipc/stream.h>. method and flags of the message
+ * are 0. ipc_raw_stream_receive() returns 1 and a message that belongs to the stream until the next
  * receive, or 0 at the end.
  *
  *   -EAGAIN   The receiver is not ready or has no space, or no message arrived, in time.

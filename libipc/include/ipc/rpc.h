@@ -64,7 +64,7 @@ struct ipc_codec {
 /* A method. Older programs pass smaller structures. So a new member is added at the end, with a
  * flag in flags. */
 struct ipc_method {
-	uint32_t code;			/* its number */
+	uint32_t number;
 	uint32_t flags;			/* IPC_METHOD_* */
 	const char *name;
 	const ProtobufCMessageDescriptor *request;
@@ -84,7 +84,7 @@ struct ipc_method {
 };
 
 /*
- * An interface. methods must be sorted by code. descriptor is a serialized
+ * An interface. methods must be sorted by number. descriptor is a serialized
  * google.protobuf.FileDescriptorSet of the interface's file and its imports, without
  * descriptor.proto, which is part of every implementation of protobuf.
  */

@@ -57,12 +57,12 @@ pub const IPC_RAW_OBJECT: c_uint = 1;
 pub const IPC_RAW_PROXY: c_uint = 2;
 pub const IPC_RAW_FD: c_uint = 3;
 pub const IPC_RAW_ACCEPT_FDS: u32 = 1 << 0;
-pub const IPC_CODE_BUILTIN: u32 = 0x10000;
-pub const IPC_CODE_DERIVED: u32 = 0x8000_0000;
-pub const IPC_CODE_PING: u32 = IPC_CODE_BUILTIN;
-pub const IPC_CODE_DESCRIBE: u32 = IPC_CODE_BUILTIN + 1;
-pub const IPC_CODE_DUMP: u32 = IPC_CODE_BUILTIN + 2;
-pub const IPC_CODE_STREAM: u32 = IPC_CODE_BUILTIN + 3;
+pub const IPC_METHOD_BUILTIN: u32 = 0x10000;
+pub const IPC_METHOD_DERIVED: u32 = 0x8000_0000;
+pub const IPC_METHOD_PING: u32 = IPC_METHOD_BUILTIN;
+pub const IPC_METHOD_DESCRIBE: u32 = IPC_METHOD_BUILTIN + 1;
+pub const IPC_METHOD_DUMP: u32 = IPC_METHOD_BUILTIN + 2;
+pub const IPC_METHOD_STREAM: u32 = IPC_METHOD_BUILTIN + 3;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -135,7 +135,7 @@ pub struct ipc_raw_entry {
 
 #[repr(C)]
 pub struct ipc_raw_message {
-    pub code: u32,
+    pub method: u32,
     pub flags: u32,
     pub data: *const c_void,
     pub size: size_t,
@@ -469,14 +469,14 @@ extern "C" {
     ) -> c_int;
     pub fn ipc_raw_stream_open(
         proxy: *mut ipc_proxy,
-        code: u32,
+        method: u32,
         options: *const ipc_options,
         ret_stream: *mut *mut ipc_stream,
         error: *mut ipc_error,
     ) -> c_int;
     pub fn ipc_raw_stream_open_async(
         proxy: *mut ipc_proxy,
-        code: u32,
+        method: u32,
         options: *const ipc_options,
         cb: ipc_raw_stream_cb,
         userdata: *mut c_void,

@@ -75,7 +75,7 @@ impl Call {
 
     /// The number of the method.
     pub fn method(&self) -> u32 {
-        self.request().code()
+        self.request().method()
     }
 
     /// The bytes of the request, without the caller's metadata. If the metadata is malformed,

@@ -126,7 +126,7 @@ pub struct OpenFuture {
 }
 
 impl OpenFuture {
-    pub(crate) fn start(proxy: &Proxy, code: u32, options: &Options<'_>) -> Result<OpenFuture> {
+    pub(crate) fn start(proxy: &Proxy, method: u32, options: &Options<'_>) -> Result<OpenFuture> {
         let shared = Shared::new();
         let own = match options.has_cancellation() {
             true => None,
@@ -137,7 +137,7 @@ impl OpenFuture {
         let result = options.with_raw(|o| {
             // SAFETY: opened() gets the pointer once if this succeeds.
             unsafe {
-                sys::ipc_raw_stream_open_async(proxy.raw(), code, o, opened, held as *mut c_void)
+                sys::ipc_raw_stream_open_async(proxy.raw(), method, o, opened, held as *mut c_void)
             }
         });
         if let Err(error) = check(result) {

@@ -37,16 +37,16 @@ pub enum Entry<'a> {
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Message<'a> {
-    code: u32,
+    method: u32,
     accept_fds: bool,
     bytes: Cow<'a, [u8]>,
     entries: Vec<(u64, Entry<'a>)>,
 }
 
 impl<'a> Message<'a> {
-    /// A message to the method `code`, without bytes.
-    pub fn new(code: u32) -> Message<'a> {
-        Message { code, ..Message::default() }
+    /// A message to the method with this number, without bytes.
+    pub fn new(method: u32) -> Message<'a> {
+        Message { method, ..Message::default() }
     }
 
     /// Replaces the bytes of the message.
@@ -104,7 +104,7 @@ impl<'a> Message<'a> {
             })
             .collect();
         run(&sys::ipc_raw_message {
-            code: self.code,
+            method: self.method,
             flags: if self.accept_fds { sys::IPC_RAW_ACCEPT_FDS } else { 0 },
             data: self.bytes.as_ptr() as *const c_void,
             size: self.bytes.len(),
@@ -271,8 +271,8 @@ impl<'a> Raw<'a> {
         Raw(&*message)
     }
 
-    pub fn code(self) -> u32 {
-        self.0.code
+    pub fn method(self) -> u32 {
+        self.0.method
     }
 
     pub fn bytes(self) -> &'a [u8] {

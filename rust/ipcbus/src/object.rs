@@ -320,7 +320,7 @@ unsafe extern "C" fn serve(
     let holder = &*(held as *const Holder);
     let handler = Handler {
         holder,
-        method: (*message).code,
+        method: (*message).method,
         caller: &|| (sys::ipc_call_uid(raw), sys::ipc_call_pid(raw)),
     };
     let is_oneway = sys::ipc_call_is_oneway(raw) == 1;

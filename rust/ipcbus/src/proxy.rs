@@ -73,13 +73,13 @@ impl Proxy {
         .map(drop)
     }
 
-    /// Opens a stream with the method `code`, and blocks until the server has accepted it.
-    pub fn open_stream(&self, code: u32, options: &Options<'_>) -> Result<Stream> {
+    /// Opens a stream with this method number, and blocks until the server has accepted it.
+    pub fn open_stream(&self, method: u32, options: &Options<'_>) -> Result<Stream> {
         let mut stream = std::ptr::null_mut();
         let mut error = Filled::new();
         let result = options.with_raw(|o| {
             // SAFETY: as above.
-            unsafe { sys::ipc_raw_stream_open(self.raw, code, o, &mut stream, &mut error.0) }
+            unsafe { sys::ipc_raw_stream_open(self.raw, method, o, &mut stream, &mut error.0) }
         });
         error.check(result)?;
         // SAFETY: the reference is new.
@@ -87,8 +87,8 @@ impl Proxy {
     }
 
     /// Starts to open a stream and returns a future of it. A thread must serve the connection.
-    pub fn open_stream_async(&self, code: u32, options: &Options<'_>) -> Result<OpenFuture> {
-        OpenFuture::start(self, code, options)
+    pub fn open_stream_async(&self, method: u32, options: &Options<'_>) -> Result<OpenFuture> {
+        OpenFuture::start(self, method, options)
     }
 
     /// Blocks until the object's process has replied to a ping.

@@ -83,7 +83,7 @@ pub struct Interface {
 #[derive(Debug, Clone, Copy)]
 pub struct Method {
     /// The number of the method.
-    pub code: u32,
+    pub number: u32,
     /// The timeout; 0 if there is none.
     pub timeout_ms: u32,
     /// Whether the reply may contain files.
@@ -194,29 +194,29 @@ impl<T> DerefMut for With<T> {
 /// A message that can be sent: a generated message, a [`With`] of it, or `()`.
 pub trait Outgoing {
     /// Calls `run` with the message as bytes and entries. `EINVAL`: a string has a NUL byte.
-    fn outgoing<R>(&self, code: u32, run: impl FnOnce(Message<'_>) -> Result<R>) -> Result<R>;
+    fn outgoing<R>(&self, number: u32, run: impl FnOnce(Message<'_>) -> Result<R>) -> Result<R>;
 }
 
 impl Outgoing for () {
-    fn outgoing<R>(&self, code: u32, run: impl FnOnce(Message<'_>) -> Result<R>) -> Result<R> {
-        run(Message::new(code))
+    fn outgoing<R>(&self, number: u32, run: impl FnOnce(Message<'_>) -> Result<R>) -> Result<R> {
+        run(Message::new(number))
     }
 }
 
 impl<T: Body> Outgoing for T {
-    fn outgoing<R>(&self, code: u32, run: impl FnOnce(Message<'_>) -> Result<R>) -> Result<R> {
-        send_with(code, self, &[], run)
+    fn outgoing<R>(&self, number: u32, run: impl FnOnce(Message<'_>) -> Result<R>) -> Result<R> {
+        send_with(number, self, &[], run)
     }
 }
 
 impl<T: Body> Outgoing for With<T> {
-    fn outgoing<R>(&self, code: u32, run: impl FnOnce(Message<'_>) -> Result<R>) -> Result<R> {
-        send_with(code, &self.message, &self.sent, run)
+    fn outgoing<R>(&self, number: u32, run: impl FnOnce(Message<'_>) -> Result<R>) -> Result<R> {
+        send_with(number, &self.message, &self.sent, run)
     }
 }
 
 fn send_with<R>(
-    code: u32,
+    number: u32,
     body: &impl Body,
     sent: &[Sent],
     run: impl FnOnce(Message<'_>) -> Result<R>,
@@ -226,7 +226,7 @@ fn send_with<R>(
     if bytes.contains(&0) && body.has_nul() {
         return Err(Error::errno(libc::EINVAL).with_text("a string has a NUL byte"));
     }
-    let mut message = Message::new(code).bytes(bytes);
+    let mut message = Message::new(number).bytes(bytes);
     for (i, sent) in sent.iter().enumerate() {
         let entry = match sent {
             Sent::Object(object) => Entry::Object(object),
@@ -333,7 +333,7 @@ pub fn call<Q: Outgoing, R: Incoming>(
     request: &Q,
     options: &Options<'_>,
 ) -> Result<R> {
-    let reply = request.outgoing(method.code, |message| {
+    let reply = request.outgoing(method.number, |message| {
         proxy.call(&addressed(method, message), &limited(method, options))
     })?;
     from_reply(&reply)
@@ -346,7 +346,7 @@ pub fn call_async<Q: Outgoing, R: Incoming>(
     request: &Q,
     options: &Options<'_>,
 ) -> Result<ReplyFuture<R>> {
-    let future = request.outgoing(method.code, |message| {
+    let future = request.outgoing(method.number, |message| {
         proxy.call_async(&addressed(method, message), &limited(method, options))
     })?;
     Ok(ReplyFuture { future, _reply: PhantomData })
@@ -359,7 +359,7 @@ pub fn send<Q: Outgoing>(
     request: &Q,
     options: &Options<'_>,
 ) -> Result<()> {
-    request.outgoing(method.code, |message| proxy.oneway(&message, options))
+    request.outgoing(method.number, |message| proxy.oneway(&message, options))
 }
 
 /// For generated code: opens a stream of requests.
@@ -368,7 +368,7 @@ pub fn open<Q: Outgoing, R: Incoming>(
     method: &Method,
     options: &Options<'_>,
 ) -> Result<StreamOf<Q, R>> {
-    Ok(StreamOf::new(proxy.open_stream(method.code, &limited(method, options))?))
+    Ok(StreamOf::new(proxy.open_stream(method.number, &limited(method, options))?))
 }
 
 /// The server may have ended the stream already. Its replies can still be received. If it died, the
@@ -390,7 +390,7 @@ pub fn open_with<Q: Outgoing, R: Incoming>(
     request: &Q,
     options: &Options<'_>,
 ) -> Result<StreamOf<(), R>> {
-    let stream = proxy.open_stream(method.code, &limited(method, options))?;
+    let stream = proxy.open_stream(method.number, &limited(method, options))?;
     request.outgoing(0, |message| stream.send(&message, Some(REQUEST_WAIT)))?;
     end_requests(&stream)?;
     Ok(StreamOf::new(stream))
@@ -402,7 +402,7 @@ pub fn open_async<Q: Outgoing, R: Incoming>(
     method: &Method,
     options: &Options<'_>,
 ) -> Result<impl Future<Output = Result<StreamOf<Q, R>>>> {
-    let opening = proxy.open_stream_async(method.code, &limited(method, options))?;
+    let opening = proxy.open_stream_async(method.number, &limited(method, options))?;
     Ok(async move { opening.await.map(StreamOf::new) })
 }
 
@@ -416,7 +416,7 @@ pub fn open_with_async<'a, Q: Outgoing, R: Incoming>(
 where
     R: 'a,
 {
-    let opening = proxy.open_stream_async(method.code, &limited(method, options))?;
+    let opening = proxy.open_stream_async(method.number, &limited(method, options))?;
     Ok(async move {
         let stream = opening.await?;
         request.outgoing(0, |message| stream.send(&message, Some(Duration::ZERO)))?;
@@ -602,7 +602,7 @@ pub fn serve_replies<Q: Incoming, R: Outgoing>(
 
 /// For generated code: handles a method that the interface does not have, or that every object has.
 pub fn unknown(call: Call, interface: &Interface) -> Result<()> {
-    if call.method() != ipcbus_sys::IPC_CODE_DESCRIBE || call.is_oneway() {
+    if call.method() != ipcbus_sys::IPC_METHOD_DESCRIBE || call.is_oneway() {
         return Err(unserved());
     }
     let description = ipc::Description {

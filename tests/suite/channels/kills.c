@@ -148,7 +148,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	uint32_t number;
 
 	(void)userdata;
-	if (request->code == LOG)
+	if (request->method == LOG)
 		return serve_oneway(call, request);
 	if (request->size != sizeof(number))
 		return -EINVAL;
@@ -158,9 +158,9 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	atomic_fetch_add(&report->calls, 1);
 	if (is_channel_call(call->number))
 		atomic_fetch_add(&report->by_channel, 1);
-	if (request->code == SLEEP)
+	if (request->method == SLEEP)
 		usleep(8000);
-	if (request->code == REPLY_LARGE)
+	if (request->method == REPLY_LARGE)
 		return ipc_raw_reply(
 			call, &(struct ipc_raw_message){ .data = large, .size = sizeof(large) });
 	return ipc_raw_reply(call,
@@ -274,7 +274,7 @@ static bool make_call(unsigned int *dice)
 		.timeout_usec = kind % 8 == 0 ? (unsigned int)rand_r(dice) % 10000 : 0,
 	};
 	const struct ipc_raw_message request = {
-		.code = kind < 2 ? SLEEP :
+		.method = kind < 2 ? SLEEP :
 			kind < 6 ? REPLY_LARGE :
 				   ECHO,
 		.data = &number,
@@ -292,7 +292,7 @@ static bool make_call(unsigned int *dice)
 		check_delay(begin, r);
 		return false;
 	}
-	check_reply(request.code, number, reply);
+	check_reply(request.method, number, reply);
 	ipc_raw_free(reply);
 	atomic_fetch_add(&report->successes[client_number], 1);
 	if (atomic_load(&proxy->channel))
@@ -307,7 +307,7 @@ static bool send_oneways(unsigned int *dice, struct entry *entry)
 
 	for (unsigned int n = (unsigned int)rand_r(dice) % 20; n; n--) {
 		const struct ipc_raw_message message = {
-			.code = LOG,
+			.method = LOG,
 			.data = data,
 			.size = rand_r(dice) % 256 ? sizeof(*entry) : LARGE,
 		};

@@ -314,7 +314,7 @@ START_TEST(payload_of_huge_pages_is_refused)
 	} header = { .magic = IPC_RAW_FRAME, .size = 2 << 20, .in_file = 1 };
 	struct ipc_raw_entry entry = { .type = IPC_RAW_FD, .tag = IPC_RAW_FILE_TAG };
 	const struct ipc_raw_message message = {
-		.code = depot_interface.methods[0].code,
+		.method = depot_interface.methods[0].number,
 		.data = &header,
 		.size = sizeof(header),
 		.entries = &entry,

@@ -142,9 +142,9 @@ static int serve_desk(struct ipc_call *call, const struct ipc_raw_message *reque
 	struct report report;
 
 	(void)userdata;
-	if (request->code == GIVE)
+	if (request->method == GIVE)
 		return give(call);
-	if (request->code == QUIT) {
+	if (request->method == QUIT) {
 		atomic_store(&quitting, true);
 		ipc_stop(ipc_call_ipc(call));
 	}
@@ -205,7 +205,7 @@ struct sender {
 
 static struct report ask(struct sender *sender, uint32_t code)
 {
-	const struct ipc_raw_message request = { .code = code };
+	const struct ipc_raw_message request = { .method = code };
 	struct ipc_raw_message *reply;
 	struct report report;
 
@@ -218,7 +218,7 @@ static struct report ask(struct sender *sender, uint32_t code)
 
 static void open_sender(struct sender *sender)
 {
-	const struct ipc_raw_message request = { .code = GIVE };
+	const struct ipc_raw_message request = { .method = GIVE };
 	struct ipc_raw_message *reply;
 
 	ck_assert_int_eq(ipc_open(&sender->ipc, NULL), 0);
@@ -241,7 +241,7 @@ static void close_sender(struct sender *sender)
 static void send(struct sender *sender, struct ipc_proxy *lane, const struct oneway *oneway)
 {
 	const struct ipc_raw_message message = {
-		.code = 1, .data = oneway, .size = sizeof(*oneway),
+		.method = 1, .data = oneway, .size = sizeof(*oneway),
 	};
 	int r;
 

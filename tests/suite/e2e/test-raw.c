@@ -44,7 +44,7 @@ static int reply_bytes(struct ipc_call *call, const void *data, size_t size)
 static int back(struct ipc_call *call, const struct ipc_raw_message *request)
 {
 	const struct ipc_raw_message question = {
-		.code = ECHO, .data = request->data, .size = request->size,
+		.method = ECHO, .data = request->data, .size = request->size,
 	};
 	ipc_auto(ipc_raw_free) struct ipc_raw_message *reply = NULL;
 	int r;
@@ -79,7 +79,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	};
 
 	(void)userdata;
-	switch (request->code) {
+	switch (request->method) {
 	case ECHO:
 		return reply_bytes(call, request->data, request->size);
 	case BACK:
@@ -115,30 +115,30 @@ static void *drop(void *stream)
 	return NULL;
 }
 
-static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata)
+static int serve_stream(struct ipc_stream *stream, uint32_t method, void *userdata)
 {
 	const struct ipc_raw_message *message;
 	pthread_t thread;
 	int r;
 
 	(void)userdata;
-	if (code == DROP_EARLY) {
+	if (method == DROP_EARLY) {
 		ck_assert_int_eq(pthread_create(&thread, NULL, drop, ipc_stream_ref(stream)), 0);
 		pthread_join(thread, NULL);
 		return 0;
 	}
-	if (code == DROP) {
+	if (method == DROP) {
 		kept = ipc_stream_ref(stream);
 		return 0;
 	}
 	while ((r = ipc_raw_stream_receive(stream, SECONDS(10), &message, NULL)) > 0) {
-		if (code == BREAK)
+		if (method == BREAK)
 			return ipc_stream_fail(stream, -EREMOTEIO, "raw.Broken", "%zu bytes",
 					       message->size);
-		if (code != BOUNCE && code != ONCE)
+		if (method != BOUNCE && method != ONCE)
 			return -EOPNOTSUPP;
 		r = ipc_raw_stream_send(stream, message, SECONDS(10));
-		if (r < 0 || code == ONCE)
+		if (r < 0 || method == ONCE)
 			return r;
 	}
 	return r;
@@ -178,7 +178,7 @@ static void begin(void)
 
 static int call(uint32_t code, const void *data, size_t size, struct ipc_raw_message **ret_reply)
 {
-	const struct ipc_raw_message request = { .code = code, .data = data, .size = size };
+	const struct ipc_raw_message request = { .method = code, .data = data, .size = size };
 
 	return ipc_raw_call(proxy, &request, NULL, ret_reply, NULL);
 }
@@ -206,7 +206,7 @@ START_TEST(bytes_of_all_sizes)
 		ipc_raw_free(reply);
 	}
 	ck_assert_int_eq(call(4711, NULL, 0, NULL), -EOPNOTSUPP);
-	ck_assert_int_eq(call(IPC_CODE_DESCRIBE, NULL, 0, NULL), -EOPNOTSUPP);
+	ck_assert_int_eq(call(IPC_METHOD_DESCRIBE, NULL, 0, NULL), -EOPNOTSUPP);
 	ck_assert_int_eq(ipc_proxy_ping(proxy, NULL), 0);
 	end();
 }
@@ -215,7 +215,7 @@ END_TEST
 START_TEST(parts_that_are_empty)
 {
 	struct iovec parts[] = { { NULL, 0 }, { NULL, 0 } };
-	struct ipc_raw_message request = { .code = ECHO, .parts = parts };
+	struct ipc_raw_message request = { .method = ECHO, .parts = parts };
 	struct ipc_raw_message *reply;
 
 	begin();
@@ -256,7 +256,7 @@ START_TEST(objects)
 		{ .tag = 5, .type = IPC_RAW_OBJECT },
 	};
 	struct ipc_raw_message request = {
-		.code = BACK, .data = "there", .size = 5, .entries = entries, .n_entries = 1,
+		.method = BACK, .data = "there", .size = 5, .entries = entries, .n_entries = 1,
 	};
 	struct ipc_raw_message *reply;
 	struct ipc_object *own;
@@ -273,7 +273,7 @@ START_TEST(objects)
 	ck_assert_uint_eq(called_back, 1);
 
 	/* After the round trip they are the same objects. */
-	request.code = GIVE;
+	request.method = GIVE;
 	request.n_entries = 3;
 	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
 	ck_assert_uint_eq(reply->n_entries, 3);
@@ -299,7 +299,7 @@ END_TEST
 START_TEST(files)
 {
 	struct ipc_raw_entry entry = { .tag = 9, .type = IPC_RAW_FD };
-	struct ipc_raw_message request = { .code = FILL, .entries = &entry, .n_entries = 1 };
+	struct ipc_raw_message request = { .method = FILL, .entries = &entry, .n_entries = 1 };
 	struct ipc_raw_message *reply;
 	char text[8] = "";
 	int ends[2], fd;
@@ -315,7 +315,7 @@ START_TEST(files)
 	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, NULL, NULL), -EBADF);
 
 	/* A file in a reply must be accepted explicitly. */
-	request = (struct ipc_raw_message){ .code = OPEN, .data = "inside", .size = 6 };
+	request = (struct ipc_raw_message){ .method = OPEN, .data = "inside", .size = 6 };
 	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), -EPERM);
 	request.flags = IPC_RAW_ACCEPT_FDS;
 	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
@@ -350,7 +350,7 @@ START_TEST(streams)
 		ck_assert_uint_eq(message->size, sizeof(i));
 		ck_assert_mem_eq(message->data, &i, sizeof(i));
 		ck_assert_uint_eq(message->n_entries, i % 2);
-		ck_assert_uint_eq(message->code, 0);
+		ck_assert_uint_eq(message->method, 0);
 	}
 	ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &message, NULL), -EAGAIN);
 	ck_assert_int_eq(ipc_stream_end(stream), 0);
@@ -387,7 +387,7 @@ END_TEST
 START_TEST(streams_that_fail)
 {
 	const struct ipc_raw_message out = { .data = "12345", .size = 5 };
-	struct ipc_raw_message bad = { .code = 1 };
+	struct ipc_raw_message bad = { .method = 1 };
 	const struct ipc_raw_message *message;
 	struct ipc_error error = IPC_ERROR_INIT;
 	struct ipc_stream *stream;
@@ -413,7 +413,7 @@ END_TEST
 START_TEST(a_stream_that_is_dropped_is_no_good_end)
 {
 	const struct ipc_raw_message *message;
-	const struct ipc_raw_message drop = { .code = DROP };
+	const struct ipc_raw_message drop = { .method = DROP };
 	struct ipc_error error = IPC_ERROR_INIT;
 	struct ipc_stream *stream;
 
@@ -447,7 +447,7 @@ END_TEST
 START_TEST(a_stream_that_ended_well_does_not_break_off)
 {
 	const struct ipc_raw_message out = { .data = "12345", .size = 5 };
-	const struct ipc_raw_message request = { .code = ECHO };
+	const struct ipc_raw_message request = { .method = ECHO };
 	const struct ipc_raw_message *message;
 	struct ipc_options options = { 0 };
 	struct ipc_stream *stream;

@@ -86,12 +86,12 @@ static void on_end(struct ipc_stream *stream, int r, const struct ipc_error *err
 	atomic_fetch_add(&noticed, 1);
 }
 
-static int sleep_in_stream(struct ipc_stream *stream, uint32_t code, void *userdata)
+static int sleep_in_stream(struct ipc_stream *stream, uint32_t method, void *userdata)
 {
 	static const struct ipc_stream_ops ops = { .size = sizeof(ops), .on_end = on_end };
 	int r = ipc_stream_set_ops(stream, &ops, NULL);
 
-	(void)code, (void)userdata;
+	(void)method, (void)userdata;
 	atomic_fetch_add(&arrived, 1);
 	return r;
 }
@@ -138,10 +138,10 @@ static void on_over(void *userdata)
 	atomic_fetch_add(&over, 1);
 }
 
-static int relay_stream(struct ipc_stream *stream, uint32_t code, void *userdata)
+static int relay_stream(struct ipc_stream *stream, uint32_t method, void *userdata)
 {
 	static const struct ipc_stream_ops ops = { .size = sizeof(ops), .destroy = on_over };
-	static const struct ipc_raw_message request = { .code = 1 };
+	static const struct ipc_raw_message request = { .method = 1 };
 	const struct ipc_options options = { .parent_stream = stream };
 	int r;
 
@@ -150,9 +150,9 @@ static int relay_stream(struct ipc_stream *stream, uint32_t code, void *userdata
 	r = ipc_stream_set_ops(stream, &ops, NULL);
 	if (r < 0)
 		return r;
-	if (code == OPENS)
+	if (method == OPENS)
 		return open_inner(&options);
-	if (code == CALLS)
+	if (method == CALLS)
 		return ipc_raw_call_async(sleeping, &request, &options, on_reply, NULL, NULL);
 	r = ipc_raw_call(sleeping, &request, &options, NULL, NULL);
 	on_reply(r, NULL, NULL, NULL);
@@ -184,7 +184,7 @@ static struct ipc_object *make_object(struct ipc *ipc, const struct ipc_raw_ops 
 static void begin(void)
 {
 	struct ipc_raw_entry entry = { .tag = 1, .type = IPC_RAW_OBJECT };
-	struct ipc_raw_message request = { .code = 1, .entries = &entry, .n_entries = 1 };
+	struct ipc_raw_message request = { .method = 1, .entries = &entry, .n_entries = 1 };
 	struct ipc_object *object;
 	struct ipc_proxy *proxy;
 

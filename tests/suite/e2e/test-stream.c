@@ -537,7 +537,7 @@ static int open_granting(uint32_t window, uint32_t code, uint64_t data, uint64_t
 			 Ipc__StreamOpen **ret)
 {
 	static const struct ipc_method method = {
-		.code = IPC_CODE_STREAM,
+		.code = IPC_METHOD_STREAM,
 		.flags = IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REPLY_OBJECTS,
 		.name = "stream",
 		.request = &ipc__stream_open__descriptor,
@@ -590,7 +590,7 @@ static uint32_t code_of(const char *name)
 {
 	for (size_t i = 0; i < streams_interface.n_methods; i++)
 		if (!strcmp(streams_interface.methods[i].name, name))
-			return streams_interface.methods[i].code;
+			return streams_interface.methods[i].number;
 	return 0;
 }
 

@@ -41,9 +41,9 @@ static int give_file(struct ipc_call *call)
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
 	(void)userdata;
-	if (request->code == GIVE_FILE)
+	if (request->method == GIVE_FILE)
 		return give_file(call);
-	if (request->code == KEEP) {
+	if (request->method == KEEP) {
 		kept = ipc_call_ref(call);
 		return 0;
 	}
@@ -106,7 +106,7 @@ static void end(void)
 
 static int echo_with(const struct ipc_options *options)
 {
-	const struct ipc_raw_message request = { .code = ECHO, .data = "four", .size = 4 };
+	const struct ipc_raw_message request = { .method = ECHO, .data = "four", .size = 4 };
 
 	return ipc_raw_call(proxy, &request, options, NULL, NULL);
 }
@@ -123,7 +123,7 @@ static bool streams_are_closed(void)
 
 static int take_file(void)
 {
-	const struct ipc_raw_message request = { .code = GIVE_FILE, .flags = IPC_RAW_ACCEPT_FDS };
+	const struct ipc_raw_message request = { .method = GIVE_FILE, .flags = IPC_RAW_ACCEPT_FDS };
 	struct ipc_raw_message *reply;
 	int r = ipc_raw_call(proxy, &request, NULL, &reply, NULL);
 
@@ -284,7 +284,7 @@ START_TEST(metadata_beyond_its_limit_is_refused)
 	static char value[METADATA_MAX];
 	const char *const metadata[] = { "name", value, NULL };
 	const struct ipc_options options = { .metadata = metadata };
-	const struct ipc_raw_message oneway = { .code = ECHO };
+	const struct ipc_raw_message oneway = { .method = ECHO };
 	struct ipc_stream *stream;
 
 	begin(prepare);
@@ -316,8 +316,8 @@ static void call_and_execute(void)
 	char byte;
 
 	if (ipc_open(&ipc, NULL) < 0 || ipc_get_manager(ipc, &proxy) < 0 ||
-	    ipc_raw_call_async(proxy, &(struct ipc_raw_message){ .code = KEEP }, NULL, ignore, NULL,
-			       NULL) < 0 ||
+	    ipc_raw_call_async(proxy, &(struct ipc_raw_message){ .method = KEEP }, NULL, ignore,
+			       NULL, NULL) < 0 ||
 	    read(leave[0], &byte, 1) != 1)
 		_exit(1);
 	execlp("sleep", "sleep", "600", (char *)NULL);

@@ -149,7 +149,7 @@ struct ipcbus_event request_event(uint32_t kind, const char *method)
 	return (struct ipcbus_event){
 		.kind = kind,
 		.cookie = object->wants.cookie,
-		.code = method_of(&test_interface, method)->code,
+		.code = method_of(&test_interface, method)->number,
 		.call = kind == IPCBUS_EVENT_CALL ? CALL : 0,
 	};
 }

@@ -79,7 +79,7 @@ static void request(const char *method, const ProtobufCMessage *message,
 		.pid = getpid(),
 	};
 
-	event.code = method_of(&service_manager_interface, method)->code;
+	event.code = method_of(&service_manager_interface, method)->number;
 	push(event, message, o, o ? 1 : 0);
 }
 

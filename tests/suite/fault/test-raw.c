@@ -43,7 +43,7 @@ static int send(int (*act)(const struct ipc_raw_message *message,
 		{ .tag = 3, .type = IPC_RAW_FD, .fd = carry_fd },
 	};
 	const struct ipc_raw_message message = {
-		.code = METHOD, .parts = parts, .n_parts = 2, .entries = entries, .n_entries = 3,
+		.method = METHOD, .parts = parts, .n_parts = 2, .entries = entries, .n_entries = 3,
 	};
 	const struct ipc_options options = { .metadata = framed ? metadata : NULL };
 
@@ -205,10 +205,10 @@ static int serve(struct ipc_call *served_call, const struct ipc_raw_message *req
 	return serve_with(served_call, request);
 }
 
-static int serve_stream(struct ipc_stream *which, uint32_t code, void *userdata)
+static int serve_stream(struct ipc_stream *which, uint32_t method, void *userdata)
 {
 	(void)userdata;
-	ck_assert_uint_eq(code, METHOD);
+	ck_assert_uint_eq(method, METHOD);
 	stream = ipc_stream_ref(which);
 	return 0;
 }
@@ -381,7 +381,7 @@ static int send_message(const struct ipc_raw_message *message, const struct ipc_
 	struct ipc_raw_message without_code = *message;
 
 	(void)options;
-	without_code.code = 0;
+	without_code.method = 0;
 	return ipc_raw_stream_send(stream, &without_code, /* timeout_usec= */ 0);
 }
 
@@ -431,7 +431,7 @@ static void prepare_serve_stream(void)
 	ck_assert_int_eq(act_object(), 0);
 	push_stream_end((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = CALL,
 					 .cookie = served->wants.cookie,
-					 .code = IPC_CODE_STREAM }, METHOD);
+					 .code = IPC_METHOD_STREAM }, METHOD);
 }
 
 /* A stream without a handler is refused or ended. At least its objects are dropped. */

@@ -38,8 +38,8 @@ static void push_open(const char *method)
 {
 	struct ipcbus_event event = request_event(IPCBUS_EVENT_CALL, method);
 
-	event.code = IPC_CODE_STREAM;
-	push_stream_end(event, method_of(&test_interface, method)->code);
+	event.code = IPC_METHOD_STREAM;
+	push_stream_end(event, method_of(&test_interface, method)->number);
 }
 
 /* Reads the local end's objects from the last message with objects. */

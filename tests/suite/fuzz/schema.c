@@ -133,7 +133,7 @@ static void try_schema(const struct schema *schema, const uint8_t *data, size_t 
 
 		check_text(method->name, strlen(method->name), "");
 		must(schema_find(schema, method->name));
-		must(schema_find_code(schema, method->code));
+		must(schema_find_number(schema, method->number));
 		try_payload(method->request, data, size);
 		try_payload(method->reply, data, size);
 		try_json(method->request, data, size);

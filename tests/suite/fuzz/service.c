@@ -41,9 +41,9 @@ static unsigned int make_objects(struct input *input, struct ipcbus_object *obje
 static uint32_t choose_code(const struct ipc_interface *interface, uint8_t choice)
 {
 	if (choice < 128)
-		return interface->methods[choice % interface->n_methods].code;
+		return interface->methods[choice % interface->n_methods].number;
 	if (choice < 160)
-		return IPC_CODE_BUILTIN + choice % 5;
+		return IPC_METHOD_BUILTIN + choice % 5;
 	return choice % 4;
 }
 
@@ -54,7 +54,7 @@ static void push_opening(const struct fuzz_service *service, struct input *input
 	struct ipcbus_event event = {
 		.kind = IPCBUS_EVENT_CALL,
 		.cookie = 1,
-		.code = IPC_CODE_STREAM,
+		.code = IPC_METHOD_STREAM,
 		.call = FIRST_CALL + n_calls++,
 		.buffer = FIRST_BUFFER + n_buffers++,
 	};
@@ -71,7 +71,7 @@ static void push_opening(const struct fuzz_service *service, struct input *input
 		ends[i].id = objects[i].tag;
 	}
 	open.has_method = true;
-	open.method = interface->methods[input_byte(input) % interface->n_methods].code;
+	open.method = interface->methods[input_byte(input) % interface->n_methods].number;
 	open.has_window = true;
 	/* Some values exceed the maximum. */
 	open.window = input_byte(input) % 20;

@@ -98,7 +98,7 @@ static struct ipcbus_event event_make(struct input *input, bool is_reply)
 	};
 
 	event.code = method % 8 < test_interface.n_methods ?
-			     test_interface.methods[method % 8].code : method;
+			     test_interface.methods[method % 8].number : method;
 	if (event.kind == IPCBUS_EVENT_DEAD && !(what & 0x20))
 		event.cookie = fake.watch_cookie;
 	return event;

@@ -75,12 +75,12 @@ static void noise(unsigned int index)
 	(void)index;
 	for (;;) {
 		size_t size = random_below(sizeof(data));
-		uint32_t code = interface->methods[random_below(interface->n_methods)].code;
+		uint32_t code = interface->methods[random_below(interface->n_methods)].number;
 
 		for (size_t i = 0; i < size; i++)
 			data[i] = random_below(random_below(3) ? 32 : 256);
-		call_bytes(proxy, random_below(4) ? code : IPC_CODE_BUILTIN + random_below(6), data,
-			   size);
+		call_bytes(proxy, random_below(4) ? code : IPC_METHOD_BUILTIN + random_below(6),
+			   data, size);
 		begun();
 	}
 }
@@ -136,7 +136,7 @@ static void drop_reply(int result, struct ipc_raw_message *reply, const struct i
 static void stopped_waiters(unsigned int index)
 {
 	Ipc__Manager__GetRequest request = IPC__MANAGER__GET_REQUEST__INIT;
-	struct ipc_raw_message message = { .code = code_of(&service_manager_interface, "Wait") };
+	struct ipc_raw_message message = { .method = code_of(&service_manager_interface, "Wait") };
 	struct ipc *ipc = connect_bus();
 	struct ipc_proxy *proxy = find(ipc, NULL);
 	uint8_t data[64];
@@ -156,7 +156,7 @@ static void stopped_waiters(unsigned int index)
 static void queued_calls(unsigned int index)
 {
 	Ipc__Manager__CheckRequest request = IPC__MANAGER__CHECK_REQUEST__INIT;
-	struct ipc_raw_message message = { .code = code_of(&service_manager_interface, "Check") };
+	struct ipc_raw_message message = { .method = code_of(&service_manager_interface, "Check") };
 	struct ipc *ipc = connect_bus();
 	struct ipc_proxy *proxy = find(ipc, NULL);
 	uint8_t data[64];

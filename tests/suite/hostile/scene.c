@@ -105,14 +105,14 @@ uint32_t code_of(const struct ipc_interface *interface, const char *method)
 {
 	for (size_t i = 0; i < interface->n_methods; i++)
 		if (!strcmp(interface->methods[i].name, method))
-			return interface->methods[i].code;
+			return interface->methods[i].number;
 	must(false, method);
 	return 0;
 }
 
 int call_bytes(struct ipc_proxy *proxy, uint32_t code, const void *data, size_t size)
 {
-	const struct ipc_raw_message message = { .code = code, .data = data, .size = size };
+	const struct ipc_raw_message message = { .method = code, .data = data, .size = size };
 
 	return ipc_raw_call(proxy, &message, NULL, NULL, NULL);
 }
@@ -379,7 +379,7 @@ static int observe(void *data)
 	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
 	struct observation *o = data;
 	uint64_t end = clock_ms() + o->ms;
-	struct ipc_raw_message message = { .code = code_of(&server_interface, "Say") };
+	struct ipc_raw_message message = { .method = code_of(&server_interface, "Say") };
 	struct ipc *ipc = connect_bus();
 	struct ipc_proxy *proxy = find(ipc, SERVICE);
 	struct ipc_name_info info = { .size = sizeof(info) };

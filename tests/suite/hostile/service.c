@@ -123,8 +123,8 @@ void serve_victim(void)
 static uint32_t any_code(void)
 {
 	if (random_below(4) == 0)
-		return IPC_CODE_BUILTIN + random_below(6);
-	return server_interface.methods[random_below(server_interface.n_methods)].code;
+		return IPC_METHOD_BUILTIN + random_below(6);
+	return server_interface.methods[random_below(server_interface.n_methods)].number;
 }
 
 static void noise(unsigned int index)
@@ -135,7 +135,7 @@ static void noise(unsigned int index)
 
 	(void)index;
 	for (;;) {
-		struct ipc_raw_message message = { .code = any_code(), .data = data };
+		struct ipc_raw_message message = { .method = any_code(), .data = data };
 
 		message.size = random_below(sizeof(data));
 		for (size_t i = 0; i < message.size; i++)
@@ -210,7 +210,7 @@ static void metadata(unsigned int index)
 {
 	static const char *strings[20001];
 	const struct ipc_options options = { .metadata = strings };
-	struct ipc_raw_message message = { .code = code_of(&server_interface, "Say") };
+	struct ipc_raw_message message = { .method = code_of(&server_interface, "Say") };
 	struct ipc *ipc = connect_bus();
 	struct ipc_proxy *proxy = find(ipc, SERVICE);
 
@@ -227,7 +227,7 @@ static void metadata(unsigned int index)
 
 static void oneways(unsigned int index)
 {
-	struct ipc_raw_message message = { .code = code_of(&server_interface, "Log") };
+	struct ipc_raw_message message = { .method = code_of(&server_interface, "Log") };
 	struct ipc *ipc = connect_bus();
 	struct ipc_proxy *proxy = find(ipc, SERVICE);
 
@@ -245,7 +245,7 @@ static void calls(unsigned int index)
 
 	(void)index;
 	for (;;) {
-		call_bytes(proxy, IPC_CODE_DESCRIBE, NULL, 0);
+		call_bytes(proxy, IPC_METHOD_DESCRIBE, NULL, 0);
 		begun();
 	}
 }
@@ -259,7 +259,7 @@ static void ignore(int result, struct ipc_raw_message *reply, const struct ipc_e
 /* Always queues as many as possible: other calls wait for one of them at a time. */
 static void waiting_calls(unsigned int index)
 {
-	struct ipc_raw_message message = { .code = code_of(&server_interface, "Say") };
+	struct ipc_raw_message message = { .method = code_of(&server_interface, "Say") };
 	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
 	struct ipc *ipc = connect_bus();
 	struct ipc_proxy *proxy = find(ipc, SERVICE);
@@ -281,7 +281,7 @@ static void waiting_calls(unsigned int index)
 /* Stopped with many open calls, and never takes their replies. */
 static void never_collected(unsigned int index)
 {
-	struct ipc_raw_message message = { .code = IPC_CODE_DESCRIBE };
+	struct ipc_raw_message message = { .method = IPC_METHOD_DESCRIBE };
 	struct ipc *ipc = NULL;
 	struct ipc_proxy *proxy;
 
@@ -337,7 +337,7 @@ static void many_clients(unsigned int index)
 	for (int i = 0; i < 100; i++) {
 		struct ipc *ipc = connect_bus();
 
-		must(call_bytes(find(ipc, SERVICE), IPC_CODE_PING, NULL, 0) == 0, "a ping");
+		must(call_bytes(find(ipc, SERVICE), IPC_METHOD_PING, NULL, 0) == 0, "a ping");
 	}
 	begun();
 }
@@ -351,7 +351,7 @@ static void dies(unsigned int index)
 		pid_t pid = fork();
 
 		if (!pid) {
-			struct ipc_raw_message message = { .code = code_of(&server_interface, "NewCounter") };
+			struct ipc_raw_message message = { .method = code_of(&server_interface, "NewCounter") };
 			struct ipc *ipc = connect_bus();
 			struct ipc_proxy *proxy = find(ipc, SERVICE);
 
@@ -366,7 +366,7 @@ static void dies(unsigned int index)
 
 static void cancels(unsigned int index)
 {
-	struct ipc_raw_message message = { .code = code_of(&server_interface, "Say") };
+	struct ipc_raw_message message = { .method = code_of(&server_interface, "Say") };
 	struct ipc *ipc = connect_bus();
 	struct ipc_proxy *proxy = find(ipc, SERVICE);
 
@@ -393,7 +393,7 @@ static int call_with_file(struct ipc_proxy *proxy, uint32_t code, const void *da
 {
 	struct ipc_raw_entry entry = { .tag = tag, .type = IPC_RAW_FD, .fd = fd };
 	const struct ipc_raw_message message = {
-		.code = code, .data = data, .size = size, .entries = &entry, .n_entries = 1,
+		.method = code, .data = data, .size = size, .entries = &entry, .n_entries = 1,
 	};
 
 	return ipc_raw_call(proxy, &message, NULL, NULL, NULL);
@@ -403,7 +403,7 @@ static void files(unsigned int index)
 {
 	struct ipc_raw_entry entries[IPC_RAW_ENTRIES_MAX];
 	const struct ipc_raw_message message = {
-		.code = code_of(&server_interface, "Say"),
+		.method = code_of(&server_interface, "Say"),
 		.entries = entries, .n_entries = IPC_RAW_ENTRIES_MAX,
 	};
 	struct ipc *ipc = connect_bus();
@@ -442,7 +442,7 @@ static void dumped(unsigned int index)
 		const int all[] = { pipes[0][1], pipes[1][1], zero };
 
 		for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-			call_with_file(proxy, IPC_CODE_DUMP, data, size, 1, all[i]);
+			call_with_file(proxy, IPC_METHOD_DUMP, data, size, 1, all[i]);
 		begun();
 	}
 }

@@ -270,7 +270,7 @@ static int open_forged(struct ipc_proxy *service, const char *method, uint32_t w
 	};
 	uint8_t bytes[64];
 	const struct ipc_raw_message message = {
-		.code = IPC_CODE_STREAM, .data = bytes, .entries = entries, .n_entries = 2,
+		.method = IPC_METHOD_STREAM, .data = bytes, .entries = entries, .n_entries = 2,
 	};
 	struct ipc_raw_message request = message, *reply;
 	int r;
@@ -295,7 +295,7 @@ void close_forged(struct forged *forged)
 
 int say_bytes(struct ipc_proxy *proxy, uint32_t code, const void *data, size_t size)
 {
-	const struct ipc_raw_message message = { .code = code, .data = data, .size = size };
+	const struct ipc_raw_message message = { .method = code, .data = data, .size = size };
 
 	return ipc_raw_oneway(proxy, &message, NULL);
 }
@@ -476,7 +476,7 @@ void say_nonsense(struct ipc *ipc, struct forged *forged)
 	};
 	uint8_t bytes[100];
 	struct ipc_raw_message message = {
-		.code = random_below(8) ? 1 + random_below(3) : (uint32_t)random(),
+		.method = random_below(8) ? 1 + random_below(3) : (uint32_t)random(),
 		.data = bytes,
 		.size = random_below(sizeof(bytes)),
 		.entries = entries,
@@ -502,7 +502,7 @@ static void open_nonsense(struct ipc_proxy *service, struct forged *other)
 	};
 	uint8_t bytes[64];
 	struct ipc_raw_message message = {
-		.code = IPC_CODE_STREAM, .data = bytes, .entries = entries,
+		.method = IPC_METHOD_STREAM, .data = bytes, .entries = entries,
 		.n_entries = random_below(3),
 	};
 
@@ -513,7 +513,7 @@ static void open_nonsense(struct ipc_proxy *service, struct forged *other)
 	open.has_method = random_below(8);
 	open.method = random_below(4) ? code_of(&streams_interface, "Twice") :
 					streams_interface.methods[random_below(
-						streams_interface.n_methods)].code;
+						streams_interface.n_methods)].number;
 	message.size = ipc__stream_open__pack(&open, bytes);
 	if (ipc_raw_call(service, &message, NULL, NULL, NULL) == 0)
 		succeeded("a stream was opened with objects of the server itself");

@@ -274,7 +274,7 @@ struct object_access {
 #endif
 			std::string_view message(static_cast<const char *>(bytes), size);
 #if IPC_RESULTS
-			return ended(held, raw, m->code, held.by->serve(call(raw, m, message)));
+			return ended(held, raw, m->method, held.by->serve(call(raw, m, message)));
 #else
 			held.by->serve(call(raw, m, message));
 			return 0;
@@ -283,11 +283,11 @@ struct object_access {
 		} catch (...) {
 			bool logged = false;
 			result<void> r = detail::catching<void>([]() -> outcome<void> { throw; }, [&] {
-				log(held, m->code, c::ipc_call_uid(raw), c::ipc_call_pid(raw));
+				log(held, m->method, c::ipc_call_uid(raw), c::ipc_call_pid(raw));
 				logged = true;
 			});
 
-			return logged && c::ipc_call_is_oneway(raw) ? 0 : ended(held, raw, m->code, r);
+			return logged && c::ipc_call_is_oneway(raw) ? 0 : ended(held, raw, m->method, r);
 		}
 #endif
 	}

@@ -71,10 +71,10 @@ using counted_connection = counted<c::ipc, c::ipc_ref, c::ipc_unref>;
 class message {
 public:
 	message() = default;
-	explicit message(std::uint32_t method) noexcept { raw.code = method; }
+	explicit message(std::uint32_t method) noexcept { raw.method = method; }
 	message(std::uint32_t method, std::string_view bytes) noexcept
 	{
-		raw.code = method;
+		raw.method = method;
 		this->bytes(bytes);
 	}
 	/* A reply. */
@@ -121,7 +121,7 @@ public:
 
 	message &method(std::uint32_t number) noexcept
 	{
-		raw.code = number;
+		raw.method = number;
 		return *this;
 	}
 
@@ -279,7 +279,7 @@ private:
 /* The request of a call. It is a part of the call, and valid as long as the call. */
 class request : public received {
 public:
-	std::uint32_t method() const noexcept { return raw->code; }
+	std::uint32_t method() const noexcept { return raw->method; }
 
 private:
 	friend class call;

@@ -257,28 +257,28 @@ struct typed_access {
 	}
 
 	/* Calls function(message to be sent). */
-	template <typename F> static auto send(std::uint32_t code, const no_message &, F function)
+	template <typename F> static auto send(std::uint32_t number, const no_message &, F function)
 	{
-		return function(message(code));
+		return function(message(number));
 	}
 	template <typename T, typename F>
-	static auto send(std::uint32_t code, const T &m, F function)
+	static auto send(std::uint32_t number, const T &m, F function)
 	{
 		packed bytes(m);
 
 		if (!bytes.is_valid())
-			return invalid<decltype(function(message(code)))>(m);
-		return function(message(code, bytes.bytes()));
+			return invalid<decltype(function(message(number)))>(m);
+		return function(message(number, bytes.bytes()));
 	}
 	template <typename T, typename F>
-	static auto send(std::uint32_t code, const with_objects<T> &m, F function)
+	static auto send(std::uint32_t number, const with_objects<T> &m, F function)
 	{
 		packed bytes(m.held);
 		message copy = m.out.copy();
 
 		if (!bytes.is_valid())
 			return invalid<decltype(function(std::move(copy)))>(m.held);
-		copy.bytes(bytes.bytes()).method(code);
+		copy.bytes(bytes.bytes()).method(number);
 		return function(std::move(copy));
 	}
 
@@ -324,7 +324,7 @@ struct typed_access {
 	static constexpr bool is_bytes = std::is_base_of_v<google::protobuf::MessageLite, T>;
 
 	template <typename Reply, typename T>
-	static outcome<Reply> call_bytes(const proxy &p, std::uint32_t code, bool accept_fds,
+	static outcome<Reply> call_bytes(const proxy &p, std::uint32_t number, bool accept_fds,
 					 const T &m, const options &with)
 	{
 		c::ipc_error e = c::no_error();
@@ -335,7 +335,7 @@ struct typed_access {
 
 		if (!bytes.is_valid())
 			return invalid<outcome<Reply>>(m);
-		out.code = code;
+		out.method = number;
 		/* A large reply is a file. */
 		out.flags = accept_fds ? IPC_RAW_ACCEPT_FDS : 0;
 		out.data = bytes.bytes().data();

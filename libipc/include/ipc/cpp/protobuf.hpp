@@ -32,7 +32,7 @@ struct interface {
 
 /* A method. Generated. */
 struct method {
-	std::uint32_t code;
+	std::uint32_t number;
 	std::uint32_t timeout_ms;
 	bool accept_fds;
 };
@@ -500,7 +500,7 @@ inline options limited_by(const method &to, options with)
 template <typename M, typename F>
 auto with_method(const method &to, const M &m, const options &with, F function)
 {
-	return typed_access::send(to.code, m, [&](message out) {
+	return typed_access::send(to.number, m, [&](message out) {
 		if (to.accept_fds)
 			out.accept_fds();
 		if (!to.timeout_ms || with.has_timeout())
@@ -540,9 +540,9 @@ outcome<Reply> call(const proxy &p, const method &to, const M &m, const options 
 {
 	if constexpr (typed_access::is_bytes<Reply> && typed_access::is_bytes<M>) {
 		if (__builtin_expect(to.timeout_ms && !with.has_timeout(), 0))
-			return typed_access::call_bytes<Reply>(p, to.code, to.accept_fds, m,
+			return typed_access::call_bytes<Reply>(p, to.number, to.accept_fds, m,
 							       limited_by(to, with));
-		return typed_access::call_bytes<Reply>(p, to.code, to.accept_fds, m, with);
+		return typed_access::call_bytes<Reply>(p, to.number, to.accept_fds, m, with);
 	} else {
 		return with_method(to, m, with, [&](const message &out,
 						    const options &o) -> outcome<Reply> {
@@ -563,7 +563,7 @@ template <typename M>
 outcome<void> send(const proxy &p, const method &to, const M &m, const options &with)
 {
 	/* The timeout of a oneway is for space only: the method's does not apply. */
-	return typed_access::send(to.code, m, [&](const message &out) { return p.oneway(out, with); });
+	return typed_access::send(to.number, m, [&](const message &out) { return p.oneway(out, with); });
 }
 
 template <typename Reply, typename M, typename F>
@@ -595,13 +595,13 @@ outcome<stream_of<Request, Reply>> open(const proxy &p, const method &to, const 
 {
 	options limited = limited_by(to, with);
 #if IPC_RESULTS
-	result<stream> s = p.open_stream(to.code, limited);
+	result<stream> s = p.open_stream(to.number, limited);
 
 	if (!s)
 		return s.error();
 	return stream_of<Request, Reply>(*std::move(s));
 #else
-	return stream_of<Request, Reply>(p.open_stream(to.code, limited));
+	return stream_of<Request, Reply>(p.open_stream(to.number, limited));
 #endif
 }
 
@@ -665,7 +665,7 @@ outcome<void> open_async(const proxy &p, const method &to, F function, const opt
 	using Opened = stream_of<Request, Reply>;
 
 	return p.open_stream_async(
-		to.code,
+		to.number,
 		[function = std::move(function)](result<stream> r) mutable {
 			function(r ? result<Opened>(Opened(*std::move(r))) : result<Opened>(r.error()));
 		},
@@ -745,7 +745,7 @@ auto open_with_await(const proxy &p, const method &to, M m, const options &with)
 
 inline outcome<void> typed_service::serve(call c)
 {
-	if (__builtin_expect(c.request().method() == IPC_CODE_DESCRIBE, 0) && !c.is_oneway())
+	if (__builtin_expect(c.request().method() == IPC_METHOD_DESCRIBE, 0) && !c.is_oneway())
 		return ipc_describe(std::move(c));
 	return ipc_dispatch(std::move(c));
 }

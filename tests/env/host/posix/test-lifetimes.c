@@ -297,14 +297,14 @@ static int drive(struct ipc_stream *stream, struct conn *conn)
 
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata);
 
-static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata)
+static int serve_stream(struct ipc_stream *stream, uint32_t method, void *userdata)
 {
 	unsigned int n = (unsigned int)atomic_fetch_add(&n_served, 1);
 	const struct ipc_raw_message *message;
 	struct ipc_raw_message hello = { .data = "hello", .size = 5 };
 
 	ipc_raw_stream_send(stream, &hello, 0);
-	switch (code) {
+	switch (method) {
 	case TALK:
 		return drive(stream, userdata);
 	case WAITED:
@@ -370,7 +370,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	unsigned int n = (unsigned int)atomic_fetch_add(&n_served, 1);
 	struct ipc_raw_message reply = { .data = request->data, .size = request->size };
 
-	switch (request->code) {
+	switch (request->method) {
 	case ECHO:
 		return ipc_raw_reply(call, &reply);
 	case KEEP:
@@ -534,7 +534,7 @@ static void open_stream(struct actor *actor, struct thing *thing, const struct i
 
 static void call_with(struct actor *actor, struct thing *thing, const struct ipc_options *options)
 {
-	struct ipc_raw_message request = { .code = 1 + chance(actor, METHODS), .data = "x", .size = 1 };
+	struct ipc_raw_message request = { .method = 1 + chance(actor, METHODS), .data = "x", .size = 1 };
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	struct ipc_raw_message *reply = NULL;
 
@@ -594,7 +594,7 @@ static void act_proxy(struct actor *actor, struct thing *thing)
 static void act_object(struct actor *actor, struct thing *thing)
 {
 	struct ipc_raw_entry entry = { .tag = 1, .type = IPC_RAW_OBJECT, .object = thing->object };
-	struct ipc_raw_message request = { .code = STORE, .entries = &entry, .n_entries = 1 };
+	struct ipc_raw_message request = { .method = STORE, .entries = &entry, .n_entries = 1 };
 	struct ipc_options options = { .timeout_usec = USEC_SHORT };
 	struct ipc_proxy *manager;
 

@@ -72,14 +72,14 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	struct ipc_raw_message reply = { .data = request->data, .size = request->size };
 
 	(void)userdata;
-	if (request->code == SERVER_KEEP)
+	if (request->method == SERVER_KEEP)
 		for (size_t i = 0; i < request->n_entries; i++)
 			if (request->entries[i].type == IPC_RAW_PROXY)
 				keep(request->entries[i].proxy);
-	if (request->code == SERVER_FORGET)
+	if (request->method == SERVER_FORGET)
 		for (int i = 0; i < KEPT; i++)
 			keep(NULL);
-	if (request->code == SERVER_GIVE)
+	if (request->method == SERVER_GIVE)
 		return give(call);
 	return ipc_raw_reply(call, &reply);
 }
@@ -117,11 +117,11 @@ static void call_with_all(struct ipc_proxy *manager, struct ipc_object *object, 
 	struct ipc_raw_message *reply;
 
 	if (n % 3 == 0) {
-		request.code = SERVER_KEEP;
+		request.method = SERVER_KEEP;
 		request.entries = entries;
 		request.n_entries = 2;
 	} else if (n % 3 == 1) {
-		request.code = SERVER_GIVE;
+		request.method = SERVER_GIVE;
 		request.flags = IPC_RAW_ACCEPT_FDS;
 	}
 	if (n % 4 == 3)
@@ -240,7 +240,7 @@ void honest_caller(struct report *report)
 		for (size_t i = 0; i < request.size / sizeof(*data); i++)
 			data[i] = n + i;
 		if (__atomic_exchange_n(&report->forget, 0, __ATOMIC_ACQUIRE))
-			request.code = SERVER_FORGET;
+			request.method = SERVER_FORGET;
 		call_in_time(report, manager, &request);
 		usleep(PAUSE_USEC);
 	}

@@ -99,35 +99,35 @@ enum {
 
 static const struct ipc_method kinds_of_url_method_table[] = {
 	[KINDS_OF_URL_METHOD_LAST] = {
-		.code = 65535,
+		.number = 65535,
 		.name = "Last",
 		.request = &my_app__v2__io__chain__descriptor,
 		.reply = &my_app__v2__io__chain__descriptor,
 		.invoke = kinds_of_url_invoke_last,
 	},
 	[KINDS_OF_URL_METHOD_STOP] = {
-		.code = 0x916ec029,
+		.number = 0x916ec029,
 		.name = "Stop",
 		.request = &ipc__none__descriptor,
 		.reply = &ipc__none__descriptor,
 		.invoke = kinds_of_url_invoke_stop,
 	},
 	[KINDS_OF_URL_METHOD_NOT_ONEWAY] = {
-		.code = 0xb25b3ccd,
+		.number = 0xb25b3ccd,
 		.name = "NotOneway",
 		.request = &my_app__v2__io__chain__descriptor,
 		.reply = &ipc__none__descriptor,
 		.invoke = kinds_of_url_invoke_not_oneway,
 	},
 	[KINDS_OF_URL_METHOD_GET_STATUS] = {
-		.code = 0xc2480c0d,
+		.number = 0xc2480c0d,
 		.name = "GetStatus",
 		.request = &ipc__none__descriptor,
 		.reply = &my_app__v2__io__chain__descriptor,
 		.invoke = kinds_of_url_invoke_get_status,
 	},
 	[KINDS_OF_URL_METHOD_CHAT] = {
-		.code = 0xebcbc687,
+		.number = 0xebcbc687,
 		.flags = IPC_METHOD_REQUEST_STREAM |
 			 IPC_METHOD_REPLY_STREAM,
 		.name = "Chat",
@@ -137,7 +137,7 @@ static const struct ipc_method kinds_of_url_method_table[] = {
 		.open = kinds_of_url_start_chat,
 	},
 	[KINDS_OF_URL_METHOD_KICK] = {
-		.code = 0xf5a5f453,
+		.number = 0xf5a5f453,
 		.flags = IPC_METHOD_ONEWAY,
 		.name = "Kick",
 		.request = &ipc__none__descriptor,

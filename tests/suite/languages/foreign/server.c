@@ -33,9 +33,9 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	struct ipc_error error = IPC_ERROR_INIT;
 
 	(void)userdata;
-	if (request->code >= N_TEXTS)
+	if (request->method >= N_TEXTS)
 		return ipc_call_fail(call, EISDIR, NULL, "%s", texts[1]);
-	error.name = error.text = (char *)texts[request->code];
+	error.name = error.text = (char *)texts[request->method];
 	error.details = much;
 	error.details_size = LONG;
 	return ipc_call_fail_with(call, &error);
