@@ -5,13 +5,13 @@
  * Only the bus of an ipcbusd ends. If the program has called ipc_set_reconnect(), the connection
  * then goes through these steps, and struct ipc, its objects and its fds stay the same:
  *
- *   lost    An operation fails with -ECONNRESET, or a poll reports the end. The generation becomes
+ *   down    An operation fails with -ECONNRESET, or a poll reports the end. The generation becomes
  *           GENERATION_LOST, so thread_get() fails on every thread, and ATTEND_LOST is set.
  *   end     A serving thread completes all pending operations (dispatch_bus_end()). Proxies lose
  *           their handles, and objects their nodes.
  *   open    A serving thread connects to the socket at the same path, with growing pauses. The
  *           device keeps its fds and the addresses of both regions (device-open.c).
- *   back    The connection gets a new generation. The state that the driver keeps for the
+ *   up      The connection gets a new generation. The state that the driver keeps for the
  *           connection is set again: its threads, its polls, its manager, its names and watches of
  *           names.
  *
@@ -151,7 +151,7 @@ static void end(struct thread *t)
 	struct ipc *ipc = t->ipc;
 
 	reconnect_catch_up(t);
-	call_back(t, IPC_BUS_LOST);
+	call_back(t, IPC_BUS_DOWN);
 	dispatch_bus_end(t);
 	proxies_lost(ipc);
 	objects_lost(ipc);
@@ -224,7 +224,7 @@ static bool step(struct thread *t)
 
 	if (!begin_step(reconnect, ipc))
 		return false;
-	/* While the bus is lost, only the thread that does the step accesses ended. */
+	/* While the bus is down, only the thread that does the step accesses ended. */
 	if (!reconnect->ended)
 		end(t);
 	r = open_again(t);
@@ -232,7 +232,7 @@ static bool step(struct thread *t)
 	if (is_lost(ipc))
 		wake_at_next_try(ipc);
 	if (r == 0)
-		call_back(t, IPC_BUS_BACK);
+		call_back(t, IPC_BUS_UP);
 	return true;
 }
 

@@ -37,7 +37,7 @@ static pthread_t serving;
 static struct ipc_call *_Atomic kept;	/* a call that its handler keeps */
 /* Number of events: calls and streams at the server; cancellations there; ends and returns of the
  * bus; and at the client names, deaths, failed calls and ended streams. */
-static atomic_uint arrived, canceled, lost, back, present, gone, died, failed, ended;
+static atomic_uint arrived, canceled, down, up, present, gone, died, failed, ended;
 
 static void until(atomic_uint *count, unsigned int n)
 {
@@ -103,7 +103,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	case BACK:
 		/* The call ends with the bus, and its handler continues with the next bus. */
 		atomic_fetch_add(&arrived, 1);
-		until(&back, 1);
+		until(&up, 1);
 		break;
 	}
 	return ipc_raw_reply(call, &reply);
@@ -131,12 +131,12 @@ static void *run(void *ipc)
 static void on_bus(struct ipc *ipc, enum ipc_bus_event event, void *userdata)
 {
 	(void)ipc, (void)userdata;
-	atomic_fetch_add(event == IPC_BUS_LOST ? &lost : &back, 1);
+	atomic_fetch_add(event == IPC_BUS_DOWN ? &down : &up, 1);
 }
 
 static void begin(void)
 {
-	arrived = canceled = lost = back = present = gone = died = failed = ended = 0;
+	arrived = canceled = down = up = present = gone = died = failed = ended = 0;
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/bus", folder);
 	snprintf(lock, sizeof(lock), "%s/bus.lock", folder);
@@ -210,8 +210,8 @@ START_TEST(a_client_that_only_calls_finds_the_name_again)
 		start_bus();
 		echo_again(proxy);
 	}
-	until(&lost, RESTARTS);
-	until(&back, RESTARTS);
+	until(&down, RESTARTS);
+	until(&up, RESTARTS);
 	ipc_proxy_unref(proxy);
 	end();
 }
@@ -273,7 +273,7 @@ static void check_ended(unsigned int n)
 	until(&gone, n);
 	/* The kept call, and the stream at the server. */
 	until(&canceled, 2 * n);
-	until(&lost, n);
+	until(&down, n);
 }
 
 START_TEST(everything_ends_and_begins_again)
@@ -344,7 +344,7 @@ START_TEST(an_event_loop_keeps_its_fd)
 		if (i == 1) {
 			/* It does not spin while there is no bus. */
 			usleep(300000);
-			ck_assert_uint_lt(loop_until(epoll, &lost, 2), 20);
+			ck_assert_uint_lt(loop_until(epoll, &down, 2), 20);
 		}
 		start_bus();
 		ipc_proxy_unref(proxy);
@@ -360,14 +360,14 @@ START_TEST(threads_stop_while_the_bus_is_away)
 {
 	begin();
 	stop_bus();
-	until(&lost, 1);
+	until(&down, 1);
 	ipc_stop(server);
 	pthread_join(serving, NULL);
 	/* Another thread can serve, and stop again. */
 	ck_assert_int_eq(pthread_create(&serving, NULL, run, server), 0);
 	usleep(100000);
 	start_bus();
-	until(&back, 1);
+	until(&up, 1);
 	end();
 }
 END_TEST
@@ -383,7 +383,7 @@ START_TEST(a_connection_closes_while_the_bus_is_away)
 	stop_bus();
 	ck_assert_int_eq(echo(proxy, "away"), -ECONNRESET);
 	ck_assert_int_eq(echo(proxy, "away"), -ECONNRESET);
-	until(&lost, 1);
+	until(&down, 1);
 	child = fork();
 	ck_assert_int_ge(child, 0);
 	if (!child) {
@@ -421,7 +421,7 @@ START_TEST(objects_of_the_old_bus_do_not_affect_the_new_bus)
 	call = atomic_exchange(&kept, NULL);
 	stop_bus();
 	start_bus();
-	until(&back, 1);
+	until(&up, 1);
 	echo_again(proxy);
 	/* The first call on the new bus has the same number as the old call. */
 	keep.data = "next";
@@ -466,7 +466,7 @@ START_TEST(the_reply_of_a_handler_that_runs_meanwhile_is_dropped)
 	stop_bus();
 	pthread_join(thread, NULL);
 	start_bus();
-	until(&back, 1);
+	until(&up, 1);
 	echo_again(proxy);
 	for (int i = 0; i < 100; i++)
 		ck_assert_int_eq(echo(proxy, "new"), 0);
@@ -512,7 +512,7 @@ START_TEST(a_name_that_is_missing_after_a_restart_is_enoent)
 	stop_bus();
 	start_bus();
 	ck_assert_int_eq(ipc_wait_manager(path, IPC_NEVER), 1);
-	until(&back, 1);
+	until(&up, 1);
 	while (echo(proxy, "missing") == -ECONNRESET)
 		usleep(1000);
 	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, &error), -ENOENT);

@@ -552,7 +552,7 @@ static void bus_changed(struct ipc *ipc, enum ipc_bus_event event, void *userdat
 	(void)ipc;
 	if (!python_enter(&state))
 		return;
-	slot_notify(userdata, Py_BuildValue("(O)", event == IPC_BUS_BACK ? Py_True : Py_False));
+	slot_notify(userdata, Py_BuildValue("(O)", event == IPC_BUS_UP ? Py_True : Py_False));
 	python_leave(state);
 }
 

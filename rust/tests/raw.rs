@@ -1022,9 +1022,9 @@ fn a_connection_survives_its_bus() {
         let died = proxy.wait_dead().unwrap();
         mortal.kill();
         block_on(died);
-        assert_eq!(events.recv_timeout(LONG.unwrap()), Ok(BusEvent::Lost));
+        assert_eq!(events.recv_timeout(LONG.unwrap()), Ok(BusEvent::Down));
         mortal.daemon = Mortal::start_at(&mortal.path);
-        assert_eq!(events.recv_timeout(LONG.unwrap()), Ok(BusEvent::Back));
+        assert_eq!(events.recv_timeout(LONG.unwrap()), Ok(BusEvent::Up));
     }
     comes_back(|| proxy.call(&Message::new(ECHO), &Options::new()));
 }

@@ -127,8 +127,8 @@ int ipc_open_state(const char *bus, const char *name);
 
 /* Events of the bus of a connection with ipc_set_reconnect(). */
 enum ipc_bus_event {
-	IPC_BUS_LOST = 1,	/* the bus has ended */
-	IPC_BUS_BACK = 2,	/* the connection is open again */
+	IPC_BUS_DOWN = 1,	/* the bus has ended */
+	IPC_BUS_UP = 2,		/* the connection is open again */
 };
 
 /*
@@ -139,14 +139,14 @@ enum ipc_bus_event {
  * uses no direct channels (docs/channels.md): its calls always go through the daemon.
  *
  * When the bus ends, the rules of "End of the bus" in <ipc/ipc.h> apply, with these differences:
- * ipc_run() and ipc_process() do not return -ECONNRESET, and cb is called first, with IPC_BUS_LOST.
+ * ipc_run() and ipc_process() do not return -ECONNRESET, and cb is called first, with IPC_BUS_DOWN.
  * While the bus is away, calls fail with -ECONNRESET at once. The serving threads try to open the
  * bus, with pauses of 50 milliseconds to a second, until that succeeds or ipc_stop() is called. In
  * an event loop, ipc_process() tries it, and the file descriptor of ipc_get_fd() becomes readable
  * when the next attempt is due. If no thread is in ipc_run(), and ipc_get_fd() was never called,
  * the next call or lookup of a name opens the bus and runs the callbacks on its own thread.
  *
- * When the bus is open, cb is called with IPC_BUS_BACK on a serving thread:
+ * When the bus is open, cb is called with IPC_BUS_UP on a serving thread:
  *   - Objects have no clients. The ids of objects and proxies have changed: read them again.
  *   - Names, and watches of names, are registered as soon as a service manager is running. Failures
  *     are reported like failures of a replay, see <ipc/name.h>. The object of ipc_set_manager() is

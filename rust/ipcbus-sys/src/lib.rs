@@ -41,8 +41,8 @@ pub const IPC_ORIGIN_BEHIND: c_uint = 3;
 pub const IPC_NAME_PRESENT: c_uint = 1;
 pub const IPC_NAME_GONE: c_uint = 2;
 pub const IPC_NAME_SETTLED: c_uint = 3;
-pub const IPC_BUS_LOST: c_uint = 1;
-pub const IPC_BUS_BACK: c_uint = 2;
+pub const IPC_BUS_DOWN: c_uint = 1;
+pub const IPC_BUS_UP: c_uint = 2;
 
 pub const IPC_NAME_REPLACE: c_uint = 1;
 pub const IPC_NAME_QUEUE: c_uint = 2;

@@ -186,10 +186,10 @@ impl Connection {
             ) {
                 let function = &mut *(held as *mut F);
                 guarded("set_reconnect", || {
-                    function(if event == sys::IPC_BUS_BACK {
-                        BusEvent::Back
+                    function(if event == sys::IPC_BUS_UP {
+                        BusEvent::Up
                     } else {
-                        BusEvent::Lost
+                        BusEvent::Down
                     })
                 });
             }
@@ -549,9 +549,9 @@ pub enum Registration {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BusEvent {
     /// The bus has ended.
-    Lost,
+    Down,
     /// The connection is open again.
-    Back,
+    Up,
 }
 
 /// A change that [`Connection::watch_names`] reports.

@@ -123,7 +123,7 @@ static void on_bus(struct ipc *ipc, enum ipc_bus_event event, void *userdata)
 	struct user *user = userdata;
 
 	(void)ipc;
-	if (event == IPC_BUS_LOST) {
+	if (event == IPC_BUS_DOWN) {
 		user->ends++;
 		return;
 	}

@@ -336,8 +336,8 @@ enum class name_change {
 };
 
 enum class bus_event {
-	lost = c::IPC_BUS_LOST,	/* the bus has ended */
-	back = c::IPC_BUS_BACK,	/* the connection is open again */
+	down = c::IPC_BUS_DOWN,	/* the bus has ended */
+	up = c::IPC_BUS_UP,	/* the connection is open again */
 };
 
 /*

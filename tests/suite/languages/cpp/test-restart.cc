@@ -77,13 +77,13 @@ static bool comes_back(const ipc::proxy &proxy)
 CASE(objects_names_and_proxies_survive)
 {
 	killed_bus bus;
-	event lost, back, died, present;
+	event down, up, died, present;
 
 	CHECK(ipc::c::ipc_wait_manager(bus.path().c_str(), IPC_NEVER) == 1);
 	auto server = ipc::connection::open(bus.path().c_str());
 	auto client = ipc::connection::open(bus.path().c_str());
 	auto slot = server.set_reconnect([&](ipc::bus_event e) {
-		(e == ipc::bus_event::lost ? lost : back).set();
+		(e == ipc::bus_event::down ? down : up).set();
 	});
 	client.set_reconnect();
 	auto object = ipc::object::create(server, { "test.Restart" },
@@ -104,12 +104,12 @@ CASE(objects_names_and_proxies_survive)
 		CHECK(comes_back(proxy));
 		auto death = proxy.on_death([&] { died.set(); });
 		bus.kill();
-		CHECK(died.wait(i) && lost.wait(i));
+		CHECK(died.wait(i) && down.wait(i));
 		bus.start();
-		CHECK(back.wait(i) && present.wait(i + 1));
+		CHECK(up.wait(i) && present.wait(i + 1));
 	}
 	CHECK(comes_back(proxy));
-	CHECK(died.times() == restarts && lost.times() == restarts && back.times() == restarts);
+	CHECK(died.times() == restarts && down.times() == restarts && up.times() == restarts);
 	watch.end();
 	client.stop();
 	server.stop();
