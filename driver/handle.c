@@ -470,7 +470,7 @@ int ipcbus_manager_set(struct ipcbus_proc *proc, void *data)
 	struct ipcbus_bus *bus = proc->bus;
 	int ret = 0;
 
-	if (args->flags || args->cookie || args->policy || args->priority)
+	if (args->flags || args->cookie || args->sched_policy || args->priority)
 		return -EINVAL;
 	node = ipcbus_node_export(proc, args->node);
 	if (!node)

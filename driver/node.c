@@ -54,12 +54,12 @@ static int get_priority(const struct ipcbus_node *args, int *ret_prio)
 {
 	*ret_prio = IPCBUS_PRIORITY_NONE;
 	if (!(args->flags & IPCBUS_NODE_PRIORITY))
-		return args->policy || args->priority ? -EINVAL : 0;
-	if (args->policy == SCHED_NORMAL) {
+		return args->sched_policy || args->priority ? -EINVAL : 0;
+	if (args->sched_policy == SCHED_NORMAL) {
 		if (args->priority < MIN_NICE || args->priority > MAX_NICE)
 			return -EINVAL;
 		*ret_prio = NICE_TO_PRIO(args->priority);
-	} else if (args->policy == SCHED_FIFO || args->policy == SCHED_RR) {
+	} else if (args->sched_policy == SCHED_FIFO || args->sched_policy == SCHED_RR) {
 		if (args->priority < 1 || args->priority > MAX_RT_PRIO - 1)
 			return -EINVAL;
 		*ret_prio = MAX_RT_PRIO - 1 - args->priority;
@@ -99,7 +99,7 @@ int ipcbus_node_create(struct ipcbus_proc *proc, void *data)
 	node->owner = proc->number;
 	node->flags = args->flags;
 	node->prio = prio;
-	node->policy = args->policy;
+	node->policy = args->sched_policy;
 	node->cookie = args->cookie;
 	INIT_LIST_HEAD(&node->watches);
 	INIT_LIST_HEAD(&node->oneways);
@@ -259,7 +259,8 @@ int ipcbus_node_destroy(struct ipcbus_proc *proc, void *data)
 	struct ipcbus_node_entry *node;
 	int ret = 0;
 
-	if (args->flags & ~IPCBUS_NODE_IF_IDLE || args->cookie || args->policy || args->priority)
+	if (args->flags & ~IPCBUS_NODE_IF_IDLE || args->cookie || args->sched_policy ||
+	    args->priority)
 		return -EINVAL;
 	if (args->node > IPCBUS_MAX_NUMBER)
 		return -ENOENT;

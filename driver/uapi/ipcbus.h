@@ -527,7 +527,7 @@ struct ipcbus_exchange {
 #define IPCBUS_NODE_ACCEPT_FDS	(1U << 0) /* CREATE: messages may contain fds */
 #define IPCBUS_NODE_IF_IDLE	(1U << 1) /* DESTROY: -EBUSY if the node is in use */
 #define IPCBUS_NODE_WANT_LABEL	(1U << 2) /* CREATE: events have event.label */
-#define IPCBUS_NODE_PRIORITY	(1U << 3) /* CREATE: @policy and @priority are set */
+#define IPCBUS_NODE_PRIORITY	(1U << 3) /* CREATE: @sched_policy and @priority are set */
 
 /**
  * struct ipcbus_node - a node of the caller's proc (IPCBUS_IOC_NODE_CREATE,
@@ -536,7 +536,7 @@ struct ipcbus_exchange {
  * @flags: IPCBUS_NODE_*
  * @node: NODE_CREATE: 0. Out: the id of the new node, at least 1. Otherwise: the id of the node.
  * @cookie: NODE_CREATE: any number. Each event of the node returns it. Otherwise 0.
- * @policy: With IPCBUS_NODE_PRIORITY: SCHED_OTHER, SCHED_FIFO or SCHED_RR. Otherwise 0.
+ * @sched_policy: With IPCBUS_NODE_PRIORITY: SCHED_OTHER, SCHED_FIFO or SCHED_RR. Otherwise 0.
  * @priority: With IPCBUS_NODE_PRIORITY: a nice value from -20 to 19 for SCHED_OTHER, or a
  *	realtime priority from 1 to 99. Otherwise 0.
  *
@@ -586,7 +586,7 @@ struct ipcbus_node {
 	__u32 flags;
 	__u64 node;
 	__u64 cookie;
-	__u32 policy;
+	__u32 sched_policy;
 	__s32 priority;
 } __attribute__((aligned(8)));
 

@@ -282,7 +282,7 @@ int ipc_object_set_flags(struct ipc_object *object, unsigned int flags)
 	return object_want(object, &wants);
 }
 
-int ipc_object_set_priority(struct ipc_object *object, int policy, int priority)
+int ipc_object_set_priority(struct ipc_object *object, int sched_policy, int priority)
 {
 	struct ipcbus_node wants;
 
@@ -291,7 +291,7 @@ int ipc_object_set_priority(struct ipc_object *object, int policy, int priority)
 
 	wants = object->wants;
 	wants.flags |= IPCBUS_NODE_PRIORITY;
-	wants.policy = (uint32_t)policy;
+	wants.sched_policy = (uint32_t)sched_policy;
 	wants.priority = priority;
 	return object_want(object, &wants);
 }

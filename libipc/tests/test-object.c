@@ -88,7 +88,7 @@ START_TEST(properties_of_the_node)
 	object_id(object);
 	ck_assert(fake.node.flags & IPCBUS_NODE_WANT_LABEL);
 	ck_assert(fake.node.flags & IPCBUS_NODE_PRIORITY);
-	ck_assert_int_eq(fake.node.policy, 1);
+	ck_assert_int_eq(fake.node.sched_policy, 1);
 	ck_assert_int_eq(fake.node.priority, 7);
 	/* Fails after the node was created. */
 	ck_assert_int_eq(ipc_object_set_flags(object, 0), -EBUSY);

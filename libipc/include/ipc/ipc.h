@@ -439,7 +439,7 @@ int ipc_object_end(struct ipc_object *object);
  * and ipc_stream_label() work in its handlers.
  *
  * ipc_object_set_priority() sets the minimum priority with which calls and oneways of the object
- * are served: scheduling policy SCHED_OTHER with a nice value as priority, or SCHED_FIFO or
+ * are served: sched_policy SCHED_OTHER with a nice value as priority, or SCHED_FIFO or
  * SCHED_RR with 1 to 99. If other values are set, the function that registers or sends the
  * object, or reads its id, fails with -EINVAL. If the caller has a better priority, its call is
  * served with that, but not its oneway. A thread gets either priority only as far as its own
@@ -451,7 +451,7 @@ int ipc_object_end(struct ipc_object *object);
 #define IPC_OBJECT_LABEL	(1U << 0)
 int ipc_object_set_flags(struct ipc_object *object, unsigned int flags);
 
-int ipc_object_set_priority(struct ipc_object *object, int policy, int priority);
+int ipc_object_set_priority(struct ipc_object *object, int sched_policy, int priority);
 
 /*
  * Let the object write its internal state as text, for people: see ipc_proxy_dump(). cb

@@ -222,7 +222,7 @@ extern "C" {
     pub fn ipc_object_set_flags(object: *mut ipc_object, flags: c_uint) -> c_int;
     pub fn ipc_object_set_priority(
         object: *mut ipc_object,
-        policy: c_int,
+        sched_policy: c_int,
         priority: c_int,
     ) -> c_int;
     pub fn ipc_object_id(object: *mut ipc_object, ret_id: *mut u64) -> c_int;

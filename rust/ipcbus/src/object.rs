@@ -212,8 +212,8 @@ impl ObjectBuilder<'_> {
 
     /// The minimum priority of threads that serve calls of the object: see
     /// `ipc_object_set_priority()`.
-    pub fn priority(mut self, policy: i32, priority: i32) -> Self {
-        self.priority = Some((policy, priority));
+    pub fn priority(mut self, sched_policy: i32, priority: i32) -> Self {
+        self.priority = Some((sched_policy, priority));
         self
     }
 
@@ -265,8 +265,8 @@ impl ObjectBuilder<'_> {
             if self.flags != 0 {
                 check(sys::ipc_object_set_flags(object.raw, self.flags))?;
             }
-            if let Some((policy, priority)) = self.priority {
-                check(sys::ipc_object_set_priority(object.raw, policy, priority))?;
+            if let Some((sched_policy, priority)) = self.priority {
+                check(sys::ipc_object_set_priority(object.raw, sched_policy, priority))?;
             }
             if let Some(limits) = self.limits {
                 check(sys::ipc_object_set_limits(

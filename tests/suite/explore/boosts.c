@@ -75,7 +75,7 @@ static void prepare_taken(void)
 static void prepare_lifted(void)
 {
 	struct ipcbus_node arg = {
-		.size = sizeof(arg), .flags = IPCBUS_NODE_PRIORITY, .policy = SCHED_FIFO,
+		.size = sizeof(arg), .flags = IPCBUS_NODE_PRIORITY, .sched_policy = SCHED_FIFO,
 		.priority = 20,
 	};
 

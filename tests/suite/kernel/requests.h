@@ -163,14 +163,14 @@ static void make_wait(union any *a)
 static void make_priority(union any *a)
 {
 	a->node.flags = IPCBUS_NODE_PRIORITY;
-	a->node.policy = SCHED_OTHER;
+	a->node.sched_policy = SCHED_OTHER;
 	a->node.priority = 5;
 }
 
 static void make_realtime(union any *a)
 {
 	a->node.flags = IPCBUS_NODE_PRIORITY;
-	a->node.policy = SCHED_FIFO;
+	a->node.sched_policy = SCHED_FIFO;
 	a->node.priority = 5;
 }
 

@@ -185,15 +185,15 @@ static const struct row {
 	ROW(NODE_CREATE, node, flags, IPCBUS_NODE_IF_IDLE, EINVAL)
 	ROW(NODE_CREATE, node, flags, 1U << 31, EINVAL)
 	ROW(NODE_CREATE, node, node, 1, EINVAL)
-	ROW(NODE_CREATE, node, policy, 1, EINVAL)
+	ROW(NODE_CREATE, node, sched_policy, 1, EINVAL)
 	ROW(NODE_CREATE, node, priority, 1, EINVAL)
 	ROW(NODE_CREATE, node, priority, -1, EINVAL)
 	ROW(NODE_PRIORITY, node, flags, 0, EINVAL)
-	ROW(NODE_PRIORITY, node, policy, SCHED_BATCH, EINVAL)
-	ROW(NODE_PRIORITY, node, policy, SCHED_IDLE, EINVAL)
-	ROW(NODE_PRIORITY, node, policy, 6 /* SCHED_DEADLINE */, EINVAL)
-	ROW(NODE_PRIORITY, node, policy, 7, EINVAL)
-	ROW(NODE_PRIORITY, node, policy, 0x40000001, EINVAL) /* SCHED_RESET_ON_FORK */
+	ROW(NODE_PRIORITY, node, sched_policy, SCHED_BATCH, EINVAL)
+	ROW(NODE_PRIORITY, node, sched_policy, SCHED_IDLE, EINVAL)
+	ROW(NODE_PRIORITY, node, sched_policy, 6 /* SCHED_DEADLINE */, EINVAL)
+	ROW(NODE_PRIORITY, node, sched_policy, 7, EINVAL)
+	ROW(NODE_PRIORITY, node, sched_policy, 0x40000001, EINVAL) /* SCHED_RESET_ON_FORK */
 	ROW(NODE_PRIORITY, node, priority, 20, EINVAL)
 	ROW(NODE_PRIORITY, node, priority, -21, EINVAL)
 	ROW(NODE_PRIORITY, node, priority, 0x80000000, EINVAL)
@@ -204,7 +204,7 @@ static const struct row {
 	ROW(request, node, flags, IPCBUS_NODE_ACCEPT_FDS, EINVAL) \
 	ROW(request, node, flags, 1U << 31, EINVAL) \
 	ROW(request, node, cookie, 1, EINVAL) \
-	ROW(request, node, policy, 1, EINVAL) \
+	ROW(request, node, sched_policy, 1, EINVAL) \
 	ROW(request, node, priority, 1, EINVAL) \
 	ROW(request, node, node, 0, ENOENT) \
 	ROW(request, node, node, NOT_THERE, ENOENT) \

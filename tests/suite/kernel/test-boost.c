@@ -111,7 +111,7 @@ END_TEST
 START_TEST(limits_hold_for_a_nodes_priority)
 {
 	struct ipcbus_node n = {
-		.flags = IPCBUS_NODE_PRIORITY, .policy = SCHED_OTHER, .priority = -9,
+		.flags = IPCBUS_NODE_PRIORITY, .sched_policy = SCHED_OTHER, .priority = -9,
 	};
 	struct ipcbus_event ev;
 

@@ -161,7 +161,10 @@ END_TEST
 START_TEST(realtime_node_gives_a_nice_value)
 {
 	struct ipcbus_node n = {
-		.flags = IPCBUS_NODE_PRIORITY, .policy = SCHED_RR, .priority = 10, .cookie = 2,
+		.flags = IPCBUS_NODE_PRIORITY,
+		.sched_policy = SCHED_RR,
+		.priority = 10,
+		.cookie = 2,
 	};
 	struct ipcbus_event ev;
 	uint32_t handle;

@@ -62,7 +62,7 @@ static void *call_and_wait_as(void *arg)
 static uint64_t node_with(const struct raw *r, int policy, int priority)
 {
 	struct ipcbus_node n = {
-		.flags = IPCBUS_NODE_PRIORITY, .policy = policy, .priority = priority,
+		.flags = IPCBUS_NODE_PRIORITY, .sched_policy = policy, .priority = priority,
 	};
 
 	assert_ok(raw_node_ioctl(r, IPCBUS_IOC_NODE_CREATE, &n));
@@ -484,7 +484,7 @@ START_TEST(bad_node)
 {
 	struct ipcbus_node n = {
 		.flags = bad_nodes[_i].flags,
-		.policy = bad_nodes[_i].policy,
+		.sched_policy = bad_nodes[_i].policy,
 		.priority = bad_nodes[_i].priority,
 	};
 

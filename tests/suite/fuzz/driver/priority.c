@@ -38,8 +38,8 @@ int priority_of_node(struct ipcbus_node *args, u8 pick)
 {
 	if (!(args->flags & IPCBUS_NODE_PRIORITY))
 		return MAX_PRIO;
-	args->policy = pick % 3;
-	if (args->policy == SCHED_NORMAL) {
+	args->sched_policy = pick % 3;
+	if (args->sched_policy == SCHED_NORMAL) {
 		args->priority = MIN_NICE + pick / 3 % 40;
 		return NICE_TO_PRIO(args->priority);
 	}
