@@ -301,7 +301,8 @@ char *ipc_error_text(char *to, size_t size, int code, const struct ipc_error *er
 		reports = "the server reports: ";
 	snprintf(to, size, "%s%s%s%s", ipc_printable(name, sizeof(name), error->name),
 		 error->name ? ": " : "", reports, ipc_printable(text, sizeof(text), said));
-	return to;
+	/* If the text was cut, perhaps in a character. */
+	return size ? ipc_printable(to, size, to) : to;
 }
 
 int ipc_print_error(const char *what, int code, const struct ipc_error *error)

@@ -235,6 +235,16 @@ START_TEST(printable_text_in_read_only_memory_stays)
 }
 END_TEST
 
+START_TEST(error_text_is_not_cut_in_a_character)
+{
+	struct ipc_error error = { .code = -EREMOTEIO, .text = "gr\xc3\xbc\xc3\x9f" };
+	char text[] = "xxxx";
+
+	ck_assert_str_eq(ipc_error_text(text, sizeof(text) - 1, -EREMOTEIO, &error), "gr?");
+	ck_assert_str_eq(ipc_error_text(text, 0, -EREMOTEIO, &error), "gr?");
+}
+END_TEST
+
 /* A service cannot fill a log with a single error. */
 START_TEST(fail_limits_its_output)
 {
