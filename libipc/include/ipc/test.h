@@ -59,7 +59,7 @@ struct ipc_test_options {
 
 /*
  * Start a bus. Blocks until programs can connect and the service manager, if
- * any, serves: some milliseconds, at most 30 s. The daemon has its own process group. The daemon
+ * any, serves: some milliseconds, at most 30 s for each. The daemon has its own process group. The daemon
  * and the service manager print to stderr.
  *
  * The process may have several buses. Until ipc_test_bus_free(), the process must not reap the
@@ -67,7 +67,7 @@ struct ipc_test_options {
  *
  *   -ENOENT     The program ipcbusd or servicemanager was not found.
  *   -EPIPE      The daemon or the service manager ended at once. It printed the reason to stderr.
- *   -ETIMEDOUT  The bus was not ready within 30 s.
+ *   -ETIMEDOUT  The daemon or the service manager was not ready within 30 s.
  */
 int ipc_test_bus_new(const struct ipc_test_options *options, struct ipc_test_bus **ret_bus);
 
