@@ -126,7 +126,7 @@ int link_frame_read(const void *data, size_t size, struct link_frame *ret_frame)
 		else if (field.type == WIRE_VARINT)
 			read_number(ret_frame, &field);
 		else if (field.number == FRAME_METHOD && field.type == WIRE_32BIT)
-			ret_frame->code = (uint32_t)field.value;
+			ret_frame->method = (uint32_t)field.value;
 		if (r < 0)
 			return r;
 	}

@@ -268,5 +268,5 @@ int main(void)
 			 the_services_text_is_cleaned, each_length_of_utf8_stays,
 			 long_text_is_truncated, a_text_becomes_printable_where_it_is,
 			 printable_text_in_read_only_memory_stays,
-			 fail_limits_its_output);
+			 error_text_is_not_cut_in_a_character, fail_limits_its_output);
 }
