@@ -43,8 +43,8 @@ static const struct fs_parameter_spec option_specs[] = {
 /**
  * struct fs_options - mount options
  * @given: BIT(OPTION_*) of the given options; a remount changes only these
- * @mode: mode of the file "bus"
- * @uid: owner of the file "bus"
+ * @mode: mode of the file "bus"; default: 0660
+ * @uid: owner of the file "bus"; default: the mounter's, as for the next two
  * @gid: group of the file "bus"
  * @manager_uid: user that may set the manager of the bus
  */

@@ -3,7 +3,7 @@
  * Object
  *
  * The objects of a message: nodes, handles and files. The driver copies the user's table once,
- * checks the copy, and turns it into counted references. It never reads the user's table again.
+ * checks the copy, and turns it into counted references.
  *
  * If a message with a file is dropped, the dropping thread closes the file, as with files in the
  * queue of a Unix socket.
@@ -37,7 +37,7 @@ struct ipcbus_object_ref {
 
 /**
  * struct ipcbus_objects - the objects of a message
- * @count: length of @ref
+ * @count: length of @ref, at most IPCBUS_MAX_OBJECTS
  * @ref: the objects, a counted reference each
  */
 struct ipcbus_objects {
@@ -62,13 +62,14 @@ int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_user *user,
 			struct ipcbus_message *message, bool accept_fds,
 			struct ipcbus_objects **ret_objects);
 
-/* For a reply that is dropped without an error for its sender: if its nodes are unreferenced, their
- * owner gets EVENT_IDLE. */
+/* For a reply that is dropped without taking its objects and without an error for its sender. Reads
+ * the table of send, and reports EVENT_IDLE for each node of sender there that is unreferenced. */
 void ipcbus_objects_let_go(struct ipcbus_proc *sender, const struct ipcbus_send *send);
 
 /* Installs all objects in the receiver, which must be the current process, and fills in table. On
- * failure no object is installed, and *ret_index is the object that failed. Keeps the references in
- * objects in both cases. */
+ * failure no object is installed, and *ret_index is the object that failed: -EDQUOT (handles or
+ * objects), -ENOMEM, or an error of receive_fd(), such as -EMFILE. Keeps the references in objects
+ * in both cases. */
 int ipcbus_objects_install(struct ipcbus_proc *receiver, struct ipcbus_objects *objects,
 			   struct ipcbus_object *table, u32 *ret_index);
 
@@ -78,7 +79,7 @@ int ipcbus_objects_install(struct ipcbus_proc *receiver, struct ipcbus_objects *
 struct ipcbus_objects *ipcbus_objects_keep_home(struct ipcbus_objects *objects,
 						struct ipcbus_proc *receiver);
 
-/* Drops all references, and frees objects. May sleep. */
+/* Drops all references, and frees objects, which must not be NULL. May sleep. */
 void ipcbus_objects_drop(struct ipcbus_objects *objects);
 
 #endif

@@ -15,13 +15,13 @@
 /* Called if ipcbus_buffer_make() of a oneway to node failed with -EAGAIN. Arranges for poll and
  * tries once more. Returns -EAGAIN, -EOWNERDEAD, or the errors of ipcbus_buffer_make(). If no watch
  * can be set, returns -EDQUOT or -ENOMEM, because after -EAGAIN the sender would poll for a report
- * that never comes. */
+ * that never comes. May sleep. */
 int ipcbus_writable_retry(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
 			  struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer);
 
 /* Initializes a new proc. */
 void ipcbus_writable_begin(struct ipcbus_proc *proc);
-/* Ends the watches of a dead proc. */
+/* Ends the watches that a dead sender set. May sleep. */
 void ipcbus_writable_end(struct ipcbus_proc *proc);
 
 /* Returns EPOLLOUT flags, or 0. asked: the events that the poller asked for. */

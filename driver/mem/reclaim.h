@@ -25,10 +25,14 @@
 int ipcbus_reclaim_init(void);
 void ipcbus_reclaim_done(void);
 
-/* Returns a new inode for an open file, or ERR_PTR. Its address space is for that file only. */
+/* Returns a new inode for an open file, which the caller must iput(), or ERR_PTR. Its address space
+ * is for that file only. */
 struct inode *ipcbus_reclaim_inode(void);
 
-/* Adds the region to the shrinker's list, until it is removed. */
+/* The functions below may sleep, except ipcbus_reclaim_add(). No caller may hold region->lock or
+ * region->claim. */
+
+/* Adds the region to the shrinker's list. Removal waits for a reclaimer of the region. */
 void ipcbus_reclaim_add(struct ipcbus_region *region);
 void ipcbus_reclaim_remove(struct ipcbus_region *region);
 

@@ -33,7 +33,8 @@ void ipcbus_region_init(struct ipcbus_region *region, struct ipcbus_user *user)
 	region->first_generation = get_random_u32();
 }
 
-/* Adds IPCBUS_BUFFERS_PER_SLAB spare descriptors. */
+/* Adds IPCBUS_BUFFERS_PER_SLAB spare descriptors. If the region's user is at its limit, returns
+ * -ENOMEM, as for pages: the sender cannot change that limit. */
 static int add_slab(struct ipcbus_region *region)
 {
 	struct mem_cgroup *before;
@@ -363,7 +364,8 @@ static bool release_range(struct ipcbus_region *region, struct ipcbus_buffer *bu
 	return uncount_locked(region);
 }
 
-/* Releases a delivered buffer and moves its cargo out. Drops the lock while zeroing the buffer. */
+/* Releases a delivered buffer and moves its cargo out. Drops the lock while zeroing the buffer. The
+ * region has not ended, so this never is its last buffer. */
 static __always_inline void release_delivered_locked(struct ipcbus_region *region,
 						     struct ipcbus_buffer *buffer,
 						     struct ipcbus_cargo *cargo)

@@ -148,8 +148,9 @@ struct ipcbus_region {
 
 /* Initializes an unmapped region. The user must outlive it. */
 void ipcbus_region_init(struct ipcbus_region *region, struct ipcbus_user *user);
-/* Sets the region's size, once, and allocates its tables. mapping belongs to the file. May sleep.
- * Returns -EDQUOT if the tables exceed the user's user_memory, or -ENOMEM. */
+/* Called by mmap(), under the mmap lock. Sets the region's size, once, and allocates its tables.
+ * mapping belongs to the file. May sleep. Returns -EDQUOT if the tables without the first slab
+ * exceed the user's user_memory, or -ENOMEM. */
 int ipcbus_region_map(struct ipcbus_region *region, struct address_space *mapping, size_t size);
 /* Ends the region: no new buffer can be reserved. Frees its memory, or leaves that to the thread
  * that frees the last buffer. May sleep. */
@@ -158,7 +159,8 @@ void ipcbus_region_end(struct ipcbus_region *region);
 /* --- Reserving ----------------------------------------------------------------- */
 
 /* Cuts a buffer out of the free ranges. Drops the lock to allocate, and while reclaim holds a
- * range. Returns ERR_PTR of -ENOSPC, -ENOMEM, or -EDQUOT (too many descriptors). */
+ * range. Returns ERR_PTR of -ENOSPC, -ENOMEM (also if the region's user is at its limit), or
+ * -EDQUOT (too many descriptors). */
 struct ipcbus_buffer *ipcbus_region_cut_locked(struct ipcbus_region *region, u32 units);
 /* Reverts counts and charges of a reservation without a buffer. Releases the lock. */
 void ipcbus_region_unreserve(struct ipcbus_region *region, const struct ipcbus_reservation *want)
