@@ -39,7 +39,7 @@
 
 #define REFUSED_MAX	16U
 
-/* A serving thread sleeps for at most that long. */
+/* A serving thread sleeps for at most that long, then checks if the bus has ended. */
 #define SLEEP_MAX_NS	((uint64_t)1000000000)
 
 /* Rare state of the calls of a cell. Under the lock, except for join and nested, which the thread
@@ -109,28 +109,29 @@ struct channels {
 };
 
 struct channel_view {
-	uint32_t generation;
-	uint32_t bell;
-	uint32_t wakes;
+	uint32_t generation;		/* of the table, when the view was made */
+	uint32_t bell;			/* value of words.bell before the last look */
+	uint32_t wakes;			/* value of words.wakes of the last interruption */
 	bool bus_next;			/* take turns, so that neither side starves */
 	bool oneways_last;		/* the last message was a oneway: calls come first */
 	unsigned int n;
 	unsigned int next;		/* index of the channel to examine first */
 	struct served *served[CHANNEL_MAX_WAIT];
 	struct channel_callee *callees[CHANNEL_MAX_WAIT];
-	uint32_t tails[CHANNEL_MAX_WAIT];
+	uint32_t tails[CHANNEL_MAX_WAIT];	/* of the clients, before the last look */
 	unsigned int n_opened;
 	struct channel *opened[CHANNEL_MAX_CALLERS];
 	struct channel_caller *callers[CHANNEL_MAX_CALLERS];
 	uint32_t answered[CHANNEL_MAX_CALLERS];	/* channel_answers() before the last look */
 	struct served *last;		/* channel of the last served message, or NULL */
-	unsigned int calls;
-	unsigned int last_cell;
+	unsigned int calls;		/* messages served so far, for channels_reap() */
+	unsigned int last_cell;		/* of that message, or CHANNEL_ONEWAYS */
 	struct served *left;		/* channel whose turn this thread had last, and that may
 	                     		 * have more oneways; or NULL */
 };
 
-/* Gets the connection's channels. The first caller allocates them. */
+/* Gets the connection's channels. The first caller allocates them. -ENOMEM; -EOPNOTSUPP: the bus is
+ * the driver's, not that of ipcbusd; or an error of making the door. */
 int channels_get(struct ipc *ipc, struct channels **ret_channels);
 /* A table has a new channel: threads that wait in the bus must wait for channels from now on. */
 static inline void channels_count(struct channels *channels)
@@ -139,7 +140,7 @@ static inline void channels_count(struct channels *channels)
 		device_wake(&channels->ipc->device);
 }
 
-/* The connection closes. */
+/* The connection closes, and with it the table: marks the channels in opened as not listed. */
 void channels_unlist_all(struct channels *channels);
 void served_unref(struct served *served);
 /* Wakes the client after a reply to an async call. */
@@ -153,9 +154,10 @@ void served_remove(struct served *served);
  * index: of the table. */
 struct served *served_find(struct channels *channels, uint32_t id);
 struct served *served_at(struct channels *channels, unsigned int index);
-/* Removes the channels of dead processes: their object may be another process's. */
+/* Removes the channels of dead clients. The life object does not suffice: a hostile client may send
+ * another process's. */
 void channels_reap(struct channels *channels);
-/* Frees channels that no thread uses, without those in the table. */
+/* Frees the structure and its door. No thread may use it. Keeps the references in the table. */
 void channels_free(struct channels *channels);
 /* Ends a channel whose oneways must not be served. */
 void served_drop_oneways(struct served *served);

@@ -26,7 +26,8 @@ struct ipc_call {
 	bool watched;				/* in ipc->calls: cancel.c. Under ipc->lock, or by
 						 * the owner of the last reference */
 	bool detached;				/* the buffer is released after the handler */
-	bool has_turn;				/* kept: its end ends the object's turn */
+	bool has_turn;				/* the handler kept the call, whose end then
+						 * ends the object's turn */
 	struct ipc *ipc;
 	struct ipc_object *object;		/* NULL: it is gone */
 	const struct ipc_method *method;	/* of typed/; else NULL */
@@ -35,7 +36,7 @@ struct ipc_call {
 	                  			 * NULL */
 	struct more *more;			/* oneways that wait for this oneway, or NULL */
 	uint64_t number;			/* the driver's, to reply with */
-	uint64_t buffer;
+	uint64_t buffer;			/* id; released with the call: see detached */
 	const uint8_t *payload;			/* in the region, or in the file: */
 	struct mapping file;			/* if the payload came as a file */
 	size_t size;
@@ -56,16 +57,17 @@ struct ipc_call {
 };
 
 /*
- * For an object with limits: checks the size of the call and counts the call. On failure, with
- * -EMSGSIZE, -EDQUOT or -ENOMEM, releases the objects of the event, and replies.
+ * For an object with limits: checks the size of the call and counts the call. On failure, releases
+ * the objects of the event. Replies to a call with -EMSGSIZE or -EDQUOT, but not with -ENOMEM.
  */
 int call_limit(struct ipc_call *call, const struct ipcbus_event *event);
 
 /*
- * Replies. call_prepare_reply() finds the thread to reply with, its scratch free:
- * -EINVAL: a oneway; -EALREADY. call_send() sends size bytes in that scratch, or
- * stashes them; call_send_now() sends the message in x->send. kind: REPLY, or ERROR with the errno
- * as code.
+ * Replies. call_prepare_reply() returns the calling thread's state, its scratch free. -EINVAL: a
+ * oneway; -EALREADY; or an error of thread_get() or of sending the stash. call_send() sends size
+ * bytes in that scratch. In the handler of this call it only stashes them, which cannot fail.
+ * call_send_now() sends the message in x->send. -EALREADY: another thread has replied; after
+ * another error the caller may try again. kind: REPLY, or ERROR with the errno as code.
  */
 int call_prepare_reply(struct ipc_call *call, struct thread **ret_thread);
 int call_send(struct ipc_call *call, struct thread *t, uint32_t kind, uint32_t code, size_t size);

@@ -24,6 +24,7 @@ int raw_receive(struct ipc_call *call, const struct ipcbus_event *event, bool co
 int raw_stream_new(struct ipc_call *call, uint32_t method, struct ipc_stream **ret_stream);
 
 struct raw_object;
+/* Never NULL. The object must be of ipc_raw_object_new(). */
 const struct ipc_raw_ops *raw_object_ops(const struct ipc_object *object);
 
 #endif /* IPC_RAWS_H */

@@ -22,6 +22,7 @@ void timers_done(struct ipc *ipc)
 		close(ipc->timers.fd);
 }
 
+/* First creates device.poll_fd, to which the timerfd belongs. */
 static int make_fd_locked(struct ipc *ipc)
 {
 	struct epoll_event event = { .events = EPOLLIN };
@@ -65,7 +66,7 @@ static void take_out_locked(struct timer *timer)
 	timer->is_set = false;
 }
 
-/* Call this after timers were taken out. */
+/* Call this after timers were taken out: without timers, threads need not poll for them. */
 static void settle_locked(struct ipc *ipc)
 {
 	if (!LIST_EMPTY(&ipc->timers.list))
@@ -124,7 +125,8 @@ bool timer_forget(struct ipc *ipc, struct timer *timer)
 	return was_set;
 }
 
-/* Moves the timers whose deadline has passed to another list. */
+/* The moved timers stay set: while timers_run() drops the lock, timer_forget() and timer_set() may
+ * still take them out. */
 static void take_due_locked(struct timers *timers, struct timer_list *due, uint64_t *ret_next)
 {
 	struct timer *timer, *following;

@@ -40,7 +40,8 @@ void timers_done(struct ipc *ipc);
 
 /* Sets the timer, or changes its deadline. Returns 1, 0 if it was set already, or -errno. */
 int timer_set(struct ipc *ipc, struct timer *timer, uint64_t deadline);
-/* Returns whether the timer was set. It does not expire any more. */
+/* Returns true if the timer was set: then expired() is not called. Otherwise it may be running on
+ * another thread; does not wait for it. */
 bool timer_forget(struct ipc *ipc, struct timer *timer);
 /* Calls expired() of all timers whose deadline has passed. */
 void timers_run(struct ipc *ipc);
