@@ -13,7 +13,7 @@
 	"//" \
 	"/"
 
-/* Returns the path of a message or enum, relative to the module that is being written. */
+/* Returns the path of a message, relative to the module that is being written. */
 const char *rust_path(struct emitter *e, const char *full_name);
 
 /* rust_allow() disables lints about names and comments of the .proto file. rust_deprecated() writes

@@ -108,6 +108,7 @@ static bool is_packable(const Field *field)
 	return !is_message(field) && field->type != KIND(STRING) && field->type != KIND(BYTES);
 }
 
+/* prost packs unless told otherwise; proto2 does not. */
 static const char *packed_of(const struct type *owner, const Field *field)
 {
 	bool packed = type_is_proto3(owner);
@@ -366,6 +367,9 @@ static void emit_oneof(struct emitter *e, const struct type *owner, const struct
 }
 
 /* --- Text --------------------------------------------------------------------------------- */
+
+/* The crate sends no string with a NUL byte, which a receiver in C could not take. It asks the
+ * generated Body::has_nul(). */
 
 /* Returns an expression that is true if a value, which is a reference, has a NUL byte, or NULL if
  * it contains no text. */

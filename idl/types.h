@@ -37,7 +37,7 @@ struct types {
 	size_t count;
 };
 
-/* Collects the types of all files. Returns NULL, or an error. */
+/* Collects the types of all files into *types, which must be zero. Returns NULL, or an error. */
 const char *types_collect(struct arena *arena, struct types *types,
 			  Google__Protobuf__FileDescriptorProto *const *files, size_t n_files);
 
