@@ -129,7 +129,8 @@ void event_set(int fd, bool set);
 /* Returns a new fd for a client that is readable while the eventfd is readable. The client cannot
  * reach the eventfd through it. On failure returns -errno. */
 int event_show(int fd);
-/* fcntl(F_GETFL) of an fd that a client sent. Returns flags or -errno. */
+/* fcntl(F_GETFL) of an fd that a client sent. Returns flags or -errno: -EBADF for O_PATH, as in the
+ * driver. */
 int file_flags(int fd);
 
 /* --- Areas: kernel/user.c ------------------------------------------------------- */

@@ -3,9 +3,9 @@
  * The contract between ipcbusd and its clients. docs/daemon.md has the reasons.
  *
  * A client connects to the daemon's socket (SOCK_SEQPACKET). The connection stands for the open
- * file. Each message is one struct ipcbusd_message. The daemon sends WELCOME first. The client then
- * sends HELLO, exactly once. Afterwards the socket carries only file descriptors and the messages
- * below: ioctls never use it.
+ * file. Each message is one struct ipcbusd_message. A side that receives another magic or version
+ * ends the connection. The daemon sends WELCOME first. The client then sends HELLO, exactly once.
+ * Afterwards the socket carries only file descriptors and the messages below: ioctls never use it.
  *
  * The *area* is memory that the client and the daemon share: the cells, then the send area. The
  * daemon creates the area and seals its size. The client maps it at the address that it sent in
@@ -30,6 +30,7 @@
 #define IPCBUSD_CELLS		1024	/* threads of a client */
 #define IPCBUSD_CLIENTS		4096	/* clients of a user */
 #define IPCBUSD_CELL_SIZE	4096
+/* Bytes. An area consists of whole pages and extends beyond IPCBUSD_SEND_AREA. */
 #define IPCBUSD_MAX_AREA	(1ULL << 32)
 
 /**
@@ -153,8 +154,8 @@ struct ipcbusd_bell {
 
 /**
  * enum ipcbusd_message_kind - kind of a message on the socket
- * @IPCBUSD_WELCOME: From the daemon, first: @nonce, or @error, after which the daemon closes the
- *	socket.
+ * @IPCBUSD_WELCOME: From the daemon, first: a random @nonce, or @error, after which the daemon
+ *	closes the socket. The kernel reports which process repeats the nonce.
  * @IPCBUSD_HELLO: From the client: the @nonce, and @base and @size of the area. The process that
  *	connected must send it. Reply: @error, or the client's @number at the bell with four fds:
  *	area, bell, and two fds to poll. No other process gets this open file of the area. If the

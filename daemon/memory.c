@@ -128,7 +128,7 @@ uint64_t memory_total(void)
 unsigned int memory_max_maps(void)
 {
 	FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
-	unsigned int max = 65530;
+	unsigned int max = 65530; /* the kernel's default */
 
 	if (file) {
 		if (fscanf(file, "%u", &max) != 1 || max < 4096)

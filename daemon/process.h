@@ -15,14 +15,15 @@ struct task_struct;
  * process; the caller must end it between process_leave() and process_put(). Returns NULL if memory
  * is short. Main thread only. */
 struct process *process_get(const struct client_peer *peer, struct task_struct **ret_task);
-/* Must be called before the client's last task ends. Any thread. */
+/* process_get() no longer finds a process that all clients have left. Must be called before the
+ * client's last task ends. Any thread. */
 void process_leave(struct process *process);
-/* Must be called after the client's last task has ended. Drops the reference. */
+/* Must be called after the client's last task has ended. Drops the reference. Any thread. */
 void process_put(struct process *process);
 
 /* Returns true if the process is in a PID namespace below the daemon's. Finding a thread then takes
  * long. */
 bool process_is_below(const struct process *process);
 /* Returns a new task for the thread with that number in the process's own namespace, or NULL if
- * there is no such thread. */
+ * there is no such thread. The caller must end the task. */
 struct task_struct *process_new_task(const struct process *process, int tid);
