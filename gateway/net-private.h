@@ -19,7 +19,8 @@
 /* Maximum number of calls that the core can hand over before the engine requests more. */
 #define ACCEPTS 16
 
-/* An operation of the core. Its address is the core's tag. */
+/* An operation of the core, part of the structure that it serves. Its address is the core's tag. ok
+ * is false if the operation failed, as after a shutdown. */
 struct op {
 	void (*done)(struct op *op, bool ok);
 };
@@ -28,7 +29,7 @@ struct op {
 struct acceptor {
 	struct op op;
 	struct net *net;
-	struct net_call *call;
+	struct net_call *call; /* NULL: not requested */
 };
 
 /* A listening address with TLS. */
@@ -71,7 +72,7 @@ struct net_call {
 	struct net *net;
 	grpc_call *call;
 	grpc_call_details details;
-	grpc_metadata_array metadata;
+	grpc_metadata_array metadata; /* of the request; on a client, of the status */
 	char *path;
 	unsigned int refs;	/* atomic */
 	const struct net_call_ops *ops;
@@ -80,7 +81,7 @@ struct net_call {
 	void (*over)(void *userdata, bool left);
 	void *over_userdata;
 
-	pthread_mutex_t lock;	/* protects the members below */
+	pthread_mutex_t lock;	/* protects the members below up to sending */
 	unsigned int pending;	/* ops under way */
 	bool closing;		/* the close was requested of the core */
 	bool closes;		/* the op finish includes the close */
@@ -103,8 +104,8 @@ struct net_call {
 	int canceled;		/* for the close */
 	grpc_byte_buffer *arrived;
 	grpc_byte_buffer *leaving;
-	grpc_slice message;
-	grpc_metadata details_bin;
+	grpc_slice message;	/* of the status */
+	grpc_metadata details_bin; /* of the sent status */
 
 	/* Of a server's call, while it is young; under the engine's young_lock. */
 	struct net_call *older, *younger;
@@ -135,7 +136,8 @@ struct net_call {
 void net_count_begin(struct net_counts *counts);
 void net_count_end(struct net_counts *counts, int code);
 
-/* net-call.c: create a call. The core does not know it yet. */
+/* net-call.c: create a call with one reference. The core does not know it yet. NULL without
+ * memory. */
 struct net_call *net_call_new(struct net *net);
 void net_young_init(struct net *net);
 /* Must be called for each accepted call. In net_run() the call becomes young: its close is
@@ -144,11 +146,13 @@ void net_call_accepted(struct net_call *call);
 /* Request the close of calls that are no longer young. Returns the time until which the oldest call
  * is young. */
 gpr_timespec net_wait_for_closes(struct net *net);
-/* Run the callback of an op, and of further ops that the core completes on this thread. */
+/* Run the callback of an op, and of further ops that the core completes on this thread, under
+ * net->callbacks. */
 void net_run_op(struct net *net, struct op *op, bool ok);
-/* Start a batch of ops. They complete together. */
+/* Start a batch of ops, under call->lock. They complete together, as op. Returns -ECANCELED if the
+ * call is closed, or -EPROTO if the core refuses the batch. */
 int net_call_start_locked(struct net_call *call, const grpc_op *ops, size_t n, struct op *op);
-/* End an op. The last op after the close ends the call. */
+/* End an op. The last op after the close ends the call and drops the engine's reference. */
 void net_call_op_over(struct net_call *call);
 
 /* net-tls.c: the credentials of a "tls:" address, before net_start(). NULL without memory. */

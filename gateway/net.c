@@ -84,6 +84,7 @@ static void accept_done(struct op *op, bool ok)
 	struct net_call *call = acceptor->call;
 
 	acceptor->call = NULL;
+	/* The server has stopped. */
 	if (!ok) {
 		net_call_unref(call);
 		return;
@@ -179,6 +180,7 @@ struct net *net_free(struct net *net)
 {
 	if (!net)
 		return NULL;
+	/* The core requires that the queue is drained. */
 	if (!net->over) {
 		net_stop(net);
 		net_run(net);

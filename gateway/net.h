@@ -114,8 +114,8 @@ struct net *net_free(struct net *net);
  * path. If the port is 0, the system chooses one.
  *
  *   -EREMOTEIO  The core has failed, and logged the reason.
- *   -EINVAL     The address is malformed.
- *   other       An error of socket(2), bind(2) or listen(2).
+ *   -EINVAL     A "vsock:" address is malformed.
+ *   other       An error of socket(2), bind(2) or listen(2) for "vsock:".
  */
 int net_listen(struct net *net, const char *address);
 
