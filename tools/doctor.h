@@ -15,7 +15,7 @@
 #include "ipcbus.h"
 
 /**
- * struct facts - facts about the system
+ * struct facts - facts about the system; 0 or empty if an earlier error prevents a fact
  * @bus: path of the bus
  * @kind: the kind of file there
  * @reason: why programs open this bus
@@ -27,8 +27,8 @@
  * @file: file of the module for this kernel, or ""
  * @dkms: the source of the module is installed for DKMS
  * @device_error: 0, or -errno of stat(@bus)
- * @mode: mode of the device
- * @group: name of the group of the device
+ * @mode: mode of @bus
+ * @group: name of its group
  * @owner: name of its user
  * @peer: the process that listens, if @kind is IPC_BUS_DAEMON
  * @open_error: 0, or -errno of opening or connecting to @bus
@@ -64,8 +64,9 @@ struct facts {
 	char outdated[512];
 };
 
-/* Returns an array of findings: objects with check, state ("ok", "warning", "error" or "unknown"),
- * text and, if there is a remedy, fix, which is a command. If memory is short, returns NULL. */
+/* Returns a new array of findings: objects with check, state ("ok", "warning", "error" or
+ * "unknown"), text and, if there is a remedy, fix, which is a command. If memory is short, returns
+ * NULL. */
 json_t *facts_check(const struct facts *facts);
 
 #endif

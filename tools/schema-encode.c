@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Converts JSON to the bytes of a message. The format of the JSON is protobuf's own, but fields
- * keep their names from the .proto file, and 64-bit values are numbers. schema.h describes objects
- * and fds.
+ * keep their names from the .proto file, 64-bit values may be numbers, and a map is an array of its
+ * entries. schema.h describes objects and fds. Both are messages whose field 1 is the entry's tag.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -78,7 +78,7 @@ int schema_print(const struct schema *schema, FILE *file);
  * @ipc: connection for objects; NULL: refuse fields of type ipc.Object
  * @raw: the message to send; the caller adds method and flags
  * @entries: its files and objects
- * @what: the fault in the JSON, with its position
+ * @what: the first fault in the JSON, with the name of the field
  */
 struct schema_message {
 	struct ipc *ipc;
