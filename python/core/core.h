@@ -49,7 +49,7 @@ struct connection {
 	struct ipc_cancellation *closing;
 	atomic_bool closed;		/* ends interruptible waits */
 	struct part *parts;
-	atomic_uint openings;		/* streams that are being opened */
+	atomic_uint openings;		/* streams being opened: close() serves their end */
 	struct connection *next, **link;	/* the list of open connections */
 };
 
@@ -121,8 +121,8 @@ int interrupt_set(struct connection *connection);
 bool args_check(const char *function, Py_ssize_t n, Py_ssize_t least, Py_ssize_t most);
 bool get_u64(PyObject *value, uint64_t *ret);
 bool get_u32(PyObject *value, uint32_t *ret);
-/* Returns the text of a str in *ret, or NULL for None if none is true. argument names the value in
- * an exception. Returns false with an exception on error. */
+/* Returns the text of a str in *ret, or NULL for None if none is true. The str owns the text.
+ * argument names the value in an exception. Returns false with an exception on error. */
 bool get_text(PyObject *value, const char *argument, bool none, const char **ret);
 /* A str of a peer's text, which may contain any bytes; None for NULL. */
 PyObject *decode(const char *string);

@@ -54,6 +54,8 @@ static void dealloc(PyObject *self)
  */
 #define SEND_ARGS	7
 
+/* A message to send, with references of all that it uses. The caller's arguments own the texts of
+ * the metadata. */
 struct sending {
 	struct outgoing out;
 	struct ipc_options options;

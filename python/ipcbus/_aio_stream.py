@@ -25,7 +25,8 @@ Rep = TypeVar("Rep")
 
 
 class End:
-    """One side of a stream: send and receive without blocking the loop."""
+    """One side of a stream: send and receive without blocking the loop. On the server's side,
+    served is the handler's task, which is canceled when the client is gone."""
 
     def __init__(
         self, bus: Connection, stream: _core.Stream, served: Served | None = None
@@ -39,7 +40,8 @@ class End:
         stream.watch(lambda: bus._run(self._change))
 
     def wake(self) -> None:
-        """Wakes send() and receive(), which then check the stream again."""
+        """Wakes send() and receive(), which then check the stream again. The connection calls it
+        when it or the bus has ended."""
         self._changed.set()
 
     def _change(self) -> None:

@@ -66,6 +66,7 @@ _local = threading.local()
 
 @contextlib.contextmanager
 def _serving(call: _core.Call | _core.Stream) -> Iterator[None]:
+    """Makes calls in its block depend on the call or stream that the thread serves."""
     before = _parent.set(call)
     try:
         yield
@@ -381,6 +382,7 @@ class Service(stubs.BaseService):
             if method.sends:
                 result = handler(requests, context)
             elif method.request is None:
+                # An empty message, as the request of a method without a request.
                 stream.receive(_core.NEVER)
                 result = handler(context)
             else:
