@@ -20,6 +20,7 @@
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
+/* As in the kernel, because formats use %llu. */
 typedef unsigned long long u64;
 typedef int8_t s8;
 typedef int16_t s16;
@@ -52,7 +53,7 @@ typedef long ssize_t;
 #define __always_inline inline __attribute__((always_inline))
 #define noinline __attribute__((noinline))
 #define __printf(a, b) __attribute__((format(printf, a, b)))
-/* Otherwise gcc warns that its version does not know the attribute. */
+/* Otherwise old versions of gcc warn of attributes that they do not know (driver/compat.h). */
 #ifndef __clang__
 #pragma GCC diagnostic ignored "-Wattributes"
 #endif
@@ -167,7 +168,8 @@ void shim_panic(const char *format, ...) __printf(1, 2) __attribute__((noreturn)
 	({ if (cond) shim_panic("WARN_ON: %s at %s:%d", #cond, __FILE__, __LINE__); false; })
 #define WARN_ON_ONCE(cond) WARN_ON(cond)
 
-/* Check that the current context permits the operation: see locks.c. */
+/* In host tests, end the program if the current context forbids the operation, which what names:
+ * see tests/env/host/shim/locks.c. */
 void shim_might_sleep(const char *what);
 /* Also checks that the thread may wait for other threads to free memory. */
 void shim_might_reclaim(void);

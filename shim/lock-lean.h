@@ -16,19 +16,19 @@ enum { SHIM_LOCK_TAKEN = 1, SHIM_LOCK_WAITED_FOR = 2 };
 
 struct shim_lock {
 	u32 word;
-	bool sleeps;
+	bool sleeps;	/* a mutex, not a spinlock */
 };
 
 struct shim_held {
-	int n;
-	int rcu;
+	int n;		/* locks */
+	int rcu;	/* nested read-side sections */
 };
 
 /**
  * struct shim_thread - state of a real thread
  * @held: locks and read-side sections
  * @announces: the thread announces quiescent states by rcu_quiet()
- * @now: the clock when it was read first after the last switch, or 0
+ * @now: nanoseconds of the clock when it was read first after the last switch, or 0
  */
 struct shim_thread {
 	struct shim_held held;
@@ -43,6 +43,7 @@ extern _Thread_local struct shim_thread shim_thread;
 /* Slow path: waits for the lock and takes it; wakes a waiter. */
 void shim_lock_wait(struct shim_lock *lock);
 void shim_lock_wake(struct shim_lock *lock);
+/* Announce the beginning and the end of a read-side section. */
 void shim_rcu_enter(void);
 void shim_rcu_leave(void);
 

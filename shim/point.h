@@ -2,7 +2,7 @@
 /*
  * Switch points: moments at which another thread may run, as far as the driver can observe. With
  * real threads a point costs one test and has no effect. Under the deterministic scheduler
- * (sched.c) each point is a choice of the thread to run next.
+ * (tests/env/host/shim/sched.c) each point is a choice of the thread to run next.
  *
  * Coarse points are interactions of threads: locks, sleeps, wake-ups, memory, user copies. Fine
  * points are single accesses. A bounded search over all schedules uses only coarse points.
@@ -12,8 +12,8 @@
 #include <stdbool.h>
 
 struct shim_point {
-	const char *what;
-	const char *name;
+	const char *what;	/* the operation, such as "lock" */
+	const char *name;	/* its operand in the source, or "" */
 	const char *file;
 	int line;
 	bool fine;
