@@ -10,7 +10,7 @@
 
 #include "fixture.h"
 
-/* Runs a loop with the connection, until @done returns true, or forever if that is NULL. */
+/* Runs a loop with the connection until @done returns true. Returns 0 or -errno. */
 typedef int (*run_loop_fn)(struct ipc *ipc, bool (*done)(void *userdata), void *userdata);
 
 /* Runs a loop with the connection until the loop ends by itself. Returns its error. */

@@ -11,6 +11,7 @@
 
 #include "streams.h"
 
+/* For look(): numbers sent and result of the last stream; handlers that have not ended. */
 static _Atomic uint64_t sent;
 static _Atomic int last_error;
 static _Atomic unsigned int handlers;
@@ -114,6 +115,7 @@ static int wait_twice(struct ipc_stream *stream, void *userdata)
 	return r;
 }
 
+/* The handler of Later returns at once, and a thread sends the numbers. */
 struct job {
 	struct ipc_stream *stream;
 	Stream__CountRequest request;
@@ -149,9 +151,9 @@ static int later(struct ipc_stream *stream, const Stream__CountRequest *request,
 
 /* A stream of numbers that is fed whenever it is writable. */
 struct feed {
-	Stream__Number number;
-	uint64_t count;
-	struct ipc_error end;
+	Stream__Number number;	/* the last sent */
+	uint64_t count;		/* the last to send */
+	struct ipc_error end;	/* code and number 0: no error */
 	int (*push)(struct ipc_stream *, uint64_t, const Stream__Number *);
 };
 

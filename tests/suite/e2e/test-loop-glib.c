@@ -13,11 +13,13 @@ static int run(struct ipc *ipc, bool (*done)(void *userdata), void *userdata)
 	guint id = ipc_attach_glib_context(ipc, context, G_PRIORITY_DEFAULT, NULL, NULL);
 	GSource *source;
 
+	/* Without a connection or a loop, attaching must fail. */
 	if (!id || ipc_attach_glib_context(NULL, context, 0, NULL, NULL) ||
 	    ipc_attach_glib(ipc, NULL, 0, NULL))
 		return -EINVAL;
 	while (!done(userdata))
 		g_main_context_iteration(context, /* may_block= */ TRUE);
+	/* A source that has failed is gone. */
 	source = g_main_context_find_source_by_id(context, id);
 	if (!source)
 		return -EPIPE;

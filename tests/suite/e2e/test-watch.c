@@ -189,10 +189,10 @@ END_TEST
 /* --- Monitors -------------------------------------------------------------------------- */
 
 struct seen {
-	uint64_t call;
+	uint64_t call;	/* the last */
 	int calls;
 	int replies;
-	int text;
+	int text;	/* calls that contain "watched" */
 	int failures;
 };
 

@@ -187,6 +187,7 @@ START_TEST(limit)
 	assert_ok(send_async(&oth, 0, 7, 0));
 	assert_ok(raw_cancel(&oth, 7));
 	take_ended(&oth, 7, -ECANCELED);
+	/* Cancels all calls with this cookie. Each counts until its event is taken. */
 	assert_ok(raw_cancel(&cli, 7));
 	assert_result(send_async(&cli, 0, 8, 0), -EDQUOT);
 	while (n--)

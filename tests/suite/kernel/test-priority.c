@@ -14,7 +14,7 @@
 #include "fixture.h"
 #include "scheduling.h"
 
-/* Calls handle @arg->handle of cli from a thread with this priority. */
+/* A call or oneway of cli from a thread with this priority; nice counts if policy is 0. */
 struct caller {
 	int policy;
 	int priority;
@@ -47,6 +47,7 @@ static void queue(struct caller c)
 	helper_end(&h);
 }
 
+/* Returns the kind of the event that ends the call. */
 static void *call_and_wait_as(void *arg)
 {
 	const struct caller *c = arg;
@@ -59,6 +60,7 @@ static void *call_and_wait_as(void *arg)
 	return (void *)(uintptr_t)ev.kind;
 }
 
+/* A node with a minimum. For SCHED_OTHER, priority is a nice value. */
 static uint64_t node_with(const struct raw *r, int policy, int priority)
 {
 	struct ipcbus_node n = {

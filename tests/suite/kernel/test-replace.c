@@ -12,7 +12,7 @@
 
 #include "fixture.h"
 
-#define NEWEST 0xf00dU
+#define NEWEST 0xf00dU /* a code of oneways */
 
 static struct ipcbus_send newest(uint32_t handle, uint32_t code, const char *text)
 {
@@ -152,7 +152,7 @@ START_TEST(nodes_have_their_own)
 }
 END_TEST
 
-/* A new proc of the same process, and a proc opened after the sender was closed. */
+/* The process closes the sender and opens a new proc. */
 START_TEST(oneways_of_an_earlier_proc_are_not_replaced)
 {
 	send_newest(&oth, 0, NEWEST, "closed");
@@ -257,7 +257,6 @@ START_TEST(the_quota_is_full)
 }
 END_TEST
 
-/* A failed send replaces no oneway. */
 START_TEST(failed_send_replaces_nothing)
 {
 	static char data[REGION / 2];
@@ -326,7 +325,7 @@ START_TEST(procs_close_with_replaced_oneways_queued)
 }
 END_TEST
 
-/* Many senders of an increasing number: the receiver sees each increase to its end. */
+/* Each thread sends increasing numbers: srv must get them in order, and always the last. */
 
 enum { SENDERS = 4, ROUNDS = 3000 };
 
