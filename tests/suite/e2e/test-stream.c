@@ -537,7 +537,7 @@ static int open_granting(uint32_t window, uint32_t code, uint64_t data, uint64_t
 			 Ipc__StreamOpen **ret)
 {
 	static const struct ipc_method method = {
-		.code = IPC_METHOD_STREAM,
+		.number = IPC_METHOD_STREAM,
 		.flags = IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REPLY_OBJECTS,
 		.name = "stream",
 		.request = &ipc__stream_open__descriptor,
@@ -576,7 +576,7 @@ static void take_ends(Ipc__StreamOpen *open, struct ipc_proxy **ret_data,
 static int notify(struct ipc_proxy *proxy, uint32_t code, const ProtobufCMessage *message)
 {
 	const struct ipc_method method = {
-		.code = code,
+		.number = code,
 		.flags = IPC_METHOD_ONEWAY,
 		.name = "notify",
 		.request = message->descriptor,
