@@ -110,8 +110,8 @@ int kinds_of_url_on_death(struct kinds_of_url *kinds_of_url, ipc_death_cb cb,
  * Calls. Each method has three functions:
  *
  *   - kinds_of_url_METHOD() calls it and blocks until the reply.
- *   - kinds_of_url_METHOD_with() takes options besides, such as a timeout
- *     or a cancellation: see struct ipc_options. NULL: none.
+ *   - kinds_of_url_METHOD_with() takes options besides, such as a timeout or a
+ *     cancellation: see struct ipc_options. NULL: none.
  *   - kinds_of_url_METHOD_async() starts the call and returns. If that
  *     succeeds, cb runs once, on a serving thread: with 0 and the reply, or
  *     with a negative errno, no reply, and an error that is never NULL. The
@@ -146,9 +146,9 @@ int kinds_of_url_on_death(struct kinds_of_url *kinds_of_url, ipc_death_cb cb,
  */
 
 /*
- * Streams. _open() blocks until the server accepts the stream. The timeout
- * in options is that of the whole stream. Each other function waits for at
- * most timeout_usec microseconds; 0: not at all, IPC_NEVER: without limit.
+ * Streams. _open() blocks until the server accepts the stream. The timeout in
+ * options is that of the whole stream. Each other function waits for at most
+ * timeout_usec microseconds; 0: not at all, IPC_NEVER: without limit.
  *
  *   - _send() returns 0 if the message is on its way. The message stays the
  *     caller's.
