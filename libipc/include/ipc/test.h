@@ -58,9 +58,9 @@ struct ipc_test_options {
 };
 
 /*
- * Start a bus. Blocks until programs can connect and the service manager, if
- * any, serves: some milliseconds, at most 30 s for each. The daemon has its own process group. The daemon
- * and the service manager print to stderr.
+ * Start a bus. Blocks until programs can connect and the service manager, if any, serves: some
+ * milliseconds, at most 30 s for each. The daemon has its own process group. The daemon and the
+ * service manager print to stderr.
  *
  * The process may have several buses. Until ipc_test_bus_free(), the process must not reap the
  * daemon, as waitpid(-1) could. The caller frees the bus with ipc_test_bus_free().
