@@ -361,21 +361,21 @@ static uint64_t kill_while_sending(void)
 	return killed;
 }
 
-/* In three of sixty attempts, because the machine may be busy. With and without another event of
- * the bus that the client does not take. */
+/* In one of sixty attempts, because the machine may be busy. With and without another event of the
+ * bus that the client does not take. */
 static void check_notice(uint64_t (*kill_server)(void))
 {
 	for (int with_event = 0; with_event < 2; with_event++) {
-		unsigned int soon = 0;
+		bool soon = false;
 
-		for (int i = 0; i < 60 && soon < 3; i++) {
+		for (int i = 0; i < 60 && !soon; i++) {
 			begin(1);
 			if (with_event)
 				leave_event();
-			soon += kill_server() < 15000;
+			soon = kill_server() < 15000;
 			end();
 		}
-		ck_assert_uint_eq(soon, 3);
+		ck_assert(soon);
 	}
 }
 
