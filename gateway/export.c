@@ -118,7 +118,7 @@ static int export_describe(struct export *export, int r, struct ipc_proxy *proxy
 	return r;
 }
 
-static const struct ipc_raw_message describe = { .method = IPC_METHOD_DESCRIBE };
+static const struct ipc_raw_message describe = { .method = IPC_NUMBER_DESCRIBE };
 static const struct ipc_options describe_options = { .timeout_usec = DESCRIBE_USEC };
 
 static void described(int result, struct ipc_raw_message *reply, const struct ipc_error *error,

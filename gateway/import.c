@@ -326,7 +326,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	size_t size;
 	int r;
 
-	if (request->method == IPC_METHOD_DESCRIBE)
+	if (request->method == IPC_NUMBER_DESCRIBE)
 		return describe(import, call);
 	method = schema_find_number(import->schema, request->method);
 	if (!method)

@@ -338,7 +338,7 @@ static int serve_call(struct link *link, struct ipc_call *call, struct link_fram
 	frame->kind = LINK_CALL;
 	frame->timeout = remaining == IPC_NEVER ? 0 : remaining;
 	frame->chain = current && current->job.link == link ? current->arrived->frame.id : 0;
-	if (frame->method == IPC_METHOD_STREAM) {
+	if (frame->method == IPC_NUMBER_STREAM) {
 		r = copy_payload(request->data, request->size, /* leaves= */ true, &copy);
 		frame->data = copy;
 	}
@@ -433,7 +433,7 @@ static bool served_run(struct job *job)
 	bool has_objects;
 	int r = 0;
 
-	if (request.method == IPC_METHOD_STREAM) {
+	if (request.method == IPC_NUMBER_STREAM) {
 		r = copy_payload(request.data, request.size, /* leaves= */ false, &copy);
 		request.data = copy;
 	}

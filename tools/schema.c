@@ -575,13 +575,13 @@ const struct schema_method *schema_find_number(const struct schema *schema, uint
 const char *schema_builtin(uint32_t number)
 {
 	switch (number) {
-	case IPC_METHOD_PING:
+	case IPC_NUMBER_PING:
 		return "ping";
-	case IPC_METHOD_DESCRIBE:
+	case IPC_NUMBER_DESCRIBE:
 		return "describe";
-	case IPC_METHOD_DUMP:
+	case IPC_NUMBER_DUMP:
 		return "dump";
-	case IPC_METHOD_STREAM:
+	case IPC_NUMBER_STREAM:
 		return "stream";
 	default:
 		return NULL;

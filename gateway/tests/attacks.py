@@ -166,7 +166,7 @@ class Service(ipcbus.sync.RawService):
         self.calls = 0
 
     def serve(self, request):
-        if request.method == ipcbus.sync._core.METHOD_DESCRIBE:
+        if request.method == ipcbus.sync._core.NUMBER_DESCRIBE:
             return self.description
         self.calls += 1
         return self.reply

@@ -28,7 +28,7 @@
 
 static const struct ipc_options open_options = { .timeout_usec = OPEN_USEC };
 static const struct ipc_options oneway_options = { .timeout_usec = OPEN_ONEWAY_USEC };
-static const struct ipc_raw_message door_request = { .method = IPC_METHOD_CHANNEL };
+static const struct ipc_raw_message door_request = { .method = IPC_NUMBER_CHANNEL };
 
 struct opening {
 	struct ipc_proxy *proxy;

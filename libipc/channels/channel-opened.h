@@ -67,8 +67,8 @@ static inline bool request_is_plain(const struct request *request)
 	return !(send->flags & ~IPCBUS_SEND_IOV) &&
 	       !request->t->ipc->device.send_flags && !send->object_count && !send->cookie &&
 	       send->data_size <= CHANNEL_DATA_MAX &&
-	       (send->code < IPC_METHOD_BUILTIN || send->code >= IPC_METHOD_BUILTIN + 16 ||
-		send->code == IPC_METHOD_PING);
+	       (send->code < IPC_NUMBER_BUILTIN || send->code >= IPC_NUMBER_BUILTIN + 16 ||
+		send->code == IPC_NUMBER_PING);
 }
 
 void channel_unref(struct channel *channel);

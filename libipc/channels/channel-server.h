@@ -3,7 +3,7 @@
  * The server's side of direct channels: accepts channels, takes their calls and replies to them.
  * The layers above see the same events as from the bus.
  *
- * Set-up. After some calls of an object, a client calls its method IPC_METHOD_CHANNEL. It returns
+ * Set-up. After some calls of an object, a client calls its method IPC_NUMBER_CHANNEL. It returns
  * the server's *door*, an object that accepts files. Then it calls the door with the files of both
  * parts, the object, and an object of its own that dies with the client. uid, gid and pid of this
  * call hold for all calls of the channel.
@@ -59,27 +59,27 @@ static inline bool is_monitored(const struct ipc *ipc)
 }
 
 /* A method of all objects, like those in <ipc/raw.h>: () -> the door. */
-#define IPC_METHOD_CHANNEL (IPC_METHOD_BUILTIN + 4)
+#define IPC_NUMBER_CHANNEL (IPC_NUMBER_BUILTIN + 4)
 
 /* Methods of the door. All but CHANNEL_OPEN take a struct channel_ref. No program's object has
  * these numbers: a hostile server may reply with the object of another one as its door. */
-#define CHANNEL_OPEN  (IPC_METHOD_BUILTIN + 5)	/* the client's part, the server's part,
+#define CHANNEL_OPEN  (IPC_NUMBER_BUILTIN + 5)	/* the client's part, the server's part,
 	                                	 * object, client's object -> id */
-#define CHANNEL_JOIN  (IPC_METHOD_BUILTIN + 6)	/* -> nothing: after the end of the call */
-#define CHANNEL_FETCH (IPC_METHOD_BUILTIN + 7)	/* -> the reply of a call that ended with LATER */
-#define CHANNEL_CANCEL (IPC_METHOD_BUILTIN + 8)	/* a oneway: the caller does not wait any more */
+#define CHANNEL_JOIN  (IPC_NUMBER_BUILTIN + 6)	/* -> nothing: after the end of the call */
+#define CHANNEL_FETCH (IPC_NUMBER_BUILTIN + 7)	/* -> the reply of a call that ended with LATER */
+#define CHANNEL_CANCEL (IPC_NUMBER_BUILTIN + 8)	/* a oneway: the caller does not wait any more */
 
 /* Oneways to the object. Their struct channel_ref has an epoch or a position as its number. */
-#define CHANNEL_FENCE (IPC_METHOD_BUILTIN + 9)	/* serve the oneways of this epoch */
-#define CHANNEL_DRAIN (IPC_METHOD_BUILTIN + 10)	/* first serve those before this position */
+#define CHANNEL_FENCE (IPC_NUMBER_BUILTIN + 9)	/* serve the oneways of this epoch */
+#define CHANNEL_DRAIN (IPC_NUMBER_BUILTIN + 10)	/* first serve those before this position */
 
-#define CHANNEL_BELL (IPC_METHOD_BUILTIN + 11)	/* a oneway to the door, with a timerfd: the
+#define CHANNEL_BELL (IPC_NUMBER_BUILTIN + 11)	/* a oneway to the door, with a timerfd: the
 	                                         * client polls, and wakes when it expires */
 
 /* Oneways to the object that the client sent with CHANNEL_OPEN. No program's object has these
  * numbers: a hostile client may send the object of another process. */
-#define LIFE_BELL (IPC_METHOD_BUILTIN + 12)	/* wakes a client that polls */
-#define LIFE_REPLY (IPC_METHOD_BUILTIN + 13)	/* to an async call, with objects or too large for
+#define LIFE_BELL (IPC_NUMBER_BUILTIN + 12)	/* wakes a client that polls */
+#define LIFE_REPLY (IPC_NUMBER_BUILTIN + 13)	/* to an async call, with objects or too large for
 	                                 	 * the cell: payload, struct life_reply */
 
 struct life_reply {
@@ -151,7 +151,7 @@ void channels_end_object(struct ipc *ipc, uint64_t cookie);
 
 /* --- Serving ---------------------------------------------------------------------------- */
 
-/* Serves IPC_METHOD_CHANNEL. Takes ownership of the objects and files of the call. */
+/* Serves IPC_NUMBER_CHANNEL. Takes ownership of the objects and files of the call. */
 int channel_serve(struct ipc_call *call, const struct ipcbus_event *event);
 
 /*

@@ -83,7 +83,7 @@ static __attribute__((noinline)) int serve_file(struct ipc_call *call,
 static int call_serve(struct thread *t, struct ipc_call *call, const struct ipcbus_event *event)
 {
 	call->object = object_served(t, event->cookie);
-	if (unlikely(call->code == IPC_METHOD_CHANNEL && call->object && !call->oneway))
+	if (unlikely(call->code == IPC_NUMBER_CHANNEL && call->object && !call->oneway))
 		return channel_serve(call, event);
 	if (likely(call->object))
 		return payload_is_file(call->ipc, event) ? serve_file(call, event) :

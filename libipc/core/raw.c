@@ -413,7 +413,7 @@ static int serve(struct ipc_call *call, const struct ipcbus_event *event)
 {
 	static const struct ipc_raw_message empty = { .size = 0 };
 	const struct ipc_raw_ops *ops = raw_object_ops(call->object);
-	bool is_stream = call->code == IPC_METHOD_STREAM && ops->stream;
+	bool is_stream = call->code == IPC_NUMBER_STREAM && ops->stream;
 	const struct ipc_raw_message *message;
 	int r;
 
@@ -426,7 +426,7 @@ static int serve(struct ipc_call *call, const struct ipcbus_event *event)
 	}
 	if (r < 0)
 		return r;
-	if (call->code == IPC_METHOD_PING && !call->oneway)
+	if (call->code == IPC_NUMBER_PING && !call->oneway)
 		return ipc_raw_reply(call, &empty);
 	return ops->serve(call, message, call->object->userdata);
 }

@@ -117,7 +117,7 @@ static __attribute__((noinline)) void find_channel(struct request *request, uint
 						   const struct ipc_options *options)
 {
 	/* The call that sets up a channel uses none. */
-	if (code == IPC_METHOD_CHANNEL)
+	if (code == IPC_NUMBER_CHANNEL)
 		return;
 	if (is_simple_call(request, kind, options)) {
 		request->channel = kind == REQUEST_ASYNC ?

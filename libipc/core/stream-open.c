@@ -67,7 +67,7 @@ static int introduce(struct introduction *i, struct ipc_stream *stream, uint32_t
 	if (method && stream->deadline)
 		at = wire_put_fixed64(at, OPEN_DEADLINE, stream->deadline);
 	i->message = (struct ipc_raw_message){
-		.method = method ? IPC_METHOD_STREAM : 0,
+		.method = method ? IPC_NUMBER_STREAM : 0,
 		.data = i->data,
 		.size = (size_t)(at - i->data),
 		.entries = i->entries,

@@ -210,7 +210,7 @@ int stream_open_async(struct ipc_stream *stream, struct ipc_proxy *proxy,
 		      const struct ipc_options *options, ipc_raw_cb cb, void *userdata);
 int stream_opened(struct ipc_stream *stream, const struct ipc_raw_message *reply,
 		  const struct ipc_options *options);
-/* Serves a call of IPC_METHOD_STREAM of an object whose type has new_stream(). */
+/* Serves a call of IPC_NUMBER_STREAM of an object whose type has new_stream(). */
 int stream_serve(struct ipc_call *call, const struct ipc_raw_message *message);
 
 /* As ipc_rpc_stream_send() and _receive(), for messages of the stream's type. */

@@ -41,7 +41,7 @@ static int open_for(int client, int server_part, struct ipc_raw_entry life)
 	int r;
 
 	ck_assert_int_eq(ipc_raw_call(proxy,
-				      &(struct ipc_raw_message){ .method = IPC_METHOD_CHANNEL },
+				      &(struct ipc_raw_message){ .method = IPC_NUMBER_CHANNEL },
 				      NULL, &door, NULL),
 			 0);
 	ck_assert_uint_eq(door->n_entries, 1);

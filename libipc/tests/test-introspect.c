@@ -69,10 +69,10 @@ START_TEST(pings_and_dumps)
 	begin();
 	push_reply(&none.base);
 	ck_assert_int_eq(ipc_proxy_ping(peer, &error), 0);
-	ck_assert_uint_eq(fake_last()->send.code, IPC_METHOD_PING);
+	ck_assert_uint_eq(fake_last()->send.code, IPC_NUMBER_PING);
 	push_reply(&none.base);
 	ck_assert_int_eq(ipc_proxy_dump(peer, 0, args, 2, &error), 0);
-	ck_assert_uint_eq(fake_last()->send.code, IPC_METHOD_DUMP);
+	ck_assert_uint_eq(fake_last()->send.code, IPC_NUMBER_DUMP);
 	ck_assert_uint_eq(fake_last()->send.object_count, 1);
 	ck_assert_ptr_nonnull(memmem(fake_last()->data, fake_last()->send.data_size, "two", 3));
 
@@ -119,7 +119,7 @@ static void dump_arrives(uint64_t cookie, uid_t uid, const char *arg)
 	request.args = args;
 	request.n_args = 1;
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 100, .buffer = 50,
-					 .code = IPC_METHOD_DUMP, .cookie = cookie, .uid = uid },
+					 .code = IPC_NUMBER_DUMP, .cookie = cookie, .uid = uid },
 		  data, ipc__dump_request__pack(&request, data), &came, 1);
 	ck_assert_int_eq(ipc_process(ipc), 1);
 	/* The file was closed. */

@@ -138,7 +138,7 @@ static int opens(uid_t uid)
 	unsigned int before = n_streams;
 
 	push_open((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 100, .buffer = 50,
-					 .cookie = object->wants.cookie, .code = IPC_METHOD_STREAM,
+					 .cookie = object->wants.cookie, .code = IPC_NUMBER_STREAM,
 					 .uid = uid },
 		  method_of(&test_interface, "Convey")->number, 0);
 	ck_assert_int_eq(ipc_process(ipc), 1);

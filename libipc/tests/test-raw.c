@@ -537,7 +537,7 @@ static int never(struct ipc_call *call, const struct ipc_raw_message *request)
 START_TEST(methods_served_by_the_library)
 {
 	struct ipcbus_event event = {
-		.kind = IPCBUS_EVENT_CALL, .code = IPC_METHOD_PING, .call = 100, .buffer = 50,
+		.kind = IPCBUS_EVENT_CALL, .code = IPC_NUMBER_PING, .call = 100, .buffer = 50,
 	};
 
 	begin();

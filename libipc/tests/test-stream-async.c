@@ -106,7 +106,7 @@ START_TEST(opening_does_not_wait)
 
 	begin();
 	open_stream();
-	ck_assert_uint_eq(fake_last()->send.code, IPC_METHOD_STREAM);
+	ck_assert_uint_eq(fake_last()->send.code, IPC_NUMBER_STREAM);
 	ck_assert_int_eq(ipc_raw_stream_send(stream, &message, 0), 0);
 	ck_assert_mem_eq(fake_last()->data, "there", 5);
 	arrive("back");

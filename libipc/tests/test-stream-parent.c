@@ -250,7 +250,7 @@ static void serve_with(const struct ipc_raw_ops *ops, uint64_t deadline)
 	ck_assert_int_eq(ipc_raw_object_new(ipc, ops, NULL, &object), 0);
 	ck_assert_int_eq(ipc_object_id(object, &id), 0);
 	push_open((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 60, .buffer = 60,
-					 .code = IPC_METHOD_STREAM,
+					 .code = IPC_NUMBER_STREAM,
 					 .cookie = object->wants.cookie }, 3, deadline);
 	serve_all_of(ipc);
 	ipc_object_unref(object);

@@ -49,7 +49,7 @@ static void begin_with(bool server, size_t metadata_size)
 		push_open_with((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 100,
 						      .buffer = 50,
 						      .cookie = object->wants.cookie,
-						      .code = IPC_METHOD_STREAM, .uid = 1000 },
+						      .code = IPC_NUMBER_STREAM, .uid = 1000 },
 			       method_of(&test_interface, "Convey")->number, 0, STREAM_WINDOW,
 			       metadata_size);
 		ck_assert_int_eq(ipc_process(ipc), 1);
@@ -319,7 +319,7 @@ static void begin_deferred(void)
 	ck_assert_int_eq(test_object_new(ipc, &counts, NULL, NULL, &object), 0);
 	object_id(object);
 	push_open((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 100, .buffer = 50,
-					 .cookie = object->wants.cookie, .code = IPC_METHOD_STREAM,
+					 .cookie = object->wants.cookie, .code = IPC_NUMBER_STREAM,
 					 .uid = 1000 },
 		  method_of(&test_interface, "Count")->number, 0);
 	ck_assert_int_eq(ipc_process(ipc), 1);

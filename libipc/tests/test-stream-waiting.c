@@ -74,7 +74,7 @@ static void end(void)
 static void opens(uid_t uid)
 {
 	push_open((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 100, .buffer = 50,
-					 .cookie = object->wants.cookie, .code = IPC_METHOD_STREAM,
+					 .cookie = object->wants.cookie, .code = IPC_NUMBER_STREAM,
 					 .uid = uid }, 1, 0);
 	ck_assert_int_eq(ipc_process(ipc), 1);
 	ends[n_ends++].data_cookie = opened_cookie(0);
@@ -325,7 +325,7 @@ START_TEST(an_object_that_did_not_come)
 		{ IPCBUS_OBJECT_HANDLE, .value = 11, .tag = 1002 },
 	};
 	struct ipcbus_event event = { .kind = IPCBUS_EVENT_CALL, .call = 100, .buffer = 50,
-				      .code = IPC_METHOD_STREAM, .uid = 1000 };
+				      .code = IPC_NUMBER_STREAM, .uid = 1000 };
 
 	begin(&limits);
 	event.cookie = object->wants.cookie;

@@ -726,7 +726,7 @@ START_TEST(a_server_knows_its_client)
 	ck_assert_int_eq(ipc_raw_object_new(ipc, &ops, NULL, &object), 0);
 	ck_assert_int_eq(ipc_object_id(object, &id), 0);
 	push_open((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 60,
-					 .code = IPC_METHOD_STREAM, .buffer = 60,
+					 .code = IPC_NUMBER_STREAM, .buffer = 60,
 					 .pid = (uint32_t)getpid(),
 					 .cookie = object->wants.cookie }, 3, 12345);
 	serve_all();

@@ -301,7 +301,7 @@ END_TEST
 START_TEST(identity_of_the_opener)
 {
 	struct ipcbus_event opens = {
-		.kind = IPCBUS_EVENT_CALL, .call = 100, .buffer = 50, .code = IPC_METHOD_STREAM,
+		.kind = IPCBUS_EVENT_CALL, .call = 100, .buffer = 50, .code = IPC_NUMBER_STREAM,
 		.pid = 2, .uid = 3, .gid = 4,
 	};
 	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;

@@ -61,21 +61,21 @@ static int dump(struct ipc_call *call, const ProtobufCMessage *message, const vo
 /* In the order of the numbers: builtin_find() takes the number as an index. */
 static const struct ipc_method methods[] = {
 	{
-		.number = IPC_METHOD_PING,
+		.number = IPC_NUMBER_PING,
 		.name = "ping",
 		.request = &ipc__none__descriptor,
 		.reply = &ipc__none__descriptor,
 		.invoke = ping,
 	},
 	{
-		.number = IPC_METHOD_DESCRIBE,
+		.number = IPC_NUMBER_DESCRIBE,
 		.name = "describe",
 		.request = &ipc__none__descriptor,
 		.reply = &ipc__description__descriptor,
 		.invoke = describe,
 	},
 	{
-		.number = IPC_METHOD_DUMP,
+		.number = IPC_NUMBER_DUMP,
 		.flags = IPC_METHOD_REQUEST_OBJECTS,
 		.name = "dump",
 		.request = &ipc__dump_request__descriptor,
@@ -86,7 +86,7 @@ static const struct ipc_method methods[] = {
 
 const struct ipc_method *builtin_find(uint32_t number)
 {
-	uint32_t i = number - IPC_METHOD_BUILTIN;
+	uint32_t i = number - IPC_NUMBER_BUILTIN;
 
 	return i < sizeof(methods) / sizeof(methods[0]) ? &methods[i] : NULL;
 }
@@ -110,7 +110,7 @@ int ipc_object_set_dump(struct ipc_object *object, ipc_dump_cb cb)
 
 int ipc_proxy_ping(struct ipc_proxy *proxy, struct ipc_error *error)
 {
-	return ipc_rpc_call_with(proxy, builtin_find(IPC_METHOD_PING), NULL, &none.base, NULL,
+	return ipc_rpc_call_with(proxy, builtin_find(IPC_NUMBER_PING), NULL, &none.base, NULL,
 				 error);
 }
 
@@ -129,7 +129,7 @@ int ipc_proxy_dump(struct ipc_proxy *proxy, int fd, const char *const *args, siz
 	request.args = (char **)args;
 	request.n_args = n_args;
 	error = error ?: &own;
-	r = ipc_rpc_call_with(proxy, builtin_find(IPC_METHOD_DUMP), NULL, &request.base, NULL,
+	r = ipc_rpc_call_with(proxy, builtin_find(IPC_NUMBER_DUMP), NULL, &request.base, NULL,
 			      error);
 	/* The bus refuses the file, because the object accepts none. */
 	if (r == -EPERM && error->origin == IPC_ORIGIN_BUS)
@@ -146,7 +146,7 @@ int ipc_rpc_describe(struct ipc_proxy *proxy, Ipc__Description **ret_description
 
 	if (!ret_description)
 		return -EINVAL;
-	r = ipc_rpc_call_with(proxy, builtin_find(IPC_METHOD_DESCRIBE), NULL, &none.base, &reply,
+	r = ipc_rpc_call_with(proxy, builtin_find(IPC_NUMBER_DESCRIBE), NULL, &none.base, &reply,
 			      error);
 	if (r < 0)
 		return r;

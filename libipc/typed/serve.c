@@ -185,7 +185,7 @@ static int serve_stream(struct ipc_call *call, const struct ipcbus_event *event)
 static __attribute__((noinline)) int serve_other(struct ipc_call *call,
 						 const struct ipcbus_event *event)
 {
-	if (!call->method && call->code == IPC_METHOD_STREAM && !call->oneway)
+	if (!call->method && call->code == IPC_NUMBER_STREAM && !call->oneway)
 		return serve_stream(call, event);
 	event_refuse(call->ipc, event);
 	return refuse(call, call->method ? -EPROTO : -EOPNOTSUPP);

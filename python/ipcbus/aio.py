@@ -186,7 +186,7 @@ class Proxy(BaseProxy):
 
     async def ping(self, *, timeout: float | None = None) -> None:
         """Returns when the object's process has served the ping."""
-        (await self.call(_core.METHOD_PING, timeout=timeout)).release()
+        (await self.call(_core.NUMBER_PING, timeout=timeout)).release()
 
     def on_death(self, callback: Callable[[], object]) -> Slot:
         """Calls callback once, in the loop, when the object's process has died or ended the
@@ -318,7 +318,7 @@ class Service(stubs.BaseService):
     An exception is reported to the caller."""
 
     async def _serve(self, bus: Connection, call: _core.Call) -> None:
-        if call.method == _core.METHOD_DESCRIBE and not call.oneway:
+        if call.method == _core.NUMBER_DESCRIBE and not call.oneway:
             call.reply(self.INTERFACE.describe(), None)
             return
         method = self.INTERFACE.find(call)

@@ -165,7 +165,7 @@ class Proxy(BaseProxy):
 
     def ping(self, *, timeout: float | None = None) -> None:
         """Returns when the object's process has served the ping."""
-        self.call(_core.METHOD_PING, timeout=timeout).release()
+        self.call(_core.NUMBER_PING, timeout=timeout).release()
 
     def on_death(self, callback: Callable[[], object]) -> Slot:
         """Calls callback once, on a serving thread, when the object's process has died or ended
@@ -357,7 +357,7 @@ class Service(stubs.BaseService):
     reply or a mapping of its fields. An exception is reported to the caller."""
 
     def _serve(self, bus: Connection, call: _core.Call) -> None:
-        if call.method == _core.METHOD_DESCRIBE and not call.oneway:
+        if call.method == _core.NUMBER_DESCRIBE and not call.oneway:
             call.reply(self.INTERFACE.describe(), None)
             return
         method = self.INTERFACE.find(call)

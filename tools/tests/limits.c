@@ -82,7 +82,7 @@ static int describe(struct ipc_call *call)
 static int hang(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
 	(void)userdata;
-	return request->method == IPC_METHOD_DESCRIBE ? describe(call) : pause();
+	return request->method == IPC_NUMBER_DESCRIBE ? describe(call) : pause();
 }
 
 int main(void)

@@ -31,7 +31,7 @@ static int flood(struct ipc_call *call, const struct ipc_raw_message *request, v
 	int number = (int)(intptr_t)userdata;
 	size_t lines = number == 0 ? (3 << 20) / sizeof(line) : number == 1 ? SIZE_MAX : 0;
 
-	if (request->method != IPC_METHOD_DUMP || request->n_entries != 1)
+	if (request->method != IPC_NUMBER_DUMP || request->n_entries != 1)
 		return -EOPNOTSUPP;
 	if (number == 2)
 		dprintf(request->entries[0].fd, "last\x1b[31m\n");

@@ -78,7 +78,7 @@ START_TEST(methods_are_known)
 		  schema_find(schema, "Pour")->streams_out);
 	ck_assert_ptr_null(schema_find(schema, "Nothing"));
 	ck_assert_ptr_null(schema_find_number(schema, 8));
-	ck_assert_str_eq(schema_builtin(IPC_METHOD_PING), "ping");
+	ck_assert_str_eq(schema_builtin(IPC_NUMBER_PING), "ping");
 	ck_assert_ptr_null(schema_builtin(1));
 }
 END_TEST

@@ -94,15 +94,15 @@ struct ipc_raw_message {
 /*
  * Numbers of methods in generated code. The number of a method without the option (ipc.id) is
  * the FNV-1a hash of "package.Service/Method" with the top bit set. Numbers of (ipc.id) are
- * below IPC_METHOD_BUILTIN. Every object of generated code has the methods from
- * IPC_METHOD_BUILTIN on.
+ * below IPC_NUMBER_BUILTIN. Every object of generated code has the methods from
+ * IPC_NUMBER_BUILTIN on.
  */
-#define IPC_METHOD_BUILTIN	0x10000U
-#define IPC_METHOD_DERIVED	0x80000000U
-#define IPC_METHOD_PING		(IPC_METHOD_BUILTIN + 0) /* ipc.None -> ipc.None */
-#define IPC_METHOD_DESCRIBE	(IPC_METHOD_BUILTIN + 1) /* ipc.None -> ipc.Description */
-#define IPC_METHOD_DUMP		(IPC_METHOD_BUILTIN + 2) /* ipc.DumpRequest -> ipc.None */
-#define IPC_METHOD_STREAM	(IPC_METHOD_BUILTIN + 3) /* ipc.StreamOpen -> ipc.StreamOpen */
+#define IPC_NUMBER_BUILTIN	0x10000U
+#define IPC_NUMBER_DERIVED	0x80000000U
+#define IPC_NUMBER_PING		(IPC_NUMBER_BUILTIN + 0) /* ipc.None -> ipc.None */
+#define IPC_NUMBER_DESCRIBE	(IPC_NUMBER_BUILTIN + 1) /* ipc.None -> ipc.Description */
+#define IPC_NUMBER_DUMP		(IPC_NUMBER_BUILTIN + 2) /* ipc.DumpRequest -> ipc.None */
+#define IPC_NUMBER_STREAM	(IPC_NUMBER_BUILTIN + 3) /* ipc.StreamOpen -> ipc.StreamOpen */
 
 /*
  * Find the message in the payload of a request or record, which metadata may follow. *ret_message
@@ -225,8 +225,8 @@ struct ipc_raw_ops {
 	uint32_t reserved;		/* 0 */
 	/*
 	 * Serves a call or oneway, on a serving thread, by the rules in <ipc/call.h>. The library
-	 * itself handles calls with IPC_METHOD_PING or IPC_METHOD_BUILTIN + 4 (channels), and
-	 * IPC_METHOD_STREAM if stream is set. All other messages arrive here: return -EOPNOTSUPP
+	 * itself handles calls with IPC_NUMBER_PING or IPC_NUMBER_BUILTIN + 4 (channels), and
+	 * IPC_NUMBER_STREAM if stream is set. All other messages arrive here: return -EOPNOTSUPP
 	 * for an unknown number. If the caller sent metadata, data is a frame around the bytes, and
 	 * ipc_payload_message() finds them.
 	 */

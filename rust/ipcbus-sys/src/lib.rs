@@ -57,12 +57,12 @@ pub const IPC_RAW_OBJECT: c_uint = 1;
 pub const IPC_RAW_PROXY: c_uint = 2;
 pub const IPC_RAW_FD: c_uint = 3;
 pub const IPC_RAW_ACCEPT_FDS: u32 = 1 << 0;
-pub const IPC_METHOD_BUILTIN: u32 = 0x10000;
-pub const IPC_METHOD_DERIVED: u32 = 0x8000_0000;
-pub const IPC_METHOD_PING: u32 = IPC_METHOD_BUILTIN;
-pub const IPC_METHOD_DESCRIBE: u32 = IPC_METHOD_BUILTIN + 1;
-pub const IPC_METHOD_DUMP: u32 = IPC_METHOD_BUILTIN + 2;
-pub const IPC_METHOD_STREAM: u32 = IPC_METHOD_BUILTIN + 3;
+pub const IPC_NUMBER_BUILTIN: u32 = 0x10000;
+pub const IPC_NUMBER_DERIVED: u32 = 0x8000_0000;
+pub const IPC_NUMBER_PING: u32 = IPC_NUMBER_BUILTIN;
+pub const IPC_NUMBER_DESCRIBE: u32 = IPC_NUMBER_BUILTIN + 1;
+pub const IPC_NUMBER_DUMP: u32 = IPC_NUMBER_BUILTIN + 2;
+pub const IPC_NUMBER_STREAM: u32 = IPC_NUMBER_BUILTIN + 3;
 
 #[repr(C)]
 #[derive(Clone, Copy)]

@@ -602,7 +602,7 @@ pub fn serve_replies<Q: Incoming, R: Outgoing>(
 
 /// For generated code: handles a method that the interface does not have, or that every object has.
 pub fn unknown(call: Call, interface: &Interface) -> Result<()> {
-    if call.method() != ipcbus_sys::IPC_METHOD_DESCRIBE || call.is_oneway() {
+    if call.method() != ipcbus_sys::IPC_NUMBER_DESCRIBE || call.is_oneway() {
         return Err(unserved());
     }
     let description = ipc::Description {

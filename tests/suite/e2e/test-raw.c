@@ -206,7 +206,7 @@ START_TEST(bytes_of_all_sizes)
 		ipc_raw_free(reply);
 	}
 	ck_assert_int_eq(call(4711, NULL, 0, NULL), -EOPNOTSUPP);
-	ck_assert_int_eq(call(IPC_METHOD_DESCRIBE, NULL, 0, NULL), -EOPNOTSUPP);
+	ck_assert_int_eq(call(IPC_NUMBER_DESCRIBE, NULL, 0, NULL), -EOPNOTSUPP);
 	ck_assert_int_eq(ipc_proxy_ping(proxy, NULL), 0);
 	end();
 }

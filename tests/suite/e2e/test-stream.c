@@ -537,7 +537,7 @@ static int open_granting(uint32_t window, uint32_t code, uint64_t data, uint64_t
 			 Ipc__StreamOpen **ret)
 {
 	static const struct ipc_method method = {
-		.number = IPC_METHOD_STREAM,
+		.number = IPC_NUMBER_STREAM,
 		.flags = IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REPLY_OBJECTS,
 		.name = "stream",
 		.request = &ipc__stream_open__descriptor,

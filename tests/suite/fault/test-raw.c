@@ -431,7 +431,7 @@ static void prepare_serve_stream(void)
 	ck_assert_int_eq(act_object(), 0);
 	push_stream_end((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = CALL,
 					 .cookie = served->wants.cookie,
-					 .code = IPC_METHOD_STREAM }, METHOD);
+					 .code = IPC_NUMBER_STREAM }, METHOD);
 }
 
 /* A stream without a handler is refused or ended. At least its objects are dropped. */

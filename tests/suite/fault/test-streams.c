@@ -38,7 +38,7 @@ static void push_open(const char *method)
 {
 	struct ipcbus_event event = request_event(IPCBUS_EVENT_CALL, method);
 
-	event.code = IPC_METHOD_STREAM;
+	event.code = IPC_NUMBER_STREAM;
 	push_stream_end(event, method_of(&test_interface, method)->number);
 }
 

@@ -43,7 +43,7 @@ static uint32_t choose_code(const struct ipc_interface *interface, uint8_t choic
 	if (choice < 128)
 		return interface->methods[choice % interface->n_methods].number;
 	if (choice < 160)
-		return IPC_METHOD_BUILTIN + choice % 5;
+		return IPC_NUMBER_BUILTIN + choice % 5;
 	return choice % 4;
 }
 
@@ -54,7 +54,7 @@ static void push_opening(const struct fuzz_service *service, struct input *input
 	struct ipcbus_event event = {
 		.kind = IPCBUS_EVENT_CALL,
 		.cookie = 1,
-		.code = IPC_METHOD_STREAM,
+		.code = IPC_NUMBER_STREAM,
 		.call = FIRST_CALL + n_calls++,
 		.buffer = FIRST_BUFFER + n_buffers++,
 	};

@@ -162,7 +162,7 @@ static size_t error_size;
 
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
-	uint32_t code = request->method - IPC_METHOD_BUILTIN;
+	uint32_t code = request->method - IPC_NUMBER_BUILTIN;
 	struct ipc_raw_message reply = { 0 };
 
 	(void)userdata;
@@ -307,7 +307,7 @@ static void noisy_description(unsigned int index)
 static int serve_dump(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
 	(void)userdata;
-	for (size_t i = 0; request->method == IPC_METHOD_DUMP && i < request->n_entries; i++) {
+	for (size_t i = 0; request->method == IPC_NUMBER_DUMP && i < request->n_entries; i++) {
 		int fd = request->entries[i].fd;
 		char c;
 

@@ -79,7 +79,7 @@ static void noise(unsigned int index)
 
 		for (size_t i = 0; i < size; i++)
 			data[i] = random_below(random_below(3) ? 32 : 256);
-		call_bytes(proxy, random_below(4) ? code : IPC_METHOD_BUILTIN + random_below(6),
+		call_bytes(proxy, random_below(4) ? code : IPC_NUMBER_BUILTIN + random_below(6),
 			   data, size);
 		begun();
 	}

@@ -123,7 +123,7 @@ void serve_victim(void)
 static uint32_t any_code(void)
 {
 	if (random_below(4) == 0)
-		return IPC_METHOD_BUILTIN + random_below(6);
+		return IPC_NUMBER_BUILTIN + random_below(6);
 	return server_interface.methods[random_below(server_interface.n_methods)].number;
 }
 
@@ -245,7 +245,7 @@ static void calls(unsigned int index)
 
 	(void)index;
 	for (;;) {
-		call_bytes(proxy, IPC_METHOD_DESCRIBE, NULL, 0);
+		call_bytes(proxy, IPC_NUMBER_DESCRIBE, NULL, 0);
 		begun();
 	}
 }
@@ -281,7 +281,7 @@ static void waiting_calls(unsigned int index)
 /* Stopped with many open calls, and never takes their replies. */
 static void never_collected(unsigned int index)
 {
-	struct ipc_raw_message message = { .method = IPC_METHOD_DESCRIBE };
+	struct ipc_raw_message message = { .method = IPC_NUMBER_DESCRIBE };
 	struct ipc *ipc = NULL;
 	struct ipc_proxy *proxy;
 
@@ -337,7 +337,7 @@ static void many_clients(unsigned int index)
 	for (int i = 0; i < 100; i++) {
 		struct ipc *ipc = connect_bus();
 
-		must(call_bytes(find(ipc, SERVICE), IPC_METHOD_PING, NULL, 0) == 0, "a ping");
+		must(call_bytes(find(ipc, SERVICE), IPC_NUMBER_PING, NULL, 0) == 0, "a ping");
 	}
 	begun();
 }
@@ -442,7 +442,7 @@ static void dumped(unsigned int index)
 		const int all[] = { pipes[0][1], pipes[1][1], zero };
 
 		for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-			call_with_file(proxy, IPC_METHOD_DUMP, data, size, 1, all[i]);
+			call_with_file(proxy, IPC_NUMBER_DUMP, data, size, 1, all[i]);
 		begun();
 	}
 }

@@ -366,7 +366,7 @@ static struct forged *take_open(const struct ipc_raw_message *request)
 {
 	struct forged *one = &held[n_held % 64];
 
-	if (request->method != IPC_METHOD_STREAM || request->n_entries != 2)
+	if (request->method != IPC_NUMBER_STREAM || request->n_entries != 2)
 		return NULL;
 	n_held++;
 	if (!keeps_all)
@@ -525,7 +525,7 @@ static void call_back(struct ipc *ipc, struct forged *one)
 	(void)ipc;
 	for (int i = 0; i < 20; i++) {
 		struct ipc_raw_message message = {
-			.method = random_below(2) ? IPC_METHOD_BUILTIN + random_below(6) :
+			.method = random_below(2) ? IPC_NUMBER_BUILTIN + random_below(6) :
 						  random_below(4),
 			.data = "\x08\x01", .size = 2,
 		};

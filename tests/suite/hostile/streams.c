@@ -270,7 +270,7 @@ static int open_forged(struct ipc_proxy *service, const char *method, uint32_t w
 	};
 	uint8_t bytes[64];
 	const struct ipc_raw_message message = {
-		.method = IPC_METHOD_STREAM, .data = bytes, .entries = entries, .n_entries = 2,
+		.method = IPC_NUMBER_STREAM, .data = bytes, .entries = entries, .n_entries = 2,
 	};
 	struct ipc_raw_message request = message, *reply;
 	int r;
@@ -502,7 +502,7 @@ static void open_nonsense(struct ipc_proxy *service, struct forged *other)
 	};
 	uint8_t bytes[64];
 	struct ipc_raw_message message = {
-		.method = IPC_METHOD_STREAM, .data = bytes, .entries = entries,
+		.method = IPC_NUMBER_STREAM, .data = bytes, .entries = entries,
 		.n_entries = random_below(3),
 	};
 

@@ -745,7 +745,7 @@ auto open_with_await(const proxy &p, const method &to, M m, const options &with)
 
 inline outcome<void> typed_service::serve(call c)
 {
-	if (__builtin_expect(c.request().method() == IPC_METHOD_DESCRIBE, 0) && !c.is_oneway())
+	if (__builtin_expect(c.request().method() == IPC_NUMBER_DESCRIBE, 0) && !c.is_oneway())
 		return ipc_describe(std::move(c));
 	return ipc_dispatch(std::move(c));
 }

@@ -214,7 +214,7 @@ static int errors_of_the_service(struct bench *bench)
 static int test_errors(struct bench *bench)
 {
 	struct ipc_raw_message garbage = { .method = 9, .data = "\x0a\xff", .size = 2 };
-	struct ipc_raw_message unknown = { .method = IPC_METHOD_DERIVED + 1 };
+	struct ipc_raw_message unknown = { .method = IPC_NUMBER_DERIVED + 1 };
 	struct ipc_raw_message oneway = { .method = 8 };
 	struct ipc_proxy *proxy = peer_proxy(bench->peer);
 	struct visitor *visitor;

@@ -32,7 +32,7 @@ inline std::uint32_t number_of(const std::string &method)
 
 	for (unsigned char byte : method)
 		number = (number ^ byte) * 0x01000193;
-	return number | IPC_METHOD_DERIVED;
+	return number | IPC_NUMBER_DERIVED;
 }
 
 /* An event in other threads, with a wait for it. */

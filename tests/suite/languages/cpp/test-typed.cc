@@ -644,7 +644,7 @@ static running add_up(const desk_app::Desk::Proxy &desk, std::int64_t &sum, int 
 	} catch (const ipc::error &e) {
 		code = e.number_of_errno();
 	}
-	ipc::reply raw = co_await ipc::call_await(*desk, ipc::message(IPC_METHOD_PING));
+	ipc::reply raw = co_await ipc::call_await(*desk, ipc::message(IPC_NUMBER_PING));
 	sum += static_cast<std::int64_t>(raw.bytes().size());
 	auto count = co_await desk.Count_await(numbers({ 100 }));
 	sum += count.receive()->sum();
