@@ -424,6 +424,7 @@ class Connection:
         self._ends: weakref.WeakSet[End] = weakref.WeakSet()
         self._stopped = asyncio.Event()
         self._failure: Error | None = None
+        self._wait_error: Error | None = None
         # Only one thread at a time registers or watches names; see _in_thread().
         self._names = asyncio.Lock()
         if timeout is not None:
@@ -510,6 +511,8 @@ class Connection:
         self._stopped.set()
 
     def _end_waits(self, error: Error) -> None:
+        """Ends all waits, also later ones, with the error."""
+        self._wait_error = self._failure or error
         for future in self._waits:
             _settle(future, None, copy.copy(error))
         for end in self._ends:
@@ -532,10 +535,8 @@ class Connection:
     async def _wait(self, future: asyncio.Future[T]) -> T:
         """Waits for a notification from the bus. The end of the bus and close() end the wait with an
         error."""
-        if self._failure is not None:
-            raise copy.copy(self._failure)
-        if self._closed.is_set():
-            raise Canceled("the connection is closed")
+        if self._wait_error is not None:
+            raise copy.copy(self._wait_error)
         self._waits.add(future)
         try:
             return await future
