@@ -62,7 +62,7 @@ static inline bool is_monitored(const struct ipc *ipc)
 #define IPC_NUMBER_CHANNEL (IPC_NUMBER_BUILTIN + 4)
 
 /* Methods of the door. All but CHANNEL_OPEN take a struct channel_ref. No program's object has
- * these numbers: a hostile server may reply with the object of another one as its door. */
+ * these numbers: a hostile server may reply with another server's object as its door. */
 #define CHANNEL_OPEN  (IPC_NUMBER_BUILTIN + 5)	/* the client's part, the server's part,
 	                                	 * object, client's object -> id */
 #define CHANNEL_JOIN  (IPC_NUMBER_BUILTIN + 6)	/* -> nothing: after the end of the call */

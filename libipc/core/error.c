@@ -301,7 +301,7 @@ char *ipc_error_text(char *to, size_t size, int code, const struct ipc_error *er
 		reports = "the server reports: ";
 	snprintf(to, size, "%s%s%s%s", ipc_printable(name, sizeof(name), error->name),
 		 error->name ? ": " : "", reports, ipc_printable(text, sizeof(text), said));
-	/* If the text was cut, perhaps in a character. */
+	/* snprintf() may have cut the text in a character: replace the rest of it. */
 	return size ? ipc_printable(to, size, to) : to;
 }
 

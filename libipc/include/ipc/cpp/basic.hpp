@@ -240,7 +240,7 @@ private:
  *
  *	proxy.call(request, ipc::options().timeout(100ms).metadata("trace", id));
  *
- *   timeout      Call: the timeout, at most that of the call that this thread serves. Oneway:
+ *   timeout      Call: at most that of the call that this thread serves. Oneway:
  *                how long to wait for space.
  *   cancellation The cancellation that ends it. The options keep a copy of it.
  *   parent       Make the call for this call, which may be served on another thread. The
