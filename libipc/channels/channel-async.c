@@ -430,7 +430,7 @@ bool channel_take_late(struct channel *channel, uint64_t *until, struct ipcbus_e
 	return false;
 }
 
-/* Informs the server that nobody waits for the call. */
+/* Informs the server that no thread waits for the call. */
 static void send_cancel(struct channel *channel, unsigned int cell, uint32_t number)
 {
 	struct channel_ref ref = { .id = channel->id, .cell = cell, .number = number };

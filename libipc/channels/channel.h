@@ -274,7 +274,7 @@ struct channel_call {
 	uint64_t time_ns;		/* 0: no deadline */
 	const void *data;
 	size_t size;			/* at most CHANNEL_DATA_MAX */
-	bool async;			/* nobody calls channel_await() */
+	bool async;			/* no thread calls channel_await() */
 };
 
 /* How a call ended. */

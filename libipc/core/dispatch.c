@@ -161,8 +161,8 @@ bool dispatch_waiting(struct thread *t, const struct ipcbus_event *event)
 	}
 }
 
-/* Watches come first: those of streams break the streams off with this error, before calls that
- * end would cancel streams that were opened for them. */
+/* Watches must come first: watches of streams break the streams off with this error, before calls
+ * that end would cancel streams that were opened for them. */
 void dispatch_bus_end(struct thread *t)
 {
 	struct upper *upper = atomic_load(&t->ipc->upper);

@@ -148,7 +148,8 @@ static int fill_bytes(struct outgoing *out, struct thread *t, struct ipcbus_send
 	return 0;
 }
 
-/* On failure nothing is held; on success out->table is, until the message was sent. */
+/* On success out->table has references: if the message cannot be sent, the caller must call
+ * table_unsent(). On failure it has none. */
 static inline int fill(struct outgoing *out, struct thread *t, struct ipcbus_send *send,
 		       const struct ipc_raw_message *message, const char *const *metadata)
 {

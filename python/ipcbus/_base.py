@@ -218,7 +218,7 @@ class BaseContext:
     def is_canceled(self) -> bool:
         """Returns whether the caller has stopped waiting: it canceled the call, its timeout
         expired, or it died. A stream: whether it has broken off, by either side. A long handler of
-        ``ipcbus.sync`` should check this. A handler of ``ipcbus.aio`` is canceled."""
+        ``ipcbus.sync`` must check this. A handler of ``ipcbus.aio`` is canceled."""
         return self._call.is_canceled
 
     def metadata(self, name: str) -> str | None:

@@ -73,7 +73,7 @@ enum ipc_register_flags {
  * concern only objects of this user: a name of another user always fails with -EEXIST.
  *
  * With IPC_NAME_REPLACE, clients that ask for the name from now on get the new object. The process
- * of the old object is notified (IPC_REGISTRATION_LOST) and should finish its work and exit.
+ * of the old object is notified (IPC_REGISTRATION_LOST) and must finish its work and exit.
  * With IPC_NAME_QUEUE, the function returns 1 if it must wait for the name. The first object in the
  * queue gets the name when the owner's registration ends (IPC_REGISTRATION_ACQUIRED).
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Functions for generated code (protoc-gen-ipc). Programs should call only ipc_rpc_describe() and
+ * Functions for generated code (protoc-gen-ipc). Programs must call only ipc_rpc_describe() and
  * ipc_rpc_free(). The rules and the error list of <ipc/ipc.h> apply.
  *
  * On the wire, a method is its number, and a message its protobuf bytes. Ipc__Object and Ipc__Fd

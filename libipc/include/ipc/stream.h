@@ -41,7 +41,7 @@
  *                The origin of the error is IPC_ORIGIN_PEER if the other side did.
  *   -ETIMEDOUT   The timeout of the stream expired. This is no limit of a single function.
  *   -EOWNERDEAD  The other side died. Messages that had arrived can be received first. Messages and
- *                an end that it sent just before it exited may be lost. A process should exit only
+ *                an end that it sent just before it exited may be lost. A process must exit only
  *                after the other side has confirmed the last message.
  *   -ECONNRESET  The bus has ended.
  *   -EPROTO      The other side violates the protocol of streams.
