@@ -2,7 +2,7 @@
 /*
  * Reclaim
  *
- * If memory is short, the kernel takes pages of regions that hold no buffer:
+ * If memory is short, the kernel frees those pages of regions that hold no buffer:
  *
  *   1. A free range is taken out of the region, as if a message were stored there. So no sender
  *      can use it in the meantime.
@@ -10,8 +10,8 @@
  *   3. The range is put back.
  *
  * Reclaim never touches buffers in use or reserved by senders. It takes no process's mmap lock, and
- * never waits for memory. It works on one region and a few pages at a time. Several tasks may
- * reclaim from different regions at once.
+ * never waits for memory. It works on one region and at most 512 pages at a time. Several tasks
+ * may reclaim from different regions at once.
  *
  * The shrinker is not aware of memory cgroups or NUMA nodes: see docs/upstream.md.
  */
@@ -22,6 +22,8 @@
 
 #include "../main.h"
 
+/* Called when the module is loaded, and when it is unloaded, after the last inode below is gone.
+ * Returns 0 or a negative errno, usually -ENOMEM. */
 int ipcbus_reclaim_init(void);
 void ipcbus_reclaim_done(void);
 
@@ -32,7 +34,8 @@ struct inode *ipcbus_reclaim_inode(void);
 /* The functions below may sleep, except ipcbus_reclaim_add(). No caller may hold region->lock or
  * region->claim. */
 
-/* Adds the region to the shrinker's list. Removal waits for a reclaimer of the region. */
+/* Adds a region whose tables exist to the shrinker's list. Must be removed before they are freed:
+ * removal waits for a reclaimer of the region, and no other follows. */
 void ipcbus_reclaim_add(struct ipcbus_region *region);
 void ipcbus_reclaim_remove(struct ipcbus_region *region);
 
