@@ -92,12 +92,12 @@ struct ipcbus_buffer {
 
 /**
  * struct ipcbus_region - the memory of a proc
- * @lock: protects all fields except @pages
+ * @lock: protects the fields, except @pages and those with another rule
  * @size: bytes; 0 until mapped, then constant
  * @group: memory cgroup that is charged: that of the process that mapped the region; counted
  * @user: the user that is charged; constant
  * @pages: the physical pages
- * @reclaim_entry: in the list of regions for the shrinker
+ * @reclaim_entry: in the list of regions for the shrinker; protected by that list's lock
  * @claim: must be held to take free ranges out of the region for reclaim (reclaim.c)
  * @reclaiming: size of the free range that reclaim.c holds, or 0. A sender without space waits.
  * @ranges: free and used ranges; NULL while the region has no memory
@@ -116,7 +116,7 @@ struct ipcbus_buffer {
  * @idle_quotas: number of @quotas without a buffer
  * @oneway_units: units of oneways, at most half of the region
  * @pollers: senders that found no space and poll for it (bus->space_lock)
- * @space_came: called without locks if there are pollers; may sleep; constant
+ * @space_came: called without locks when space is released or a node is gone; may sleep; constant
  * @oneways: number of oneways, at most half of IPCBUS_LIMIT_BUFFERS
  */
 struct ipcbus_region {
@@ -149,8 +149,9 @@ struct ipcbus_region {
 /* Initializes an unmapped region. The user must outlive it. */
 void ipcbus_region_init(struct ipcbus_region *region, struct ipcbus_user *user);
 /* Called by mmap(), under the mmap lock. Sets the region's size, once, and allocates its tables.
- * mapping belongs to the file. May sleep. Returns -EDQUOT if the tables without the first slab
- * exceed the user's user_memory, or -ENOMEM. */
+ * size: whole pages, at most IPCBUS_MAX_REGION, which file.c checks. mapping belongs to the file.
+ * May sleep. Returns 0, -ENOMEM, or -EDQUOT if the tables without the first slab exceed the user's
+ * user_memory. On failure the region stays unmapped. */
 int ipcbus_region_map(struct ipcbus_region *region, struct address_space *mapping, size_t size);
 /* Ends the region: no new buffer can be reserved. Frees its memory, or leaves that to the thread
  * that frees the last buffer. May sleep. */
