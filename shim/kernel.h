@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Basic definitions of the kernel: types, helper macros, errors as pointers, ordered accesses, and
- * checks that end the program if the driver breaks a rule. All headers under linux/ include this
- * file.
+ * Basic definitions of the kernel, with which the driver's sources run in ipcbusd and in the host
+ * tests: types, helper macros, errors as pointers, ordered accesses, and checks that end the
+ * program if the driver breaks a rule. All headers under linux/ include this file. A definition
+ * with a header of its own in the kernel belongs there.
  *
  * This file includes no header of the C library, so names of the C library are free for the driver,
- * as in the kernel.
+ * as in the kernel. The shim's own sources may include both.
  */
 #pragma once
 
@@ -171,7 +172,8 @@ void shim_panic(const char *format, ...) __printf(1, 2) __attribute__((noreturn)
 /* In host tests, end the program if the current context forbids the operation, which what names:
  * see tests/env/host/shim/locks.c. */
 void shim_might_sleep(const char *what);
-/* Also checks that the thread may wait for other threads to free memory. */
+/* For an allocation that may sleep, only in tests/env/host/shim: also ends the program if the
+ * thread holds a lock that other procs take. */
 void shim_might_reclaim(void);
 
 /* String functions. No header declares them as the kernel does. */
