@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Locks without checks, for SHIM_LEAN: a word on which real threads wait. Only lock.h includes this
- * file. The slow path is in daemon/kernel/locks.c.
+ * Locks without checks, for SHIM_LEAN (ipcbusd): a word on which real threads wait, with all their
+ * tasks. Only lock.h includes this file. The slow path is in daemon/kernel/locks.c.
  *
- * Tasks switch only when they sleep, and must not sleep while they hold a spinlock or are in a
- * read-side section. So @held is state of the real thread. A thread that announces quiescent states
- * (@announces) need not announce read-side sections: see daemon/kernel/rcu.c. For other threads a
- * spinlock is a read-side section.
+ * A task must not switch while it holds a spinlock or mutex or is in a read-side section, or
+ * daemon/kernel/fiber.c panics. So @held is state of the real thread. A thread that announces
+ * quiescent states (@announces) need not announce read-side sections: see daemon/kernel/rcu.c. For
+ * other threads a spinlock is a read-side section.
  */
 #pragma once
 
@@ -28,7 +28,7 @@ struct shim_held {
  * struct shim_thread - state of a real thread
  * @held: locks and read-side sections
  * @announces: the thread announces quiescent states by rcu_quiet()
- * @now: nanoseconds of the clock when it was read first after the last switch, or 0
+ * @now: nanoseconds of the clock when it was last read, or 0 if it must be read again
  */
 struct shim_thread {
 	struct shim_held held;
@@ -47,7 +47,8 @@ void shim_lock_wake(struct shim_lock *lock);
 void shim_rcu_enter(void);
 void shim_rcu_leave(void);
 
-/* The clock is read only once between two switches. */
+/* If the thread announces, the clock is read once between two switches. In a long loop,
+ * cond_resched() makes it be read again. */
 static inline u64 shim_clock_kept(void)
 {
 	return shim_thread.now;
