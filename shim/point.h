@@ -6,6 +6,10 @@
  *
  * Coarse points are interactions of threads: locks, sleeps, wake-ups, memory, user copies. Fine
  * points are single accesses. A bounded search over all schedules uses only coarse points.
+ *
+ * A point comes before the operation that it names, or after it if other threads may continue then,
+ * as after an unlock. The driver's locks may be held at a point, but no lock of the C library: the
+ * next task runs on the same real thread.
  */
 #pragma once
 
