@@ -14,7 +14,8 @@
 #include "fixture.h"
 #include "scheduling.h"
 
-/* A call or oneway of cli from a thread with this priority; nice counts if policy is 0. */
+/* A call or oneway of cli from a thread with this priority; nice counts if policy is 0. Handle 0 is
+ * srv_node. */
 struct caller {
 	int policy;
 	int priority;
@@ -38,7 +39,7 @@ static void *call_as(void *arg)
 	return NULL;
 }
 
-/* The call is queued when this returns. Its thread has ended, so the reply is dropped. */
+/* The message is queued when this returns. Its thread has ended, so a reply is dropped. */
 static void queue(struct caller c)
 {
 	struct helper h;
@@ -173,6 +174,7 @@ START_TEST(waiting_ends_the_boost)
 }
 END_TEST
 
+/* Takes a call, does not reply, and sleeps until a oneway comes. */
 static void *wait_as(void *arg)
 {
 	struct ipcbus_event ev;
@@ -499,6 +501,7 @@ END_TEST
 
 /* The queue */
 
+/* Takes all messages of srv, which must have these codes in this order; replies to calls. */
 static void expect_order(const char *codes)
 {
 	struct ipcbus_event ev;
