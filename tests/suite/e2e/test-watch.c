@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Counters and notifications of the driver: references, deaths, freezing, and all messages for a
- * monitor.
+ * monitor. The monitor needs CAP_SYS_ADMIN, or the user of ipcbusd.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -149,6 +149,7 @@ static void keep_state(struct ipc_proxy *proxy, int frozen, void *userdata)
 	*(int *)userdata = frozen;
 }
 
+/* Waits up to 25 s until a callback sets the state. -1: no callback so far. */
 static void await_state(struct client *client, const int *state, int wanted)
 {
 	for (int i = 0; *state != wanted && i < 50; i++)
