@@ -11,7 +11,8 @@
 
 #include "streams.h"
 
-/* For look(): numbers sent and result of the last stream; handlers that have not ended. */
+/* For look(): numbers sent since the last Count or Offer began; result of the last stream that
+ * ended; handlers that have not ended, except those of Later. */
 static _Atomic uint64_t sent;
 static _Atomic int last_error;
 static _Atomic unsigned int handlers;
@@ -149,7 +150,7 @@ static int later(struct ipc_stream *stream, const Stream__CountRequest *request,
 
 /* --- With callbacks ------------------------------------------------------------------- */
 
-/* A stream of numbers that is fed whenever it is writable. */
+/* A stream of numbers that is fed whenever it is writable, without pauses (request->usec). */
 struct feed {
 	Stream__Number number;	/* the last sent */
 	uint64_t count;		/* the last to send */
