@@ -13,6 +13,7 @@
 
 #include "fixture.h"
 
+/* Handlers that block need the pool. threads 0: the server's own epoll loop. */
 static const struct server_options one_thread = { .threads = 1 };
 static const struct server_options pool = { .threads = 8 };
 static const struct server_options loop = { .threads = 0 };
@@ -28,6 +29,7 @@ static const struct ipc_method *method(const char *name)
 
 /* --- Async calls ------------------------------------------------------------------ */
 
+/* good: replies with the text "later"; last: result of the last call */
 struct ends {
 	unsigned int count;
 	unsigned int good;
