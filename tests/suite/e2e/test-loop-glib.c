@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The loop of GLib.
+ * The loop of GLib, for the cases of loops.c. The build needs glib-2.0.
  */
 #include <errno.h>
 #include <ipc/glib.h>
