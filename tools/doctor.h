@@ -33,9 +33,10 @@
  * @peer: the process that listens, if @kind is IPC_BUS_DAEMON
  * @open_error: 0, or -errno of opening or connecting to @bus
  * @info: @info.version is the ABI version of the driver
- * @info_error: 0, or -errno of IPCBUS_IOC_INFO, or of opening the bus of a daemon
+ * @info_error: 0, or -errno of IPCBUS_IOC_INFO; of a daemon: @peer.welcome_error, -EPROTO for
+ *	another @peer.version, or -errno of opening the bus
  * @manager: 1: a service manager replies; 0: there is none; or -errno, -ETIMEDOUT if it does not
- *	reply
+ *	reply, -EHOSTDOWN if it is frozen
  * @policy: 1: @outdated is the fault in the policy files of the running service manager, whose
  *	rules are older than the files; 0: there is none; or -errno, -EPERM if this user may not
  *	know
@@ -64,9 +65,9 @@ struct facts {
 	char outdated[512];
 };
 
-/* Returns a new array of findings: objects with check, state ("ok", "warning", "error" or
- * "unknown"), text and, if there is a remedy, fix, which is a command. If memory is short, returns
- * NULL. */
+/* Returns a new array with a finding for each check that applies: an object with check, state
+ * ("ok", "warning", "error" or "unknown"), text and, if there is a remedy, fix, which is a command.
+ * It keeps no pointer of the facts. If memory is short, returns NULL. */
 json_t *facts_check(const struct facts *facts);
 
 #endif
