@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Converts JSON to the bytes of a message. The format of the JSON is protobuf's own, but fields
- * keep their names from the .proto file, 64-bit values may be numbers, and a map is an array of its
- * entries. schema.h describes objects and fds. Both are messages whose field 1 is the entry's tag.
+ * keep their names from the .proto file, 64-bit values may be numbers, a map is an array of its
+ * entries, and google.protobuf.Timestamp and the like are ordinary messages. schema.h describes
+ * objects and fds. Both are messages whose field 1 is the entry's tag.
  */
 #define _GNU_SOURCE
 #include <errno.h>
