@@ -34,7 +34,7 @@ static json_t *lacks(uint64_t features, bool is_daemon)
 	return names;
 }
 
-/* Adds the process behind the socket, or null if it has just ended. */
+/* Adds the process behind the socket, or null if connecting fails. */
 static json_t *add_daemon(json_t *info, const char *path)
 {
 	struct daemon_peer peer;
