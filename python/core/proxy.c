@@ -50,7 +50,8 @@ static void dealloc(PyObject *self)
 /*
  * The arguments of all functions that send: method, data, entries, flags, timeout_usec, metadata,
  * parent. flags are the flags of the message, and DETACHED. If timeout_usec is 0, the default
- * applies. metadata is None or a tuple of str: name, value, ... parent is a Call, Stream or None.
+ * applies; a oneway then does not wait for space. metadata is None or a tuple of str: name, value,
+ * ... parent is a Call, Stream or None.
  */
 #define SEND_ARGS	7
 
@@ -207,7 +208,8 @@ static int start_call(struct ipc *ipc, struct slot *slot, void *data, struct ipc
 	return ipc_raw_call_async(s->proxy, &s->out.message, &s->options, replied, slot, ret_slot);
 }
 
-/* call_async(..., callback) -> Slot: callback(Message or None, exception or None) */
+/* call_async(..., callback) -> Slot: callback(Message or None, exception or None) runs once, on a
+ * serving thread or in close(), unless Slot.end() comes first. */
 static PyObject *call_async(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
 	struct sending s;
@@ -323,7 +325,7 @@ static int start_opening(struct ipc *ipc, struct slot *slot, void *data,
 	return r;
 }
 
-/* open_async(..., callback) -> Slot: callback(Stream or None, exception or None) */
+/* open_async(..., callback) -> Slot: as call_async(), with a Stream */
 static PyObject *open_async(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
 	struct sending s;
