@@ -212,7 +212,8 @@ static PyObject *get_canceled(PyObject *self, void *closure)
 		ipc_cancellation_is_canceled(((struct slot *)self)->cancellation));
 }
 
-/* end() -> None: the callback does not begin any more. Cancels a call without a reply. */
+/* end() -> None: the callback does not begin any more, but may still run on another thread. Cancels
+ * a call without a reply. Blocks only for a watch of names, until the service manager replies. */
 static PyObject *slot_end(PyObject *self, PyObject *nothing)
 {
 	struct slot *slot = (struct slot *)self;
