@@ -94,7 +94,9 @@ class Stream(Generic[Req, Rep]):
                 print(tick.number)
 
     The stream is opened on first use. At the end of the context, or when the last reference to the
-    Stream is gone, an open stream is canceled together with the server's handler.
+    Stream is gone, an open stream is canceled together with the server's handler. A task may send
+    while another receives. If a task is canceled in send() or receive(), no message is lost and an
+    open stream stays open.
     """
 
     def __init__(
@@ -165,7 +167,8 @@ class Stream(Generic[Req, Rep]):
         self, request: Req | Mapping[str, Any] | None = None, /, **fields: Any
     ) -> None:
         """Sends a request, a mapping of its fields, or its fields. Waits while the server has no
-        space for another request. If the server ended the stream with an error, raises it."""
+        space for another request. If the server ended the stream, raises its error, or ``Error``
+        with ``errno.EPIPE``."""
         stubs.check_sends(self._method)
         content = stubs.choose(self._method, request, fields)
         await self._send(await self._opened(), content)
