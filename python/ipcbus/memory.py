@@ -25,12 +25,13 @@ def _seals(fd: int) -> int:
 
 
 class Memory:
-    """Memory that several processes map: each sees the writes of the others. The size never
-    changes. ``data`` is the mapping, a buffer that can be read without a copy. To send memory, set
-    a field of the type ipc.Memory to a Memory. ``take_memory()`` of a request or reply returns
-    received memory.
+    """Memory that several processes map: each sees the writes of the others, and must synchronize
+    access itself. The size never changes. ``data`` is the mapping, an ``mmap.mmap``. To send
+    memory, set a field of the type ipc.Memory to a Memory. ``take_memory()`` of a request or reply
+    returns received memory.
 
-    Memory(size) creates zeroed memory. With ``writable=True`` receivers may write to it too.
+    Memory(size) creates size bytes of zeroed memory. With ``writable=True`` receivers may write to
+    it too. Raises ``InvalidArgument`` if size is not positive, and ``OSError`` if the system fails.
     """
 
     _fd = -1
@@ -88,6 +89,7 @@ class Memory:
             self._fd = -1
 
     def fileno(self) -> int:
+        """Returns the file, which the memory still owns; -1 after close()."""
         return self._fd
 
     def __len__(self) -> int:
