@@ -159,7 +159,7 @@ def to_metadata(metadata: Mapping[str, str] | None) -> tuple[str, ...] | None:
 
 
 class Slot:
-    """A registered callback, until its end."""
+    """A registered callback, until its end, also if the Slot is dropped."""
 
     def __init__(self, slot: _core.Slot) -> None:
         self._slot = slot

@@ -8,9 +8,9 @@ during the wait. If a handler raises, the wait ends with that exception; otherwi
 continues.
 
 ``Connection.run()`` serves. Handlers and callbacks run on the thread that called it, one after
-another. If one raises KeyboardInterrupt or SystemExit, ``run()`` ends. Several threads may serve at
-the same time. Each handler of a method with streams runs on its own thread; its exceptions end only
-the stream.
+another. If one raises KeyboardInterrupt or SystemExit, ``run()`` ends; other exceptions of
+callbacks are logged. Several threads may serve at the same time. Each handler of a method with
+streams runs on its own thread; its exceptions end only the stream.
 """
 
 from __future__ import annotations
@@ -169,13 +169,14 @@ class Proxy(BaseProxy):
 
     def on_death(self, callback: Callable[[], object]) -> Slot:
         """Calls callback once, on a serving thread, when the object's process has died or ended
-        the object, or the bus has ended. ``Slot.end()`` ends the watch earlier."""
+        the object, or the bus has ended, or soon if that has already happened. ``Slot.end()`` ends
+        the watch earlier."""
         return Slot(self._proxy.on_death(callback))
 
     def on_freeze(self, callback: Callable[[bool], object]) -> Slot:
-        """Calls callback on a thread that serves, with True when the object's process is frozen
-        and with False when it is thawed. If the process is frozen now, calls it at once. The watch
-        ends with the object, without a call."""
+        """Calls callback on a serving thread, with True when the object's process is frozen and
+        with False when it is thawed. If the process is frozen now, calls it soon. The watch ends
+        with the object, without a call."""
         return Slot(self._proxy.on_freeze(callback))
 
 
@@ -297,7 +298,8 @@ class Stream(Generic[Req, Rep]):
         self, request: Req | Mapping[str, Any] | None = None, /, **fields: Any
     ) -> None:
         """Sends a request, a mapping of its fields, or its fields. Blocks while the server has no
-        space for another request. If the server ended the stream with an error, raises it."""
+        space for another request. If the server ended the stream, raises its error, or ``Error``
+        with ``errno.EPIPE``."""
         stubs.check_sends(self._method)
         self._send(stubs.choose(self._method, request, fields))
 
@@ -354,7 +356,8 @@ class RawService(BaseRawService):
 
 class Service(stubs.BaseService):
     """The base of generated services. A handler gets the request and a ``Context``, and returns the
-    reply or a mapping of its fields. An exception is reported to the caller."""
+    reply or a mapping of its fields. With streams, it gets an iterator of requests and returns an
+    iterable of replies. An exception is reported to the caller."""
 
     def _serve(self, bus: Connection, call: _core.Call) -> None:
         if call.method == _core.NUMBER_DESCRIBE and not call.oneway:
@@ -476,7 +479,8 @@ class Connection:
             pass
 
     def run(self) -> None:
-        """Serves until ``stop()`` or ``close()``. Signal handlers of Python run while it waits."""
+        """Serves until ``stop()`` or ``close()``, or raises an error such as ``BusEnded``. Signal
+        handlers of Python run while it waits."""
         poll = select.poll()
         poll.register(self._stopped, select.POLLIN)
         poll.register(self.fileno(), select.POLLIN)
