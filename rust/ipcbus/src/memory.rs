@@ -60,9 +60,9 @@ impl Memory {
         unsafe { sys::ipc_memory_size(self.0) }
     }
 
-    /// Seals the memory: no process, including this one, can write to it afterwards. `EBUSY`:
-    /// another process has it mapped for writing; the memory is then read-only in this process
-    /// only.
+    /// Seals the memory: no process, including this one, can write to it afterwards. Waits up to a
+    /// second while the kernel holds pages of it. `EBUSY`: the kernel still does, or another
+    /// process has it mapped for writing; the memory is then read-only in this process only.
     pub fn seal(&mut self) -> Result<()> {
         // SAFETY: as above.
         check(unsafe { sys::ipc_memory_seal(self.0) }).map(drop)
