@@ -10,7 +10,7 @@ use crate::{guarded, Result};
 /// A registered callback. Dropping the slot ends the registration without waiting: the callback
 /// does not begin any more, but may still be running on another thread. If the slot belongs to a
 /// name or a watch of names, both dropping and [`Slot::end`] call the service manager and block for
-/// that.
+/// that. A slot keeps its connection open.
 #[must_use = "the registration ends with its slot"]
 pub struct Slot(*mut sys::ipc_slot);
 
@@ -26,7 +26,8 @@ impl Slot {
         self.0 = unsafe { sys::ipc_slot_end(self.0) };
     }
 
-    /// Drops the slot without ending the registration, which lasts until it ends by itself.
+    /// Drops the slot without ending the registration, which lasts until it ends by itself, at the
+    /// latest with the connection.
     pub fn detach(mut self) {
         // SAFETY: as above.
         self.0 = unsafe { sys::ipc_slot_detach(self.0) };
