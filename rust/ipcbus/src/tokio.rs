@@ -10,10 +10,10 @@ use crate::{Connection, Result};
 const AT_ONCE: usize = 64;
 
 impl Connection {
-    /// Serves the connection in tokio's event loop, until an error occurs or the future is dropped.
-    /// Handlers and callbacks run where the future is polled, so they must not block. Several tasks
-    /// may serve a connection. Panics in a runtime without I/O. Spawn it beside the tasks that
-    /// await calls:
+    /// Serves the connection in tokio's event loop, until the future is dropped or an error occurs,
+    /// such as `ECONNRESET` when ipcbusd ends. Handlers and callbacks run where the future is
+    /// polled, so they must not block. Several tasks may serve a connection. Panics in a runtime
+    /// without I/O. Spawn it beside the tasks that await calls:
     ///
     /// ```no_run
     /// # async fn example() -> ipcbus::Result<()> {
