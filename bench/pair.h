@@ -13,9 +13,9 @@ typedef int bench_client(struct bench_case *c, const void *userdata);
 
 /*
  * Runs the case: forks the client, which starts the daemon and the server, waits until the server
- * is ready, starts the processes beside them, connects, and calls client. It ends all of these
- * processes before it ends itself. Returns 0, -errno of the client, -ETIMEDOUT after a minute, or
- * -EINTR if a signal killed the client.
+ * is ready, starts the processes beside them, connects, and calls client. The client ends all of
+ * these processes before itself. Returns 0, -errno of the client, which the caller prints,
+ * -ETIMEDOUT after a minute, or -EINTR if a signal killed the client.
  */
 int bench_pair_run(struct bench_case *c, bench_client *client, const void *userdata);
 
