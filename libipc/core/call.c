@@ -207,7 +207,7 @@ struct ipc_call *ipc_call_ref(struct ipc_call *call)
 /* The last reference is gone, so the library replies. */
 static void call_reply_last(struct ipc_call *call)
 {
-	/* This can only fail if the caller is gone, or in a forked child. */
+	/* Best effort: no other reference is left with which to try again. */
 	if (!call->oneway && !call_is_replied(call))
 		ipc_call_fail_with(call, &(struct ipc_error){ .code = -ENOMSG });
 }

@@ -33,7 +33,7 @@ struct ipc_call {
 	const struct ipc_method *method;	/* of typed/; else NULL */
 	void (*done)(struct ipc_call *call);	/* releases the contents of the block; or NULL */
 	struct peer *peer;			/* the user to which this call is charged, or
-	                  			 * NULL */
+						 * NULL */
 	struct more *more;			/* oneways that wait for this oneway, or NULL */
 	uint64_t number;			/* the driver's, to reply with */
 	uint64_t buffer;			/* id; released with the call: see detached */
@@ -63,11 +63,13 @@ struct ipc_call {
 int call_limit(struct ipc_call *call, const struct ipcbus_event *event);
 
 /*
- * Replies. call_prepare_reply() returns the calling thread's state, its scratch free. -EINVAL: a
- * oneway; -EALREADY; or an error of thread_get() or of sending the stash. call_send() sends size
- * bytes in that scratch. In the handler of this call it only stashes them, which cannot fail.
- * call_send_now() sends the message in x->send. -EALREADY: another thread has replied; after
- * another error the caller may try again. kind: REPLY, or ERROR with the errno as code.
+ * Replies, without waiting for the receiver. call_prepare_reply() returns the calling thread's
+ * state, its scratch free. -EINVAL: a oneway; -EALREADY; or an error of thread_get() or of sending
+ * the stash. call_send() sends size bytes in that scratch. In the handler of this call it only
+ * stashes them, which cannot fail. call_send_now() sends the message in x->send; on failure its
+ * objects remain with the sender. Both return 0 if the caller no longer waits. -EALREADY: another
+ * thread has replied; after another error the thread may try again. kind: REPLY, or ERROR with the
+ * errno as code.
  */
 int call_prepare_reply(struct ipc_call *call, struct thread **ret_thread);
 int call_send(struct ipc_call *call, struct thread *t, uint32_t kind, uint32_t code, size_t size);
@@ -80,9 +82,9 @@ int call_ask_canceled(const struct ipc_call *call);
 /* Returns NULL if out of memory. */
 struct ipc_call *call_new(struct thread *t, const struct ipcbus_event *event);
 /*
- * Ends the handler of a call, which has returned r. Replies if there is no reply and no other
- * reference of the call, and drops the first reference. outer is the call that the thread returns
- * to, or NULL.
+ * Ends the handler of a call, which has returned r. If there is no reply: r < 0 is the reply, also
+ * if other references exist; otherwise -ENOMSG is, if there are none. Drops the first reference.
+ * outer is the call that the thread returns to, or NULL.
  */
 void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *outer);
 
