@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Timers that expire on serving threads: the deadlines of streams that have callbacks (stream.c). A
- * thread that waits for a stream checks the deadline itself.
+ * Timers: deadlines of streams that have callbacks (stream.c) and of async calls in channels
+ * (channel-async.c), and the next attempt to open the bus (reconnect.c). They expire on serving
+ * threads and on threads that wait for a stream.
  *
  * A timerfd, which is part of device.poll_fd, expires with the earliest timer or before it, so each
  * thread that polls for events wakes up. While a timer is set, the threads of ipc_run() poll, and
@@ -38,12 +39,16 @@ struct timers {
 void timers_init(struct ipc *ipc);
 void timers_done(struct ipc *ipc);
 
-/* Sets the timer, or changes its deadline. Returns 1, 0 if it was set already, or -errno. */
+/* The functions below take ipc->lock. expired() may call them. */
+
+/* Sets the timer, or changes its deadline. Returns 1, or 0 if it was set already. On failure
+ * returns -errno and changes nothing. */
 int timer_set(struct ipc *ipc, struct timer *timer, uint64_t deadline);
 /* Returns true if the timer was set: then expired() is not called. Otherwise it may be running on
  * another thread; does not wait for it. */
 bool timer_forget(struct ipc *ipc, struct timer *timer);
-/* Calls expired() of all timers whose deadline has passed. */
+/* Calls expired() of all timers whose deadline has passed, in any order. Timers that expired() sets
+ * are left to the next call. */
 void timers_run(struct ipc *ipc);
 
 #endif /* IPC_TIMER_H */
