@@ -48,9 +48,10 @@ struct turn_frame {
 /* Takes the turn, for oneways of a channel. If another thread has it, the end of that turn makes a
  * serving thread look at the channels again. */
 bool turn_enter(struct ipc_object *object);
-/* A serving thread must look at the channels when the turn ends. */
+/* Called by the thread that has the turn: a serving thread must look at the channels when the turn
+ * ends. */
 void turn_skip(struct ipc_object *object);
-/* Ends the turn. */
+/* Ends the turn. Takes ipc->lock, under which no handler runs. */
 void turn_leave(struct ipc_object *object);
 /* Runs an event in the turn that the thread has taken, and ends the turn. */
 void turn_run(struct thread *t, struct ipc_object *object, const struct ipcbus_event *event);

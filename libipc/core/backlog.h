@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Work that a thread must leave to serving threads, which do it before they wait for events
- * (loop.c). There are two kinds:
+ * (loop.c), for example:
  *
  *   - the next callbacks of a stream (stream-ops.c), which run on serving threads only
  *   - events that a thread took while it waited for a stream (stream-wait.c), because no other
  *     thread took events. It does not serve in the meantime.
+ *   - parked oneways that have their object's turn (channels/turn.c)
  *
- * ATTEND_BACKLOG is set while the backlog is not empty. Its length needs no limit: a stream is in
- * it at most once, and an event stays charged to its sender.
+ * ATTEND_BACKLOG is set while the backlog is not empty. Its length needs no limit: a stream or
+ * channel is in it at most once, and an event stays charged to its sender.
  */
 #ifndef IPC_BACKLOG_H
 #define IPC_BACKLOG_H
