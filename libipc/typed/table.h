@@ -24,17 +24,19 @@
 #include "message.h"
 
 /*
- * Fills the table with the objects, proxies and fds of the message. The caller must send
- * the message or call table_unsent(). On failure there is nothing to undo:
+ * Fills the table with the objects, proxies and fds of the message. It has only the numbers of
+ * proxies and fds: the program must keep them until the message was sent. The caller must send the
+ * message or call table_unsent(). On failure there is nothing to undo:
  *
- *   -EBADF  a field has a negative fd, or an object of another connection
- *   -E2BIG  there are more than IPCBUS_MAX_OBJECTS
+ *   -EBADF    a field has a negative fd, or an object of another connection
+ *   -E2BIG    there are more than IPCBUS_MAX_OBJECTS
+ *   -EBADMSG  as message_walk()
  */
 int table_build(struct table *table, struct ipc *ipc, const ProtobufCMessage *message);
 
 /*
  * Moves all objects of an event into claims of the message, which the caller must have initialized.
- * On failure (-ENOMEM) they were released.
+ * On failure (-ENOMEM, -EMFILE) they were released.
  */
 int claims_take_more(struct message *message, struct ipc *ipc, const struct ipcbus_event *event);
 
@@ -45,7 +47,8 @@ static inline int claims_take(struct message *message, struct ipc *ipc,
 }
 
 /*
- * Binds the fields of the unpacked message to its claims.
+ * Binds the fields of the unpacked message to its claims. On failure the message still has the
+ * claims.
  *
  *   -EBADMSG   a field has no claim, or the file of an Ipc__Memory is no memory of fixed size
  *   -EMSGSIZE  the files are larger than ipc_set_message_max() allows
