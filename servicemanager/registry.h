@@ -2,9 +2,9 @@
 /*
  * The registry: names, their owners, the calls that wait for a name, and the watches of names.
  *
- * The registry is pure: it calls no other file, and uses neither connections nor clocks. Entries,
+ * The registry is pure: it calls no other file, and uses no connections, clocks or locks. Entries,
  * waiters and watches belong to registration.c, waiter.c and watch.c, which embed them in their own
- * structures. The registry links them, copies the names, and counts them for each user.
+ * structures and set name and uid. The registry links them, and counts them for each user.
  *
  * A name can have an owner and waiters, also both: waiters that may not have the object. A name can
  * have a queue of entries, all of one user, of which the first gets the name when its owner leaves.
@@ -80,7 +80,7 @@ struct registry *registry_free(struct registry *registry);
  * it replaced an entry of the same user, that becomes *ret_replaced and belongs to the caller
  * again; else *ret_replaced is NULL. flags are of enum registry_flags.
  *
- *   -EEXIST  an entry has the name, or is in the queue of it
+ *   -EEXIST  another user has the name or its queue; or any entry has, and no flag applies
  *   -ESTALE  with REGISTRY_REPLAY: a newer entry of the same user has the name
  *   -EDQUOT  the user, or all users together, have too many names
  *   -ENOMEM
@@ -104,7 +104,8 @@ struct registry_entry *registry_promote(struct registry *registry, const char *n
  * registry_promote(). */
 void registry_unregister(struct registry *registry, struct registry_entry *entry);
 
-/* Counts an entry that is no longer in the registry as a name of the user, and undoes that. */
+/* Counts an entry that is no longer in the registry as a name of the user, or returns -EDQUOT or
+ * -ENOMEM; and undoes that. */
 int registry_charge(struct registry *registry, uid_t uid);
 void registry_uncharge(struct registry *registry, uid_t uid);
 
