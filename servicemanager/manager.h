@@ -195,6 +195,7 @@ void waiters_end(struct manager *manager);
 /* Replaces the services to activate. Moves them out of the list and leaves NULL. Running services
  * continue. If memory is short, returns -ENOMEM, and some services are missing. */
 int activations_set(struct manager *manager, struct activation_configs *configs);
+/* Frees all activations. The services continue to run, and their exits go unnoticed. */
 void activations_end(struct manager *manager);
 
 /* Returns NULL if no service is configured for the name. */
@@ -215,7 +216,7 @@ void activation_message(Ipc__Manager__Activation *message, const struct activati
 void activation_wanted(struct activation *activation);
 /* Must be called after the name was registered. */
 void activation_registered(struct manager *manager, const char *name);
-/* Does the work that is due. Returns the timeout until the next call. */
+/* Does the work that is due. Returns the timeout until the next call, in ms, or -1. */
 int activation_work(struct manager *manager);
 
 /* --- lookup.c: getting, awaiting, checking and listing names -------------------------------- */
