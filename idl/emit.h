@@ -67,8 +67,10 @@ void emit_stream_client(struct emitter *e, const struct service *service,
 			const struct method *method, bool source);
 void emit_stream_server(struct emitter *e, const struct service *service,
 			const struct method *method, bool source);
+/* For the source only: the function that libipc calls for a new stream. It calls the handler. */
 void emit_stream_start(struct emitter *e, const struct service *service,
 		       const struct method *method);
+/* For the header only: as sign_handler(). */
 void sign_stream_handler(struct emitter *e, const struct method *method, const char *tail);
 
 /* Writes a heading: "=== title ====..." between services, or "--- title ---...". */

@@ -228,7 +228,6 @@ void emit_stream_server(struct emitter *e, const struct service *s, const struct
 	emit_server_end(&(struct stream_emitter){ e, s, m, source });
 }
 
-/* Writes the handler as a member of the ops. */
 void sign_stream_handler(struct emitter *e, const struct method *m, const char *tail)
 {
 	const char *params[] = { "struct ipc_stream *stream", "void *userdata", NULL, NULL };
