@@ -43,7 +43,9 @@ struct output {
 };
 
 static const struct backend {
+	/* See naming.h. */
 	void (*name)(struct unit *units, size_t n_units, struct arena *arena, struct diag *diag);
+	/* Returns the path of the files without ending; NULL: unit->base. */
 	const char *(*base)(struct arena *arena, const struct unit *unit);
 	struct output outputs[FILES_MAX];
 } backends[] = {
@@ -126,7 +128,8 @@ static void build_imports(struct request *request, const Request *asked, struct 
 	}
 }
 
-/* For C, changes names in the files: see c_files.h. */
+/* Initializes the request. For C, changes names in the files: see c_files.h. Returns NULL, or an
+ * error in the request. */
 static const char *prepare(struct request *request, struct arena *arena, const Request *asked,
 			   struct parameters *parameters, struct diag *diag)
 {
@@ -143,7 +146,8 @@ static const char *prepare(struct request *request, struct arena *arena, const R
 	return problem;
 }
 
-/* Returns an error message for the user, or NULL. */
+/* For C, adds the files of c_messages() before the others. Returns NULL, or an error message for
+ * the user. */
 static const char *add_messages(struct arena *arena, Response *response,
 				const struct request *request, const Request *asked)
 {
@@ -165,6 +169,8 @@ static const char *add_messages(struct arena *arena, Response *response,
 	return NULL;
 }
 
+/* Fills in the response, also with errors for the user. Returns NULL, or an error in the
+ * request. */
 static const char *generate(struct arena *arena, const Request *asked,
 			    struct parameters *parameters, Response *response)
 {
