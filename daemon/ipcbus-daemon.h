@@ -3,9 +3,12 @@
  * The contract between ipcbusd and its clients. docs/daemon.md has the reasons.
  *
  * A client connects to the daemon's socket (SOCK_SEQPACKET). The connection stands for the open
- * file. Each message is one struct ipcbusd_message. A side that receives another magic or version
- * ends the connection. The daemon sends WELCOME first. The client then sends HELLO, exactly once.
- * Afterwards the socket carries only file descriptors and the messages below: ioctls never use it.
+ * file. Each message is one struct ipcbusd_message. A reply has the kind of its request, and @error
+ * is 0 or -errno. A side that receives another magic or version ends the connection. The daemon
+ * sends WELCOME first. The client then sends HELLO, exactly once. Afterwards the socket carries
+ * only file descriptors and the messages below: ioctls never use it. If the daemon dies, the socket
+ * hangs up and the cells do not change, so a thread that waits for its cell must also check the
+ * socket.
  *
  * The *area* is memory that the client and the daemon share: the cells, then the send area. The
  * daemon creates the area and seals its size. The client maps it at the address that it sent in
@@ -161,8 +164,9 @@ struct ipcbusd_bell {
  *	area, bell, and two fds to poll. No other process gets this open file of the area. If the
  *	open file is neither open nor mapped any more, the daemon ends the client. So the client
  *	must map it with MADV_DONTFORK and close the fd.
- * @IPCBUSD_MAP: From the client: @size of its region. Reply: @error, or the region's fd, which can
- *	be mapped for reading only. Corresponds to mmap() of the device.
+ * @IPCBUSD_MAP: From the client, one at a time: @size of its region, below 4 GiB. Reply: @error, or
+ *	the region's fd, which can be mapped for reading only. Corresponds to mmap() of the
+ *	device.
  * @IPCBUSD_SEND_FD: From the client, with one fd: @number of the cell that the daemon asked for the
  *	fd. If the daemon asked no such cell, it ends the connection.
  * @IPCBUSD_RECEIVE_FD: From the daemon, with one fd: @number of the cell.
