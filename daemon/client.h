@@ -113,9 +113,9 @@ unsigned long limits_raise(void);
 /* Starts the command on a bus, with the original limits. Returns its pid, or -1 with errno set. */
 int command_start(char **argv, const char *bus);
 
-/* --- Memory: memory.c ----------------------------------------------------------- */
+/* --- Memory: memory.c; any thread ----------------------------------------------- */
 
-/* Creates a memfd with sealed size and maps it for writing. Returns 0 or -errno. */
+/* Creates a memfd of whole pages with sealed size and maps it for writing. Returns 0 or -errno. */
 int memory_new(struct client_memory *memory, const char *name, uint64_t size);
 void memory_free(struct client_memory *memory);
 /* Bytes of memory that the daemon may use: the machine's memory, or the limit of its cgroup if that
