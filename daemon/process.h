@@ -22,8 +22,8 @@ void process_leave(struct process *process);
 void process_put(struct process *process);
 
 /* Returns true if the process is in a PID namespace below the daemon's. Finding a thread then takes
- * long. */
+ * long. Any thread. */
 bool process_is_below(const struct process *process);
 /* Returns a new task for the thread with that number in the process's own namespace, or NULL if
- * there is no such thread. The caller must end the task. */
+ * there is no such thread. The caller must end the task. Reads /proc. Any thread. */
 struct task_struct *process_new_task(const struct process *process, int tid);
