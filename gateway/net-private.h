@@ -152,15 +152,19 @@ void net_run_op(struct net *net, struct op *op, bool ok);
 /* Start a batch of ops, under call->lock. They complete together, as op. Returns -ECANCELED if the
  * call is closed, or -EPROTO if the core refuses the batch. */
 int net_call_start_locked(struct net_call *call, const grpc_op *ops, size_t n, struct op *op);
-/* End an op. The last op after the close ends the call and drops the engine's reference. */
+/* End an op, in a callback and without call->lock. The last op after the close ends the call: runs
+ * its last callbacks and drops the engine's reference. */
 void net_call_op_over(struct net_call *call);
 
-/* net-tls.c: the credentials of a "tls:" address, before net_start(). NULL without memory. */
+/* net-tls.c: the credentials of a "tls:" address, before net_start(). The caller must release them.
+ * NULL without memory. */
 grpc_server_credentials *net_tls_credentials(struct net *net);
+/* Free the texts, which are copies. */
 void net_pem_done(struct net_pem *pem);
 
-/* net-vsock.c. Listen at a "vsock:" address. Returns the port, or 0 if the address is of a
- * different kind. Connections are accepted between net_vsock_start() and net_vsock_stop(). */
+/* net-vsock.c. Listen at a "vsock:" address. Returns the port, 0 if the address is of a different
+ * kind, or an error of net_listen(). Each address accepts connections on its own thread, from
+ * net_vsock_start() to net_vsock_stop(). net_vsock_free() waits for the threads. */
 int net_vsock_listen(struct net *net, const char *address);
 int net_vsock_start(struct net *net);
 void net_vsock_stop(struct net *net);
@@ -175,7 +179,8 @@ struct vsock_channel;
 int net_vsock_channel_new(const struct net_channel_options *options, const grpc_channel_args *args,
 			  struct vsock_channel **ret_channel);
 struct vsock_channel *net_vsock_channel_free(struct vsock_channel *channel);
-/* Return the core's channel for a new call. It stays valid until net_vsock_release(). */
+/* Return the core's channel for a new call. It stays valid until net_vsock_release(), and the
+ * channel's lock is held until then. */
 grpc_channel *net_vsock_hold(struct vsock_channel *channel);
 void net_vsock_release(struct vsock_channel *channel);
 
