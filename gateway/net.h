@@ -8,7 +8,8 @@
  * The engine's own reference lasts until the call's last callback has returned. Except for
  * net_run() and net_channel_new(), functions wait at most for a callback.
  *
- * Results. Functions return 0 or a negative errno. If a function fails, it has had no effect.
+ * Results. Functions return 0 or a negative errno. If a function other than net_listen() or
+ * net_start() fails, it has had no effect.
  */
 #ifndef GATEWAY_NET_H
 #define GATEWAY_NET_H
@@ -115,7 +116,10 @@ struct net *net_free(struct net *net);
  *
  *   -EREMOTEIO  The core has failed, and logged the reason.
  *   -EINVAL     A "vsock:" address is malformed.
+ *   -ENOMEM
  *   other       An error of socket(2), bind(2) or listen(2) for "vsock:".
+ *
+ * If net_listen() or net_start() fails, only net_free() may follow.
  */
 int net_listen(struct net *net, const char *address);
 
