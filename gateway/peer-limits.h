@@ -12,16 +12,17 @@
 
 #include "net.h"
 
+/* Maximum numbers of open calls. */
 struct peer_limits {
 	const char *who; /* for messages: "peer" or "user" */
 	unsigned int all;
-	unsigned int each;
+	unsigned int each; /* all or more: no limit of each peer, and keys are not used */
 };
 
 struct peers;
 struct peer;
 
-/* limits are copied. */
+/* limits are copied. Returns 0 or -ENOMEM. */
 int peers_new(struct peers **ret_peers, const struct peer_limits *limits);
 
 /* Free it. All calls must have ended. peers may be NULL. */
@@ -33,7 +34,7 @@ struct peers *peers_free(struct peers *peers);
  *
  *   -EDQUOT  The peer has reached its limit.
  *   -EUSERS  All peers together have reached their limit.
- *   -ENOMEM  Also if key is NULL.
+ *   -ENOMEM  Also if key is NULL and keys are used.
  */
 int peers_begin(struct peers *peers, char *key, struct peer **ret_peer);
 void peers_end(struct peer *peer);
