@@ -41,7 +41,7 @@ static inline const struct ipcbus_object *event_objects(const struct ipc *ipc,
 }
 
 /* Moves the references of all received objects into entries, which must have space for them. On
- * failure (-ENOMEM), *ret_n entries have a reference, and the others were released. */
+ * failure (-ENOMEM, -EMFILE), *ret_n entries have a reference, and the others were released. */
 int entries_take(struct ipc_raw_entry *entries, size_t *ret_n, struct ipc *ipc,
 		 const struct ipcbus_event *event);
 /* The same for one object. */

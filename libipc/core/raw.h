@@ -14,8 +14,8 @@ int raw_send_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *messa
 
 /*
  * Makes a raw message of a request, in the memory of the call. Takes over the entries; the
- * call releases them. On failure (-ENOMEM) nothing is held. copy: the bytes outlive the
- * buffer.
+ * call releases them. On failure (-ENOMEM, -EMFILE) nothing is held. copy: the bytes outlive
+ * the buffer.
  */
 int raw_receive(struct ipc_call *call, const struct ipcbus_event *event, bool copy,
 		const struct ipc_raw_message **ret_message);
