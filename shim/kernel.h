@@ -78,6 +78,7 @@ typedef long ssize_t;
 #define U32_MAX 0xffffffffU
 #define ULONG_MAX (~0UL)
 
+/* Assumed, not checked: the machine has no larger pages. */
 #define PAGE_SHIFT 12
 #define PAGE_SIZE (1UL << PAGE_SHIFT)
 #define offset_in_page(p) ((unsigned long)(p) & (PAGE_SIZE - 1))
@@ -144,8 +145,7 @@ static inline void *ERR_CAST(const void *ptr)
 		old_;                                                         \
 	})
 
-/* The thread sanitizer does not support fences. On some processors a locked operation is not a full
- * fence. */
+/* The thread sanitizer supports no fences. Not everywhere is a locked operation a full fence. */
 static inline void smp_mb(void)
 {
 #ifdef __SANITIZE_THREAD__
@@ -169,7 +169,7 @@ void shim_panic(const char *format, ...) __printf(1, 2) __attribute__((noreturn)
 	({ if (cond) shim_panic("WARN_ON: %s at %s:%d", #cond, __FILE__, __LINE__); false; })
 #define WARN_ON_ONCE(cond) WARN_ON(cond)
 
-/* In host tests, end the program if the current context forbids the operation, which what names:
+/* In host tests, ends the program if the current context forbids the operation, which what names:
  * see tests/env/host/shim/locks.c. */
 void shim_might_sleep(const char *what);
 /* For an allocation that may sleep, only in tests/env/host/shim: also ends the program if the
