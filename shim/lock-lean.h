@@ -28,7 +28,7 @@ struct shim_held {
  * struct shim_thread - state of a real thread
  * @held: locks and read-side sections
  * @announces: the thread announces quiescent states by rcu_quiet()
- * @now: nanoseconds of the clock when it was last read, or 0 if it must be read again
+ * @now: last reading of CLOCK_MONOTONIC in nanoseconds, or 0 if it must be read again
  */
 struct shim_thread {
 	struct shim_held held;
