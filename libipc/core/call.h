@@ -79,7 +79,7 @@ int call_send_now(struct ipc_call *call, struct thread *t, struct ipcbus_exchang
  * the call is not open. */
 int call_ask_canceled(const struct ipc_call *call);
 
-/* Returns NULL if out of memory. */
+/* Takes over the event's buffer, but not its objects. Returns NULL if out of memory. */
 struct ipc_call *call_new(struct thread *t, const struct ipcbus_event *event);
 /*
  * Ends the handler of a call, which has returned r. If there is no reply: r < 0 is the reply, also
