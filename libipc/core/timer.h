@@ -41,8 +41,8 @@ void timers_done(struct ipc *ipc);
 
 /* The functions below take ipc->lock. expired() may call them. */
 
-/* Sets the timer, or changes its deadline. Returns 1, or 0 if it was set already. On failure
- * returns -errno and changes nothing. */
+/* Sets the timer, or changes its deadline, which must not be 0. Returns 1, or 0 if it was set
+ * already. On failure returns -errno and changes nothing. */
 int timer_set(struct ipc *ipc, struct timer *timer, uint64_t deadline);
 /* Returns true if the timer was set: then expired() is not called. Otherwise it may be running on
  * another thread; does not wait for it. */
