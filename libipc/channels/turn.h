@@ -45,7 +45,7 @@ struct turn_frame {
 	bool kept;			/* a call has the turn now, and the event is parked */
 };
 
-/* Takes the turn, for oneways of a channel. If another thread has it, the end of that turn makes a
+/* Takes the turn, for oneways of a channel. If it is taken, returns false, and its end makes a
  * serving thread look at the channels again. */
 bool turn_enter(struct ipc_object *object);
 /* Called by the thread that has the turn: a serving thread must look at the channels when the turn
@@ -55,7 +55,7 @@ void turn_skip(struct ipc_object *object);
 void turn_leave(struct ipc_object *object);
 /* Runs an event in the turn that the thread has taken, and ends the turn. */
 void turn_run(struct thread *t, struct ipc_object *object, const struct ipcbus_event *event);
-/* Takes the turn and runs the event. If another thread has the turn, parks the event. */
+/* Takes the turn and runs the event. If it is taken, parks a copy, or without memory drops it. */
 void turn_run_or_park(struct thread *t, struct ipc_object *object,
 		      const struct ipcbus_event *event);
 /* A oneway's handler keeps its call, and returns: the call has the turn now. Returns whether the
