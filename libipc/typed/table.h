@@ -12,10 +12,10 @@
  *              each field to the first free claim of its kind and tag, and writes the
  *              receiver's own number into the field
  *
- * A claim without a field is released at once. All other claims are released with the message,
- * except a file descriptor that ipc_take_fd() took out of its field. ipc_take_proxy() and
- * ipc_take_object() take their own reference, so a program may call them with any number. A field
- * without a claim makes the message invalid, so no sender can name an object that it did not send.
+ * claims_bind() releases a claim without a field, and claims_release() the others, except an fd
+ * that ipc_take_fd() took out of its field. ipc_take_proxy() and ipc_take_object() take their own
+ * reference. A field without a claim makes the message invalid, so no sender can name an object
+ * that it did not send. The functions below may take ipc->lock.
  */
 #ifndef IPC_TABLE_H
 #define IPC_TABLE_H
