@@ -4,7 +4,7 @@
  *
  * The registry is pure: it calls no other file, and uses no connections, clocks or locks. Entries,
  * waiters and watches belong to registration.c, waiter.c and watch.c, which embed them in their own
- * structures and set name and uid. The registry links them, and counts them for each user.
+ * structures and set all but the links. The registry links them, and counts them for each user.
  *
  * A name can have an owner and waiters, also both: waiters that may not have the object. A name can
  * have a queue of entries, all of one user, of which the first gets the name when its owner leaves.
@@ -78,7 +78,7 @@ struct registry *registry_free(struct registry *registry);
 /*
  * Registers the entry under its name. Returns 0 if it has the name, or 1 if it is in the queue. If
  * it replaced an entry of the same user, that becomes *ret_replaced and belongs to the caller
- * again; else *ret_replaced is NULL. flags are of enum registry_flags.
+ * again; else, on success, *ret_replaced is NULL. flags are of enum registry_flags.
  *
  *   -EEXIST  another user has the name or its queue; or any entry has, and no flag applies
  *   -ESTALE  with REGISTRY_REPLAY: a newer entry of the same user has the name
@@ -104,8 +104,8 @@ struct registry_entry *registry_promote(struct registry *registry, const char *n
  * registry_promote(). */
 void registry_unregister(struct registry *registry, struct registry_entry *entry);
 
-/* Counts an entry that is no longer in the registry as a name of the user, or returns -EDQUOT or
- * -ENOMEM; and undoes that. */
+/* Count an entry outside the registry as a name of the user, and undo that. registry_charge()
+ * returns 0, -EDQUOT or -ENOMEM. */
 int registry_charge(struct registry *registry, uid_t uid);
 void registry_uncharge(struct registry *registry, uid_t uid);
 
