@@ -15,8 +15,9 @@
  * HELLO. Pointers in UAPI structures must point into the area: other addresses fail with -EFAULT.
  *
  * A *cell* belongs to one thread of the client. To run an ioctl, the thread fills in cmd and arg,
- * stores IPCBUSD_SUBMITTED, sets the cell's bit and the client's bit, rings the bell, and waits
- * until the state is IPCBUSD_DONE. The daemon reads each field once.
+ * stores IPCBUSD_SUBMITTED, rings, and waits until the state is IPCBUSD_DONE. To ring, it sets by
+ * atomic OR the cell's bit and then the client's bit, each followed by its bit in @summary. Then it
+ * wakes the worker if @word of the bell is 1. The daemon reads each field once.
  *
  * The descriptions of enum ipcbusd_state say which side may write in each state. If a client writes
  * anything else, it harms only its own calls and the wake-ups of clients of the same user, which
@@ -40,17 +41,17 @@
  * enum ipcbusd_state - state of a cell, which determines the side that owns it
  * @IPCBUSD_FREE: owned by the client, which stores SUBMITTED
  * @IPCBUSD_SUBMITTED: an ioctl for the daemon, which stores TAKEN
- * @IPCBUSD_TAKEN: the daemon runs the ioctl, then stores DONE or ASKS. The client may add flags.
+ * @IPCBUSD_TAKEN: the daemon runs the ioctl, then stores DONE or ASKS
  * @IPCBUSD_DONE: owned by the client; result is set. The client stores FREE.
  * @IPCBUSD_ASKS: the daemon requests an operation that only the client can do: see @ask. The client
- *	does it and stores REPLIED.
+ *	does it, stores REPLIED and rings.
  * @IPCBUSD_REPLIED: a reply for the daemon, which stores TAKEN
- * @IPCBUSD_STATE: mask of the state; the other bits are flags
- * @IPCBUSD_SLEEPS: the client waits for this word with FUTEX_WAIT. The client must set the flag by
- *	compare-and-swap. The daemon wakes the client when it stores DONE or ASKS, which clears
- *	the flag.
+ * @IPCBUSD_STATE: mask of the state; the other bits are flags. The client may set them in
+ *	SUBMITTED, TAKEN and REPLIED, by compare-and-swap. DONE and ASKS clear them.
+ * @IPCBUSD_SLEEPS: the client waits for this word with FUTEX_WAIT. The daemon wakes it when it
+ *	stores DONE or ASKS.
  * @IPCBUSD_SIGNALLED: a signal arrived: the daemon must end the ioctl as the kernel would. The
- *	client must set the flag by compare-and-swap, ring, and then wait without a limit.
+ *	client must ring after setting the flag, and continue to wait.
  */
 enum ipcbusd_state {
 	IPCBUSD_FREE = 0,
@@ -122,7 +123,7 @@ struct ipcbusd_cell {
  * struct ipcbusd_client - the first page of an area
  * @submitted: a bit for each cell that the daemon must examine
  * @summary: a bit for each word of @submitted
- * @interrupt: if not 0, the waits of all threads end, as when an fd of the file is closed
+ * @interrupt: if not 0 at a ring, the waits of all threads end, as when an fd of the file is closed
  * @event: a futex, if the client requested IPCBUSD_POLL_WORD: 1 while an event is queued. When it
  *	becomes 1, the daemon wakes all its waiters.
  */
