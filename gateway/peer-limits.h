@@ -48,9 +48,9 @@ void peers_explain(const struct peers *peers, int r, char text[PEERS_TEXT_MAX]);
 char *peers_key(const struct net_call *call);
 char *peers_user_key(uid_t uid);
 
-/* Begin a call of a client, on the engine's thread. The call is open until it has a status, so a
- * client that has received its reply can call again at once. If the call is refused, ends it with a
- * status and returns false. */
+/* Begin a call of a client, in net_accept. The call is open until it has a status, so a client that
+ * has received its reply can call again at once. If the call is refused, ends it with a status and
+ * returns false. */
 bool peers_admit(struct peers *peers, struct net_call *call);
 
 #endif /* GATEWAY_PEER_LIMITS_H */
