@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Proxy: an object of another process, and calls to it. Two Proxies of a connection are equal if
- * they refer to the same object.
+ * they refer to the same object. After close(), a Proxy equals only itself, and its id is 0.
  */
 #include <errno.h>
 #include "core.h"
@@ -391,12 +391,15 @@ static PyObject *watch(PyObject *self, PyObject *callback, slot_start start)
 	return slot;
 }
 
+/* on_death(callback) -> Slot: callback() runs once, on a serving thread, or soon if the object is
+ * already dead. Dropping the Slot does not end the watch. */
 static PyObject *on_death(PyObject *self, PyObject *callback)
 {
 	return watch(self, callback, start_death);
 }
 
-/* on_freeze(callback) -> Slot: callback(whether the process is frozen) */
+/* on_freeze(callback) -> Slot: as on_death(), but callback(is_frozen) runs at each change, or soon
+ * if the process is frozen now */
 static PyObject *on_freeze(PyObject *self, PyObject *callback)
 {
 	return watch(self, callback, start_freeze);
