@@ -168,13 +168,14 @@ class Stream(Generic[Req, Rep]):
     ) -> None:
         """Sends a request, a mapping of its fields, or its fields. Waits while the server has no
         space for another request. If the server ended the stream, raises its error, or ``Error``
-        with ``errno.EPIPE``."""
+        with ``errno.EPIPE``, as after end()."""
         stubs.check_sends(self._method)
         content = stubs.choose(self._method, request, fields)
         await self._send(await self._opened(), content)
 
     async def end(self) -> None:
-        """Ends the requests. The server's iterator of requests then stops."""
+        """Ends the requests. The server's iterator of requests then stops. A later end() or
+        finish() raises ``Error`` with ``errno.EALREADY``; receive() continues."""
         (await self._opened()).stream.end()
 
     def __aiter__(self: S) -> S:
