@@ -9,8 +9,9 @@ continues.
 
 ``Connection.run()`` serves. Handlers and callbacks run on the thread that called it, one after
 another. If one raises KeyboardInterrupt or SystemExit, ``run()`` ends; other exceptions of
-callbacks are logged. Several threads may serve at the same time. Each handler of a method with
-streams runs on its own thread; its exceptions end only the stream.
+callbacks are logged. Several threads may serve at the same time. If a called server calls back,
+that handler runs on the thread that waits for the reply. Each handler of a method with streams runs
+on its own thread; its exceptions end only the stream.
 """
 
 from __future__ import annotations
@@ -299,12 +300,13 @@ class Stream(Generic[Req, Rep]):
     ) -> None:
         """Sends a request, a mapping of its fields, or its fields. Blocks while the server has no
         space for another request. If the server ended the stream, raises its error, or ``Error``
-        with ``errno.EPIPE``."""
+        with ``errno.EPIPE``, as after end()."""
         stubs.check_sends(self._method)
         self._send(stubs.choose(self._method, request, fields))
 
     def end(self) -> None:
-        """Ends the requests. The server's iterator of requests then stops."""
+        """Ends the requests. The server's iterator of requests then stops. A later end() or
+        finish() raises ``Error`` with ``errno.EALREADY``; receive() continues."""
         self._stream.end()
 
     def __iter__(self: S) -> S:
