@@ -8,9 +8,10 @@ use crate::error::check;
 use crate::{guarded, Result};
 
 /// A registered callback. Dropping the slot ends the registration without waiting: the callback
-/// does not begin any more, but may still be running on another thread. If the slot belongs to a
-/// name or a watch of names, both dropping and [`Slot::end`] call the service manager and block for
-/// that. A slot keeps its connection open.
+/// does not begin any more, but may still be running on another thread. Then the closure is dropped
+/// when the callback returns, otherwise at once. If the slot belongs to a name or a watch of names,
+/// both dropping and [`Slot::end`] call the service manager and block for that. A slot keeps its
+/// connection open.
 #[must_use = "the registration ends with its slot"]
 pub struct Slot(*mut sys::ipc_slot);
 
@@ -19,8 +20,9 @@ unsafe impl Send for Slot {}
 unsafe impl Sync for Slot {}
 
 impl Slot {
-    /// Ends the registration, and waits until the callback has returned on other threads. The
-    /// caller must not hold a lock that the callback takes.
+    /// Ends the registration, and waits until the callback has returned on other threads and the
+    /// closure was dropped. The caller must not hold a lock that the callback takes. Inside the
+    /// callback, does not wait for it.
     pub fn end(mut self) {
         // SAFETY: self owns the slot, and the call consumes it.
         self.0 = unsafe { sys::ipc_slot_end(self.0) };
