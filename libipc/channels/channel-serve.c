@@ -252,21 +252,16 @@ static void pass_on(struct channels *channels, const struct channel_view *view)
 		channel_wake_private(channels->words.bell, 1);
 }
 
-/* Looks in the view first, which has nearly all channels that a thread replies to. */
-static struct served *served_by_id(struct thread *t, uint32_t id)
+/* Looks in the view, which has nearly all channels that a thread replies to. The view keeps its
+ * references until the thread waits again. */
+static struct served *viewed(const struct channel_view *view, uint32_t id)
 {
-	struct channel_view *view = t->channels;
-
-	if (view && view->last && view->last->id == id) {
-		refs_take(&view->last->refs);
+	if (view && view->last && view->last->id == id)
 		return view->last;
-	}
 	for (unsigned int i = 0; view && i < view->n; i++)
-		if (view->served[i]->id == id) {
-			refs_take(&view->served[i]->refs);
+		if (view->served[i]->id == id)
 			return view->served[i];
-		}
-	return served_find(t->ipc->channels, id);
+	return NULL;
 }
 
 static size_t kept_bytes_locked(const struct served *served)
@@ -433,13 +428,16 @@ static int answer(struct thread *t, struct served *served, const struct ipcbus_s
 /* Drops a reply to a canceled call, as the bus does. */
 static int reply(struct thread *t, struct ipcbus_exchange *x)
 {
-	struct served *served = served_by_id(t, ID_OF(x->send.call));
+	uint32_t id = ID_OF(x->send.call);
+	struct served *served = viewed(t->channels, id), *found = NULL;
 	int r = 0;
 
-	if (served) {
+	if (unlikely(!served))
+		served = found = served_find(t->ipc->channels, id);
+	if (served)
 		r = answer(t, served, &x->send);
-		served_unref(served);
-	}
+	if (unlikely(found))
+		served_unref(found);
 	if (r < 0)
 		x->event = (struct ipcbus_event){
 			.kind = IPCBUS_EVENT_FAILED,
