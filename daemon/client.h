@@ -105,8 +105,8 @@ int read_start(int pid, uint64_t *ret_start);
  * socket belongs to systemd: the daemon must not unlink it. If the socket cannot be used, sets
  * *ret_problem. */
 int socket_inherited(const char **ret_problem);
-/* Exits if /proc does not show this process. */
-void proc_check(void);
+/* Exits if the kernel's pages do not have 4 KiB, or /proc does not show this process. */
+void system_check(void);
 /* Raises the soft limits of open files, file size and address space. Returns the limit of open
  * files. */
 unsigned long limits_raise(void);

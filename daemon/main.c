@@ -478,7 +478,7 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	proc_check();
+	system_check();
 	files = raise_limits();
 	listener = socket_inherited(&problem);
 	if (problem) {

@@ -19,6 +19,9 @@
 #include "client.h"
 #include "closer.h"
 
+/* PAGE_SIZE of the driver's sources (shim/kernel.h), which place memory that the kernel maps. */
+#define PAGE 4096
+
 /* The original limits; rlim_max is 0 if the limit was not raised. */
 static struct rlimit files, file_size, address_space;
 
@@ -72,10 +75,17 @@ int socket_inherited(const char **ret_problem)
 
 /* --- Limits and /proc ----------------------------------------------------------------- */
 
-void proc_check(void)
+void system_check(void)
 {
+	long page = sysconf(_SC_PAGESIZE);
 	char self[16] = "";
 
+	if (page != PAGE) {
+		fprintf(stderr,
+			"ipcbusd: pages of this kernel have %ld bytes; ipcbusd needs pages of %d bytes\n",
+			page, PAGE);
+		exit(1);
+	}
 	/* /proc may show another PID namespace. */
 	if (readlink("/proc/self", self, sizeof(self) - 1) > 0 && atoi(self) == getpid())
 		return;
