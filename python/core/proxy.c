@@ -238,7 +238,9 @@ static PyObject *oneway(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	r = ipc_raw_oneway(s.proxy, &s.out.message, &s.options);
 	Py_END_ALLOW_THREADS
 	sending_done(&s);
-	return interrupt_raise(r < 0 ? fail(r, NULL) : Py_NewRef(Py_None));
+	if (r < 0)
+		return interrupt_raise(connection_fail(of(self)->part.connection, r, NULL));
+	return interrupt_raise(Py_NewRef(Py_None));
 }
 
 /* --- Streams --------------------------------------------------------------------- */
