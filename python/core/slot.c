@@ -126,6 +126,8 @@ void slot_notify(struct slot *slot, PyObject *args)
 
 	if (!callback) {
 		Py_XDECREF(args);
+		/* Without memory for the arguments there is an exception, which nobody can get. */
+		PyErr_Clear();
 		return;
 	}
 	Py_INCREF(callback);
