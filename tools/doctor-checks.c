@@ -13,6 +13,7 @@
 #include "doctor.h"
 #include "ipcbus-daemon.h"
 #include "process.h"
+#include "text.h"
 
 static const char ok[] = "ok", warning[] = "warning", error[] = "error", unknown[] = "unknown";
 
@@ -41,6 +42,7 @@ static void find(struct finding *finding, const char *state, const char *format,
 	va_start(args, format);
 	vsnprintf(finding->text, sizeof(finding->text), format, args);
 	va_end(args);
+	text_clean(finding->text);
 }
 
 static void fix(struct finding *finding, const char *format, ...)
@@ -50,6 +52,7 @@ static void fix(struct finding *finding, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(finding->fix, sizeof(finding->fix), format, args);
 	va_end(args);
+	text_clean(finding->fix);
 }
 
 /* --- The bus ----------------------------------------------------------------------- */

@@ -137,6 +137,8 @@ START_TEST(no_bus)
 	facts.bus = "/x/bus";
 	is_defect("bus", "error", "/x/bus, because $IPCBUS_BUS names it; it does not exist",
 		  "ipcbusd --bus /x/bus");
+	facts.bus = "/x/\xff\033[1m";
+	is_defect("bus", "error", "/x/??[1m, because", "ipcbusd --bus /x/??[1m");
 	facts.kind = IPC_BUS_UNKNOWN;
 	facts.device_error = -EACCES;
 	is_defect("bus", "unknown", "it cannot be examined", "");
