@@ -214,7 +214,6 @@ static void see(struct ipc *ipc, const struct ipc_record *record, void *userdata
 		ck_assert_uint_eq(record->id, seen->call);
 	} else if (record->kind == IPC_RECORD_FAILED) {
 		seen->failures++;
-		ck_assert_int_eq(record->error, -EBADF);
 	}
 }
 
@@ -240,6 +239,7 @@ START_TEST(monitor_records_calls_and_replies)
 	ck_assert_int_eq(seen.calls, 10);
 	ck_assert_int_eq(seen.replies, 10);
 	ck_assert_int_eq(seen.text, 10);
+	ck_assert_int_eq(seen.failures, 0);
 
 	ipc_slot_end(slot);
 	ck_assert_int_eq(server_say(client.server, &request, NULL, NULL), 0);
