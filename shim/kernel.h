@@ -47,7 +47,6 @@ typedef long ssize_t;
 #define __releases(lock)
 #define __init __attribute__((unused))
 #define __exit __attribute__((unused))
-#define noinline __attribute__((noinline))
 #define __weak __attribute__((weak))
 #define __must_check __attribute__((warn_unused_result))
 #undef __always_inline
