@@ -194,7 +194,7 @@ struct seen {
 	int calls;
 	int replies;
 	int text;	/* calls that contain "watched" */
-	int failures;	/* accepted, not required */
+	int failures;
 };
 
 static void see(struct ipc *ipc, const struct ipc_record *record, void *userdata)
