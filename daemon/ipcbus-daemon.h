@@ -4,11 +4,11 @@
  *
  * A client connects to the daemon's socket (SOCK_SEQPACKET). The connection stands for the open
  * file. Each message is one struct ipcbusd_message. A reply has the kind of its request, and @error
- * is 0 or -errno. A side that receives another magic or version ends the connection. The daemon
- * sends WELCOME first. The client then sends HELLO, exactly once. Afterwards the socket carries
- * only file descriptors and the messages below: ioctls never use it. If the daemon dies, the socket
- * hangs up and the cells do not change, so a thread that waits for its cell must also check the
- * socket.
+ * is 0 or -errno. A side that receives another magic or version ends the connection, and so does
+ * the daemon after an unexpected message. The daemon sends WELCOME first. The client then sends
+ * HELLO, once. Afterwards the socket carries only file descriptors and the messages below: ioctls
+ * never use it. If the daemon dies, the socket hangs up and the cells do not change, so a thread
+ * that waits for its cell must also check the socket.
  *
  * The *area* is memory that the client and the daemon share: the cells, then the send area. The
  * daemon creates the area and seals its size. The client maps it at the address that it sent in
@@ -69,9 +69,9 @@ enum ipcbusd_state {
  * enum ipcbusd_ask - operation that the daemon requests from the thread that owns the cell
  * @IPCBUSD_ASK_SEND_FD: send the fd with the number ask_fd over the socket, as SEND_FD with this
  *	cell. reply: 0 or -errno.
- * @IPCBUSD_ASK_RECEIVE_FD: receive a RECEIVE_FD from the socket and install its fd in this process.
- *	reply: the number of the fd, or -errno.
- * @IPCBUSD_ASK_CLOSE_FD: close the fd ask_fd, a number that an earlier reply returned
+ * @IPCBUSD_ASK_RECEIVE_FD: receive the RECEIVE_FD of this cell, which the daemon has sent, and
+ *	install its fd in this process. reply: the number of the fd, or -errno.
+ * @IPCBUSD_ASK_CLOSE_FD: close the fd ask_fd, a number that an earlier reply returned; reply: 0
  */
 enum ipcbusd_ask {
 	IPCBUSD_ASK_SEND_FD = 1,
@@ -171,24 +171,23 @@ struct ipcbusd_bell {
  * @IPCBUSD_SEND_FD: From the client, with one fd: @number of the cell that the daemon asked for the
  *	fd. If the daemon asked no such cell, it ends the connection.
  * @IPCBUSD_RECEIVE_FD: From the daemon, with one fd: @number of the cell.
- * @IPCBUSD_READ: From the client, instead of HELLO: the @nonce, and the @name of a file that the
- *	driver has in debugfs, such as "state". Reply: @error, or an fd with the text of the
- *	file. Only for root and the user who runs the daemon.
- * @IPCBUSD_SET: From the client, instead of HELLO: the @nonce, the @name of a parameter of the
- *	driver (ipcbus(4)), and its new value in @number. Reply: @error, or the previous value in
- *	@number. Only for root and the user who runs the daemon.
- * @IPCBUSD_ADVANCE: From the client, instead of HELLO: the @nonce, and the nanoseconds by which to
- *	advance the daemon's clock in @size. Reply: @error, or the new time in @size. If the
- *	clock was not started with --clock=manual, the error is -EOPNOTSUPP. Timers that became
- *	due have run before the reply. Only for root and the user who runs the daemon.
- * @IPCBUSD_FAIL: From the client, instead of HELLO: the @nonce. The @size-th allocation of the
- *	driver from now, in ioctls of process @number, must fail. If @number is 0, allocations of
- *	all processes count. A @size of 0 cancels the request. Reply: in @size, the number of
- *	allocations that remained until the previously requested failure. Only for root and the
- *	user who runs the daemon.
+ * @IPCBUSD_READ: The @name of a file that the driver has in debugfs, such as "state". Reply:
+ *	@error, or an fd with the text of the file.
+ * @IPCBUSD_SET: The @name of a parameter of the driver (ipcbus(4)), and its new value in @number.
+ *	Reply: @error, or the previous value in @number.
+ * @IPCBUSD_ADVANCE: The nanoseconds by which to advance the daemon's clock, in @size. Reply:
+ *	@error, or the new time in @size. If the clock was not started with --clock=manual, the
+ *	error is -EOPNOTSUPP. Timers that became due have run before the reply.
+ * @IPCBUSD_FAIL: The @size-th allocation of the driver from now, in ioctls of process @number, must
+ *	fail. If @number is 0, allocations of all processes count. A @size of 0 cancels the
+ *	request. Reply: in @size, the number of allocations that remained until the previously
+ *	requested failure.
  * @IPCBUSD_BYE: From the client, before it closes. The daemon closes its end of the socket after it
  *	has released all of the client's resources, as close() of the device does before it
  *	returns.
+ *
+ * READ, SET, ADVANCE and FAIL come from the client instead of HELLO, with the @nonce. Only root and
+ * the user who runs the daemon may send them. The daemon replies and closes the socket.
  */
 enum ipcbusd_message_kind {
 	IPCBUSD_HELLO = 1,
