@@ -100,8 +100,8 @@ static inline struct owner *owner_of(struct registry_entry *entry)
 
 /* --- reply.c: replies of several handlers -------------------------------------------------- */
 
-/* Each function ends the call and returns the result of ipc_call_fail() or of the generated
- * reply function. */
+/* Each reply_*() returns the result of ipc_call_fail() or of the generated reply function, which
+ * the handler returns: 0 if the call has its reply, or -errno; then the call is still open. */
 
 #define NO_OWNER "that name is not registered"
 #define BAD_NAME \
