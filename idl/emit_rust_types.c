@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * lang=rust: messages and enums, as structures with prost's derive macros. rust_names.c chooses the
- * names.
+ * lang=rust: messages and enums, as types with prost's derive macros. rust_names.c chooses names.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -239,7 +238,7 @@ static bool is_boxed(struct emitter *e, const struct type *owner, const Field *f
 
 void rust_allow(struct emitter *e)
 {
-	/* The module of a package has the attribute for all messages. */
+	/* Types inside a message inherit it from their module. */
 	if (e->module->is_package)
 		emit(e, "#[allow(clippy::all, dead_code, deprecated, missing_docs, "
 			"nonstandard_style, rustdoc::all)]\n");
