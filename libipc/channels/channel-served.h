@@ -133,7 +133,8 @@ struct channel_view {
 /* Gets the connection's channels. The first caller allocates them. -ENOMEM; -EOPNOTSUPP: the bus is
  * the driver's, not that of ipcbusd; or an error of making the door. */
 int channels_get(struct ipc *ipc, struct channels **ret_channels);
-/* A table has a new channel: threads that wait in the bus must wait for channels from now on. */
+/* A table has a new channel: threads that wait in the bus must wait for channels from now on. The
+ * caller must hold the lock. The functions below must be called without it. */
 static inline void channels_count(struct channels *channels)
 {
 	if (!atomic_fetch_add(&channels->n, 1))
@@ -148,7 +149,7 @@ void served_notify(struct served *served);
 /* Ends the channel: takes no more calls. It stays in the table until the client drops it, because
  * handlers may still reply to calls that were taken before. */
 void served_end(struct served *served);
-/* The client has dropped the channel, or died. */
+/* Ends the channel, and drops the table's reference and the reference of the object. */
 void served_remove(struct served *served);
 /* These return the channel, or NULL. The caller must drop a reference of it by served_unref().
  * index: of the table. */
@@ -192,8 +193,8 @@ void channel_event(struct served *served, struct ipcbus_event *event);
 /* Makes serving threads look at the table again. */
 void channels_wake(struct channels *channels);
 /* Asks the client of the call to join through the bus, once, and blocks until it has. Returns the
- * id of the bus's call, or 0 if the client did not join in time. Uses neither the scratch buffer
- * nor the stash. */
+ * id of the bus's call, or 0 if the client did not join by the deadline (deadline.h) or within a
+ * second. Uses neither the scratch buffer nor the stash. */
 uint64_t served_join(struct thread *t, struct served *served, uint64_t call, uint64_t deadline);
 /* Replies to a call of the bus without a payload. If that fails, the caller has died. Uses neither
  * the scratch buffer nor the stash of the thread. */
