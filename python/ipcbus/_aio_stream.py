@@ -94,9 +94,9 @@ class Stream(Generic[Req, Rep]):
                 print(tick.number)
 
     The stream is opened on first use. At the end of the context, or when the last reference to the
-    Stream is gone, an open stream is canceled together with the server's handler. A task may send
-    while another receives. If a task is canceled in send() or receive(), no message is lost and an
-    open stream stays open.
+    Stream is gone, an open stream is canceled together with the server's handler. Any number of
+    tasks may send and receive at once. If a task is canceled in send() or receive(), no message is
+    lost and an open stream stays open.
     """
 
     def __init__(
@@ -128,7 +128,9 @@ class Stream(Generic[Req, Rep]):
         self.cancel()
 
     def cancel(self) -> None:
-        """Ends both directions on both sides."""
+        """Ends both directions on both sides. Later calls of the functions below raise
+        ``Canceled``. Has no effect before the stream is open, and does not wake a task that waits
+        for the stream: cancel that task instead."""
         end = getattr(self, "_end", None)
         if end is not None:
             end.stream.cancel()
@@ -203,7 +205,8 @@ class Stream(Generic[Req, Rep]):
         return reply
 
     async def finish(self) -> Rep:
-        """Ends the requests and returns the only reply of a method without a stream of replies."""
+        """Ends the requests and returns the only reply of a method without a stream of replies.
+        Raises ``NoReply`` if there is none, or the error of the stream."""
         with contextlib.suppress(PeerDied):
             await self.end()
         reply = await self.receive()
