@@ -41,8 +41,8 @@ void source_position(const Google__Protobuf__SourceCodeInfo *source, struct path
 /* Returns the comment above the place, or NULL. */
 const char *source_comment(const Google__Protobuf__SourceCodeInfo *source, struct path path);
 
-/* Returns the text after "SPDX-License-Identifier:" in the comments before the file's first
- * statement, or NULL. */
+/* Returns the text after "SPDX-License-Identifier:" in the comments before the file's syntax or
+ * package statement, or NULL. */
 const char *source_license(const Google__Protobuf__SourceCodeInfo *source, struct arena *arena);
 
 /* Returns a copy that has only the comments above declarations, or NULL if there are none. The copy
