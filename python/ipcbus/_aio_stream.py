@@ -128,12 +128,12 @@ class Stream(Generic[Req, Rep]):
         self.cancel()
 
     def cancel(self) -> None:
-        """Ends both directions on both sides. Later calls of the functions below raise
-        ``Canceled``. Has no effect before the stream is open, and does not wake a task that waits
-        for the stream: cancel that task instead."""
+        """Ends both directions on both sides. The functions below raise ``Canceled``, also in tasks
+        that wait in them. Has no effect before the stream is open."""
         end = getattr(self, "_end", None)
         if end is not None:
             end.stream.cancel()
+            end.wake()
 
     async def _opened(self) -> End:
         self._client._bus._check_loop()

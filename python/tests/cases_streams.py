@@ -229,6 +229,27 @@ class Streams(Case):
         with self.assertRaisesRegex(ipcbus.Canceled, "^the connection is closed$"):
             await stream.receive()
 
+    async def test_cancel_ends_waits(self):
+        """Tasks and threads that wait in a stream end when another one cancels it."""
+        for wait in (lambda chat: chat.receive(), lambda chat: self.send_many(chat, 10000)):
+            chat = await self.kinds.Chat().__aenter__()
+            task = asyncio.create_task(wait(chat))
+            await asyncio.sleep(0.2)
+            self.assertFalse(task.done())
+            chat.cancel()
+            with self.assertRaisesRegex(ipcbus.Canceled, "^the stream is closed$"):
+                await self.within(task)
+
+        with sync.Connection() as bus:
+            kinds = await asyncio.to_thread(bus.get, KindsSync, self.name)
+            chat = await asyncio.to_thread(kinds.Chat().__enter__)
+            task = asyncio.create_task(asyncio.to_thread(chat.receive))
+            await asyncio.sleep(0.2)
+            self.assertFalse(task.done())
+            chat.cancel()
+            with self.assertRaises(ipcbus.Canceled):
+                await self.within(task)
+
     async def collect_wait(self):
         async with self.kinds.Count(until=10, wait=5) as stream:
             return [reply async for reply in stream]
