@@ -67,6 +67,7 @@ enum ipcbus_record_kind {
  *	unrelated to ipcbus_event.call.
  * @parent: CALL: id of the call that the sender served or waited for when it made this call, or 0
  * @lost: number of records lost since the previous record
+ * @owner: number of the target node's proc on this bus, as in the file "state"; 0 if unknown
  * @data_size: bytes of the payload
  * @data_kept: bytes of the payload that follow. 0 if the message has IPCBUS_SEND_CLEAR.
  * @object_count: entries of the object table
@@ -93,6 +94,7 @@ struct ipcbus_monitor_record {
 	__u64 id;
 	__u64 parent;
 	__u64 lost;
+	__u64 owner;
 	__u64 data_size;
 	__u32 data_kept;
 	__u32 object_count;

@@ -119,6 +119,7 @@ static struct ipc_record parse(const struct ipcbus_monitor_record *from)
 		.flags = from->flags,
 		.method = from->code,
 		.node = from->node,
+		.owner = from->owner,
 		.error = from->error,
 		.stage = from->stage,
 		.index = from->index,

@@ -33,6 +33,7 @@ static struct raw raw_of(unsigned int n_objects)
 			.flags = 5,
 			.code = 6,
 			.node = 7,
+			.owner = 18,
 			.error = -8,
 			.stage = 9,
 			.index = 10,
@@ -72,6 +73,7 @@ static void see(struct ipc *ipc, const struct ipc_record *record, void *userdata
 	ck_assert_uint_eq(record->flags, 5);
 	ck_assert_uint_eq(record->method, 6);
 	ck_assert_uint_eq(record->node, 7);
+	ck_assert_uint_eq(record->owner, 18);
 	ck_assert_int_eq(record->error, -8);
 	ck_assert_uint_eq(record->stage, 9);
 	ck_assert_uint_eq(record->index, 10);

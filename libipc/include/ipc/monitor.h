@@ -37,7 +37,8 @@ struct ipc_record {
 	uint64_t lost;		/* records lost before this record for lack of space */
 	uint32_t flags;		/* IPC_RECORD_* and other flags of the kernel */
 	uint32_t method;	/* number of the call's method; FAILED: ipcbus_send.code */
-	uint32_t node;		/* the target's number in its owner */
+	uint32_t node;		/* the target's number in its proc */
+	uint64_t owner;		/* the target's proc, as in ipc_open_state(); 0 if unknown */
 	int error;		/* ERROR, FAILED: negative errno */
 	uint32_t stage;		/* FAILED: enum ipcbus_stage */
 	uint32_t index;		/* FAILED: which object or part; or 0 */

@@ -83,8 +83,8 @@ START_TEST(call_and_reply)
 {
 	uint64_t before = now_ns();
 	struct ipcbus_event ev;
+	uint64_t id, owner;
 	struct record r;
-	uint64_t id;
 
 	raw_call(&cli, 0, 17, "hello", 5);
 	take(IPCBUS_RECORD_CALL, &r);
@@ -99,6 +99,8 @@ START_TEST(call_and_reply)
 	ck_assert_uint_eq(r.head->object_count, 0);
 	ck_assert_uint_eq(r.head->code, 17);
 	ck_assert_uint_eq(r.head->node, srv_node);
+	owner = r.head->owner;
+	ck_assert_uint_ne(owner, 0);
 	ck_assert_int_eq(r.head->error, 0);
 	ck_assert_uint_eq(r.head->from_pid, getpid());
 	ck_assert_uint_eq(r.head->from_tid, syscall(SYS_gettid));
@@ -115,6 +117,8 @@ START_TEST(call_and_reply)
 	ck_assert_uint_eq(r.head->id, id);
 	ck_assert_uint_eq(r.head->data_size, 6);
 	ck_assert_mem_eq(r.data, "fine!!", 6);
+	ck_assert_uint_eq(r.head->node, srv_node);
+	ck_assert_uint_eq(r.head->owner, owner);
 	ck_assert_uint_eq(r.head->code, 17);
 	ck_assert_uint_eq(r.head->from_pid, getpid());
 	ck_assert_uint_eq(r.head->to_pid, getpid());
