@@ -43,7 +43,7 @@ struct service {
 /**
  * struct names - all known names
  * @services: @n_services services
- * @nodes: indices into @services by "PID/NODE"
+ * @nodes: indices into @services by "PROC/NODE": pids are ambiguous
  * @processes: names by pid as text
  */
 struct names {
@@ -72,9 +72,9 @@ static json_t *own_handles(const json_t *state)
 	return handles;
 }
 
-static const char *key_of(char *key, size_t size, json_int_t pid, json_int_t node)
+static const char *key_of(char *key, size_t size, uint64_t owner, json_int_t node)
 {
-	snprintf(key, size, "%lld/%lld", (long long)pid, (long long)node);
+	snprintf(key, size, "%" PRIu64 "/%lld", owner, (long long)node);
 	return key;
 }
 
@@ -89,7 +89,7 @@ static struct service *add_service(struct names *names, const char *name,
 	service->name = strdup(name);
 	if (!service->name)
 		return NULL;
-	key_of(key, sizeof(key), value_number(handle, "pid"), value_number(handle, "node"));
+	key_of(key, sizeof(key), value_number(handle, "owner"), value_number(handle, "node"));
 	/* If a node has several names, the first is shown. */
 	if (!json_object_get(names->nodes, key))
 		json_object_set_new(names->nodes, key, json_integer(names->n_services));
@@ -193,24 +193,25 @@ struct names *names_free(struct names *names)
 
 /* --- Names ---------------------------------------------------------------------- */
 
-static const struct service *service_at(const struct names *names, uint32_t pid, uint32_t node)
+static const struct service *service_at(const struct names *names, uint64_t owner, uint32_t node)
 {
 	char key[48];
-	const json_t *index = json_object_get(names->nodes, key_of(key, sizeof(key), pid, node));
+	const json_t *index = json_object_get(names->nodes, key_of(key, sizeof(key), owner, node));
 
 	return index ? &names->services[json_integer_value(index)] : NULL;
 }
 
-const char *names_service(const struct names *names, uint32_t pid, uint32_t node)
+const char *names_service(const struct names *names, uint64_t owner, uint32_t node)
 {
-	const struct service *service = service_at(names, pid, node);
+	const struct service *service = service_at(names, owner, node);
 
 	return service ? service->name : NULL;
 }
 
-void names_target(const struct names *names, uint32_t pid, uint32_t node, char *text, size_t size)
+void names_target(const struct names *names, uint64_t owner, uint32_t pid, uint32_t node,
+		  char *text, size_t size)
 {
-	const char *service = names_service(names, pid, node);
+	const char *service = names_service(names, owner, node);
 
 	if (service)
 		snprintf(text, size, "%s", service);
@@ -219,18 +220,18 @@ void names_target(const struct names *names, uint32_t pid, uint32_t node, char *
 	text_clean(text);
 }
 
-static const struct schema_method *method_of(const struct names *names, uint32_t pid, uint32_t node,
-					     uint32_t number)
+static const struct schema_method *method_of(const struct names *names, uint64_t owner,
+					     uint32_t node, uint32_t number)
 {
-	const struct service *service = service_at(names, pid, node);
+	const struct service *service = service_at(names, owner, node);
 
 	return service && service->schema ? schema_find_number(service->schema, number) : NULL;
 }
 
-void names_method(const struct names *names, uint32_t pid, uint32_t node, uint32_t number,
+void names_method(const struct names *names, uint64_t owner, uint32_t node, uint32_t number,
 		  char *text, size_t size)
 {
-	const struct schema_method *method = method_of(names, pid, node, number);
+	const struct schema_method *method = method_of(names, owner, node, number);
 	const char *name = method ? method->name : schema_builtin(number);
 
 	if (name)
@@ -259,10 +260,10 @@ static json_t *decode_error(const void *data, size_t size)
 	return json;
 }
 
-json_t *names_decode(const struct names *names, uint32_t pid, uint32_t node, uint32_t number,
+json_t *names_decode(const struct names *names, uint64_t owner, uint32_t node, uint32_t number,
 		     uint32_t kind, const void *data, size_t size)
 {
-	const struct schema_method *method = method_of(names, pid, node, number);
+	const struct schema_method *method = method_of(names, owner, node, number);
 
 	if (kind == IPC_RECORD_ERROR)
 		return decode_error(data, size);

@@ -19,19 +19,20 @@ struct names;
 struct names *names_new(bool describe);
 struct names *names_free(struct names *names);
 
-/* Returns the name of the service at a node, or NULL. */
-const char *names_service(const struct names *names, uint32_t pid, uint32_t node);
+/* Returns the name of the service at a node, or NULL. owner: the proc of the node. */
+const char *names_service(const struct names *names, uint64_t owner, uint32_t node);
 
 /* Writes the name of the service at a node ("demo.echo"), else "PID/NODE". */
-void names_target(const struct names *names, uint32_t pid, uint32_t node, char *text, size_t size);
+void names_target(const struct names *names, uint64_t owner, uint32_t pid, uint32_t node,
+		  char *text, size_t size);
 
 /* Writes the name of a method ("Say"), else "0x80001234". */
-void names_method(const struct names *names, uint32_t pid, uint32_t node, uint32_t number,
+void names_method(const struct names *names, uint64_t owner, uint32_t node, uint32_t number,
 		  char *text, size_t size);
 
 /* Returns the payload of a record of this kind (enum ipc_record_kind) as JSON. If its type is
  * unknown or does not match, returns NULL. */
-json_t *names_decode(const struct names *names, uint32_t pid, uint32_t node, uint32_t number,
+json_t *names_decode(const struct names *names, uint64_t owner, uint32_t node, uint32_t number,
 		     uint32_t kind, const void *data, size_t size);
 
 /* Looks up the name of a process while it exists, for the functions below. */

@@ -122,7 +122,8 @@ static struct pair *get_pair(struct traffic *traffic, struct pair_key key)
 
 static struct pair_key key_of(const struct ipc_record *record)
 {
-	return (struct pair_key){ record->from_pid, record->to_pid, record->node };
+	return (struct pair_key){ record->owner, record->node, record->from_pid,
+				  record->to_pid };
 }
 
 static struct open_call *open_call_of(struct traffic *traffic, const struct ipc_record *record)

@@ -26,11 +26,12 @@ struct latency {
 	uint32_t buckets[TRAFFIC_BUCKETS];
 };
 
-/* A sender, a receiver and an object of the receiver. */
+/* A sender, a receiver, and a node with its proc. Has no padding: it is compared as bytes. */
 struct pair_key {
+	uint64_t owner;
+	uint64_t node;
 	uint32_t from_pid;
 	uint32_t to_pid;
-	uint32_t node;
 };
 
 /**

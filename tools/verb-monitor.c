@@ -34,6 +34,7 @@ static struct session {
 	struct shown { /* the latest calls by id, to find the call of a reply */
 		uint64_t id;
 		uint64_t time;
+		uint64_t owner;
 		uint32_t pid;
 		uint32_t node;
 		uint32_t number; /* of the method */
@@ -82,7 +83,7 @@ static bool is_reply(const struct ipc_record *record)
 /* Returns the called object. A reply comes from this object. Every other message goes to it. */
 static struct shown subject_of(const struct ipc_record *record)
 {
-	struct shown subject = { record->id,   record->time, record->to_pid,
+	struct shown subject = { record->id,	  record->time, record->owner,	record->to_pid,
 				 record->node, record->method, record->from_uid };
 	const struct shown *call = place_of(record->id);
 
@@ -90,7 +91,7 @@ static struct shown subject_of(const struct ipc_record *record)
 		return subject;
 	if (record->id && call->id == record->id)
 		return *call;
-	return (struct shown){ record->id,   record->time, record->from_pid,
+	return (struct shown){ record->id,	record->time, record->owner,  record->from_pid,
 			       record->node, record->method, record->from_uid };
 }
 
@@ -98,14 +99,15 @@ static struct shown subject_of(const struct ipc_record *record)
 
 static json_t *row_new(const struct ipc_record *record, const struct shown *subject)
 {
-	const char *name = names_service(session.names, subject->pid, subject->node);
+	const char *name = names_service(session.names, subject->owner, subject->node);
 	char from[96], to[96], target[160], method[128];
 	json_t *row;
 
 	names_process(session.names, record->from_pid, from, sizeof(from));
 	names_process(session.names, record->to_pid, to, sizeof(to));
-	names_target(session.names, subject->pid, subject->node, target, sizeof(target));
-	names_method(session.names, subject->pid, subject->node, subject->number, method,
+	names_target(session.names, subject->owner, subject->pid, subject->node, target,
+		     sizeof(target));
+	names_method(session.names, subject->owner, subject->node, subject->number, method,
 		     sizeof(method));
 	row = json_pack("{s:I, s:s, s:I, s:I, s:s, s:I, s:I, s:s, s:I, s:I, s:s*, s:s, s:s, s:I, s:I, "
 			"s:i}",
@@ -155,7 +157,7 @@ static json_t *add_payload(json_t *row, const struct ipc_record *record,
 	if (!record->data_size || record->data_kept < record->data_size ||
 	    record->flags & IPC_RECORD_CLEAR)
 		return row;
-	payload = names_decode(session.names, subject->pid, subject->node, subject->number,
+	payload = names_decode(session.names, subject->owner, subject->node, subject->number,
 			       record->kind, record->data, record->data_kept);
 	return payload ? value_set(row, "payload", payload) : row;
 }

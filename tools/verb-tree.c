@@ -76,7 +76,7 @@ static json_t *object_row(struct names *names, const json_t *process, const json
 			  const json_t *holders)
 {
 	json_int_t number = value_number(node, "node");
-	const char *name = names_service(names, value_number(process, "pid"), number);
+	const char *name = names_service(names, value_number(node, "proc"), number);
 	json_t *row = json_copy((json_t *)process), *held_by;
 	char key[48];
 

@@ -5,6 +5,8 @@
  *
  * many 3 0 flood: when asked for a dump, the first service writes three MiB, the second writes
  * until its reader is gone, and the third writes "last".
+ *
+ * many 2 0 apart: each name has a connection of its own. Only the last connection is served.
  */
 #include <errno.h>
 #include <signal.h>
@@ -56,7 +58,7 @@ static int register_name(struct ipc *ipc, const char *name, struct ipc_object *o
 
 int main(int argc, char **argv)
 {
-	bool floods = argc > 3;
+	bool floods = argc > 3 && !strcmp(argv[3], "flood"), apart = argc > 3 && !floods;
 	const struct ipc_raw_ops ops = {
 		.serve = floods ? flood : serve, .flags = floods ? IPC_RAW_ACCEPT_FDS : 0,
 	};
@@ -71,7 +73,10 @@ int main(int argc, char **argv)
 		struct ipc_object *object = NULL;
 
 		snprintf(name, sizeof(name), "many.%d", i);
-		r = ipc_raw_object_new(ipc, &ops, (void *)(intptr_t)i, &object);
+		if (apart && i > first)
+			r = ipc_open(&ipc, /* bus= */ NULL); /* the earlier connection stays open */
+		if (r == 0)
+			r = ipc_raw_object_new(ipc, &ops, (void *)(intptr_t)i, &object);
 		if (r == 0)
 			r = register_name(ipc, name, object);
 		ipc_object_unref(object); /* the registration holds a reference */

@@ -33,6 +33,19 @@ START_TEST(latencies_are_precise_to_nine_percent)
 }
 END_TEST
 
+START_TEST(connections_of_a_process_are_apart)
+{
+	struct traffic *traffic = traffic_new();
+	struct ipc_record record = { .kind = IPC_RECORD_ONEWAY, .node = 3, .owner = 4 };
+
+	ck_assert_int_eq(traffic_add(traffic, &record), 0);
+	record.owner = 5;
+	ck_assert_int_eq(traffic_add(traffic, &record), 0);
+	ck_assert_uint_eq(traffic->n, 2);
+	traffic_free(traffic);
+}
+END_TEST
+
 static void record(struct traffic *traffic, enum ipc_record_kind kind, uint64_t id, uint64_t time)
 {
 	struct ipc_record record = { .kind = kind,
@@ -107,5 +120,6 @@ END_TEST
 int main(void)
 {
 	return RUN_CASES("traffic", NULL, NULL, latencies_are_precise_to_nine_percent,
-			 traffic_is_summed, many_pairs_take_no_time);
+			 traffic_is_summed, connections_of_a_process_are_apart,
+			 many_pairs_take_no_time);
 }
