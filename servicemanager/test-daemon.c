@@ -157,6 +157,7 @@ START_TEST(waiting_clients_survive_restarts)
 	static const int signals[] = { SIGTERM, SIGKILL };
 	struct daemon daemon = daemon_start_ready("--verbose");
 	pid_t pid = wait_elsewhere();
+	char expected[80];
 	struct ipc *ipc;
 	int status;
 
@@ -172,6 +173,9 @@ START_TEST(waiting_clients_survive_restarts)
 	serve_something(ipc, "test.late");
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
+	ck_assert_ptr_nonnull(strstr(daemon_line(&daemon), "registered test.late: "));
+	sprintf(expected, "servicemanager: stopped waiting for test.late: registered: pid %d", pid);
+	ck_assert_str_eq(daemon_line(&daemon), expected);
 	ipc_unref(ipc);
 	kill(daemon.pid, SIGTERM);
 	fclose(daemon.log);

@@ -32,8 +32,10 @@ static void waiter_free(struct waiter *waiter)
 }
 
 /* The call must have its reply, or need none. */
-static void waiter_end(struct manager *manager, struct waiter *waiter)
+static void waiter_end(struct manager *manager, struct waiter *waiter, const char *how)
 {
+	log_verbose(manager, "stopped waiting for %s: %s: pid %d", waiter->entry.name, how,
+		    ipc_call_pid(waiter->call));
 	registry_unwait(manager->registry, &waiter->entry);
 	waiter_free(waiter);
 }
@@ -43,9 +45,8 @@ static void call_canceled(struct ipc_call *call, void *userdata)
 {
 	struct waiter *waiter = userdata;
 
-	log_verbose(waiter->manager, "stopped waiting for %s: canceled by pid %d",
-		    waiter->entry.name, ipc_call_pid(call));
-	waiter_end(waiter->manager, waiter);
+	(void)call;
+	waiter_end(waiter->manager, waiter, "canceled");
 }
 
 static int waiter_new(struct manager *manager, struct wanted *wanted, struct waiter **ret_waiter)
@@ -131,7 +132,8 @@ static void waiter_reply(struct manager *manager, struct waiter *waiter, const s
 		r = reply_denied(waiter->call, &decision, owner->entry.name);
 	if (r < 0)
 		ipc_call_fail(waiter->call, -r, NULL, "cannot send the object");
-	waiter_end(manager, waiter);
+	waiter_end(manager, waiter,
+		   decision.verdict == POLICY_ALLOW ? "registered" : "refused by the policy");
 }
 
 void waiters_reply(struct manager *manager, const struct owner *owner)
@@ -161,7 +163,7 @@ void waiters_fail(struct manager *manager, const char *name, bool gets_only, int
 		if (gets_only && !waiter->get)
 			continue;
 		ipc_call_fail(waiter->call, code, NULL, "%s", text);
-		waiter_end(manager, waiter);
+		waiter_end(manager, waiter, text);
 	}
 }
 
