@@ -161,7 +161,9 @@ static int put_fd(struct encoder *encoder, const struct schema_field *field, con
 	else
 		return fail(encoder, field, "expected a file: the number of an fd, or a path");
 	if (fd < 0) {
-		snprintf(what, sizeof(what), "cannot open: %s", strerror(errno));
+		snprintf(what, sizeof(what), "cannot open %.100s: %s",
+			 json_string_value(json) ?: "the fd", strerror(errno));
+		encoder->message->hint = NULL;
 		return fail(encoder, field, what);
 	}
 	put_entry(encoder, (struct ipc_raw_entry){ .tag = fd, .type = IPC_RAW_FD, .fd = fd });
@@ -182,6 +184,8 @@ static int put_object(struct encoder *encoder, const struct schema_field *field,
 	r = ipc_proxy_get(encoder->message->ipc, json_string_value(json), NULL, &entry.proxy);
 	if (r < 0) {
 		snprintf(what, sizeof(what), "%.100s: %s", json_string_value(json), ipc_strerror(r));
+		encoder->message->hint =
+			r == -ENOENT ? "ipcctl list shows the registered services" : NULL;
 		return fail(encoder, field, what);
 	}
 	entry.tag = ipc_proxy_id(entry.proxy);
@@ -350,6 +354,7 @@ int schema_encode(const struct schema_type *type, const json_t *json,
 	int r;
 
 	message->what[0] = '\0';
+	message->hint = "ipcctl describe NAME prints the fields";
 	message->raw = (struct ipc_raw_message){ .entries = message->entries };
 	if (!json_is_object(json)) {
 		snprintf(message->what, sizeof(message->what), "expected a JSON object, as in {}");

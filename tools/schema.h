@@ -79,12 +79,14 @@ int schema_print(const struct schema *schema, FILE *file);
  * @raw: the message to send; the caller adds method and flags
  * @entries: its files and objects
  * @what: the first fault in the JSON, with the name of the field
+ * @hint: its remedy, or NULL
  */
 struct schema_message {
 	struct ipc *ipc;
 	struct ipc_raw_message raw;
 	struct ipc_raw_entry entries[IPC_RAW_ENTRIES_MAX];
 	char what[256];
+	const char *hint;
 };
 
 /* Builds a message from JSON. Returns 0 or -ENOMEM. If the JSON is wrong, returns -EINVAL and

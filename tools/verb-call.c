@@ -77,8 +77,8 @@ static int call_encode(const struct schema_method *method, json_t *json,
 
 	json_decref(json);
 	if (r == -EINVAL)
-		return fail_with(STATUS_USAGE, "ipcctl describe NAME prints the fields", "%s: %s",
-				 method->name, request->what);
+		return fail_with(STATUS_USAGE, request->hint, "%s: %s", method->name,
+				 request->what);
 	return r < 0 ? fail_memory() : STATUS_OK;
 }
 

@@ -199,7 +199,7 @@ START_TEST(mistakes_are_named)
 	is_refused("Echo", "{\"texts\": [\"a\", 1]}", "expected a string");
 	is_refused("Echo", "{\"a_inner\": {\"again\": {\"a_inner\": {\"x\": 1}}}}", "no field x");
 	is_refused("Choose", "{\"text\": \"a\", \"number\": 1}", "another field of the oneof");
-	is_refused("Echo", "{\"file\": \"/no/such/file\"}", "file: cannot open: No such file");
+	is_refused("Echo", "{\"file\": \"/no/such/file\"}", "file: cannot open /no/such/file: No such file");
 	is_refused("Echo", "{\"file\": true}", "expected a file");
 	is_refused("Echo", "{\"file\": 999}", "cannot open");
 	is_refused("Echo", "{\"object\": \"demo\"}", "expected an object");
