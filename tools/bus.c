@@ -217,12 +217,15 @@ int bus_proxy(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
 	return ipc_proxy_get(ipc, name, NULL, ret_proxy);
 }
 
+static const char silent_hint[] =
+	"it may still be working, or be stopped (SIGSTOP); see ipcctl stats";
+
 int bus_no_reply(const char *name)
 {
 	unsigned int ms = bus_limit_usec() / 1000;
 
-	return fail_with(STATUS_TIMEOUT, "it may be stopped (SIGSTOP); see ipcctl stats",
-			 "service %s did not reply within %u.%03u s", name, ms / 1000, ms % 1000);
+	return fail_with(STATUS_TIMEOUT, silent_hint, "service %s did not reply within %u.%03u s",
+			 name, ms / 1000, ms % 1000);
 }
 
 int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_proxy)
@@ -233,8 +236,7 @@ int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_prox
 	status = bus_open(&ipc);
 	if (status)
 		return status;
-	deadline_message("it may be stopped (SIGSTOP); see ipcctl stats",
-			 "service %s did not reply", name);
+	deadline_message(silent_hint, "service %s did not reply", name);
 	ipc_set_timeout(ipc, bus_limit_usec());
 	r = bus_proxy(ipc, name, ret_proxy);
 	ipc_set_timeout(ipc, IPC_NEVER);
