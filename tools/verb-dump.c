@@ -156,13 +156,17 @@ static void put_title(const char *title, const char *more)
 /* Runs another ipcctl, so that a crash or hang affects only its part of the report. */
 static void put_verb(const char *verb, const char *argument)
 {
-	const char *words[] = { "ipcctl", "--bus", ctl_bus_path(), "--timeout", NULL,
-				verb, argument, NULL };
 	char seconds[32];
+	const char *words[8] = { "ipcctl", "--timeout", seconds, verb, argument };
+	size_t n = argument ? 5 : 4;
 	pid_t pid;
 
+	/* Without --bus, doctor prints why this bus is used. */
+	if (ctl.bus) {
+		words[n++] = "--bus";
+		words[n++] = ctl.bus;
+	}
 	snprintf(seconds, sizeof(seconds), "%.3f", (double)bus_limit_usec() / 1e6);
-	words[4] = seconds;
 	put_title(verb, argument ?: "");
 	pid = fork();
 	if (pid == 0) {
@@ -174,14 +178,14 @@ static void put_verb(const char *verb, const char *argument)
 	putchar('\n');
 }
 
-/* Prints a file of the driver. */
-static void put_file(const char *name)
+/* Prints a file of the bus. */
+static void put_file(const char *title, const char *name)
 {
 	FILE *file = state_open(name);
 	char *line = NULL;
 	size_t size = 0;
 
-	put_title("driver:", name);
+	put_title(title, "");
 	while (file && getline(&line, &size, file) > 0) {
 		line[strcspn(line, "\n")] = '\0';
 		text_clean(line);
@@ -240,8 +244,8 @@ static int put_report(void)
 	put_verb("policy", "show");
 	put_verb("stats", NULL);
 	put_verb("tree", NULL);
-	put_file("transactions");
-	put_file("stats");
+	put_file("messages in flight", "transactions");
+	put_file("counters", "stats");
 	if (ipc_wait_manager(ctl_bus_path(), 0) == 1 && !bus_manager(&ipc, &manager) &&
 	    !bus_list(manager, "*", false, &rows))
 		put_dumps(rows);
@@ -274,7 +278,7 @@ const struct verb verb_dump = {
 		"the service.\n"
 		"\n"
 		"--all prints a report to send with a description of a fault: version, kernel, doctor,\n"
-		"services, policy, stats, objects, pending messages, counters, and the dump of each\n"
+		"services, policy, stats, objects, messages in flight, counters, and the dump of each\n"
 		"service. --timeout is the timeout of each part. A part that is refused or takes too\n"
 		"long is omitted, and so is the output of a service beyond one MiB. The report lists\n"
 		"these omissions. Read the report before you send it: servers may print confidential\n"
