@@ -208,6 +208,29 @@ const char *names_service(const struct names *names, uint64_t owner, uint32_t no
 	return service ? service->name : NULL;
 }
 
+bool names_lack_service(const struct names *names, const char *name)
+{
+	for (size_t i = 0; i < names->n_services; i++)
+		if (!strcmp(names->services[i].name, name))
+			return false;
+	/* Without permission, no service is known. */
+	return names->n_services;
+}
+
+bool names_lack_method(const struct names *names, const char *method)
+{
+	static const uint32_t builtin[] = { IPC_NUMBER_PING, IPC_NUMBER_DESCRIBE, IPC_NUMBER_DUMP,
+					    IPC_NUMBER_STREAM };
+
+	for (size_t i = 0; i < sizeof(builtin) / sizeof(*builtin); i++)
+		if (!strcmp(schema_builtin(builtin[i]), method))
+			return false;
+	for (size_t i = 0; i < names->n_services; i++)
+		if (names->services[i].schema && schema_find(names->services[i].schema, method))
+			return false;
+	return names->n_services && strncmp(method, "0x", 2);
+}
+
 void names_target(const struct names *names, uint64_t owner, uint32_t pid, uint32_t node,
 		  char *text, size_t size)
 {

@@ -22,6 +22,10 @@ struct names *names_free(struct names *names);
 /* Returns the name of the service at a node, or NULL. owner: the proc of the node. */
 const char *names_service(const struct names *names, uint64_t owner, uint32_t node);
 
+/* Return true if it is known that no service has the name, or describes such a method. */
+bool names_lack_service(const struct names *names, const char *name);
+bool names_lack_method(const struct names *names, const char *method);
+
 /* Writes the name of the service at a node ("demo.echo"), else "PID/NODE". */
 void names_target(const struct names *names, uint64_t owner, uint32_t pid, uint32_t node,
 		  char *text, size_t size);

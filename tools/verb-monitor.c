@@ -245,6 +245,21 @@ static int on_record(const struct ipc_record *record, void *userdata)
 	return row ? show(row) : fail_memory();
 }
 
+/* If no message can match, the monitor would wait without a word. */
+static void warn(void)
+{
+	char text[256] = "";
+
+	if (session.name && names_lack_service(session.names, session.name))
+		snprintf(text, sizeof(text), "no service is registered as %s; monitor knows only "
+			 "names that are registered when it starts", session.name);
+	else if (session.method && names_lack_method(session.names, session.method))
+		snprintf(text, sizeof(text), "no service describes a method %s", session.method);
+	text_clean(text);
+	if (*text)
+		fprintf(stderr, "ipcctl: %s\n", text);
+}
+
 static int run_bus(void)
 {
 	struct monitor *monitor;
@@ -256,6 +271,7 @@ static int run_bus(void)
 	session.names = names_new(/* describe= */ true);
 	if (!session.names)
 		return fail_memory();
+	warn();
 	status = monitor_open(&monitor,
 			      IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES,
 			      session.pid, session.max_data, on_record, NULL);
