@@ -209,7 +209,7 @@ static const struct {
 	{ EXDEV, "the object belongs to this connection where a proxy is expected, or the reverse" },
 	{ EDQUOT, "a limit of this user is reached: connections, objects, proxies, watches, "
 		  "threads, open calls, files, names, or space at the receiver; ipcctl stats, as "
-		  "root, shows what each process has" },
+		  "root, counts only objects (NODES), proxies (HANDLES), threads and space" },
 	{ ELOOP, "calls are nested too deeply, or the message contains a bus" },
 	{ ENOBUFS, "the receiver is not ready for messages" },
 	{ ETIMEDOUT, "the timeout expired" },

@@ -143,7 +143,7 @@
  *   -EALREADY     The call already has a reply, or the stream has already ended.
  *   -EDQUOT       IPC_QUOTA_EXCEEDED. A limit of this user is reached: connections, objects,
  *                 proxies, watches, threads, open calls, files, names, or space at a receiver.
- *                 ipcctl stats shows the use of each process.
+ *                 ipcctl stats counts objects, proxies, threads and space.
  *   -ENOMEM       Out of memory, here or in the kernel; or the receiver's user or memory cgroup has
  *                 reached its limit of memory.
  *
