@@ -132,7 +132,7 @@ static void emit_finding(struct emitter *e, const struct service *s)
 	     "\n"
 	     "-ENOENT The field is NULL or empty.\n"
 	     "-EXDEV The object belongs to this connection: see ipc_take_object().\n"
-	     "-EBADF The object number is unknown to this connection.",
+	     "-EBADF The object id is unknown to this connection.",
 	     s->prefix, s->prefix);
 	sign_take(e, s, ";\n\n");
 

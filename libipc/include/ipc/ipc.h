@@ -468,7 +468,7 @@ typedef int (*ipc_dump_cb)(struct ipc_call *call, int fd, char *const *args,
 int ipc_object_set_dump(struct ipc_object *object, ipc_dump_cb cb);
 
 /*
- * Get the object number for the id field of an Ipc__Object in a message to be sent. It is valid on
+ * Get the object id, for the id field of an Ipc__Object in a message to be sent. It is valid on
  * this connection as long as the object lives. The first call creates the object's node.
  *
  *   -EDQUOT   This user has too many objects.
@@ -503,7 +503,7 @@ int ipc_object_info(const struct ipc_object *object, struct ipc_object_info *ret
 struct ipc_proxy *ipc_proxy_ref(struct ipc_proxy *proxy);
 struct ipc_proxy *ipc_proxy_unref(struct ipc_proxy *proxy);
 
-/* Return the object number for the id field of an Ipc__Object to be sent, 0 for NULL. */
+/* Return the object id for the id field of an Ipc__Object to be sent, 0 for NULL. */
 uint64_t ipc_proxy_id(const struct ipc_proxy *proxy);
 
 /* Return the connection, without a reference; NULL after it was closed. */
@@ -562,7 +562,7 @@ int ipc_proxy_on_freeze(struct ipc_proxy *proxy, ipc_freeze_cb cb, void *userdat
  *   -ENOENT   The field is empty, or the own object in it has ended.
  *   -EXDEV    ipc_take_proxy(): the object belongs to this connection.
  *             ipc_take_object(): it belongs to another.
- *   -EBADF    The object number is unknown to this connection.
+ *   -EBADF    The object id is unknown to this connection.
  */
 int ipc_take_proxy(struct ipc *ipc, uint64_t *id, struct ipc_proxy **ret_proxy);
 int ipc_take_object(struct ipc *ipc, uint64_t *id, struct ipc_object **ret_object);

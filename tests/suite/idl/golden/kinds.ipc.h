@@ -66,7 +66,7 @@ int kinds_of_url_wait(struct ipc *ipc, const char *name, uint64_t timeout_usec,
  *   -ENOENT        The field is NULL or empty.
  *   -EXDEV         The object belongs to this connection: see
  *                  ipc_take_object().
- *   -EBADF         The object number is unknown to this connection.
+ *   -EBADF         The object id is unknown to this connection.
  */
 int kinds_of_url_take(struct ipc *ipc, Ipc__Object *field,
 		      struct kinds_of_url **ret_kinds_of_url);
