@@ -264,7 +264,7 @@ static void check_abi(const struct facts *facts, struct finding *finding)
 		fix(finding, "ls -l %s; the bus is /dev/ipcbus, or \"bus\" of a mount",
 		    facts->bus);
 	} else if (facts->info_error) {
-		find(finding, error, "cannot read the ABI version of the driver: %s",
+		find(finding, error, "cannot read the ABI version of the bus: %s",
 		     strerror(-facts->info_error));
 		fix(finding, "rmmod ipcbus && modprobe ipcbus, or reboot");
 	} else if (facts->info.version != IPCBUS_VERSION) {

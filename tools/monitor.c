@@ -35,7 +35,7 @@ static int fail_to_open(int error)
 				 "no such process on the bus %s", ctl_bus_path());
 	case -ENOTTY:
 		return fail_with(STATUS_FAILED, "see ipcctl doctor",
-				 "the driver is too old to monitor the bus");
+				 "the bus is too old to be monitored");
 	default:
 		return fail_errno(error, "monitor the bus");
 	}

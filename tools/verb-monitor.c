@@ -52,7 +52,7 @@ static const struct verb_option options[] = {
 	  "only messages that this user (name or uid) sends, and replies to\n"
 	  "                       them",
 	  .text = &session.user },
-	{ "failed", NULL, "only errors and messages that were not delivered",
+	{ "failed", NULL, "only errors and failures",
 	  .flag = &session.failed },
 	{ "count", "N", "end after N records", .number = &session.count, .min = 1,
 	  .max = MAX_COUNT },
@@ -303,12 +303,14 @@ const struct verb verb_monitor = {
 	.arguments = "",
 	.summary = "print each message",
 	.description =
-		"Prints each call, oneway, reply and failure on the bus: sender and receiver, name and\n"
-		"method, size, the time from call to reply, and the content if the service describes its\n"
-		"interface. --name, --pid, --method, --uid and --failed select messages that match all of\n"
-		"them. Messages never wait for a monitor. If records were lost, a line has their number.\n"
-		"Needs CAP_SYS_ADMIN; with the module's parameter userns_control, in the user namespace in\n"
-		"which the bus was mounted. On a bus of ipcbusd, needs root or the user of ipcbusd.\n",
+		"Prints each call, oneway, reply, error and failure on the bus: sender and receiver, name\n"
+		"and method, size, the time from call to reply, and the content if the service describes\n"
+		"its interface. A failure is a message that was not delivered, or a call that ended without\n"
+		"a reply. Messages of a stream appear as oneways, without method and content. --name,\n"
+		"--pid, --method, --uid and --failed select messages that match all of them. Messages never\n"
+		"wait for a monitor. If records were lost, a line has their number. Needs CAP_SYS_ADMIN;\n"
+		"with the module's parameter userns_control, in the user namespace in which the bus was\n"
+		"mounted. On a bus of ipcbusd, needs root or the user of ipcbusd.\n",
 	.example = "  sudo ipcctl monitor --name demo.echo --failed\n"
 		   "  sudo ipcctl monitor --json --max-data 65536 >calls.json\n",
 	.timeout = "no limit",

@@ -99,14 +99,14 @@ static int run(int argc, char **argv)
 const struct verb verb_stats = {
 	.name = "stats",
 	.arguments = "",
-	.summary = "threads, queues and buffers of each process",
+	.summary = "threads, queues and buffers of each connection",
 	.description =
 		"Prints a line for each connection to the bus: whether it is frozen, threads, and those\n"
-		"that serve a call; queued messages and the age of the oldest one in ms; nodes (objects of\n"
-		"the process), and handles (objects of other processes that it holds); buffers in the\n"
-		"region, their bytes (USED) and the size of the region; buffers that the process has\n"
-		"received and not released, and the age of the oldest one in ms. Needs root, or the owner\n"
-		"of a mounted bus or of an ipcbusd.\n",
+		"that serve a call; queued messages and the age of the oldest one in ms; nodes (its\n"
+		"objects), and handles (objects of other connections that it holds); buffers in the region,\n"
+		"their bytes (USED) and the size of the region; buffers that it has received and not\n"
+		"released, and the age of the oldest one in ms. Needs root, the user that mounted the bus,\n"
+		"or the user of ipcbusd.\n",
 	.example = "  sudo ipcctl stats\n",
 	.statuses = MAY_END(NO_BUS) | MAY_END(DENIED) | MAY_END(TIMEOUT),
 	.run = run,

@@ -165,8 +165,8 @@ const struct verb verb_top = {
 	.description =
 		"Prints at intervals the busiest pairs of sender and object: calls and oneways a\n"
 		"second, the latency of calls in us (median, 90 %, 99 %, maximum; to 9 %), and the errors\n"
-		"and messages that were not delivered. A terminal is cleared before each interval. Ctrl-C\n"
-		"ends it. Needs the same permissions as ipcctl monitor. For threads, queues and buffers see ipcctl stats.\n",
+		"and failures. A terminal is cleared before each interval. Ctrl-C ends it. Needs the same\n"
+		"permissions as ipcctl monitor. For threads, queues and buffers see ipcctl stats.\n",
 	.example = "  sudo ipcctl top --interval 5\n",
 	.timeout = "no limit",
 	.statuses = ON_BUS,

@@ -156,9 +156,9 @@ const struct verb verb_tree = {
 	.summary = "print the objects of processes and their holders",
 	.description =
 		"Prints a line for each object of each process on the bus, or of the process PID or that\n"
-		"registered NAME: the process with its unit and user, the number of the object (NODE), its\n"
-		"name, if any, and the processes that hold it. Needs root, or the owner of a mounted bus or\n"
-		"of an ipcbusd.\n",
+		"registered NAME: the process with its unit and user, the NODE, its name, if any, and the\n"
+		"processes that hold it. Needs root, the user that mounted the bus, or the user of\n"
+		"ipcbusd.\n",
 	.example = "  sudo ipcctl tree\n"
 		   "  sudo ipcctl tree demo.echo\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER),

@@ -49,9 +49,8 @@ int ipc_find_bus(const char *bus, char **ret_path, enum ipc_bus_kind *ret_kind,
 		 enum ipc_bus_reason *ret_reason);
 
 /*
- * Get the ABI version and the features of the driver or daemon behind the connection. The ABI
- * version is IPCBUS_VERSION of ipcbus.h, the driver's header. The features are bits
- * IPCBUS_FEATURE_*, which not all buses have.
+ * Get the ABI version and the features of the bus. The ABI version is IPCBUS_VERSION of ipcbus.h.
+ * The features are bits IPCBUS_FEATURE_*, which not all buses have.
  */
 int ipc_get_driver(struct ipc *ipc, uint32_t *ret_version, uint64_t *ret_features);
 
@@ -66,8 +65,8 @@ int ipc_get_driver(struct ipc *ipc, uint32_t *ret_version, uint64_t *ret_feature
  *   -EAGAIN   The process still had unfinished calls after timeout_usec. It is not frozen.
  *   -EBUSY    Another process is freezing it.
  *   -ESRCH    The process is not on this bus.
- *   -EPERM    The process belongs to another user. On a bus of ipcbusd, the user that runs ipcbusd
- *             may freeze any process.
+ *   -EPERM    The process belongs to another user. On a bus of ipcbusd, the user of ipcbusd may
+ *             freeze any process.
  *   -EINTR    A signal arrived. The process is not frozen.
  */
 int ipc_freeze(struct ipc *ipc, pid_t pid, uint64_t timeout_usec);
@@ -110,12 +109,11 @@ int ipc_get_manager(struct ipc *ipc, struct ipc_proxy **ret_proxy);
 int ipc_wait_manager(const char *bus, uint64_t timeout_usec);
 
 /*
- * Open a text file that the driver keeps about the bus at this path (as ipc_open()): "state" lists
- * the procs and their objects, "stats" counts the driver's own objects. docs/tracing.md describes
- * all files. Returns a file descriptor, open for reading, which the caller must close. Needs no
- * connection. The owner of the mount may open the files of a mounted bus, root those of
- * /dev/ipcbus, and root and the daemon's user those of a daemon. A daemon's file is a snapshot
- * taken by this call.
+ * Open a text file about the bus at this path (as ipc_open()): "state" lists the procs and their
+ * nodes, "stats" has counters. docs/tracing.md describes all files. Returns a file descriptor,
+ * open for reading, which the caller must close. Needs no connection. The user that mounted a bus
+ * may open its files, root those of /dev/ipcbus, and root and the user of ipcbusd those of ipcbusd,
+ * which are snapshots taken by this call.
  *
  *   -ENOENT   There is no such bus, or no such file; debugfs may not be mounted.
  *   -EACCES   The caller is not one of these users.

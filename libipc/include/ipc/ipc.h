@@ -4,8 +4,8 @@
  * socket of ipcbusd. Compile and link programs with the flags of `pkg-config --cflags --libs
  * libipc`.
  *
- *     client:  proxy -> generated echo_say() -> driver
- *     server:  driver -> ipc_run() or ipc_process() -> handler -> reply
+ *     client:  proxy -> generated echo_say() -> bus
+ *     server:  bus -> ipc_run() or ipc_process() -> handler -> reply
  *
  * Terminology
  *

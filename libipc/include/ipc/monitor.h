@@ -13,14 +13,14 @@ extern "C" {
 #endif
 
 #define IPC_MONITOR_MESSAGES	(1U << 0)	/* calls, oneways, replies, errors */
-#define IPC_MONITOR_FAILURES	(1U << 1)	/* messages that failed */
+#define IPC_MONITOR_FAILURES	(1U << 1)	/* failures, without error replies */
 
 enum ipc_record_kind {
 	IPC_RECORD_CALL = 1,
 	IPC_RECORD_ONEWAY = 2,
 	IPC_RECORD_REPLY = 3,
 	IPC_RECORD_ERROR = 4,
-	IPC_RECORD_FAILED = 5,		/* a message was not delivered */
+	IPC_RECORD_FAILED = 5,		/* not delivered, or a call without a reply */
 };
 
 /* Flags of struct ipc_record, as its message was sent. */
@@ -65,7 +65,7 @@ struct ipc_record {
  *
  *   -EPERM    The caller needs CAP_SYS_ADMIN; with the module's parameter userns_control, in the
  *             user namespace in which the bus was mounted. On a bus of ipcbusd, root and the user
- *             that runs ipcbusd may.
+ *             of ipcbusd may.
  *   -EDQUOT   The bus has 8 monitors already.
  *   -ESRCH    There is no such process.
  */

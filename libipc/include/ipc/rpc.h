@@ -4,7 +4,7 @@
  * ipc_rpc_free(). The rules and the error list of <ipc/ipc.h> apply.
  *
  * On the wire, a method is its number, and a message its protobuf bytes. Ipc__Object and Ipc__Fd
- * fields keep their value in the bytes. The driver's object table carries the object or file, with
+ * fields keep their value in the bytes. The object table carries the object or file, with
  * that value as its tag. It has an entry for each field, in the order of a walk over the message.
  * An Ipc__Object of 0 has no entry. An error is its errno, with or without an Ipc__Error as
  * payload.

@@ -43,7 +43,7 @@ struct ipc_test_bus;
  *   ipcbusd           Path of the daemon. NULL: the first ipcbusd in $PATH, else the installed
  *                     ipcbusd.
  *   servicemanager    The same for the service manager.
- *   parameters        Parameters of the driver (ipcbus(4)), each "NAME=NUMBER". NULL ends them.
+ *   parameters        Parameters of the bus (ipcbus(4)), each "NAME=NUMBER". NULL ends them.
  *   manager_arguments More arguments for the service manager, as "--policy" and a folder. NULL
  *                     ends them. Without --policy and --services, it reads the policy and the
  *                     services of the machine.
