@@ -120,7 +120,7 @@ static void emit_finding(struct emitter *e, const struct service *s)
 
 	note(e,
 	     "The same, but wait until somebody registers the name, and for a service manager, for "
-	     "at most timeout_usec microseconds (IPC_NEVER: no limit; 0: do not wait).\n"
+	     "at most timeout_usec microseconds (IPC_NEVER: no timeout; 0: do not wait).\n"
 	     "\n"
 	     "-ETIMEDOUT No service registered the name in time.\n"
 	     "-ENOTCONN The time is over, and no service manager is running.");
@@ -306,7 +306,7 @@ static void explain_streams(struct emitter *e)
 	note(e,
 	     "Streams. _open() blocks until the server accepts the stream. The timeout in options "
 	     "is that of the whole stream. Each other function waits for at most timeout_usec "
-	     "microseconds; 0: not at all, IPC_NEVER: without limit.\n"
+	     "microseconds; 0: not at all, IPC_NEVER: no timeout.\n"
 	     "\n"
 	     "- _send() returns 0 if the message is on its way. The message stays the caller's.\n"
 	     "- _receive() returns 1 and a message, or 0 at the end. The message belongs to the "

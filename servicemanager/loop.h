@@ -30,7 +30,7 @@ void source_remove(int epoll, int fd);
 /* The monotonic clock, in microseconds. All times are of this clock. */
 uint64_t now_usec(void);
 
-/* Returns the shorter of two timeouts in milliseconds, as for poll(); -1 means no limit. */
+/* Returns the shorter of two timeouts in milliseconds, as for poll(); -1 means no timeout. */
 int timeout_min(int a, int b);
 
 /* Returns the timeout in milliseconds until the time, rounded up. If the time has passed, returns

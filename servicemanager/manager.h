@@ -286,7 +286,7 @@ struct manager *manager_free(struct manager *manager);
 /* Applies the policy from now on, also to waiting calls and to watches. */
 void manager_set_policy(struct manager *manager, const struct policy *policy);
 
-/* Does the work that is due. Returns the milliseconds until the next call, or -1 for no limit. */
+/* Does the work that is due. Returns the milliseconds until the next call, or -1 for no timeout. */
 int manager_work(struct manager *manager);
 
 #endif /* SERVICEMANAGER_MANAGER_H */

@@ -79,7 +79,7 @@ int bus_open_sized(struct ipc **ret_ipc, size_t region_size)
 	}
 }
 
-uint64_t bus_limit_usec(void)
+uint64_t bus_timeout_usec(void)
 {
 	return (uint64_t)(ctl.timeout_ms ? ctl.timeout_ms : BUS_QUESTION_MS) * 1000;
 }
@@ -93,7 +93,7 @@ int bus_manager(struct ipc **ret_ipc, struct service_manager **ret_manager)
 	status = bus_open(&ipc);
 	if (status)
 		return status;
-	r = ipc_set_timeout(ipc, bus_limit_usec());
+	r = ipc_set_timeout(ipc, bus_timeout_usec());
 	if (r == 0)
 		r = ipc_get_manager(ipc, &proxy);
 	if (r < 0) {
@@ -222,7 +222,7 @@ static const char silent_hint[] =
 
 int bus_no_reply(const char *name)
 {
-	unsigned int ms = bus_limit_usec() / 1000;
+	unsigned int ms = bus_timeout_usec() / 1000;
 
 	return fail_with(STATUS_TIMEOUT, silent_hint, "service %s did not reply within %u.%03u s",
 			 name, ms / 1000, ms % 1000);
@@ -237,7 +237,7 @@ int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_prox
 	if (status)
 		return status;
 	deadline_message(silent_hint, "service %s did not reply", name);
-	ipc_set_timeout(ipc, bus_limit_usec());
+	ipc_set_timeout(ipc, bus_timeout_usec());
 	r = bus_proxy(ipc, name, ret_proxy);
 	ipc_set_timeout(ipc, IPC_NEVER);
 	if (r == -EINVAL)
@@ -262,7 +262,7 @@ int bus_describe(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_
 	status = bus_find(name, &ipc, &proxy);
 	if (status)
 		return status;
-	ipc_set_timeout(ipc, bus_limit_usec());
+	ipc_set_timeout(ipc, bus_timeout_usec());
 	r = schema_introspect(proxy, ret_schema, &error);
 	ipc_set_timeout(ipc, IPC_NEVER);
 	if (r == -ENOENT || r == -EBADMSG || r == -EOPNOTSUPP)

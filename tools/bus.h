@@ -27,7 +27,7 @@ int bus_open_sized(struct ipc **ret_ipc, size_t region_size);
 /* Timeout of a call to a service or the service manager: --timeout, by default 5 seconds. Prints
  * nothing. */
 #define BUS_QUESTION_MS 5000
-uint64_t bus_limit_usec(void);
+uint64_t bus_timeout_usec(void);
 
 /* Print that no service has the name, or that the pattern is invalid. Return the exit status. */
 int bus_no_service(const char *name);
@@ -38,7 +38,7 @@ int bus_bad_pattern(const char *pattern);
 	"a name has 1 to 127 letters, digits, and any of _ . / -; each part between / begins with " \
 	"a letter, a digit or _"
 
-/* Opens the bus and finds its service manager. The limit above applies to each reply. */
+/* Opens the bus and finds its service manager. The timeout above applies to each reply. */
 int bus_manager(struct ipc **ret_ipc, struct service_manager **ret_manager);
 
 /**

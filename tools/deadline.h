@@ -19,11 +19,11 @@ static inline uint64_t clock_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* After ms milliseconds, prints a message and ends the process with STATUS_TIMEOUT. 0: no limit. */
+/* After ms milliseconds, prints a message and ends the process with STATUS_TIMEOUT. 0: no timeout. */
 void deadline_set(unsigned int ms);
 
 /* Sets the message of the deadline, such as "service demo.echo did not reply", and a hint, or NULL.
- * The default message names --timeout. Has no effect without a limit. */
+ * The default message names --timeout. Has no effect without a timeout. */
 void deadline_message(const char *hint, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -54,7 +54,7 @@ enum status {
  * struct ctl - the common options
  * @bus: path of the bus; NULL: the bus that libipc finds
  * @json: print JSON instead of text for people
- * @timeout_ms: limit of the whole run in milliseconds; 0: none, but see bus_limit_usec()
+ * @timeout_ms: timeout of the whole run in milliseconds; 0: none, but see bus_timeout_usec()
  */
 struct ctl {
 	const char *bus;

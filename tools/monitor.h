@@ -27,7 +27,7 @@ int monitor_open(struct monitor **ret_monitor, unsigned int flags, pid_t pid, si
 struct monitor *monitor_close(struct monitor *monitor);
 
 /* Calls the callback for each record until the callback ends it, a signal arrives
- * (signal_arrived()), or the clock reaches `until` (of clock_ns(); 0: no limit). On failure prints
+ * (signal_arrived()), or the clock reaches `until` (of clock_ns(); 0: none). On failure prints
  * an error. Returns an enum status. */
 int monitor_run(struct monitor *monitor, uint64_t until);
 

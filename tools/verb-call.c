@@ -17,7 +17,7 @@
 #include "schema.h"
 #include "verbs.h"
 
-/* Timeout without --timeout and without an option of the method. Streams have no limit. */
+/* Timeout without --timeout and without an option of the method. Streams have none. */
 #define REPLY_USEC UINT64_C(30000000)
 
 static bool cat;
@@ -156,7 +156,7 @@ static int send(struct ipc_proxy *proxy, const struct schema_method *method,
 	 * the service. */
 	const struct ipc_options options = {
 		.metadata = metadata[0] ? metadata : NULL,
-		.timeout_usec = ctl.timeout_ms	   ? bus_limit_usec() :
+		.timeout_usec = ctl.timeout_ms	   ? bus_timeout_usec() :
 				method->timeout_ms ? method->timeout_ms * UINT64_C(1000) :
 						     REPLY_USEC,
 	};
@@ -264,14 +264,14 @@ static int run_stream(struct stream_call *call, struct ipc_proxy *proxy,
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	const struct ipc_options options = {
 		.metadata = metadata[0] ? metadata : NULL,
-		.timeout_usec = ctl.timeout_ms ? bus_limit_usec() :
+		.timeout_usec = ctl.timeout_ms ? bus_timeout_usec() :
 						 call->method->timeout_ms * UINT64_C(1000),
 	};
 	bool over;
 	int status, r;
 
-	/* The stream itself has no limit, but the service must open it in time. */
-	ipc_set_timeout(call->ipc, bus_limit_usec());
+	/* The stream itself has no timeout, but the service must open it in time. */
+	ipc_set_timeout(call->ipc, bus_timeout_usec());
 	r = ipc_raw_stream_open(proxy, call->method->number, &options, &call->stream, &error);
 	ipc_set_timeout(call->ipc, IPC_NEVER);
 	if (r < 0)
@@ -351,8 +351,8 @@ const struct verb verb_call = {
 		"Calls METHOD of the service NAME and prints the reply as JSON. The request is a JSON\n"
 		"object with the fields that ipcctl describe NAME lists. The default is {}, and \"-\"\n"
 		"reads it from standard input. A oneway has no reply. The reply must come within\n"
-		"--timeout. A stream has no limit without --timeout and timeout_ms, once the service has\n"
-		"opened it. The service learns the limit. A reply, or a message of a stream, of more\n"
+		"--timeout. A stream has no timeout without --timeout and timeout_ms, once the service\n"
+		"has opened it. The service learns the timeout. A reply, or a message of a stream, of more\n"
 		"than 16 MiB is refused.\n"
 		"\n"
 		"  bytes        text in base64\n"

@@ -107,7 +107,7 @@ static int run_ping(int argc, char **argv)
 	status = bus_find(argv[0], &ipc, &proxy);
 	if (status)
 		return status;
-	ipc_set_timeout(ipc, bus_limit_usec());
+	ipc_set_timeout(ipc, bus_timeout_usec());
 	begin = clock_ns();
 	r = ipc_proxy_ping(proxy, &error);
 	us = (clock_ns() - begin) / 1000.0;

@@ -131,7 +131,7 @@ static int dump_service(const char *name, const char *const *arguments, size_t n
 		status = start_dump(&dump);
 	if (status)
 		return status;
-	ipc_set_timeout(ipc, bus_limit_usec());
+	ipc_set_timeout(ipc, bus_timeout_usec());
 	r = ipc_proxy_dump(proxy, dump.ends[1], arguments, n_arguments, &error);
 	end_dump(&dump);
 	if (!dump.left)
@@ -166,7 +166,7 @@ static void put_verb(const char *verb, const char *argument)
 		words[n++] = "--bus";
 		words[n++] = ctl.bus;
 	}
-	snprintf(seconds, sizeof(seconds), "%.3f", (double)bus_limit_usec() / 1e6);
+	snprintf(seconds, sizeof(seconds), "%.3f", (double)bus_timeout_usec() / 1e6);
 	put_title(verb, argument ?: "");
 	pid = fork();
 	if (pid == 0) {
@@ -210,8 +210,8 @@ static void put_dumps(const json_t *rows)
 		snprintf(pid, sizeof(pid), "%lld", (long long)value_number(row, "pid"));
 		if (json_object_get(silent, pid))
 			continue;
-		/* The deadline is for a bus that hangs: requests have the usual limit. */
-		deadline_set(3 * bus_limit_usec() / 1000);
+		/* The deadline is for a bus that hangs: requests have the usual timeout. */
+		deadline_set(3 * bus_timeout_usec() / 1000);
 		put_title("dump", name);
 		if (dump_service(name, NULL, 0, REPORT_MAX) == STATUS_TIMEOUT)
 			json_object_set_new(silent, pid, json_true());

@@ -40,7 +40,7 @@ static json_t *add_daemon(json_t *info, const char *path)
 	struct daemon_peer peer;
 	char process[64], user[64];
 
-	daemon_ask(path, (int)(bus_limit_usec() / 1000), &peer);
+	daemon_ask(path, (int)(bus_timeout_usec() / 1000), &peer);
 	if (peer.connect_error)
 		return value_set(info, "pid", json_null());
 	process_name(peer.pid, process, sizeof(process));

@@ -168,7 +168,7 @@ const struct verb verb_top = {
 		"and failures. A terminal is cleared before each interval. Ctrl-C ends it. Needs the same\n"
 		"permissions as ipcctl monitor. For threads, queues and buffers see ipcctl stats.\n",
 	.example = "  sudo ipcctl top --interval 5\n",
-	.timeout = "no limit",
+	.timeout = "no timeout",
 	.statuses = ON_BUS,
 	.options = options,
 	.run = run,

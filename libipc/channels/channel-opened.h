@@ -93,7 +93,7 @@ bool channel_take_late(struct channel *channel, uint64_t *until, struct ipcbus_e
 /* Whether the channel may carry the call. Releases the thread's buffers, which the next exchange
  * would do otherwise. */
 bool channel_may_carry(struct channel *channel, struct request *request);
-/* Returns the time until the deadline, or 0 if it is over or nearly over: a limit of 0 in other
+/* Returns the time until the deadline, or 0 if it is over or nearly over: a timeout of 0 in other
  * languages is a microsecond here, and such a call must time out, as through the bus. */
 uint64_t channel_time_left(uint64_t deadline);
 

@@ -236,7 +236,7 @@ static inline int channel_cpu_of(int word)
 uint64_t channel_now(void);
 int channel_cpu(void);
 
-/* Sleeps while *word is value, at most until that time (0: no limit). Returns 0 if *word may have
+/* Sleeps while *word is value, at most until that time (0: no timeout). Returns 0 if *word may have
  * changed, -ETIMEDOUT, or -EINTR after a signal. */
 int channel_sleep(const atomic_uint *word, uint32_t value, uint64_t until);
 void channel_wake(const atomic_uint *word, unsigned int threads);
@@ -301,7 +301,7 @@ void channel_begin_async(struct channel_caller *caller, unsigned int cell);
  * channel_payload(). */
 void channel_post(struct channel_caller *caller, unsigned int cell,
 		  const struct channel_call *call);
-/* Spins, then sleeps until the reply has arrived, for at most sleep_ns (0: no limit). Returns 0 if
+/* Spins, then sleeps until the reply has arrived, for at most sleep_ns (0: no timeout). Returns 0 if
  * it has, if channel_must_join(), or if the number is impossible; -ETIMEDOUT; -EINTR after a
  * signal; -ESHUTDOWN if the channel has ended and no thread took the call or ever will. May be
  * called again. */

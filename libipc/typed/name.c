@@ -352,7 +352,7 @@ int ipc_proxy_get(struct ipc *ipc, const char *name, const char *interface,
 				   /* timeout_usec= */ 0, ret_proxy);
 }
 
-/* Returns the microseconds until a deadline, at least 1, because 0 means that no limit is set. */
+/* Returns the microseconds until a deadline, at least 1, because 0 means that no timeout is set. */
 static uint64_t left_until(uint64_t deadline)
 {
 	return deadline ? time_until(deadline) ?: 1 : IPC_NEVER;

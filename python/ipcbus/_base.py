@@ -97,7 +97,7 @@ def to_usec(seconds: float | None) -> int:
 
 
 def to_wait(seconds: float | None) -> int:
-    """Converts the timeout of a wait for a message of a stream. None is no limit. If the time is
+    """Converts the timeout of a wait for a message of a stream. None is no timeout. If the time is
     0 or negative, the result is 1 microsecond: the function then returns a message only if it has
     arrived."""
     if seconds is None:
@@ -119,7 +119,7 @@ def to_delay(seconds: float | None) -> float | None:
 
 
 def to_limit(seconds: float) -> int:
-    """Converts the timeout of a connection. ``math.inf`` is no limit."""
+    """Converts the timeout of a connection. ``math.inf`` is no timeout."""
     if seconds <= 0:
         raise InvalidArgument("timeout must be positive")
     return to_usec(seconds)
@@ -212,7 +212,7 @@ class BaseContext:
         return self._call.pidfd()
 
     def remaining(self) -> float | None:
-        """Seconds until the caller stops waiting, or None if there is no limit."""
+        """Seconds until the caller stops waiting, or None if there is no deadline."""
         return to_seconds(self._call.remaining)
 
     def is_canceled(self) -> bool:

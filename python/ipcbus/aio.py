@@ -117,7 +117,7 @@ class Proxy(BaseProxy):
     ) -> _core.Message:
         """Calls the method with this number and returns its reply.
 
-        timeout is in seconds; None is the connection's limit, ``math.inf`` no limit. If the task is
+        timeout is in seconds; None is the connection's, ``math.inf`` none. If the task is
         canceled, so is the call, and the server is notified. With accept_fds the reply may contain
         files. With detached the call never depends on the call or stream that the task serves.
         Raises an ``Error``.
@@ -394,8 +394,8 @@ class Connection:
 
     ``async with Connection() as bus`` opens and closes it. path is the path of a bus; None is the
     default bus, see ipc_open() in <ipc/ipc.h>. region_size is the number of bytes of received
-    messages that may wait here. timeout is the timeout in seconds of calls without a limit of
-    their own; None is no limit.
+    messages that may wait here. timeout is the timeout in seconds of calls without their own;
+    None is no timeout.
 
     With reconnect, the connection survives the end of ipcbusd, and opens the bus again when ipcbusd
     is back: see ipc_set_reconnect() in <ipc/admin.h>. Services, their names, and proxies found by
@@ -675,7 +675,7 @@ class Connection:
 
     async def wait(self, kind: type[C], name: str, *, timeout: float | None = None) -> C:
         """Waits until the name is registered, and gets the service. timeout is in seconds; None is
-        no limit, and 0 does not wait. Raises ``DeadlineExceeded`` if no service has the name in
+        no timeout, and 0 does not wait. Raises ``DeadlineExceeded`` if no service has the name in
         time, ``NoManager`` if the time is over and no service manager is running, and
         ``InterfaceMismatch`` as get() does."""
         check_kind(kind, Client)

@@ -130,7 +130,7 @@ class Proxy(BaseProxy):
         detached: bool = False,
     ) -> _core.Message:
         """Calls the method with this number and blocks until the reply. timeout is in seconds; None
-        is the connection's limit, ``math.inf`` no limit. With accept_fds the reply may contain
+        is the connection's, ``math.inf`` none. With accept_fds the reply may contain
         files. With detached the call does not depend on the call or stream that the thread serves.
         Raises an ``Error``."""
         return self._proxy.call(
@@ -322,8 +322,8 @@ class Stream(Generic[Req, Rep]):
         """Blocks until the next message and returns it, or None at the end. If the stream ended with
         an error, raises it. If none arrives within timeout seconds, raises
         ``WouldBlock``; the stream stays open, and a later receive() may get the message. With 0 the
-        function returns a message only if it has arrived. ``DeadlineExceeded`` means that the time
-        limit of the stream itself expired."""
+        function returns a message only if it has arrived. ``DeadlineExceeded`` means that the
+        timeout of the stream itself expired."""
         received = self._stream.receive(to_wait(timeout))
         if received is None:
             return None
@@ -417,8 +417,8 @@ class Connection:
 
     ``with Connection() as bus`` opens and closes it. path is the path of a bus; None is the default
     bus, see ipc_open() in <ipc/ipc.h>. region_size is the number of bytes of received messages that
-    may wait here. timeout is the timeout in seconds of calls without a limit of their own; None is
-    no limit.
+    may wait here. timeout is the timeout in seconds of calls without their own; None is no
+    timeout.
 
     With reconnect, the connection survives the end of ipcbusd, and opens the bus again when ipcbusd
     is back: see ipc_set_reconnect() in <ipc/admin.h>. Services, their names, and proxies found by
@@ -550,7 +550,7 @@ class Connection:
 
     def wait(self, kind: type[C], name: str, *, timeout: float | None = None) -> C:
         """Waits until the name is registered, and gets the service. timeout is in seconds; None is
-        no limit, and 0 does not wait. Raises ``DeadlineExceeded`` if no service has the name in
+        no timeout, and 0 does not wait. Raises ``DeadlineExceeded`` if no service has the name in
         time, ``NoManager`` if the time is over and no service manager is running, and
         ``InterfaceMismatch`` as get() does."""
         check_kind(kind, Client)

@@ -24,7 +24,7 @@ pub fn read_all(file: &File) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// The milliseconds until the caller stops waiting, or 0 if there is no limit.
+/// The milliseconds until the caller stops waiting, or 0 if there is no deadline.
 pub fn left_ms(call: &Call) -> u64 {
     call.remaining().map_or(0, |left| left.as_millis() as u64)
 }

@@ -76,7 +76,7 @@
  *               callbacks of death watches. If the order matters, put the data into the reply, or
  *               number the messages.
  *   Time        Durations are in microseconds, on CLOCK_MONOTONIC. As an argument, 0 means
- *               not to wait and IPC_NEVER means no limit. In a structure, 0 means that the
+ *               not to wait and IPC_NEVER means no timeout. In a structure, 0 means that the
  *               duration is not set.
  *   Threads     Any thread may call any function at any time, on objects that it holds a reference
  *               to and on the arguments of its handler or callback. A signal handler may only call
@@ -225,9 +225,9 @@ struct ipc_stream;
 struct ipc_slot;
 struct ipc_cancellation;
 
-/* As a time: no limit. */
+/* As a duration: no timeout. */
 #define IPC_NEVER	UINT64_MAX
-/* For ipc_proxy_set_timeout(): the limit that applies without a setting. */
+/* For ipc_proxy_set_timeout(): the timeout that applies without a setting. */
 #define IPC_INHERIT	(UINT64_MAX - 1)
 
 /* Unrefs or frees a variable at the end of its scope:
@@ -597,13 +597,13 @@ int ipc_take_fd(int32_t *fd);
  */
 
 /*
- * Set the timeout for calls that start afterwards, in microseconds. The limit of a call is the
+ * Set the timeout for calls that start afterwards, in microseconds. The timeout of a call is the
  * first of these settings:
  *   1. timeout_usec in its struct ipc_options
  *   2. the option timeout_ms of its method in the .proto file
  *   3. ipc_proxy_set_timeout()
  *   4. ipc_set_timeout()
- * Without any setting there is no limit. IPC_NEVER is a setting without a limit. IPC_INHERIT
+ * Without any setting there is no timeout. IPC_NEVER sets no timeout. IPC_INHERIT
  * removes the setting of a proxy. 0 fails with -EINVAL. When the time is over, the call
  * returns -ETIMEDOUT, the server is notified, and a later reply is dropped. A call that is
  * made in a handler, or for a call (options.parent), has no later deadline than that call,
@@ -611,7 +611,7 @@ int ipc_take_fd(int32_t *fd);
  * stream (options.parent_stream) has no later deadline than the stream, and is canceled with it.
  * IPC_DETACHED makes a call in a handler independent of the call that the handler serves.
  *
- * For a stream, settings 1 and 2 limit the whole stream (see ipc_stream_remaining()), 3 and 4 only
+ * For a stream, settings 1 and 2 apply to the whole stream (see ipc_stream_remaining()), 3 and 4 only
  * its opening.
  */
 int ipc_set_timeout(struct ipc *ipc, uint64_t timeout_usec);
@@ -624,9 +624,9 @@ int ipc_proxy_set_timeout(struct ipc_proxy *proxy, uint64_t timeout_usec);
  * function fails with -EINVAL.
  */
 struct ipc_options {
-	uint64_t timeout_usec;		/* Call, and a stream from opening to end: the time
-					 * limit; 0: see ipc_set_timeout(). Oneway: how long to wait
-					 * for space (IPC_NEVER: no limit); 0: the default, which is
+	uint64_t timeout_usec;		/* Call, and a stream from opening to end: the
+					 * timeout; 0: see ipc_set_timeout(). Oneway: how long to wait
+					 * for space (IPC_NEVER: no timeout); 0: the default, which is
 					 * not to wait */
 	struct ipc_cancellation *cancellation;	/* Call or stream: ends it early, see
 					 * ipc_cancellation_new(); or NULL */

@@ -39,7 +39,7 @@
  *
  *   -ECANCELED   Either side canceled the stream, or its parent or its cancellation was canceled.
  *                The origin of the error is IPC_ORIGIN_PEER if the other side did.
- *   -ETIMEDOUT   The timeout of the stream expired. This is no limit of a single function.
+ *   -ETIMEDOUT   The timeout of the stream expired. It is not that of a single function.
  *   -EOWNERDEAD  The other side died. Messages that had arrived can be received first. Messages and
  *                an end that it sent just before it exited may be lost. A process must exit only
  *                after the other side has confirmed the last message.
@@ -202,7 +202,7 @@ int ipc_stream_resume(struct ipc_stream *stream);
 
 /*
  * Return the microseconds until the timeout, 0 if it has expired, or IPC_NEVER if there is
- * none. The client sets the limit when it opens the stream: timeout_usec, parent and parent_stream
+ * none. The client sets it when it opens the stream: timeout_usec, parent and parent_stream
  * in struct ipc_options, or timeout_ms of the method. Both sides know it and break off by
  * themselves. Then sending fails with -ETIMEDOUT, and so does receiving after the messages that
  * this connection took from the bus before.

@@ -161,7 +161,7 @@ impl Connection {
         Ok(check(unsafe { sys::ipc_process(self.0) })? > 0)
     }
 
-    /// Blocks until an event is pending, for at most `timeout`; `None` is no limit. Returns false
+    /// Blocks until an event is pending, for at most `timeout`; `None` is no timeout. Returns false
     /// if the time has expired. `EINTR`: a signal arrived.
     pub fn wait_event(&self, timeout: Option<Duration>) -> Result<bool> {
         Ok(check(unsafe { sys::ipc_wait_event(self.0, micros(timeout)) })? > 0)
@@ -217,7 +217,7 @@ impl Connection {
         enlist(self, function)
     }
 
-    /// Sets the timeout of later calls that have no limit of their own; `None` is no limit.
+    /// Sets the timeout of later calls without their own; `None` is no timeout.
     pub fn set_timeout(&self, timeout: Option<Duration>) -> Result<()> {
         check(unsafe { sys::ipc_set_timeout(self.0, micros(timeout).max(1)) }).map(drop)
     }
@@ -230,7 +230,7 @@ impl Connection {
         self.get_as(name, "")
     }
 
-    /// Waits until somebody registers the name (`None`: without a limit; 0: not at all).
+    /// Waits until somebody registers the name (`None`: no timeout; 0: not at all).
     /// `ETIMEDOUT`: no service did in time. `ENOTCONN`: the time is over, and no service manager is
     /// running.
     pub fn wait(&self, name: &str, timeout: Option<Duration>) -> Result<Proxy> {

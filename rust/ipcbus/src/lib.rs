@@ -129,7 +129,7 @@ pub(crate) fn guarded<T>(what: impl fmt::Display, run: impl FnOnce() -> T) -> Op
     }
 }
 
-/// Microseconds of an argument. `None` and times that are too long mean no limit.
+/// Microseconds of an argument. `None` and times that are too long mean no timeout.
 pub(crate) fn micros(time: Option<Duration>) -> u64 {
     match time {
         None => ipcbus_sys::IPC_NEVER,

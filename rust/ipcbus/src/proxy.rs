@@ -99,7 +99,7 @@ impl Proxy {
         error.check(result).map(drop)
     }
 
-    /// Sets the timeout of later calls that have no limit of their own; `None` is no limit.
+    /// Sets the timeout of later calls without their own; `None` is no timeout.
     pub fn set_timeout(&self, timeout: Option<Duration>) -> Result<()> {
         // SAFETY: self holds a reference.
         check(unsafe { sys::ipc_proxy_set_timeout(self.raw, micros(timeout).max(1)) }).map(drop)

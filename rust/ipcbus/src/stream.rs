@@ -434,7 +434,7 @@ pub struct Receiver {
 
 impl Sender {
     /// Sends a message; the number of its method must be 0. Waits for credit and space for at most
-    /// `wait`; `None` is no limit. `EAGAIN`: the time has expired. `EPIPE`: this side has ended its
+    /// `wait`; `None` is no timeout. `EAGAIN`: the time has expired. `EPIPE`: this side has ended its
     /// sending, or the server has ended the stream.
     pub fn send(&self, message: &Message<'_>, wait: Option<Duration>) -> Result<()> {
         self.handle.send(message, micros(wait))
@@ -580,7 +580,7 @@ impl Stream {
         unsafe { sys::ipc_stream_is_canceled(self.raw()) != 0 }
     }
 
-    /// The time until the limit of the stream, or `None` if it has no limit.
+    /// The time until the deadline of the stream, or `None` if it has none.
     pub fn remaining(&self) -> Option<Duration> {
         from_micros(unsafe { sys::ipc_stream_remaining(self.raw()) })
     }

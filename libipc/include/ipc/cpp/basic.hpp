@@ -26,12 +26,12 @@ class stream;
 
 using duration = std::chrono::microseconds;
 
-/* No limit. */
+/* No timeout. */
 inline constexpr duration never = duration::max();
 
 /*
  * A duration as an argument: of any unit of std::chrono. If it is longer than 290,000 years, there is
- * no limit. A negative duration is as 0.
+ * no timeout. A negative duration is as 0.
  */
 class time_limit {
 public:

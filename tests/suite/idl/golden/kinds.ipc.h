@@ -148,7 +148,7 @@ int kinds_of_url_on_death(struct kinds_of_url *kinds_of_url, ipc_death_cb cb,
 /*
  * Streams. _open() blocks until the server accepts the stream. The timeout in
  * options is that of the whole stream. Each other function waits for at most
- * timeout_usec microseconds; 0: not at all, IPC_NEVER: without limit.
+ * timeout_usec microseconds; 0: not at all, IPC_NEVER: no timeout.
  *
  *   - _send() returns 0 if the message is on its way. The message stays the
  *     caller's.
