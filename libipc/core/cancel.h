@@ -56,7 +56,7 @@ int dependence_begin(struct ipc *ipc, const struct ipc_options *options, struct 
 bool dependence_is_canceled_locked(const struct dependence *dependence);
 void dependence_end_locked(struct dependence *dependence);
 
-/* Cancels all dependents, now and for good. Sends cancels to the other ends of streams. Does not
+/* Cancels all dependents, now and for good. Sends cancels to the other sides of streams. Does not
  * wait. */
 void dependents_cancel(struct ipc *ipc, struct dependents *list);
 /* The owner of the list goes. */

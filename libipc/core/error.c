@@ -187,7 +187,7 @@ static const struct {
 	{ EOPNOTSUPP, "the object has no such method" },
 	{ EBADMSG, "the message does not match its type" },
 	{ EPROTOTYPE, "the object has another interface, or an incompatible version of it" },
-	{ EPIPE, "this side has ended its sending, or the server has ended the stream" },
+	{ EPIPE, "this side has finished sending, or the server has ended the stream" },
 	{ EPROTO, "the two sides disagree about the kind of the method, or about a stream" },
 	{ EREMOTEIO, "the server reports an error" },
 	{ ENOMSG, "the server ended the call without a reply" },

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Opening a stream: how the two ends find each other, and the properties of the call that opens it:
+ * Opening a stream: how its sides find each other, and the properties of the call that opens it:
  * the client's identity, the deadline, the cancellation, and the parent, which is a call or another
- * stream of the client. See stream.h. The other end is not trusted.
+ * stream of the client. See stream.h. The other side is not trusted.
  *
- * Request and reply are StreamOpen of ipc.proto. Both ends know the deadline and look at the clock
+ * Request and reply are StreamOpen of ipc.proto. Both sides know the deadline and look at the clock
  * themselves.
  */
 #define _GNU_SOURCE
@@ -24,7 +24,7 @@
 enum { OPEN_METHOD = 1, OPEN_DATA, OPEN_CONTROL, OPEN_WINDOW, OPEN_DEADLINE };
 enum { OBJECT_ID = 1 };
 
-/* A StreamOpen of this end. Holds its objects until it was sent. */
+/* A StreamOpen of this side. Holds its objects until it was sent. */
 struct introduction {
 	struct ipc_raw_message message;
 	struct ipc_raw_entry entries[2];
@@ -207,7 +207,7 @@ static int take_call(struct ipc_stream *stream, struct ipc_call *call)
 	return take_metadata(stream, call);
 }
 
-/* The stream counts for its user until both ends have released it. */
+/* The stream counts for its user until both sides have released it. */
 static int new_stream(struct ipc_call *call, uint32_t method, struct ipc_stream **ret_stream)
 {
 	const char *name = call->object->interface ?: "the object";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The messages between the two ends of a stream: the two objects of each end, and their methods.
- * See stream.h. The other end is not trusted. It may send any message at any time.
+ * The messages between the two sides of a stream: the two objects of each side, and their methods.
+ * See stream.h. The other side is not trusted. It may send any message at any time.
  *
  * The messages are StreamCredit and StreamEnd of ipc.proto.
  */
@@ -73,7 +73,7 @@ static int keep_message(struct ipc_stream *stream, struct ipc_call *call, const 
 	return r;
 }
 
-/* A message is lost, so the stream ends. The other end gets the error, and its own end of the
+/* A message is lost, so the stream ends. The other side gets the error, and its own end of the
  * stream, if it follows, is no good end. */
 static void lose_message(struct ipc_stream *stream, int error)
 {
@@ -115,7 +115,7 @@ static void end_came(struct ipc_stream *stream, int code, struct wire error)
 	stream_lock(stream);
 	if (!stream->in_ended) {
 		stream->in_ended = true;
-		/* close_locked() has freed the error of a closed end. */
+		/* close_locked() has freed the error of a closed side. */
 		if (code && !stream->closed)
 			error_decode(&stream->in_error, code, error);
 	}
@@ -256,7 +256,7 @@ static const struct object_type end_type = {
 	.serve = serve, .lost = message_lost, .is_passive = is_passive,
 };
 
-/* The other end has released this object of ours, or died. */
+/* The other side has released this object of ours, or died. */
 static void object_gone(void *userdata)
 {
 	struct ipc_stream *stream = userdata;
@@ -291,7 +291,7 @@ int stream_make_objects(struct ipc_stream *stream)
 				       &stream->control);
 }
 
-/* --- Messages to the other end --------------------------------------------------------- */
+/* --- Messages to the other side --------------------------------------------------------- */
 
 static int say(struct ipc_proxy *proxy, uint32_t method, const uint8_t *data, size_t size)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* An end of a stream: its life, its timeout, and how it ends. See stream.h. */
+/* A side of a stream: its life, its timeout, and how it ends. See stream.h. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdarg.h>
@@ -61,8 +61,8 @@ static int send_last_words(struct ipc_stream *stream)
 	return r;
 }
 
-/* If the last message can neither be sent nor wait, it is lost. The other end notices that this end
- * is gone. */
+/* If the last message can neither be sent nor wait, it is lost. The other side notices that this
+ * side is gone. */
 static void send_or_drop_last_words(struct ipc_stream *stream)
 {
 	if (send_last_words(stream) == 0)
@@ -91,13 +91,13 @@ static void set_end(struct ipc_stream *stream, int code, const struct ipc_error 
 	free(old);
 }
 
-/* --- Closed ends ---------------------------------------------------------------------- */
+/* --- Closed sides ---------------------------------------------------------------------- */
 
 /*
- * Replaces the cookies of a closed end by the cookies of the objects to end: of the end that was
- * closed STREAM_MAX_CLOSED ends ago. Its objects may be gone. If the end was never opened, its own
+ * Replaces the cookies of a closed side by the cookies of the objects to end: of the side that was
+ * closed STREAM_MAX_CLOSED sides ago. Its objects may be gone. If it was never opened, its own
  * objects must end at once: the server may have accepted the stream, and the driver drops the reply
- * to a canceled call, with the handles by which the server's end would notice.
+ * to a canceled call, with the handles by which the server's side would notice.
  */
 static void replace_closed_locked(struct ipc *ipc, uint64_t cookies[2], bool opened)
 {
@@ -125,7 +125,7 @@ static void limit_closed(struct ipc_stream *stream)
 			object_end(stream->ipc, cookies[i]);
 }
 
-/* After the last message of a closed end, releases the proxies and objects. */
+/* After the last message of a closed side, releases the proxies and objects. */
 static void release_peer(struct ipc_stream *stream)
 {
 	const struct stream_last *last = &stream->last_words;
@@ -334,7 +334,7 @@ static void close_locked(struct ipc_stream *stream)
 	stream->send_fd = -1;
 }
 
-/* From now on only the other end ends the stream. */
+/* From now on only the other side ends the stream. */
 static void forget_dependence(struct ipc_stream *stream)
 {
 	ipc_lock(stream->ipc);
@@ -344,11 +344,11 @@ static void forget_dependence(struct ipc_stream *stream)
 		stream_put(stream);
 }
 
-/* Sets the last message of an end that is not over. Returns false if it is. */
+/* Sets the last message of a side that is not over. Returns false if it is. */
 static bool set_last_words(struct ipc_stream *stream)
 {
 	static const struct ipc_error dropped = {
-		.text = (char *)"the server released its end of the stream without ending it",
+		.text = (char *)"the server released its side of the stream without ending it",
 	};
 	struct stream_last *last = &stream->last_words;
 	bool over, explained;
@@ -367,7 +367,7 @@ static bool set_last_words(struct ipc_stream *stream)
 	return !over;
 }
 
-/* No user is left: releases everything that could keep the other end. Once the end is closed,
+/* No user is left: releases everything that could keep the other side. Once the side is closed,
  * another thread may send the last message and release the proxies: set the message before. */
 static void stream_close(struct ipc_stream *stream)
 {
@@ -527,7 +527,7 @@ static int end_with(struct ipc_stream *stream, int code, const struct ipc_error 
 
 	if (ended)
 		return -EALREADY;
-	/* The server receives no more, and may have released its end. */
+	/* The server receives no more, and may have released its side. */
 	if (r < 0 || over)
 		return r;
 	set_end(stream, code, error);
@@ -586,7 +586,7 @@ static char *limit_text(const struct ipc_stream *stream, int code)
 }
 
 /*
- * Only a user may send: without users, the proxies of the other end are released. A deferred end
+ * Only a user may send: without users, the proxies of the other side are released. A deferred side
  * has no user, so the thread that takes it sends the error and frees it.
  */
 void stream_refuse(struct ipc_stream *stream, int code)

@@ -3,27 +3,27 @@
  * Streams: ordered messages in one or both directions. The receiver grants credit for a
  * number of messages. The sender sends at most that many.
  *
- * Each end has two objects. Only the other end calls them, by oneways. The data object takes
+ * Each side has two objects. Only the other side calls them, by oneways. The data object takes
  * messages and their end. The control object takes messages that must overtake them: credit and
  * cancellation. The driver keeps the order of each. Oneways have no replies, so no callback here
  * waits.
  *
- *   stream.c        life of an end; how it ends; its timeout
+ *   stream.c        life of a side; how it ends; its timeout
  *   stream-open.c   opening; the call that opened it: identity, parent, cancellation
  *   stream-wait.c   sending, receiving, and waiting for either
  *   stream-ops.c    callbacks
- *   stream-peer.c   messages of the other end, to the two objects
+ *   stream-peer.c   messages of the other side, to the two objects
  *
- * References. The program's references are counted in users. When users drops to 0, the end is
- * closed and releases the proxies of the other end. Only the other end holds the two objects. They
- * end when the other end releases them or dies, or when the connection is closed. The memory is
+ * References. The program's references are counted in users. When users drops to 0, the side is
+ * closed and releases the other side's proxies. Only the other side holds the two objects. They
+ * end when the other side releases them or dies, or when the connection is closed. The memory is
  * freed when the users and the objects are gone.
  *
- * A server's end may have to wait for its request first. It is *deferred* until then: it holds no
+ * A server's side may have to wait for its request first. It is *deferred* until then: it holds no
  * connection, so an idle client keeps no connection open. It ends with its objects.
  *
- * A client's end that is closed waits for the server to release its objects. A connection keeps at
- * most STREAM_MAX_CLOSED such ends.
+ * A client's side that is closed waits for the server to release its objects. A connection keeps at
+ * most STREAM_MAX_CLOSED such sides.
  *
  * Callbacks. A stream with callbacks holds its own user until destroy() has run. Callbacks run
  * on serving threads only, in the order of enum strand, never concurrently. A thread that notices
@@ -48,7 +48,7 @@ struct ipcbus_event;
 struct payload_file;
 struct thread;
 
-/* The most credit at a time. Half of it is granted at once. More would let the other end keep a
+/* The most credit at a time. Half of it is granted at once. More would let the other side keep a
  * handler busy that sends until -EAGAIN. */
 #define STREAM_WINDOW		16
 
@@ -56,7 +56,7 @@ struct thread;
  * stream does. */
 #define STREAM_MAX_EXPLANATION	((size_t)64 << 10)
 
-/* Closed ends of a client whose objects are kept for the other end. A service that never releases
+/* Closed sides of a client whose objects are kept for the other side. A service that never releases
  * them must not use up this side's nodes. */
 #define STREAM_MAX_CLOSED	1024
 
@@ -115,7 +115,7 @@ enum strand {
 /* A cancellation replaces an end that waits. */
 enum last_message { LAST_NONE, LAST_END, LAST_CANCEL };
 
-/* The last message to the other end. */
+/* The last message to the other side. */
 struct stream_last {
 	enum last_message due;	/* to be sent */
 	bool sending;		/* by a thread */
@@ -142,7 +142,7 @@ struct ipc_stream {
 	char *label;			/* server: the caller's, or NULL */
 	struct peer *peer;		/* server: the user that the stream counts for, or NULL */
 	size_t max_message;		/* of received messages */
-	struct waiting *waiting;	/* the peer's; of a client's end own_waiting */
+	struct waiting *waiting;	/* the peer's; of a client's side own_waiting */
 	struct waiting own_waiting;
 	size_t max_waiting_bytes;
 
@@ -176,7 +176,7 @@ struct ipc_stream {
 					 * end of the other side does not count */
 	struct ipc_error in_error;	/* of in_ended: code 0 is a good end */
 	struct stream_last last_words;
-	bool released;			/* the other end's objects are */
+	bool released;			/* the other side's objects are */
 	int receive_fd;			/* eventfds of waiting threads, or -1 */
 	int send_fd;
 	bool receive_fd_set;		/* may have been written since it was last read */
@@ -196,12 +196,12 @@ struct ipc_stream {
 	bool end_called;
 	unsigned int n_received;
 	struct backlog_work work;	/* holds the memory while it is queued */
-	struct writable_waiter space;	/* for any message to the other end; likewise */
+	struct writable_waiter space;	/* for any message to the other side; likewise */
 };
 
 /* Makes an end with users 1. Memory behind struct ipc_stream is 0. */
 int stream_new(struct ipc *ipc, const struct stream_of *of, struct ipc_stream **ret_stream);
-/* Opens a client's end at an object. On failure the caller still unrefs it. */
+/* Opens a client's side at an object. On failure the caller still unrefs it. */
 int stream_open(struct ipc_stream *stream, struct ipc_proxy *proxy,
 		const struct ipc_options *options, struct ipc_error *error);
 /* The same without a wait: cb gets the reply for stream_opened(), with the same options. The caller
@@ -226,7 +226,7 @@ void stream_cancel_children(struct ipc_stream *stream);
 /* A callback is to report the deadline. */
 int stream_set_timer(struct ipc_stream *stream);
 
-/* Calls back when there may be space for a message to the other end: as writable_want(). */
+/* Calls back when there may be space for a message to the other side: as writable_want(). */
 int stream_want_space(struct ipc_stream *stream);
 void stream_free_current(struct ipc_stream *stream);
 /* Grants credit if half of the window is free again: 0, or -ENOMEM. */
@@ -259,7 +259,7 @@ static inline void stream_unlock(struct ipc_stream *stream)
 		pthread_mutex_unlock(&stream->lock);
 }
 
-/* The server has ended the stream, and this end knows. Messages may be left to receive. */
+/* The server has ended the stream, and this side knows. Messages may be left to receive. */
 static inline bool stream_is_over_locked(const struct ipc_stream *stream)
 {
 	return !stream->broken && (stream->of.server ? stream->out_ended :
@@ -281,8 +281,8 @@ static inline bool stream_take_deferred(struct ipc_stream *stream)
 }
 
 /* Ends both directions with this error, unless they have ended before. After the deadline,
- * the error is -ETIMEDOUT. The client's end of a stream that is over does not break off by time,
- * by death of the other end, or with the bus. */
+ * the error is -ETIMEDOUT. The client's side of a stream that is over does not break off by time,
+ * by death of the other side, or with the bus. */
 void stream_break_by(struct ipc_stream *stream, enum ipc_origin origin, int code);
 static inline void stream_break(struct ipc_stream *stream, int code)
 {
@@ -293,7 +293,7 @@ static inline void stream_break(struct ipc_stream *stream, int code)
 /* Cancels a stream with its parent or cancellation. If its own time is over, or the bus has ended,
  * that is the error. */
 void stream_cancel_with(struct ipc_stream *stream);
-/* Breaks the stream off because of a message of the other end, which gets the error, and the limit
+/* Breaks the stream off because of a message of the other side, which gets the error, and the limit
  * if it exceeded one. */
 void stream_refuse(struct ipc_stream *stream, int code);
 
@@ -304,7 +304,7 @@ static inline bool stream_is_late(const struct ipc_stream *stream)
 
 /* After the deadline: breaks the stream off. */
 void stream_expire_now(struct ipc_stream *stream);
-/* Functions for programs begin with it: an end breaks off by itself at the deadline. */
+/* Functions for programs begin with it: a side breaks off by itself at the deadline. */
 static inline void stream_expire(struct ipc_stream *stream)
 {
 	if (stream_is_late(stream))
@@ -324,7 +324,7 @@ int stream_make_objects(struct ipc_stream *stream);
 int stream_payload_fields(const void *payload, size_t size, const uint8_t *types, uint32_t n,
 			  struct wire_field *ret);
 
-/* Oneways to the other end. They do not wait: -EAGAIN. */
+/* Oneways to the other side. They do not wait: -EAGAIN. */
 int stream_send_credit(struct ipc_stream *stream, uint32_t messages);
 int stream_send_cancel(struct ipc_stream *stream);
 /* Sends last_words. If the explanation cannot be sent, now or ever, the code goes alone. */

@@ -136,7 +136,7 @@ START_TEST(opening_may_fail)
 }
 END_TEST
 
-/* The other end grants too much, or its reply is invalid. */
+/* The other side grants too much, or its reply is invalid. */
 START_TEST(invalid_reply_opens_no_stream)
 {
 	begin();

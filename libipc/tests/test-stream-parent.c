@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Calls and streams made for a stream, and streams with a cancellation, on the fake device: their
- * limits, and the cancels to the driver and the other ends when the stream ends or the cancellation
+ * limits, and the cancels to the driver and the other sides when the stream ends or the cancellation
  * is canceled.
  */
 #define _GNU_SOURCE
@@ -166,7 +166,7 @@ START_TEST(failures_end_its_calls)
 }
 END_TEST
 
-/* The other end of a child stream is notified too. */
+/* The other side of a child stream is notified too. */
 START_TEST(its_streams_are_canceled)
 {
 	const struct ipc_raw_message *received;

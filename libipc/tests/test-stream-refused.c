@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Messages of the other end that end a stream, on a fake device: each side gets the error with its
+ * Messages of the other side that end a stream, on a fake device: each side gets the error with its
  * origin, instead of a death that did not happen.
  */
 #include <errno.h>
@@ -85,7 +85,7 @@ static void arrive(uint64_t cookie, uint32_t code, const void *bytes, size_t siz
 	ck_assert_int_eq(ipc_process(ipc), 1);
 }
 
-/* The last message to the other end must be the end of the stream, with that error. */
+/* The last message to the other side must be the end of the stream, with that error. */
 static void is_explained(int error)
 {
 	const struct fake_sent *sent = fake_last();
@@ -329,7 +329,7 @@ static void begin_deferred(void)
 	stream = NULL;
 }
 
-/* The proxies of the other end are then released, even if the error could not be sent. */
+/* The proxies of the other side are then released, even if the error could not be sent. */
 START_TEST(refused_end_without_request_sends_no_more)
 {
 	static const int fails[] = { 0, -EOWNERDEAD, -ENOMEM };
@@ -407,7 +407,7 @@ START_TEST(metadata_has_a_size)
 }
 END_TEST
 
-/* If the other end still holds objects of a closed end, the end keeps no explanation. */
+/* If the other side still holds objects of a closed end, the end keeps no explanation. */
 START_TEST(a_closed_end_keeps_no_explanation)
 {
 	struct ipc_stream *closed;

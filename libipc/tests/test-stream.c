@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Streams on the fake device: when callbacks run, which messages a waiting thread serves, the use
- * of an inherited stream in a forked child, the errors with which the other end ends, and the
+ * of an inherited stream in a forked child, the errors with which the other side ends, and the
  * properties of the call that opened the stream.
  */
 #define _GNU_SOURCE
@@ -116,7 +116,7 @@ END_TEST
 
 /* --- Credit -------------------------------------------------------------------------- */
 
-/* The other end has no space for the credit. */
+/* The other side has no space for the credit. */
 START_TEST(granting_credit_does_not_wait)
 {
 	const struct ipc_raw_message *received;
@@ -160,7 +160,7 @@ static unsigned int send_until_full(void)
 	return n;
 }
 
-/* The other end grants too much: at once, gradually, and with a sum that overflows. */
+/* The other side grants too much: at once, gradually, and with a sum that overflows. */
 START_TEST(credit_has_a_limit)
 {
 	static const struct {
@@ -176,7 +176,7 @@ START_TEST(credit_has_a_limit)
 		{ STREAM_WINDOW, 1, false },
 		{ STREAM_WINDOW, UINT32_MAX, false },
 		{ 0, UINT32_MAX, false },
-		/* As after a send that failed while the other end granted the maximum. */
+		/* As after a send that failed while the other side granted the maximum. */
 		{ STREAM_WINDOW + 1, UINT32_MAX - 1, false },
 		{ STREAM_WINDOW + 1, 1, false },
 	};
@@ -441,7 +441,7 @@ END_TEST
 
 /* --- Ends ---------------------------------------------------------------------------- */
 
-/* The other end has no space for it: it is sent later, even if the stream is closed. */
+/* The other side has no space for it: it is sent later, even if the stream is closed. */
 START_TEST(ending_does_not_wait)
 {
 	begin();
@@ -539,7 +539,7 @@ START_TEST(no_messages_after_the_deadline)
 
 	stream->deadline = time_now();
 	ck_assert_uint_eq(ipc_stream_remaining(stream), 0);
-	/* The other end noticed the deadline first. */
+	/* The other side noticed the deadline first. */
 	stream_break(stream, -EOWNERDEAD);
 	ck_assert_int_eq(ipc_stream_is_canceled(stream), 1);
 	ck_assert_int_eq(ipc_raw_stream_send(stream, &sent, IPC_NEVER), -ETIMEDOUT);
@@ -550,7 +550,7 @@ START_TEST(no_messages_after_the_deadline)
 	ck_assert_int_eq(error.code, -ETIMEDOUT);
 	ck_assert_int_eq(error.origin, IPC_ORIGIN_HERE);
 	ipc_error_done(&error);
-	/* The other end knows already. */
+	/* The other side knows already. */
 	n_sent = fake.n_sent;
 	end();
 	ck_assert_uint_eq(fake.n_sent, n_sent);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Streams of protobuf messages, on the fake device: the contents of a message, and the identity of
- * the other end.
+ * the other side.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -243,7 +243,7 @@ START_TEST(failures_that_break_it)
 	struct ipc_error error = IPC_ERROR_INIT;
 	const Ipc__Test__Crate *crate;
 
-	/* The driver reported the death of the other end. */
+	/* The driver reported the death of the other side. */
 	begin_conveying();
 	for (unsigned int i = 0; i < 2; i++) {
 		uint64_t cookie = id_cookie(fake.sent[0].objects[i].tag);
@@ -258,7 +258,7 @@ START_TEST(failures_that_break_it)
 	ck_assert_int_eq(error.origin, IPC_ORIGIN_BUS);
 	end();
 
-	/* The other end sent a malformed message. */
+	/* The other side sent a malformed message. */
 	begin_conveying();
 	arrive(STREAM_END, "junk", 4, NULL);
 	ck_assert_int_eq(test_convey_receive(stream, 0, &crate, &error), -EBADMSG);

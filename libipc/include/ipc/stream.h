@@ -22,7 +22,7 @@
  * at most timeout_usec microseconds (0: not at all).
  *
  *   -EAGAIN      There was no credit or space in time. Try again later.
- *   -EPIPE       This side has ended its sending, or the server has ended the stream.
+ *   -EPIPE       This side has finished sending, or the server has ended the stream.
  *   Others       The error with which the server ended the stream.
  *
  * Receiving: 1 and a message, or 0 at the end of the stream. The stream owns the message. It is
@@ -32,7 +32,7 @@
  *
  *   -EAGAIN      No message arrived in time.
  *   -ENOMSG      The server closed its side without ending the stream.
- *   Others       The error with which the other side ended its sending; -EREMOTEIO instead of
+ *   Others       The error with which the other side finished sending; -EREMOTEIO instead of
  *                -EAGAIN, -EPIPE, and the errnos that enum ipc_origin lists.
  *
  * Both:
@@ -81,12 +81,12 @@
  * the server's sending ends with that error at once. If it returns 0, the stream ends well, but
  * only if the stream has no callbacks, the handler has the only reference, and no other thread has
  * dropped a reference before. In every other case the server must end the stream: if the last
- * reference of the server's side is dropped without an end, the client receives -ENOMSG after all
+ * reference of the server's side is dropped without that, the client receives -ENOMSG after all
  * messages. If the last reference of a client's side without callbacks is dropped, a stream that is
  * not over is canceled. A stream holds a reference of its connection, and a server's side one of
  * its object. A client may drop the proxy.
  *
- * Over. A client's side is over when the server's end of the stream has arrived. From then on the
+ * Over. A client's side is over when the end of the stream has arrived. From then on the
  * client can receive the messages that are left, also if the server dies. Only ipc_stream_cancel()
  * breaks the stream off. A server's side is over when the server has ended the stream.
  *
@@ -119,18 +119,18 @@ struct ipc_stream *ipc_stream_unref(struct ipc_stream *stream);
 struct ipc *ipc_stream_ipc(const struct ipc_stream *stream);
 
 /*
- * End the sending of this side. A server ends the whole stream. A client may still receive. If the
- * server has ended the stream already, a client's own end is not sent, and the result is 0. If the
- * receiver has no space for the end, it is sent when there is space, as long as the connection is
- * open and a thread serves it or waits for a stream.
+ * A server ends the stream. A client finishes sending, and may still receive. If the server has
+ * ended the stream already, a client's finish is not sent, and the result is 0. If the receiver has
+ * no space for it, it is sent when there is space, as long as the connection is open and a thread
+ * serves it or waits for a stream.
  *
- * ipc_stream_fail() and ipc_stream_fail_with() end the sending with an error, which the other side
- * receives after all messages. See ipc_call_fail() and ipc_call_fail_with() for their arguments. If
+ * ipc_stream_fail() and ipc_stream_fail_with() do so with an error, which the other side receives
+ * after all messages. See ipc_call_fail() and ipc_call_fail_with() for their arguments. If
  * name, text and details exceed 64 KiB, the other side receives only the errno.
  *
- *   -EALREADY   This side has already ended its sending.
+ *   -EALREADY   This side has already finished sending.
  *   -EINVAL     code is no errno, or both code and name are missing.
- *   Others      As sending. Unless the stream has broken off, the end may be tried again.
+ *   Others      As sending. Unless the stream has broken off, the call may be repeated.
  */
 int ipc_stream_end(struct ipc_stream *stream);
 int ipc_stream_fail(struct ipc_stream *stream, int code, const char *name,
@@ -152,7 +152,7 @@ void ipc_stream_cancel(struct ipc_stream *stream);
  *                ends the stream with -EPROTO.
  *   on_writable  A send with timeout_usec 0 that failed with -EAGAIN may be tried again. Runs once
  *                for all such failures since its last run. The send may fail again.
- *   on_end       The other side has ended its sending, and all messages were received: result
+ *   on_end       The other side has finished sending, and all messages were received: result
  *                is 0 or its error. Or the stream has broken off: -ECANCELED, -ETIMEDOUT,
  *                -EOWNERDEAD, -ECONNRESET, -EPROTO, -EBADMSG, -EMSGSIZE, -EDQUOT, -ENOMEM. error
  *                explains result and is valid during the callback. Runs at most once. At a server,

@@ -18,7 +18,7 @@
 
 #define CALL 100	/* the number of the served call */
 #define HANDLES 9	/* number of handles that arrive with a cargo */
-#define DATA	20	/* handles of the remote end of a stream */
+#define DATA	20	/* handles of the remote side of a stream */
 #define CONTROL	21
 
 extern struct ipc *ipc;
@@ -51,7 +51,7 @@ struct ipcbus_event request_event(uint32_t kind, const char *method);
 void push_request(uint32_t kind, const char *method, const char *text);
 /* Handles, an object that returns home, and a file. */
 void push_cargo(struct ipcbus_event event);
-/* Queues the remote end of a stream: in a reply, or in an open of this method (if not 0). */
+/* Queues the remote side of a stream: in a reply, or in an open of this method (if not 0). */
 void push_stream_end(struct ipcbus_event event, uint32_t method);
 bool is_waiting(void);
 /* act_process() handles an event, as an act or before an act; process_all() handles all. */

@@ -18,7 +18,7 @@
 static struct ipc_object *served;	/* of bytes */
 static struct ipc_raw_message *replied;
 static struct ipc_stream *stream;
-static struct ipc_object *data;		/* the local end of the stream */
+static struct ipc_object *data;		/* the local side of the stream */
 static const struct ipc_raw_message *received;
 static char large[20000];
 static int ended, result;
