@@ -177,8 +177,8 @@ static const struct {
 } meanings[] = {
 	{ ECHILD, "the connection belongs to the parent process; open another after fork()" },
 	{ EOWNERDEAD, "the object's process died or ended the object" },
-	{ ENOENT, "there is no such name, bus or object" },
-	{ ESRCH, "the process has ended, or the daemon of the bus cannot see it" },
+	{ ENOENT, "there is no such name, bus or object here" },
+	{ ESRCH, "the process is not on this bus, has ended, or is hidden from the daemon" },
 	{ EHOSTDOWN, "the object's process is frozen; ipcctl thaw thaws it" },
 	{ EHOSTUNREACH, "activation of the name failed; ipcctl list --activatable shows why" },
 	{ ENOTCONN, "no service manager is running; start servicemanager" },
@@ -198,8 +198,7 @@ static const struct {
 	{ EALREADY, "the call already has a reply, or the stream has ended" },
 	{ EEXIST, "a service has that name" },
 	{ ESTALE, "the name was given to another object, or unregistered by another process" },
-	{ EINVAL, "an argument is malformed, out of range, closed or of another connection; a name "
-		  "has 1 to 127 letters, digits and _ . / -" },
+	{ EINVAL, "an argument is malformed, out of range, closed or of another connection" },
 	{ EACCES, "not permitted: by the policy (see ipcctl policy check), or by the "
 		  "permissions of the bus (see ipcctl doctor)" },
 	{ EBADF, "the message has an object of another connection, or a file descriptor that is not "

@@ -17,7 +17,7 @@ START_TEST(every_number_has_words)
 	ck_assert_str_eq(ipc_strerror(0), "no error");
 	ck_assert_str_eq(ipc_strerror(-ENOTCONN), "no service manager is running; start servicemanager");
 	ck_assert_ptr_eq(ipc_strerror(ENOTCONN), ipc_strerror(-ENOTCONN));
-	ck_assert_ptr_nonnull(strstr(ipc_strerror(-EINVAL), "a name has 1 to 127 letters"));
+	ck_assert_ptr_nonnull(strstr(ipc_strerror(-EINVAL), "malformed"));
 	ck_assert_str_eq(ipc_strerror(-ENOMEM), "Cannot allocate memory");
 	ck_assert_str_eq(ipc_strerror(-4095), "unknown error");
 }

@@ -312,14 +312,15 @@ static PyObject *cancellation(PyObject *self, PyObject *nothing)
 	return slot_new_cancellation(of(self));
 }
 
-/* The message has the name, cut after 255 bytes. */
+/* The message has the name, cut after 255 bytes, and for a malformed name the rule. */
 static PyObject *fail_name(struct connection *connection, const char *name, int r)
 {
 	char message[512];
 
 	if (is_closed(connection, r))
 		return fail_closed();
-	snprintf(message, sizeof(message), "%.255s: %s", name, ipc_strerror(r));
+	snprintf(message, sizeof(message), "%.255s: %s%s", name, ipc_strerror(r),
+		 r == -EINVAL ? "; a name has 1 to 127 letters, digits and _ . / -" : "");
 	return fail_saying(r, message);
 }
 

@@ -360,7 +360,7 @@ class Names(Case):
         name = new_name()
         with self.assertRaises(ipcbus.NotFound) as caught:
             await self.client.get_raw(name)
-        self.assertEqual(str(caught.exception), f"{name}: there is no such name, bus or object")
+        self.assertEqual(str(caught.exception), f"{name}: there is no such name, bus or object here")
         with self.assertRaises(ipcbus.DeadlineExceeded):
             await self.client.wait_raw(new_name(), timeout=0.2)
         with self.assertRaises(ValueError):

@@ -158,7 +158,7 @@ fn errors(bench: &Bench) {
     let unchecked = bench.bus.check_name("conform.nobody").unwrap_err();
     let unregistered = bench.bus.unregister_name("conform.nobody").unwrap_err();
     for error in [&nobody, &unchecked, &unregistered] {
-        assert_eq!(error.to_string(), "conform.nobody: there is no such name, bus or object");
+        assert_eq!(error.to_string(), "conform.nobody: there is no such name, bus or object here");
     }
     assert!(format!("{nobody:?}").contains("code: 2"));
     let other = VisitorProxy::get(&bench.bus, &bench.name).unwrap_err();

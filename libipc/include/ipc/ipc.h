@@ -131,7 +131,7 @@
  *
  *   This side
  *   -EINVAL       IPC_INVALID_ARGUMENT. An argument, name or string is malformed, or the proxy
- *                 outlived its connection. If a string of a request is not UTF-8, the message of
+ *                 outlived its connection. If a string of a request is not UTF-8, the text of
  *                 struct ipc_error names the field.
  *   -ECHILD       IPC_FORKED. The connection belongs to the parent process.
  *   -EBADF        The message names an object that is no object or proxy of this connection, or a

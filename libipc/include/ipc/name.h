@@ -55,7 +55,7 @@ struct ipc_slot;
 /* Flags of ipc_register_name_with(). */
 enum ipc_register_flags {
 	IPC_NAME_REPLACE = 1,	/* take the name from another object of this user that has it */
-	IPC_NAME_QUEUE = 2,	/* wait until that object ends */
+	IPC_NAME_QUEUE = 2,	/* wait until its registration ends */
 	IPC_NAME_IDLE_EXIT = 4,	/* for ipc_idle_exit(): watches get the name without the object */
 };
 

@@ -181,10 +181,12 @@ impl Error {
         self
     }
 
-    /// Sets the text to the name and the meaning of the errno.
+    /// Sets the text to the name and the meaning of the errno, for a malformed name with the rule.
     pub(crate) fn about_name(self, name: &str) -> Error {
         let text = text_of(self.code());
-        self.with_text(format!("{name}: {text}"))
+        let malformed = self.code() == libc::EINVAL;
+        let rule = if malformed { "; a name has 1 to 127 letters, digits and _ . / -" } else { "" };
+        self.with_text(format!("{name}: {text}{rule}"))
     }
 
     /// Sets the error's number.

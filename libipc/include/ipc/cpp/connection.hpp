@@ -629,7 +629,10 @@ private:
 
 	template <typename T> static outcome<T> fail(const std::string &name, int r)
 	{
-		return detail::fail<T>(error(r, name + ": " + c::ipc_strerror(r)));
+		const char *rule = "; a name has 1 to 127 letters, digits and _ . / -";
+
+		return detail::fail<T>(
+			error(r, name + ": " + c::ipc_strerror(r) + (r == -EINVAL ? rule : "")));
 	}
 
 	template <typename Service>

@@ -227,7 +227,7 @@ void test_errors(const bench &b)
 	ipc::error unregistered = error_of([&] { b.bus.unregister_name("conform.nobody"); });
 	for (const ipc::error &e : { nobody, unchecked, unregistered }) {
 		CHECK(e.number_of_errno() == ENOENT);
-		CHECK(std::string(e.what()) == "conform.nobody: there is no such name, bus or object");
+		CHECK(std::string(e.what()) == "conform.nobody: there is no such name, bus or object here");
 	}
 	ipc::error other = error_of([&] { b.bus.get<conform::Visitor>(b.name); });
 	CHECK(other.number_of_errno() == EPROTOTYPE);
