@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <syslog.h>
 
 #include <ipc/rpc.h>
 
@@ -154,9 +155,10 @@ static PyObject *new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 
 /*
  * Serves the remaining events. Streams with callbacks, and streams that are being opened, keep the
- * connection open until ipc_process() has served their end.
+ * connection open until ipc_process() has served their end. Oneways are dropped. Returns true if
+ * more events may be pending.
  */
-static void serve_last(struct connection *connection, struct ipc *ipc)
+static bool serve_last(struct connection *connection, struct ipc *ipc)
 {
 	int r = 1;
 
@@ -167,6 +169,7 @@ static void serve_last(struct connection *connection, struct ipc *ipc)
 			r = ipc_wait_event(ipc, LAST_WAIT_USEC);
 		Py_END_ALLOW_THREADS
 	}
+	return r > 0;
 }
 
 /* At exit of the interpreter, does not cancel calls of other threads, because they would print an
@@ -175,7 +178,7 @@ static void close_connection(struct connection *connection, bool at_exit)
 {
 	struct ipc_cancellation *closing = connection->closing;
 	struct ipc *ipc = connection->ipc;
-	bool used = connection->parts;
+	bool used = connection->parts, more;
 	struct part *part;
 
 	connection->ipc = NULL;
@@ -197,8 +200,13 @@ static void close_connection(struct connection *connection, bool at_exit)
 		part->end(part);
 		Py_DECREF((PyObject *)part);
 	}
-	if (used)
-		serve_last(connection, ipc);
+	more = used && serve_last(connection, ipc);
+	if (connection->dropped) {
+		Py_BEGIN_ALLOW_THREADS
+		ipc_log(LOG_WARNING, "ipc: %s%u oneways were dropped: this connection closed",
+			more ? "at least " : "", connection->dropped);
+		Py_END_ALLOW_THREADS
+	}
 	connection->last = NULL;
 	drop(ipc);
 }

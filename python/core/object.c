@@ -41,19 +41,32 @@ static void call_release(struct call *call)
 		call_drop(call);
 }
 
-/* If the connection is closed, fails the call so that the caller does not wait for it. */
+/* If the connection is closed, fails the call so that the caller does not wait for it. The handler
+ * of a oneway may be running: close() does not end it. */
 static void call_end(struct part *part)
 {
 	struct call *call = (struct call *)part;
 	struct ipc_call *native = call->call;
 
-	if (native && !call->replied) {
+	if (native && !call->replied && !ipc_call_is_oneway(native)) {
 		call->replied = true;
 		Py_BEGIN_ALLOW_THREADS
 		ipc_call_fail(native, ENOMSG, NULL, "the server closed its connection");
 		Py_END_ALLOW_THREADS
 	}
 	call_release(call);
+}
+
+/* refuse(): as close() ends a call. A oneway that no handler got counts as dropped. */
+static PyObject *call_refuse(PyObject *self, PyObject *nothing)
+{
+	struct call *call = call_of(self);
+
+	(void)nothing;
+	call->part.connection->dropped += call->call && ipc_call_is_oneway(call->call);
+	part_remove(&call->part);
+	call_end(&call->part);
+	Py_RETURN_NONE;
 }
 
 static void call_dealloc(PyObject *self)
@@ -352,6 +365,7 @@ static PyMethodDef call_methods[] = {
 	{ "take", call_take, METH_O, NULL },
 	{ "metadata", call_metadata, METH_O, NULL },
 	{ "pidfd", call_pidfd, METH_NOARGS, NULL },
+	{ "refuse", call_refuse, METH_NOARGS, NULL },
 	{ "release", call_release_method, METH_NOARGS, NULL },
 	{ NULL, NULL, 0, NULL },
 };
@@ -406,8 +420,9 @@ static struct call *call_new(struct connection *connection, struct ipc_call *nat
 	call->call = ipc_call_ref(native);
 	call->request = request;
 	call->oneway = -1;
-	/* The connection is closed: the caller gets ENOMSG, and no error of a oneway is logged. */
+	/* If the connection is closed, the caller gets ENOMSG. */
 	*ret_error = 0;
+	connection->dropped += !connection->ipc && ipc_call_is_oneway(native);
 	return part_add(&call->part) ? call : NULL;
 }
 

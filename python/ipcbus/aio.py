@@ -790,8 +790,7 @@ class Connection:
 
     def _start(self, service: Service | RawService, call: _core.Call) -> None:
         if self._closing:
-            end_call(call, NoReply(_CLOSED), service)
-            call.release()
+            call.refuse()
             return
         served = self._create_task(
             call,

@@ -343,6 +343,28 @@ class Closing(Case):
                 with self.assertRaises(ipcbus.Canceled):
                     await self.within(asyncio.wrap_future(wait))
 
+    async def test_oneways_dropped_by_close_are_logged_once(self):
+        for kind in sync, aio:
+            bus = kind.Connection()
+            name = new_name()
+            proxy_bus = sync.Connection()
+            service = kind.RawService()
+            if kind is sync:
+                bus.register(name, service)
+            else:
+                await bus.register(name, service)
+            proxy = await asyncio.to_thread(proxy_bus.get_raw, name)
+            for _ in range(20):
+                proxy.oneway(1)
+            with self.assertLogs("ipcbus", "WARNING") as logs:
+                if kind is sync:
+                    bus.close()
+                else:
+                    await bus.close()
+            self.assertEqual(len(logs.output), 1, logs.output)
+            self.assertIn("ipc: 20 oneways were dropped: this connection closed", logs.output[0])
+            proxy_bus.close()
+
     async def test_close_ends_a_wait_without_a_service_manager(self):
         with PrivateBus() as private:
             private.manager.kill()
