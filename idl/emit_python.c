@@ -261,7 +261,7 @@ static void emit_client_class(struct emitter *e, const struct service *s, const 
 {
 	const char *class = s->ident;
 
-	emit(e, "\n\nclass %s%s(%s.Client):\n", class, ending, module);
+	emit(e, "\n\nclass %s%s(%s.TypedProxy):\n", class, ending, module);
 	emit_doc(e, "    ", s->comment);
 	emit(e, "\n    INTERFACE = _%s\n", class);
 	for (size_t i = 0; i < s->n_methods; i++) {

@@ -120,7 +120,7 @@ static const char *received(struct emitter *e, const struct method *m, const cha
 static void emit_client_class(struct emitter *e, const struct service *s, const char *ending,
 			const char *module, const char *async)
 {
-	emit(e, "\nclass %s%s(%s.Client):\n", s->ident, ending, module);
+	emit(e, "\nclass %s%s(%s.TypedProxy):\n", s->ident, ending, module);
 	emit(e, "    INTERFACE: _stubs.Interface\n");
 	for (size_t i = 0; i < s->n_methods; i++) {
 		const struct method *m = &s->methods[i];

@@ -18,7 +18,7 @@ from ._base import Entry, to_delay, to_metadata, to_usec
 from .errors import DeadlineExceeded, Error, NoReply, PeerDied, WouldBlock
 
 if TYPE_CHECKING:
-    from .aio import Connection, Client, Served
+    from .aio import Connection, Served, TypedProxy
 
 Req = TypeVar("Req")
 Rep = TypeVar("Rep")
@@ -101,7 +101,7 @@ class Stream(Generic[Req, Rep]):
 
     def __init__(
         self,
-        client: Client,
+        client: TypedProxy,
         method: stubs.Method,
         content: Any,
         timeout: float | None,

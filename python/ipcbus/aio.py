@@ -213,7 +213,7 @@ class Proxy(BaseProxy):
             watch.end()
 
 
-class Client(Proxy):
+class TypedProxy(Proxy):
     """The base of generated proxies. A method takes a request, a mapping of its fields, or its
     fields as keywords. With detached=True its call or stream never depends on the call or stream
     that the task serves."""
@@ -269,7 +269,7 @@ class Client(Proxy):
         await self.oneway(method.number, data, entries=entries, timeout=timeout, metadata=metadata)
 
 
-C = TypeVar("C", bound=Client)
+C = TypeVar("C", bound=TypedProxy)
 
 
 def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
@@ -670,7 +670,7 @@ class Connection:
         """Gets the service with a name: ``echo = await bus.get(Echo, "demo.echo")``. Raises
         ``NotFound`` if no service has the name, and ``InterfaceMismatch`` if the object has another
         interface."""
-        check_kind(kind, Client)
+        check_kind(kind, TypedProxy)
         return kind(self, await self._find(name, kind.INTERFACE.name))
 
     async def wait(self, kind: type[C], name: str, *, timeout: float | None = None) -> C:
@@ -678,7 +678,7 @@ class Connection:
         no timeout, and 0 does not wait. Raises ``DeadlineExceeded`` if no service has the name in
         time, ``NoManager`` if the time is over and no service manager is running, and
         ``InterfaceMismatch`` as get() does."""
-        check_kind(kind, Client)
+        check_kind(kind, TypedProxy)
         return kind(self, await self._await(name, timeout, kind.INTERFACE.name))
 
     async def get_raw(self, name: str) -> Proxy:

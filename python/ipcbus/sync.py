@@ -181,7 +181,7 @@ class Proxy(BaseProxy):
         return Slot(self._proxy.on_freeze(callback))
 
 
-class Client(Proxy):
+class TypedProxy(Proxy):
     """The base of generated proxies. A method takes a request, a mapping of its fields, or its
     fields as keywords. With detached=True its call or stream does not depend on the call or stream
     that the thread serves. A handler uses that to clean up after its own call has ended."""
@@ -236,7 +236,7 @@ class Client(Proxy):
         self.oneway(method.number, data, entries=entries, timeout=timeout, metadata=metadata)
 
 
-C = TypeVar("C", bound=Client)
+C = TypeVar("C", bound=TypedProxy)
 
 
 class Stream(Generic[Req, Rep]):
@@ -252,7 +252,7 @@ class Stream(Generic[Req, Rep]):
 
     def __init__(
         self,
-        client: Client,
+        client: TypedProxy,
         method: stubs.Method,
         content: Any,
         timeout: float | None,
@@ -545,7 +545,7 @@ class Connection:
         """Gets the service with a name: ``echo = bus.get(EchoSync, "demo.echo")``. Raises
         ``NotFound`` if no service has the name, and ``InterfaceMismatch`` if the object has another
         interface."""
-        check_kind(kind, Client)
+        check_kind(kind, TypedProxy)
         return kind(self, self._connection.get(name, None, kind.INTERFACE.name))
 
     def wait(self, kind: type[C], name: str, *, timeout: float | None = None) -> C:
@@ -553,7 +553,7 @@ class Connection:
         no timeout, and 0 does not wait. Raises ``DeadlineExceeded`` if no service has the name in
         time, ``NoManager`` if the time is over and no service manager is running, and
         ``InterfaceMismatch`` as get() does."""
-        check_kind(kind, Client)
+        check_kind(kind, TypedProxy)
         limit = to_name_wait(timeout)
         return kind(self, self._connection.get(name, limit, kind.INTERFACE.name))
 

@@ -643,12 +643,12 @@ class Limits(Case):
 
     async def test_classes_of_the_other_surface_are_refused(self):
         for kind, service in ((KindsSync, KindsSyncService()), (KindsService, KindsService)):
-            with self.assertRaisesRegex(TypeError, "is not derived from ipcbus.aio.Client"):
+            with self.assertRaisesRegex(TypeError, "is not derived from ipcbus.aio.TypedProxy"):
                 await self.client.get(kind, new_name())
             with self.assertRaisesRegex(TypeError, "is not a service of ipcbus.aio"):
                 await self.client.register(new_name(), service)
         with sync.Connection() as bus:
-            with self.assertRaisesRegex(TypeError, "is not derived from ipcbus.sync.Client"):
+            with self.assertRaisesRegex(TypeError, "is not derived from ipcbus.sync.TypedProxy"):
                 bus.get(Kinds, new_name())
             with self.assertRaisesRegex(TypeError, "is not a service of ipcbus.sync"):
                 bus.make_object(KindsService())

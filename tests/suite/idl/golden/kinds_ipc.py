@@ -171,7 +171,7 @@ _KindsOfURL = _stubs.Interface(
 )
 
 
-class KindsOfURL(_aio.Client):
+class KindsOfURL(_aio.TypedProxy):
     """Every kind of method."""
 
     INTERFACE = _KindsOfURL
@@ -225,7 +225,7 @@ class KindsOfURLService(_aio.Service):
         raise self._unimplemented(_KindsOfURL.methods[5])
 
 
-class KindsOfURLSync(_sync.Client):
+class KindsOfURLSync(_sync.TypedProxy):
     """Every kind of method."""
 
     INTERFACE = _KindsOfURL

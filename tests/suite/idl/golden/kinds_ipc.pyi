@@ -8,7 +8,7 @@ from typing import Any as _Any, Optional as _Optional, Union as _Union
 import kinds_pb2 as _kinds__pb2
 from ipcbus import aio as _aio, stubs as _stubs, sync as _sync
 
-class KindsOfURL(_aio.Client):
+class KindsOfURL(_aio.TypedProxy):
     INTERFACE: _stubs.Interface
     async def Stop(
         self,
@@ -97,7 +97,7 @@ class KindsOfURLService(_aio.Service):
         /,
     ) -> _AsyncIterator[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]]: ...
 
-class KindsOfURLSync(_sync.Client):
+class KindsOfURLSync(_sync.TypedProxy):
     INTERFACE: _stubs.Interface
     def Stop(
         self,
