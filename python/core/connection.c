@@ -203,8 +203,9 @@ static void close_connection(struct connection *connection, bool at_exit)
 	more = used && serve_last(connection, ipc);
 	if (connection->dropped) {
 		Py_BEGIN_ALLOW_THREADS
-		ipc_log(LOG_WARNING, "ipc: %s%u oneways were dropped: this connection closed",
-			more ? "at least " : "", connection->dropped);
+		ipc_log(LOG_WARNING, "ipc: %s%u %s dropped: this connection closed",
+			more ? "at least " : "", connection->dropped,
+			connection->dropped == 1 ? "oneway was" : "oneways were");
 		Py_END_ALLOW_THREADS
 	}
 	connection->last = NULL;

@@ -343,27 +343,37 @@ class Closing(Case):
                 with self.assertRaises(ipcbus.Canceled):
                     await self.within(asyncio.wrap_future(wait))
 
-    async def test_oneways_dropped_by_close_are_logged_once(self):
-        for kind in sync, aio:
-            bus = kind.Connection()
-            name = new_name()
-            proxy_bus = sync.Connection()
-            service = kind.RawService()
-            if kind is sync:
-                bus.register(name, service)
-            else:
-                await bus.register(name, service)
-            proxy = await asyncio.to_thread(proxy_bus.get_raw, name)
-            for _ in range(20):
-                proxy.oneway(1)
-            with self.assertLogs("ipcbus", "WARNING") as logs:
-                if kind is sync:
-                    bus.close()
-                else:
-                    await bus.close()
-            self.assertEqual(len(logs.output), 1, logs.output)
-            self.assertIn("ipc: 20 oneways were dropped: this connection closed", logs.output[0])
-            proxy_bus.close()
+    async def send_oneways(self, name: str, number: int) -> None:
+        proxy = await self.client.get_raw(name)
+        for _ in range(number):
+            await proxy.oneway(0)
+
+    async def test_close_logs_dropped_oneways_once(self):
+        bus, name = sync.Connection(), new_name()
+        service = sync.RawService()
+        bus.register(name, service)
+        held = bus.make_object(service)
+        await self.send_oneways(name, 20)
+        with self.assertLogs("ipcbus", "WARNING") as logs:
+            bus.close()
+        del held
+        self.assertEqual(len(logs.output), 1, logs.output)
+        self.assertIn("ipc: 20 oneways were dropped: this connection closed", logs.output[0])
+
+    async def test_close_logs_oneways_dropped_while_it_waits_once(self):
+        await self.begin()
+        name = new_name()
+        await self.bus.register(name, aio.RawService())
+        with self.assertLogs("ipcbus", "WARNING") as logs:
+            close = asyncio.create_task(self.bus.close())
+            await asyncio.sleep(0.05)
+            await self.send_oneways(name, 20)
+            await asyncio.sleep(0.2)
+            self.slow.end.set()
+            await self.within(close)
+        self.assertEqual(len(logs.output), 1, logs.output)
+        self.assertIn("ipc: 20 oneways were dropped: this connection closed", logs.output[0])
+        await self.end()
 
     async def test_close_ends_a_wait_without_a_service_manager(self):
         with PrivateBus() as private:
@@ -645,12 +655,12 @@ class Limits(Case):
         for kind, service in ((KindsSync, KindsSyncService()), (KindsService, KindsService)):
             with self.assertRaisesRegex(TypeError, "is not derived from ipcbus.aio.TypedProxy"):
                 await self.client.get(kind, new_name())
-            with self.assertRaisesRegex(TypeError, "is not a service of ipcbus.aio"):
+            with self.assertRaisesRegex(TypeError, "is not an implementation for ipcbus.aio"):
                 await self.client.register(new_name(), service)
         with sync.Connection() as bus:
             with self.assertRaisesRegex(TypeError, "is not derived from ipcbus.sync.TypedProxy"):
                 bus.get(Kinds, new_name())
-            with self.assertRaisesRegex(TypeError, "is not a service of ipcbus.sync"):
+            with self.assertRaisesRegex(TypeError, "is not an implementation for ipcbus.sync"):
                 bus.make_object(KindsService())
 
 
