@@ -227,7 +227,7 @@ static bool prefix_belongs_to(const char *prefix, const char *library)
 static void check_prefix(struct builder *b, const struct service *service, struct path place)
 {
 	static const char choose[] =
-		"choose another with option (ipc.c_prefix) or parameter c_prefix=SERVICE=PREFIX";
+		"choose another with option (ipc.c_prefix) or parameter c_prefix=INTERFACE=PREFIX";
 	const char *prefix = service->prefix;
 
 	if (service->explicit_prefix && !name_is_snake(prefix))
@@ -345,7 +345,7 @@ static bool has_package_prefix(struct builder *b)
 /* Returns true if the parameter services includes the service. */
 static bool is_chosen(struct builder *b, const char *full_name)
 {
-	struct choices *services = &b->request->parameters->services;
+	struct choices *services = &b->request->parameters->interfaces;
 
 	return !services->count || choices_find(services, full_name);
 }

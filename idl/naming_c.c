@@ -169,7 +169,7 @@ static void name_unit(struct unit *unit, struct arena *arena)
 }
 
 #define CHOOSE \
-	"choose another prefix with option (ipc.c_prefix) or parameter c_prefix=SERVICE=PREFIX"
+	"choose another prefix with option (ipc.c_prefix) or parameter c_prefix=INTERFACE=PREFIX"
 
 /* A program may use all files of a run, so names of different files must differ. Each file gets its
  * names independently, so that they do not depend on the run. */

@@ -85,8 +85,8 @@ static const char *parse_one(struct arena *arena, const char *word, struct param
 		return parse_language(arena, value, &ret->language);
 	else if (value && !strcmp(key, "prefix_package"))
 		return parse_switch(arena, word, value, &ret->short_prefix);
-	else if (value && !strcmp(key, "services"))
-		parse_names(arena, value, &ret->services);
+	else if (value && !strcmp(key, "interfaces"))
+		parse_names(arena, value, &ret->interfaces);
 	else if (value && !strcmp(key, "c_prefix"))
 		return parse_choice(arena, word, value, &ret->prefixes);
 	else if (value && !strcmp(key, "name"))
@@ -95,7 +95,8 @@ static const char *parse_one(struct arena *arena, const char *word, struct param
 		return arena_printf(
 			arena,
 			"unknown parameter \"%s\"; protoc-gen-ipc accepts lang=LANGUAGE, "
-			"services=SERVICE+SERVICE, name=METHOD=NAME, c_prefix=SERVICE=PREFIX, "
+			"interfaces=INTERFACE+INTERFACE, name=METHOD=NAME, "
+			"c_prefix=INTERFACE=PREFIX, "
 			"prefix_package=no, imports and no_comments",
 			word);
 	return NULL;
@@ -140,7 +141,7 @@ static const char *unused_of(struct arena *arena, const struct choices *choices,
 
 const char *parameters_unused(struct arena *arena, const struct parameters *parameters)
 {
-	return unused_of(arena, &parameters->services, "services", "service")	      ?:
+	return unused_of(arena, &parameters->interfaces, "interfaces", "service")     ?:
 		       unused_of(arena, &parameters->prefixes, "c_prefix", "service") ?:
 		       unused_of(arena, &parameters->names, "name", "rpc");
 }

@@ -37,8 +37,8 @@ struct parameters {
 	bool no_comments;	 /* no_comments: leave the comments out of the descriptors */
 	bool short_prefix;	 /* prefix_package=no */
 	bool imports;		 /* imports: messages of the imported files as well */
-	struct choices services; /* services=A+B: generate only these services; empty: all */
-	struct choices prefixes; /* c_prefix=SERVICE=PREFIX */
+	struct choices interfaces; /* interfaces=A+B: generate only these; empty: all */
+	struct choices prefixes; /* c_prefix=INTERFACE=PREFIX */
 	struct choices names;	 /* name=METHOD=NAME */
 };
 

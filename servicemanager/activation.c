@@ -223,14 +223,14 @@ static __attribute__((format(printf, 2, 3))) void fail(struct activation *a,
 	a->deadline = 0;
 	a->retry_at = now_usec() + delay;
 	/* Log even without --verbose: an administrator must see failures. */
-	log_line("service failed: %s: %s; %u in a row, next try in %u.%u s", a->config->file,
+	log_line("activation failed: %s: %s; %u in a row, next try in %u.%u s", a->config->file,
 		 a->problem, a->failures, (unsigned int)(delay / 1000000),
 		 (unsigned int)(delay / 100000 % 10));
 
 	for (char **name = a->config->names; *name; name++)
 		if (!registry_find(a->manager->registry, *name))
 			waiters_fail(a->manager, *name, /* gets_only= */ true, EHOSTUNREACH,
-				     "cannot start the service of %s: %s", *name, a->problem);
+				     "cannot start the program of %s: %s", *name, a->problem);
 }
 
 static void unit_ended(void *userdata, const char *problem)

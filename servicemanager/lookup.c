@@ -68,7 +68,7 @@ static int wait_for_start(struct manager *manager, struct wanted *wanted,
 
 	if (wanted->get && problem)
 		return ipc_call_fail(wanted->call, EHOSTUNREACH, NULL,
-				     "cannot start the service of %s: %s", wanted->name, problem);
+				     "cannot start the program of %s: %s", wanted->name, problem);
 
 	r = waiter_add(manager, wanted);
 	if (r == 0)

@@ -138,7 +138,7 @@ def check_callback(callback: object) -> None:
 
 def check_service(service: object, *bases: type) -> None:
     if not isinstance(service, bases):
-        raise TypeError(f"{service!r} is not a service of {bases[0].__module__}")
+        raise TypeError(f"{service!r} is not an implementation for {bases[0].__module__}")
 
 
 def to_changed(reconnect: bool | Callable[[bool], object]) -> Callable[[bool], object]:
@@ -255,13 +255,13 @@ class RawRequest(BaseContext):
 
 
 class Named(Protocol):
-    """The part of a service that lines of the log need."""
+    """The part of an implementation that lines of the log need."""
 
     def _method(self, number: int) -> str: ...
 
 
 class ServiceSettings:
-    """Settings of a service, for the objects that are made from it."""
+    """Settings of an implementation, for the objects that are made from it."""
 
     #: Whether requests may contain files.
     ACCEPT_FDS = False

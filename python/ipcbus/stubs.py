@@ -36,7 +36,7 @@ class HasProxy(Protocol):
     _proxy: _core.Proxy
 
 
-# A proxy; a service, of which each use makes a new object; or an object of
+# A proxy; an implementation, of which each use makes a new object; or an object of
 # make_object().
 ObjectLike = Union[HasProxy, "HasServe", _core.Object]
 # A file descriptor or a file object. The sender still owns it after sending.
@@ -275,7 +275,7 @@ class Packer:
         if proxy is not None:
             return self._add(proxy)
         if not hasattr(value, "ACCEPT_FDS"):
-            raise TypeError(f"a proxy, service or object is needed, not {_type_name(value)}")
+            raise TypeError(f"a proxy, implementation or object is needed, not {_type_name(value)}")
         return self._add(self._bus.make_object(value))
 
     def _fd(self, value: FdLike) -> int:
@@ -606,7 +606,7 @@ class _Attached:
 
     def take_object(self, field: Any) -> Any:
         """Takes the object of this process out of a field of the type ipc.Object, and returns its
-        service. Raises ``NotFound`` if the field is empty, or the object ended or was taken, and
+        implementation. Raises ``NotFound`` if the field is empty, or the object ended or was taken, and
         an ``Error`` with the code ``EXDEV`` if it belongs to another process."""
         return self._attached().object(field, _core.OBJECT, "another").owner
 
@@ -696,7 +696,7 @@ def receive_reply(bus: Any, method: Method, raw: _core.Message | Item) -> Any:
 
 
 class BaseService(ServiceSettings):
-    """What the bases of generated services have alike."""
+    """What the bases of implementations have alike."""
 
     INTERFACE: Interface
 

@@ -501,8 +501,8 @@ class Connection:
                 os.write(self._stop, b"\0")
 
     def make_object(self, service: Service | RawService) -> _core.Object:
-        """Makes an object of a service, to be sent in a field of a message or as an entry, also
-        more than once. ``register()`` takes the service itself. The object lives as long as this
+        """Makes an object of an implementation, to be sent in a field of a message or as an
+        entry, also more than once. ``register()`` takes it directly. The object lives as long as this
         process has references to it or other processes have proxies."""
         check_service(service, Service, RawService)
         flags = _core.ACCEPT_FDS if service.ACCEPT_FDS else 0
@@ -542,15 +542,15 @@ class Connection:
     # --- Names -------------------------------------------------------------------------------
 
     def get(self, kind: type[C], name: str) -> C:
-        """Gets the service with a name: ``echo = bus.get(EchoSync, "demo.echo")``. Raises
-        ``NotFound`` if no service has the name, and ``InterfaceMismatch`` if the object has another
+        """Gets the object with a name: ``echo = bus.get(EchoSync, "demo.echo")``. Raises
+        ``NotFound`` if no object has the name, and ``InterfaceMismatch`` if the object has another
         interface."""
         check_kind(kind, TypedProxy)
         return kind(self, self._connection.get(name, None, kind.INTERFACE.name))
 
     def wait(self, kind: type[C], name: str, *, timeout: float | None = None) -> C:
-        """Waits until the name is registered, and gets the service. timeout is in seconds; None is
-        no timeout, and 0 does not wait. Raises ``DeadlineExceeded`` if no service has the name in
+        """Waits until the name is registered, and gets the object. timeout is in seconds; None is
+        no timeout, and 0 does not wait. Raises ``DeadlineExceeded`` if no object has the name in
         time, ``NoManager`` if the time is over and no service manager is running, and
         ``InterfaceMismatch`` as get() does."""
         check_kind(kind, TypedProxy)
@@ -603,9 +603,9 @@ class Connection:
         replace: bool = False,
         queue: bool = False,
     ) -> bool:
-        """Registers a service under a name. If a running service has the name, raises
-        ``NameTaken``. If that service belongs to the same user, replace and queue prevent this:
-        with replace it loses the name; with queue the function returns False, and this service
+        """Registers an implementation under a name. If a living object has the name, raises
+        ``NameTaken``. If that object belongs to the same user, replace and queue prevent this:
+        with replace it loses the name; with queue the function returns False, and this object
         gets the name when the other registration ends. Raises ``PermissionDenied`` if the policy
         forbids the name."""
         flags = to_register_flags(replace, queue)

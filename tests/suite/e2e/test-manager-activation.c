@@ -528,7 +528,7 @@ END_TEST
 static const struct {
 	const char *unit, *text;
 } failures[] = {
-	{ "failing.service", "cannot start the service of activation.slow: failing.service: its job ended with result failed" },
+	{ "failing.service", "cannot start the program of activation.slow: failing.service: its job ended with result failed" },
 	{ "none.service", "none.service: systemd refuses to start it: Unit none.service not found." },
 	{ "denied.service", "denied.service: systemd refuses to start it: Permission denied (see ipcbus-services(5)" },
 	{ "rude.service", "rude.service: " },
