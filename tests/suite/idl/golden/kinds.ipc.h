@@ -49,7 +49,7 @@ int kinds_of_url_get(struct ipc *ipc, const char *name,
 
 /*
  * The same, but wait until somebody registers the name, and for a service
- * manager, for at most timeout_usec microseconds (IPC_NEVER: no limit; 0: do
+ * manager, for at most timeout_usec microseconds (IPC_NEVER: no timeout; 0: do
  * not wait).
  *
  *   -ETIMEDOUT     No service registered the name in time.
