@@ -19,7 +19,7 @@ static inline uint64_t clock_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* After ms milliseconds, prints a message and ends the process with STATUS_TIMEOUT. 0: no timeout. */
+/* After ms milliseconds, prints a message and ends the process with STATUS_TIMEOUT. 0: never. */
 void deadline_set(unsigned int ms);
 
 /* Sets the message of the deadline, such as "service demo.echo did not reply", and a hint, or NULL.

@@ -301,7 +301,7 @@ void channel_begin_async(struct channel_caller *caller, unsigned int cell);
  * channel_payload(). */
 void channel_post(struct channel_caller *caller, unsigned int cell,
 		  const struct channel_call *call);
-/* Spins, then sleeps until the reply has arrived, for at most sleep_ns (0: no timeout). Returns 0 if
+/* Spins, then sleeps until the reply has arrived, for at most sleep_ns (0: forever). Returns 0 if
  * it has, if channel_must_join(), or if the number is impossible; -ETIMEDOUT; -EINTR after a
  * signal; -ESHUTDOWN if the channel has ended and no thread took the call or ever will. May be
  * called again. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Calls and streams made for a stream, and streams with a cancellation, on the fake device: their
- * limits, and the cancels to the driver and the other sides when the stream ends or the cancellation
- * is canceled.
+ * timeouts, and the cancels to the driver and the other sides when the stream ends or the
+ * cancellation is canceled.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -772,8 +772,8 @@ class Connection:
 
     def make_object(self, service: Service | RawService) -> _core.Object:
         """Makes an object of an implementation, to be sent in a field of a message or as an
-        entry, also more than once. ``register()`` takes it directly. The object lives as long as this
-        process has references to it or other processes have proxies."""
+        entry, also more than once. ``register()`` takes it directly. The object lives as long as
+        this process has references to it or other processes have proxies."""
         check_service(service, Service, RawService)
         flags = _core.ACCEPT_FDS if service.ACCEPT_FDS else 0
 

@@ -611,8 +611,8 @@ int ipc_take_fd(int32_t *fd);
  * stream (options.parent_stream) has no later deadline than the stream, and is canceled with it.
  * IPC_DETACHED makes a call in a handler independent of the call that the handler serves.
  *
- * For a stream, settings 1 and 2 apply to the whole stream (see ipc_stream_remaining()), 3 and 4 only
- * its opening.
+ * For a stream, settings 1 and 2 apply to the whole stream (see ipc_stream_remaining()), 3 and 4
+ * only to its opening.
  */
 int ipc_set_timeout(struct ipc *ipc, uint64_t timeout_usec);
 int ipc_proxy_set_timeout(struct ipc_proxy *proxy, uint64_t timeout_usec);
@@ -625,9 +625,9 @@ int ipc_proxy_set_timeout(struct ipc_proxy *proxy, uint64_t timeout_usec);
  */
 struct ipc_options {
 	uint64_t timeout_usec;		/* Call, and a stream from opening to end: the
-					 * timeout; 0: see ipc_set_timeout(). Oneway: how long to wait
-					 * for space (IPC_NEVER: no timeout); 0: the default, which is
-					 * not to wait */
+					 * timeout; 0: see ipc_set_timeout(). Oneway: how long
+					 * to wait for space (IPC_NEVER: no timeout); 0: the
+					 * default, which is not to wait */
 	struct ipc_cancellation *cancellation;	/* Call or stream: ends it early, see
 					 * ipc_cancellation_new(); or NULL */
 	struct ipc_call *parent;	/* Call or stream: make it for this call, which may

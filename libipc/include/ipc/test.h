@@ -89,8 +89,8 @@ pid_t ipc_test_bus_pid(const struct ipc_test_bus *bus);
  * Blocks until each call whose deadline has passed has failed with -ETIMEDOUT; the calling thread
  * may not have returned yet. Any thread may call it, also in a forked child.
  *
- * Only deadlines of calls use this time: a call with a timeout of 5 s ends when the test has advanced
- * the clock by 5 s. Deadlines that libipc itself watches use real time: streams,
+ * Only deadlines of calls use this time: a call with a timeout of 5 s ends when the test has
+ * advanced the clock by 5 s. Deadlines that libipc itself watches use real time: streams,
  * ipc_stream_receive(), and oneways that wait for space.
  *
  *   -EOPNOTSUPP  The bus does not have IPC_TEST_MANUAL_CLOCK.
