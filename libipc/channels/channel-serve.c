@@ -376,11 +376,14 @@ static int answer_by_bus(struct thread *t, struct served *served, const struct i
 
 	if (!(atomic_fetch_and(&served->open, ~bit) & bit))
 		return -ESRCH;
+	/* The end of the channel may run code of the program, which may update the view. */
+	refs_take(&served->refs);
 	r = channel_call_is_async(&served->callee, cell) ? reply_to_life(t, served, send) :
 							   join_and_reply(t, served, send);
 	/* The call stays open for another reply. */
 	if (r < 0)
 		atomic_fetch_or(&served->open, bit);
+	served_unref(served);
 	return r;
 }
 
