@@ -84,14 +84,15 @@ static struct service *add_service(struct names *names, const char *name,
 {
 	const json_t *handle = value_indexed(handles, (json_int_t)(ipc_proxy_id(proxy) >> 1) - 1);
 	struct service *service = &names->services[names->n_services];
+	uint64_t owner = (uint64_t)value_number(handle, "owner");
 	char key[48];
 
 	service->name = strdup(name);
 	if (!service->name)
 		return NULL;
-	key_of(key, sizeof(key), value_number(handle, "owner"), value_number(handle, "node"));
-	/* If a node has several names, the first is shown. */
-	if (!json_object_get(names->nodes, key))
+	key_of(key, sizeof(key), owner, value_number(handle, "node"));
+	/* If a node has several names, the first is shown. 0: the state does not show the node. */
+	if (owner && !json_object_get(names->nodes, key))
 		json_object_set_new(names->nodes, key, json_integer(names->n_services));
 	names->n_services++;
 	return service;
