@@ -36,7 +36,7 @@ class End:
         self._changed = asyncio.Event()
         bus._ends.add(self)
         # The library keeps the callback until the stream has ended, so the callback must not hold a
-        # reference of the client.
+        # reference of the Stream.
         stream.watch(lambda: bus._run(self._change))
 
     def wake(self) -> None:
@@ -93,10 +93,11 @@ class Stream(Generic[Req, Rep]):
             async for tick in ticks:
                 print(tick.number)
 
-    The stream is opened on first use. At the end of the context, or when the last reference to the
-    Stream is gone, an open stream is canceled together with the server's handler. Any number of
-    tasks may send and receive at once. If a task is canceled in send() or receive(), no message is
-    lost and an open stream stays open.
+    The stream is opened on first use. The method's argument timeout limits the whole stream, in
+    seconds; None is the option of the method. Without both, the connection's limits the opening.
+    At the end of the context, or when the last reference to the Stream is gone, an open stream is
+    canceled together with the server's handler. Any number of tasks may send and receive at once.
+    If a task is canceled in send() or receive(), no message is lost and an open stream stays open.
     """
 
     def __init__(
@@ -191,10 +192,9 @@ class Stream(Generic[Req, Rep]):
 
     async def receive(self, *, timeout: float | None = None) -> Rep | None:
         """Returns the next message, or None at the end. If the stream ended with an error, raises
-        it. If none arrives within timeout seconds, raises ``WouldBlock``; the stream stays open,
-        and a later receive() may get the message. With 0 the function returns a message only if it
-        has arrived. The timeout does not apply to opening the stream. ``DeadlineExceeded`` means
-        that the timeout of the stream itself expired."""
+        it. If none arrives within timeout seconds (None: no limit; 0: no wait), raises
+        ``WouldBlock``; the stream stays open. The timeout does not apply to opening the stream.
+        ``DeadlineExceeded`` means that the timeout of the stream itself expired."""
         delay = to_delay(timeout)
         end = await self._opened()
         async with _limit(delay, "no message has arrived in time"):
