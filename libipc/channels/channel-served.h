@@ -91,7 +91,7 @@ struct channels {
 	pthread_mutex_t lock;
 	atomic_uint generation;		/* of the table */
 	atomic_uint sleepers;		/* threads that wait */
-	atomic_uint n;			/* of both tables */
+	atomic_uint n;			/* channels of both tables that have not ended */
 	struct served *table[CHANNEL_MAX_WAIT];
 	/* Channels of this client with async calls. No references: a channel that closes leaves. */
 	struct channel *opened[CHANNEL_MAX_CALLERS];
@@ -146,17 +146,17 @@ void channels_unlist_all(struct channels *channels);
 void served_unref(struct served *served);
 /* Wakes the client after a reply to an async call. */
 void served_notify(struct served *served);
-/* Ends the channel: takes no more calls. It stays in the table until the client drops it, because
- * handlers may still reply to calls that were taken before. */
+/* Ends the channel, once: takes no more calls. Calls served_finish(). The channel stays in the
+ * table until served_remove(), because handlers may still reply to calls that were taken before. */
 void served_end(struct served *served);
-/* Ends the channel, and drops the table's reference and the reference of the object. */
+/* Likewise, and drops the references of the table and the object: only if no oneways remain. */
 void served_remove(struct served *served);
 /* These return the channel, or NULL. The caller must drop a reference of it by served_unref().
  * index: of the table. */
 struct served *served_find(struct channels *channels, uint32_t id);
 struct served *served_at(struct channels *channels, unsigned int index);
-/* Removes the channels of dead clients. The life object does not suffice: a hostile client may send
- * another process's. */
+/* Ends the channels of dead clients, which are then dying. The life object does not suffice: a
+ * hostile client may send another process's. */
 void channels_reap(struct channels *channels);
 /* Frees the structure and its door. No thread may use it. Keeps the references in the table. */
 void channels_free(struct channels *channels);
