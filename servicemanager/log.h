@@ -9,17 +9,18 @@
 
 #include <stddef.h>
 
-/* Adds the prefix and the newline. Blocks while standard error has no space. May change errno. */
+/* Adds the prefix and the newline. Blocks while standard error has no space. May change errno.
+ * There are no levels: log_verbose() in manager.h logs only with --verbose. */
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Receives the lines of the log, without prefix, between log_begin_copy() and log_end_copy().
- * main.c copies the problems of a reload. Lines that do not fit are only logged. */
+/* main.c keeps the problems of a reload here, without prefix. If a line does not fit, it is only
+ * logged. */
 struct log_copy {
 	char text[4096]; /* each line ends with a 0 */
 	size_t size; /* bytes used */
 };
 
-/* Appends to copy, which the caller initializes. Copies do not nest. */
+/* Appends to copy until log_end_copy(). At first, copy->size must be 0. Copies do not nest. */
 void log_begin_copy(struct log_copy *copy);
 void log_end_copy(void);
 
