@@ -242,7 +242,7 @@ class Streams(Case):
 
         with sync.Connection() as bus:
             kinds = await asyncio.to_thread(bus.get, KindsSync, self.name)
-            chat = await asyncio.to_thread(kinds.Chat().__enter__)
+            chat = await asyncio.to_thread(kinds.Chat)
             task = asyncio.create_task(asyncio.to_thread(chat.receive))
             await asyncio.sleep(0.2)
             self.assertFalse(task.done())
