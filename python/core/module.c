@@ -254,8 +254,8 @@ void log_exception(PyObject *source)
 	Py_XDECREF(traceback);
 }
 
-/* set_log(callback): callback(priority of syslog(3), text[, exception]), on any thread. Its exceptions
- * go to sys.unraisablehook. */
+/* set_log(callback): callback(priority of syslog(3), text[, exception]), on any thread. Its
+ * exceptions go to sys.unraisablehook. */
 static PyObject *set_log(PyObject *module, PyObject *callback)
 {
 	PyObject *before = log_callback;
