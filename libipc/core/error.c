@@ -195,7 +195,7 @@ static const struct {
 	{ ENOSPC, "the receiver has no space for the message at the moment" },
 	{ EAGAIN, "the receiver has no space, or no message has arrived; try again later" },
 	{ EPERM, "not permitted; or the message has files, which the receiver does not accept" },
-	{ EALREADY, "the call already has a reply, or the stream has ended" },
+	{ EALREADY, "the call already has a reply, or this side of the stream has finished sending" },
 	{ EEXIST, "a service has that name" },
 	{ ESTALE, "the name was given to another object, or unregistered by another process" },
 	{ EINVAL, "an argument is malformed, out of range, closed or of another connection" },
