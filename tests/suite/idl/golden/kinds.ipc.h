@@ -159,8 +159,8 @@ int kinds_of_url_on_death(struct kinds_of_url *kinds_of_url, ipc_death_cb cb,
  *     each message, on a serving thread; the message is valid until it
  *     returns. ops has on_writable, on_end and destroy(userdata), which runs
  *     last: see ipc_stream_set_ops(). Its on_message is NULL.
- *   - ipc_stream_end(), ipc_stream_fail() and ipc_stream_cancel() end it: see
- *     <ipc/stream.h>.
+ *   - ipc_stream_end() and ipc_stream_fail() finish sending; those of a server
+ *     end the stream, and so does ipc_stream_cancel(): see <ipc/stream.h>.
  *
  *   -EAGAIN        The time is over: no message arrived, or the receiver has
  *                  no space.
