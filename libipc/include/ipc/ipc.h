@@ -531,7 +531,7 @@ int ipc_proxy_dump(struct ipc_proxy *proxy, int fd, const char *const *args,
  * watches. A watch holds a reference of the proxy until it ends. It ends when cb has returned.
  * If the connection closes first, cb is not called.
  *
- *   -EDQUOT   This user has too many watches.
+ *   -EDQUOT   This user has too many death watches.
  */
 typedef void (*ipc_death_cb)(struct ipc_proxy *proxy, void *userdata);
 int ipc_proxy_on_death(struct ipc_proxy *proxy, ipc_death_cb cb, void *userdata,

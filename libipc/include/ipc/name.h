@@ -23,8 +23,8 @@
  *   -EHOSTUNREACH  ipc_proxy_get(): the activation of the name failed. ipc_proxy_wait()
  *                 continues to wait.
  *   -ENOTCONN     No service manager is running.
- *   -EDQUOT       This user has 1024 names, 1024 waits or 256 watches, or all users together have
- *                 16384, 8192 or 4096.
+ *   -EDQUOT       This user has 1024 names, 1024 waits or 256 watches of names, or all users
+ *                 together have 16384, 8192 or 4096.
  *
  * Replay. When a new service manager starts, the library registers all names and watches of a
  * connection again, on a serving thread. The replay period is the first half second of the manager,
