@@ -34,9 +34,7 @@ int bus_no_service(const char *name);
 int bus_bad_pattern(const char *pattern);
 
 /* The hint for a name that is not valid. */
-#define NAME_HINT                                                                               \
-	"a name has 1 to 127 letters, digits, and any of _ . / -; each part between / begins with " \
-	"a letter, a digit or _"
+#define NAME_HINT IPC_NAME_RULE "; each part between / begins with a letter, a digit or _"
 
 /* Opens the bus and finds its service manager. The timeout above applies to each reply. */
 int bus_manager(struct ipc **ret_ipc, struct service_manager **ret_manager);

@@ -329,7 +329,7 @@ static PyObject *fail_name(struct connection *connection, const char *name, int 
 	if (is_closed(connection, r))
 		return fail_closed();
 	snprintf(message, sizeof(message), "%.255s: %s%s", name, ipc_strerror(r),
-		 r == -EINVAL ? "; a name has 1 to 127 letters, digits and _ . / -" : "");
+		 r == -EINVAL ? "; " IPC_NAME_RULE : "");
 	return fail_saying(r, message);
 }
 

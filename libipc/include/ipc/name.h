@@ -50,6 +50,9 @@ struct ipc_object;
 struct ipc_proxy;
 struct ipc_slot;
 
+/* The rule for names, for messages. */
+#define IPC_NAME_RULE "a name has 1 to 127 letters, digits and _ . / -"
+
 /* --- Registering ----------------------------------------------------------- */
 
 /* Flags of ipc_register_name_with(). */

@@ -629,10 +629,9 @@ private:
 
 	template <typename T> static outcome<T> fail(const std::string &name, int r)
 	{
-		const char *rule = "; a name has 1 to 127 letters, digits and _ . / -";
+		const char *rule = r == -EINVAL ? "; " IPC_NAME_RULE : "";
 
-		return detail::fail<T>(
-			error(r, name + ": " + c::ipc_strerror(r) + (r == -EINVAL ? rule : "")));
+		return detail::fail<T>(error(r, name + ": " + c::ipc_strerror(r) + rule));
 	}
 
 	template <typename Service>
