@@ -220,11 +220,10 @@ bool names_lack_service(const struct names *names, const char *name)
 
 bool names_lack_method(const struct names *names, const char *method)
 {
-	static const uint32_t builtin[] = { IPC_NUMBER_PING, IPC_NUMBER_DESCRIBE, IPC_NUMBER_DUMP,
-					    IPC_NUMBER_STREAM };
+	const char *builtin;
 
-	for (size_t i = 0; i < sizeof(builtin) / sizeof(*builtin); i++)
-		if (!strcmp(schema_builtin(builtin[i]), method))
+	for (uint32_t number = IPC_NUMBER_BUILTIN; (builtin = schema_builtin(number)); number++)
+		if (!strcmp(builtin, method))
 			return false;
 	for (size_t i = 0; i < names->n_services; i++)
 		if (names->services[i].schema && schema_find(names->services[i].schema, method))
