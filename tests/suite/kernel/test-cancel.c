@@ -270,21 +270,6 @@ static int call_and_wait(struct peer *self, void *arg)
 	return 0;
 }
 
-START_TEST(caller_is_killed)
-{
-	struct ipcbus_event ev;
-	struct peer p;
-
-	peer_start(&p, call_and_wait, NULL);
-	peer_hear(&p);
-	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-	raw_none(&srv);
-	peer_kill(&p);
-	raw_wait(&srv, IPCBUS_EVENT_CANCELED, &ev);
-	raw_reply(&srv, ev.call, NULL, 0);
-}
-END_TEST
-
 START_TEST(node_in_a_reply_for_the_dead_is_idle)
 {
 	uint64_t node = raw_node(&srv, 0, 77);
@@ -413,7 +398,6 @@ int main(void)
 	tcase_add_test(tc, detached_nested_call_goes_on);
 	tcase_add_test(tc, nested_reply_before_the_cancel_wins);
 	tcase_add_test(tc, cancel_does_not_reach_other_calls_of_the_server);
-	tcase_add_test(tc, caller_is_killed);
 	tcase_add_loop_test(tc, node_in_a_reply_for_the_dead_is_idle, 0, 2);
 	tcase_add_test(tc, calling_thread_exits);
 	tcase_add_test(tc, server_closes_with_an_unread_cancellation);

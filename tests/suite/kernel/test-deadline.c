@@ -111,21 +111,6 @@ START_TEST(event_of_a_finished_call_does_not_come)
 }
 END_TEST
 
-START_TEST(reply_in_time)
-{
-	struct ipcbus_send send = call_by(deadline_in(60000));
-	struct ipcbus_event ev;
-
-	assert_ok(raw_send(&cli, &send, NULL));
-	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-	ck_assert_uint_eq(ev.deadline, send.deadline);
-	raw_reply(&srv, ev.call, NULL, 0);
-	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
-	ck_assert_uint_eq(ev.cookie, 77);
-	raw_none(&srv);
-}
-END_TEST
-
 /* A nonblocking wait returns the event too, and poll wakes up for it. */
 START_TEST(nonblocking_wait_and_poll_report_the_deadline)
 {
@@ -479,7 +464,6 @@ int main(void)
 	tcase_add_test(bus, passed_before_it_was_sent);
 	tcase_add_test(bus, reply_after_deadline_is_dropped);
 	tcase_add_test(bus, event_of_a_finished_call_does_not_come);
-	tcase_add_test(bus, reply_in_time);
 	tcase_add_test(bus, nonblocking_wait_and_poll_report_the_deadline);
 	tcase_add_test(bus, deadline_at_the_end_of_time);
 	tcase_add_test(bus, sleeps_until_the_end_of_time);

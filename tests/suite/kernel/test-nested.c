@@ -41,22 +41,6 @@ static uint64_t take_nested(const struct raw *r, uint32_t code)
 	return ev.call;
 }
 
-START_TEST(call_comes_back)
-{
-	uint32_t back = give_handle(&srv, &cli, raw_node(&cli, 0, 1));
-	uint64_t outer, inner;
-
-	raw_call(&cli, 0, 1, "out", 3);
-	outer = take_call(&srv, 1);
-	raw_call(&srv, back, 2, "back", 4);
-	inner = take_nested(&cli, 2);
-	raw_reply(&cli, inner, "in", 2);
-	take_reply(&srv);
-	raw_reply(&srv, outer, "done", 4);
-	take_reply(&cli);
-}
-END_TEST
-
 START_TEST(comes_back_through_a_third_party)
 {
 	uint32_t srv_to_oth = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
@@ -533,87 +517,11 @@ START_TEST(listening_ends_at_its_deadline)
 }
 END_TEST
 
-/* Two processes call each other, each call 12 deep, many times. */
-
-static void serve_down(const struct raw *r, uint32_t handle, struct ipcbus_event *ev);
-
-/* Calls with the remaining depth as code, and serves calls back. */
-static void call_down(const struct raw *r, uint32_t handle, uint32_t depth)
-{
-	struct ipcbus_event ev;
-
-	raw_call_wait(r, handle, depth, &depth, sizeof(depth), &ev);
-	if (ev.kind == IPCBUS_EVENT_CALL) {
-		serve_down(r, handle, &ev);
-		raw_wait(r, IPCBUS_EVENT_REPLY, &ev);
-	}
-	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_REPLY);
-	raw_holds(r, &ev, &depth, sizeof(depth));
-	raw_release(r, &ev);
-}
-
-static void serve_down(const struct raw *r, uint32_t handle, struct ipcbus_event *ev)
-{
-	uint32_t depth = ev->code;
-
-	raw_holds(r, ev, &depth, sizeof(depth));
-	raw_release(r, ev);
-	if (depth)
-		call_down(r, handle, depth - 1);
-	raw_reply(r, ev->call, &depth, sizeof(depth));
-}
-
-static int serve_recursion(struct peer *self, void *arg)
-{
-	struct ipcbus_event ev;
-	uint32_t back;
-
-	(void)arg;
-	raw_open(&srv, REGION);
-	assert_ok(raw_claim(&srv, raw_node(&srv, 0, 1)));
-	peer_notify(self, 1);
-	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
-	back = raw_objects(&srv, &ev)[0].value;
-	raw_release(&srv, &ev);
-	raw_reply(&srv, ev.call, NULL, 0);
-	for (;;) {
-		raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
-		if (ev.code == QUIT)
-			break;
-		serve_down(&srv, back, &ev);
-	}
-	raw_reply(&srv, ev.call, NULL, 0);
-	return 0;
-}
-
-START_TEST(recursion_between_processes)
-{
-	struct ipcbus_object o;
-	struct ipcbus_send hello = {
-		.kind = IPCBUS_SEND_CALL, .objects = PTR64(&o), .object_count = 1,
-	};
-	struct ipcbus_event ev;
-	struct peer p;
-
-	peer_start(&p, serve_recursion, NULL);
-	peer_hear(&p);
-	raw_open(&cli, REGION);
-	o = object_node(raw_node(&cli, 0, 1));
-	assert_ok(raw_send(&cli, &hello, NULL));
-	raw_wait(&cli, IPCBUS_EVENT_REPLY, &ev);
-	for (int i = 0; i < 50; i++)
-		call_down(&cli, 0, 12);
-	raw_call_wait(&cli, 0, QUIT, NULL, 0, &ev);
-	peer_end(&p);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *s = suite_create("nested");
 	TCase *tc = add_case(s, "chains", setup_bus);
 
-	tcase_add_test(tc, call_comes_back);
 	tcase_add_test(tc, comes_back_through_a_third_party);
 	tcase_add_test(tc, strange_call_does_not_disturb_a_caller);
 	tcase_add_test(tc, oneway_back_waits_its_turn);
@@ -637,8 +545,5 @@ int main(void)
 	tcase_add_test(tc, directed_call_makes_the_chain_of_its_thread);
 	tcase_add_test(tc, directed_call_fails_unless_its_thread_listens);
 	tcase_add_test(tc, listening_ends_at_its_deadline);
-
-	tc = add_case(s, "processes", setup_bare);
-	tcase_add_test(tc, recursion_between_processes);
 	return suite_main(s);
 }

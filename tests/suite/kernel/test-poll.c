@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/select.h>
 #include <unistd.h>
 
 #include "fixture.h"
@@ -196,7 +195,7 @@ START_TEST(wait_without_serve_takes_no_work)
 }
 END_TEST
 
-/* Sleeping in poll, epoll and select */
+/* Sleeping in poll and epoll */
 
 static void *call_soon(void *arg)
 {
@@ -213,21 +212,6 @@ static void expect_wake(void)
 	raw_holds(&srv, &ev, "wake", 4);
 	raw_release(&srv, &ev);
 }
-
-START_TEST(poll_is_woken)
-{
-	struct pollfd p = { .fd = srv.fd, .events = POLLIN };
-	struct helper h;
-
-	for (int i = 0; i < 5; i++) {
-		helper_start(&h, call_soon, &cli);
-		ck_assert_int_eq(poll(&p, 1, 5000), 1);
-		ck_assert_int_eq(p.revents, POLLIN);
-		helper_end(&h);
-		expect_wake();
-	}
-}
-END_TEST
 
 static void *poll_it(void *unused)
 {
@@ -321,22 +305,6 @@ START_TEST(epoll_sees_the_reply)
 }
 END_TEST
 
-START_TEST(select_is_woken)
-{
-	struct timeval limit = { .tv_sec = 5 };
-	struct helper h;
-	fd_set set;
-
-	FD_ZERO(&set);
-	FD_SET(srv.fd, &set);
-	helper_start(&h, call_soon, &cli);
-	ck_assert_int_eq(select(srv.fd + 1, &set, NULL, NULL, &limit), 1);
-	helper_end(&h);
-	expect_wake();
-}
-END_TEST
-
-/* The wait queue outlives all its waiters, in whatever order files are closed. */
 /* A wait abandons the served call and finds the reply below it; so does poll. */
 START_TEST(reply_below_a_nested_call)
 {
@@ -354,6 +322,7 @@ START_TEST(reply_below_a_nested_call)
 }
 END_TEST
 
+/* The wait queue outlives all its waiters, in whatever order files are closed. */
 START_TEST(epoll_outlives_the_file)
 {
 	struct epoll_event ev;
@@ -420,49 +389,6 @@ START_TEST(pollers_and_waiters_together)
 }
 END_TEST
 
-/* An event loop plays both sides of 300 calls in a single thread, with epoll in between. */
-START_TEST(single_thread_polls_calls_and_serves)
-{
-	struct raw callers[10];
-	int e = epoll_create1(EPOLL_CLOEXEC), sent = 0, done = 0;
-	struct epoll_event got;
-
-	for (int i = 0; i < 10; i++) {
-		struct epoll_event ev = { .events = EPOLLIN, .data.u32 = i };
-
-		raw_open(&callers[i], 16384);
-		ck_assert_int_eq(epoll_ctl(e, EPOLL_CTL_ADD, callers[i].fd, &ev), 0);
-	}
-	got = (struct epoll_event){ .events = EPOLLIN, .data.u32 = 10 };
-	ck_assert_int_eq(epoll_ctl(e, EPOLL_CTL_ADD, srv.fd, &got), 0);
-	for (; sent < 10; sent++)
-		raw_call(&callers[sent], 0, sent, &sent, sizeof(sent));
-	while (done < 300) {
-		struct ipcbus_event ev;
-		uint32_t who;
-
-		ck_assert_int_eq(epoll_wait(e, &got, 1, 2000), 1);
-		who = got.data.u32;
-		if (who == 10) {
-			raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-			raw_reply(&srv, ev.call, raw_payload(&srv, &ev), ev.data_size);
-			raw_release(&srv, &ev);
-			continue;
-		}
-		raw_take(&callers[who], IPCBUS_EVENT_REPLY, &ev);
-		raw_release(&callers[who], &ev);
-		done++;
-		if (sent < 300) {
-			raw_call(&callers[who], 0, sent, &sent, sizeof(sent));
-			sent++;
-		}
-	}
-	close(e);
-	for (int i = 0; i < 10; i++)
-		raw_close(&callers[i]);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *s = suite_create("poll");
@@ -482,15 +408,12 @@ int main(void)
 	tcase_add_test(tc, wait_without_serve_takes_no_work);
 
 	tc = add_case(s, "sleep", setup_bus);
-	tcase_add_test(tc, poll_is_woken);
 	tcase_add_test(tc, many_polls_are_woken);
 	tcase_add_test(tc, epoll_is_woken);
 	tcase_add_test(tc, epoll_sees_own_work);
 	tcase_add_test(tc, epoll_sees_the_reply);
-	tcase_add_test(tc, select_is_woken);
 	tcase_add_test(tc, epoll_outlives_the_file);
 	tcase_add_test(tc, closed_while_polled);
 	tcase_add_test(tc, pollers_and_waiters_together);
-	tcase_add_test(tc, single_thread_polls_calls_and_serves);
 	return suite_main(s);
 }
