@@ -51,15 +51,6 @@ START_TEST(manager_calls_itself)
 }
 END_TEST
 
-START_TEST(closing_makes_space)
-{
-	raw_close(&srv);
-	call_fails(&cli, -ENOTCONN);
-	assert_ok(raw_claim(&oth, raw_node(&oth, 0, 7)));
-	raw_round_trip(&cli, 0, &oth, "next", 4);
-}
-END_TEST
-
 START_TEST(destroying_the_node_makes_space)
 {
 	assert_ok(raw_destroy(&srv, srv_node, 0));
@@ -98,34 +89,6 @@ START_TEST(queued_call_stays_with_the_old_manager)
 	raw_none(&oth);
 	raw_failed(&cli, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
 	raw_round_trip(&cli, 0, &oth, "new", 3);
-}
-END_TEST
-
-static int be_manager(struct peer *self, void *arg)
-{
-	(void)arg;
-	raw_open(&srv, 65536);
-	assert_ok(raw_claim(&srv, raw_node(&srv, 0, 1)));
-	peer_notify(self, 1);
-	serve_echo(&srv);
-	return 1;
-}
-
-START_TEST(killing_makes_space)
-{
-	struct ipcbus_event ev;
-	struct peer p;
-
-	raw_open(&cli, REGION);
-	for (int i = 0; i < 5; i++) {
-		peer_start(&p, be_manager, NULL);
-		peer_hear(&p);
-		raw_call_wait(&cli, 0, 1, "hello", 5, &ev);
-		raw_holds(&cli, &ev, "hello", 5);
-		ck_assert_uint_eq(ev.pid, p.pid);
-		raw_release(&cli, &ev);
-		peer_kill(&p);
-	}
 }
 END_TEST
 
@@ -264,7 +227,6 @@ int main(int argc, char **argv)
 	tc = add_case(s, "one", setup_bus);
 	tcase_add_test(tc, second_claim_is_busy);
 	tcase_add_test(tc, manager_calls_itself);
-	tcase_add_test(tc, closing_makes_space);
 	tcase_add_test(tc, destroying_the_node_makes_space);
 	tcase_add_test(tc, managing_refers_to_the_node);
 	tcase_add_test(tc, queued_call_stays_with_the_old_manager);
@@ -273,7 +235,6 @@ int main(int argc, char **argv)
 	tc = add_case(s, "none", setup_bare);
 	tcase_add_test(tc, no_manager);
 	tcase_add_test(tc, successive_managers);
-	tcase_add_test(tc, killing_makes_space);
 	tcase_add_test(tc, other_users_may_not_claim);
 	tcase_add_test(tc, administrator_names_the_user);
 	return suite_main(s);

@@ -47,21 +47,6 @@ static void block(struct ipcbus_event *ev)
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, ev);
 }
 
-START_TEST(queued_oneway_is_replaced)
-{
-	struct ipcbus_event ev;
-
-	block(&ev);
-	send_newest(&cli, 0, NEWEST, "one");
-	send_newest(&cli, 0, NEWEST, "two");
-	send_newest(&cli, 0, NEWEST, "three");
-	raw_none(&srv);
-	raw_release(&srv, &ev);
-	expect(NEWEST, "three");
-	raw_none(&srv);
-}
-END_TEST
-
 START_TEST(the_first_of_the_queue_is_replaced)
 {
 	send_newest(&cli, 0, NEWEST, "one");
@@ -377,7 +362,6 @@ int main(void)
 	Suite *s = suite_create("replace");
 	TCase *tc = add_case(s, "queue", setup_bus);
 
-	tcase_add_test(tc, queued_oneway_is_replaced);
 	tcase_add_test(tc, the_first_of_the_queue_is_replaced);
 	tcase_add_test(tc, replacement_is_queued_last);
 	tcase_add_test(tc, the_next_becomes_the_first);

@@ -148,17 +148,6 @@ START_TEST(missing_thread_is_requested_again)
 }
 END_TEST
 
-START_TEST(no_thread_asked_for_at_the_limit)
-{
-	uint64_t call;
-
-	assert_ok(raw_set_threads(&srv, 1));
-	raw_call(&cli, 0, 0, NULL, 0);
-	ck_assert_uint_eq(take_call_flags(&call), 0);
-	finish(&cli, call);
-}
-END_TEST
-
 /* The first thread takes a call while the second waits. */
 START_TEST(no_thread_requested_while_a_thread_waits)
 {
@@ -253,7 +242,7 @@ START_TEST(thread_is_requested_again_after_exit)
 }
 END_TEST
 
-/* A pool as in libraries: it grows up to the limit. */
+/* A pool as in libraries. */
 
 struct pool {
 	pthread_mutex_t lock;
@@ -265,78 +254,6 @@ struct pool {
 
 static struct pool pool = { .lock = PTHREAD_MUTEX_INITIALIZER,
 			    .change = PTHREAD_COND_INITIALIZER };
-
-static void *pool_thread(void *arg);
-
-static void grow(void)
-{
-	int slot;
-
-	pthread_mutex_lock(&pool.lock);
-	slot = pool.n++;
-	pthread_mutex_unlock(&pool.lock);
-	ck_assert_int_lt(slot, (int)ARRAY_SIZE(pool.threads));
-	helper_start(&pool.threads[slot], pool_thread, NULL);
-}
-
-static void *pool_thread(void *arg)
-{
-	struct ipcbus_event ev;
-
-	(void)arg;
-	for (;;) {
-		raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
-		if (ev.flags & IPCBUS_EVENT_SPAWN)
-			grow();
-		if (ev.code == QUIT)
-			break;
-		pthread_mutex_lock(&pool.lock);
-		pool.busy++;
-		pthread_cond_broadcast(&pool.change);
-		while (!pool.release)
-			pthread_cond_wait(&pool.change, &pool.lock);
-		pthread_mutex_unlock(&pool.lock);
-		raw_reply(&srv, ev.call, NULL, 0);
-	}
-	raw_reply(&srv, ev.call, NULL, 0);
-	return NULL;
-}
-
-START_TEST(pool_grows_to_its_limit)
-{
-	enum { LIMIT = 4, CALLS = 9 };
-	struct raw callers[CALLS];
-	struct ipcbus_event ev;
-
-	assert_ok(raw_set_threads(&srv, LIMIT));
-	grow();
-	for (int i = 0; i < CALLS; i++) {
-		raw_open(&callers[i], 4096);
-		raw_call(&callers[i], 0, 0, NULL, 0);
-	}
-	/* Each takes a call and keeps it open. */
-	pthread_mutex_lock(&pool.lock);
-	while (pool.busy < LIMIT)
-		pthread_cond_wait(&pool.change, &pool.lock);
-	pthread_mutex_unlock(&pool.lock);
-	usleep(50000);
-	pthread_mutex_lock(&pool.lock);
-	ck_assert_int_eq(pool.n, LIMIT);
-	ck_assert_int_eq(pool.busy, LIMIT);
-	pool.release = true;
-	pthread_cond_broadcast(&pool.change);
-	pthread_mutex_unlock(&pool.lock);
-	for (int i = 0; i < CALLS; i++) {
-		raw_wait(&callers[i], IPCBUS_EVENT_REPLY, &ev);
-		raw_close(&callers[i]);
-	}
-	for (int i = 0; i < LIMIT; i++)
-		raw_call_wait(&cli, 0, QUIT, NULL, 0, &ev);
-	for (int i = 0; i < LIMIT; i++)
-		helper_end(&pool.threads[i]);
-	ck_assert_int_eq(pool.n, LIMIT);
-}
-END_TEST
 
 /* All threads but the last wait for an effect of the last call, which must be served. */
 
@@ -707,39 +624,6 @@ START_TEST(many_threads_many_clients)
 }
 END_TEST
 
-/* A proc on both sides of many calls: some of its threads call, and the rest serves. */
-static void *own_threads_call(void *arg)
-{
-	struct ipcbus_event ev;
-
-	for (int i = 0; i < 300; i++) {
-		raw_call_wait(&cli, *(uint32_t *)arg, i, &i, sizeof(i), &ev);
-		raw_assert(ev.kind == IPCBUS_EVENT_REPLY, "event %u", ev.kind);
-		raw_holds(&cli, &ev, &i, sizeof(i));
-		raw_release(&cli, &ev);
-	}
-	return NULL;
-}
-
-START_TEST(threads_of_one_proc_call_at_once)
-{
-	struct helper servers[3], callers[6];
-	struct ipcbus_event ev;
-	uint32_t handle = 0;
-
-	for (int i = 0; i < 3; i++)
-		helper_start(&servers[i], stress_server, NULL);
-	for (int i = 0; i < 6; i++)
-		helper_start(&callers[i], own_threads_call, &handle);
-	for (int i = 0; i < 6; i++)
-		helper_end(&callers[i]);
-	for (int i = 0; i < 3; i++)
-		raw_call_wait(&oth, 0, QUIT, NULL, 0, &ev);
-	for (int i = 0; i < 3; i++)
-		helper_end(&servers[i]);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *s = suite_create("thread");
@@ -749,9 +633,7 @@ int main(void)
 	tcase_add_test(tc, no_thread_asked_for_by_default);
 	tcase_add_test(tc, thread_asked_for_once);
 	tcase_add_test(tc, missing_thread_is_requested_again);
-	tcase_add_test(tc, no_thread_asked_for_at_the_limit);
 	tcase_add_test(tc, no_thread_requested_while_a_thread_waits);
-	tcase_add_test(tc, pool_grows_to_its_limit);
 	tcase_add_test(tc, last_thread_serves_the_unblocking_call);
 	tcase_add_test(tc, serving_again_counts_once);
 	tcase_add_test(tc, limit_is_kept);
@@ -776,6 +658,5 @@ int main(void)
 
 	tc = add_case(s, "many", setup_bus);
 	tcase_add_test(tc, many_threads_many_clients);
-	tcase_add_test(tc, threads_of_one_proc_call_at_once);
 	return suite_main(s);
 }
