@@ -250,23 +250,6 @@ static inline void kinds_of_url_last_reply_freep(MyApp__V2__Io__Chain **p)
 	kinds_of_url_last_reply_free(*p);
 }
 
-/* Call NotOneway and block until it is done. error may be NULL. */
-int kinds_of_url_not_oneway(struct kinds_of_url *kinds_of_url,
-			    const MyApp__V2__Io__Chain *request,
-			    struct ipc_error *error);
-int kinds_of_url_not_oneway_with(struct kinds_of_url *kinds_of_url,
-				 const struct ipc_options *options,
-				 const MyApp__V2__Io__Chain *request,
-				 struct ipc_error *error);
-typedef void (*kinds_of_url_not_oneway_cb)(int result,
-					   const struct ipc_error *error,
-					   void *userdata);
-int kinds_of_url_not_oneway_async(struct kinds_of_url *kinds_of_url,
-				  const struct ipc_options *options,
-				  const MyApp__V2__Io__Chain *request,
-				  kinds_of_url_not_oneway_cb cb,
-				  void *userdata, struct ipc_slot **ret_slot);
-
 /*
  * Messages in both directions.
  *
@@ -318,8 +301,6 @@ struct kinds_of_url_ops {
 	int (*kick)(struct ipc_call *call, void *userdata);
 	int (*last)(struct ipc_call *call, const MyApp__V2__Io__Chain *request,
 		    void *userdata);
-	int (*not_oneway)(struct ipc_call *call,
-			  const MyApp__V2__Io__Chain *request, void *userdata);
 	int (*chat)(struct ipc_stream *stream, void *userdata);
 };
 
@@ -334,7 +315,6 @@ int kinds_of_url_reply_get_status(struct ipc_call *call,
 				  const MyApp__V2__Io__Chain *reply);
 int kinds_of_url_reply_last(struct ipc_call *call,
 			    const MyApp__V2__Io__Chain *reply);
-int kinds_of_url_reply_not_oneway(struct ipc_call *call);
 
 /*
  * The server's sides of streams: send, receive and set_ops are like _send(),

@@ -42,17 +42,6 @@ class KindsOfURL(_aio.TypedProxy):
         next: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
         value: _Optional[str] = ...,
     ) -> _kinds__pb2.Chain: ...
-    async def NotOneway(
-        self,
-        request: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
-        /,
-        *,
-        timeout: _Optional[float] = ...,
-        metadata: _Optional[_Mapping[str, str]] = ...,
-        detached: bool = ...,
-        next: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
-        value: _Optional[str] = ...,
-    ) -> None: ...
     def Chat(
         self,
         *,
@@ -84,12 +73,6 @@ class KindsOfURLService(_aio.Service):
         context: _aio.Context,
         /,
     ) -> _Union[_kinds__pb2.Chain, _Mapping[str, _Any]]: ...
-    async def NotOneway(
-        self,
-        request: _kinds__pb2.Chain,
-        context: _aio.Context,
-        /,
-    ) -> None: ...
     def Chat(
         self,
         requests: _AsyncIterator[_kinds__pb2.Chain],
@@ -131,17 +114,6 @@ class KindsOfURLSync(_sync.TypedProxy):
         next: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
         value: _Optional[str] = ...,
     ) -> _kinds__pb2.Chain: ...
-    def NotOneway(
-        self,
-        request: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
-        /,
-        *,
-        timeout: _Optional[float] = ...,
-        metadata: _Optional[_Mapping[str, str]] = ...,
-        detached: bool = ...,
-        next: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
-        value: _Optional[str] = ...,
-    ) -> None: ...
     def Chat(
         self,
         *,
@@ -173,12 +145,6 @@ class KindsOfURLSyncService(_sync.Service):
         context: _sync.Context,
         /,
     ) -> _Union[_kinds__pb2.Chain, _Mapping[str, _Any]]: ...
-    def NotOneway(
-        self,
-        request: _kinds__pb2.Chain,
-        context: _sync.Context,
-        /,
-    ) -> None: ...
     def Chat(
         self,
         requests: _Iterator[_kinds__pb2.Chain],
