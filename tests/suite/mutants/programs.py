@@ -89,14 +89,14 @@ def first_failure(cases):
 		return ''
 
 
-def run(program, limit, work):
+def run(program, limit, work, **env):
 	"""Runs until the end, the first failed case, or the limit. Returns the problem, or ''."""
 	cases = os.path.join(work, 'cases')
 	if os.path.exists(cases):
 		os.unlink(cases)
 	argv = shlex.split(program)
 	env = environment(CK_TAP_LOG_FILE_NAME=cases, TMPDIR=work,
-			  ASAN_OPTIONS='hard_rss_limit_mb=2000')
+			  ASAN_OPTIONS='hard_rss_limit_mb=2000', **env)
 	with subprocess.Popen(argv, env=env, start_new_session=True, **QUIET) as process:
 		end = time.monotonic() + limit
 		try:
