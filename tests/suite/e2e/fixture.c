@@ -87,6 +87,28 @@ void client_close(struct client *client)
 	client->ipc = ipc_unref(client->ipc);
 }
 
+const struct server_options one_thread = { .threads = 1 };
+struct client client;
+
+void client_start(const struct server_options *options)
+{
+	client.pid = start_server(options);
+	client_open(&client);
+}
+
+void client_kill_server(void)
+{
+	kill_server(client.pid);
+	client.pid = 0;
+}
+
+void client_end(void)
+{
+	client_close(&client);
+	if (client.pid)
+		client_kill_server();
+}
+
 /* --- Time ---------------------------------------------------------------------- */
 
 uint64_t now_ms(void)

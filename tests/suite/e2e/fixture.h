@@ -47,10 +47,19 @@ unsigned int local_asked(struct ipc *ipc);
 struct client {
 	struct ipc *ipc;
 	struct server *server;
+	pid_t pid; /* of the server that client_start() started */
 };
 
 void client_open(struct client *client);
 void client_close(struct client *client);
+
+extern const struct server_options one_thread;
+/* A server and its client. They end with the case, or the server ends earlier. */
+extern struct client client;
+void client_start(const struct server_options *options);
+void client_kill_server(void);
+/* Called by run_tests() after each case. */
+void client_end(void);
 
 /* Returns the number by which messages identify an object. */
 static inline uint64_t object_id(struct ipc_object *object)

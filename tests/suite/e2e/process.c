@@ -97,5 +97,5 @@ int run_tests(const char *name, const TTest *const *tests, size_t n)
 	for (size_t i = 0; i < n; i++)
 		if (!is_left_out(tests[i]->name))
 			run[n_run++] = tests[i];
-	return run_cases(name, NULL, NULL, run, n_run);
+	return run_cases(name, NULL, client_end, run, n_run);
 }

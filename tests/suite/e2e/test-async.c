@@ -14,7 +14,6 @@
 #include "fixture.h"
 
 /* Handlers that block need the pool. threads 0: the server's own epoll loop. */
-static const struct server_options one_thread = { .threads = 1 };
 static const struct server_options pool = { .threads = 8 };
 static const struct server_options loop = { .threads = 0 };
 
@@ -84,12 +83,10 @@ static void loop_until(struct client *client, const struct ends *ends, unsigned 
 
 START_TEST(many_concurrent_calls_from_one_thread)
 {
-	pid_t pid = start_server(&one_thread);
 	struct ends ends = { 0 };
-	struct client client;
 	uint64_t before;
 
-	client_open(&client);
+	client_start(&one_thread);
 	before = now_ms();
 	for (int i = 0; i < 200; i++)
 		ck_assert_int_eq(later_async(&client, NULL, 300, &ends), 0);
@@ -97,40 +94,32 @@ START_TEST(many_concurrent_calls_from_one_thread)
 	ck_assert_uint_eq(ends.good, 200);
 	/* The calls ran concurrently. */
 	ck_assert_uint_lt(now_ms() - before, 200 * 300 / 2);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
 START_TEST(pending_calls_end_with_the_server)
 {
-	pid_t pid = start_server(&one_thread);
 	struct ends ends = { 0 };
-	struct client client;
 
-	client_open(&client);
+	client_start(&one_thread);
 	for (int i = 0; i < 10; i++)
 		ck_assert_int_eq(hang_async(&client, NULL, &ends), 0);
-	kill_server(pid);
+	client_kill_server();
 	loop_until(&client, &ends, 10);
 	ck_assert_int_eq(ends.last, -EOWNERDEAD);
-	client_close(&client);
 }
 END_TEST
 
 START_TEST(pending_calls_end_with_the_connection)
 {
-	pid_t pid = start_server(&one_thread);
 	struct ends ends = { 0 };
-	struct client client;
 
-	client_open(&client);
+	client_start(&one_thread);
 	for (int i = 0; i < 10; i++)
 		ck_assert_int_eq(hang_async(&client, NULL, &ends), 0);
 	client_close(&client);
 	ck_assert_uint_eq(ends.count, 10);
 	ck_assert_int_eq(ends.last, -ECANCELED);
-	kill_server(pid);
 }
 END_TEST
 
@@ -156,13 +145,11 @@ static void await_hung(struct client *client, uint32_t open, uint32_t notified,
 
 START_TEST(canceled_from_another_thread)
 {
-	pid_t pid = start_server(&loop);
 	E2e__HangRequest request = E2E__HANG_REQUEST__INIT;
 	struct ends ends = { 0 };
 	struct ipc_options options = { 0 };
-	struct client client;
 
-	client_open(&client);
+	client_start(&loop);
 	ck_assert_int_eq(ipc_cancellation_new(client.ipc, &options.cancellation), 0);
 	ck_assert_int_eq(hang_async(&client, &options, &ends), 0);
 	ck_assert_int_eq(hang_async(&client, &options, &ends), 0);
@@ -176,8 +163,6 @@ START_TEST(canceled_from_another_thread)
 	ck_assert_int_eq(server_hang_with(client.server, &options, &request, NULL), -ECANCELED);
 	await_hung(&client, 0, 2, NULL);
 	ipc_cancellation_unref(options.cancellation);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
@@ -201,13 +186,11 @@ static void *hang_blocked(void *data)
 
 static void cancel_blocked(E2e__HangRequest__How how)
 {
-	pid_t pid = start_server(&pool);
 	struct blocked blocked = { .how = how };
-	struct client client;
 	pthread_t thread;
 	void *result;
 
-	client_open(&client);
+	client_start(&pool);
 	blocked.client = &client;
 	ck_assert_int_eq(ipc_cancellation_new(client.ipc, &blocked.cancellation), 0);
 	pthread_create(&thread, NULL, hang_blocked, &blocked);
@@ -217,8 +200,6 @@ static void cancel_blocked(E2e__HangRequest__How how)
 	ipc_cancellation_unref(blocked.cancellation);
 	ck_assert_int_eq((int)(intptr_t)result, -ECANCELED);
 	await_hung(&client, 0, 1, NULL);
-	client_close(&client);
-	kill_server(pid);
 }
 
 START_TEST(a_blocked_call_is_canceled)
@@ -247,14 +228,9 @@ static int die_calling(void *data)
 
 START_TEST(the_caller_dies)
 {
-	pid_t pid = start_server(&one_thread);
-	struct client client;
-
+	client_start(&one_thread);
 	run_child(die_calling, NULL);
-	client_open(&client);
 	await_hung(&client, 0, 1, NULL);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
@@ -262,15 +238,13 @@ END_TEST
 
 START_TEST(time_runs_out)
 {
-	pid_t pid = start_server(&one_thread);
 	/* Long enough that the server gets the call before the limit, even on a busy machine. */
 	struct ipc_options options = { .timeout_usec = 1000000 };
 	E2e__HangRequest request = E2E__HANG_REQUEST__INIT;
 	struct ends ends = { 0 };
-	struct client client;
 	uint32_t had_ms;
 
-	client_open(&client);
+	client_start(&one_thread);
 	ck_assert_int_eq(hang_async(&client, &options, &ends), 0);
 	loop_until(&client, &ends, 1);
 	ck_assert_int_eq(ends.last, -ETIMEDOUT);
@@ -285,23 +259,19 @@ START_TEST(time_runs_out)
 	ck_assert_int_eq(server_hang(client.server, &request, NULL), -ETIMEDOUT);
 	ck_assert_int_eq(ipc_set_timeout(client.ipc, IPC_NEVER), 0);
 	await_hung(&client, 0, 3, NULL);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
 /* Client -> server in the middle -> this process, which never replies. */
 static void through_the_middle(E2e__HangRequest__How how, bool timeout)
 {
-	pid_t pid = start_server(&pool);
 	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
 	struct ipc_options options = { .timeout_usec = timeout ? 2000000 : 0 };
 	E2e__HangRequest request = E2E__HANG_REQUEST__INIT;
 	Ipc__Object target = IPC__OBJECT__INIT;
 	struct ends ends = { 0 };
-	struct client client;
 
-	client_open(&client);
+	client_start(&pool);
 	ck_assert_int_eq(ipc_cancellation_new(client.ipc, &options.cancellation), 0);
 	ck_assert_int_eq(server_object_new(client.ipc, &server_handlers, NULL, NULL, &object), 0);
 	target.id = object_id(object);
@@ -328,8 +298,6 @@ static void through_the_middle(E2e__HangRequest__How how, bool timeout)
 			;
 	}
 	await_hung(&client, 0, 0, NULL);
-	client_close(&client);
-	kill_server(pid);
 }
 
 START_TEST(canceled_through_a_waiting_handler)
@@ -387,12 +355,10 @@ START_TEST(a_oneway_waits_for_space)
 	struct server_options small = { .threads = 1, .region_size = 1 << 20 };
 	struct ipc_options patient = { .timeout_usec = 20000000 };
 	E2e__LogRequest request = E2E__LOG_REQUEST__INIT;
-	pid_t pid = start_server(&small);
 	uint8_t ballast[100000] = { 0 };
-	struct client client;
 	int r;
 
-	client_open(&client);
+	client_start(&small);
 	request.ballast = (ProtobufCBinaryData){ .data = ballast, .len = sizeof(ballast) };
 	request.sleep_ms = 5;
 	do
@@ -402,8 +368,6 @@ START_TEST(a_oneway_waits_for_space)
 	for (int i = 0; i < 10; i++)
 		ck_assert_int_eq(ipc_rpc_oneway_with(server_proxy(client.server), method("Log"),
 						     &patient, &request.base), 0);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
@@ -457,10 +421,8 @@ START_TEST(oneway_replaces_a_queued_oneway)
 	struct ipc_options replace = { .flags = IPC_REPLACE };
 	ipc_auto(server_logged_reply_free) E2e__LoggedReply *reply = NULL;
 	E2e__LogRequest request = E2E__LOG_REQUEST__INIT;
-	pid_t pid = start_server(&one_thread);
-	struct client client;
 
-	client_open(&client);
+	client_start(&one_thread);
 	request.sleep_ms = 300;
 	for (request.number = 0; request.number < 50; request.number++)
 		ck_assert_int_eq(ipc_rpc_oneway_with(server_proxy(client.server), method("Log"),
@@ -471,8 +433,6 @@ START_TEST(oneway_replaces_a_queued_oneway)
 	 * replaced. */
 	ck_assert_uint_lt(reply->n_numbers, 10);
 	ck_assert_uint_eq(reply->numbers[reply->n_numbers - 1], 49);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 

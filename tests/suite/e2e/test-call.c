@@ -11,8 +11,6 @@
 
 #include "fixture.h"
 
-static const struct server_options one_thread = { .threads = 1 };
-
 static int say(struct client *client, const char *text, E2e__SayReply **ret_reply)
 {
 	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
@@ -23,11 +21,9 @@ static int say(struct client *client, const char *text, E2e__SayReply **ret_repl
 
 START_TEST(call_gets_its_reply)
 {
-	pid_t pid = start_server(&one_thread);
 	E2e__SayReply *reply;
-	struct client client;
 
-	client_open(&client);
+	client_start(&one_thread);
 	for (int i = 0; i < 1000; i++) {
 		ck_assert_int_eq(say(&client, "hello", &reply), 0);
 		ck_assert_str_eq(reply->text, "hello");
@@ -37,8 +33,6 @@ START_TEST(call_gets_its_reply)
 	ck_assert_str_eq(reply->text, "");
 	server_say_reply_free(reply);
 	ck_assert_int_eq(say(&client, "not visible", NULL), 0);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
@@ -56,11 +50,9 @@ static char *long_text(size_t size)
 START_TEST(messages_of_every_size)
 {
 	static const size_t sizes[] = { 1, 127, 128, 4090, 4096, 65535, 65536, 1 << 20, 5 << 20 };
-	pid_t pid = start_server(&one_thread);
 	E2e__SayReply *reply;
-	struct client client;
 
-	client_open(&client);
+	client_start(&one_thread);
 	ck_assert_int_eq(ipc_set_message_max(client.ipc, 6 << 20), 0);
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		char *text = long_text(sizes[i]);
@@ -70,20 +62,16 @@ START_TEST(messages_of_every_size)
 		server_say_reply_free(reply);
 		free(text);
 	}
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
 START_TEST(larger_than_the_region)
 {
 	struct server_options small = { .threads = 1, .region_size = 64 << 10 };
-	pid_t pid = start_server(&small);
-	struct client client;
 	E2e__SayReply *reply;
 	char *text;
 
-	client_open(&client);
+	client_start(&small);
 	/* The object accepts files. So does the call, because its reply can contain files. */
 	text = long_text(100000);
 	ck_assert_int_eq(say(&client, text, &reply), 0);
@@ -105,19 +93,15 @@ START_TEST(larger_than_the_region)
 	ck_assert_int_eq(strcmp(reply->text, text), 0);
 	server_say_reply_free(reply);
 	free(text);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
 /* Only a process that reads the server's region can see a difference. */
 START_TEST(secrets)
 {
-	pid_t pid = start_server(&one_thread);
-	struct client client;
 	E2e__SayReply *reply;
 
-	client_open(&client);
+	client_start(&one_thread);
 	ck_assert_int_eq(ipc_set_clear(client.ipc, 1), 0);
 	ck_assert_int_eq(say(&client, "a secret", &reply), 0);
 	server_say_reply_free(reply);
@@ -125,19 +109,15 @@ START_TEST(secrets)
 	ck_assert_int_eq(say(&client, "none", &reply), 0);
 	server_say_reply_free(reply);
 	ck_assert_int_eq(ipc_set_clear(NULL, 1), -EINVAL);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
 START_TEST(errors_that_the_server_raises)
 {
-	pid_t pid = start_server(&one_thread);
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	E2e__FailRequest request = E2E__FAIL_REQUEST__INIT;
-	struct client client;
 
-	client_open(&client);
+	client_start(&one_thread);
 	request.name = "e2e.Empty";
 	request.text = "nothing to say";
 	ck_assert_int_eq(server_fail(client.server, &request, &error), -EREMOTEIO);
@@ -151,56 +131,44 @@ START_TEST(errors_that_the_server_raises)
 	ck_assert_int_eq(error.code, -ENOENT);
 	ck_assert_ptr_null(error.name);
 	ck_assert_str_eq(error.text, "nothing to say");
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
 START_TEST(handlers_that_do_not_reply)
 {
-	pid_t pid = start_server(&one_thread);
 	E2e__FinishRequest request = E2E__FINISH_REQUEST__INIT;
-	struct client client;
 
-	client_open(&client);
+	client_start(&one_thread);
 	request.result = -EDOM;
 	ck_assert_int_eq(server_finish(client.server, &request, NULL), -EDOM);
 	request.result = 0;
 	ck_assert_int_eq(server_finish(client.server, &request, NULL), -ENOMSG);
 	ck_assert_int_eq(server_missing(client.server, NULL), -EOPNOTSUPP);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
 /* The server's object is used with the stubs of another service. */
 START_TEST(unknown_method_is_refused)
 {
-	pid_t pid = start_server(&one_thread);
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	E2e__AddRequest request = E2E__ADD_REQUEST__INIT;
-	struct client client;
 	struct counter *counter;
 
-	client_open(&client);
+	client_start(&one_thread);
 	counter = counter_from_proxy(ipc_proxy_ref(server_proxy(client.server)));
 	ck_assert_int_eq(counter_add(counter, &request, NULL, &error), -EOPNOTSUPP);
 	ck_assert_int_eq(strncmp(error.text, "e2e.Server has no method", 24), 0);
 	counter_unref(counter);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
 START_TEST(a_oneway_does_not_wait)
 {
-	pid_t pid = start_server(&one_thread);
 	E2e__LogRequest request = E2E__LOG_REQUEST__INIT;
 	E2e__LoggedReply *reply;
-	struct client client;
 	uint64_t begin;
 
-	client_open(&client);
+	client_start(&one_thread);
 	begin = now_ms();
 	for (uint32_t i = 0; i < 20; i++) {
 		request.number = i;
@@ -219,23 +187,19 @@ START_TEST(a_oneway_does_not_wait)
 	for (uint32_t i = 0; i < 20; i++)
 		ck_assert_uint_eq(reply->numbers[i], i);
 	server_logged_reply_free(reply);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
 START_TEST(too_many_oneways)
 {
 	struct server_options small = { .threads = 1, .region_size = 256 << 10 };
-	pid_t pid = start_server(&small);
 	E2e__LogRequest request = E2E__LOG_REQUEST__INIT;
 	E2e__SayReply *reply;
-	struct client client;
 	unsigned int sent = 0;
 	char *ballast = long_text(10000);
 	int r = 0;
 
-	client_open(&client);
+	client_start(&small);
 	request.ballast.data = (uint8_t *)ballast;
 	request.ballast.len = 10000;
 	request.sleep_ms = 300;
@@ -253,19 +217,15 @@ START_TEST(too_many_oneways)
 		r = server_log(client.server, &request);
 	ck_assert_int_eq(r, 0);
 	free(ballast);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
 START_TEST(replies_from_another_thread)
 {
-	pid_t pid = start_server(&one_thread);
 	E2e__LaterRequest request = E2E__LATER_REQUEST__INIT;
 	E2e__SayReply *reply;
-	struct client client;
 
-	client_open(&client);
+	client_start(&one_thread);
 	request.text = "at last";
 	for (uint32_t i = 0; i < 20; i++) {
 		request.delay_ms = i % 5 * 5;
@@ -275,8 +235,6 @@ START_TEST(replies_from_another_thread)
 	}
 	request.forget = true;
 	ck_assert_int_eq(server_later(client.server, &request, &reply, NULL), -ENOMSG);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
@@ -298,21 +256,17 @@ static int ask_later(void *data)
 
 START_TEST(deferred_call_does_not_block_other_calls)
 {
-	pid_t pid = start_server(&one_thread);
-	struct client client;
 	pid_t child;
 
+	client_start(&one_thread);
 	child = fork();
 	if (!child)
 		_exit(ask_later(NULL));
-	client_open(&client);
 	sleep_ms(50);
 	ck_assert_int_eq(say(&client, "quick", NULL), 0);
 	/* The other caller still waits. */
 	ck_assert_int_eq(waitpid(child, NULL, WNOHANG), 0);
 	ck_assert_int_eq(wait_server(child), 0);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
@@ -339,14 +293,13 @@ static int check_identity(void *data)
 
 START_TEST(caller_identity)
 {
-	pid_t pid = start_server(&one_thread);
 	uid_t uid;
 
+	client_start(&one_thread);
 	uid = 0;
 	run_child(check_identity, &uid);
 	uid = 1000;
 	run_child(check_identity, &uid);
-	kill_server(pid);
 }
 END_TEST
 

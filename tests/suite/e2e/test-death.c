@@ -10,7 +10,6 @@
 
 #include "fixture.h"
 
-static const struct server_options one_thread = { .threads = 1 };
 static int deaths;
 
 static void note_death(struct ipc_proxy *proxy, void *userdata)
@@ -45,68 +44,57 @@ static void wait_deaths(struct client *client, int count)
 
 START_TEST(a_killed_server)
 {
-	pid_t pid = start_server(&one_thread);
-	struct client client;
 	struct ipc_slot *slot;
 
-	client_open(&client);
+	client_start(&one_thread);
 	ck_assert_int_eq(say(&client), 0);
 	ck_assert_int_eq(server_on_death(client.server, note_death, server_proxy(client.server),
 					 &slot), 0);
 	ck_assert_int_eq(ipc_process(client.ipc), 0);
-	kill_server(pid);
+	client_kill_server();
 	wait_deaths(&client, 1);
 	ipc_slot_end(slot);
 	/* Handle 0 is free for the next manager. */
 	ck_assert_int_eq(say(&client), -ENOTCONN);
 
 	/* A watch on a dead object fires as well: there is no manager now. */
-	pid = start_server(&one_thread);
+	client.pid = start_server(&one_thread);
 	ck_assert_int_eq(say(&client), 0);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
 START_TEST(a_frozen_server)
 {
-	pid_t pid = start_server(&one_thread);
-	struct client client;
-
-	client_open(&client);
+	client_start(&one_thread);
 	ck_assert_int_eq(say(&client), 0);
-	ck_assert_int_eq(ipc_is_frozen(client.ipc, pid), 0);
-	ck_assert_int_eq(ipc_freeze(client.ipc, pid, 1000000), 0);
-	ck_assert_int_eq(ipc_is_frozen(client.ipc, pid), 1);
-	kill(pid, SIGSTOP);
+	ck_assert_int_eq(ipc_is_frozen(client.ipc, client.pid), 0);
+	ck_assert_int_eq(ipc_freeze(client.ipc, client.pid, 1000000), 0);
+	ck_assert_int_eq(ipc_is_frozen(client.ipc, client.pid), 1);
+	kill(client.pid, SIGSTOP);
 	ck_assert_int_eq(say(&client), -EHOSTDOWN);
-	ck_assert_int_eq(ipc_thaw(client.ipc, pid), IPC_FROZEN_CALL);
-	ck_assert_int_eq(ipc_is_frozen(client.ipc, pid), 0);
-	kill(pid, SIGCONT);
+	ck_assert_int_eq(ipc_thaw(client.ipc, client.pid), IPC_FROZEN_CALL);
+	ck_assert_int_eq(ipc_is_frozen(client.ipc, client.pid), 0);
+	kill(client.pid, SIGCONT);
 	ck_assert_int_eq(say(&client), 0);
 	ck_assert_int_eq(ipc_freeze(client.ipc, 0, 0), -ESRCH);
 	ck_assert_int_eq(ipc_is_frozen(client.ipc, 0), -ESRCH);
-	ck_assert_int_eq(ipc_freeze(client.ipc, pid, IPC_NEVER), 0);
-	ck_assert_int_eq(ipc_thaw(client.ipc, pid), 0);
-	ck_assert_int_eq(ipc_freeze(client.ipc, pid, 1), 0);
-	ck_assert_int_eq(ipc_thaw(client.ipc, pid), 0);
-	ck_assert_int_eq(ipc_freeze(NULL, pid, 0), -EINVAL);
-	kill_server(pid);
-	client_close(&client);
+	ck_assert_int_eq(ipc_freeze(client.ipc, client.pid, IPC_NEVER), 0);
+	ck_assert_int_eq(ipc_thaw(client.ipc, client.pid), 0);
+	ck_assert_int_eq(ipc_freeze(client.ipc, client.pid, 1), 0);
+	ck_assert_int_eq(ipc_thaw(client.ipc, client.pid), 0);
+	ck_assert_int_eq(ipc_freeze(NULL, client.pid, 0), -EINVAL);
 }
 END_TEST
 
 START_TEST(a_server_that_dies_over_a_call)
 {
-	pid_t pid = start_server(&one_thread);
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
-	struct client client;
 
-	client_open(&client);
+	client_start(&one_thread);
 	ck_assert_int_eq(server_die(client.server, &error), -EOWNERDEAD);
 	ck_assert_int_eq(error.code, -EOWNERDEAD);
-	wait_server(pid);
-	client_close(&client);
+	wait_server(client.pid);
+	client.pid = 0;
 }
 END_TEST
 
@@ -122,20 +110,18 @@ static struct counter *new_counter(struct client *client)
 
 START_TEST(objects_of_a_dead_server)
 {
-	pid_t pid = start_server(&one_thread);
 	E2e__AddRequest request = E2E__ADD_REQUEST__INIT;
 	struct counter *watched, *later;
-	struct client client;
 	struct ipc_slot *first;
 
-	client_open(&client);
+	client_start(&one_thread);
 	watched = new_counter(&client);
 	later = new_counter(&client);
 	ck_assert_int_eq(counter_on_death(watched, note_death, counter_proxy(watched), &first), 0);
 	ck_assert_int_eq(counter_on_death(watched, note_death, counter_proxy(watched), NULL), 0);
 	ck_assert_int_eq(counter_on_death(watched, note_death, counter_proxy(watched), NULL), 0);
 	ipc_slot_end(first);
-	kill_server(pid);
+	client_kill_server();
 	wait_deaths(&client, 2);
 	ck_assert_int_eq(counter_add(watched, &request, NULL, NULL), -EOWNERDEAD);
 	ck_assert_int_eq(counter_add(later, &request, NULL, NULL), -EOWNERDEAD);
@@ -147,18 +133,15 @@ START_TEST(objects_of_a_dead_server)
 	wait_deaths(&client, 4);
 	counter_unref(watched);
 	counter_unref(later);
-	client_close(&client);
 }
 END_TEST
 
 START_TEST(a_watch_that_is_taken_back)
 {
-	pid_t pid = start_server(&one_thread);
 	struct counter *counter;
-	struct client client;
 	struct ipc_slot *slot;
 
-	client_open(&client);
+	client_start(&one_thread);
 	counter = new_counter(&client);
 	for (int i = 0; i < 100; i++) {
 		ck_assert_int_eq(counter_on_death(counter, note_death, NULL, &slot), 0);
@@ -167,7 +150,7 @@ START_TEST(a_watch_that_is_taken_back)
 		else
 			ipc_slot_end_async(slot);
 	}
-	kill_server(pid);
+	client_kill_server();
 	ck_assert_int_eq(ipc_wait_event(client.ipc, 200000), 0);
 	ck_assert_int_eq(ipc_process(client.ipc), 0);
 	/* The watch is removed after it fired, but before its event was handled. */
@@ -176,7 +159,6 @@ START_TEST(a_watch_that_is_taken_back)
 	ck_assert_int_eq(ipc_process(client.ipc), 0);
 	ck_assert_int_eq(deaths, 0);
 	counter_unref(counter);
-	client_close(&client);
 }
 END_TEST
 
@@ -205,10 +187,9 @@ static int call_and_die(void *data)
 
 START_TEST(a_caller_that_dies)
 {
-	pid_t pid = start_server(&one_thread);
-	struct client client;
 	int status, killed = 0;
 
+	client_start(&one_thread);
 	/* On a busy machine the reply may arrive before the signal. */
 	for (int tries = 0; killed < 5; tries++) {
 		pid_t child = fork();
@@ -220,10 +201,7 @@ START_TEST(a_caller_that_dies)
 		ck_assert_int_lt(tries, 100);
 	}
 	sleep_ms(200);
-	client_open(&client);
 	ck_assert_int_eq(say(&client), 0);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
@@ -248,11 +226,9 @@ static int use_parents(void *data)
 
 START_TEST(a_child_opens_its_own)
 {
-	pid_t pid = start_server(&one_thread);
 	struct counter *counter;
-	struct client client;
 
-	client_open(&client);
+	client_start(&one_thread);
 	counter = new_counter(&client);
 	for (int i = 0; i < 5; i++) {
 		ck_assert_int_eq(say(&client), 0);
@@ -260,8 +236,6 @@ START_TEST(a_child_opens_its_own)
 	}
 	ck_assert_int_eq(say(&client), 0);
 	counter_unref(counter);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 

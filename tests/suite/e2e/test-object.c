@@ -12,8 +12,6 @@
 
 #include "fixture.h"
 
-static const struct server_options one_thread = { .threads = 1 };
-
 /* --- Callbacks ------------------------------------------------------------------ */
 
 struct visits {
@@ -77,13 +75,11 @@ static const struct visitor_ops visitor_handlers = { .visited = visited, .notify
 
 START_TEST(callbacks_come_on_the_thread_that_waits)
 {
-	pid_t pid = start_server(&one_thread);
 	struct visits visits = { .tid = gettid() };
 	struct ipc_object *object;
 	E2e__VisitReply *reply;
-	struct client client;
 
-	client_open(&client);
+	client_start(&one_thread);
 	visits.client = &client;
 	ck_assert_int_eq(visitor_object_new(client.ipc, &visitor_handlers, &visits, NULL, &object),
 			 0);
@@ -94,7 +90,7 @@ START_TEST(callbacks_come_on_the_thread_that_waits)
 		ck_assert_uint_eq(reply->depth, depth + 1);
 		ck_assert_uint_eq(visits.count, (depth + 1) / 2);
 		/* The server's only thread serves all nested calls, too. */
-		ck_assert_uint_eq(reply->tid, depth % 2 ? (uint32_t)gettid() : (uint32_t)pid);
+		ck_assert_uint_eq(reply->tid, (uint32_t)(depth % 2 ? gettid() : client.pid));
 		server_visit_reply_free(reply);
 	}
 	/* Deeper than the driver allows: the call fails with -ELOOP, and later calls succeed. */
@@ -102,21 +98,17 @@ START_TEST(callbacks_come_on_the_thread_that_waits)
 	ck_assert_int_eq(call_visit(&client, object_id(object), 3, &reply, NULL), 0);
 	server_visit_reply_free(reply);
 	ipc_object_unref(object);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
 START_TEST(a_missing_visitor)
 {
-	pid_t pid = start_server(&one_thread);
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	E2e__VisitRequest request = E2E__VISIT_REQUEST__INIT;
 	struct ipc_object *object;
-	struct client client;
 	uint64_t id;
 
-	client_open(&client);
+	client_start(&one_thread);
 	ck_assert_int_eq(server_visit(client.server, &request, NULL, &error), -EINVAL);
 	ck_assert_str_eq(error.text, "no visitor: there is no such name, bus or object here");
 	ck_assert_int_eq(call_visit(&client, 0, 1, NULL, NULL), -EINVAL);
@@ -129,8 +121,6 @@ START_TEST(a_missing_visitor)
 	id = object_id(object);
 	ipc_object_unref(object);
 	ck_assert_int_eq(call_visit(&client, id, 1, NULL, NULL), -EBADF);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
@@ -176,11 +166,9 @@ static void wait_alive(struct client *client, uint32_t count)
 
 START_TEST(objects_live_while_they_are_referenced)
 {
-	pid_t pid = start_server(&one_thread);
 	struct counter *a, *b;
-	struct client client;
 
-	client_open(&client);
+	client_start(&one_thread);
 	a = new_counter(&client);
 	b = new_counter(&client);
 	ck_assert_ptr_ne(a, b);
@@ -193,26 +181,20 @@ START_TEST(objects_live_while_they_are_referenced)
 	ck_assert_uint_eq(add(b, 1), 2);
 	counter_unref(b);
 	wait_alive(&client, 0);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
 START_TEST(objects_in_untaken_messages)
 {
-	pid_t pid = start_server(&one_thread);
 	E2e__NewCounterReply *reply;
-	struct client client;
 
-	client_open(&client);
+	client_start(&one_thread);
 	for (int i = 0; i < 100; i++) {
 		ck_assert_int_eq(server_new_counter(client.server, &reply, NULL), 0);
 		server_new_counter_reply_free(reply);
 		ck_assert_int_eq(server_new_counter(client.server, NULL, NULL), 0);
 	}
 	wait_alive(&client, 0);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
@@ -234,12 +216,10 @@ static void *serve_client(void *arg)
 /* Canceled at any moment of the call: some replies have no receiver. */
 START_TEST(objects_for_a_canceled_caller)
 {
-	pid_t pid = start_server(&one_thread);
-	struct client client;
 	struct ipc_slot *slot;
 	pthread_t thread;
 
-	client_open(&client);
+	client_start(&one_thread);
 	ck_assert_int_eq(pthread_create(&thread, NULL, serve_client, &client), 0);
 	for (unsigned int i = 0; i < 500; i++) {
 		slot = NULL;
@@ -251,20 +231,16 @@ START_TEST(objects_for_a_canceled_caller)
 	wait_alive(&client, 0);
 	ipc_stop(client.ipc);
 	ck_assert_int_eq(pthread_join(thread, NULL), 0);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
 START_TEST(oneways_to_an_object_that_is_let_go)
 {
 	struct server_options pool = { .threads = 3 };
-	pid_t pid = start_server(&pool);
 	ipc_auto(server_alive_reply_free) E2e__AliveReply *reply = NULL;
 	E2e__AddRequest request = E2E__ADD_REQUEST__INIT;
-	struct client client;
 
-	client_open(&client);
+	client_start(&pool);
 	request.number = 1;
 	for (int i = 0; i < 20; i++) {
 		struct counter *counter = new_counter(&client);
@@ -276,8 +252,6 @@ START_TEST(oneways_to_an_object_that_is_let_go)
 	wait_alive(&client, 0);
 	ck_assert_int_eq(server_alive(client.server, &reply, NULL), 0);
 	ck_assert_uint_eq(reply->gone_sum, 100);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
@@ -294,28 +268,21 @@ static int take_and_exit(void *data)
 
 START_TEST(objects_of_dead_processes)
 {
-	pid_t pid = start_server(&one_thread);
-	struct client client;
-
+	client_start(&one_thread);
 	run_child(take_and_exit, NULL);
-	client_open(&client);
 	wait_alive(&client, 0);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
 START_TEST(objects_that_come_home)
 {
-	pid_t pid = start_server(&one_thread);
 	E2e__SumRequest request = E2E__SUM_REQUEST__INIT;
 	Ipc__Object ids[3] = { IPC__OBJECT__INIT, IPC__OBJECT__INIT, IPC__OBJECT__INIT };
 	Ipc__Object *list[3] = { &ids[0], &ids[1], &ids[2] };
 	struct counter *a, *b;
 	E2e__SumReply *reply;
-	struct client client;
 
-	client_open(&client);
+	client_start(&one_thread);
 	a = new_counter(&client);
 	b = new_counter(&client);
 	add(a, 20);
@@ -330,23 +297,17 @@ START_TEST(objects_that_come_home)
 	counter_unref(a);
 	counter_unref(b);
 	wait_alive(&client, 0);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
 START_TEST(equal_objects_have_equal_proxies)
 {
-	pid_t pid = start_server(&one_thread);
-	struct client client;
 	struct ipc_proxy *manager;
 
-	client_open(&client);
+	client_start(&one_thread);
 	ck_assert_int_eq(ipc_get_manager(client.ipc, &manager), 0);
 	ck_assert_ptr_eq(manager, server_proxy(client.server));
 	ipc_proxy_unref(manager);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
@@ -363,14 +324,12 @@ static int count_fds(void)
 
 START_TEST(a_file_from_the_server)
 {
-	pid_t pid = start_server(&one_thread);
 	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
 	E2e__OpenReply *reply;
-	struct client client;
 	char text[32] = "";
 	int fd, before;
 
-	client_open(&client);
+	client_start(&one_thread);
 	request.text = "through a pipe";
 	before = count_fds();
 	ck_assert_int_eq(server_open(client.server, &request, &reply, NULL), 0);
@@ -389,21 +348,17 @@ START_TEST(a_file_from_the_server)
 		ck_assert_int_eq(server_open(client.server, &request, NULL, NULL), 0);
 	}
 	ck_assert_int_eq(count_fds(), before);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
 START_TEST(a_file_for_the_server)
 {
-	pid_t pid = start_server(&one_thread);
 	E2e__ReadRequest request = E2E__READ_REQUEST__INIT;
 	Ipc__Fd fd = IPC__FD__INIT;
 	E2e__SayReply *reply;
-	struct client client;
 	int ends[2];
 
-	client_open(&client);
+	client_start(&one_thread);
 	request.fd = &fd;
 	for (int i = 0; i < 2000; i++) {
 		ck_assert_int_eq(pipe(ends), 0);
@@ -426,8 +381,6 @@ START_TEST(a_file_for_the_server)
 	close(fd.fd);
 	request.fd = NULL;
 	ck_assert_int_eq(server_read(client.server, &request, NULL, NULL), -EINVAL);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
@@ -450,14 +403,12 @@ START_TEST(a_reply_does_not_wait_for_oneways)
 {
 	static const struct visitor_ops handlers = { .notify = notify_locked };
 	E2e__VisitRequest request = E2E__VISIT_REQUEST__INIT;
-	pid_t pid = start_server(&one_thread);
 	Ipc__Object id = IPC__OBJECT__INIT;
 	struct visits visits = { 0 };
 	struct ipc_object *object;
 	E2e__VisitReply *reply;
-	struct client client;
 
-	client_open(&client);
+	client_start(&one_thread);
 	ck_assert_int_eq(visitor_object_new(client.ipc, &handlers, &visits, NULL, &object), 0);
 	id.id = object_id(object);
 	request.visitor = &id;
@@ -471,8 +422,6 @@ START_TEST(a_reply_does_not_wait_for_oneways)
 	ck_assert_uint_eq(visits.notified, 1);
 	server_visit_reply_free(reply);
 	ipc_object_unref(object);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 

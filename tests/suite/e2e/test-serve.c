@@ -45,12 +45,10 @@ static void *meet(void *data)
 START_TEST(the_pool_grows)
 {
 	struct server_options pool = { .threads = CALLERS };
-	pid_t pid = start_server(&pool);
 	pthread_t threads[CALLERS];
 	void *tids[CALLERS];
-	struct client client;
 
-	client_open(&client);
+	client_start(&pool);
 	for (int round = 0; round < 3; round++) {
 		for (int i = 0; i < CALLERS; i++)
 			pthread_create(&threads[i], NULL, meet, client.server);
@@ -63,8 +61,8 @@ START_TEST(the_pool_grows)
 		}
 	}
 	ck_assert_int_eq(server_stop(client.server, NULL), 0);
-	ck_assert_int_eq(wait_server(pid), 0);
-	client_close(&client);
+	ck_assert_int_eq(wait_server(client.pid), 0);
+	client.pid = 0;
 }
 END_TEST
 
@@ -72,12 +70,10 @@ END_TEST
 START_TEST(a_handler_that_forks)
 {
 	struct server_options pool = { .threads = CALLERS };
-	pid_t pid = start_server(&pool);
 	ipc_auto(server_fork_reply_free) E2e__ForkReply *reply = NULL;
 	pthread_t threads[CALLERS];
-	struct client client;
 
-	client_open(&client);
+	client_start(&pool);
 	for (int i = 0; i < CALLERS; i++)
 		pthread_create(&threads[i], NULL, meet, client.server);
 	for (int i = 0; i < CALLERS; i++)
@@ -87,8 +83,6 @@ START_TEST(a_handler_that_forks)
 	/* The child's ipc_run() failed, or the child was a pool thread, which ends alone. */
 	ck_assert_int_le(WEXITSTATUS(reply->status), 1);
 	ck_assert_int_eq(say(client.server), 0);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
@@ -105,20 +99,16 @@ static void *call_often(void *data)
 START_TEST(many_threads_on_both_sides)
 {
 	struct server_options pool = { .threads = 4 };
-	pid_t pid = start_server(&pool);
 	pthread_t threads[CALLERS];
-	struct client client;
 	void *failed;
 
-	client_open(&client);
+	client_start(&pool);
 	for (int i = 0; i < CALLERS; i++)
 		pthread_create(&threads[i], NULL, call_often, client.server);
 	for (int i = 0; i < CALLERS; i++) {
 		pthread_join(threads[i], &failed);
 		ck_assert_ptr_null(failed);
 	}
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
@@ -308,16 +298,12 @@ END_TEST
 
 START_TEST(stop_from_a_handler)
 {
-	struct server_options one = { .threads = 1 };
-	pid_t pid = start_server(&one);
-	struct client client;
-
-	client_open(&client);
+	client_start(&one_thread);
 	/* The reply of the last call still arrives. */
 	ck_assert_int_eq(server_stop(client.server, NULL), 0);
-	ck_assert_int_eq(wait_server(pid), 0);
+	ck_assert_int_eq(wait_server(client.pid), 0);
+	client.pid = 0;
 	ck_assert_int_eq(say(client.server), -ENOTCONN);
-	client_close(&client);
 }
 END_TEST
 
@@ -326,12 +312,10 @@ END_TEST
 START_TEST(a_server_with_epoll)
 {
 	struct server_options epoll = { .threads = 0 };
-	pid_t pid = start_server(&epoll);
 	E2e__LogRequest request = E2E__LOG_REQUEST__INIT;
 	E2e__LoggedReply *reply;
-	struct client client;
 
-	client_open(&client);
+	client_start(&epoll);
 	for (uint32_t i = 0; i < 200; i++) {
 		request.number = i;
 		ck_assert_int_eq(say(client.server), 0);
@@ -342,8 +326,6 @@ START_TEST(a_server_with_epoll)
 	for (uint32_t i = 0; i < reply->n_numbers; i++)
 		ck_assert_uint_eq(reply->numbers[i], i);
 	server_logged_reply_free(reply);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 

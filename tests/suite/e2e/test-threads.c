@@ -98,7 +98,6 @@ static const struct server_options options = {
 
 /* --- The client ---------------------------------------------------------------------- */
 
-static struct client client;
 static struct streams *streams;
 static struct ipc_object *visitor;
 static atomic_bool finished;
@@ -119,11 +118,8 @@ static void begin(void)
 {
 	E2e__BounceRequest request = E2E__BOUNCE_REQUEST__INIT;
 	E2e__BounceReply *reply;
-	struct ipc_proxy *proxy;
 
-	ck_assert_int_eq(ipc_open(&client.ipc, NULL), 0);
-	ck_assert_int_eq(ipc_get_manager(client.ipc, &proxy), 0);
-	client.server = server_from_proxy(proxy);
+	client_open(&client);
 	ck_assert_int_eq(server_bounce(client.server, &request, &reply, NULL), 0);
 	ck_assert_int_eq(streams_take(client.ipc, reply->object, &streams), 0);
 	server_bounce_reply_free(reply);

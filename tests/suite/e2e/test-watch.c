@@ -11,8 +11,6 @@
 
 #include "fixture.h"
 
-static const struct server_options one_thread = { .threads = 1 };
-
 static void process_all(struct ipc *ipc)
 {
 	while (ipc_process(ipc) > 0)
@@ -53,13 +51,11 @@ static void destroyed(void *userdata)
 START_TEST(counts_are_exact)
 {
 	static const struct counter_ops no_ops;
-	pid_t pid = start_server(&one_thread);
 	E2e__LoggedReply *reply;
 	struct ipc_object *object;
-	struct client client;
 	int gone = 0;
 
-	client_open(&client);
+	client_start(&one_thread);
 	ck_assert_int_eq(counter_object_new(client.ipc, &no_ops, &gone, destroyed, &object), 0);
 	ck_assert_uint_eq(info_of(object).refs, 0);
 	for (int i = 0; i < ROUNDS; i++)
@@ -76,18 +72,14 @@ START_TEST(counts_are_exact)
 	ck_assert_int_eq(gone, 0);
 	ipc_object_unref(object);
 	ck_assert_int_eq(gone, 1);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
 START_TEST(counters_come_and_go)
 {
 	ipc_auto(server_alive_reply_free) E2e__AliveReply *alive = NULL;
-	pid_t pid = start_server(&one_thread);
-	struct client client;
 
-	client_open(&client);
+	client_start(&one_thread);
 	for (int i = 0; i < ROUNDS; i++) {
 		ipc_auto(server_new_counter_reply_free) E2e__NewCounterReply *reply = NULL;
 		ipc_auto(counter_unref) struct counter *counter = NULL;
@@ -103,8 +95,6 @@ START_TEST(counters_come_and_go)
 		sleep_ms(10);
 	}
 	ck_assert_uint_eq(alive->counters, 0);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 
@@ -120,24 +110,21 @@ static void count(struct ipc_proxy *proxy, void *userdata)
 
 START_TEST(many_watchers_of_one_proxy)
 {
-	pid_t pid = start_server(&one_thread);
 	int counts[WATCHERS] = { 0 };
 	struct ipc_slot *slots[WATCHERS];
-	struct client client;
 
-	client_open(&client);
+	client_start(&one_thread);
 	for (int i = 0; i < WATCHERS; i++)
 		ck_assert_int_eq(server_on_death(client.server, count, &counts[i], &slots[i]), 0);
 	for (int i = 0; i < WATCHERS; i += 2)
 		slots[i] = ipc_slot_end(slots[i]);
-	kill_server(pid);
+	client_kill_server();
 	ck_assert_int_eq(ipc_wait_event(client.ipc, 20000000), 1);
 	process_all(client.ipc);
 	for (int i = 0; i < WATCHERS; i++)
 		ck_assert_int_eq(counts[i], i % 2);
 	for (int i = 0; i < WATCHERS; i++)
 		ipc_slot_end(slots[i]);
-	client_close(&client);
 }
 END_TEST
 
@@ -160,30 +147,27 @@ static void await_state(struct client *client, const int *state, int wanted)
 
 START_TEST(notified_of_freezing)
 {
-	pid_t pid = start_server(&one_thread);
 	int state = -1, late = -1, deaths = 0;
-	struct client client;
 	struct ipc_proxy *proxy;
 	struct ipc_slot *slot;
 
-	client_open(&client);
+	client_start(&one_thread);
 	proxy = server_proxy(client.server);
 	ck_assert_int_eq(ipc_proxy_on_death(proxy, count, &deaths, NULL), 0);
 	ck_assert_int_eq(ipc_proxy_on_freeze(proxy, keep_state, &state, &slot), 0);
-	ck_assert_int_eq(ipc_freeze(client.ipc, pid, 5000000), 0);
+	ck_assert_int_eq(ipc_freeze(client.ipc, client.pid, 5000000), 0);
 	await_state(&client, &state, 1);
 	ck_assert_int_eq(ipc_proxy_on_freeze(proxy, keep_state, &late, NULL), 0);
-	ck_assert_int_eq(ipc_thaw(client.ipc, pid), 0);
+	ck_assert_int_eq(ipc_thaw(client.ipc, client.pid), 0);
 	await_state(&client, &state, 0);
 	ck_assert_int_eq(late, 0);
 
 	ipc_slot_end(slot);
-	ck_assert_int_eq(ipc_freeze(client.ipc, pid, 5000000), 0);
+	ck_assert_int_eq(ipc_freeze(client.ipc, client.pid, 5000000), 0);
 	await_state(&client, &late, 1);
 	ck_assert_int_eq(state, 0);
-	kill_server(pid);
+	client_kill_server();
 	await_state(&client, &deaths, 1);
-	client_close(&client);
 }
 END_TEST
 
@@ -219,14 +203,12 @@ static void see(struct ipc *ipc, const struct ipc_record *record, void *userdata
 
 START_TEST(monitor_records_calls_and_replies)
 {
-	pid_t pid = start_server(&one_thread);
 	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
 	struct seen seen = { 0 };
 	struct ipc_slot *slot;
-	struct client client;
 	struct ipc *monitor;
 
-	client_open(&client);
+	client_start(&one_thread);
 	ck_assert_int_eq(ipc_open(&monitor, NULL), 0);
 	ck_assert_int_eq(ipc_monitor(monitor, IPC_MONITOR_MESSAGES, 0, 64, NULL, NULL,
 			/* ret_slot= */ NULL), -EINVAL);
@@ -248,8 +230,6 @@ START_TEST(monitor_records_calls_and_replies)
 	ck_assert_int_eq(ipc_monitor(monitor, 0, 0, 0, see, NULL, NULL), -EINVAL);
 	ck_assert_int_eq(ipc_monitor(NULL, 0, 0, 0, NULL, NULL, /* ret_slot= */ NULL), -EINVAL);
 	ipc_unref(monitor);
-	client_close(&client);
-	kill_server(pid);
 }
 END_TEST
 

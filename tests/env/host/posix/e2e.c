@@ -141,6 +141,7 @@ int run_tests(const char *name, const TTest *const *tests, size_t n)
 	Suite *suite = suite_create(name);
 	TCase *tcase = add_case(suite, name, setup_bare);
 
+	tcase_add_checked_fixture(tcase, NULL, client_end);
 	for (size_t i = 0; i < n; i++)
 		tcase_add_test(tcase, tests[i]);
 	return suite_main(suite);
