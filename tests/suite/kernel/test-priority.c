@@ -296,23 +296,6 @@ START_TEST(canceled_call_boosts_until_the_reply)
 }
 END_TEST
 
-START_TEST(async_calls_give_a_boost_too)
-{
-	struct ipcbus_send send = call_with_cookie;
-	struct ipcbus_event ev;
-
-	send.flags = IPCBUS_SEND_ASYNC;
-	set_nice(-5);
-	assert_ok(raw_send(&cli, &send, NULL));
-	set_nice(0);
-	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-	ck_assert_int_eq(nice_of(0), -5);
-	raw_reply(&srv, ev.call, NULL, 0);
-	ck_assert_int_eq(nice_of(0), 0);
-	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
-}
-END_TEST
-
 START_TEST(destroyed_node_keeps_the_boost)
 {
 	struct ipcbus_event ev;
@@ -336,32 +319,11 @@ static void *serve_from_oth(void *arg)
 	raw_wait(&oth, IPCBUS_EVENT_CALL, &ev);
 	ck_assert_int_eq(nice_of(0), -5);
 	/* A call back to the waiting thread, with a higher priority than it inherited before. */
-	if (*handle)
-		raw_call_wait(&oth, *handle, 77, NULL, 0, &back);
+	raw_call_wait(&oth, *handle, 77, NULL, 0, &back);
 	raw_reply(&oth, ev.call, NULL, 0);
 	ck_assert_int_eq(nice_of(0), 0);
 	return NULL;
 }
-
-/* srv serves a call of nice -5 and calls oth, which inherits that too. */
-START_TEST(nested_calls_inherit)
-{
-	struct caller c = { .nice = -5 };
-	uint32_t handle = give_handle(&srv, &oth, raw_node(&oth, 0, 1)), none = 0;
-	struct ipcbus_event ev, inner;
-	struct helper h, o;
-
-	helper_start(&h, call_and_wait_as, &c);
-	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
-	helper_start(&o, serve_from_oth, &none);
-	raw_call_wait(&srv, handle, 0, NULL, 0, &inner);
-	ck_assert_int_eq(nice_of(0), -5);
-	raw_reply(&srv, ev.call, NULL, 0);
-	ck_assert_int_eq(nice_of(0), 0);
-	helper_end(&o);
-	helper_end(&h);
-}
-END_TEST
 
 START_TEST(call_back_in_a_chain)
 {
@@ -668,9 +630,7 @@ int main(void)
 	tcase_add_test(tc, thread_exit_ends_the_boost);
 	tcase_add_test(tc, closing_ends_the_boost);
 	tcase_add_test(tc, canceled_call_boosts_until_the_reply);
-	tcase_add_test(tc, async_calls_give_a_boost_too);
 	tcase_add_test(tc, destroyed_node_keeps_the_boost);
-	tcase_add_test(tc, nested_calls_inherit);
 	tcase_add_test(tc, call_back_in_a_chain);
 
 	tc = add_case(s, "minimum", setup_bus);
