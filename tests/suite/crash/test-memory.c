@@ -32,18 +32,6 @@ enum { PRESSERS = 3 };
 
 /* --- The group --------------------------------------------------------------------- */
 
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), e = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		e = -errno;
-	close(fd);
-	return e;
-}
-
 static int write_number(const char *path, unsigned int number)
 {
 	char text[16];

@@ -487,6 +487,18 @@ TCase *add_case(Suite *suite, const char *name, void (*setup)(void))
 	return tc;
 }
 
+int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), e = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		e = -errno;
+	close(fd);
+	return e;
+}
+
 void send_fd(int socket, int fd)
 {
 	char space[CMSG_SPACE(sizeof(int))] = "", byte = 'f';

@@ -105,6 +105,8 @@ int count_fds(void);
 long kernel_memory(void);
 /* Limits the process to @more fds beyond the highest open fd; gaps below it stay usable. */
 void limit_fds(int more);
+/* Writes a file of the kernel. Returns 0 or -errno. */
+int write_file(const char *path, const char *text);
 /* Sends a copy of the fd through a Unix socket. */
 void send_fd(int socket, int fd);
 /* Returns a number from the environment that a person may set for a run. */

@@ -28,13 +28,9 @@ static inline bool enter_namespace(struct peer *self, int flags)
 static inline void write_map(pid_t pid, const char *name, const char *text)
 {
 	char path[64];
-	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
+	assert_ok(write_file(path, text));
 }
 
 /* Lines of first id inside, first id outside, count. False: the peer entered none. */

@@ -355,16 +355,12 @@ struct clocks {
 static bool clocks_make(struct clocks *c, int64_t ahead)
 {
 	char text[64];
-	int fd, n;
 
 	if (unshare(CLONE_NEWTIME) < 0)
 		return false;
 	c->ahead = ahead;
-	fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
-	ck_assert_int_ge(fd, 0);
-	n = snprintf(text, sizeof(text), "monotonic %lld 0", (long long)ahead);
-	ck_assert_int_eq(write(fd, text, n), n);
-	close(fd);
+	snprintf(text, sizeof(text), "monotonic %lld 0", (long long)ahead);
+	assert_ok(write_file("/proc/self/timens_offsets", text));
 	c->here = open("/proc/self/ns/time", O_RDONLY | O_CLOEXEC);
 	c->there = open("/proc/self/ns/time_for_children", O_RDONLY | O_CLOEXEC);
 	ck_assert(c->here >= 0 && c->there >= 0);

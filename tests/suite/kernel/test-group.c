@@ -24,18 +24,6 @@
 
 #define BEST_NICE -20
 
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), e = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		e = -errno;
-	close(fd);
-	return e;
-}
-
 static int move_to(const char *tasks)
 {
 	return write_file(tasks, "0");

@@ -24,19 +24,12 @@ static void path_of(char *path, const char *group, const char *name)
 	snprintf(path, 128, ROOT "/%s%s%s", group, *group ? "/" : "", name);
 }
 
-static int write_file(const char *group, const char *name, const char *text)
+static int write_group(const char *group, const char *name, const char *text)
 {
 	char path[128];
-	int fd, e = 0;
 
 	path_of(path, group, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		e = -errno;
-	close(fd);
-	return e;
+	return write_file(path, text);
 }
 
 /* Reads the number in the file, or the number behind @word if that is not NULL. */
@@ -69,7 +62,7 @@ static void group_new(const char *group, const char *max)
 
 	path_of(path, group, "");
 	ck_assert(!mkdir(path, 0755) || errno == EEXIST);
-	assert_ok(write_file(group, "memory.max", max));
+	assert_ok(write_group(group, "memory.max", max));
 }
 
 static void group_done(const char *group)
@@ -84,7 +77,7 @@ static void group_done(const char *group)
 
 static void enter(const char *group)
 {
-	assert_ok(write_file(group, "cgroup.procs", "0"));
+	assert_ok(write_group(group, "cgroup.procs", "0"));
 }
 
 /* A server in the group "receiver" that releases and replies to each call. */
@@ -157,7 +150,7 @@ static void end(struct peer *server)
 	raw_close(&cli);
 	ck_assert_int_eq(read_number("receiver", "memory.events", "oom_kill "), 0);
 	ck_assert_int_eq(read_number("sender", "memory.events", "oom_kill "), 0);
-	assert_ok(write_file("", "cgroup.procs", "0"));
+	assert_ok(write_group("", "cgroup.procs", "0"));
 	group_done("receiver");
 	group_done("sender");
 }
@@ -224,7 +217,7 @@ static bool have_groups(void)
 		return false;
 	if (mount("none", ROOT, "cgroup2", 0, NULL) && errno != EBUSY)
 		return false;
-	return !write_file("", "cgroup.subtree_control", "+memory");
+	return !write_group("", "cgroup.subtree_control", "+memory");
 }
 
 int main(void)
