@@ -262,11 +262,11 @@ static int served_map(struct served *served, int peer_fd, int own_fd)
 	void *own;
 	int r;
 
-	r = channel_memory_map(peer_fd, &peer);
+	r = channel_memory_map(peer_fd, CHANNEL_PART_SIZE, &peer);
 	if (r < 0)
 		return r;
 	served->callee.peer = peer;
-	r = channel_memory_map_own(own_fd, &own);
+	r = channel_memory_map_own(own_fd, CHANNEL_PART_SIZE, &own);
 	if (r == 0)
 		served->callee.own = own;
 	return r;

@@ -17,38 +17,38 @@
 #include "core/memfd.h"
 
 /* A forked child must not use the channel of its parent. Core dumps do not contain payloads. */
-static void *map_part(int fd, int prot)
+static void *map_part(int fd, size_t size, int prot)
 {
-	void *part = mmap(NULL, CHANNEL_PART_SIZE, prot, MAP_SHARED, fd, 0);
+	void *part = mmap(NULL, size, prot, MAP_SHARED, fd, 0);
 
 	if (part == MAP_FAILED)
 		return NULL;
-	if (madvise(part, CHANNEL_PART_SIZE, MADV_DONTFORK) < 0) {
-		munmap(part, CHANNEL_PART_SIZE);
+	if (madvise(part, size, MADV_DONTFORK) < 0) {
+		munmap(part, size);
 		return NULL;
 	}
-	madvise(part, CHANNEL_PART_SIZE, MADV_DONTDUMP);
+	madvise(part, size, MADV_DONTDUMP);
 	return part;
 }
 
 /* Writes each page, because pages that fallocate() makes still count as holes. */
-static int allocate_pages(int fd)
+static int allocate_pages(int fd, size_t size)
 {
 	static const uint8_t zeros[CHANNEL_PAGE];
 
-	for (size_t at = 0; at < CHANNEL_PART_SIZE; at += sizeof(zeros))
+	for (size_t at = 0; at < size; at += sizeof(zeros))
 		if (pwrite(fd, zeros, sizeof(zeros), (off_t)at) != sizeof(zeros))
 			return -ENOMEM;
 	return 0;
 }
 
-int channel_memory_new(void)
+int channel_memory_new(size_t size)
 {
-	int fd = memory_file(CHANNEL_PART_SIZE), r;
+	int fd = memory_file(size), r;
 
 	if (fd < 0)
 		return fd;
-	r = allocate_pages(fd);
+	r = allocate_pages(fd, size);
 	if (r == 0)
 		r = memory_seal(fd, 0);
 	if (r < 0) {
@@ -58,45 +58,45 @@ int channel_memory_new(void)
 	return fd;
 }
 
-static int check_file(int fd, int seals)
+static int check_file(int fd, size_t size, int seals)
 {
-	size_t size;
-	int r = memory_check(fd, seals, &size);
+	size_t have;
+	int r = memory_check(fd, seals, &have);
 
-	return r == 0 && size != CHANNEL_PART_SIZE ? -EBADMSG : r;
+	return r == 0 && have != size ? -EBADMSG : r;
 }
 
-int channel_memory_map_own(int fd, void **ret_part)
+int channel_memory_map_own(int fd, size_t size, void **ret_part)
 {
 	void *part;
 	int r;
 
-	r = check_file(fd, /* seals= */ 0);
+	r = check_file(fd, size, /* seals= */ 0);
 	if (r < 0)
 		return r;
-	part = map_part(fd, PROT_READ | PROT_WRITE);
+	part = map_part(fd, size, PROT_READ | PROT_WRITE);
 	if (!part)
 		return -errno;
 	r = memory_seal(fd, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL);
-	if (r == 0 && memory_has_holes(fd, CHANNEL_PART_SIZE))
+	if (r == 0 && memory_has_holes(fd, size))
 		r = -EBADMSG;
 	if (r < 0)
-		channel_memory_unmap(part);
+		channel_memory_unmap(part, size);
 	else
 		*ret_part = part;
 	return r;
 }
 
-int channel_memory_check(int fd)
+int channel_memory_check(int fd, size_t size)
 {
-	int r = check_file(fd, F_SEAL_FUTURE_WRITE);
+	int r = check_file(fd, size, F_SEAL_FUTURE_WRITE);
 
-	return r == 0 && memory_has_holes(fd, CHANNEL_PART_SIZE) ? -EBADMSG : r;
+	return r == 0 && memory_has_holes(fd, size) ? -EBADMSG : r;
 }
 
-int channel_memory_map_unsealed(int fd, const void **ret_part)
+int channel_memory_map_unsealed(int fd, size_t size, const void **ret_part)
 {
-	const void *part = map_part(fd, PROT_READ | PROT_WRITE);
+	const void *part = map_part(fd, size, PROT_READ | PROT_WRITE);
 
 	if (!part)
 		return -errno;
@@ -104,25 +104,25 @@ int channel_memory_map_unsealed(int fd, const void **ret_part)
 	return 0;
 }
 
-int channel_memory_map(int fd, const void **ret_part)
+int channel_memory_map(int fd, size_t size, const void **ret_part)
 {
 	const void *part;
 	int r;
 
-	r = channel_memory_check(fd);
+	r = channel_memory_check(fd, size);
 	if (r < 0)
 		return r;
-	part = map_part(fd, PROT_READ);
+	part = map_part(fd, size, PROT_READ);
 	if (!part)
 		return -errno;
 	*ret_part = part;
 	return 0;
 }
 
-void channel_memory_unmap(const void *part)
+void channel_memory_unmap(const void *part, size_t size)
 {
 	if (part)
-		munmap((void *)(uintptr_t)part, CHANNEL_PART_SIZE);
+		munmap((void *)(uintptr_t)part, size);
 }
 
 int channel_gather_parts(const struct ipcbus_send *send, uint8_t *to)

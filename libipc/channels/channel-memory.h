@@ -18,21 +18,21 @@
 
 /* Creates the file of a part, with zeroed memory. Returns its fd, which the caller must close, or
  * -errno. */
-int channel_memory_new(void);
+int channel_memory_new(size_t size);
 /* Maps the part that this process writes. After that, no process can map the file for writing, or
  * punch holes; mappings that it already has stay writable. Fails if it was sealed before, with
  * -EPERM, and for a file that could fail, with -EBADMSG. */
-int channel_memory_map_own(int fd, void **ret_part);
+int channel_memory_map_own(int fd, size_t size, void **ret_part);
 /* Checks the file of the part that the peer writes, after the peer has sealed it. -EBADMSG: the
  * seals or the size are wrong, or pages are missing, so reading could fail. */
-int channel_memory_check(int fd);
+int channel_memory_check(int fd, size_t size);
 /* Checks that file and maps it for reading. */
-int channel_memory_map(int fd, const void **ret_part);
+int channel_memory_map(int fd, size_t size, const void **ret_part);
 /* Maps the file of the server's part before the client sends it: see above. channel_memory_check()
  * must follow before the client reads there. */
-int channel_memory_map_unsealed(int fd, const void **ret_part);
+int channel_memory_map_unsealed(int fd, size_t size, const void **ret_part);
 /* part may be NULL. Must not be called in a forked child, which does not inherit the mapping. */
-void channel_memory_unmap(const void *part);
+void channel_memory_unmap(const void *part, size_t size);
 
 /* channel_gather() of a payload in parts. */
 int channel_gather_parts(const struct ipcbus_send *send, uint8_t *to);

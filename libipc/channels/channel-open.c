@@ -41,8 +41,8 @@ void channel_unref(struct channel *channel)
 	if (!refs_drop(&channel->refs))
 		return;
 	if (channel->owner == getpid()) {
-		channel_memory_unmap(channel->caller.own);
-		channel_memory_unmap(channel->caller.peer);
+		channel_memory_unmap(channel->caller.own, CHANNEL_PART_SIZE);
+		channel_memory_unmap(channel->caller.peer, CHANNEL_PART_SIZE);
 	}
 	ipc_object_unref(channel->life);
 	ipc_proxy_unref(channel->door);
@@ -101,15 +101,15 @@ static int make_memory(struct opening *opening)
 	r = channel_make_life(channel, opening->proxy->ipc);
 	if (r < 0)
 		return r;
-	r = opening->own_fd = channel_memory_new();
+	r = opening->own_fd = channel_memory_new(CHANNEL_PART_SIZE);
 	if (r >= 0)
-		r = opening->peer_fd = channel_memory_new();
+		r = opening->peer_fd = channel_memory_new(CHANNEL_PART_SIZE);
 	if (r >= 0)
-		r = channel_memory_map_own(opening->own_fd, &own);
+		r = channel_memory_map_own(opening->own_fd, CHANNEL_PART_SIZE, &own);
 	if (r < 0)
 		return r;
 	channel->caller.own = own;
-	r = channel_memory_map_unsealed(opening->peer_fd, &peer);
+	r = channel_memory_map_unsealed(opening->peer_fd, CHANNEL_PART_SIZE, &peer);
 	if (r == 0)
 		channel->caller.peer = peer;
 	return r;
@@ -147,7 +147,7 @@ static int take_id(struct opening *opening, const struct ipc_raw_message *reply)
 		return -EPROTO;
 	memcpy(&ref, reply->data, sizeof(ref));
 	opening->channel->id = ref.id;
-	return channel_memory_check(opening->peer_fd);
+	return channel_memory_check(opening->peer_fd, CHANNEL_PART_SIZE);
 }
 
 /* Gives the channel to the proxy, or drops it. busy: the server may have had no time. */

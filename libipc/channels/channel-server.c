@@ -70,8 +70,8 @@ void served_unref(struct served *served)
 	for (unsigned int i = 0; i < CHANNEL_CELLS; i++)
 		free(served->cells[i].later_data);
 	if (served->owner == getpid()) {
-		channel_memory_unmap(served->callee.own);
-		channel_memory_unmap(served->callee.peer);
+		channel_memory_unmap(served->callee.own, CHANNEL_PART_SIZE);
+		channel_memory_unmap(served->callee.peer, CHANNEL_PART_SIZE);
 	}
 	if (served->pidfd >= 0)
 		close(served->pidfd);

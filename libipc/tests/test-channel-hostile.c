@@ -68,7 +68,7 @@ static int open_with(int client, int server_part, struct ipc_object *life)
 
 static int part_new(void)
 {
-	int fd = channel_memory_new();
+	int fd = channel_memory_new(CHANNEL_PART_SIZE);
 
 	ck_assert_int_ge(fd, 0);
 	return fd;
@@ -79,7 +79,7 @@ static int own_part_new(void **ret_part)
 {
 	int fd = part_new();
 
-	ck_assert_int_eq(channel_memory_map_own(fd, ret_part), 0);
+	ck_assert_int_eq(channel_memory_map_own(fd, CHANNEL_PART_SIZE, ret_part), 0);
 	return fd;
 }
 
@@ -118,7 +118,7 @@ START_TEST(client_parts_that_could_fail_are_refused)
 
 	own = own_part_new(&part);
 	ck_assert_int_eq(open_with(own, peer, life), 0);
-	channel_memory_unmap(part);
+	channel_memory_unmap(part, CHANNEL_PART_SIZE);
 	ipc_object_unref(life);
 	close_all((int[]){ own, peer, unsealed, holes, large }, 5);
 	ck_assert_uint_eq(get(WHERE), 1);
@@ -154,7 +154,7 @@ START_TEST(server_parts_that_could_fail_are_refused)
 	ck_assert_int_eq(open_with(own, own, life), -EPERM);
 	ck_assert_int_eq(open_with(own, peer, life), 0);
 	ck_assert_int_eq(open_with(own, peer, life), -EPERM);
-	channel_memory_unmap(part);
+	channel_memory_unmap(part, CHANNEL_PART_SIZE);
 	ipc_object_unref(life);
 	close_all((int[]){ own, peer, unsealed, holes, large, read_only }, 6);
 	ck_assert_uint_eq(get(WHERE), 1);
@@ -176,7 +176,7 @@ START_TEST(older_mappings_can_punch_no_holes)
 				fds[i], 0);
 		ck_assert(older[i] != MAP_FAILED);
 	}
-	ck_assert_int_eq(channel_memory_map_own(fds[0], &own), 0);
+	ck_assert_int_eq(channel_memory_map_own(fds[0], CHANNEL_PART_SIZE, &own), 0);
 	ck_assert_int_eq(open_with(fds[0], fds[1], life), 0);
 	for (int i = 0; i < 2; i++) {
 		ck_assert_int_eq(madvise(older[i], CHANNEL_PART_SIZE, MADV_REMOVE), -1);
@@ -191,7 +191,7 @@ START_TEST(older_mappings_can_punch_no_holes)
 		munmap(older[i], CHANNEL_PART_SIZE);
 		close(fds[i]);
 	}
-	channel_memory_unmap(own);
+	channel_memory_unmap(own, CHANNEL_PART_SIZE);
 	ipc_object_unref(life);
 	end();
 }
@@ -238,7 +238,7 @@ START_TEST(written_server_part_harms_no_other_channel)
 	atomic_store(&stop_scribbling, true);
 	pthread_join(thread, NULL);
 	munmap(older, CHANNEL_PART_SIZE);
-	channel_memory_unmap(part);
+	channel_memory_unmap(part, CHANNEL_PART_SIZE);
 	ipc_object_unref(life);
 	close(own);
 	close(peer);
@@ -360,7 +360,7 @@ START_TEST(servers_own_part_brings_no_calls)
 	before = cpu_usec(server);
 	usleep(300000);
 	ck_assert_uint_lt(cpu_usec(server) - before, 100000);
-	channel_memory_unmap(part);
+	channel_memory_unmap(part, CHANNEL_PART_SIZE);
 	ipc_object_unref(life);
 	close(another);
 	close(servers);
@@ -498,7 +498,7 @@ START_TEST(failed_set_ups_leave_nothing)
 #else
 	(void)before;
 #endif
-	channel_memory_unmap(part);
+	channel_memory_unmap(part, CHANNEL_PART_SIZE);
 	ipc_object_unref(life);
 	close(fd);
 	end();
