@@ -244,7 +244,7 @@ int channel_reserve_async(struct channel *channel, struct request *request, uint
 	*ret_call = (struct channel_call){
 		.code = send->code, .size = send->data_size, .async = true,
 	};
-	if (!channel_may_carry(channel, request))
+	if (!channel_may_carry(channel, request, /* async= */ true))
 		return 1;
 	if (unlikely(deadline) && !(ret_call->time_ns = channel_time_left(deadline)))
 		return 1;
@@ -277,7 +277,7 @@ static int send_by_bus(struct thread *t, struct channel *channel, unsigned int c
 			.flags = IPCBUS_SEND_ASYNC,
 			.cookie = id,
 			.code = request->code,
-			.data = (uintptr_t)request->data,
+			.data = (uintptr_t)channel_payload(&channel->caller, cell),
 			.data_size = request->size,
 			.deadline = atomic_load(&channel->deadlines[cell]),
 		},
@@ -355,16 +355,19 @@ static int repeat(struct thread *t, struct channel *channel, unsigned int cell, 
 static int take(struct thread *t, struct channel *channel, unsigned int cell, uint64_t id,
 		struct ipcbus_event *event)
 {
-	void *buffer = channel_buffer_get(t);
-	struct channel_end end;
-	int r;
+	struct channel_end end = { 0 };
+	void *buffer = NULL;
+	int r = channel_take_end(&channel->caller, cell, &end);
 
-	if (unlikely(!buffer)) {
-		channel_abandon(&channel->caller, cell);
-		failed(event, id, -ENOMEM);
-		return 1;
+	if (likely(r == 0)) {
+		buffer = channel_buffer_get(t, end.size);
+		if (unlikely(!buffer)) {
+			channel_abandon(&channel->caller, cell);
+			failed(event, id, -ENOMEM);
+			return 1;
+		}
+		channel_take_reply(&channel->caller, cell, &end, buffer);
 	}
-	r = channel_take_reply(&channel->caller, cell, buffer, &end);
 	if (likely(r == 0 && (end.kind == CHANNEL_REPLY ||
 			      (end.kind == CHANNEL_ERROR && end.error < 0 &&
 			       end.error >= -4095)))) {
@@ -381,7 +384,7 @@ static int take(struct thread *t, struct channel *channel, unsigned int cell, ui
 			atomic_store(&channel->ended, true);
 		return 1;
 	}
-	channel_buffer_put(t, buffer);
+	channel_buffer_put(t, buffer, end.size);
 	if (r == 0 && end.kind == CHANNEL_REFUSED)
 		return repeat(t, channel, cell, id, event);
 	atomic_store(&channel->ended, true);

@@ -355,27 +355,41 @@ static __attribute__((noinline)) int fetch(struct channel *channel, struct reque
 	return 0;
 }
 
+/* Returns a buffer with the payload of the reply, or NULL if the request has failed. */
+static void *take_payload(struct channel *channel, struct request *request, unsigned int cell,
+			  struct channel_end *ret_end)
+{
+	int r = channel_take_end(&channel->caller, cell, ret_end);
+	void *buffer = likely(r == 0) ? channel_buffer_get(request->t, ret_end->size) : NULL;
+
+	if (likely(buffer)) {
+		channel_take_reply(&channel->caller, cell, ret_end, buffer);
+		return buffer;
+	}
+	drop_joined(request);
+	if (r == 0)
+		give_up(channel, cell, /* ended= */ false);
+	else
+		atomic_store(&channel->ended, true);
+	fail(request, r == 0 ? -ENOMEM : r, r == 0 ? IPCBUS_STAGE_DELIVER : IPCBUS_STAGE_REPLY);
+	return NULL;
+}
+
 static int take_reply(struct channel *channel, struct request *request, unsigned int cell)
 {
-	void *buffer = channel_buffer_get(request->t);
 	struct channel_end end;
-	int r;
+	void *buffer = take_payload(channel, request, cell, &end);
 
-	if (unlikely(!buffer)) {
-		drop_joined(request);
-		give_up(channel, cell, false);
-		fail(request, -ENOMEM, IPCBUS_STAGE_DELIVER);
+	if (unlikely(!buffer))
 		return 0;
-	}
-	r = channel_take_reply(&channel->caller, cell, buffer, &end);
 	if (unlikely(request->x.event.kind != IPCBUS_EVENT_NONE)) {
-		if (r == 0 && end.kind == CHANNEL_BUS) {
-			channel_buffer_put(request->t, buffer);
+		if (end.kind == CHANNEL_BUS) {
+			channel_buffer_put(request->t, buffer, end.size);
 			return 0;
 		}
 		drop_joined(request);
 	}
-	if (likely(r == 0 && end.kind == CHANNEL_REPLY)) {
+	if (likely(end.kind == CHANNEL_REPLY)) {
 		request->x.event = (struct ipcbus_event){
 			.kind = IPCBUS_EVENT_REPLY,
 			.thread = request->t->number,
@@ -383,7 +397,7 @@ static int take_reply(struct channel *channel, struct request *request, unsigned
 		channel_buffer_event(request->t, buffer, end.size, &request->x.event);
 		return 0;
 	}
-	if (r == 0 && end.kind == CHANNEL_ERROR && end.error < 0 && end.error >= -4095) {
+	if (end.kind == CHANNEL_ERROR && end.error < 0 && end.error >= -4095) {
 		request->x.event = (struct ipcbus_event){
 			.kind = IPCBUS_EVENT_ERROR,
 			.thread = request->t->number,
@@ -395,12 +409,12 @@ static int take_reply(struct channel *channel, struct request *request, unsigned
 			atomic_store(&channel->ended, true);
 		return 0;
 	}
-	channel_buffer_put(request->t, buffer);
-	if (r == 0 && end.kind == CHANNEL_LATER) {
+	channel_buffer_put(request->t, buffer, end.size);
+	if (end.kind == CHANNEL_LATER) {
 		channel_note_unfit(channel);
 		return fetch(channel, request, cell);
 	}
-	if (r == 0 && end.kind == CHANNEL_REFUSED) {
+	if (end.kind == CHANNEL_REFUSED) {
 		channel_put_cell(&channel->caller, cell);
 		return 1;
 	}
@@ -409,17 +423,33 @@ static int take_reply(struct channel *channel, struct request *request, unsigned
 	return 0;
 }
 
-bool channel_may_carry(struct channel *channel, struct request *request)
+/* Whether the huge cell may carry a call that does not fit into other cells. */
+static __attribute__((noinline)) bool may_carry_huge(struct channel *channel,
+						     const struct request *request, bool async)
+{
+	bool plain = request_is_plain(request, CHANNEL_HUGE_MAX);
+	unsigned int extension;
+
+	if (plain && !async)
+		channel_extend(channel, request);
+	extension = atomic_load(&channel->extension);
+	if (plain && extension == EXTENSION_DONE)
+		return true;
+	if (!plain || extension != EXTENSION_PENDING)
+		channel_note_unfit(channel);
+	return false;
+}
+
+bool channel_may_carry(struct channel *channel, struct request *request, bool async)
 {
 	if (channel_is_unusable(channel, request->t->ipc)) {
 		if (!atomic_load_explicit(&channel->forgotten, memory_order_relaxed))
 			forget(channel);
 		return false;
 	}
-	if (unlikely(!request_is_plain(request))) {
-		channel_note_unfit(channel);
+	if (unlikely(!request_is_plain(request, CHANNEL_DATA_MAX)) &&
+	    !may_carry_huge(channel, request, async))
 		return false;
-	}
 	if (unlikely(request->t->ipc->channels_random) && channel_choose_bus())
 		return false;
 	/* A call through the channel has no exchange that would release buffers. */
@@ -444,11 +474,11 @@ int channel_call(struct channel *channel, struct request *request)
 	};
 	int cell, r;
 
-	if (!channel_may_carry(channel, request))
+	if (!channel_may_carry(channel, request, /* async= */ false))
 		return 1;
 	if (unlikely(send->deadline) && !(call.time_ns = channel_time_left(send->deadline)))
 		return 1;
-	cell = channel_take_cell(&channel->caller);
+	cell = channel_take_cell(&channel->caller, send->data_size);
 	if (cell < 0)
 		return 1;
 	r = channel_gather(send, channel_payload(&channel->caller, (unsigned int)cell));

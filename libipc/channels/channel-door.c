@@ -254,21 +254,18 @@ static int served_add(struct channels *channels, struct served *served)
 	return r;
 }
 
-/* Maps both parts. On failure served_unref() undoes it. The client's part is sealed, and this
- * server's part is not, so they are different files. */
-static int served_map(struct served *served, int peer_fd, int own_fd)
+/* Maps the files of both parts, or of the extension. The client's file is sealed, and this server's
+ * is not, so they are different files. */
+static int map_parts(size_t size, int peer_fd, int own_fd, const void **ret_peer, void **ret_own)
 {
-	const void *peer;
-	void *own;
 	int r;
 
-	r = channel_memory_map(peer_fd, CHANNEL_PART_SIZE, &peer);
+	r = channel_memory_map(peer_fd, size, ret_peer);
 	if (r < 0)
 		return r;
-	served->callee.peer = peer;
-	r = channel_memory_map_own(own_fd, CHANNEL_PART_SIZE, &own);
-	if (r == 0)
-		served->callee.own = own;
+	r = channel_memory_map_own(own_fd, size, ret_own);
+	if (r < 0)
+		channel_memory_unmap(*ret_peer, size);
 	return r;
 }
 
@@ -279,6 +276,8 @@ static int open_channel(struct ipc_call *call, struct channels *channels,
 	struct channel_ref ref = { 0 };
 	struct ipc_raw_message reply = { .data = &ref, .size = sizeof(ref) };
 	struct served *served;
+	const void *peer;
+	void *own;
 	bool added;
 	int r;
 
@@ -304,9 +303,14 @@ static int open_channel(struct ipc_call *call, struct channels *channels,
 	served->pid = call->pid;
 	served->life = ipc_proxy_ref(entries[3].proxy);
 	served->pidfd = ipc_call_pidfd(call);
-	r = served->pidfd < 0 ? served->pidfd : served_map(served, entries[0].fd, entries[1].fd);
-	if (r == 0)
+	r = served->pidfd < 0 ?
+		    served->pidfd :
+		    map_parts(CHANNEL_PART_SIZE, entries[0].fd, entries[1].fd, &peer, &own);
+	if (r == 0) {
+		served->callee.peer = peer;
+		served->callee.own = own;
 		r = served_add(channels, served);
+	}
 	added = r == 0;
 	if (r == 0)
 		r = proxy_watch(served->life);
@@ -412,6 +416,30 @@ static int take_bell(struct ipc_call *call, struct channels *channels,
 	return 0;
 }
 
+static int extend_channel(struct ipc_call *call, struct channels *channels,
+			  const struct ipc_raw_message *request)
+{
+	const struct ipc_raw_entry *entries = request->entries;
+	struct channel_ref ref;
+	struct served *served = served_of(call, channels, request, &ref);
+	const void *peer;
+	void *own;
+	int r = -EINVAL;
+
+	if (!served)
+		return -ENOENT;
+	if (request->n_entries == 2 && entries[0].type == IPC_RAW_FD &&
+	    entries[1].type == IPC_RAW_FD && !atomic_exchange(&served->extends, true))
+		r = map_parts(CHANNEL_HUGE_MAX, entries[0].fd, entries[1].fd, &peer, &own);
+	if (r == 0) {
+		served->callee.peer_huge = peer;
+		served->callee.own_huge = own;
+		atomic_store(&served->callee.is_extended, true);
+	}
+	served_unref(served);
+	return r < 0 ? r : ipc_raw_reply(call, &(struct ipc_raw_message){ 0 });
+}
+
 static int door_serve(struct ipc_call *call, const struct ipc_raw_message *request,
 		      void *userdata)
 {
@@ -421,6 +449,8 @@ static int door_serve(struct ipc_call *call, const struct ipc_raw_message *reque
 	switch (request->method) {
 	case CHANNEL_OPEN:
 		return open_channel(call, channels, request);
+	case CHANNEL_EXTEND:
+		return extend_channel(call, channels, request);
 	case CHANNEL_FETCH:
 		return fetch_reply(call, channels, request);
 	case CHANNEL_CANCEL:

@@ -80,13 +80,13 @@ static void serve_some(struct thread *t, struct served *served, uint32_t until, 
 
 		if (!left || left > CHANNEL_RING_SIZE)
 			return;
-		buffer = channel_buffer_get(t);
+		buffer = channel_buffer_get(t, CHANNEL_DATA_MAX);
 		/* Without memory the oneways stay in the channel. */
 		if (unlikely(!buffer))
 			return;
 		r = channel_take_oneway(&served->callee, epoch, buffer, &taken);
 		if (r <= 0 || object_ended(t->ipc, served)) {
-			channel_buffer_put(t, buffer);
+			channel_buffer_put(t, buffer, CHANNEL_DATA_MAX);
 			if (r)
 				served_drop_oneways(served);
 			return;

@@ -43,6 +43,8 @@ void channel_unref(struct channel *channel)
 	if (channel->owner == getpid()) {
 		channel_memory_unmap(channel->caller.own, CHANNEL_PART_SIZE);
 		channel_memory_unmap(channel->caller.peer, CHANNEL_PART_SIZE);
+		channel_memory_unmap(channel->caller.own_huge, CHANNEL_HUGE_MAX);
+		channel_memory_unmap(channel->caller.peer_huge, CHANNEL_HUGE_MAX);
 	}
 	ipc_object_unref(channel->life);
 	ipc_proxy_unref(channel->door);
@@ -229,6 +231,82 @@ struct channel *channel_of_proxy(struct ipc_proxy *proxy, bool oneway)
 	if (channel)
 		return channel;
 	return is_due(proxy) ? try_open(proxy, oneway) : NULL;
+}
+
+/* --- The extension ------------------------------------------------------------------ */
+
+static int extend(struct channel *channel, int own_fd, int peer_fd,
+		  const struct ipc_options *options)
+{
+	const struct channel_ref ref = { .id = channel->id };
+	struct ipc_raw_entry entries[] = {
+		{ .type = IPC_RAW_FD, .fd = own_fd },
+		{ .type = IPC_RAW_FD, .fd = peer_fd },
+	};
+	const struct ipc_raw_message request = {
+		.method = CHANNEL_EXTEND,
+		.data = &ref,
+		.size = sizeof(ref),
+		.entries = entries,
+		.n_entries = 2,
+	};
+	const void *peer;
+	void *own;
+	int r;
+
+	r = channel_memory_map_own(own_fd, CHANNEL_HUGE_MAX, &own);
+	if (r < 0)
+		return r;
+	r = ipc_raw_call(channel->door, &request, options, NULL, NULL);
+	/* A handler on this thread has forked: the memory is not mapped in the child. */
+	if (channel->owner != getpid())
+		return -ECHILD;
+	if (r == 0)
+		r = channel_memory_map(peer_fd, CHANNEL_HUGE_MAX, &peer);
+	if (r < 0) {
+		channel_memory_unmap(own, CHANNEL_HUGE_MAX);
+		return r;
+	}
+	channel->caller.own_huge = own;
+	channel->caller.peer_huge = peer;
+	return 0;
+}
+
+static int make_extension(struct channel *channel, const struct ipc_options *options)
+{
+	int own_fd = channel_memory_new(CHANNEL_HUGE_MAX);
+	int peer_fd = own_fd < 0 ? own_fd : channel_memory_new(CHANNEL_HUGE_MAX);
+	int r = peer_fd < 0 ? peer_fd : extend(channel, own_fd, peer_fd, options);
+
+	if (own_fd >= 0)
+		close(own_fd);
+	if (peer_fd >= 0)
+		close(peer_fd);
+	return r;
+}
+
+void channel_extend(struct channel *channel, const struct request *request)
+{
+	struct ipc_options options = open_options;
+	struct scratch scratch = request->t->scratch;
+	unsigned int none = EXTENSION_NONE;
+	int r;
+
+	if (request->x.send.deadline) {
+		uint64_t left = channel_time_left(request->x.send.deadline) / 1000;
+
+		if (left < options.timeout_usec)
+			options.timeout_usec = left;
+	}
+	if (!options.timeout_usec ||
+	    !atomic_compare_exchange_strong(&channel->extension, &none, EXTENSION_PENDING))
+		return;
+	/* The request may lie in the scratch buffer, which this call may use, too. */
+	request->t->scratch = (struct scratch){ 0 };
+	r = make_extension(channel, &options);
+	free(request->t->scratch.data);
+	request->t->scratch = scratch;
+	atomic_store(&channel->extension, r == 0 ? EXTENSION_DONE : EXTENSION_FAILED);
 }
 
 /* --- For async calls ---------------------------------------------------------------- */

@@ -18,6 +18,14 @@
 /* Oneways through the bus before the client uses the ring again. */
 #define BUS_ONEWAYS 4U
 
+/* Only the thread that changes NONE to PENDING makes the extension. */
+enum channel_extension {
+	EXTENSION_NONE,
+	EXTENSION_PENDING,
+	EXTENSION_DONE,
+	EXTENSION_FAILED,	/* forever */
+};
+
 struct channel {
 	struct channel_caller caller;
 	uint64_t id;			/* the server's */
@@ -31,6 +39,7 @@ struct channel {
 	_Atomic uint64_t asked;		/* time of the last channel_server_died() that asked */
 	struct ipc_object *life;	/* dies with the channel */
 	pid_t owner;			/* the process that mapped it, not a child */
+	atomic_uint extension;		/* enum channel_extension */
 	atomic_uint refs;		/* of the proxy, and of serving threads */
 	/* Async calls. */
 	atomic_bool listed;		/* serving threads look for replies; channels->lock */
@@ -59,19 +68,22 @@ static inline bool channel_is_unusable(const struct channel *channel, const stru
 	       unlikely(is_monitored(ipc));
 }
 
-/* Whether the bus need not know the message. */
-static inline bool request_is_plain(const struct request *request)
+/* Whether the bus need not know the message, and it has at most max bytes. */
+static inline bool request_is_plain(const struct request *request, size_t max)
 {
 	const struct ipcbus_send *send = &request->x.send;
 
 	return !(send->flags & ~IPCBUS_SEND_IOV) &&
 	       !request->t->ipc->device.send_flags && !send->object_count && !send->cookie &&
-	       send->data_size <= CHANNEL_DATA_MAX &&
+	       send->data_size <= max &&
 	       (send->code < IPC_NUMBER_BUILTIN || send->code >= IPC_NUMBER_BUILTIN + 16 ||
 		send->code == IPC_NUMBER_PING);
 }
 
 void channel_unref(struct channel *channel);
+/* Makes the extension for a call that does not fit into a large cell, unless another thread has
+ * begun. Blocks for the server as the set-up does. */
+void channel_extend(struct channel *channel, const struct request *request);
 /* The door's death is not reported yet. */
 void channel_init_watch(struct channel *channel);
 /* Requests the report of the server's death, once. */
@@ -90,9 +102,9 @@ bool channel_take_answer(struct thread *t, struct channel *channel, struct ipcbu
  * deadline. */
 bool channel_take_late(struct channel *channel, uint64_t *until, struct ipcbus_event *event);
 
-/* Whether the channel may carry the call. Releases the thread's buffers, which the next exchange
- * would do otherwise. */
-bool channel_may_carry(struct channel *channel, struct request *request);
+/* Whether the channel may carry the call. Makes the extension if the call is not async and needs
+ * it. Releases the thread's buffers, which the next exchange would do otherwise. */
+bool channel_may_carry(struct channel *channel, struct request *request, bool async);
 /* Returns the time until the deadline, or 0 if it is over or nearly over: a timeout of 0 in other
  * languages is a microsecond here, and such a call must time out, as through the bus. */
 uint64_t channel_time_left(uint64_t deadline);

@@ -110,7 +110,8 @@ int channel_oneway(struct channel *channel, struct request *request)
 {
 	int r;
 
-	if (channel_is_unusable(channel, request->t->ipc) || unlikely(!request_is_plain(request)) ||
+	if (channel_is_unusable(channel, request->t->ipc) ||
+	    unlikely(!request_is_plain(request, CHANNEL_DATA_MAX)) ||
 	    (unlikely(request->t->ipc->channels_random) && channel_choose_bus()))
 		return 1;
 	/* The bus then refuses the oneway, with the right error. */
@@ -150,7 +151,7 @@ void channel_leave(struct channel *channel, struct ipc_proxy *proxy)
 
 void channel_used_bus(struct channel *channel, const struct request *request)
 {
-	bool small = request_is_plain(request);
+	bool small = request_is_plain(request, CHANNEL_DATA_MAX);
 
 	if (!small)
 		channel_note_unfit(channel);

@@ -182,7 +182,7 @@ static bool take_call(struct thread *t, struct ipcbus_event *event)
 	struct channel_view *view = t->channels;
 	bool oneways_first = !view->oneways_last;
 	struct channel_taken taken;
-	void *buffer = NULL;
+	void *buffer;
 
 	view->oneways_last = false;
 	for (unsigned int i = 0; i < view->n; i++) {
@@ -194,10 +194,7 @@ static bool take_call(struct thread *t, struct ipcbus_event *event)
 		view->tails[at] = atomic_load(&served->callee.peer->tail);
 		if (oneways_first && take_oneways(t, served, event))
 			goto oneways;
-		if (!buffer)
-			buffer = channel_buffer_get(t);
-		/* Without memory the call stays in the channel, and its caller calls the door. */
-		r = buffer ? channel_take(&served->callee, buffer, &taken) : 0;
+		r = channel_take(&served->callee, &taken);
 		if (r < 0) {
 			served_end(served);
 			continue;
@@ -208,10 +205,13 @@ static bool take_call(struct thread *t, struct ipcbus_event *event)
 			continue;
 		/* served_end() sees the bit, or this thread sees that the channel has ended. */
 		atomic_fetch_or(&served->open, 1U << taken.cell);
-		if (unlikely(atomic_load(&served->ended))) {
+		buffer = likely(!atomic_load(&served->ended)) ? channel_buffer_get(t, taken.size) :
+								NULL;
+		if (unlikely(!buffer)) {
 			refuse(served, &taken);
 			continue;
 		}
+		channel_copy_request(&served->callee, &taken, buffer);
 		view->last = served;
 		view->last_cell = taken.cell;
 		to_event(t, served, &taken, buffer, event);
@@ -221,12 +221,8 @@ oneways:
 		view->oneways_last = true;
 		view->last = served;
 		view->last_cell = CHANNEL_ONEWAYS;
-		if (buffer)
-			channel_buffer_put(t, buffer);
 		return true;
 	}
-	if (buffer)
-		channel_buffer_put(t, buffer);
 	return false;
 }
 
@@ -413,7 +409,7 @@ static int answer(struct thread *t, struct served *served, const struct ipcbus_s
 			return answer_by_bus(t, served, send);
 		end = (struct channel_end){ .kind = CHANNEL_LATER };
 	} else {
-		r = channel_gather(send, channel_reply_at(served->callee.own, cell)->data);
+		r = channel_gather(send, channel_reply_payload(&served->callee, cell));
 	}
 	if (r < 0)
 		return r;

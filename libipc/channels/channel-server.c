@@ -19,17 +19,9 @@
 
 /* --- Buffers ------------------------------------------------------------------------ */
 
-void *channel_buffer_get(struct thread *t)
+void channel_buffer_put(struct thread *t, void *buffer, size_t size)
 {
-	void *buffer = t->channel_buffer;
-
-	t->channel_buffer = NULL;
-	return buffer ? buffer : malloc(CHANNEL_DATA_MAX);
-}
-
-void channel_buffer_put(struct thread *t, void *buffer)
-{
-	if (t->channel_buffer)
+	if (t->channel_buffer || unlikely(size > CHANNEL_DATA_MAX))
 		free(buffer);
 	else
 		t->channel_buffer = buffer;
@@ -50,13 +42,15 @@ void channel_buffer_release(struct thread *t, uint64_t id)
 	if (unlikely(id & CHANNEL_BUFFER_LARGE))
 		free((void *)(uintptr_t)(at << 3));
 	else
-		channel_buffer_put(t, (void *)(uintptr_t)(at << 3));
+		channel_buffer_put(t, (void *)(uintptr_t)(at << 3), CHANNEL_DATA_MAX);
 }
 
 void channel_buffer_event(const struct thread *t, void *buffer, size_t size,
 			  struct ipcbus_event *event)
 {
 	event->buffer = buffer_id(buffer);
+	if (unlikely(size > CHANNEL_DATA_MAX))
+		event->buffer |= CHANNEL_BUFFER_LARGE;
 	event->offset = (uintptr_t)buffer - (uintptr_t)t->ipc->device.region;
 	event->data_size = size;
 }
@@ -72,6 +66,8 @@ void served_unref(struct served *served)
 	if (served->owner == getpid()) {
 		channel_memory_unmap(served->callee.own, CHANNEL_PART_SIZE);
 		channel_memory_unmap(served->callee.peer, CHANNEL_PART_SIZE);
+		channel_memory_unmap(served->callee.own_huge, CHANNEL_HUGE_MAX);
+		channel_memory_unmap(served->callee.peer_huge, CHANNEL_HUGE_MAX);
 	}
 	if (served->pidfd >= 0)
 		close(served->pidfd);

@@ -6,7 +6,8 @@
  * Set-up. After some calls of an object, a client calls its method IPC_NUMBER_CHANNEL. It returns
  * the server's *door*, an object that accepts files. Then it calls the door with the files of both
  * parts, the object, and an object of its own that dies with the client. uid, gid and pid of this
- * call hold for all calls of the channel.
+ * call hold for all calls of the channel. Before its first large request, the client sends the
+ * files of the extension to the door in the same way. If that fails, such requests use the bus.
  *
  * Oneways. A oneway through the bus and one through the channel have different ways to the object.
  * The client keeps them in order by two oneways to the object through the bus, which the bus keeps
@@ -33,9 +34,9 @@
  * ipcbusd, the caller's ids are those it had when it opened the bus.
  *
  * Limits:
- *   - Each proxy has its own channel, of 128 KB, which the client allocates. A connection has at
- *     most 64 channels, and at most 16 for each user. If a limit is reached, the channel that has
- *     had no calls for the longest time ends, but only after 10 s.
+ *   - Each proxy has its own channel, of 128 KB, or 264 KB with the extension. The client allocates
+ *     the memory. A connection has at most 64 channels, and at most 16 for each user. If a limit is
+ *     reached, the channel that has had no calls for the longest time ends, but only after 10 s.
  *   - Servers with their own event loop, and servers that poll for timers, get no channels.
  *   - A proxy whose channel has ended uses the bus from then on.
  *   - A waiting client notices the death of the server after about 10 ms at most. It notices the
@@ -47,6 +48,8 @@
  */
 #ifndef IPC_CHANNEL_SERVER_H
 #define IPC_CHANNEL_SERVER_H
+
+#include <stdlib.h>
 
 #include "channel.h"
 #include "turn.h"
@@ -68,6 +71,8 @@ static inline bool is_monitored(const struct ipc *ipc)
 #define CHANNEL_JOIN  (IPC_NUMBER_BUILTIN + 6)	/* -> nothing: after the end of the call */
 #define CHANNEL_FETCH (IPC_NUMBER_BUILTIN + 7)	/* -> the reply of a call that ended with LATER */
 #define CHANNEL_CANCEL (IPC_NUMBER_BUILTIN + 8)	/* a oneway: the caller does not wait any more */
+#define CHANNEL_EXTEND (IPC_NUMBER_BUILTIN + 14)/* once for a channel: the client's extension, the
+						 * server's extension -> nothing */
 
 /* Oneways to the object. Their struct channel_ref has an epoch or a position as its number. */
 #define CHANNEL_FENCE (IPC_NUMBER_BUILTIN + 9)	/* serve the oneways of this epoch */
@@ -112,9 +117,20 @@ static inline bool is_channel_buffer(uint64_t buffer)
 	return buffer & CHANNEL_BUFFER_BIT;
 }
 
-/* Returns a buffer of CHANNEL_DATA_MAX bytes for a message from a channel, or NULL. */
-void *channel_buffer_get(struct thread *t);
-void channel_buffer_put(struct thread *t, void *buffer);
+/* Returns a buffer of size bytes for a message from a channel, or NULL. The thread keeps a spare
+ * buffer of CHANNEL_DATA_MAX bytes. */
+static inline void *channel_buffer_get(struct thread *t, size_t size)
+{
+	void *buffer = t->channel_buffer;
+
+	if (unlikely(!buffer || size > CHANNEL_DATA_MAX))
+		return malloc(size > CHANNEL_DATA_MAX ? size : CHANNEL_DATA_MAX);
+	t->channel_buffer = NULL;
+	return buffer;
+}
+
+/* buffer: NULL, or of that size. */
+void channel_buffer_put(struct thread *t, void *buffer, size_t size);
 void channel_buffer_release(struct thread *t, uint64_t id);
 /* Describes the buffer in an event. */
 void channel_buffer_event(const struct thread *t, void *buffer, size_t size,

@@ -205,7 +205,7 @@ static void reclaim(struct channel_caller *caller)
 }
 
 #define LARGE_CELLS ((1U << CHANNEL_LARGE) - 1)
-#define SMALL_CELLS (((1U << CHANNEL_CELLS) - 1) & ~LARGE_CELLS)
+#define SMALL_CELLS (((1U << CHANNEL_HUGE) - 1) & ~LARGE_CELLS)
 
 /* Takes the first free cell of these. */
 static inline int take_free(struct channel_caller *caller, unsigned int cells)
@@ -226,14 +226,15 @@ static inline int take_free(struct channel_caller *caller, unsigned int cells)
 	return (int)cell;
 }
 
-int channel_take_cell(struct channel_caller *caller)
+int channel_take_cell(struct channel_caller *caller, size_t size)
 {
-	return take_free(caller, LARGE_CELLS);
+	return take_free(caller, size > CHANNEL_DATA_MAX ? 1U << CHANNEL_HUGE : LARGE_CELLS);
 }
 
 int channel_take_async_cell(struct channel_caller *caller, size_t size)
 {
-	return take_free(caller, size > CHANNEL_SMALL_MAX ? LARGE_CELLS : SMALL_CELLS);
+	return size > CHANNEL_SMALL_MAX ? channel_take_cell(caller, size) :
+					  take_free(caller, SMALL_CELLS);
 }
 
 /* Whether the last async call woke one of these sleepers, and no thread has taken that call yet.
@@ -273,7 +274,7 @@ void channel_post(struct channel_caller *caller, unsigned int cell,
 		begin(caller, cell);
 	number = caller->posted[cell];
 	if (call->data && call->size)
-		memcpy(request->data, call->data, call->size);
+		memcpy(channel_payload(caller, cell), call->data, call->size);
 	request->code = call->code;
 	request->size = (uint32_t)call->size;
 	request->time_ns = call->time_ns;
@@ -282,7 +283,7 @@ void channel_post(struct channel_caller *caller, unsigned int cell,
 			      memory_order_relaxed);
 	atomic_store_explicit(&caller->own->posted[cell], number, memory_order_release);
 	if (cell >= CHANNEL_LARGE)
-		atomic_fetch_add(&caller->own->asyncs, 1);
+		atomic_fetch_add(&caller->own->others, 1);
 	atomic_fetch_add(&caller->own->tail, 1);
 	/* After tail: see "Sleeping" in channel.h. */
 	waiting = atomic_load(&caller->peer->waiting);
@@ -383,11 +384,9 @@ bool channel_must_join(struct channel_caller *caller, unsigned int cell, uint32_
 	return true;
 }
 
-int channel_take_reply(struct channel_caller *caller, unsigned int cell, void *data,
-		       struct channel_end *ret_end)
+int channel_take_end(struct channel_caller *caller, unsigned int cell, struct channel_end *ret_end)
 {
-	const struct channel_reply *reply = channel_reply_at(caller->peer, cell);
-	const volatile struct channel_reply *fields = reply;
+	const volatile struct channel_reply *fields = channel_reply_at(caller->peer, cell);
 
 	/* On a wrong number the channel ends, so the cell stays taken. */
 	if (reply_number(caller, cell) != caller->posted[cell])
@@ -397,13 +396,16 @@ int channel_take_reply(struct channel_caller *caller, unsigned int cell, void *d
 		.error = fields->error,
 		.size = fields->size,
 	};
-	if (ret_end->size > channel_data_max(cell))
-		return -EPROTO;
-	memcpy(data, reply->data, ret_end->size);
+	return ret_end->size > channel_data_max(cell) ? -EPROTO : 0;
+}
+
+void channel_take_reply(struct channel_caller *caller, unsigned int cell,
+			const struct channel_end *end, void *data)
+{
+	memcpy(data, channel_payload_of_reply(caller, cell), end->size);
 	set_before(caller, cell);
-	if (ret_end->kind != CHANNEL_LATER && ret_end->kind != CHANNEL_REFUSED)
+	if (end->kind != CHANNEL_LATER && end->kind != CHANNEL_REFUSED)
 		channel_put_cell(caller, cell);
-	return 0;
 }
 
 void channel_abandon(struct channel_caller *caller, unsigned int cell)
@@ -464,7 +466,8 @@ uint8_t *channel_reserve_oneway(struct channel_caller *caller, size_t size)
 	uint32_t skip = needed > left ? left : 0;
 
 	/* If the server writes a wrong position, it loses only its own oneways. */
-	if (caller->sent - channel_drained(caller) + skip + needed > CHANNEL_RING_SIZE)
+	if (size > CHANNEL_DATA_MAX ||
+	    caller->sent - channel_drained(caller) + skip + needed > CHANNEL_RING_SIZE)
 		return NULL;
 	return oneway_at(caller->own, caller->sent + skip)->data;
 }
@@ -591,7 +594,7 @@ static void refuse(struct channel_callee *callee, unsigned int cell)
 }
 
 static inline __attribute__((always_inline)) int
-take_of(struct channel_callee *callee, unsigned int first, unsigned int end, void *data,
+take_of(struct channel_callee *callee, unsigned int first, unsigned int end,
 	struct channel_taken *ret_taken)
 {
 	for (unsigned int cell = first; cell < end; cell++) {
@@ -617,8 +620,8 @@ take_of(struct channel_callee *callee, unsigned int first, unsigned int end, voi
 		};
 		if (ret_taken->size > channel_data_max(cell))
 			return -EPROTO;
-		memcpy(data, request->data, ret_taken->size);
-		return 1;
+		return unlikely(cell == CHANNEL_HUGE) && !atomic_load(&callee->is_extended) ?
+			       -EPROTO : 1;
 	}
 	return 0;
 }
@@ -639,24 +642,24 @@ bool channel_has_posted(const struct channel_callee *callee)
 
 /* Begins after the cell of the last call, so that calls that follow each other quickly in a cell do
  * not delay the calls in other cells. */
-int channel_take(struct channel_callee *callee, void *data, struct channel_taken *ret_taken)
+int channel_take(struct channel_callee *callee, struct channel_taken *ret_taken)
 {
-	uint32_t asyncs = atomic_load_explicit(&callee->peer->asyncs, memory_order_acquire);
-	bool small = asyncs != atomic_load_explicit(&callee->looked, memory_order_relaxed);
+	uint32_t others = atomic_load_explicit(&callee->peer->others, memory_order_acquire);
+	bool any = others != atomic_load_explicit(&callee->looked, memory_order_relaxed);
 	unsigned int first = atomic_load_explicit(&callee->next, memory_order_relaxed);
-	unsigned int end = unlikely(small) ? CHANNEL_CELLS : CHANNEL_LARGE;
+	unsigned int end = unlikely(any) ? CHANNEL_CELLS : CHANNEL_LARGE;
 	int r = 0;
 
 	if (first < end)
-		r = take_of(callee, first, end, data, ret_taken);
+		r = take_of(callee, first, end, ret_taken);
 	if (!r)
-		r = take_of(callee, 0, first < end ? first : end, data, ret_taken);
+		r = take_of(callee, 0, first < end ? first : end, ret_taken);
 	if (r > 0)
 		atomic_store_explicit(&callee->next, ret_taken->cell + 1, memory_order_relaxed);
 	/* A thread that looked at a cell just before a call was posted there holds its bit in busy.
 	 * So this thread may have passed over the call. */
-	if (unlikely(small) && !r && !has_posted(callee, CHANNEL_LARGE))
-		atomic_store_explicit(&callee->looked, asyncs, memory_order_relaxed);
+	if (unlikely(any) && !r && !has_posted(callee, CHANNEL_LARGE))
+		atomic_store_explicit(&callee->looked, others, memory_order_relaxed);
 	return r;
 }
 
@@ -667,7 +670,7 @@ bool channel_answer(struct channel_callee *callee, unsigned int cell, uint32_t n
 	int cpu;
 
 	if (data && end->size)
-		memcpy(reply->data, data, end->size);
+		memcpy(channel_reply_payload(callee, cell), data, end->size);
 	reply->kind = end->kind;
 	reply->error = end->error;
 	reply->size = end->size;

@@ -12,7 +12,9 @@
  * independent of each other, so threads of the client share no lock.
  *
  * The caller of an async call does not wait for its cell: the server increments its own tail after
- * the reply. Small cells are only for async calls.
+ * the reply. Small cells are only for async calls. The last cell is huge, and only for requests
+ * that do not fit into a large cell. Its payloads are in memory of their own, the *extension* of
+ * both parts, which exists from the first such request on.
  *
  * Oneways go into the ring at the end of the client's part, in order. At any time at most one
  * thread of the client writes there, and at most one thread of the server takes oneways from it.
@@ -20,7 +22,7 @@
  * CHANNEL_RING_SIZE. It has an epoch, a number that the client chose: see channel-server.h.
  *
  *   client's part: tail, posted[]  ->  the server sees new calls and oneways; tail is a futex
- *                  asyncs          ->  how many calls were posted in small cells
+ *                  others          ->  how many calls were posted in cells that are not large
  *                  waiting         ->  as in the server's part: for async calls
  *                  polls           ->  a number that increases when the client begins to poll, and
  *                                      must be woken by the bus for the next reply to an async call
@@ -57,16 +59,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define CHANNEL_PAGE	  ((size_t)4096)
 #define CHANNEL_PART_SIZE (16 * CHANNEL_PAGE)
 #define CHANNEL_RING_SIZE (4 * CHANNEL_PAGE)
-/* The first cells are large, the rest are small. A payload of 4 KB fits into a large cell, with
- * some fields beside it. */
+/* The first cells are large, the last is huge, the rest are small. A payload of 4 KB fits into a
+ * large cell, and one of 64 KB into the huge cell, with some fields beside it. In the part, the
+ * huge cell has the size of a small one. */
 #define CHANNEL_CELLS	  31U
 #define CHANNEL_LARGE	  7U
+#define CHANNEL_HUGE	  (CHANNEL_CELLS - 1)
 #define CHANNEL_CELL_SIZE ((size_t)4480)
 #define CHANNEL_SMALL_SIZE ((size_t)512)
+#define CHANNEL_HUGE_MAX (17 * CHANNEL_PAGE)
 #define CHANNEL_CELLS_SIZE (CHANNEL_PART_SIZE - CHANNEL_PAGE - CHANNEL_RING_SIZE)
 
 /* Flipped in cell.number: the handler makes a call, and the caller must join it through the bus.
@@ -115,7 +121,7 @@ struct channel_client_part {
 	atomic_uint posted[CHANNEL_CELLS];
 	atomic_uint sent;
 	atomic_int cpu;
-	atomic_uint asyncs;
+	atomic_uint others;
 	_Alignas(64) atomic_uint waiting;
 	atomic_uint polls;
 	uint8_t unused[CHANNEL_PAGE - 4 * CHANNEL_CELLS - 76];
@@ -151,13 +157,15 @@ _Static_assert(CHANNEL_LARGE * CHANNEL_CELL_SIZE +
 _Static_assert(sizeof(struct channel_client_part) == CHANNEL_PART_SIZE, "a page, the cells, the ring");
 _Static_assert(sizeof(struct channel_server_part) == CHANNEL_PART_SIZE, "a page, the cells, the ring");
 
-/* Bytes of a payload in a large cell, in both directions. */
+/* Bytes of a payload in a large cell, in both directions, and of a oneway. */
 #define CHANNEL_DATA_MAX (CHANNEL_CELL_SIZE - sizeof(struct channel_request))
 #define CHANNEL_SMALL_MAX (CHANNEL_SMALL_SIZE - sizeof(struct channel_request))
 
 static inline size_t channel_data_max(unsigned int cell)
 {
-	return cell < CHANNEL_LARGE ? CHANNEL_DATA_MAX : CHANNEL_SMALL_MAX;
+	return cell < CHANNEL_LARGE ? CHANNEL_DATA_MAX :
+	       cell < CHANNEL_HUGE  ? CHANNEL_SMALL_MAX :
+				      CHANNEL_HUGE_MAX;
 }
 
 static inline size_t channel_cell_at(unsigned int cell)
@@ -249,6 +257,8 @@ void channel_wake_private(const atomic_uint *word, unsigned int threads);
 struct channel_caller {
 	struct channel_client_part *own;
 	const struct channel_server_part *peer;
+	uint8_t *own_huge;		 /* the extension, or NULL */
+	const uint8_t *peer_huge;
 	atomic_uint taken;		 /* a bit for each cell that is not free */
 	atomic_uint lost;		 /* a bit for each cell whose caller gave up early */
 	atomic_uint recovered;		 /* a bit for each cell whose reply came by another way
@@ -273,7 +283,7 @@ struct channel_call {
 	uint32_t code;
 	uint64_t time_ns;		/* 0: no deadline */
 	const void *data;
-	size_t size;			/* at most CHANNEL_DATA_MAX */
+	size_t size;			/* at most channel_data_max() */
 	bool async;			/* no thread calls channel_await() */
 };
 
@@ -284,15 +294,24 @@ struct channel_end {
 	uint32_t size;
 };
 
-/* Takes a free large cell. Returns its index, or -EBUSY. */
-int channel_take_cell(struct channel_caller *caller);
-/* The same for an async call with a payload of that size, which may be in a small cell. */
+/* Takes a free cell for a payload of at most CHANNEL_HUGE_MAX bytes: a large cell if it fits there,
+ * otherwise the huge cell, which must have its extension. Returns its index, or -EBUSY. */
+int channel_take_cell(struct channel_caller *caller, size_t size);
+/* The same for an async call, whose payload may be in a small cell. */
 int channel_take_async_cell(struct channel_caller *caller, size_t size);
 /* Returns the address of the request's payload, for a caller that writes it before
  * channel_post(). */
 static inline uint8_t *channel_payload(struct channel_caller *caller, unsigned int cell)
 {
-	return channel_request_at(caller->own, cell)->data;
+	return cell == CHANNEL_HUGE ? caller->own_huge :
+				      channel_request_at(caller->own, cell)->data;
+}
+
+static inline const uint8_t *channel_payload_of_reply(const struct channel_caller *caller,
+						      unsigned int cell)
+{
+	return cell == CHANNEL_HUGE ? caller->peer_huge :
+				      channel_reply_at(caller->peer, cell)->data;
 }
 
 /* Begins an async call before channel_post(): it may be abandoned from now on. */
@@ -321,12 +340,14 @@ static inline bool channel_has_reply(const struct channel_caller *caller, unsign
  * the bus, and sets *ret_thread to the handler's thread. True once for a call. The caller must call
  * channel_await() again afterwards. */
 bool channel_must_join(struct channel_caller *caller, unsigned int cell, uint32_t *ret_thread);
-/* Copies the reply to data, which has CHANNEL_DATA_MAX bytes, and frees the cell. Returns 0 or
- * -EPROTO. If the kind is CHANNEL_LATER, the caller keeps the cell and must free it after fetching
+/* Reads how the call ended. Returns 0 or -EPROTO. */
+int channel_take_end(struct channel_caller *caller, unsigned int cell, struct channel_end *ret_end);
+/* Must follow with the same end: copies the payload to data, which has end->size bytes, and frees
+ * the cell. If the kind is CHANNEL_LATER, the caller keeps the cell and must free it after fetching
  * the reply: the next call in the cell replaces the reply that the server keeps. If the kind is
  * CHANNEL_REFUSED, the caller also keeps the cell, with the request. */
-int channel_take_reply(struct channel_caller *caller, unsigned int cell, void *data,
-		       struct channel_end *ret_end);
+void channel_take_reply(struct channel_caller *caller, unsigned int cell,
+			const struct channel_end *end, void *data);
 /* Frees a cell. The cell must have no posted call, or the reply must have been fetched. */
 void channel_put_cell(struct channel_caller *caller, unsigned int cell);
 /* Gives up a call. The cell is freed when the reply arrives. */
@@ -339,8 +360,8 @@ bool channel_withdraw(struct channel_caller *caller, unsigned int cell);
 /* The reply of an abandoned call came by another way, and will never be in the cell: frees it. */
 void channel_recover_cell(struct channel_caller *caller, unsigned int cell);
 
-/* Returns the address for the payload of the next oneway, or NULL if the ring has no space for it.
- * size is at most CHANNEL_DATA_MAX. */
+/* Returns the address for the payload of the next oneway, or NULL if the ring has no space for it,
+ * or if it exceeds CHANNEL_DATA_MAX bytes. */
 uint8_t *channel_reserve_oneway(struct channel_caller *caller, size_t size);
 /* Sends the oneway whose payload was written there, and wakes a thread of the server. */
 void channel_send_oneway(struct channel_caller *caller, uint32_t epoch, uint32_t code, size_t size);
@@ -373,9 +394,12 @@ static inline bool channel_is_ended(const struct channel_caller *caller)
 struct channel_callee {
 	const struct channel_client_part *peer;
 	struct channel_server_part *own;
+	const uint8_t *peer_huge;		/* the extension, if is_extended */
+	uint8_t *own_huge;
+	atomic_bool is_extended;
 	atomic_uint seen[CHANNEL_CELLS];	/* number of calls taken from the cell */
 	atomic_uint next;			/* the cell to look at first */
-	atomic_uint looked;			/* value of peer->asyncs when the small cells had no
+	atomic_uint looked;			/* value of peer->others when those cells had no
 	                   			 * call */
 	atomic_uint rung;			/* value of peer->polls that channel_notify() saw */
 	atomic_uint busy;			/* a bit for each cell without a reply */
@@ -391,12 +415,28 @@ struct channel_taken {
 	uint64_t time_ns;
 };
 
-/* Takes a call and copies its payload to data, which has CHANNEL_DATA_MAX bytes. Refuses canceled
- * calls. Returns 1, 0 if there is no call, or -EPROTO. Any number of threads may call it
- * concurrently. */
-int channel_take(struct channel_callee *callee, void *data, struct channel_taken *ret_taken);
+/* Takes a call, without its payload. Refuses canceled calls. Returns 1, 0 if there is no call, or
+ * -EPROTO. Any number of threads may call it concurrently. */
+int channel_take(struct channel_callee *callee, struct channel_taken *ret_taken);
+/* Copies the payload of a taken call to data, which has taken->size bytes. */
+static inline void channel_copy_request(const struct channel_callee *callee,
+					const struct channel_taken *taken, void *data)
+{
+	memcpy(data,
+	       taken->cell == CHANNEL_HUGE ? callee->peer_huge :
+					     channel_request_at(callee->peer, taken->cell)->data,
+	       taken->size);
+}
+
+/* Returns the address of the reply's payload, for a server that writes it before
+ * channel_answer(). */
+static inline uint8_t *channel_reply_payload(const struct channel_callee *callee, unsigned int cell)
+{
+	return cell == CHANNEL_HUGE ? callee->own_huge : channel_reply_at(callee->own, cell)->data;
+}
+
 /* Replies to a call that was taken, once, and wakes the caller. end->size is at most
- * channel_data_max(). If data is NULL, the payload is already in channel_reply_at(). Returns
+ * channel_data_max(). If data is NULL, the payload is already in channel_reply_payload(). Returns
  * whether the call was async: then no thread was woken. */
 bool channel_answer(struct channel_callee *callee, unsigned int cell, uint32_t number,
 		    const struct channel_end *end, const void *data);

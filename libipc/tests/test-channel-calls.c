@@ -4,12 +4,14 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,7 +20,9 @@
 
 #include "channel-run.h"
 #include "channels/channel-client.h"
+#include "core/private.h"
 #include "core/proxy.h"
+#include "core/thread.h"
 
 START_TEST(no_channel_unless_asked_for)
 {
@@ -96,25 +100,128 @@ START_TEST(limit_of_a_microsecond_expires)
 }
 END_TEST
 
+static void echo(const uint8_t *data, size_t size)
+{
+	struct ipc_raw_message request = { .method = ECHO, .data = data, .size = size };
+	struct ipc_raw_message *reply;
+
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
+	ck_assert_uint_eq(reply->size, size);
+	ck_assert_mem_eq(reply->data, data, size);
+	ipc_raw_free(reply);
+}
+
 START_TEST(payloads_of_all_sizes_arrive)
 {
 	static const size_t sizes[] = { 0, 1, 64, CHANNEL_DATA_MAX - 1, CHANNEL_DATA_MAX,
-					CHANNEL_DATA_MAX + 1, 100000 };
+					CHANNEL_DATA_MAX + 1, CHANNEL_HUGE_MAX,
+					CHANNEL_HUGE_MAX + 1, 100000 };
 	uint8_t *data = malloc(100000);
 
 	begin(1);
 	for (size_t i = 0; i < 100000; i++)
 		data[i] = (uint8_t)(i * 3);
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		struct ipc_raw_message request = { .method = ECHO, .data = data, .size = sizes[i] };
-		struct ipc_raw_message *reply;
-
-		ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
-		ck_assert_uint_eq(reply->size, sizes[i]);
-		ck_assert_mem_eq(reply->data, data, sizes[i]);
-		ipc_raw_free(reply);
-	}
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		echo(data, sizes[i]);
 	free(data);
+	end();
+}
+END_TEST
+
+/* The server has two parts of a channel, and two more after a large call. */
+START_TEST(large_call_costs_memory_only_of_its_channel)
+{
+	static const uint8_t data[CHANNEL_HUGE_MAX];
+	struct channel_caller *caller;
+
+	begin(1);
+	caller = (void *)atomic_load(&proxy->channel);
+	for (int i = 0; i < 100; i++)
+		echo(data, CHANNEL_DATA_MAX);
+	ck_assert_uint_eq(count_parts(), 2);
+	for (uint32_t i = 0; i < 100; i++) {
+		ck_assert_uint_eq(caller->posted[CHANNEL_HUGE], i);
+		echo(data, sizeof(data));
+		ck_assert_uint_lt(malloc_usable_size(thread_last->channel_buffer), sizeof(data));
+	}
+	ck_assert_uint_eq(count_parts(), 4);
+	connect_again();
+	ck_assert_uint_eq(get(WHERE), 0);
+	for (int i = 0; i < 100 && count_parts(); i++)
+		get(SLEEP);
+	ck_assert_uint_eq(count_parts(), 0);
+	end();
+}
+END_TEST
+
+static void *echo_large(void *unused)
+{
+	static const uint8_t data[CHANNEL_HUGE_MAX];
+
+	for (int i = 0; i < 50; i++)
+		echo(data, sizeof(data));
+	return unused;
+}
+
+/* One thread makes the extension, and the calls of others use the bus. */
+START_TEST(large_calls_of_threads_make_one_extension)
+{
+	pthread_t threads[4];
+
+	begin(2);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, echo_large, NULL), 0);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	ck_assert_uint_eq(count_parts(), 4);
+	ck_assert_uint_eq(get(WHERE), 1);
+	end();
+}
+END_TEST
+
+/* Files of more than 64 KB are forbidden, so the client cannot make the extension. */
+START_TEST(without_extension_large_calls_use_the_bus)
+{
+	static const uint8_t data[CHANNEL_HUGE_MAX];
+	struct rlimit before, limit;
+	struct channel_caller *caller;
+
+	begin(1);
+	caller = (void *)atomic_load(&proxy->channel);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+	limit = before;
+	limit.rlim_cur = CHANNEL_PART_SIZE;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	echo(data, sizeof(data));
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+	for (int i = 0; i < 10; i++)
+		echo(data, sizeof(data));
+	ck_assert_uint_eq(caller->posted[CHANNEL_HUGE], 0);
+	ck_assert_uint_eq(get(WHERE), 1);
+	/* Like other calls that do not fit. */
+	for (int i = 0; i < 32; i++)
+		echo(data, sizeof(data));
+	ck_assert_uint_eq(get(WHERE), 0);
+	end();
+}
+END_TEST
+
+START_TEST(large_call_beside_another_one_uses_the_bus)
+{
+	static const uint8_t data[CHANNEL_HUGE_MAX];
+	struct channel_caller *caller;
+	uint32_t posted;
+
+	begin(1);
+	echo(data, sizeof(data));
+	caller = (void *)atomic_load(&proxy->channel);
+	ck_assert_int_eq(channel_take_cell(caller, sizeof(data)), CHANNEL_HUGE);
+	posted = caller->posted[CHANNEL_HUGE];
+	echo(data, sizeof(data));
+	ck_assert_uint_eq(caller->posted[CHANNEL_HUGE], posted);
+	channel_put_cell(caller, CHANNEL_HUGE);
+	echo(data, sizeof(data));
+	ck_assert_uint_eq(caller->posted[CHANNEL_HUGE], posted + 1);
 	end();
 }
 END_TEST
@@ -140,22 +247,10 @@ START_TEST(large_reply_comes_by_the_bus)
 }
 END_TEST
 
-static void echo_large(void)
-{
-	static const uint8_t data[CHANNEL_DATA_MAX + 1];
-	struct ipc_raw_message *reply;
-
-	ck_assert_int_eq(ipc_raw_call(proxy,
-				      &(struct ipc_raw_message){ .method = ECHO, .data = data,
-								 .size = sizeof(data) },
-				      NULL, &reply, NULL), 0);
-	ipc_raw_free(reply);
-}
-
 /* The server sends it with the exchange that waits for the next message. */
 START_TEST(reply_larger_than_the_region_arrives_as_a_file)
 {
-	static const uint8_t data[60000] = { [59999] = 'x' };
+	static const uint8_t data[70000] = { [69999] = 'x' };
 	struct ipc_raw_message *reply;
 
 	begin(1);
@@ -181,14 +276,16 @@ END_TEST
 
 START_TEST(mostly_large_messages_end_the_channel)
 {
+	static const uint8_t data[CHANNEL_HUGE_MAX + 1];
+
 	begin(1);
 	for (int i = 0; i < 200; i++) {
 		for (int k = 0; k < 5; k++)
 			ck_assert_uint_eq(get(WHERE), 1);
-		echo_large();
+		echo(data, sizeof(data));
 	}
 	for (int i = 0; i < 32; i++)
-		echo_large();
+		echo(data, sizeof(data));
 	ck_assert_uint_eq(get(WHERE), 0);
 	/* Gone at the server, too. */
 	for (int i = 0; i < 100 && count_parts(); i++)
@@ -620,6 +717,10 @@ int main(void)
 			 frequent_calls_get_a_channel,
 			 async_and_interruptible_calls_open_no_channel,
 			 limit_of_a_microsecond_expires, payloads_of_all_sizes_arrive,
+			 large_call_costs_memory_only_of_its_channel,
+			 large_calls_of_threads_make_one_extension,
+			 without_extension_large_calls_use_the_bus,
+			 large_call_beside_another_one_uses_the_bus,
 			 large_reply_comes_by_the_bus,
 			 reply_larger_than_the_region_arrives_as_a_file,
 			 mostly_large_messages_end_the_channel, errors_are_explained,

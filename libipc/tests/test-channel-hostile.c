@@ -33,18 +33,29 @@ static struct ipc_object *life_new(void)
 	return life;
 }
 
-/* Asks the server for a channel with these files as the parts of the client and the server. */
-static int open_for(int client, int server_part, struct ipc_raw_entry life)
+/* Returns a message with the server's door. */
+static struct ipc_raw_message *door_new(void)
 {
-	struct ipc_raw_message *door, *reply;
-	struct ipc_raw_entry entries[4];
-	int r;
+	struct ipc_raw_message *door;
 
 	ck_assert_int_eq(ipc_raw_call(proxy,
 				      &(struct ipc_raw_message){ .method = IPC_NUMBER_CHANNEL },
 				      NULL, &door, NULL),
 			 0);
 	ck_assert_uint_eq(door->n_entries, 1);
+	return door;
+}
+
+/* Of the channel that open_for() opened. */
+static uint64_t last_id;
+
+/* Asks the server for a channel with these files as the parts of the client and the server. */
+static int open_for(int client, int server_part, struct ipc_raw_entry life)
+{
+	struct ipc_raw_message *door = door_new(), *reply;
+	struct ipc_raw_entry entries[4];
+	int r;
+
 	entries[0] = (struct ipc_raw_entry){ .type = IPC_RAW_FD, .fd = client };
 	entries[1] = (struct ipc_raw_entry){ .type = IPC_RAW_FD, .fd = server_part };
 	entries[2] = (struct ipc_raw_entry){ .type = IPC_RAW_PROXY, .proxy = proxy };
@@ -54,8 +65,10 @@ static int open_for(int client, int server_part, struct ipc_raw_entry life)
 						    .entries = entries,
 						    .n_entries = 4 },
 			 NULL, &reply, NULL);
-	if (r == 0)
+	if (r == 0) {
+		memcpy(&last_id, reply->data, sizeof(last_id));
 		ipc_raw_free(reply);
+	}
 	ipc_raw_free(door);
 	return r;
 }
@@ -229,7 +242,7 @@ START_TEST(written_server_part_harms_no_other_channel)
 	caller.peer = older;
 	ck_assert_int_eq(pthread_create(&thread, NULL, scribble, older), 0);
 	for (unsigned int i = 0; i < 3000; i++) {
-		channel_post(&caller, i % CHANNEL_CELLS, &call);
+		channel_post(&caller, i % CHANNEL_HUGE, &call);
 		channel_wake(&caller.own->tail, 1);
 		ck_assert_uint_eq(get(WHERE), 1);
 	}
@@ -242,6 +255,135 @@ START_TEST(written_server_part_harms_no_other_channel)
 	ipc_object_unref(life);
 	close(own);
 	close(peer);
+	end();
+}
+END_TEST
+
+/* Sends the server the files of an extension for the channel with that id. */
+static int extend(uint64_t id, int client, int server_part)
+{
+	const struct channel_ref ref = { .id = id };
+	struct ipc_raw_entry entries[] = {
+		{ .type = IPC_RAW_FD, .fd = client },
+		{ .type = IPC_RAW_FD, .fd = server_part },
+	};
+	struct ipc_raw_message *door = door_new();
+	int r = ipc_raw_call(door->entries[0].proxy,
+			     &(struct ipc_raw_message){ .method = CHANNEL_EXTEND,
+							.data = &ref,
+							.size = sizeof(ref),
+							.entries = entries,
+							.n_entries = 2 },
+			     NULL, NULL, NULL);
+
+	ipc_raw_free(door);
+	return r;
+}
+
+/* Opens a channel that this process does not use. */
+static void open_unused(struct ipc_object *life)
+{
+	int peer = part_new(), own;
+	void *part;
+
+	own = own_part_new(&part);
+	ck_assert_int_eq(open_with(own, peer, life), 0);
+	channel_memory_unmap(part, CHANNEL_PART_SIZE);
+	close_all((int[]){ own, peer }, 2);
+}
+
+static int extension_new(bool sealed)
+{
+	int fd = channel_memory_new(CHANNEL_HUGE_MAX);
+	void *part;
+
+	ck_assert_int_ge(fd, 0);
+	if (sealed) {
+		ck_assert_int_eq(channel_memory_map_own(fd, CHANNEL_HUGE_MAX, &part), 0);
+		channel_memory_unmap(part, CHANNEL_HUGE_MAX);
+	}
+	return fd;
+}
+
+/* A channel has one try. */
+START_TEST(extensions_that_could_fail_are_refused)
+{
+	const int own = extension_new(true), peer = extension_new(false);
+	const int unsealed = extension_new(false), small = part_new();
+	const int holes = holes_new(CHANNEL_HUGE_MAX, F_SEAL_FUTURE_WRITE);
+	const int holes_of_server = holes_new(CHANNEL_HUGE_MAX, 0);
+	const int large = holes_new(2 * CHANNEL_HUGE_MAX, 0);
+	const struct {
+		int own, peer, error;
+	} wrong[] = {
+		{ unsealed, peer, -EBADMSG },
+		{ holes, peer, -EBADMSG },
+		{ STDIN_FILENO, peer, -EBADMSG },
+		{ own, holes_of_server, -EBADMSG },
+		{ own, small, -EBADMSG },
+		{ own, large, -EBADMSG },
+		{ own, STDIN_FILENO, -EBADMSG },
+		{ own, own, -EPERM },
+	};
+	struct ipc_object *life;
+
+	begin(1);
+	life = life_new();
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		open_unused(life);
+		ck_assert_int_eq(extend(last_id, wrong[i].own, wrong[i].peer), wrong[i].error);
+		ck_assert_int_eq(extend(last_id, own, peer), -EINVAL);
+	}
+	ck_assert_uint_eq(count_parts(), 2 + 2 * 8);
+	ck_assert_uint_eq(get(WHERE), 1);
+	ipc_object_unref(life);
+	close_all((int[]){ own, peer, unsealed, small, holes, holes_of_server, large }, 7);
+	end();
+}
+END_TEST
+
+START_TEST(only_its_client_extends_a_channel_once)
+{
+	int own = extension_new(true), peer = extension_new(false), second, status;
+	struct ipc_object *life;
+	pid_t child;
+
+	begin(1);
+	life = life_new();
+	open_unused(life);
+	ck_assert_int_eq(extend(last_id + 1, own, peer), -ENOENT);
+	ck_assert_int_eq(extend(UINT64_MAX, own, peer), -ENOENT);
+	child = fork();
+	if (!child) {
+		connect_again();
+		_exit(extend(last_id, own, peer) != -ENOENT);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(extend(last_id, own, peer), 0);
+	second = extension_new(false);
+	ck_assert_int_eq(extend(last_id, own, second), -EINVAL);
+	ck_assert_uint_eq(count_parts(), 6);
+	ipc_object_end(life);
+	while (count_parts() > 2)
+		get(SLEEP);
+	ipc_object_unref(life);
+	close_all((int[]){ own, peer, second }, 3);
+	end();
+}
+END_TEST
+
+START_TEST(call_in_the_huge_cell_without_extension_ends_the_channel)
+{
+	const struct channel_call call = { .code = ADD };
+	struct channel_caller *caller;
+
+	begin(1);
+	caller = (void *)atomic_load(&proxy->channel);
+	channel_post(caller, CHANNEL_HUGE, &call);
+	while (!channel_is_ended(caller))
+		usleep(1000);
+	ck_assert_uint_eq(get(GET_ADDED), 0);
 	end();
 }
 END_TEST
@@ -275,19 +417,18 @@ START_TEST(client_that_does_not_join_gets_no_more_channels)
 	struct channel_call call = { .code = GIVE_OBJECT };
 	struct channel_caller *caller;
 	struct channel_end reply_end;
-	uint8_t data[CHANNEL_DATA_MAX];
 	uint32_t thread;
 	int cell;
 
 	begin(1);
 	caller = (void *)atomic_load(&proxy->channel);
-	cell = channel_take_cell(caller);
+	cell = channel_take_cell(caller, 0);
 	ck_assert_int_ge(cell, 0);
 	channel_post(caller, (unsigned int)cell, &call);
 	ck_assert_int_eq(channel_await(caller, (unsigned int)cell, 0), 0);
 	ck_assert(channel_must_join(caller, (unsigned int)cell, &thread));
 	ck_assert_int_eq(channel_await(caller, (unsigned int)cell, 5000000000), 0);
-	ck_assert_int_eq(channel_take_reply(caller, (unsigned int)cell, data, &reply_end), 0);
+	ck_assert_int_eq(channel_take_end(caller, (unsigned int)cell, &reply_end), 0);
 	ck_assert_uint_eq(reply_end.kind, CHANNEL_ERROR);
 	ck_assert_int_eq(reply_end.error, -ETIMEDOUT);
 
@@ -515,8 +656,8 @@ START_TEST(unfetched_replies_are_limited)
 
 	begin(1);
 	caller = (void *)atomic_load(&proxy->channel);
-	for (unsigned int i = 0; i < CHANNEL_CELLS && !joins; i++) {
-		cell = i < CHANNEL_LARGE ? channel_take_cell(caller) :
+	for (unsigned int i = 0; i < CHANNEL_HUGE && !joins; i++) {
+		cell = i < CHANNEL_LARGE ? channel_take_cell(caller, 0) :
 					   channel_take_async_cell(caller, 0);
 		ck_assert_int_ge(cell, 0);
 		channel_post(caller, (unsigned int)cell, &call);
@@ -534,6 +675,9 @@ int main(void)
 			 server_parts_that_could_fail_are_refused,
 			 older_mappings_can_punch_no_holes,
 			 written_server_part_harms_no_other_channel,
+			 extensions_that_could_fail_are_refused,
+			 only_its_client_extends_a_channel_once,
+			 call_in_the_huge_cell_without_extension_ends_the_channel,
 			 hostile_words_end_the_channel_and_no_other,
 			 client_that_does_not_join_gets_no_more_channels,
 			 channels_of_a_user_are_limited, servers_own_part_brings_no_calls,

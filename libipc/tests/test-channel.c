@@ -16,7 +16,7 @@ static struct channel_client_part *requests;
 static struct channel_server_part *replies;
 static struct channel_caller caller;
 static struct channel_callee callee;
-static uint8_t data[CHANNEL_DATA_MAX];
+static uint8_t data[CHANNEL_HUGE_MAX], huge_request[CHANNEL_HUGE_MAX], huge_reply[CHANNEL_HUGE_MAX];
 
 static void begin(void)
 {
@@ -24,8 +24,14 @@ static void begin(void)
 	replies = aligned_alloc(64, sizeof(*replies));
 	memset(requests, 0, sizeof(*requests));
 	memset(replies, 0, sizeof(*replies));
-	caller = (struct channel_caller){ .own = requests, .peer = replies };
-	callee = (struct channel_callee){ .peer = requests, .own = replies };
+	caller = (struct channel_caller){
+		.own = requests, .peer = replies,
+		.own_huge = huge_request, .peer_huge = huge_reply,
+	};
+	callee = (struct channel_callee){
+		.peer = requests, .own = replies,
+		.peer_huge = huge_request, .own_huge = huge_reply, .is_extended = true,
+	};
 }
 
 static void end(void)
@@ -37,7 +43,7 @@ static void end(void)
 static unsigned int post(uint32_t code, const void *bytes, size_t size)
 {
 	struct channel_call call = { .code = code, .data = bytes, .size = size };
-	int cell = channel_take_cell(&caller);
+	int cell = channel_take_cell(&caller, size);
 
 	ck_assert_int_ge(cell, 0);
 	channel_post(&caller, (unsigned int)cell, &call);
@@ -48,7 +54,8 @@ static struct channel_taken take(void)
 {
 	struct channel_taken taken;
 
-	ck_assert_int_eq(channel_take(&callee, data, &taken), 1);
+	ck_assert_int_eq(channel_take(&callee, &taken), 1);
+	channel_copy_request(&callee, &taken, data);
 	return taken;
 }
 
@@ -56,7 +63,16 @@ static int take_nothing(void)
 {
 	struct channel_taken taken;
 
-	return channel_take(&callee, data, &taken);
+	return channel_take(&callee, &taken);
+}
+
+static int take_reply(unsigned int cell, void *to, struct channel_end *ret_end)
+{
+	int r = channel_take_end(&caller, cell, ret_end);
+
+	if (r == 0)
+		channel_take_reply(&caller, cell, ret_end, to);
+	return r;
 }
 
 static void answer(const struct channel_taken *taken, uint32_t size)
@@ -68,8 +84,9 @@ static void answer(const struct channel_taken *taken, uint32_t size)
 
 START_TEST(call_and_reply_carry_all_bytes)
 {
-	static const size_t sizes[] = { 0, 1, 63, 64, 65, CHANNEL_DATA_MAX };
-	uint8_t sent[CHANNEL_DATA_MAX], got[CHANNEL_DATA_MAX];
+	static const size_t sizes[] = { 0, 1, 63, 64, 65, CHANNEL_DATA_MAX, CHANNEL_DATA_MAX + 1,
+					65536, CHANNEL_HUGE_MAX };
+	static uint8_t sent[CHANNEL_HUGE_MAX], got[CHANNEL_HUGE_MAX];
 	struct channel_taken taken;
 	struct channel_end reply;
 
@@ -87,7 +104,7 @@ START_TEST(call_and_reply_carry_all_bytes)
 		ck_assert_int_eq(channel_await(&caller, cell, 1), -ETIMEDOUT);
 		answer(&taken, (uint32_t)sizes[i]);
 		ck_assert_int_eq(channel_await(&caller, cell, 1), 0);
-		ck_assert_int_eq(channel_take_reply(&caller, cell, got, &reply), 0);
+		ck_assert_int_eq(take_reply(cell, got, &reply), 0);
 		ck_assert_uint_eq(reply.kind, CHANNEL_REPLY);
 		ck_assert_uint_eq(reply.size, sizes[i]);
 		ck_assert_mem_eq(got, sent, sizes[i]);
@@ -108,7 +125,7 @@ START_TEST(error_carries_its_errno_and_payload)
 	taken = take();
 	channel_answer(&callee, taken.cell, taken.number, &error, "why");
 	ck_assert_int_eq(channel_await(&caller, cell, 1), 0);
-	ck_assert_int_eq(channel_take_reply(&caller, cell, data, &got), 0);
+	ck_assert_int_eq(take_reply(cell, data, &got), 0);
 	ck_assert_uint_eq(got.kind, CHANNEL_ERROR);
 	ck_assert_int_eq(got.error, -EDOM);
 	ck_assert_mem_eq(data, "why", 3);
@@ -124,7 +141,7 @@ START_TEST(cells_run_out_and_are_independent)
 	begin();
 	for (uint32_t i = 0; i < CHANNEL_LARGE; i++)
 		ck_assert_uint_eq(post(i, &i, sizeof(i)), i);
-	ck_assert_int_eq(channel_take_cell(&caller), -EBUSY);
+	ck_assert_int_eq(channel_take_cell(&caller, 0), -EBUSY);
 	for (uint32_t i = 0; i < CHANNEL_LARGE; i++)
 		taken[i] = take();
 	ck_assert_int_eq(take_nothing(), 0);
@@ -132,10 +149,37 @@ START_TEST(cells_run_out_and_are_independent)
 	for (uint32_t i = CHANNEL_LARGE; i--;) {
 		memcpy(data, &taken[i].code, sizeof(uint32_t));
 		answer(&taken[i], sizeof(uint32_t));
-		ck_assert_int_eq(channel_take_reply(&caller, taken[i].cell, data, &reply), 0);
+		ck_assert_int_eq(take_reply(taken[i].cell, data, &reply), 0);
 		ck_assert_mem_eq(data, &i, sizeof(i));
-		ck_assert_int_eq(channel_take_cell(&caller), (int)taken[i].cell);
+		ck_assert_int_eq(channel_take_cell(&caller, 0), (int)taken[i].cell);
 	}
+	end();
+}
+END_TEST
+
+START_TEST(huge_cell_has_one_call_at_a_time)
+{
+	struct channel_taken taken;
+	unsigned int cell;
+
+	begin();
+	cell = post(1, data, sizeof(data));
+	ck_assert_uint_eq(cell, CHANNEL_HUGE);
+	ck_assert_int_eq(channel_take_cell(&caller, CHANNEL_DATA_MAX + 1), -EBUSY);
+	ck_assert_int_eq(channel_take_async_cell(&caller, CHANNEL_DATA_MAX + 1), -EBUSY);
+	for (uint32_t i = 0; i < CHANNEL_LARGE; i++)
+		post(i, NULL, CHANNEL_DATA_MAX);
+	for (unsigned int i = CHANNEL_LARGE; i < CHANNEL_HUGE; i++)
+		ck_assert_int_ge(channel_take_async_cell(&caller, 0), 0);
+	do
+		taken = take();
+	while (taken.cell != cell);
+	/* Other calls never take it. */
+	channel_abandon(&caller, cell);
+	answer(&taken, 0);
+	ck_assert_int_eq(channel_take_cell(&caller, 0), -EBUSY);
+	ck_assert_int_eq(channel_take_async_cell(&caller, 0), -EBUSY);
+	ck_assert_int_eq(channel_take_async_cell(&caller, CHANNEL_DATA_MAX + 1), CHANNEL_HUGE);
 	end();
 }
 END_TEST
@@ -151,10 +195,10 @@ START_TEST(abandoned_cell_is_free_after_its_reply)
 	ck_assert(!channel_is_canceled(&callee, taken.cell, taken.number));
 	channel_abandon(&caller, taken.cell);
 	ck_assert(channel_is_canceled(&callee, taken.cell, taken.number));
-	ck_assert_int_eq(channel_take_cell(&caller), -EBUSY);
+	ck_assert_int_eq(channel_take_cell(&caller, 0), -EBUSY);
 	answer(&taken, 0);
-	ck_assert_int_eq(channel_take_cell(&caller), (int)taken.cell);
-	ck_assert_int_eq(channel_take_cell(&caller), -EBUSY);
+	ck_assert_int_eq(channel_take_cell(&caller, 0), (int)taken.cell);
+	ck_assert_int_eq(channel_take_cell(&caller, 0), -EBUSY);
 	end();
 }
 END_TEST
@@ -207,6 +251,21 @@ START_TEST(server_refuses_impossible_sizes)
 		ck_assert_int_eq(take_nothing(), -EPROTO);
 		end();
 	}
+	begin();
+	channel_request_at(requests, post(1, data, CHANNEL_DATA_MAX + 1))->size++;
+	take();
+	channel_request_at(requests, CHANNEL_HUGE)->size = CHANNEL_HUGE_MAX + 1;
+	atomic_fetch_and(&callee.busy, 0);
+	atomic_fetch_add(&requests->posted[CHANNEL_HUGE], 1);
+	ck_assert_int_eq(take_nothing(), -EPROTO);
+	end();
+
+	/* The cell has no memory. */
+	begin();
+	atomic_store(&callee.is_extended, false);
+	post(1, data, CHANNEL_DATA_MAX + 1);
+	ck_assert_int_eq(take_nothing(), -EPROTO);
+	end();
 }
 END_TEST
 
@@ -237,7 +296,7 @@ START_TEST(client_refuses_impossible_replies)
 	cell = post(1, NULL, 0);
 	atomic_store(&channel_reply_at(replies, cell)->number, 5);
 	ck_assert_int_eq(channel_await(&caller, cell, 1), 0);
-	ck_assert_int_eq(channel_take_reply(&caller, cell, data, &reply), -EPROTO);
+	ck_assert_int_eq(take_reply(cell, data, &reply), -EPROTO);
 	end();
 
 	begin();
@@ -245,7 +304,45 @@ START_TEST(client_refuses_impossible_replies)
 	taken = take();
 	answer(&taken, 0);
 	channel_reply_at(replies, cell)->size = CHANNEL_DATA_MAX + 1;
-	ck_assert_int_eq(channel_take_reply(&caller, cell, data, &reply), -EPROTO);
+	ck_assert_int_eq(take_reply(cell, data, &reply), -EPROTO);
+	end();
+
+	begin();
+	cell = post(1, data, CHANNEL_DATA_MAX + 1);
+	taken = take();
+	answer(&taken, 0);
+	channel_reply_at(replies, cell)->size = CHANNEL_HUGE_MAX + 1;
+	ck_assert_int_eq(take_reply(cell, data, &reply), -EPROTO);
+	end();
+}
+END_TEST
+
+/* Any position makes the ring seem empty, full, or to have more space than its size. */
+START_TEST(false_position_brings_no_oneway_outside_the_ring)
+{
+	static const size_t sizes[] = { 0, CHANNEL_DATA_MAX, CHANNEL_DATA_MAX + 1,
+					CHANNEL_RING_SIZE, CHANNEL_RING_SIZE + 1,
+					CHANNEL_HUGE_MAX };
+	unsigned int seed = 1, sent = 0;
+
+	begin();
+	for (int i = 0; i < 100000; i++) {
+		size_t size = sizes[i % 6];
+		uint8_t *payload;
+
+		atomic_store(&replies->drained,
+			     caller.sent + (uint32_t)rand_r(&seed) % (8 * CHANNEL_RING_SIZE) -
+				     4 * CHANNEL_RING_SIZE);
+		payload = channel_reserve_oneway(&caller, size);
+		if (!payload)
+			continue;
+		ck_assert_uint_le(size, CHANNEL_DATA_MAX);
+		ck_assert(payload > requests->ring &&
+			  payload + size <= requests->ring + CHANNEL_RING_SIZE);
+		channel_send_oneway(&caller, 1, 1, size);
+		sent++;
+	}
+	ck_assert_uint_gt(sent, 1000);
 	end();
 }
 END_TEST
@@ -282,14 +379,15 @@ START_TEST(random_words_do_not_affect_other_clients)
 			atomic_store(&channel_reply_at(replies, cell)->number,
 				     (uint32_t)rand_r(&seed) % 3);
 			channel_reply_at(replies, cell)->size = (uint32_t)rand_r(&seed) % 5000;
-			r = channel_take_reply(&caller, cell, data, &reply);
-			ck_assert(r == -EPROTO || (r == 0 && reply.size <= CHANNEL_DATA_MAX));
+			r = take_reply(cell, data, &reply);
+			ck_assert(r == -EPROTO || (r == 0 && reply.size <= channel_data_max(cell)));
 			break;
 		default:
-			r = channel_take(&callee, data, &taken);
+			r = channel_take(&callee, &taken);
 			if (r == 1) {
 				ck_assert_uint_lt(taken.cell, CHANNEL_CELLS);
-				ck_assert_uint_le(taken.size, CHANNEL_DATA_MAX);
+				ck_assert_uint_le(taken.size, channel_data_max(taken.cell));
+				channel_copy_request(&callee, &taken, data);
 				answer(&taken, taken.size);
 				served++;
 			} else if (r < 0) {
@@ -335,12 +433,13 @@ static void *serve(void *unused)
 		int r;
 
 		tail = atomic_load(&requests->tail);
-		r = channel_take(&callee, buffer, &taken);
+		r = channel_take(&callee, &taken);
 		ck_assert_int_ge(r, 0);
 		if (r == 0) {
 			channel_wait_call(&wait, 0);
 			continue;
 		}
+		channel_copy_request(&callee, &taken, buffer);
 		ck_assert(!channel_is_canceled(&callee, taken.cell, taken.number));
 		channel_answer(&callee, taken.cell, taken.number,
 			       &(struct channel_end){ .kind = CHANNEL_REPLY, .size = taken.size },
@@ -361,7 +460,7 @@ static void *make_calls(void *number)
 		unsigned int cell = post(i, &value, sizeof(value));
 
 		ck_assert_int_eq(channel_await(&caller, cell, 0), 0);
-		ck_assert_int_eq(channel_take_reply(&caller, cell, buffer, &reply), 0);
+		ck_assert_int_eq(take_reply(cell, buffer, &reply), 0);
 		ck_assert_uint_eq(reply.size, sizeof(value));
 		ck_assert_mem_eq(buffer, &value, sizeof(value));
 		/* Sometimes the server has time to fall asleep. */
@@ -396,11 +495,13 @@ int main(void)
 {
 	return RUN_TESTS("channel", call_and_reply_carry_all_bytes,
 			 error_carries_its_errno_and_payload, cells_run_out_and_are_independent,
+			 huge_cell_has_one_call_at_a_time,
 			 abandoned_cell_is_free_after_its_reply,
 			 spinning_stops_when_it_does_not_pay, server_refuses_impossible_numbers,
 			 server_refuses_impossible_sizes,
 			 server_takes_one_call_of_a_cell_at_a_time,
 			 client_refuses_impossible_replies,
+			 false_position_brings_no_oneway_outside_the_ring,
 			 random_words_do_not_affect_other_clients,
 			 no_wake_up_is_lost_between_threads);
 }

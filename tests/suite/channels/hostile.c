@@ -65,6 +65,9 @@ static struct channel_callee callee;
 /* The hostile side's mapping of its part, which the honest side maps read-only. */
 static void *hostile_part;
 static bool hostile_is_client;
+/* The hostile side's mapping of its extension, or NULL: the channel has none in every fourth round
+ * of each kind. */
+static uint8_t *hostile_huge;
 static atomic_bool over, ended;
 static atomic_uint event, bell, in_service;
 static uint32_t last_taken[CHANNEL_CELLS];
@@ -107,26 +110,25 @@ static uint32_t chance(uint64_t *state, uint32_t n)
 
 /* --- Memory ------------------------------------------------------------------------------- */
 
-static void *map_guarded(int fd, int prot)
+static void *map_guarded(int fd, size_t size, int prot)
 {
-	char *at = mmap(NULL, CHANNEL_PART_SIZE + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
-			-1, 0);
+	char *at = mmap(NULL, size + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	CHECK(at != MAP_FAILED);
-	CHECK(mmap(at + PAGE, CHANNEL_PART_SIZE, prot, MAP_SHARED | MAP_FIXED, fd, 0) == at + PAGE);
+	CHECK(mmap(at + PAGE, size, prot, MAP_SHARED | MAP_FIXED, fd, 0) == at + PAGE);
 	return at + PAGE;
 }
 
-static void unmap_guarded(const void *part)
+static void unmap_guarded(const void *part, size_t size)
 {
-	CHECK(munmap((char *)(uintptr_t)part - PAGE, CHANNEL_PART_SIZE + 2 * PAGE) == 0);
+	CHECK(munmap((char *)(uintptr_t)part - PAGE, size + 2 * PAGE) == 0);
 }
 
-static int part_new(void)
+static int part_new(size_t size)
 {
 	int fd = memfd_create("part", MFD_CLOEXEC);
 
-	CHECK(fd >= 0 && ftruncate(fd, CHANNEL_PART_SIZE) == 0);
+	CHECK(fd >= 0 && ftruncate(fd, (off_t)size) == 0);
 	return fd;
 }
 
@@ -151,6 +153,8 @@ static uint32_t any_value(uint64_t *dice)
 		CHANNEL_DATA_MAX,
 		CHANNEL_DATA_MAX + 1,
 		CHANNEL_CELL_SIZE,
+		CHANNEL_HUGE_MAX,
+		CHANNEL_HUGE_MAX + 1,
 		CHANNEL_PART_SIZE,
 	};
 
@@ -189,6 +193,23 @@ static uint32_t near_number(uint64_t *dice, uint32_t number, uint32_t possible)
 	}
 }
 
+static unsigned int any_cell(uint64_t *dice)
+{
+	if (hostile_huge)
+		return chance(dice, CHANNEL_CELLS);
+	/* A call in the huge cell is impossible without its extension. */
+	return habit != POSSIBLE && chance(dice, 2) ? CHANNEL_HUGE : chance(dice, CHANNEL_HUGE);
+}
+
+static void write_payload(uint64_t *dice, unsigned int cell, uint8_t *in_part)
+{
+	uint8_t *payload = cell == CHANNEL_HUGE ? hostile_huge : in_part;
+
+	if (payload)
+		put(payload + 4UL * chance(dice, (uint32_t)channel_data_max(cell) / 4),
+		    any_value(dice));
+}
+
 static void attack_ring(uint64_t *dice)
 {
 	struct channel_client_part *part = hostile_part;
@@ -211,7 +232,7 @@ static void attack_ring(uint64_t *dice)
 static void attack_server(uint64_t *dice)
 {
 	struct channel_client_part *part = hostile_part;
-	unsigned int cell = chance(dice, CHANNEL_CELLS);
+	unsigned int cell = any_cell(dice);
 	struct channel_request *request = channel_request_at(part, cell);
 	uint32_t seen = atomic_load_explicit(&callee.seen[cell], memory_order_relaxed);
 
@@ -238,8 +259,7 @@ static void attack_server(uint64_t *dice)
 		break;
 	case 4:
 		put(&request->code, any_value(dice));
-		put(request->data + 4UL * chance(dice, cell < CHANNEL_LARGE ? 1000 : 110),
-		    any_value(dice));
+		write_payload(dice, cell, request->data);
 		break;
 	case 5:
 		/* Wakes the other side without a call or a change. */
@@ -251,9 +271,11 @@ static void attack_server(uint64_t *dice)
 		if (habit == POSSIBLE &&
 		    atomic_load_explicit(&part->posted[cell], memory_order_relaxed) != seen)
 			break;
-		put(&part->posted[cell], near_number(dice, seen, seen + 1));
+		put(&part->posted[cell], !hostile_huge && cell == CHANNEL_HUGE ?
+						 seen + 1 :
+						 near_number(dice, seen, seen + 1));
 		if (habit == POSSIBLE || chance(dice, 2))
-			atomic_fetch_add(&part->asyncs, 1);
+			atomic_fetch_add(&part->others, 1);
 		atomic_fetch_add(&part->tail, 1);
 		channel_wake(&part->tail, 1);
 	}
@@ -262,7 +284,7 @@ static void attack_server(uint64_t *dice)
 static void attack_client(uint64_t *dice)
 {
 	struct channel_server_part *part = hostile_part;
-	unsigned int cell = chance(dice, CHANNEL_CELLS);
+	unsigned int cell = any_cell(dice);
 	struct channel_reply *reply = channel_reply_at(part, cell);
 	uint32_t posted = atomic_load_explicit(&caller.own->posted[cell], memory_order_acquire);
 
@@ -287,8 +309,7 @@ static void attack_client(uint64_t *dice)
 					 any_value(dice));
 		break;
 	case 4:
-		put(reply->data + 4UL * chance(dice, cell < CHANNEL_LARGE ? 1000 : 110),
-		    any_value(dice));
+		write_payload(dice, cell, reply->data);
 		break;
 	case 5:
 		channel_wake(&reply->number, 1);
@@ -341,12 +362,14 @@ static void serve_call(const struct channel_taken *call, uint8_t *data, uint64_t
 	};
 	unsigned int bit = 1U << call->cell;
 
-	CHECK(call->cell < CHANNEL_CELLS && call->size <= CHANNEL_DATA_MAX);
+	CHECK(call->cell < (hostile_huge ? CHANNEL_CELLS : CHANNEL_HUGE));
+	CHECK(call->size <= channel_data_max(call->cell));
 	CHECK(!(atomic_fetch_or(&in_service, bit) & bit));
 	/* Under the bit, which orders the threads that serve the cell. */
 	/* Canceled calls are refused before a thread sees them. */
 	CHECK(call->number - last_taken[call->cell] - 1 < 0x10000000);
 	last_taken[call->cell] = call->number;
+	channel_copy_request(&callee, call, data);
 	channel_is_canceled(&callee, call->cell, call->number);
 	if (!chance(dice, 8))
 		usleep(chance(dice, 50));
@@ -395,7 +418,7 @@ static void *serve(void *number)
 	uint64_t dice = options.seed << 32 ^ round_now << 4 ^ (8 + (uintptr_t)number);
 	struct channel_callee *const callees[] = { &callee };
 	struct channel_spin spin = { .budget_ns = spins() };
-	uint8_t *data = malloc(CHANNEL_DATA_MAX);
+	uint8_t *data = malloc(CHANNEL_HUGE_MAX);
 	struct channel_taken call;
 	uint32_t tail;
 	struct channel_wait wait = {
@@ -417,7 +440,7 @@ static void *serve(void *number)
 			break;
 		}
 		tail = atomic_load(&callee.peer->tail);
-		r = take_oneways(data, &dice) ? -EPROTO : channel_take(&callee, data, &call);
+		r = take_oneways(data, &dice) ? -EPROTO : channel_take(&callee, &call);
 		CHECK(r == 0 || r == 1 || r == -EPROTO);
 		if (r == 1) {
 			serve_call(&call, data, &dice);
@@ -439,7 +462,7 @@ static void *serve(void *number)
 static void recover_server(void)
 {
 	struct channel_client_part *part = hostile_part;
-	uint8_t *data = malloc(CHANNEL_DATA_MAX);
+	uint8_t *data = malloc(CHANNEL_HUGE_MAX);
 	uint64_t dice = 1;
 	struct channel_taken call;
 	int r;
@@ -447,17 +470,17 @@ static void recover_server(void)
 	CHECK(data);
 	for (unsigned int cell = 0; cell < CHANNEL_CELLS; cell++)
 		atomic_store(&part->posted[cell], callee.seen[cell]);
-	for (unsigned int cell = 0; cell < CHANNEL_CELLS; cell++) {
+	for (unsigned int cell = 0; cell < (hostile_huge ? CHANNEL_CELLS : CHANNEL_HUGE); cell++) {
 		channel_request_at(part, cell)->size = cell;
-		atomic_store(&part->asyncs, callee.looked + 1);
+		atomic_store(&part->others, callee.looked + 1);
 		atomic_store(&channel_request_at(part, cell)->canceled, callee.seen[cell]);
 		atomic_store(&part->posted[cell], callee.seen[cell] + 1);
-		r = channel_take(&callee, data, &call);
+		r = channel_take(&callee, &call);
 		CHECK(r == 1 && call.cell == cell && call.size == cell);
 		serve_call(&call, data, &dice);
 		CHECK(atomic_load(&channel_reply_at(callee.own, cell)->number) == call.number);
 	}
-	CHECK(channel_take(&callee, data, &call) == 0);
+	CHECK(channel_take(&callee, &call) == 0);
 	CHECK(atomic_load(&callee.busy) == 0);
 	CHECK((atomic_load(&callee.own->waiting) & CHANNEL_SLEEPERS) == 0);
 	free(data);
@@ -507,12 +530,13 @@ static int await_async(unsigned int cell)
 static void take_reply(unsigned int cell, uint8_t *data)
 {
 	struct channel_end end;
-	int r = channel_take_reply(&caller, cell, data, &end);
+	int r = channel_take_end(&caller, cell, &end);
 
 	CHECK(r == 0 || r == -EPROTO);
 	if (r == 0) {
-		CHECK(end.size <= CHANNEL_DATA_MAX);
+		CHECK(end.size <= channel_data_max(cell));
 		CHECK(habit != NEVER_RIGHT);
+		channel_take_reply(&caller, cell, &end, data);
 		if (end.kind == CHANNEL_LATER || end.kind == CHANNEL_REFUSED)
 			channel_put_cell(&caller, cell);
 		atomic_fetch_add(&replies, 1);
@@ -525,12 +549,14 @@ static void take_reply(unsigned int cell, uint8_t *data)
 
 static void send_oneways(const uint8_t *data, uint64_t *dice)
 {
-	uint32_t size = chance(dice, CHANNEL_DATA_MAX + 1);
+	uint32_t size = chance(dice, chance(dice, 4) ? CHANNEL_DATA_MAX + 1 : CHANNEL_HUGE_MAX + 1);
+	const uint8_t *ring = caller.own->ring;
 	uint8_t *payload;
 
 	pthread_mutex_lock(&turn);
 	payload = channel_reserve_oneway(&caller, size);
 	if (payload) {
+		CHECK(payload >= ring && payload + size <= ring + CHANNEL_RING_SIZE);
 		memcpy(payload, data, size);
 		channel_send_oneway(&caller, 1, 1, size);
 	}
@@ -541,17 +567,19 @@ static void send_oneways(const uint8_t *data, uint64_t *dice)
 static void *make_calls(void *number)
 {
 	uint64_t dice = options.seed << 32 ^ round_now << 4 ^ (8 + (uintptr_t)number);
-	uint8_t *data = malloc(CHANNEL_DATA_MAX);
+	uint8_t *data = malloc(CHANNEL_HUGE_MAX);
 
 	CHECK(data);
-	memset(data, (int)round_now, CHANNEL_DATA_MAX);
+	memset(data, (int)round_now, CHANNEL_HUGE_MAX);
 	for (unsigned int i = 0; i < STEPS && !atomic_load(&ended); i++) {
 		const bool async = chance(&dice, 2);
+		const uint32_t max = hostile_huge && !chance(&dice, 8) ? CHANNEL_HUGE_MAX :
+				     async && chance(&dice, 4)	       ? CHANNEL_SMALL_MAX :
+									 CHANNEL_DATA_MAX;
 		const struct channel_call call = {
 			.code = i,
 			.data = data,
-			.size = chance(&dice, async && chance(&dice, 4) ? CHANNEL_SMALL_MAX + 1 :
-									  CHANNEL_DATA_MAX + 1),
+			.size = chance(&dice, max + 1),
 			.async = async,
 		};
 		int cell, r;
@@ -559,7 +587,7 @@ static void *make_calls(void *number)
 		if (!chance(&dice, 4))
 			send_oneways(data, &dice);
 		cell = async ? channel_take_async_cell(&caller, call.size) :
-			       channel_take_cell(&caller);
+			       channel_take_cell(&caller, call.size);
 		CHECK(cell == -EBUSY || (cell >= 0 && (unsigned int)cell < CHANNEL_CELLS));
 		if (cell < 0) {
 			atomic_fetch_add(&busy, 1);
@@ -599,9 +627,11 @@ static void recover_client(void)
 		atomic_store(&channel_reply_at(part, cell)->number,
 			     atomic_load(&caller.own->posted[cell]));
 	for (unsigned int cell = 0; cell < CHANNEL_CELLS; cell++)
-		CHECK((cell < CHANNEL_LARGE ? channel_take_cell(&caller) :
-					      channel_take_async_cell(&caller, 0)) >= 0);
-	CHECK(channel_take_cell(&caller) == -EBUSY);
+		CHECK((cell < CHANNEL_LARGE ?
+			       channel_take_cell(&caller, 0) :
+			       channel_take_async_cell(
+				       &caller, cell == CHANNEL_HUGE ? CHANNEL_HUGE_MAX : 0)) >= 0);
+	CHECK(channel_take_cell(&caller, 0) == -EBUSY);
 	CHECK(channel_take_async_cell(&caller, 0) == -EBUSY);
 	CHECK(atomic_load(&caller.taken) == ALL_CELLS && !atomic_load(&caller.lost));
 	atomic_fetch_add(&recovered, 1);
@@ -609,16 +639,21 @@ static void recover_client(void)
 
 /* --- Rounds -------------------------------------------------------------------------------- */
 
-static void set_up(const void *hostile, void *own)
+static void set_up(const void *hostile, void *own, const uint8_t *peer_huge, uint8_t *own_huge)
 {
 	caller = (struct channel_caller){ .spin.budget_ns = spins() };
 	callee = (struct channel_callee){ .own = NULL };
 	if (hostile_is_client) {
 		callee.peer = hostile;
 		callee.own = own;
+		callee.peer_huge = peer_huge;
+		callee.own_huge = own_huge;
+		callee.is_extended = hostile_huge;
 	} else {
 		caller.peer = hostile;
 		caller.own = own;
+		caller.peer_huge = peer_huge;
+		caller.own_huge = own_huge;
 	}
 	possible = (struct channel_caller){ .own = hostile_part, .peer = own };
 	memset(last_taken, 0, sizeof(last_taken));
@@ -647,14 +682,19 @@ static void run_threads(void)
 
 static void run_round(void)
 {
-	int hostile_fd = part_new(), own_fd = part_new();
-	const void *hostile = map_guarded(hostile_fd, PROT_READ);
-	void *own = map_guarded(own_fd, PROT_READ | PROT_WRITE);
+	int hostile_fd = part_new(CHANNEL_PART_SIZE), own_fd = part_new(CHANNEL_PART_SIZE);
+	int hostile_huge_fd = part_new(CHANNEL_HUGE_MAX), own_huge_fd = part_new(CHANNEL_HUGE_MAX);
+	const void *hostile = map_guarded(hostile_fd, CHANNEL_PART_SIZE, PROT_READ);
+	void *own = map_guarded(own_fd, CHANNEL_PART_SIZE, PROT_READ | PROT_WRITE);
+	const void *peer_huge = map_guarded(hostile_huge_fd, CHANNEL_HUGE_MAX, PROT_READ);
+	void *own_huge = map_guarded(own_huge_fd, CHANNEL_HUGE_MAX, PROT_READ | PROT_WRITE);
+	void *other = map_guarded(hostile_huge_fd, CHANNEL_HUGE_MAX, PROT_READ | PROT_WRITE);
 
-	hostile_part = map_guarded(hostile_fd, PROT_READ | PROT_WRITE);
+	hostile_part = map_guarded(hostile_fd, CHANNEL_PART_SIZE, PROT_READ | PROT_WRITE);
 	hostile_is_client = round_now % 2;
 	habit = round_now / 2 % HABITS;
-	set_up(hostile, own);
+	hostile_huge = round_now / (2 * HABITS) % 4 ? other : NULL;
+	set_up(hostile, own, hostile_huge ? peer_huge : NULL, hostile_huge ? own_huge : NULL);
 	run_threads();
 	if (!atomic_load(&ended)) {
 		if (hostile_is_client)
@@ -662,11 +702,16 @@ static void run_round(void)
 		else
 			recover_client();
 	}
-	unmap_guarded(hostile);
-	unmap_guarded(own);
-	unmap_guarded(hostile_part);
+	unmap_guarded(hostile, CHANNEL_PART_SIZE);
+	unmap_guarded(own, CHANNEL_PART_SIZE);
+	unmap_guarded(hostile_part, CHANNEL_PART_SIZE);
+	unmap_guarded(peer_huge, CHANNEL_HUGE_MAX);
+	unmap_guarded(own_huge, CHANNEL_HUGE_MAX);
+	unmap_guarded(other, CHANNEL_HUGE_MAX);
 	close(hostile_fd);
 	close(own_fd);
+	close(hostile_huge_fd);
+	close(own_huge_fd);
 }
 
 /* A wait without a bound. */

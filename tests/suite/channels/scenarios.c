@@ -41,6 +41,8 @@ static const struct scenario scenarios[] = {
 	{ "generation", "a second channel comes while two threads wait",
 	  .channels = 2, .clients = 1, .calls = 2, .servers = 2, .cells = 1, .cpus = 2,
 	  .comes_late = true },
+	{ "huge", "every second call needs the huge cell, and two threads serve",
+	  .clients = 2, .calls = 3, .servers = 2, .cells = 1, .cpus = 2, .huge = true },
 	{ "end", "the server ends the channel, while two threads serve",
 	  .clients = 2, .calls = 2, .servers = 2, .cells = 2, .cpus = 2, .ends = true },
 	{ "join", "handlers ask their callers to join, and both spin",
@@ -79,6 +81,8 @@ static const struct scenario *now;
 static struct {
 	struct channel_client_part requests[CHANNELS];
 	struct channel_server_part replies[CHANNELS];
+	/* Extensions. Only their first bytes are used. */
+	uint8_t huge_requests[CHANNELS][64], huge_replies[CHANNELS][64];
 } shared;
 
 const char *model_shared_begin = (const char *)&shared;
@@ -133,7 +137,8 @@ static enum fate take_reply(struct channel_caller *caller, unsigned int cell, ui
 	struct channel_end end;
 	uint32_t got;
 
-	CHECK(channel_take_reply(caller, cell, data, &end) == 0);
+	CHECK(channel_take_end(caller, cell, &end) == 0 && end.size <= sizeof(data));
+	channel_take_reply(caller, cell, &end, data);
 	if (end.kind == CHANNEL_REFUSED) {
 		CHECK(now->ends || now->withdraws);
 		channel_put_cell(caller, cell);
@@ -184,7 +189,7 @@ static enum fate call_in_cell(struct channel_caller *caller, unsigned int cell, 
 static void make_call(struct channel_caller *caller)
 {
 	uint32_t number = n_calls++;
-	int cell = channel_take_cell(caller);
+	int cell = channel_take_cell(caller, now->huge && number % 2 ? CHANNEL_HUGE_MAX : 0);
 
 	CHECK(number < MAX_CALLS);
 	CHECK(cell >= 0 || cell == -EBUSY);
@@ -361,8 +366,7 @@ static bool serve_oneways(struct channel_callee *callee)
 
 /* --- Servers ------------------------------------------------------------------------------ */
 
-static void serve_call(struct channel_callee *callee, const struct channel_taken *taken,
-		       const uint8_t *data)
+static void serve_call(struct channel_callee *callee, const struct channel_taken *taken)
 {
 	const struct channel_end end = { .kind = CHANNEL_REPLY, .size = sizeof(uint32_t) };
 	uint32_t number;
@@ -375,7 +379,7 @@ static void serve_call(struct channel_callee *callee, const struct channel_taken
 		return;
 	}
 	CHECK(taken->size == sizeof(number));
-	__builtin_memcpy(&number, data, sizeof(number));
+	channel_copy_request(callee, taken, &number);
 	CHECK(number < n_calls && taken->code == number && taken->time_ns == number);
 	times_served[number]++;
 	if (now->joins)
@@ -407,7 +411,6 @@ static void server(uintptr_t unused)
 {
 	struct channel_callee *const known[] = { &callees[0], &callees[1] };
 	struct channel_spin spin = { .budget_ns = now->budget };
-	uint8_t data[CHANNEL_DATA_MAX];
 	struct channel_taken taken;
 	uint32_t tails[CHANNELS];
 	struct channel_wait wait = {
@@ -438,9 +441,9 @@ static void server(uintptr_t unused)
 				served = true;
 				break;
 			}
-			switch (channel_take(&callees[i], data, &taken)) {
+			switch (channel_take(&callees[i], &taken)) {
 			case 1:
-				serve_call(&callees[i], &taken, data);
+				serve_call(&callees[i], &taken);
 				wait.last = &callees[i];
 				wait.last_cell = taken.cell;
 				served = true;
@@ -498,13 +501,19 @@ static void set_up(void)
 		callers[i] = (struct channel_caller){
 			.own = &shared.requests[i],
 			.peer = &shared.replies[i],
+			.own_huge = shared.huge_requests[i],
+			.peer_huge = shared.huge_replies[i],
 			.taken = ((1U << CHANNEL_CELLS) - 1) &
-				 ~(((1U << now->cells) - 1) << (now->async ? CHANNEL_LARGE : 0)),
+				 ~(((1U << now->cells) - 1) << (now->async ? CHANNEL_LARGE : 0)) &
+				 ~((unsigned int)now->huge << CHANNEL_HUGE),
 			.spin.budget_ns = now->budget,
 		};
 		callees[i] = (struct channel_callee){
 			.own = &shared.replies[i],
 			.peer = &shared.requests[i],
+			.own_huge = shared.huge_replies[i],
+			.peer_huge = shared.huge_requests[i],
+			.is_extended = true,
 		};
 		turns[i] = oneways_next[i] = 0;
 		/* The second oneway from here does not fit before the end of the ring. */
@@ -528,11 +537,10 @@ static void set_up(void)
 /* Cells may still contain abandoned calls, which are served now. */
 static void serve_rest(struct channel_callee *callee)
 {
-	uint8_t data[CHANNEL_DATA_MAX];
 	struct channel_taken taken;
 
-	while (channel_take(callee, data, &taken) == 1)
-		serve_call(callee, &taken, data);
+	while (channel_take(callee, &taken) == 1)
+		serve_call(callee, &taken);
 }
 
 static void check_nothing_left(unsigned int channel)
@@ -541,9 +549,10 @@ static void check_nothing_left(unsigned int channel)
 
 	serve_rest(&callees[channel]);
 	while ((now->async ? channel_take_async_cell(&callers[channel], 0) :
-			     channel_take_cell(&callers[channel])) >= 0)
+			     channel_take_cell(&callers[channel], 0)) >= 0)
 		free_cells++;
 	CHECK(free_cells == now->cells);
+	CHECK((channel_take_cell(&callers[channel], CHANNEL_HUGE_MAX) >= 0) == now->huge);
 	CHECK(callers[channel].lost == 0);
 	CHECK(callees[channel].busy == 0);
 	CHECK((shared.replies[channel].waiting & CHANNEL_SLEEPERS) == 0);

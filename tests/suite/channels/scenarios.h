@@ -26,6 +26,7 @@ struct scenario {
 	bool withdraws;	 /* clients that wait for a limited time withdraw their calls */
 	unsigned int oneways; /* of a thread of each channel */
 	bool large;	      /* oneways that fill the ring */
+	bool huge;	 /* every second call needs the huge cell, of which there is one */
 	bool async;	 /* clients post all calls, and then wait as serving threads do */
 };
 
