@@ -17,7 +17,7 @@
 #include "channels/channel-server.h"
 
 /* Methods of the server. */
-enum { LOG = 1, LOG_KEEP, LOG_SLOWLY, GET, END_OBJECT, STOP_SERVING, HANG };
+enum { LOG = 1, LOG_KEEP, LOG_SLOWLY, GET, END_OBJECT, STOP_SERVING, HANG, ECHO_BYTES };
 
 #define SENDERS 8U
 #define PADDING 6000U	/* too large for a channel */
@@ -45,10 +45,15 @@ static atomic_uint running;
 static void log_entry(const struct ipc_call *call, const struct ipc_raw_message *message,
 		      bool alone)
 {
+	const uint8_t *padding = (const uint8_t *)message->data + sizeof(struct entry);
+	size_t size = message->size - sizeof(struct entry);
 	struct entry entry;
 
 	memcpy(&entry, message->data, sizeof(entry));
 	pthread_mutex_lock(&lock);
+	/* All bytes of the padding are the same. */
+	if (size && memcmp(padding, padding + 1, size - 1))
+		seen.wrong++;
 	if (!alone || entry.sender >= SENDERS || entry.number != seen.next[entry.sender]++)
 		seen.wrong++;
 	seen.total++;
@@ -109,6 +114,9 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *message, v
 	case END_OBJECT:
 		ipc_object_end(call->object);
 		return reply_number(call, 0);
+	case ECHO_BYTES:
+		return ipc_raw_reply(call, &(struct ipc_raw_message){ .data = message->data,
+								      .size = message->size });
 	case STOP_SERVING:
 		ipc_stop(call->ipc);
 		return reply_number(call, 0);
@@ -213,6 +221,57 @@ START_TEST(large_oneways_keep_their_place)
 	result = wait_for_total(2000);
 	ck_assert_uint_gt(result.by_channel, 500);
 	ck_assert_uint_lt(result.by_channel, 2000 - 40);
+	end();
+}
+END_TEST
+
+/* Calls and oneways with sizes at the limits of cells, ring and channel. */
+static void *send_all_sizes(void *sender)
+{
+	static const size_t sizes[] = { sizeof(struct entry), CHANNEL_SMALL_MAX + 1,
+					CHANNEL_DATA_MAX, CHANNEL_DATA_MAX + 1, 65536,
+					CHANNEL_HUGE_MAX, CHANNEL_HUGE_MAX + 1 };
+	struct entry entry = { (uint32_t)(uintptr_t)sender, 0 };
+	uint8_t *data = malloc(CHANNEL_HUGE_MAX + 1);
+
+	for (; entry.number < 700; entry.number++) {
+		struct ipc_raw_message *reply;
+		/* Most messages fit, or the channel would end. */
+		size_t size = sizes[entry.number % 8 ? 0 : entry.number / 8 % 7];
+
+		memset(data, (int)(entry.number + entry.sender), size);
+		memcpy(data, &entry, sizeof(entry));
+		ck_assert_int_eq(send_to(proxy, LOG, data, size, NULL), 0);
+		data[size - 1]++;
+		ck_assert_int_eq(ipc_raw_call(proxy,
+					      &(struct ipc_raw_message){
+						      .method = ECHO_BYTES,
+						      .data = data,
+						      .size = size,
+					      },
+					      NULL, &reply, NULL),
+				 0);
+		ck_assert_uint_eq(reply->size, size);
+		ck_assert_mem_eq(reply->data, data, size);
+		ipc_raw_free(reply);
+	}
+	free(data);
+	return NULL;
+}
+
+START_TEST(messages_of_all_sizes_arrive_in_order)
+{
+	struct channel_caller *caller;
+	pthread_t threads[2];
+
+	begin_serving(2);
+	for (uintptr_t i = 0; i < 2; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, send_all_sizes, (void *)i), 0);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	ck_assert_uint_gt(wait_for_total(2 * 700).by_channel, 50);
+	caller = (void *)atomic_load(&proxy->channel);
+	ck_assert_uint_gt(caller->posted[CHANNEL_HUGE], 50);
 	end();
 }
 END_TEST
@@ -461,6 +520,7 @@ START_TEST(order_holds_without_channels) { check_all_together(4, "0"); } END_TES
 int main(void)
 {
 	return RUN_TESTS("channel-oneways", oneways_open_a_channel, large_oneways_keep_their_place,
+			 messages_of_all_sizes_arrive_in_order,
 			 kept_oneway_delays_the_next, full_ring_uses_the_bus,
 			 oneways_of_a_client_that_closed_are_served,
 			 oneways_of_a_dead_client_are_served_in_order, dead_server_is_noticed,
