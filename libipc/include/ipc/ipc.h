@@ -104,8 +104,9 @@
  *               To get the channel, a call may wait for the server for 2 s, and a oneway for 10 ms.
  *               The environment variable IPC_CHANNELS=0 turns channels off for the connections that
  *               ipc_open() opens after that, on either side. A channel takes 128 KB of the client's
- *               memory. A waiting caller notices the death of the server after about 10 ms at most.
- *               A oneway to a server that has just died may succeed, although nothing receives it.
+ *               memory, and 264 KB after a request over 4,416 bytes. A waiting caller notices the
+ *               death of the server after about 10 ms at most. A oneway to a server that has just
+ *               died may succeed, although nothing receives it.
  *   End of the bus  If ipcbusd ends, every function that uses the bus fails with -ECONNRESET,
  *               within a second. Blocked calls, and functions that wait for a stream or name,
  *               return it. As soon as a thread serves the connection, async calls complete with it,
