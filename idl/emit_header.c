@@ -158,8 +158,8 @@ static void emit_keeping(struct emitter *e, const struct service *s)
 	sign_proxy(e, s, ";\n\n");
 
 	note(e,
-	     "Call cb once, on a serving thread, when the object's process died or ended the "
-	     "object: see ipc_proxy_on_death(). ret_slot may be NULL; *ret_slot is for "
+	     "Call cb once, on a serving thread, when the object is dead: its process has ended "
+	     "it, or died; see ipc_proxy_on_death(). ret_slot may be NULL; *ret_slot is for "
 	     "ipc_slot_end().");
 	sign_on_death(e, s, ";\n\n");
 }
@@ -278,7 +278,7 @@ static void explain_calls(struct emitter *e, const struct service *s)
 	     "-EREMOTEIO The server reports an error of its own: see error->name. It may report "
 	     "any other errno as well.\n"
 	     "-EOPNOTSUPP The object has no such method.\n"
-	     "-EOWNERDEAD The object's process died or ended the object.\n"
+	     "-EOWNERDEAD The object is dead: its process has ended it, or died.\n"
 	     "-EHOSTDOWN The object's process is frozen.\n"
 	     "-ENOMSG The server ended the call without a reply.\n"
 	     "-ETIMEDOUT The timeout expired.\n"

@@ -41,7 +41,7 @@ enum status {
 	STATUS_DENIED = 6,     /* permission denied */
 	STATUS_TIMEOUT = 7,    /* not done within --timeout */
 	STATUS_REMOTE = 8,     /* the server replied with an error */
-	STATUS_GONE = 9,       /* the server died, or is frozen */
+	STATUS_GONE = 9,       /* the object is dead, or its process is frozen */
 	N_STATUSES
 };
 

@@ -40,7 +40,7 @@ static const char *const status_texts[N_STATUSES] = {
 	[STATUS_DENIED] = "permission denied",
 	[STATUS_TIMEOUT] = "not done within --timeout",
 	[STATUS_REMOTE] = "the server replied with an error",
-	[STATUS_GONE] = "the server died, or is frozen",
+	[STATUS_GONE] = "the object is dead, or its process is frozen",
 };
 
 static const struct verb *const verbs[] = {

@@ -76,7 +76,7 @@
  *   ENOSPC      The receiver's region is full. Space appears when the receiver releases buffers.
  *   ENOTCONN    Handle 0 is used and the bus has no manager.
  *   ENOTTY      The driver does not have this ioctl.
- *   EOWNERDEAD  The owner of the node died or destroyed the node.
+ *   EOWNERDEAD  The node is dead: its owner has destroyed it, or died.
  *   EPERM       The caller is not permitted to do this, or the receiver does not accept fds.
  *   ESRCH       The call is not open in this proc, or the process does not exist.
  *   ESTALE      The buffer was already released.

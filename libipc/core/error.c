@@ -176,7 +176,7 @@ static const struct {
 	const char *meaning;
 } meanings[] = {
 	{ ECHILD, "the connection belongs to the parent process; open another after fork()" },
-	{ EOWNERDEAD, "the object's process died or ended the object" },
+	{ EOWNERDEAD, "the object is dead: its process has ended it, or died" },
 	{ ENOENT, "there is no such name, bus or object here" },
 	{ ESRCH, "the process is not on this bus, has ended, or is hidden from the daemon" },
 	{ EHOSTDOWN, "the object's process is frozen; ipcctl thaw thaws it" },

@@ -114,8 +114,8 @@ START_TEST(fail_prints_the_known_details)
 	ck_assert_str_eq(line, "say: echo.Empty: the server reports an error\n");
 	free(line);
 	line = printed("say", -EREMOTEIO, &behind);
-	ck_assert_str_eq(line, "say: the server reports: the object's process died or ended the "
-			       "object\n");
+	ck_assert_str_eq(line, "say: the server reports: the object is dead: its process has "
+			       "ended it, or died\n");
 	free(line);
 	line = printed("say", -ENOENT, &of_service);
 	ck_assert_str_eq(line, "say: the server reports: No such file or directory\n");

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import _core, stubs
 from ._base import Entry, to_delay, to_metadata, to_usec
-from .errors import DeadlineExceeded, Error, NoReply, PeerDied, WouldBlock
+from .errors import DeadlineExceeded, DeadObject, Error, NoReply, WouldBlock
 
 if TYPE_CHECKING:
     from .aio import Connection, Served, TypedProxy
@@ -153,7 +153,7 @@ class Stream(Generic[Req, Rep]):
                             await self._send(end, self._content)
                         # The server may have ended the stream already. receive() then reports the
                         # error.
-                        with contextlib.suppress(PeerDied):
+                        with contextlib.suppress(DeadObject):
                             stream.end()
                 except BaseException:
                     stream.cancel()
@@ -207,7 +207,7 @@ class Stream(Generic[Req, Rep]):
     async def finish(self) -> Rep:
         """Ends the requests and returns the only reply of a method without a stream of replies.
         Raises ``NoReply`` if there is none, or the error of the stream."""
-        with contextlib.suppress(PeerDied):
+        with contextlib.suppress(DeadObject):
             await self.end()
         reply = await self.receive()
         if reply is None:

@@ -189,8 +189,8 @@ class Proxy(BaseProxy):
         (await self.call(_core.NUMBER_PING, timeout=timeout)).release()
 
     def on_death(self, callback: Callable[[], object]) -> Slot:
-        """Calls callback once, in the loop, when the object's process has died or ended the
-        object, or the bus has ended. If that has already happened, the callback runs soon.
+        """Calls callback once, in the loop, when the object is dead: its process has ended
+        it, or died, or the bus has ended. If it is dead already, calls callback soon.
         ``Slot.end()`` ends the watch earlier."""
         check_callback(callback)
         return Slot(self._proxy.on_death(lambda: self._bus._run(callback)))
@@ -203,8 +203,7 @@ class Proxy(BaseProxy):
         return Slot(self._proxy.on_freeze(lambda frozen: self._bus._run(callback, frozen)))
 
     async def wait_dead(self) -> None:
-        """Returns when the object's process has died or ended the object, or the bus has ended.
-        Raises ``Canceled`` if the connection is closed."""
+        """Returns when the object is dead, as on_death(). Raises ``Canceled`` if the connection is closed."""
         gone: asyncio.Future[None] = self._bus._future()
         watch = self.on_death(lambda: _settle(gone, None, None))
         try:

@@ -147,8 +147,8 @@ class BusEnded(Error):
     default_code = errno.ECONNRESET
 
 
-class PeerDied(Error):
-    """The object's process died, or it lives and ended the object."""
+class DeadObject(Error):
+    """The object is dead: its process has ended it, or died."""
 
     default_code = errno.EOWNERDEAD
 
@@ -239,7 +239,7 @@ _by_code: dict[int, type[Error]] = {
         ActivationFailed,
         NoManager,
         BusEnded,
-        PeerDied,
+        DeadObject,
         PeerFrozen,
         Unimplemented,
         InterfaceMismatch,

@@ -51,7 +51,7 @@ from ._base import (
     to_wait,
 )
 from ._base import Slot as Slot
-from .errors import NoReply, PeerDied
+from .errors import DeadObject, NoReply
 from .stubs import Context as Context
 from .stubs import Received as Received
 
@@ -169,9 +169,9 @@ class Proxy(BaseProxy):
         self.call(_core.NUMBER_PING, timeout=timeout).release()
 
     def on_death(self, callback: Callable[[], object]) -> Slot:
-        """Calls callback once, on a serving thread, when the object's process has died or ended
-        the object, or the bus has ended, or soon if that has already happened. ``Slot.end()`` ends
-        the watch earlier."""
+        """Calls callback once, on a serving thread, when the object is dead: its process has
+        ended it, or died, or the bus has ended. If it is dead already, calls callback soon.
+        ``Slot.end()`` ends the watch earlier."""
         return Slot(self._proxy.on_death(callback))
 
     def on_freeze(self, callback: Callable[[bool], object]) -> Slot:
@@ -272,7 +272,7 @@ class Stream(Generic[Req, Rep]):
         if not method.sends:
             self._send(content, to_wait(stubs.REQUEST_WAIT))
             # The server may have ended the stream already. receive() then reports the error.
-            with contextlib.suppress(PeerDied):
+            with contextlib.suppress(DeadObject):
                 self._stream.end()
 
     def __del__(self) -> None:
@@ -333,7 +333,7 @@ class Stream(Generic[Req, Rep]):
 
     def finish(self) -> Rep:
         """Ends the requests and returns the only reply of a method without a stream of replies."""
-        with contextlib.suppress(PeerDied):
+        with contextlib.suppress(DeadObject):
             self.end()
         reply = self.receive()
         if reply is None:

@@ -116,7 +116,7 @@ class Peers(Case):
         await proxy.ping()
         os.kill(server.pid, signal.SIGKILL)
         for result in await self.within(asyncio.gather(*calls, return_exceptions=True)):
-            self.assertIsInstance(result, ipcbus.PeerDied)
+            self.assertIsInstance(result, ipcbus.DeadObject)
         await self.within(proxy.wait_dead())
         self.assertEqual(dead, [1])
 

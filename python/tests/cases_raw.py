@@ -37,7 +37,7 @@ class Failing(Echo):
         raise ipcbus.ServiceError("other", name="test.Other")
 
     async def serve_7(self, request):
-        raise ipcbus.PeerDied("behind")
+        raise ipcbus.DeadObject("behind")
 
 
 class Calls(Case):
@@ -89,7 +89,7 @@ class Calls(Case):
         proxy = await self.serve(Echo())
         await self.server.close()
         for call in (proxy.call(1), proxy._open(1, 0, None), proxy.oneway(1)):
-            with self.assertRaises(ipcbus.PeerDied) as caught:
+            with self.assertRaises(ipcbus.DeadObject) as caught:
                 await call
             self.assertIs(caught.exception.origin, ipcbus.Origin.BUS)
 
@@ -335,7 +335,7 @@ class Calls(Case):
         with self.assertRaisesRegex(ipcbus.NoReply, "the server closed its connection") as caught:
             await self.within(pending)
         self.assertIs(caught.exception.origin, ipcbus.Origin.PEER)
-        with self.assertRaises(ipcbus.PeerDied):
+        with self.assertRaises(ipcbus.DeadObject):
             await proxy.call(1)
         await self.within(proxy.wait_dead())
 

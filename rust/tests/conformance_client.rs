@@ -362,11 +362,11 @@ fn death(bench: &Bench) {
     bench.peer.hangs().unwrap();
     assert!(died.try_recv().is_err());
     let error = bench.peer.exit().unwrap_err();
-    assert!(matches!(error, Error::PeerDied(_)));
+    assert!(matches!(error, Error::DeadObject(_)));
     assert_eq!(error.origin(), Origin::Bus);
     died.recv_timeout(LONG).unwrap();
-    assert!(matches!(bench.peer.hangs().unwrap_err(), Error::PeerDied(_)));
-    assert!(matches!(bench.peer.note(&Number { number: 1 }).unwrap_err(), Error::PeerDied(_)));
+    assert!(matches!(bench.peer.hangs().unwrap_err(), Error::DeadObject(_)));
+    assert!(matches!(bench.peer.note(&Number { number: 1 }).unwrap_err(), Error::DeadObject(_)));
 }
 
 fn case(name: &str) -> fn(&Bench) {

@@ -590,7 +590,7 @@ fn death_is_reported() {
     block_on(future);
     assert_eq!(events.recv_timeout(LONG.unwrap()).unwrap(), Event::Dropped);
     let error = desk.call(&Message::new(ECHO), &Options::new()).unwrap_err();
-    assert!(matches!(error, Error::PeerDied(_)));
+    assert!(matches!(error, Error::DeadObject(_)));
     slot.end();
     serving.stop().unwrap();
     drop(client);

@@ -35,7 +35,7 @@ enum ipc_origin {
  * Names for the errnos about the call, the bus or the other side. Python has an exception class and
  * Rust a variant of Error with the same name. Functions return them negative:
  *
- *	if (r == -IPC_PEER_DIED)
+ *	if (r == -IPC_DEAD_OBJECT)
  */
 enum ipc_errno {
 	IPC_INVALID_ARGUMENT = EINVAL,
@@ -47,7 +47,7 @@ enum ipc_errno {
 	IPC_ACTIVATION_FAILED = EHOSTUNREACH,
 	IPC_NO_MANAGER = ENOTCONN,
 	IPC_BUS_ENDED = ECONNRESET,
-	IPC_PEER_DIED = EOWNERDEAD,
+	IPC_DEAD_OBJECT = EOWNERDEAD,
 	IPC_PEER_FROZEN = EHOSTDOWN,
 	IPC_UNIMPLEMENTED = EOPNOTSUPP,
 	IPC_INTERFACE_MISMATCH = EPROTOTYPE,

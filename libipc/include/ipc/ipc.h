@@ -149,10 +149,10 @@
  *                 reached its limit of memory.
  *
  *   The receiver
- *   -EOWNERDEAD   IPC_PEER_DIED. The object's process died or ended the object. The handler may
- *                 have run. The same holds after -ETIMEDOUT, -ECANCELED and -ECONNRESET, after
- *                 errors with IPC_ORIGIN_PEER or IPC_ORIGIN_BEHIND, and if the reply arrived but
- *                 could not be taken (-ENOMEM, -EMFILE, -EBADMSG).
+ *   -EOWNERDEAD   IPC_DEAD_OBJECT. The object is dead: its process has ended it, or died. The
+ *                 handler may have run. The same holds after -ETIMEDOUT, -ECANCELED and
+ *                 -ECONNRESET, after errors with IPC_ORIGIN_PEER or IPC_ORIGIN_BEHIND, and if the
+ *                 reply arrived but could not be taken (-ENOMEM, -EMFILE, -EBADMSG).
  *   -EHOSTDOWN    IPC_PEER_FROZEN. The object's process is frozen.
  *   -EMSGSIZE     IPC_MESSAGE_TOO_LARGE. The message can never fit into the receiver's region and
  *                 cannot travel as a file, or the receiver limits the size of messages. The
@@ -527,9 +527,8 @@ int ipc_proxy_dump(struct ipc_proxy *proxy, int fd, const char *const *args,
 		   size_t n_args, struct ipc_error *error);
 
 /*
- * Watch for death: call cb once, on a serving thread, when the object's process died or
- * ended the object, or soon if that has already happened. A proxy may have many
- * watches. A watch holds a reference of the proxy until it ends. It ends when cb has returned.
+ * Watch for death: call cb once, on a serving thread, when the object is dead: its process
+ * has ended it, or died. If it is dead already, cb is called soon. A proxy may have many watches. A watch holds a reference of the proxy until it ends. It ends when cb has returned.
  * If the connection closes first, cb is not called.
  *
  *   -EDQUOT   This user has too many death watches.

@@ -126,8 +126,8 @@ errors! {
     NoManager = ENOTCONN,
     /// `ECONNRESET`: the daemon that ran the bus has ended.
     BusEnded = ECONNRESET,
-    /// `EOWNERDEAD`: the object's process died or ended the object.
-    PeerDied = EOWNERDEAD,
+    /// `EOWNERDEAD`: the object is dead: its process has ended it, or died.
+    DeadObject = EOWNERDEAD,
     /// `EHOSTDOWN`: the object's process is frozen.
     PeerFrozen = EHOSTDOWN,
     /// `EOPNOTSUPP`: the object has no such method.

@@ -105,8 +105,8 @@ impl Proxy {
         check(unsafe { sys::ipc_proxy_set_timeout(self.raw, micros(timeout).max(1)) }).map(drop)
     }
 
-    /// Calls `function` once, on a serving thread, when the object's process has died or destroyed
-    /// the object, or soon if that has already happened. `EDQUOT`: this user has too many watches.
+    /// Calls `function` once, on a serving thread, when the object is dead: its process has
+    /// ended it, or died. If it is dead already, calls `function` soon. `EDQUOT`: this user has too many watches.
     pub fn on_death(&self, function: impl FnOnce() + Send + 'static) -> Result<Slot> {
         fn enlist<F: FnOnce() + Send + 'static>(proxy: &Proxy, function: F) -> Result<Slot> {
             unsafe extern "C" fn run<F: FnOnce()>(_: *mut sys::ipc_proxy, held: *mut c_void) {

@@ -375,7 +375,7 @@ pub fn open<Q: Outgoing, R: Incoming>(
 /// first receive reports that.
 fn end_requests(stream: &Stream) -> Result<()> {
     match stream.end() {
-        Err(Error::PeerDied(_)) => Ok(()),
+        Err(Error::DeadObject(_)) => Ok(()),
         other => other,
     }
 }

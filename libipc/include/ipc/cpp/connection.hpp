@@ -173,9 +173,9 @@ public:
 	}
 
 	/*
-	 * Call function() once, on a serving thread, when the object's process has died or
-	 * ended the object, or soon if that has already happened. If the connection closes
-	 * first, function is not called. The registration ends with the slot.
+	 * Call function() once, on a serving thread, when the object is dead: its process has
+	 * ended it, or died. If it is dead already, function is called soon. If the connection
+	 * closes first, function is not called. The registration ends with the slot.
 	 */
 	template <typename F> [[nodiscard]] outcome<slot> on_death(F function) const
 	{

@@ -98,9 +98,9 @@ inline auto open_await(const proxy &p, std::uint32_t method, const options &with
 }
 
 /*
- * Return when the object's process has died or ended the object: co_await ipc::wait_dead(proxy).
- * See proxy::on_death(). While the coroutine waits, the connection stays open. The watch ends with a
- * coroutine that is destroyed.
+ * Return when the object is dead, as proxy::on_death(): co_await ipc::wait_dead(proxy).
+ * While the coroutine waits, the connection stays open. The watch ends with a coroutine that is
+ * destroyed.
  */
 class [[nodiscard]] wait_dead {
 public:

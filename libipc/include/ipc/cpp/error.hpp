@@ -49,7 +49,7 @@ enum class origin {
 	behind = c::IPC_ORIGIN_BEHIND,
 };
 
-/* The errnos of enum ipc_errno in <ipc/error.h>, by the same names: e.is(ipc::errc::peer_died). */
+/* The errnos of enum ipc_errno in <ipc/error.h>, by the same names: e.is(ipc::errc::dead_object). */
 enum class errc {
 	invalid_argument = c::IPC_INVALID_ARGUMENT,
 	canceled = c::IPC_CANCELED,
@@ -60,7 +60,7 @@ enum class errc {
 	activation_failed = c::IPC_ACTIVATION_FAILED,
 	no_manager = c::IPC_NO_MANAGER,
 	bus_ended = c::IPC_BUS_ENDED,
-	peer_died = c::IPC_PEER_DIED,
+	dead_object = c::IPC_DEAD_OBJECT,
 	peer_frozen = c::IPC_PEER_FROZEN,
 	unimplemented = c::IPC_UNIMPLEMENTED,
 	interface_mismatch = c::IPC_INTERFACE_MISMATCH,

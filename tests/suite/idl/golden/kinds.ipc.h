@@ -97,9 +97,9 @@ static inline void kinds_of_url_unrefp(struct kinds_of_url **p)
 struct ipc_proxy *kinds_of_url_proxy(struct kinds_of_url *kinds_of_url);
 
 /*
- * Call cb once, on a serving thread, when the object's process died or ended
- * the object: see ipc_proxy_on_death(). ret_slot may be NULL; *ret_slot is for
- * ipc_slot_end().
+ * Call cb once, on a serving thread, when the object is dead: its process has
+ * ended it, or died; see ipc_proxy_on_death(). ret_slot may be NULL; *ret_slot
+ * is for ipc_slot_end().
  */
 int kinds_of_url_on_death(struct kinds_of_url *kinds_of_url, ipc_death_cb cb,
 			  void *userdata, struct ipc_slot **ret_slot);
@@ -127,7 +127,7 @@ int kinds_of_url_on_death(struct kinds_of_url *kinds_of_url, ipc_death_cb cb,
  *   -EREMOTEIO     The server reports an error of its own: see error->name. It
  *                  may report any other errno as well.
  *   -EOPNOTSUPP    The object has no such method.
- *   -EOWNERDEAD    The object's process died or ended the object.
+ *   -EOWNERDEAD    The object is dead: its process has ended it, or died.
  *   -EHOSTDOWN     The object's process is frozen.
  *   -ENOMSG        The server ended the call without a reply.
  *   -ETIMEDOUT     The timeout expired.

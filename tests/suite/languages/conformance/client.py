@@ -285,11 +285,11 @@ class Cases:
         self.peer.on_death(died.set)
         await self.peer.Hangs()
         check(not died.is_set())
-        error = await fails(self.peer.Exit(), ipcbus.PeerDied)
+        error = await fails(self.peer.Exit(), ipcbus.DeadObject)
         check(error.origin == ipcbus.Origin.BUS, error.origin)
         await asyncio.wait_for(died.wait(), LONG)
-        await fails(self.peer.Hangs(), ipcbus.PeerDied)
-        await fails(self.peer.Note(number=1), ipcbus.PeerDied)
+        await fails(self.peer.Hangs(), ipcbus.DeadObject)
+        await fails(self.peer.Note(number=1), ipcbus.DeadObject)
 
 
 async def main(name, cases):
