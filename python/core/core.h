@@ -8,7 +8,7 @@
  *   object.c      Object and Call: serving
  *   message.c     Message: a received reply, as a buffer without a copy
  *   stream.c      Stream: one end of a sequence of messages
- *   slot.c        Slot: a registered callback, or a cancellation
+ *   slot.c        Slot: a callback that the program can end, or a cancellation
  *   entry.c       objects and files in messages
  *   interrupt.c   exceptions such as KeyboardInterrupt in waits and callbacks
  *   module.c      the module, errors
@@ -205,8 +205,8 @@ PyObject *object_create(struct connection *connection, PyObject *const *args, Py
 void connections_close_all(void);
 
 /*
- * A registered callback, or a cancellation. slot_new() calls start() without the GIL. start()
- * registers with the slot as userdata, and sets either *ret_slot or slot->cancellation. If it sets
+ * A callback, or a cancellation. slot_new() calls start() without the GIL. start() passes the slot
+ * as userdata, and sets either *ret_slot or slot->cancellation. If it sets
  * a cancellation, the callback must call slot_finish() at its end. slot_new() returns the Slot, or
  * NULL with an exception.
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Slot: a registered callback, or a cancellation. The library holds a reference from start() until
+ * Slot: a callback, or a cancellation. The library holds a reference from start() until
  * destroyed() or slot_finish() has run, so the Slot of a callback always exists. After end() or
  * slot_end() has returned, no callback begins: a callback must first take the GIL, and then finds
  * slot->callback NULL.
@@ -233,7 +233,7 @@ static void dealloc(PyObject *self)
 
 	part_remove(&slot->part);
 	Py_CLEAR(slot->callback);
-	/* The library has dropped its reference, so the registration has ended and only memory is
+	/* The library has dropped its reference, so the callback has ended and only memory is
 	 * freed. */
 	if (slot->slot)
 		end_native(slot);

@@ -34,7 +34,7 @@ from .errors import (
     Unimplemented,
     WouldBlock,
 )
-from ._base import Entry, NameChange, NameInfo, Registration
+from ._base import Entry, NameChange, NameInfo, RegistrationEvent
 from .memory import Memory
 
 __all__ = [
@@ -62,7 +62,7 @@ __all__ = [
     "PermissionDenied",
     "ProtocolError",
     "QuotaExceeded",
-    "Registration",
+    "RegistrationEvent",
     "ServiceError",
     "Unimplemented",
     "WouldBlock",

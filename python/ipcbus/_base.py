@@ -50,8 +50,8 @@ class NameChange(enum.IntEnum):
     """All names that exist were reported."""
 
 
-class Registration(enum.IntEnum):
-    """A change of a name or a watch of a connection, reported by ``on_registration()``."""
+class RegistrationEvent(enum.IntEnum):
+    """An event of a registration or a watch of names, for ``on_registration()``."""
 
     ACQUIRED = _core.REGISTRATION_ACQUIRED
     """The object was in the queue of the name, and has the name now."""
@@ -159,14 +159,14 @@ def to_metadata(metadata: Mapping[str, str] | None) -> tuple[str, ...] | None:
 
 
 class Slot:
-    """A registered callback, until its end, also if the Slot is dropped."""
+    """A callback that the program can end. The callback goes on if the Slot is deleted."""
 
     def __init__(self, slot: _core.Slot) -> None:
         self._slot = slot
 
     def end(self) -> None:
-        """Ends the registration. The callback does not begin any more, but may still be running on
-        another thread. Does not block, except for ``watch_names()`` of ``ipcbus.sync``: then it
+        """Ends the callback: it does not begin any more, but may still be running on another
+        thread. Does not block, except for ``watch_names()`` of ``ipcbus.sync``: then it
         blocks until the service manager has replied."""
         self._slot.end()
 

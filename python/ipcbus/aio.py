@@ -27,7 +27,7 @@ from ._base import (
     Entry,
     NameChange,
     NameInfo,
-    Registration,
+    RegistrationEvent,
     BaseProxy,
     BaseRawService,
     RawRequest,
@@ -203,7 +203,8 @@ class Proxy(BaseProxy):
         return Slot(self._proxy.on_freeze(lambda frozen: self._bus._run(callback, frozen)))
 
     async def wait_dead(self) -> None:
-        """Returns when the object is dead, as on_death(). Raises ``Canceled`` if the connection is closed."""
+        """Returns when the object is dead, as on_death(). Raises ``Canceled`` if the connection is
+        closed."""
         gone: asyncio.Future[None] = self._bus._future()
         watch = self.on_death(lambda: _settle(gone, None, None))
         try:
@@ -749,15 +750,17 @@ class Connection:
             )
 
     def on_registration(
-        self, callback: Callable[[str, Registration, Exception | None], object]
+        self, callback: Callable[[str, RegistrationEvent, Exception | None], object]
     ) -> Slot:
-        """Calls callback in the loop when a name or a watch of this connection was acquired from
-        the queue, was lost, or could not be registered at a new service manager. The exception is
-        None except in the last case."""
+        """Calls callback in the loop when this connection has acquired a name from the queue or
+        lost a name, or when a name or a watch could not be registered at a new service manager. The
+        exception is None except in the last case."""
         check_callback(callback)
         return Slot(
             self._connection.on_registration(
-                lambda name, event, error: self._run(callback, name, Registration(event), error)
+                lambda name, event, error: self._run(
+                    callback, name, RegistrationEvent(event), error
+                )
             )
         )
 

@@ -266,8 +266,8 @@ def make_error(
     origin: int,
     cause: int,
 ) -> Error:
-    """Creates the exception for an error of libipc. A class that was registered for the name has
-    precedence over the class for the code."""
+    """Creates the exception for an error of libipc. A class with that name has precedence
+    over the class for the code."""
     kind: type[Error] = _by_code.get(code, Error)
     if name is not None:
         kind = _by_name.get(name, kind)

@@ -31,7 +31,7 @@ from ._base import (
     Entry,
     NameChange,
     NameInfo,
-    Registration,
+    RegistrationEvent,
     BaseProxy,
     BaseRawService,
     RawRequest,
@@ -612,15 +612,15 @@ class Connection:
         return self._connection.register(name, self.make_object(service), flags)
 
     def on_registration(
-        self, callback: Callable[[str, Registration, Exception | None], object]
+        self, callback: Callable[[str, RegistrationEvent, Exception | None], object]
     ) -> Slot:
-        """Calls callback on a serving thread when a name or a watch of this connection was acquired
-        from the queue, was lost, or could not be registered at a new service manager. The exception is
-        None except in the last case."""
+        """Calls callback on a serving thread when this connection has acquired a name from the
+        queue or lost a name, or when a name or a watch could not be registered at a new service
+        manager. The exception is None except in the last case."""
         check_callback(callback)
         return Slot(
             self._connection.on_registration(
-                lambda name, event, error: callback(name, Registration(event), error)
+                lambda name, event, error: callback(name, RegistrationEvent(event), error)
             )
         )
 

@@ -14,7 +14,7 @@ import threading
 import time
 
 import ipcbus
-from ipcbus import NameChange, Registration
+from ipcbus import NameChange, RegistrationEvent
 from common import Case, Echo, new_name, pid_of, program
 from ipcbus import _core, aio, sync
 
@@ -449,10 +449,10 @@ class Names(Case):
             await self.client.register(name, Echo())
         with self.assertNoLogs("ipcbus", "WARNING"):
             self.assertTrue(await self.client.register(name, Echo(), replace=True))
-            self.assertEqual(await self.within(events.get()), (name, Registration.LOST, None))
+            self.assertEqual(await self.within(events.get()), (name, RegistrationEvent.LOST, None))
         self.assertFalse(await self.server.register(name, Echo(), queue=True))
         await self.client.unregister_name(name)
-        self.assertEqual(await self.within(events.get()), (name, Registration.ACQUIRED, None))
+        self.assertEqual(await self.within(events.get()), (name, RegistrationEvent.ACQUIRED, None))
         with self.assertRaises(ipcbus.InvalidArgument):
             await self.server.register(name, Echo(), queue=True, replace=True)
         await self.server.unregister_name(name)
@@ -587,10 +587,10 @@ class Sync(Case):
                 with self.assertRaises(ipcbus.NameTaken):
                     second.register(name, Echo())
                 self.assertTrue(second.register(name, Echo(), replace=True))
-                self.assertEqual(events.get(timeout=10), (name, Registration.LOST, None))
+                self.assertEqual(events.get(timeout=10), (name, RegistrationEvent.LOST, None))
                 self.assertFalse(first.register(name, Echo(), queue=True))
                 second.unregister_name(name)
-                self.assertEqual(events.get(timeout=10), (name, Registration.ACQUIRED, None))
+                self.assertEqual(events.get(timeout=10), (name, RegistrationEvent.ACQUIRED, None))
                 first.unregister_name(name)
                 while changes.get(timeout=10) != NameChange.GONE:
                     pass

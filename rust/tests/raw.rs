@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use ipcbus::{
     Background, BusEvent, Call, Cancellation, Connection, Error, Limits, Message, NameChange, Object,
-    Options, Origin, Proxy, Registration, Result, Service, Slot, Stream,
+    Options, Origin, Proxy, RegistrationEvent, Result, Service, Slot, Stream,
 };
 
 const ECHO: u32 = 1;
@@ -912,7 +912,7 @@ fn names_are_replaced_and_queued() {
         .into_iter()
         .map(|(who, connection)| {
             let events = events.clone();
-            let report = move |name: &str, event: Registration| {
+            let report = move |name: &str, event: RegistrationEvent| {
                 assert_eq!(name, "test.one");
                 events.send((who, event)).unwrap()
             };
@@ -932,12 +932,12 @@ fn names_are_replaced_and_queued() {
     assert_eq!(error.code(), libc::EEXIST);
     bus.client.replace_name("test.one", &second).unwrap();
     let event = reported.recv_timeout(LONG.unwrap()).unwrap();
-    assert!(matches!(event, ("server", Registration::Lost)));
+    assert!(matches!(event, ("server", RegistrationEvent::Lost)));
     assert_eq!(owner(), "test.Second");
     assert!(!bus.server.queue_name("test.one", &first).unwrap());
     bus.client.unregister_name("test.one").unwrap();
     let event = reported.recv_timeout(LONG.unwrap()).unwrap();
-    assert!(matches!(event, ("server", Registration::Acquired)));
+    assert!(matches!(event, ("server", RegistrationEvent::Acquired)));
     assert_eq!(owner(), "test.First");
     bus.server.unregister_name("test.one").unwrap();
     slots.into_iter().for_each(Slot::end);

@@ -142,7 +142,7 @@ int ipc_call_is_canceled(const struct ipc_call *call);
 
 /*
  * Watch for cancellation: call cb once, on a serving thread, when the caller has stopped waiting
- * for the reply (see ipc_call_is_canceled()). cb may use the call and reply to it. The registration
+ * for the reply (see ipc_call_is_canceled()). cb may use the call and reply to it. The watch
  * ends with the call, and holds no reference of it. cb may still run while the program drops its
  * last reference: release userdata in the function of ipc_slot_set_destroy(). Calls made on behalf
  * of this call are canceled even without a watch.

@@ -133,12 +133,12 @@ char *ipc_printable(char *to, size_t size, const char *text);
 /*
  * The log of this process: errors that no caller sees. LOG_ERR are exceptions of handlers and
  * callbacks in C++, Python and Rust, logged once in the server with the name of the method.
- * LOG_WARNING are errors that handlers of oneways report; registrations that were lost or could not
- * be replayed, unless ipc_on_registration() has a callback; oneways that the library drops before
- * their handler runs (no memory, malformed, a limit of ipc_object_set_limits()); and streams that
- * this side breaks off because of a malformed message, a limit or a violation of the protocol. The
- * last two are logged once for each errno and connection. A oneway for which the receiver has no
- * space fails with -EAGAIN at the sender and is not logged.
+ * LOG_WARNING are errors that handlers of oneways report; names that were lost, and names and
+ * watches that could not be replayed, unless ipc_on_registration() has a callback; oneways that the
+ * library drops before their handler runs (no memory, malformed, a limit of
+ * ipc_object_set_limits()); and streams that this side breaks off because of a malformed message, a
+ * limit or a violation of the protocol. The last two are logged once for each errno and connection.
+ * A oneway for which the receiver has no space fails with -EAGAIN at the sender and is not logged.
  *
  * ipc_log() formats a line, which it cuts after 3073 bytes, and passes it to the callback of
  * ipc_set_log(). priority is LOG_ERR and the like of syslog(3). Without a callback, LOG_ERR and

@@ -19,7 +19,7 @@
  *   call        struct ipc_call: a request that this process serves. A oneway is a
  *               request without a reply.
  *   stream      struct ipc_stream: a side of a sequence of messages.
- *   slot        struct ipc_slot: a callback that is registered.
+ *   slot        struct ipc_slot: a way to end a callback, a registration or an async call.
  *   cancellation  struct ipc_cancellation: a way to end calls and streams of this process early.
  *   chain       A call, with the calls that its handler makes on its own thread, and so on.
  *   serving thread  A thread inside ipc_run() or ipc_process(). Handlers and callbacks run
@@ -287,15 +287,15 @@ int ipc_set_clear(struct ipc *ipc, int clear);
 /* --- Slots ----------------------------------------------------------------- */
 
 /*
- * Slots: the end of registered callbacks. Every function that registers a callback has an output
- * ret_slot. If ret_slot is not NULL, the caller gets a slot, which stands for the registration.
- * The caller must pass the slot exactly once to ipc_slot_end(), ipc_slot_end_async() or
- * ipc_slot_detach(). *ret_slot is written before the callback can run. With NULL, the registration
- * lasts until it ends by itself: after the only run of its callback, at the end of the watched
- * object, call or name, or when the connection closes. The slot stays valid after the registration
- * has ended by itself. A slot holds a reference of the connection.
+ * Slots: the end of a callback, of the registration of a name, or of an async call. Every function
+ * that begins one has an output ret_slot. If ret_slot is not NULL, the caller gets a slot. The
+ * caller must pass the slot exactly once to ipc_slot_end(), ipc_slot_end_async() or
+ * ipc_slot_detach(). *ret_slot is written before the callback can run. With NULL, the callback
+ * lasts until it ends by itself: after its only run, at the end of the watched object, call or
+ * name, or when the connection closes. The slot stays valid after that. A slot holds a reference of
+ * the connection.
  *
- * Ending a slot ends the registration. It guarantees, in this order:
+ * Ending a slot unregisters its name or cancels its call. It guarantees, in this order:
  *   1. The callback does not begin any more.
  *   2. It does not run any more.
  *   3. destroy runs once, if ipc_slot_set_destroy() set it. The library does not use userdata after
@@ -309,13 +309,13 @@ int ipc_set_clear(struct ipc *ipc, int clear);
  * callbacks, and under locks that callbacks take. If the slot is of a name or of a watch of names,
  * both functions call the service manager and block for that call.
  *
- * ipc_slot_detach() frees the slot, and the registration goes on. All three accept NULL, return
+ * ipc_slot_detach() frees the slot, and ends nothing. All three accept NULL, return
  * NULL, and free the memory of the slot in a forked child too.
  *
- * ipc_slot_set_destroy() makes destroy(userdata) run once, when the registration has ended and its
- * callback does not run any more. If this is the case already, destroy runs at once. A later
- * call replaces destroy. Without it, userdata must stay valid until the slot was ended or the
- * registration ended by itself. One thread at a time uses a slot.
+ * ipc_slot_set_destroy() makes destroy(userdata) run once, when the callback has ended and does not
+ * run any more. If this is the case already, destroy runs at once. A later use of this function
+ * replaces destroy. Without it, userdata must stay valid until the slot was ended or the callback
+ * ended by itself. One thread at a time uses a slot.
  *
  *	r = echo_on_death(echo, on_death, state, &slot);
  *	if (r == 0)
@@ -391,8 +391,8 @@ int ipc_wait_event(struct ipc *ipc, uint64_t timeout_usec);
 
 /*
  * Watch for space: call cb once, on a serving thread, when a oneway that failed with -EAGAIN
- * may be tried again. If the oneway fails again, call this function again. Each call registers
- * another callback. For streams, use on_writable of ipc_stream_set_ops(). Space may become
+ * may be tried again. If the oneway fails again, call this function again. Each use adds a
+ * callback. For streams, use on_writable of ipc_stream_set_ops(). Space may become
  * available just before this call: if other threads send too, retry the oneway once after it.
  *
  *   -EMFILE   This process cannot open more files.

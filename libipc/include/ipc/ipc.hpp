@@ -28,7 +28,7 @@
  *   Ownership   connection, proxy, object and cancellation are counted references: a copy is
  *               the same thing. call, reply, slot, fd and message can only be moved.
  *   Callbacks   They are function objects, which the library owns. The captures of a callback are
- *               destroyed when its registration has ended.
+ *               destroyed when it has ended.
  *   Exceptions  An exception that leaves a handler becomes the error of its call or stream. An
  *               exception that leaves another callback is logged (ipc::set_log()) with the name of
  *               the callback, and serving goes on. If an exception of a handler is no ipc::error,

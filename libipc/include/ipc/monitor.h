@@ -55,8 +55,8 @@ struct ipc_record {
 /*
  * Call cb on a serving thread for each record of the kinds in flags (IPC_MONITOR_*) that
  * concerns process pid (0: all), with up to max_data bytes of each payload.
- * ipc_payload_message() finds the message in a payload. A new call ends the previous registration,
- * also if it fails. Ending the slot stops the records.
+ * ipc_payload_message() finds the message in a payload. A later use of this function ends the
+ * previous callback, also if it fails. Ending the slot stops the records.
  *
  * Senders do not wait for a monitor: records that do not fit into half of the region are lost. Use
  * a connection of its own with a large region. If several threads serve it, cb runs concurrently.

@@ -28,7 +28,7 @@
  *
  * Replay. When a new service manager starts, the library registers all names and watches of a
  * connection again, on a serving thread. The replay period is the first half second of the manager,
- * or up to three seconds while registrations still arrive. Among servers of the same user, the last
+ * or up to three seconds while replays still arrive. Among servers of the same user, the last
  * owner before the restart gets the name again. If a replay fails (-EEXIST: another user has the
  * name by now; -EACCES, -ENOMEM), the callback of ipc_on_registration() is called. The library does
  * not try again before the next service manager starts, but the program may: it calls
@@ -110,10 +110,10 @@ int ipc_register_name_with(struct ipc *ipc, const char *name, struct ipc_object 
 int ipc_unregister_name(struct ipc *ipc, const char *name);
 
 /*
- * Register a callback for events of this connection's registrations: of names and of watches. It
+ * Set a callback for events of this connection's registrations and watches of names. It
  * runs on a serving thread, once for each event. name is a name or the pattern of a watch. It is
  * valid during the call. error is the negative errno of IPC_REGISTRATION_FAILED, and 0 for other
- * events. Without a callback, lost and failed registrations are warnings of the log
+ * events. Without a callback, such losses and failures are warnings of the log
  * (ipc_set_log()).
  *
  *   IPC_REGISTRATION_ACQUIRED  The object was in the queue of the name, and has the name now.

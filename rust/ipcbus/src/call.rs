@@ -184,7 +184,7 @@ impl Call {
     }
 
     /// Calls `function` once, on a serving thread, when the caller has stopped waiting. The
-    /// registration ends with the call. `ECANCELED`: the caller has already stopped waiting.
+    /// watch ends with the call. `ECANCELED`: the caller has already stopped waiting.
     pub fn on_cancel(&self, function: impl FnOnce() + Send + 'static) -> Result<Slot> {
         unsafe extern "C" fn run<F: FnOnce()>(
             raw: *mut sys::ipc_call,

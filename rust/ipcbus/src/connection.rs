@@ -279,13 +279,13 @@ impl Connection {
     }
 
     /// As [`Connection::register_name`]. If a living object of this user has the name, that object
-    /// loses the name, and its process is notified of [`Registration::Lost`].
+    /// loses the name, and its process is notified of [`RegistrationEvent::Lost`].
     pub fn replace_name(&self, name: &str, object: &Object) -> Result<()> {
         self.register_with_flags(name, object, sys::IPC_NAME_REPLACE).map(drop)
     }
 
     /// As [`Connection::register_name`]. If a living object of this user has the name, returns
-    /// `false`, and this object waits in the queue of the name until [`Registration::Acquired`].
+    /// `false`, and this object waits in the queue of the name for [`RegistrationEvent::Acquired`].
     pub fn queue_name(&self, name: &str, object: &Object) -> Result<bool> {
         Ok(self.register_with_flags(name, object, sys::IPC_NAME_QUEUE)? == 0)
     }
@@ -305,14 +305,14 @@ impl Connection {
         .map_err(|error| error.about_name(name))
     }
 
-    /// Calls `function` on a serving thread, with the name or the pattern, when a name or a watch
-    /// of this connection was acquired, was lost, or could not be registered at a new service
+    /// Calls `function` on a serving thread, with the name or the pattern, when this connection has
+    /// acquired or lost a name, or when a name or a watch could not be registered at a new service
     /// manager: see `ipc_on_registration()`.
     pub fn on_registration(
         &self,
-        function: impl FnMut(&str, Registration) + Send + 'static,
+        function: impl FnMut(&str, RegistrationEvent) + Send + 'static,
     ) -> Result<Slot> {
-        fn enlist<F: FnMut(&str, Registration) + Send + 'static>(
+        fn enlist<F: FnMut(&str, RegistrationEvent) + Send + 'static>(
             connection: &Connection,
             function: Mutex<F>,
         ) -> Result<Slot> {
@@ -322,7 +322,7 @@ impl Connection {
             })
         }
 
-        unsafe extern "C" fn changed<F: FnMut(&str, Registration)>(
+        unsafe extern "C" fn changed<F: FnMut(&str, RegistrationEvent)>(
             _: *mut sys::ipc,
             name: *const libc::c_char,
             event: u32,
@@ -333,9 +333,9 @@ impl Connection {
             guarded("on_registration", || {
                 let name = CStr::from_ptr(name).to_string_lossy();
                 let event = match event {
-                    sys::IPC_REGISTRATION_ACQUIRED => Registration::Acquired,
-                    sys::IPC_REGISTRATION_LOST => Registration::Lost,
-                    _ => Registration::Failed(Error::errno(-error)),
+                    sys::IPC_REGISTRATION_ACQUIRED => RegistrationEvent::Acquired,
+                    sys::IPC_REGISTRATION_LOST => RegistrationEvent::Lost,
+                    _ => RegistrationEvent::Failed(Error::errno(-error)),
                 };
                 // A panic of an earlier call leaves the function usable.
                 function.lock().unwrap_or_else(PoisonError::into_inner)(&name, event)
@@ -532,9 +532,9 @@ impl NameInfo {
     }
 }
 
-/// A change of a name or a watch of this connection: see [`Connection::on_registration`].
+/// An event of a registration or a watch of names: see [`Connection::on_registration`].
 #[derive(Debug)]
-pub enum Registration {
+pub enum RegistrationEvent {
     /// The object was in the queue of the name, and has the name now.
     Acquired,
     /// The registration has ended: another object of this user replaced it, or another process

@@ -67,7 +67,8 @@ pub mod typed;
 
 pub use call::Call;
 pub use connection::{
-    Background, Builder, BusEvent, Cancellation, Connection, NameChange, NameInfo, Registration,
+    Background, Builder, BusEvent, Cancellation, Connection, NameChange, NameInfo,
+    RegistrationEvent,
 };
 pub use error::{Error, Failure, Origin, Result};
 pub use future::{CallFuture, DeathFuture, OpenFuture};

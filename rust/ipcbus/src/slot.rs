@@ -7,12 +7,12 @@ use ipcbus_sys as sys;
 use crate::error::check;
 use crate::{guarded, Result};
 
-/// A registered callback. Dropping the slot ends the registration without waiting: the callback
+/// A callback that the program can end. Dropping the slot ends it without waiting: the callback
 /// does not begin any more, but may still be running on another thread. Then the closure is dropped
-/// when the callback returns, otherwise at once. If the slot belongs to a name or a watch of names,
+/// when the callback returns, otherwise at once. If the slot is of a watch of names,
 /// both dropping and [`Slot::end`] call the service manager and block for that. A slot keeps its
 /// connection open.
-#[must_use = "the registration ends with its slot"]
+#[must_use = "the callback ends with its slot"]
 pub struct Slot(*mut sys::ipc_slot);
 
 // SAFETY: a slot is used by one thread at a time, and functions that use it take it by value.
@@ -20,22 +20,22 @@ unsafe impl Send for Slot {}
 unsafe impl Sync for Slot {}
 
 impl Slot {
-    /// Ends the registration, and waits until the callback has returned on other threads and the
-    /// closure was dropped. The caller must not hold a lock that the callback takes. Inside the
+    /// Ends the callback, and waits until it has returned on other threads and the closure was
+    /// dropped. The caller must not hold a lock that the callback takes. Inside the
     /// callback, does not wait for it.
     pub fn end(mut self) {
         // SAFETY: self owns the slot, and the call consumes it.
         self.0 = unsafe { sys::ipc_slot_end(self.0) };
     }
 
-    /// Drops the slot without ending the registration, which lasts until it ends by itself, at the
-    /// latest with the connection.
+    /// Gives up the slot. The callback lasts until it ends by itself, at the latest with the
+    /// connection.
     pub fn detach(mut self) {
         // SAFETY: as above.
         self.0 = unsafe { sys::ipc_slot_detach(self.0) };
     }
 
-    /// Registers `held` for a callback of C. `enlist` gets a pointer to `held` and a place for the
+    /// Sets a callback of C with `held`. `enlist` gets a pointer to `held` and a place for the
     /// slot. If `enlist` succeeds, C drops `held` as soon as the callback cannot run any more.
     pub(crate) fn register<T>(
         held: T,

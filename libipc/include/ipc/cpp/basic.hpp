@@ -117,13 +117,12 @@ private:
 /* --- Slots ------------------------------------------------------------------------ */
 
 /*
- * A registered callback. The destructor ends the registration: when it has returned, the callback
- * does not run any more, and its captures are destroyed. It blocks until the callback has returned
- * on other threads, so the caller must not hold a lock that the callback takes. A callback may
- * destroy its own slot.
+ * A way to end a callback or an async call. The destructor ends it: when it has returned, the
+ * callback does not run any more, and its captures are destroyed. It blocks until the callback has
+ * returned on other threads, so the caller must not hold a lock that the callback takes. A callback
+ * may destroy its own slot.
  *
- * detach() lets the registration go on without a slot. Use it to keep a callback for the lifetime
- * of its connection, object or call.
+ * After detach() the callback goes on for the lifetime of its connection, object or call.
  */
 class slot {
 public:
@@ -141,11 +140,11 @@ public:
 	explicit operator bool() const noexcept { return raw; }
 	void end() noexcept { c::ipc_slot_end(std::exchange(raw, nullptr)); }
 
-	/* Ends the registration without waiting for a running callback. For callbacks, and under
+	/* Ends the callback without waiting while it runs. For use in callbacks, and under
 	 * locks. */
 	void end_async() noexcept { c::ipc_slot_end_async(std::exchange(raw, nullptr)); }
 
-	/* Drops the slot without ending the registration. */
+	/* Empties the slot without ending its callback. */
 	void detach() noexcept
 	{
 		c::ipc_slot_detach(std::exchange(raw, nullptr));
@@ -158,8 +157,8 @@ private:
 namespace detail {
 
 /*
- * Registers a callback: begin(userdata, &slot) calls the C function, which returns an errno. The
- * function object is destroyed when the registration has ended.
+ * Sets a callback: begin(userdata, &slot) calls the C function, which returns an errno. The
+ * function object is destroyed when the callback has ended.
  */
 template <typename F, typename Begin> int enroll(F function, Begin begin, slot *ret_slot)
 {

@@ -109,7 +109,7 @@ public:
 
 	/*
 	 * Calls function() once, on a serving thread, when the caller has stopped waiting for the
-	 * reply. The registration ends with the call. ECANCELED: the caller has already stopped.
+	 * reply. The watch ends with the call. ECANCELED: the caller has already stopped.
 	 */
 	template <typename F> [[nodiscard]] outcome<slot> on_cancel(F function)
 	{

@@ -175,7 +175,7 @@ public:
 	/*
 	 * Call function() once, on a serving thread, when the object is dead: its process has
 	 * ended it, or died. If it is dead already, function is called soon. If the connection
-	 * closes first, function is not called. The registration ends with the slot.
+	 * closes first, function is not called. The watch ends with the slot.
 	 */
 	template <typename F> [[nodiscard]] outcome<slot> on_death(F function) const
 	{
@@ -322,7 +322,7 @@ enum class name_conflict {
 	queue = c::IPC_NAME_QUEUE,	/* wait until its registration ends */
 };
 
-/* Events of a name or a watch of this connection: see ipc_on_registration(). */
+/* Events of the registrations and watches of this connection: see ipc_on_registration(). */
 enum class registration_event {
 	acquired = c::IPC_REGISTRATION_ACQUIRED,	/* it was in the queue, and has the name now */
 	lost = c::IPC_REGISTRATION_LOST,		/* replaced, or unregistered elsewhere */
@@ -578,7 +578,7 @@ public:
 	 * Call function(ipc::name_change, const ipc::name_info &, const ipc::proxy &) on a serving
 	 * thread for each matching name: see ipc_watch_names(). pattern is a name, or a prefix with
 	 * '*'. The proxy is empty if the name is gone, may not be called, or belongs to this
-	 * connection. The registration ends with the slot.
+	 * connection. The watch ends with the slot.
 	 */
 	template <typename F>
 	[[nodiscard]] outcome<slot> watch_names(const std::string &pattern, F function) const
@@ -599,9 +599,9 @@ public:
 
 	/*
 	 * Call function(const std::string &name, ipc::registration_event, const ipc::error &) on a
-	 * serving thread when a name or a watch of this connection was acquired, was lost, or could
-	 * not be registered at a new service manager: see ipc_on_registration(). The error has an
-	 * errno only for failed. The registration ends with the slot.
+	 * serving thread when this connection has acquired or lost a name, or when a name or a
+	 * watch could not be registered at a new service manager: see ipc_on_registration(). The
+	 * error has an errno only for failed. The callback ends with the slot.
 	 */
 	template <typename F> [[nodiscard]] outcome<slot> on_registration(F function) const
 	{
