@@ -36,7 +36,7 @@ struct passage {
 	size_t pending_size;
 	bool replied;
 	bool leaving; /* a request is in flight to the server */
-	bool ended;   /* the client has finished sending */
+	bool ended;   /* the client has ended its messages */
 	bool over;    /* the server has ended the call, with this error; code 0: none */
 	struct ipc_error error;
 };
@@ -205,7 +205,7 @@ static void sent(void *userdata, bool ok)
 	unlock(passage);
 }
 
-/* The client has finished sending, or failed. A failure must never look like the end of the
+/* The client has ended its messages, or failed. A failure must never look like the end of the
  * requests. */
 static void on_end(struct ipc_stream *stream, int result, const struct ipc_error *error,
 		   void *userdata)

@@ -367,7 +367,7 @@ static void receive_done(struct op *op, bool ok)
 	pthread_mutex_lock(&call->lock);
 	call->receiving = false;
 	pthread_mutex_unlock(&call->lock);
-	/* If the peer is gone, it has not finished sending: its last message is incomplete. */
+	/* If the peer is gone, it has not ended its messages: the last message is incomplete. */
 	if (ok && is_end && !grpc_call_failed_before_recv_message(call->call))
 		call->ops->received(call->userdata, NULL);
 	/* The status of a client's call comes by itself. A cancellation might replace it. */

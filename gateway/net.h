@@ -80,7 +80,7 @@ struct net_call;
 
 /* The callbacks of a call. canceled may be NULL, and sent of a call without net_call_send(). */
 struct net_call_ops {
-	/* The message that net_call_receive() requested. NULL: the peer has finished sending, and
+	/* The message that net_call_receive() requested. NULL: the peer has ended its messages, and
 	 * has not canceled the call. Does not run after the call is over. */
 	void (*received)(void *userdata, const struct net_message *message);
 	/* The message of net_call_send() has left, so the next message can be sent. If ok is false,
@@ -294,7 +294,7 @@ int net_call_open(struct net_channel *channel, const struct net_head *head,
 		  const struct iovec *request, const struct net_call_ops *ops, void *userdata,
 		  struct net_call **ret_call);
 
-/* Finish the sending of this side of a client's call. If the last message has not left, returns
+/* End the messages of this side of a client's call. If the last message has not left, returns
  * -EBUSY. If it has finished, returns -EALREADY. If the call is over, returns -ECANCELED. */
 int net_call_end(struct net_call *call);
 

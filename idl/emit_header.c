@@ -172,7 +172,7 @@ static const char *stream_note(struct emitter *e, const struct service *s, const
 		kind = m->sends ? "requests and one of replies" : "replies";
 	else
 		finish = arena_printf(e->arena,
-				      " %s_%s_finish() ends the requests and waits for the reply, which "
+				      " %s_%s_finish() ends the client's messages and waits for the reply, which "
 				      "belongs to the stream; ret_reply may be NULL. With %s_%s_set_ops(), "
 				      "on_message gets the reply after ipc_stream_end().",
 				      s->prefix, m->snake, s->prefix, m->snake);
@@ -314,11 +314,11 @@ static void explain_streams(struct emitter *e)
 	     "- _set_ops() sets callbacks in place of that. on_message runs once for each message, on "
 	     "a serving thread; the message is valid until it returns. ops has on_writable, on_end and "
 	     "destroy(userdata), which runs last: see ipc_stream_set_ops(). Its on_message is NULL.\n"
-	     "- ipc_stream_end() and ipc_stream_fail() finish sending; those of a server end the "
-	     "stream, and so does ipc_stream_cancel(): see <ipc/stream.h>.\n"
+	     "- ipc_stream_end() and ipc_stream_fail() end the messages of this side; those of a "
+	     "server end the stream, and so does ipc_stream_cancel(): see <ipc/stream.h>.\n"
 	     "\n"
 	     "-EAGAIN The time is over: no message arrived, or the receiver has no space.\n"
-	     "-EPIPE Sending has ended.\n"
+	     "-EPIPE This side has ended its messages, or the server has ended the stream.\n"
 	     "-ECANCELED The stream was canceled.\n"
 	     "-ETIMEDOUT The timeout of the stream expired.\n"
 	     "-EOWNERDEAD The other side died.\n"

@@ -19,7 +19,7 @@ static bool is_ended_here_locked(const struct ipc_stream *stream)
 	return stream->of.server && stream->out_ended && !stream->refused;
 }
 
-/* A client ends its sending after its only request, which is no event for the server. */
+/* A client ends its messages after its only request, which is no event for the server. */
 static bool is_end_expected_locked(const struct ipc_stream *stream)
 {
 	return stream->of.defer && !stream->in_error.code;

@@ -180,7 +180,7 @@ static int may_send_locked(const struct ipc_stream *stream)
 	/* The server has ended the stream: it takes no more. */
 	if (!stream->of.server && stream->in_ended)
 		return stream->in_error.code ?: -EPIPE;
-	/* The client finished sending with an error, and has died since. */
+	/* The client ended its messages with an error, and has died since. */
 	if (stream->broken == -EOWNERDEAD && stream->in_error.code)
 		return stream->in_error.code;
 	return stream->broken;

@@ -171,7 +171,7 @@ struct ipc_stream {
 	int broken;			/* -errno that ended both directions, or 0 */
 	enum ipc_origin broken_by;
 	bool broken_late;		/* after the server had ended the stream */
-	bool refused;			/* the library ended the sending, to say why */
+	bool refused;			/* the library ended the messages, to report why */
 	bool lost;			/* messages were dropped because of that, so the
 					 * end of the other side does not count */
 	struct ipc_error in_error;	/* of in_ended: code 0 is a good end */

@@ -129,7 +129,7 @@ static void on_end(struct ipc_stream *stream, int result, const struct ipc_error
 	notify(userdata);
 }
 
-/* If a stream breaks off after the other side has finished sending, only this callback runs. */
+/* If a stream breaks off after the other side has ended its messages, only this callback runs. */
 static void destroyed(void *userdata)
 {
 	PyGILState_STATE state;

@@ -177,8 +177,8 @@ class Stream(Generic[Req, Rep]):
         await self._send(await self._opened(), content)
 
     async def end(self) -> None:
-        """Ends the requests. The server's iterator of requests then stops. A later end() or
-        finish() raises ``Error`` with ``errno.EALREADY``; receive() continues."""
+        """Ends the messages of the client. The server's iterator of requests then stops. A later
+        end() or finish() raises ``Error`` with ``errno.EALREADY``; receive() continues."""
         (await self._opened()).stream.end()
 
     def __aiter__(self: S) -> S:
@@ -205,8 +205,8 @@ class Stream(Generic[Req, Rep]):
         return reply
 
     async def finish(self) -> Rep:
-        """Ends the requests and returns the only reply of a method without a stream of replies.
-        Raises ``NoReply`` if there is none, or the error of the stream."""
+        """Ends the messages of the client and returns the only reply of a method without a stream
+        of replies. Raises ``NoReply`` if there is none, or the error of the stream."""
         with contextlib.suppress(DeadObject):
             await self.end()
         reply = await self.receive()

@@ -305,8 +305,8 @@ class Stream(Generic[Req, Rep]):
         self._send(stubs.choose(self._method, request, fields))
 
     def end(self) -> None:
-        """Ends the requests. The server's iterator of requests then stops. A later end() or
-        finish() raises ``Error`` with ``errno.EALREADY``; receive() continues."""
+        """Ends the messages of the client. The server's iterator of requests then stops. A later
+        end() or finish() raises ``Error`` with ``errno.EALREADY``; receive() continues."""
         self._stream.end()
 
     def __iter__(self: S) -> S:
@@ -332,7 +332,8 @@ class Stream(Generic[Req, Rep]):
         return reply
 
     def finish(self) -> Rep:
-        """Ends the requests and returns the only reply of a method without a stream of replies."""
+        """Ends the messages of the client and returns the only reply of a method without a stream
+        of replies."""
         with contextlib.suppress(DeadObject):
             self.end()
         reply = self.receive()

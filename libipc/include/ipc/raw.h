@@ -311,7 +311,7 @@ int ipc_raw_stream_open_async(struct ipc_proxy *proxy, uint32_t method,
  * receive, or 0 at the end.
  *
  *   -EAGAIN   The receiver is not ready or has no space, or no message arrived, in time.
- *   -EPIPE    Sending: this side has finished sending, or the server has ended the stream.
+ *   -EPIPE    Sending: this side has ended its messages, or the server has ended the stream.
  *   Others    As <ipc/stream.h> and ipc_raw_oneway().
  */
 int ipc_raw_stream_send(struct ipc_stream *stream, const struct ipc_raw_message *message,

@@ -178,10 +178,10 @@ int ipc_rpc_stream_open(struct ipc_proxy *proxy, const struct ipc_method *method
 			struct ipc_stream **ret_stream, struct ipc_error *error);
 
 /*
- * Send and receive as <ipc/stream.h> describes. ipc_rpc_stream_finish() finishes the sending of a
- * stream of requests and receives its single reply. It returns 0, or -ENOMSG if the stream ended
- * without a reply. After -EAGAIN it may be called again. ipc_rpc_stream_reply() sends that reply
- * and ends the stream, without blocking. Only one thread at a time may receive or finish.
+ * Send and receive as <ipc/stream.h> describes. ipc_rpc_stream_finish() ends a client's messages
+ * and receives the single reply. It returns 0, or -ENOMSG if the stream ended without a reply.
+ * After -EAGAIN it may be called again. ipc_rpc_stream_reply() sends that reply and ends the
+ * stream, without blocking. Only one thread at a time may receive or finish.
  *
  *   -EINVAL   The stream is of another method, or this side sends messages of another type.
  */

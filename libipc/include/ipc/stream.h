@@ -22,7 +22,7 @@
  * at most timeout_usec microseconds (0: not at all).
  *
  *   -EAGAIN      There was no credit or space in time. Try again later.
- *   -EPIPE       This side has finished sending, or the server has ended the stream.
+ *   -EPIPE       This side has ended its messages, or the server has ended the stream.
  *   Others       The error with which the server ended the stream.
  *
  * Receiving: 1 and a message, or 0 at the end of the stream. The stream owns the message. It is
@@ -32,7 +32,7 @@
  *
  *   -EAGAIN      No message arrived in time.
  *   -ENOMSG      The server closed its side without ending the stream.
- *   Others       The error with which the other side finished sending; -EREMOTEIO instead of
+ *   Others       The error with which the other side ended its messages; -EREMOTEIO instead of
  *                -EAGAIN, -EPIPE, and the errnos that enum ipc_origin lists.
  *
  * Both:
@@ -119,16 +119,16 @@ struct ipc_stream *ipc_stream_unref(struct ipc_stream *stream);
 struct ipc *ipc_stream_ipc(const struct ipc_stream *stream);
 
 /*
- * A server ends the stream. A client finishes sending, and may still receive. If the server has
- * ended the stream already, a client's finish is not sent, and the result is 0. If the receiver has
- * no space for it, it is sent when there is space, as long as the connection is open and a thread
- * serves it or waits for a stream.
+ * End the messages of this side. A server ends the stream with that; a client may still receive. If
+ * the server has ended the stream already, a client's end is not sent, and the result is 0. If the
+ * receiver has no space for the end, it is sent when there is space, as long as the connection is
+ * open and a thread serves it or waits for a stream.
  *
  * ipc_stream_fail() and ipc_stream_fail_with() do so with an error, which the other side receives
  * after all messages. See ipc_call_fail() and ipc_call_fail_with() for their arguments. If
  * name, text and details exceed 64 KiB, the other side receives only the errno.
  *
- *   -EALREADY   This side has already finished sending.
+ *   -EALREADY   This side has already ended its messages.
  *   -EINVAL     code is no errno, or both code and name are missing.
  *   Others      As sending. Unless the stream has broken off, the call may be repeated.
  */
@@ -152,7 +152,7 @@ void ipc_stream_cancel(struct ipc_stream *stream);
  *                ends the stream with -EPROTO.
  *   on_writable  A send with timeout_usec 0 that failed with -EAGAIN may be tried again. Runs once
  *                for all such failures since its last run. The send may fail again.
- *   on_end       The other side has finished sending, and all messages were received: result
+ *   on_end       The other side has ended its messages, and all were received: result
  *                is 0 or its error. Or the stream has broken off: -ECANCELED, -ETIMEDOUT,
  *                -EOWNERDEAD, -ECONNRESET, -EPROTO, -EBADMSG, -EMSGSIZE, -EDQUOT, -ENOMEM. error
  *                explains result and is valid during the callback. Runs at most once. At a server,

@@ -435,7 +435,7 @@ pub struct Receiver {
 impl Sender {
     /// Sends a message; the number of its method must be 0. Waits for credit and space for at most
     /// `wait`; `None` is no timeout. `EAGAIN`: the time has expired. `EPIPE`: this side has ended its
-    /// sending, or the server has ended the stream.
+    /// messages, or the server has ended the stream.
     pub fn send(&self, message: &Message<'_>, wait: Option<Duration>) -> Result<()> {
         self.handle.send(message, micros(wait))
     }
@@ -446,14 +446,14 @@ impl Sender {
         self.handle.send_async(|handle| handle.send(message, 0)).await
     }
 
-    /// Ends the sending of this side. If the server does this, the whole stream ends; a client may
-    /// still receive. `EALREADY`: it has ended before.
+    /// Ends the messages of this side. If the server does this, the whole stream ends; a client may
+    /// still receive. `EALREADY`: this side has ended them before.
     pub fn end(&self) -> Result<()> {
         // SAFETY: self holds a reference.
         check(unsafe { sys::ipc_stream_end(self.handle.raw) }).map(drop)
     }
 
-    /// Ends the sending with an error, which the other side receives after all messages.
+    /// Ends the messages with an error, which the other side receives after all messages.
     pub fn fail(&self, error: &Error) -> Result<()> {
         // SAFETY: self holds a reference.
         check(unsafe { fail(self.handle.raw, error) }).map(drop)
@@ -463,7 +463,7 @@ impl Sender {
 impl Receiver {
     /// Returns the next message, or `None` at the end. Waits for at most `wait`; `None` is no
     /// limit. `EAGAIN`: no message arrived in time. Any other error: the other side ended its
-    /// sending with it.
+    /// messages with it.
     pub fn receive(&mut self, wait: Option<Duration>) -> Result<Option<Item>> {
         // SAFETY: no other thread uses the message, which belongs to the stream.
         self.handle.receive(micros(wait), |m, connection| unsafe {

@@ -487,7 +487,7 @@ impl<Q: Outgoing, R: Incoming> StreamOf<Q, R> {
         self.receive_async().await?.ok_or_else(|| Error::errno(libc::ENOMSG))
     }
 
-    /// For a client of a method with a single reply: ends the requests and waits for the reply.
+    /// For a client of a method with a single reply: ends its messages and waits for the reply.
     /// `ENOMSG`: the server ended the stream without a reply.
     pub fn finish(mut self, wait: Option<Duration>) -> Result<R> {
         end_requests(&self.stream)?;

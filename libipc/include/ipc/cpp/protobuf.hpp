@@ -178,7 +178,7 @@ public:
 		return m;
 	}
 
-	/* For a client of a method with a single reply: end the requests, and wait for the reply.
+	/* For a client of a method with a single reply: end its messages, and wait for the reply.
 	 * ENOMSG: the server ended the stream without a reply. */
 	outcome<In> finish(time_limit wait = never) const
 	{

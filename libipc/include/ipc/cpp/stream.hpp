@@ -32,7 +32,7 @@ public:
 	 * Send a message, which has no method. Waits for credit and space.
 	 *
 	 *   EAGAIN   There was no credit or space in time.
-	 *   EPIPE    This side has finished sending, or the server has ended the stream.
+	 *   EPIPE    This side has ended its messages, or the server has ended the stream.
 	 */
 	outcome<void> send(const message &m, time_limit wait = never) const
 	{
@@ -40,7 +40,7 @@ public:
 	}
 
 	/* Receive a message. The result is empty at the end of the stream. EAGAIN: no message
-	 * arrived in time. Any other error: the other side finished sending with it. Only one
+	 * arrived in time. Any other error: the other side ended its messages with it. Only one
 	 * thread at a time may receive. */
 	outcome<std::optional<item>> receive(time_limit wait = never) const
 	{
@@ -55,7 +55,8 @@ public:
 		return std::optional<item>(item(m));
 	}
 
-	/* Finish sending, with or without an error; a server ends the stream. EALREADY: it has before. */
+	/* End the messages of this side, with or without an error; a server ends the stream with
+	 * that. EALREADY: this side has ended its messages before. */
 	outcome<void> end() const { return detail::check(c::ipc_stream_end(raw)); }
 	outcome<void> fail(const error &e) const
 	{
@@ -93,7 +94,7 @@ public:
 	 * Set functions instead of waiting threads: see ipc_stream_set_ops(). Each may be empty.
 	 * on_end gets a result, whose error is the reason for the end of the stream. Their captures
 	 * are destroyed when the stream has ended. If a function throws, this side fails the stream
-	 * with that error, as for the handler of a call. If this side has finished sending, it
+	 * with that error, as for the handler of a call. If this side has ended its messages, it
 	 * cancels the stream. EALREADY: the stream has functions.
 	 */
 	struct functions {

@@ -159,12 +159,14 @@ int kinds_of_url_on_death(struct kinds_of_url *kinds_of_url, ipc_death_cb cb,
  *     each message, on a serving thread; the message is valid until it
  *     returns. ops has on_writable, on_end and destroy(userdata), which runs
  *     last: see ipc_stream_set_ops(). Its on_message is NULL.
- *   - ipc_stream_end() and ipc_stream_fail() finish sending; those of a server
- *     end the stream, and so does ipc_stream_cancel(): see <ipc/stream.h>.
+ *   - ipc_stream_end() and ipc_stream_fail() end the messages of this side;
+ *     those of a server end the stream, and so does ipc_stream_cancel(): see
+ *     <ipc/stream.h>.
  *
  *   -EAGAIN        The time is over: no message arrived, or the receiver has
  *                  no space.
- *   -EPIPE         Sending has ended.
+ *   -EPIPE         This side has ended its messages, or the server has ended
+ *                  the stream.
  *   -ECANCELED     The stream was canceled.
  *   -ETIMEDOUT     The timeout of the stream expired.
  *   -EOWNERDEAD    The other side died.

@@ -107,7 +107,7 @@ CASE(functions_of_a_stream_that_throw_fail_the_stream)
 	}
 	CHECK(log.has("ipc: on_message of a stream (uid ") && log.has("a secret\n") && !log.has("no\n"));
 
-	/* The client's end, after it has finished sending. */
+	/* The client's end, after it has ended its messages. */
 	ipc::stream s = p.client.get("test.streaming").open_stream(1);
 	ipc::stream::functions f;
 	event over;
