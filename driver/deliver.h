@@ -3,7 +3,7 @@
  * Delivery
  *
  * A thread takes a call or oneway off a queue, installs its objects, and gets the event. If a step
- * fails, the message is refused: a call fails for its sender, a oneway is dropped and counted as
+ * fails, the message is refused: a call fails for its sender, a oneway is discarded and counted as
  * lost.
  */
 #ifndef IPCBUS_DELIVER_H

@@ -199,7 +199,7 @@ static void sent(void *userdata, bool ok)
 	passage->leaving = false;
 	if (ok && passage->ended)
 		net_call_end(passage->call);
-	/* Also if the call is over: the messages that are left are dropped. */
+	/* Also if the call is over: the messages that are left are discarded. */
 	if (passage->stream)
 		ipc_stream_resume(passage->stream);
 	unlock(passage);

@@ -312,7 +312,7 @@ static int serve_oneway(struct import *import, const struct schema_method *metho
 	if (r == 0)
 		r = passage_start(import, call, NULL, &outgoing.head, message);
 	if (r < 0)
-		log_line("dropped a oneway to %s: %s", import->name,
+		log_line("discarded a oneway to %s: %s", import->name,
 			 *outgoing.text ? outgoing.text : ipc_strerror(r));
 	outgoing_done(&outgoing);
 	return r;

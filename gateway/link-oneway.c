@@ -33,7 +33,7 @@ static void send_oneway_locked(struct remote *remote, const struct ipc_raw_messa
 				    .data_size = message->size };
 	int r = table_put_locked(remote->link, &frame, message->entries, message->n_entries);
 
-	/* The other side holds too many objects: drop the oneway. */
+	/* The other side holds too many objects: discard the oneway. */
 	if (r == -EDQUOT)
 		return;
 	if (r < 0) {
@@ -54,7 +54,7 @@ int remote_serve_oneway(struct remote *remote, struct ipc_call *call,
 
 	pthread_mutex_lock(&link->lock);
 	if (message->size + LINK_FRAME_EXTRA > link->peer_size) {
-		/* Too large: drop the oneway. */
+		/* Too large: discard the oneway. */
 	} else if (may_send(remote, message->size)) {
 		send_oneway_locked(remote, message);
 	} else if (!link->broken) {
@@ -118,7 +118,7 @@ void taken_arrived(struct link *link, const struct link_frame *frame)
 
 /* --- Oneways from the other side ---------------------------------------------------------- */
 
-/* Returns 0 if the oneway was sent or dropped, and -EAGAIN if the receiver has no space. */
+/* Returns 0 if the oneway was sent or discarded, and -EAGAIN if the receiver has no space. */
 static int pass_oneway(struct ipc_proxy *proxy, struct arrived *arrived)
 {
 	const struct ipc_raw_message message = { .method = arrived->frame.method,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Metrics: see metrics.h. The thread serves one reader at a time. If a reader sends or receives no
- * data for some time, it is dropped.
+ * data for some time, it is disconnected.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -351,7 +351,7 @@ static void emit_ops(struct emitter *e, const struct service *s)
 	note(e,
 	     "The handlers. A handler gets the call or stream, the request and the userdata of its "
 	     "object. They belong to the library and are valid until the handler returns, or until "
-	     "the kept call or stream is released. A handler does one of the following:\n"
+	     "the last reference of the kept call or stream is dropped. A handler does one of the following:\n"
 	     "\n"
 	     "- It replies once, with the reply function of its method or with ipc_call_fail(), and "
 	     "returns 0.\n"

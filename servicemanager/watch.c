@@ -316,7 +316,7 @@ int watch_work(struct manager *manager)
 	return manager->wants_time ? RETRY_MSEC : -1;
 }
 
-/* Starts again from the first name. Pending changes are dropped, because all names are reported
+/* Starts again from the first name. Pending changes are discarded, because all names are reported
  * again. */
 static void restart(struct watch *watch)
 {

@@ -104,9 +104,9 @@
 #define IPCBUS_IOC_UNWATCH	_IOW(IPCBUS_IOC_TYPE, 0x08, struct ipcbus_handle)
 #define IPCBUS_IOC_SET_THREADS	_IOW(IPCBUS_IOC_TYPE, 0x09, struct ipcbus_threads)
 /* The calling thread no longer uses the file. The argument must be 0 (-EINVAL). If the thread has
- * made a call that has not ended, its reply is dropped. Calls that the thread serves stay open, and
- * any other thread may reply to them. A thread that ends without THREAD_EXIT may count as a thread
- * until new threads come. */
+ * made a call that has not ended, its reply is discarded. Calls that the thread serves stay open,
+ * and any other thread may reply to them. A thread that ends without THREAD_EXIT may count as a
+ * thread until new threads come. */
 #define IPCBUS_IOC_THREAD_EXIT	_IO(IPCBUS_IOC_TYPE, 0x0a)
 #define IPCBUS_IOC_CANCEL	_IOW(IPCBUS_IOC_TYPE, 0x0b, struct ipcbus_cancel)
 #define IPCBUS_IOC_CALL_INFO	_IOWR(IPCBUS_IOC_TYPE, 0x0c, struct ipcbus_call_info)
@@ -208,7 +208,7 @@ enum ipcbus_object_type {
  *
  * The driver installs the objects in the receiver when it delivers the message. It installs all of
  * them or none. If it cannot install them, a call ends with FAILED at stage DELIVER. A oneway is
- * dropped and counted as lost in debugfs.
+ * discarded and counted as lost in debugfs.
  */
 struct ipcbus_object {
 	__u32 type;
@@ -241,7 +241,7 @@ struct ipcbus_iovec {
  *	released the buffer of the previous oneway.
  * @IPCBUS_SEND_REPLY: the reply to @call. Any thread of the proc may send it, once. If the exchange
  *	fails, the call stays open and the proc may reply again. If the caller no longer waits, the
- *	reply is dropped and the exchange succeeds.
+ *	reply is discarded and the exchange succeeds.
  * @IPCBUS_SEND_ERROR: a reply that reports a failure. @code is an errno from 1 to 4095, and the
  *	payload may explain it. Otherwise like IPCBUS_SEND_REPLY.
  */
@@ -293,11 +293,11 @@ enum ipcbus_send_kind {
  * deadline from the call that the thread serves, and is not canceled with it.
  *
  * IPCBUS_SEND_REPLACE: The oneway replaces an older oneway from the same proc to the same node that
- * has this flag and the same @code, and that no thread has taken. The driver drops the older oneway
- * with its objects. The new oneway goes to the end of the queue. Both need space at the same time.
- * If the exchange fails, the older oneway stays queued.
+ * has this flag and the same @code, and that no thread has taken. The driver discards the older
+ * oneway with its objects. The new oneway goes to the end of the queue. Both need space at the same
+ * time. If the exchange fails, the older oneway stays queued.
  *
- * IPCBUS_SEND_CLEAR: When the receiver releases the buffer, or when the message is dropped, the
+ * IPCBUS_SEND_CLEAR: When the receiver releases the buffer, or when the message is discarded, the
  * driver overwrites the payload and the object table with zeroes. It does so before the release
  * returns and before it reuses the space. Every kind of message may have the flag.
  */
@@ -545,10 +545,10 @@ struct ipcbus_exchange {
  *   - EFAULT: the id could not be written; the node was not created
  *
  * NODE_DESTROY destroys a node. Calls that are queued for it fail with -EOWNERDEAD, queued oneways
- * are dropped, and watches fire. Calls that a thread has taken stay open until the owner replies or
- * dies. If IPCBUS_NODE_IF_IDLE is set, the driver destroys the node only if ipcbus_node_info.refs
- * and pending are 0. Check and destruction are atomic. If sending a reply fails, its call counts as
- * pending again.
+ * are discarded, and watches fire. Calls that a thread has taken stay open until the owner replies
+ * or dies. If IPCBUS_NODE_IF_IDLE is set, the driver destroys the node only if
+ * ipcbus_node_info.refs and pending are 0. Check and destruction are atomic. If sending a reply
+ * fails, its call counts as pending again.
  *   - ENOENT: there is no such node
  *   - EBUSY: IPCBUS_NODE_IF_IDLE is set and the node is not idle
  *

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The chat server, demo.chat. For each member it has an object (the seat, which the client holds)
- * and a proxy (of the client's listener). If a member releases its seat or dies, the destroy
+ * and a proxy (of the client's listener). If a member drops its seat or dies, the destroy
  * function of the seat runs.
  */
 #include <errno.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Registers demo.chat: each member receives the lines of the other members. A member leaves by
- * releasing its listener or by dying.
+ * dropping its listener or by dying.
  */
 #include <iostream>
 #include <map>

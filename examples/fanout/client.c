@@ -43,7 +43,7 @@ static int send_jobs(struct ipc *ipc, unsigned int count, unsigned int milliseco
 		Fanout__Job job = FANOUT__JOB__INIT;
 		int r;
 
-		/* The proxy is released at the end of the block, before the reply arrives. The call
+		/* The proxy is dropped at the end of the block, before the reply arrives. The call
 		 * goes on. */
 		r = fanout_worker_wait(ipc, names[i % n_names], IPC_NEVER, &worker);
 		if (r < 0)

@@ -31,7 +31,7 @@ static int watch(struct frames_camera *camera, const Frames__WatchRequest *reque
 	r = frames_camera_watch_open(camera, /* options= */ NULL, request, &stream, &error);
 	if (r < 0)
 		return ipc_print_error("watch", r, &error);
-	/* Each receive releases the previous frame. */
+	/* Each receive frees the previous frame. */
 	while ((r = frames_camera_watch_receive(stream, TIMEOUT_USEC, &frame, &error)) > 0)
 		if (!is_sound(frame, ++seen))
 			damaged++;

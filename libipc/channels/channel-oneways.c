@@ -48,7 +48,7 @@ void channels_look_again(struct ipc *ipc)
 
 /* --- Serving ---------------------------------------------------------------------------- */
 
-/* The bus drops queued oneways of an object that ends, so those of channels are dropped as well. */
+/* The bus discards queued oneways of an object that ends, so channels discard theirs as well. */
 static bool object_ended(struct ipc *ipc, struct served *served)
 {
 	uint64_t ends = atomic_load(&ipc->forced_ends);

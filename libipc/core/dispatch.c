@@ -2,7 +2,7 @@
 /*
  * Event -> object -> its type. See loop.h.
  *
- * A call that cannot be served gets an error; a oneway is dropped. Here that is -EOWNERDEAD,
+ * A call that cannot be served gets an error; a oneway is discarded. Here that is -EOWNERDEAD,
  * because the object ended while the message was on its way, and -ENOMEM. The types'
  * serve() refuse for other reasons.
  */
@@ -19,7 +19,7 @@
 #include "object.h"
 #include "proxy.h"
 
-/* A oneway to this object is dropped before its type serves it. */
+/* A oneway to this object is discarded before its type serves it. */
 static void oneway_lost(struct ipc_object *object, int error)
 {
 	if (object->type->lost)

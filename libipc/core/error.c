@@ -355,6 +355,6 @@ void log_failure(struct ipc *ipc, enum failure_kind kind, int code, const char *
 	if (atomic_fetch_or(&ipc->logged, bit) & bit)
 		return;
 	ipc_log(LOG_WARNING, "ipc: %s: %s: %s", name ?: "an object",
-		kind == FAILURE_STREAM ? "a stream broke off" : "a oneway was dropped",
+		kind == FAILURE_STREAM ? "a stream broke off" : "a oneway was discarded",
 		ipc_strerror(code));
 }

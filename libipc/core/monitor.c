@@ -54,7 +54,7 @@ static void end(struct ipc_slot *slot)
 
 	if (!take(slot->ipc, slot))
 		return;
-	/* Records that still arrive are dropped. */
+	/* Records that still arrive are discarded. */
 	if (!slot->ipc->foreign)
 		device_request(&slot->ipc->device, IPCBUS_IOC_MONITOR, &none);
 	slot_drop(slot);

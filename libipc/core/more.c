@@ -113,8 +113,8 @@ static bool must_stop(struct ipc *ipc, const struct more *more, uint64_t since)
 	       !dispatch_is_for_stream(ipc, more->events[more->next].cookie);
 }
 
-/* The driver drops queued oneways of an object that ends, so the rest of the batch is dropped as
- * well. */
+/* The driver discards queued oneways of an object that ends, so the rest of the batch is
+ * discarded as well. */
 static bool drop_ended(struct thread *t, const struct ipcbus_event *event, uint64_t *seen)
 {
 	uint64_t ends = atomic_load(&t->ipc->forced_ends);

@@ -15,7 +15,7 @@
  *   fetched by the thread that serves them -> its list (thread->more.serving)
  *   kept by a handler                      -> call->more, then the backlog
  *   a tick over, ipc_stop(), the thread's end -> the backlog
- *   connection closed, a child of fork()   -> dropped
+ *   connection closed, a child of fork()   -> discarded
  */
 #ifndef IPC_MORE_H
 #define IPC_MORE_H

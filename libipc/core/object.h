@@ -108,7 +108,7 @@ struct ipc_object {
 	_Atomic uint64_t node;	/* 0: none yet */
 	struct ipcbus_node wants;	/* parameters of the node for the driver */
 	bool maybe_idle;
-	bool forced_end;	/* ended while in use: queued messages are dropped */
+	bool forced_end;	/* ended while in use: queued messages are discarded */
 	LIST_ENTRY(ipc_object) link;	/* ipc->objects; then ipc->ended: connections lock */
 };
 

@@ -26,9 +26,9 @@
  *   calls     another daemon.
  *   cookies   The library never reuses a cookie.
  *
- * A handler of a call of the old bus may make calls on the new bus. Its reply is dropped. A thread
- * that serves nested calls while it waits for a reply checks its generation after each nested call
- * (request.c).
+ * A handler of a call of the old bus may make calls on the new bus. Its reply is discarded. A
+ * thread that serves nested calls while it waits for a reply checks its generation after each
+ * nested call (request.c).
  *
  * A proxy that was obtained by name remembers the name. Its next call looks the name up again and
  * redirects the proxy to the new object (proxy.c). Other proxies stay dead.

@@ -96,8 +96,8 @@ static void set_end(struct ipc_stream *stream, int code, const struct ipc_error 
 /*
  * Replaces the cookies of a closed side by the cookies of the objects to end: of the side that was
  * closed STREAM_MAX_CLOSED sides ago. Its objects may be gone. If it was never opened, its own
- * objects must end at once: the server may have accepted the stream, and the driver drops the reply
- * to a canceled call, with the handles by which the server's side would notice.
+ * objects must end at once: the server may have accepted the stream, and the driver discards the
+ * reply to a canceled call, with the handles by which the server's side would notice.
  */
 static void replace_closed_locked(struct ipc *ipc, uint64_t cookies[2], bool opened)
 {

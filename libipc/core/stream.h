@@ -172,7 +172,7 @@ struct ipc_stream {
 	enum ipc_origin broken_by;
 	bool broken_late;		/* after the server had ended the stream */
 	bool refused;			/* the library ended the messages, to report why */
-	bool lost;			/* messages were dropped because of that, so the
+	bool lost;			/* messages were discarded because of that, so the
 					 * end of the other side does not count */
 	struct ipc_error in_error;	/* of in_ended: code 0 is a good end */
 	struct stream_last last_words;

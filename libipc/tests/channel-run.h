@@ -51,7 +51,7 @@ int reply_number(struct ipc_call *call, uint32_t number);
  * test. */
 int call_for(uint32_t code, const void *data, size_t size, uint32_t *ret_number);
 uint32_t get(uint32_t code);
-/* Calls a method with a timeout and drops the reply. */
+/* Calls a method with a timeout and discards the reply. */
 int call_within(uint32_t code, uint64_t usec);
 
 /* Returns how many parts of channels the server has mapped. */

@@ -220,7 +220,7 @@ static void take_line(int priority, const char *text, void *userdata)
 }
 
 /* Each cause is logged once for each connection. Calls are not logged: their callers get errors. */
-START_TEST(dropped_oneways_are_logged)
+START_TEST(discarded_oneways_are_logged)
 {
 	static const struct ipc_object_limits limits = {
 		.size = sizeof(limits), .message_size = 100,
@@ -237,12 +237,12 @@ START_TEST(dropped_oneways_are_logged)
 		ck_assert_uint_eq(n_logged, 0);
 		arrive(IPCBUS_EVENT_ONEWAY, "Log", 1, data, 101);
 		ck_assert_uint_eq(n_logged, 1);
-		ck_assert_ptr_nonnull(strstr(logged, "ipc: ipc.test.Test: a oneway was dropped: the "
-						     "message is larger"));
+		ck_assert_ptr_nonnull(strstr(logged, "ipc: ipc.test.Test: a oneway was discarded: "
+						     "the message is larger"));
 		for (int again = 0; again < 2; again++)
 			arrive(IPCBUS_EVENT_ONEWAY, "Log", 1, "\x0d", 1);
-		ck_assert_str_eq(logged, "ipc: ipc.test.Test: a oneway was dropped: the message does "
-					 "not match its type");
+		ck_assert_str_eq(logged, "ipc: ipc.test.Test: a oneway was discarded: the message "
+					 "does not match its type");
 		ck_assert_uint_eq(n_logged, 2);
 		ck_assert_uint_eq(n_kept, 0);
 		end();
@@ -295,5 +295,5 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("limits", calls_at_a_time, streams_at_a_time, sizes_of_requests,
-			 dropped_oneways_are_logged, errors_of_oneways_are_logged_once, defaults);
+			 discarded_oneways_are_logged, errors_of_oneways_are_logged_once, defaults);
 }

@@ -454,7 +454,7 @@ static void *call_back_later(void *proxy)
 	return NULL;
 }
 
-START_TEST(the_reply_of_a_handler_that_runs_meanwhile_is_dropped)
+START_TEST(the_reply_of_a_handler_that_runs_meanwhile_is_discarded)
 {
 	struct ipc_proxy *proxy;
 	pthread_t thread;
@@ -531,7 +531,7 @@ int main(void)
 			 threads_stop_while_the_bus_is_away,
 			 a_connection_closes_while_the_bus_is_away,
 			 objects_of_the_old_bus_do_not_affect_the_new_bus,
-			 the_reply_of_a_handler_that_runs_meanwhile_is_dropped,
+			 the_reply_of_a_handler_that_runs_meanwhile_is_discarded,
 			 a_proxy_without_a_name_stays_dead,
 			 a_name_that_is_missing_after_a_restart_is_enoent);
 }

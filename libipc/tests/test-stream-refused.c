@@ -265,7 +265,7 @@ START_TEST(messages_after_the_end_call_no_on_end)
 END_TEST
 
 /* Nor is there an on_end for a message after the other side's end, and this side may continue. */
-START_TEST(a_message_after_the_end_is_dropped)
+START_TEST(a_message_after_the_end_is_discarded)
 {
 	Ipc__Test__Crate more = IPC__TEST__CRATE__INIT;
 	unsigned int sent;
@@ -448,7 +448,7 @@ int main(void)
 	return RUN_TESTS("stream-refused", both_sides_learn_why, a_violation_is_logged_once,
 			 the_reason_comes_from_the_peer, callbacks_learn_why, nobody_takes_messages,
 			 messages_after_the_end_call_no_on_end,
-			 a_message_after_the_end_is_dropped,
+			 a_message_after_the_end_is_discarded,
 			 messages_after_a_cancellation_call_no_on_end,
 			 refused_end_without_request_sends_no_more, an_explanation_has_a_size,
 			 metadata_has_a_size, a_closed_end_keeps_no_explanation,

@@ -194,7 +194,7 @@ START_TEST(single_message_is_always_accepted)
 END_TEST
 
 /* Messages of ended streams no longer count, however the stream ended. */
-START_TEST(dropped_messages_do_not_count)
+START_TEST(discarded_messages_do_not_count)
 {
 	static const struct ipc_object_limits limits = {
 		.size = sizeof(limits), .waiting_bytes = 3 * ONE + 3,
@@ -509,7 +509,7 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("stream-waiting", bytes_of_a_user_are_limited,
-			 single_message_is_always_accepted, dropped_messages_do_not_count,
+			 single_message_is_always_accepted, discarded_messages_do_not_count,
 			 files_and_objects_are_limited,
 			 lost_message_prevents_a_successful_end,
 			 messages_beyond_the_credit_are_lost,

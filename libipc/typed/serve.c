@@ -3,7 +3,7 @@
  * Objects of generated code: method -> handler -> reply.
  *
  * The request is not trusted. A request that cannot be passed to a handler is refused with an
- * explained error; a oneway is dropped instead:
+ * explained error; a oneway is discarded instead:
  *   -EOPNOTSUPP   the object's interface has no method with this number
  *   -EPROTO       called for a reply where the method is oneway, or the
  *                 reverse: the two sides were built from different files

@@ -155,7 +155,7 @@ static PyObject *new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 
 /*
  * Serves the remaining events. Streams with callbacks, and streams that are being opened, keep the
- * connection open until ipc_process() has served their end. Oneways are dropped. Returns true if
+ * connection open until ipc_process() has served their end. Oneways are discarded. Returns true if
  * more events may be pending.
  */
 static bool serve_last(struct connection *connection, struct ipc *ipc)
@@ -201,11 +201,11 @@ static void close_connection(struct connection *connection, bool at_exit)
 		Py_DECREF((PyObject *)part);
 	}
 	more = used && serve_last(connection, ipc);
-	if (connection->dropped) {
+	if (connection->discarded) {
 		Py_BEGIN_ALLOW_THREADS
-		ipc_log(LOG_WARNING, "ipc: %s%u %s dropped: this connection closed",
-			more ? "at least " : "", connection->dropped,
-			connection->dropped == 1 ? "oneway was" : "oneways were");
+		ipc_log(LOG_WARNING, "ipc: %s%u %s discarded: this connection closed",
+			more ? "at least " : "", connection->discarded,
+			connection->discarded == 1 ? "oneway was" : "oneways were");
 		Py_END_ALLOW_THREADS
 	}
 	connection->last = NULL;

@@ -50,7 +50,7 @@ struct connection {
 	atomic_bool closed;		/* ends interruptible waits */
 	struct part *parts;
 	atomic_uint openings;		/* streams being opened: close() serves their end */
-	unsigned int dropped;		/* oneways that close() drops, for the log */
+	unsigned int discarded;		/* oneways that close() discards, for the log */
 	struct connection *next, **link;	/* the list of open connections */
 };
 

@@ -57,13 +57,13 @@ static void call_end(struct part *part)
 	call_release(call);
 }
 
-/* refuse(): as close() ends a call. A oneway that no handler got counts as dropped. */
+/* refuse(): as close() ends a call. A oneway that no handler got counts as discarded. */
 static PyObject *call_refuse(PyObject *self, PyObject *nothing)
 {
 	struct call *call = call_of(self);
 
 	(void)nothing;
-	call->part.connection->dropped += call->call && ipc_call_is_oneway(call->call);
+	call->part.connection->discarded += call->call && ipc_call_is_oneway(call->call);
 	part_remove(&call->part);
 	call_end(&call->part);
 	Py_RETURN_NONE;
@@ -422,7 +422,7 @@ static struct call *call_new(struct connection *connection, struct ipc_call *nat
 	call->oneway = -1;
 	/* If the connection is closed, the caller gets ENOMSG. */
 	*ret_error = 0;
-	connection->dropped += !connection->ipc && ipc_call_is_oneway(native);
+	connection->discarded += !connection->ipc && ipc_call_is_oneway(native);
 	return part_add(&call->part) ? call : NULL;
 }
 

@@ -457,7 +457,7 @@ def parse(kind: Any, name: str, message: Raw) -> Any:
 
 
 class Item:
-    """A received message of a stream. Its objects and files are released with it unless they were
+    """A received message of a stream. Its objects and files are freed with it unless they were
     taken."""
 
     __slots__ = ("_bytes", "_what", "entries")

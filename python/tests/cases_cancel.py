@@ -348,7 +348,7 @@ class Closing(Case):
         for _ in range(number):
             await proxy.oneway(0)
 
-    async def test_close_logs_dropped_oneways_once(self):
+    async def test_close_logs_discarded_oneways_once(self):
         bus, name = sync.Connection(), new_name()
         service = sync.RawService()
         bus.register(name, service)
@@ -358,9 +358,9 @@ class Closing(Case):
             bus.close()
         del held
         self.assertEqual(len(logs.output), 1, logs.output)
-        self.assertIn("ipc: 20 oneways were dropped: this connection closed", logs.output[0])
+        self.assertIn("ipc: 20 oneways were discarded: this connection closed", logs.output[0])
 
-    async def test_close_logs_oneways_dropped_while_it_waits_once(self):
+    async def test_close_logs_oneways_discarded_while_it_waits_once(self):
         await self.begin()
         name = new_name()
         await self.bus.register(name, aio.RawService())
@@ -372,7 +372,7 @@ class Closing(Case):
             self.slow.end.set()
             await self.within(close)
         self.assertEqual(len(logs.output), 1, logs.output)
-        self.assertIn("ipc: 20 oneways were dropped: this connection closed", logs.output[0])
+        self.assertIn("ipc: 20 oneways were discarded: this connection closed", logs.output[0])
         await self.end()
 
     async def test_close_ends_a_wait_without_a_service_manager(self):

@@ -155,7 +155,7 @@ enum ipc_bus_event {
  *     -ENOENT until a service has the name. From then on, a proxy of the same object that arrives
  *     in a message is a different pointer.
  *   - Other proxies stay dead: calls fail with -EOWNERDEAD, and so does watching them.
- *   - A reply to a call received before the end is dropped. Replying fails with -ECONNRESET, but
+ *   - A reply to a call received before the end is discarded. Replying fails with -ECONNRESET, but
  *     may return 0 while the handler of the call runs. The request stays valid as usual.
  *   - Death watches and monitors have ended with the bus. Watch again.
  *

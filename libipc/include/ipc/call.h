@@ -23,9 +23,9 @@
  * more than a quarter of the region together.
  *
  * If the last reference, including the handler's own, goes without a reply, the caller gets
- * -ENOMSG. If the caller no longer waits, a reply succeeds and is dropped. A oneway has no reply:
+ * -ENOMSG. If the caller no longer waits, a reply succeeds and is discarded. A oneway has no reply:
  * the first error of its handler, or of ipc_call_fail(), is a warning of the log (ipc_set_log()). A
- * kept oneway delays later oneways to the same object until it is released.
+ * kept oneway delays later oneways to the same object until its last reference is dropped.
  *
  * A reply from the handler is sent when the handler returns, or before it sends another message or
  * waits for a stream, so return soon. If the library cannot send it, the caller gets the errno. A
@@ -107,7 +107,7 @@ pid_t ipc_call_tid(const struct ipc_call *call);
 /*
  * Return a new pidfd of the caller's process, O_CLOEXEC, which the caller of this function must
  * close. It never refers to a process that reuses the number. The process may run another program
- * by now. Works until the call has a reply, or the oneway is released.
+ * by now. Works until the call has a reply, or the last reference of the oneway is dropped.
  *
  *   -ESRCH    The process is gone. Through a channel, the function may succeed in this case.
  *   -ENOENT   The process is not visible from here.
@@ -144,7 +144,7 @@ int ipc_call_is_canceled(const struct ipc_call *call);
  * Watch for cancellation: call cb once, on a serving thread, when the caller has stopped waiting
  * for the reply (see ipc_call_is_canceled()). cb may use the call and reply to it. The watch
  * ends with the call, and holds no reference of it. cb may still run while the program drops its
- * last reference: release userdata in the function of ipc_slot_set_destroy(). Calls made on behalf
+ * last reference: free userdata in the function of ipc_slot_set_destroy(). Calls made on behalf
  * of this call are canceled even without a watch.
  *
  *   -ECANCELED  The caller has already stopped waiting; cb is not called.

@@ -135,14 +135,14 @@ char *ipc_printable(char *to, size_t size, const char *text);
  * callbacks in C++, Python and Rust, logged once in the server with the name of the method.
  * LOG_WARNING are errors that handlers of oneways report; names that were lost, and names and
  * watches that could not be replayed, unless ipc_on_registration() has a callback; oneways that the
- * library drops before their handler runs (no memory, malformed, a limit of
+ * library discards before their handler runs (no memory, malformed, a limit of
  * ipc_object_set_limits()); and streams that this side breaks off because of a malformed message, a
  * limit or a violation of the protocol. The last two are logged once for each errno and connection.
  * A oneway for which the receiver has no space fails with -EAGAIN at the sender and is not logged.
  *
  * ipc_log() formats a line, which it cuts after 3073 bytes, and passes it to the callback of
  * ipc_set_log(). priority is LOG_ERR and the like of syslog(3). Without a callback, LOG_ERR and
- * more severe priorities are printed to stderr, and less severe priorities are dropped.
+ * more severe priorities are printed to stderr, and less severe priorities are discarded.
  *
  * ipc_set_log() is process-wide, and must be called before other threads use the library. With
  * NULL, there is no callback. cb may run on any thread, and on several at once. It must not call

@@ -425,7 +425,7 @@ struct ipc_object *ipc_object_unref(struct ipc_object *object);
 
 /*
  * End the object, even if other processes have proxies of it: queued calls fail with -EOWNERDEAD,
- * queued oneways are dropped, and death watches run. Handlers may still reply to calls that they
+ * queued oneways are discarded, and death watches run. Handlers may still reply to calls that they
  * serve. The caller keeps its reference. destroy runs when this process has dropped its last
  * reference, even if other processes still have proxies. Sending the object fails with -EBADF
  * afterwards. Does not block.
@@ -551,7 +551,7 @@ int ipc_proxy_on_freeze(struct ipc_proxy *proxy, ipc_freeze_cb cb, void *userdat
 
 /*
  * Take an object or a file descriptor out of a received message. The field becomes empty.
- * Objects and files that are not taken are released with the message.
+ * Objects and files that are not taken are freed with the message.
  *
  * id points to the id of an Ipc__Object. ipc_take_proxy() is for objects of other processes,
  * ipc_take_object() for own objects that were sent back. The caller gets a reference and drops
@@ -574,7 +574,7 @@ int ipc_take_fd(int32_t *fd);
  * Generated functions make the calls: echo_say() blocks, echo_say_with() blocks and takes
  * options, echo_say_async() does not block and runs its callback on a serving thread. After a call
  * that blocked, the caller owns *reply, and frees it with echo_say_reply_free(), which also
- * releases objects and files that were not taken. The library frees the reply of an async call when
+ * frees objects and files that were not taken. The library frees the reply of an async call when
  * its callback has returned, unless the callback called echo_say_reply_keep().
  *
  *	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
@@ -605,7 +605,7 @@ int ipc_take_fd(int32_t *fd);
  *   4. ipc_set_timeout()
  * Without any setting there is no timeout. IPC_NEVER sets no timeout. IPC_INHERIT
  * removes the setting of a proxy. 0 fails with -EINVAL. When the time is over, the call
- * returns -ETIMEDOUT, the server is notified, and a later reply is dropped. A call that is
+ * returns -ETIMEDOUT, the server is notified, and a later reply is discarded. A call that is
  * made in a handler, or for a call (options.parent), has no later deadline than that call,
  * and is canceled with it. A reply to that call does not end it. A call that is made for a
  * stream (options.parent_stream) has no later deadline than the stream, and is canceled with it.

@@ -25,11 +25,11 @@ struct ipc_object;
  *                 Each stream costs this process two kernel objects. Beyond the limit, opening
  *                 fails with -EDQUOT.
  *   calls         Calls and oneways that handlers have or keep: without a setting, only the kernel
- *                 limits them. Another call fails with -EDQUOT; a oneway is dropped.
+ *                 limits them. Another call fails with -EDQUOT; a oneway is discarded.
  *   message_size  Bytes of a request, or of a message of a stream. A larger
- *                 request fails with -EMSGSIZE before it is unpacked; a larger oneway is dropped; a
- *                 larger message ends its stream. A message with many small fields can take thirty
- *                 times its size in memory while it is handled. Without a setting, only
+ *                 request fails with -EMSGSIZE before it is unpacked; a larger oneway is discarded;
+ *                 a larger message ends its stream. A message with many small fields can take
+ *                 thirty times its size in memory while it is handled. Without a setting, only
  *                 ipc_set_message_max() limits it.
  *   waiting_bytes Bytes of memory of stream messages that have arrived and that the program has not
  *                 received: 64 MiB without a setting. Each message counts with its unpacked size

@@ -255,7 +255,7 @@ int ipc_raw_object_new(struct ipc *ipc, const struct ipc_raw_ops *ops, void *use
  *
  *   -EINVAL    The call is a oneway; or as ipc_raw_call().
  *   -EALREADY  The call already has a reply. If the caller no longer waits, the function returns 0
- *              and drops the reply.
+ *              and discards the reply.
  *   Others     As ipc_raw_call(); the reply was not sent.
  */
 int ipc_raw_reply(struct ipc_call *call, const struct ipc_raw_message *reply);

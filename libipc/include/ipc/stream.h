@@ -137,8 +137,8 @@ int ipc_stream_fail(struct ipc_stream *stream, int code, const char *name,
 		    const char *format, ...) __attribute__((format(printf, 4, 5)));
 int ipc_stream_fail_with(struct ipc_stream *stream, const struct ipc_error *error);
 
-/* End both directions on both sides at once. This side drops messages that it has not received. The
- * other side can still receive those that had arrived there. Sending and receiving fail with
+/* End both directions on both sides at once. This side discards messages that it has not received.
+ * The other side can still receive those that had arrived there. Sending and receiving fail with
  * -ECANCELED. NULL is allowed. */
 void ipc_stream_cancel(struct ipc_stream *stream);
 

@@ -108,7 +108,7 @@ impl Call {
     /// Ends the call with a reply. If the reply cannot be sent, both the caller and this function
     /// get the error, for example `EMSGSIZE`, `ENOSPC` or `EMFILE`. A reply without entries that
     /// the handler makes is sent when the handler returns; if that fails, only the caller gets the
-    /// error. If the caller no longer waits, the reply is dropped.
+    /// error. If the caller no longer waits, the reply is discarded.
     pub fn reply(self, message: &Message<'_>) -> Result<()> {
         // SAFETY: self holds a reference.
         let result = message.with_raw(|m| unsafe { sys::ipc_raw_reply(self.raw, m) });

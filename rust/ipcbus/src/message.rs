@@ -345,7 +345,7 @@ impl<'a> Raw<'a> {
 }
 
 /// The reply of a call. Its bytes are in the region of this process. Objects and files that were
-/// not taken are released with it.
+/// not taken are freed with it.
 pub struct Reply {
     raw: *mut sys::ipc_raw_message,
     connection: Connection,

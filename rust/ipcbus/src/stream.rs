@@ -568,7 +568,7 @@ impl Stream {
         self.sender.fail(error)
     }
 
-    /// Ends both directions on both sides at once. Messages that were not received are dropped.
+    /// Ends both directions on both sides at once. Messages that were not received are discarded.
     pub fn cancel(&self) {
         // SAFETY: self holds a reference; the same below.
         unsafe { sys::ipc_stream_cancel(self.raw()) }

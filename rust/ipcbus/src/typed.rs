@@ -103,7 +103,7 @@ pub trait Body: prost::Message + Default {
 ///
 /// To send: `put_object()`, `put_proxy()` and `put_fd()` return the value for the field. To
 /// receive: `take()`, `take_proxy()`, `take_object()` and `take_fd()` take the object or file of a
-/// field, once. Objects and files that are not taken are released with the message.
+/// field, once. Objects and files that are not taken are freed with the message.
 #[derive(Debug, Default)]
 pub struct With<T> {
     message: T,

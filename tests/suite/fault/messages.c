@@ -156,7 +156,7 @@ static void prepare_take_oneway(struct state *s)
 	s->done = total("lost");
 }
 
-/* The first oneway was dropped and counted, and the next was delivered instead. */
+/* The first oneway was discarded and counted, and the next was delivered instead. */
 static void check_lost(struct state *s, const struct ipcbus_event *ev)
 {
 	ck_assert_uint_eq(ev->kind, IPCBUS_EVENT_ONEWAY);

@@ -76,7 +76,7 @@ bool event_came(struct state *s, const struct raw *who, int r, struct ipcbus_eve
 void check_effect(const struct state *s, int r, bool happened);
 
 void note_counts(struct state *s);
-/* Waits until the files of dropped messages are closed. */
+/* Waits until the files of discarded messages are closed. */
 void wait_for_files(long files);
 /* Checks that a failed operation left no object, except a handle 0 from a first use. */
 void expect_undone(const struct state *s, long more_handles);

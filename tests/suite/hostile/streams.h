@@ -25,7 +25,7 @@ struct forged {
 size_t pack_open(uint8_t bytes[64], uint32_t method, uint32_t window);
 void close_forged(struct forged *forged);
 
-/* Returns an object for both of our sides. Its messages are dropped. */
+/* Returns an object for both of our sides. Its messages are discarded. */
 struct ipc_object *own_object(struct ipc *ipc);
 
 /* Send a oneway of bytes, and one with a field as in StreamCredit and Stream__Number. */

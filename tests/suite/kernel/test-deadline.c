@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Deadlines: the caller times out at the deadline and not before, the server gets an event,
- * its late reply is dropped, and nested calls inherit the deadline. In a time namespace,
+ * its late reply is discarded, and nested calls inherit the deadline. In a time namespace,
  * deadlines use the clock of that namespace.
  */
 #define _GNU_SOURCE

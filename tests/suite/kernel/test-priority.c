@@ -39,7 +39,7 @@ static void *call_as(void *arg)
 	return NULL;
 }
 
-/* The message is queued when this returns. Its thread has ended, so a reply is dropped. */
+/* The message is queued when this returns. Its thread has ended, so a reply is discarded. */
 static void queue(struct caller c)
 {
 	struct helper h;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //! The server of examples/chat, in Rust: each member receives the lines of the other members. A
-//! member leaves by releasing its listener or by dying.
+//! member leaves by dropping its listener or by dying.
 
 include!(concat!(env!("OUT_DIR"), "/ipc.rs"));
 

@@ -49,7 +49,7 @@ public:
 	 * Ends the call with a reply. If the reply cannot be sent, both the caller and this
 	 * function get the error, for example EMSGSIZE, ENOSPC or EMFILE. A reply without entries
 	 * that the handler makes is sent when the handler returns; only the caller gets an error
-	 * then. If the caller no longer waits, the reply is dropped.
+	 * then. If the caller no longer waits, the reply is discarded.
 	 */
 	outcome<void> reply(const message &m) && { return std::move(*this).reply_raw(*m.c_ptr()); }
 	outcome<void> reply(std::string_view bytes = {}) &&

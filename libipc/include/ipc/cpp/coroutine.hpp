@@ -8,7 +8,7 @@
  * it continues inside that with ECANCELED. If the call cannot be started, it continues at once. The
  * call refers to the request and the options, so it must be awaited in the same expression.
  *
- * A coroutine may be destroyed while it waits. The call then continues, and its reply is dropped;
+ * A coroutine may be destroyed while it waits. The call then continues, and its reply is discarded;
  * an opened stream is canceled. options::cancellation() cancels the call too. As with any
  * coroutine, no other thread may be about to resume it: destroy it on the only thread that serves
  * the connection, or while no thread serves.

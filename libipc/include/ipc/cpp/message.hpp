@@ -180,7 +180,7 @@ private:
 /* --- Received ------------------------------------------------------------------------ */
 
 /*
- * A received message. It owns its contents: objects and files that are not taken are released with
+ * A received message. It owns its contents: objects and files that are not taken are freed with
  * it. Only one thread at a time may use it.
  */
 class received {
@@ -194,7 +194,7 @@ public:
 	c::ipc_raw_type type(std::size_t i) const noexcept { return raw->entries[i].type; }
 
 	/*
-	 * Take the entry with a tag, once. Entries that are not taken are released with the
+	 * Take the entry with a tag, once. Entries that are not taken are freed with the
 	 * message.
 	 *
 	 *   ENOENT   There is none, it was taken before, or it is an own object that has ended.

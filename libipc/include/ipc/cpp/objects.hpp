@@ -33,7 +33,7 @@ struct ignored {
  *	request.put(*request->mutable_member(), object);
  *
  * In a received message, take(), take_fd() and take_memory() move the content of a field out, once.
- * Objects and files that are not taken are released with the message. put() and take() fail as
+ * Objects and files that are not taken are freed with the message. put() and take() fail as
  * received::take_proxy() does.
  *
  * One thread at a time uses a message.

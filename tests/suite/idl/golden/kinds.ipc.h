@@ -280,8 +280,8 @@ int kinds_of_url_chat_set_ops(struct ipc_stream *stream,
 /*
  * The handlers. A handler gets the call or stream, the request and the
  * userdata of its object. They belong to the library and are valid until the
- * handler returns, or until the kept call or stream is released. A handler
- * does one of the following:
+ * handler returns, or until the last reference of the kept call or stream is
+ * dropped. A handler does one of the following:
  *
  *   - It replies once, with the reply function of its method or with
  *     ipc_call_fail(), and returns 0.

@@ -472,7 +472,7 @@ CASE(a_time_limit_ends_a_call)
 	CHECK(canceled.wait());
 	ipc::call late = kept.get_future().get();
 	CHECK(late.is_canceled() && late.remaining() == 0us);
-	/* The caller no longer waits, so the reply is dropped. */
+	/* The caller no longer waits, so the reply is discarded. */
 	std::move(late).reply("late");
 }
 
