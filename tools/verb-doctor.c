@@ -126,7 +126,7 @@ static void open_socket(struct facts *facts, const char *path)
 		return;
 	facts->info_error = ipc_open(&ipc, path);
 	if (!facts->info_error)
-		facts->info_error = ipc_get_driver(ipc, &facts->info.version, &features);
+		facts->info_error = ipc_get_features(ipc, &facts->info.version, &features);
 }
 
 static void examine_device(struct facts *facts)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl info: the path of the bus, why it is used, its transport and missing features.
+ * ipcctl info: the path of the bus, why it is used, its kind and missing features.
  */
 
 #include "bus.h"
@@ -54,7 +54,7 @@ static json_t *info_of(const struct ctl_bus *bus, uint32_t abi, uint64_t feature
 {
 	bool is_daemon = bus->kind == IPC_BUS_DAEMON;
 	json_t *info = json_pack("{s:s, s:s, s:s}", "bus", bus->path, "chosen",
-				 bus_reason(bus->reason), "transport",
+				 bus_reason(bus->reason), "bus_kind",
 				 is_daemon ? "ipcbusd" : "driver");
 
 	if (is_daemon)
@@ -65,7 +65,7 @@ static json_t *info_of(const struct ctl_bus *bus, uint32_t abi, uint64_t feature
 
 static int run(int argc, char **argv)
 {
-	static const char *const keys[] = { "bus",  "chosen", "transport", "pid", "process",
+	static const char *const keys[] = { "bus",  "chosen", "bus_kind", "pid", "process",
 					    "user", "abi",    "lacks" };
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	uint64_t features;
@@ -78,7 +78,7 @@ static int run(int argc, char **argv)
 	status = bus_open(&ipc);
 	if (status)
 		return status;
-	if (ipc_get_driver(ipc, &abi, &features) < 0)
+	if (ipc_get_features(ipc, &abi, &features) < 0)
 		return fail_with(STATUS_FAILED, "see ipcctl doctor", "cannot ask the bus %s",
 				 ctl_bus_path());
 	info = info_of(ctl_bus(), abi, features);
@@ -92,11 +92,11 @@ static int run(int argc, char **argv)
 const struct verb verb_info = {
 	.name = "info",
 	.arguments = "",
-	.summary = "show the bus, its transport and missing features",
+	.summary = "show the bus, its kind and missing features",
 	.description =
-		"Prints the path of the bus and why it is used, the transport (the driver of the kernel,\n"
-		"or ipcbusd with its process and user), the ABI version, and the features that this bus\n"
-		"lacks.\n",
+		"Prints the path of the bus and why it is used, the kind of the bus (the driver of the\n"
+		"kernel, or ipcbusd with its process and user), the ABI version, and the features that\n"
+		"this bus lacks.\n",
 	.example = "  ipcctl info\n",
 	.statuses = ON_BUS,
 	.run = run,

@@ -303,7 +303,7 @@ int ipc_set_clear(struct ipc *ipc, int clear)
 	return r;
 }
 
-int ipc_get_driver(struct ipc *ipc, uint32_t *ret_version, uint64_t *ret_features)
+int ipc_get_features(struct ipc *ipc, uint32_t *ret_version, uint64_t *ret_features)
 {
 	if (!ipc || !ret_version || !ret_features)
 		return -EINVAL;

@@ -188,7 +188,7 @@ START_TEST(the_hint_names_the_bus_of_the_program)
 }
 END_TEST
 
-START_TEST(a_connection_knows_its_driver)
+START_TEST(a_connection_knows_the_features_of_its_bus)
 {
 	uint64_t features = 0;
 	struct ipc *ipc;
@@ -196,12 +196,12 @@ START_TEST(a_connection_knows_its_driver)
 
 	fake_reset();
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(ipc_get_driver(ipc, &version, &features), 0);
+	ck_assert_int_eq(ipc_get_features(ipc, &version, &features), 0);
 	ck_assert_uint_eq(version, IPCBUS_VERSION);
 	ck_assert_uint_eq(features, IPCBUS_FEATURE_LABEL);
-	ck_assert_int_eq(ipc_get_driver(NULL, &version, &features), -EINVAL);
-	ck_assert_int_eq(ipc_get_driver(ipc, NULL, &features), -EINVAL);
-	ck_assert_int_eq(ipc_get_driver(ipc, &version, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_get_features(NULL, &version, &features), -EINVAL);
+	ck_assert_int_eq(ipc_get_features(ipc, NULL, &features), -EINVAL);
+	ck_assert_int_eq(ipc_get_features(ipc, &version, NULL), -EINVAL);
 	ipc_unref(ipc);
 }
 END_TEST
@@ -210,5 +210,5 @@ int main(void)
 {
 	return RUN_TESTS("bus", named_bus_is_used, device_precedes_daemons, only_the_path_is_needed,
 			 error_lists_the_tried_buses, the_hint_names_the_bus_of_the_program,
-			 a_connection_knows_its_driver);
+			 a_connection_knows_the_features_of_its_bus);
 }

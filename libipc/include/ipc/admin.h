@@ -21,7 +21,7 @@ struct ipc_proxy;
 /* The kind of file at the path of a bus. New values may be added, here and below. */
 enum ipc_bus_kind {
 	IPC_BUS_NONE = 0,	/* nothing */
-	IPC_BUS_DEVICE = 1,	/* a device: the driver of the kernel */
+	IPC_BUS_DEVICE = 1,	/* a device: the driver, a kernel module */
 	IPC_BUS_DAEMON = 2,	/* a socket: ipcbusd(8) */
 	IPC_BUS_UNKNOWN = 3	/* another file, or no permission to examine it */
 };
@@ -52,7 +52,7 @@ int ipc_find_bus(const char *bus, char **ret_path, enum ipc_bus_kind *ret_kind,
  * Get the ABI version and the features of the bus. The ABI version is IPCBUS_VERSION of ipcbus.h.
  * The features are bits IPCBUS_FEATURE_*, which not all buses have.
  */
-int ipc_get_driver(struct ipc *ipc, uint32_t *ret_version, uint64_t *ret_features);
+int ipc_get_features(struct ipc *ipc, uint32_t *ret_version, uint64_t *ret_features);
 
 /*
  * Freeze a process, given by its pid as seen from here: calls to it fail with -EHOSTDOWN,
