@@ -128,7 +128,7 @@ static void emit_finding(struct emitter *e, const struct service *s)
 
 	note(e,
 	     "Take the object out of a field of a received message, which is empty afterwards. The "
-	     "caller drops *ret_%s with %s_unref(). One thread at a time for each message.\n"
+	     "program drops *ret_%s with %s_unref(). One thread at a time for each message.\n"
 	     "\n"
 	     "-ENOENT The field is NULL or empty.\n"
 	     "-EXDEV The object belongs to this connection: see ipc_take_object().\n"
@@ -272,7 +272,7 @@ static void explain_calls(struct emitter *e, const struct service *s)
 	     "_reply_keep(); then the program frees it with _reply_free(). ipc_slot_end() of "
 	     "*ret_slot cancels the call, and cb does not run; ret_slot may be NULL. If the connection closes, cb gets -ECANCELED.\n"
 	     "\n"
-	     "The request stays the caller's. error, which must be IPC_ERROR_INIT before, describes a "
+	     "The request stays the program's. error, which must be IPC_ERROR_INIT before, describes a "
 	     "failure; free it with ipc_error_done(). The errors to expect are:\n"
 	     "\n"
 	     "-EREMOTEIO The server reports an error of its own: see error->name. It may report "
@@ -308,7 +308,7 @@ static void explain_streams(struct emitter *e)
 	     "is that of the whole stream. Each other function waits for at most timeout_usec "
 	     "microseconds; 0: not at all, IPC_NEVER: no timeout.\n"
 	     "\n"
-	     "- _send() returns 0 if the message is on its way. The message stays the caller's.\n"
+	     "- _send() returns 0 if the message is on its way. The message stays the program's.\n"
 	     "- _receive() returns 1 and a message, or 0 at the end. The message belongs to the "
 	     "stream and is valid until the next receive. Only one thread may receive.\n"
 	     "- _set_ops() sets callbacks in place of that. on_message runs once for each message, on "
@@ -383,7 +383,7 @@ static void emit_replies(struct emitter *e, const struct service *s)
 		return;
 
 	note(e,
-	     "Reply to a call of that method, from any thread. reply stays the caller's.\n"
+	     "Reply to a call of that method, from any thread. reply stays the program's.\n"
 	     "\n"
 	     "-EALREADY The call already has a reply.\n"
 	     "-EINVAL The call is of another method.");
@@ -414,7 +414,7 @@ static void emit_server_streams(struct emitter *e, const struct service *s)
 static void emit_objects(struct emitter *e, const struct service *s)
 {
 	note(e,
-	     "Create an object with this interface. The caller drops *ret_object with "
+	     "Create an object with this interface. The program drops *ret_object with "
 	     "ipc_object_unref(). The object lives until nobody here or elsewhere refers to it; then "
 	     "destroy(userdata) runs, if destroy is not NULL. ops must stay valid until then. To send "
 	     "it, set the id of an Ipc__Object in a message to ipc_object_id().");

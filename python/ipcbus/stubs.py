@@ -542,7 +542,7 @@ class Attachments:
         return self._raw.take(indices.pop(0))
 
     def fd(self, field: Any) -> int:
-        """Takes the file descriptor of a field of the type ipc.Fd. The caller must close it."""
+        """Takes the file descriptor of a field of the type ipc.Fd. The program must close it."""
         _check_field(field, "ipc.Fd")
         fd: int = self._take(True, field.fd)
         return fd
@@ -585,8 +585,8 @@ class _Attached:
         return self._attachments
 
     def take_fd(self, field: Any) -> int:
-        """Takes the file descriptor of a field of the type ipc.Fd. The caller must close it. Raises
-        ``NotFound`` if it was taken before."""
+        """Takes the file descriptor of a field of the type ipc.Fd. The program must close it.
+        Raises ``NotFound`` if it was taken before."""
         return self._attached().fd(field)
 
     def take_file(self, field: Any, mode: str = "rb", **options: Any) -> IO[Any]:

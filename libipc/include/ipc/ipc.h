@@ -57,7 +57,7 @@
  *   Arguments   userdata, options, ret_slot, ret_reply and an error to be filled in may be NULL.
  *               Any other NULL, and an argument that is out of range, fails with -EINVAL, except
  *               where its description allows it. Functions that cannot return an errno need a valid
- *               pointer. Arguments belong to the caller and are not kept.
+ *               pointer. Arguments belong to the program and are not kept.
  *   References  _ref() returns its argument. _unref() returns NULL. Both accept NULL.
  *   Blocking    A function does not wait for other processes, except where its
  *               description says that it blocks. Through ipcbusd, every function that uses the bus
@@ -104,7 +104,7 @@
  *               To get the channel, a call may wait for the server for 2 s, and a oneway for 10 ms.
  *               The environment variable IPC_CHANNELS=0 turns channels off for the connections that
  *               ipc_open() opens after that, on either side. A channel takes 128 KB of the client's
- *               memory, and 264 KB after a request over 4,416 bytes. A waiting caller notices the
+ *               memory, and 264 KB after a request over 4,416 bytes. A waiting client notices the
  *               death of the server after about 10 ms at most. A oneway to a server that has just
  *               died may succeed, although nothing receives it.
  *   End of the bus  If ipcbusd ends, every function that uses the bus fails with -ECONNRESET,
@@ -554,10 +554,10 @@ int ipc_proxy_on_freeze(struct ipc_proxy *proxy, ipc_freeze_cb cb, void *userdat
  * Objects and files that are not taken are freed with the message.
  *
  * id points to the id of an Ipc__Object. ipc_take_proxy() is for objects of other processes,
- * ipc_take_object() for own objects that were sent back. The caller gets a reference and drops
+ * ipc_take_object() for own objects that were sent back. The program gets a reference and drops
  * it with ipc_proxy_unref() or ipc_object_unref(). fd must point to the fd of an Ipc__Fd in a
  * received message. ipc_take_fd() returns the file descriptor, which is O_CLOEXEC and belongs to
- * the caller then. One thread at a time for each message.
+ * the program then. One thread at a time for each message.
  *
  *   -ENOENT   The field is empty, or the own object in it has ended.
  *   -EXDEV    ipc_take_proxy(): the object belongs to this connection.

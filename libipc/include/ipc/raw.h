@@ -64,7 +64,7 @@ struct ipc_raw_entry {
 /*
  * A message of bytes. If all is 0, it is empty.
  *
- * A message to send stays the caller's, with its contents, and must not change until the sending
+ * A message to send stays the program's, with its contents, and must not change until the sending
  * function returns. The bus copies the bytes and takes its own reference for each entry.
  *
  * The contents of a received message belong to the message and are freed with it; until then they

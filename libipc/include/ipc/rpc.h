@@ -153,7 +153,7 @@ void ipc_rpc_free(ProtobufCMessage *reply);
 /* --- Serving ----------------------------------------------------------------------- */
 
 /*
- * Reply to a call. reply stays the caller's. See <ipc/call.h>.
+ * Reply to a call. reply stays the program's. See <ipc/call.h>.
  *
  *   -EINVAL    The call is of another method, or a oneway, or reply is of another type.
  *   -EALREADY  The call already has a reply.

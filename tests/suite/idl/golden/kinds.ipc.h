@@ -60,7 +60,7 @@ int kinds_of_url_wait(struct ipc *ipc, const char *name, uint64_t timeout_usec,
 
 /*
  * Take the object out of a field of a received message, which is empty
- * afterwards. The caller drops *ret_kinds_of_url with kinds_of_url_unref().
+ * afterwards. The program drops *ret_kinds_of_url with kinds_of_url_unref().
  * One thread at a time for each message.
  *
  *   -ENOENT        The field is NULL or empty.
@@ -120,7 +120,7 @@ int kinds_of_url_on_death(struct kinds_of_url *kinds_of_url, ipc_death_cb cb,
  *     *ret_slot cancels the call, and cb does not run; ret_slot may be NULL.
  *     If the connection closes, cb gets -ECANCELED.
  *
- * The request stays the caller's. error, which must be IPC_ERROR_INIT before,
+ * The request stays the program's. error, which must be IPC_ERROR_INIT before,
  * describes a failure; free it with ipc_error_done(). The errors to expect
  * are:
  *
@@ -151,7 +151,7 @@ int kinds_of_url_on_death(struct kinds_of_url *kinds_of_url, ipc_death_cb cb,
  * timeout_usec microseconds; 0: not at all, IPC_NEVER: no timeout.
  *
  *   - _send() returns 0 if the message is on its way. The message stays the
- *     caller's.
+ *     program's.
  *   - _receive() returns 1 and a message, or 0 at the end. The message belongs
  *     to the stream and is valid until the next receive. Only one thread may
  *     receive.
@@ -307,7 +307,7 @@ struct kinds_of_url_ops {
 };
 
 /*
- * Reply to a call of that method, from any thread. reply stays the caller's.
+ * Reply to a call of that method, from any thread. reply stays the program's.
  *
  *   -EALREADY      The call already has a reply.
  *   -EINVAL        The call is of another method.
@@ -340,7 +340,7 @@ int kinds_of_url_send_chat(struct ipc_stream *stream, uint64_t timeout_usec,
 			   const MyApp__V2__Io__Chain *message);
 
 /*
- * Create an object with this interface. The caller drops *ret_object with
+ * Create an object with this interface. The program drops *ret_object with
  * ipc_object_unref(). The object lives until nobody here or elsewhere refers
  * to it; then destroy(userdata) runs, if destroy is not NULL. ops must stay
  * valid until then. To send it, set the id of an Ipc__Object in a message to
