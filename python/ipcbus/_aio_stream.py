@@ -95,10 +95,10 @@ class Stream(Generic[Req, Rep]):
 
     The stream is opened on first use. The method's argument timeout limits the whole stream, in
     seconds; None is the option of the method. Without both, the connection's limits the opening.
-    At the end of the context, or when the last reference to the Stream is gone, an open stream is
-    canceled together with the server's handler. Any number of tasks may send and receive at once.
-    If a task is canceled in send() or receive(), no message is lost and an open stream stays open.
-    """
+    At the end of ``async with``, or when the last reference to the Stream is gone, an open stream
+    is canceled together with the server's handler. Any number of tasks may send and receive at
+    once. If a task is canceled in send() or receive(), no message is lost and an open stream stays
+    open. """
 
     def __init__(
         self,

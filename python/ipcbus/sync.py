@@ -82,9 +82,9 @@ class Cancellation:
         with stop:
             echo.Say(text="hello")
 
-    In this context, calls of the thread on the connection, streams that it opens and functions of
-    names end with ``cancel()`` and raise ``Canceled``. Any number of threads may use the context at the
-    same time, again, and within others. The innermost context counts."""
+    In this block, calls of the thread on the connection, streams that it opens and functions of
+    names end with ``cancel()`` and raise ``Canceled``. Any number of threads may use a Cancellation
+    at the same time, again, and within others. The innermost block counts."""
 
     def __init__(self, bus: Connection) -> None:
         self._slot = bus._connection.cancellation()
@@ -246,7 +246,7 @@ class Stream(Generic[Req, Rep]):
             for tick in ticks:
                 print(tick.number)
 
-    At the end of the context, or when the last reference to the Stream is gone, an open stream is
+    At the end of ``with``, or when the last reference to the Stream is gone, an open stream is
     canceled together with the server's handler. A thread may send while another thread receives.
     """
 

@@ -113,7 +113,7 @@ int ipc_wait_manager(const char *bus, uint64_t timeout_usec);
  * nodes, "stats" has counters. docs/tracing.md describes all files. Returns a file descriptor,
  * open for reading, which the caller must close. Needs no connection. The user that mounted a bus
  * may open its files, root those of /dev/ipcbus, and root and the user of ipcbusd those of ipcbusd,
- * which are snapshots taken by this call.
+ * which are snapshots taken by this function.
  *
  *   -ENOENT   There is no such bus, or no such file; debugfs may not be mounted.
  *   -EACCES   The caller is not one of these users.
@@ -131,7 +131,7 @@ enum ipc_bus_event {
 
 /*
  * Open the bus again after its end. ipcbusd may end and start again at the same path; the bus of
- * the kernel does not end. After this call the connection survives a restart of ipcbusd, with its
+ * the kernel does not end. From then on the connection survives a restart of ipcbusd, with its
  * objects, slots and file descriptor. Set-up only. cb may be NULL; then ret_slot must be NULL. Each
  * call adds a callback. Ending the slot of a callback does not disable reconnection. The connection
  * uses no direct channels (docs/channels.md): its calls always go through the daemon.

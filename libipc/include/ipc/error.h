@@ -147,7 +147,7 @@ char *ipc_printable(char *to, size_t size, const char *text);
  * ipc_set_log() is process-wide, and must be called before other threads use the library. With
  * NULL, there is no callback. cb may run on any thread, and on several at once. It must not call
  * functions of the library that take a connection. text is as ipc_printable() makes it, without a
- * newline, and valid during the call.
+ * newline, and valid until cb returns.
  */
 typedef void (*ipc_log_cb)(int priority, const char *text, void *userdata);
 void ipc_set_log(ipc_log_cb cb, void *userdata);

@@ -366,7 +366,7 @@ void ipc_stop(struct ipc *ipc);
  * of one stream, without sleeping, and returns 1. It returns 0 if no event is pending. Call it
  * until it returns 0. A handler that it runs may block.
  *
- *   -EMFILE   ipc_get_fd(): the first call cannot create the file descriptor.
+ *   -EMFILE   ipc_get_fd(): the first use cannot create the file descriptor.
  *   -EDEADLK, -EDQUOT  ipc_process(): as ipc_run().
  *   -ECONNRESET  ipc_process(): the bus has ended. The file descriptor stays readable.
  *
@@ -385,7 +385,7 @@ int ipc_process(struct ipc *ipc);
  * reported the end, and then -ECONNRESET.
  *
  *   -EINTR    A signal arrived.
- *   -EMFILE   The first call cannot create a file descriptor.
+ *   -EMFILE   The first use cannot create a file descriptor.
  */
 int ipc_wait_event(struct ipc *ipc, uint64_t timeout_usec);
 
@@ -393,7 +393,7 @@ int ipc_wait_event(struct ipc *ipc, uint64_t timeout_usec);
  * Watch for space: call cb once, on a serving thread, when a oneway that failed with -EAGAIN
  * may be tried again. If the oneway fails again, call this function again. Each use adds a
  * callback. For streams, use on_writable of ipc_stream_set_ops(). Space may become
- * available just before this call: if other threads send too, retry the oneway once after it.
+ * available just before that: if other threads send too, retry the oneway once after it.
  *
  *   -EMFILE   This process cannot open more files.
  */
@@ -436,7 +436,7 @@ int ipc_object_end(struct ipc_object *object);
 
 /*
  * Request features for the object, before it is registered, sent, or its id is read.
- * Set-up only. flags replace the flags of an earlier call: IPC_OBJECT_LABEL makes ipc_call_label()
+ * Set-up only. flags replace the flags of an earlier use: IPC_OBJECT_LABEL makes ipc_call_label()
  * and ipc_stream_label() work in its handlers.
  *
  * ipc_object_set_priority() sets the minimum priority with which calls and oneways of the object
@@ -470,7 +470,7 @@ int ipc_object_set_dump(struct ipc_object *object, ipc_dump_cb cb);
 
 /*
  * Get the object id, for the id field of an Ipc__Object in a message to be sent. It is valid on
- * this connection as long as the object lives. The first call creates the object's node.
+ * this connection as long as the object lives. The first use creates the object's node.
  *
  *   -EDQUOT   This user has too many objects.
  */

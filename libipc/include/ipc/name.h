@@ -112,7 +112,7 @@ int ipc_unregister_name(struct ipc *ipc, const char *name);
 /*
  * Set a callback for events of this connection's registrations and watches of names. It
  * runs on a serving thread, once for each event. name is a name or the pattern of a watch. It is
- * valid during the call. error is the negative errno of IPC_REGISTRATION_FAILED, and 0 for other
+ * valid until cb returns. error is the negative errno of IPC_REGISTRATION_FAILED, and 0 for other
  * events. Without a callback, such losses and failures are warnings of the log
  * (ipc_set_log()).
  *

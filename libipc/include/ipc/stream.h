@@ -130,7 +130,7 @@ struct ipc *ipc_stream_ipc(const struct ipc_stream *stream);
  *
  *   -EALREADY   This side has already ended its messages.
  *   -EINVAL     code is no errno, or both code and name are missing.
- *   Others      As sending. Unless the stream has broken off, the call may be repeated.
+ *   Others      As sending. Unless the stream has broken off, call the function again later.
  */
 int ipc_stream_end(struct ipc_stream *stream);
 int ipc_stream_fail(struct ipc_stream *stream, int code, const char *name,
