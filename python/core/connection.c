@@ -333,6 +333,16 @@ static PyObject *fail_name(struct connection *connection, const char *name, int 
 	return fail_saying(r, message);
 }
 
+static PyObject *fail_unregister(struct connection *connection, const char *name, int r)
+{
+	char message[512];
+
+	if (r != -ENOENT)
+		return fail_name(connection, name, r);
+	snprintf(message, sizeof(message), "%.255s: %s", name, IPC_NAME_NOT_OWNED);
+	return fail_saying(r, message);
+}
+
 /* register(name, Object, flags) -> bool: returns False if the Object is in the queue of the name.
  * If the function fails, it ends the Object, because the manager may know it already. */
 static PyObject *register_name(PyObject *self, PyObject *const *args, Py_ssize_t n)
@@ -378,7 +388,7 @@ static PyObject *unregister(PyObject *self, PyObject *text)
 	r = ipc_unregister_name(use.ipc, name);
 	names_end(&use);
 	Py_END_ALLOW_THREADS
-	return interrupt_raise(r < 0 ? fail_name(of(self), name, r) : Py_NewRef(Py_None));
+	return interrupt_raise(r < 0 ? fail_unregister(of(self), name, r) : Py_NewRef(Py_None));
 }
 
 /*

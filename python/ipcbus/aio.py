@@ -165,8 +165,8 @@ class Proxy(BaseProxy):
         """Sends a message without a reply. Returns when the message is queued.
 
         If the receiver has no space, waits for at most timeout seconds; without timeout raises
-        ``WouldBlock``. With replace the message replaces an earlier one to this object that was
-        also sent with replace and is still queued. detached has no effect: a oneway never depends
+        ``WouldBlock``. With replace the message replaces an earlier one of the same method to
+        this object that this connection also sent with replace and that is still queued. detached has no effect: a oneway never depends
         on the call or stream that the task serves. A reply is not ordered with oneways that were
         sent before it.
         """
@@ -766,7 +766,7 @@ class Connection:
 
     async def unregister_name(self, name: str) -> None:
         """Ends this connection's own newest registration of a name, not that of another connection.
-        Fails with NotFound if there is none, or if it was lost."""
+        Raises ``NotFound`` if there is none, or if the name was lost (``RegistrationEvent.LOST``)."""
         async with self._names:
             await self._in_thread(self._connection.unregister, name)
 

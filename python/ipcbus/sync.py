@@ -156,8 +156,8 @@ class Proxy(BaseProxy):
     ) -> None:
         """Sends a message without a reply. Returns when the message is queued. If the receiver has
         no space, blocks for at most timeout seconds; without timeout raises ``WouldBlock``. With
-        replace the message replaces an earlier one to this object that was also sent with replace
-        and is still queued. detached has no effect: a oneway never depends on the call or stream
+        replace the message replaces an earlier one of the same method to this object that this
+        connection also sent with replace and that is still queued. detached has no effect: a oneway never depends on the call or stream
         that the thread serves. A reply is not ordered with oneways that were sent before it."""
         flags = _core.REPLACE if replace else 0
         self._proxy.oneway(
@@ -627,7 +627,7 @@ class Connection:
 
     def unregister_name(self, name: str) -> None:
         """Ends this connection's own newest registration of a name, not that of another connection.
-        Fails with NotFound if there is none, or if it was lost."""
+        Raises ``NotFound`` if there is none, or if the name was lost (``RegistrationEvent.LOST``)."""
         self._connection.unregister(name)
 
 

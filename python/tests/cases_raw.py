@@ -450,6 +450,8 @@ class Names(Case):
         with self.assertNoLogs("ipcbus", "WARNING"):
             self.assertTrue(await self.client.register(name, Echo(), replace=True))
             self.assertEqual(await self.within(events.get()), (name, RegistrationEvent.LOST, None))
+            with self.assertRaisesRegex(ipcbus.NotFound, f"{name}: this connection .* has lost it"):
+                await self.server.unregister_name(name)
         self.assertFalse(await self.server.register(name, Echo(), queue=True))
         await self.client.unregister_name(name)
         self.assertEqual(await self.within(events.get()), (name, RegistrationEvent.ACQUIRED, None))

@@ -157,9 +157,12 @@ fn errors(bench: &Bench) {
     assert!(matches!(nobody, Error::NotFound(_)));
     let unchecked = bench.bus.check_name("conform.nobody").unwrap_err();
     let unregistered = bench.bus.unregister_name("conform.nobody").unwrap_err();
-    for error in [&nobody, &unchecked, &unregistered] {
+    for error in [&nobody, &unchecked] {
         assert_eq!(error.to_string(), "conform.nobody: there is no such name, bus or object here");
     }
+    let not_owned = "this connection has not registered the name, or has lost it";
+    assert!(matches!(unregistered, Error::NotFound(_)));
+    assert_eq!(unregistered.to_string(), format!("conform.nobody: {not_owned}"));
     assert!(format!("{nobody:?}").contains("code: 2"));
     let other = VisitorProxy::get(&bench.bus, &bench.name).unwrap_err();
     assert_eq!(other.code(), libc::EPROTOTYPE);

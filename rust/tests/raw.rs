@@ -933,6 +933,8 @@ fn names_are_replaced_and_queued() {
     bus.client.replace_name("test.one", &second).unwrap();
     let event = reported.recv_timeout(LONG.unwrap()).unwrap();
     assert!(matches!(event, ("server", RegistrationEvent::Lost)));
+    let error = bus.server.unregister_name("test.one").unwrap_err();
+    assert!(error.to_string().ends_with("or has lost it"), "{error}");
     assert_eq!(owner(), "test.Second");
     assert!(!bus.server.queue_name("test.one", &first).unwrap());
     bus.client.unregister_name("test.one").unwrap();

@@ -50,8 +50,9 @@ struct ipc_object;
 struct ipc_proxy;
 struct ipc_slot;
 
-/* The rule for names, for messages. */
+/* For messages: the rule for names, and the reason for -ENOENT of ipc_unregister_name(). */
 #define IPC_NAME_RULE "a name has 1 to 127 letters, digits and _ . / -"
+#define IPC_NAME_NOT_OWNED "this connection has not registered the name, or has lost it"
 
 /* --- Registering ----------------------------------------------------------- */
 
@@ -106,6 +107,7 @@ int ipc_register_name_with(struct ipc *ipc, const char *name, struct ipc_object 
  * another connection. After a failure the name stays registered and is replayed.
  *
  *   -ENOENT   This connection has not registered the name, or has lost it (IPC_REGISTRATION_LOST).
+ *             Print IPC_NAME_NOT_OWNED, because the name may exist.
  */
 int ipc_unregister_name(struct ipc *ipc, const char *name);
 

@@ -346,12 +346,16 @@ impl Connection {
     }
 
     /// Ends this connection's own newest registration of a name, never one of another connection.
-    /// Fails with `ENOENT` if there is none, or if it was lost.
+    /// Fails with `ENOENT` if there is none, or if it was lost ([`RegistrationEvent::Lost`]).
     pub fn unregister_name(&self, name: &str) -> Result<()> {
         let text = exact(name)?;
+        let not_owned = "this connection has not registered the name, or has lost it";
         check(unsafe { sys::ipc_unregister_name(self.0, text.as_ptr()) })
             .map(drop)
-            .map_err(|error| error.about_name(name))
+            .map_err(|error| match error.code() {
+                libc::ENOENT => error.with_text(format!("{name}: {not_owned}")),
+                _ => error.about_name(name),
+            })
     }
 
     /// Returns the interface and owner of a name. `ENOENT`: no service has the name.

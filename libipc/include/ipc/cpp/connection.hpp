@@ -539,10 +539,13 @@ public:
 		return register_name(name, make_object(*this, std::move(by)), conflict);
 #endif
 	}
+	/* ENOENT: this connection has not registered the name, or has lost it. */
 	outcome<void> unregister_name(const std::string &name) const
 	{
 		int r = c::ipc_unregister_name(raw, name.c_str());
 
+		if (r == -ENOENT)
+			return detail::fail<void>(error(r, name + ": " IPC_NAME_NOT_OWNED));
 		return r < 0 ? fail<void>(name, r) : detail::done();
 	}
 

@@ -127,9 +127,11 @@ class Cases:
         await fails(peer.call(8), ipcbus.ProtocolError)
         nobody = await fails(self.bus.get(Peer, "conform.nobody"), ipcbus.NotFound)
         check(str(nobody) == "conform.nobody: there is no such name, bus or object here", nobody)
-        for function in self.bus.check_name, self.bus.unregister_name:
-            nobody = await fails(function("conform.nobody"), ipcbus.NotFound)
-            check(str(nobody) == "conform.nobody: there is no such name, bus or object here", nobody)
+        nobody = await fails(self.bus.check_name("conform.nobody"), ipcbus.NotFound)
+        check(str(nobody) == "conform.nobody: there is no such name, bus or object here", nobody)
+        nobody = await fails(self.bus.unregister_name("conform.nobody"), ipcbus.NotFound)
+        text = "this connection has not registered the name, or has lost it"
+        check(str(nobody) == f"conform.nobody: {text}", nobody)
         for find in self.bus.get, self.bus.wait:
             other = await fails(find(Visitor, self.name), ipcbus.InterfaceMismatch)
             text = "the object has another interface, or an incompatible version of it"
