@@ -528,8 +528,9 @@ int ipc_proxy_dump(struct ipc_proxy *proxy, int fd, const char *const *args,
 
 /*
  * Watch for death: call cb once, on a serving thread, when the object is dead: its process
- * has ended it, or died. If it is dead already, cb is called soon. A proxy may have many watches. A watch holds a reference of the proxy until it ends. It ends when cb has returned.
- * If the connection closes first, cb is not called.
+ * has ended it, or died. If it is dead already, cb is called soon. A proxy may have many watches. A
+ * watch holds a reference of the proxy until it ends. It ends when cb has returned. If the
+ * connection closes first, cb is not called.
  *
  *   -EDQUOT   This user has too many death watches.
  */
