@@ -84,6 +84,13 @@ uint64_t bus_timeout_usec(void)
 	return (uint64_t)(ctl.timeout_ms ? ctl.timeout_ms : BUS_QUESTION_MS) * 1000;
 }
 
+uint64_t bus_request_usec(void)
+{
+	uint64_t left = deadline_delay(), usec = bus_timeout_usec();
+
+	return left < usec ? left : usec;
+}
+
 int bus_manager(struct ipc **ret_ipc, struct service_manager **ret_manager)
 {
 	struct ipc_proxy *proxy = NULL;
@@ -220,12 +227,13 @@ int bus_proxy(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
 static const char silent_hint[] =
 	"it may still be working, or be stopped (SIGSTOP); see ipcctl stats";
 
-int bus_no_reply(const char *name)
+int bus_no_reply(const char *name, const struct ipc_error *reported)
 {
 	unsigned int ms = bus_timeout_usec() / 1000;
 
-	return fail_with(STATUS_TIMEOUT, silent_hint, "service %s did not reply within %u.%03u s",
-			 name, ms / 1000, ms % 1000);
+	return fail_reported(STATUS_TIMEOUT, silent_hint, reported,
+			     "service %s did not reply within %u.%03u s", name, ms / 1000,
+			     ms % 1000);
 }
 
 int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_proxy)
@@ -237,7 +245,7 @@ int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_prox
 	if (status)
 		return status;
 	deadline_message(silent_hint, "service %s did not reply", name);
-	ipc_set_timeout(ipc, bus_timeout_usec());
+	ipc_set_timeout(ipc, bus_request_usec());
 	r = bus_proxy(ipc, name, ret_proxy);
 	ipc_set_timeout(ipc, IPC_NEVER);
 	if (r == -EINVAL)
@@ -245,7 +253,8 @@ int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_prox
 	if (r == -ENOENT)
 		return bus_no_service(name);
 	if (r < 0)
-		return fail_errno(r, name);
+		return r == -ETIMEDOUT ? bus_no_reply(name, /* reported= */ NULL) :
+					 fail_errno(r, name);
 	*ret_ipc = ipc;
 	ipc = NULL;
 	return STATUS_OK;
@@ -262,7 +271,7 @@ int bus_describe(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_
 	status = bus_find(name, &ipc, &proxy);
 	if (status)
 		return status;
-	ipc_set_timeout(ipc, bus_timeout_usec());
+	ipc_set_timeout(ipc, bus_request_usec());
 	r = schema_introspect(proxy, ret_schema, &error);
 	ipc_set_timeout(ipc, IPC_NEVER);
 	if (r == -ENOENT || r == -EBADMSG || r == -EOPNOTSUPP)
@@ -270,7 +279,7 @@ int bus_describe(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_
 				 "an older protoc-gen-ipc may have made its stubs",
 				 "service %s does not describe its interface", name);
 	if (r < 0)
-		return r == -ETIMEDOUT ? bus_no_reply(name) : fail_call(r, &error, name);
+		return r == -ETIMEDOUT ? bus_no_reply(name, &error) : fail_call(r, &error, name);
 	*ret_ipc = ipc;
 	*ret_proxy = proxy;
 	ipc = NULL;

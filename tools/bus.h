@@ -29,6 +29,10 @@ int bus_open_sized(struct ipc **ret_ipc, size_t region_size);
 #define BUS_QUESTION_MS 5000
 uint64_t bus_timeout_usec(void);
 
+/* Returns the timeout of the next request to a service, and delays the deadline: the time left of
+ * --timeout, at most bus_timeout_usec(). */
+uint64_t bus_request_usec(void);
+
 /* Print that no service has the name, or that the pattern is invalid. Return the exit status. */
 int bus_no_service(const char *name);
 int bus_bad_pattern(const char *pattern);
@@ -75,8 +79,8 @@ int bus_list(struct service_manager *manager, const char *pattern, bool activata
  * prints nothing. */
 int bus_proxy(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);
 
-/* fail_with() for a service that did not reply within the timeout. */
-int bus_no_reply(const char *name);
+/* Fails for a service that did not reply within the timeout. reported may be NULL. */
+int bus_no_reply(const char *name, const struct ipc_error *reported);
 
 /* Opens the bus and finds a name as bus_proxy() does. */
 int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_proxy);

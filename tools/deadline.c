@@ -15,9 +15,13 @@
 #include "ipcctl.h"
 #include "text.h"
 
+/* For a bus that does not end a call. */
+#define DELAY_NS UINT64_C(1000000000)
+
 /* The complete message. It is replaced atomically, because the signal may arrive at any time. */
 static char *volatile message;
 static unsigned int limit_ms;
+static uint64_t end_ns;
 static volatile sig_atomic_t requested;
 
 /* A signal handler may only write and exit. The driver ends the open calls. */
@@ -31,20 +35,44 @@ static void on_deadline(int signal)
 	_exit(STATUS_TIMEOUT);
 }
 
+static void set_timer(uint64_t ns)
+{
+	uint64_t now = clock_ns(), usec = ns > now + 1000 ? (ns - now) / 1000 : 1;
+	struct itimerval timer = { .it_value = { usec / 1000000, usec % 1000000 } };
+
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
 void deadline_set(unsigned int ms)
 {
-	struct itimerval timer = { .it_value = { ms / 1000, ms % 1000 * 1000 } };
 	struct sigaction action = { .sa_handler = on_deadline };
 	sigset_t alarm;
 
 	limit_ms = ms;
+	end_ns = clock_ns() + (uint64_t)ms * 1000000;
 	deadline_message(NULL, "ended by --timeout: not done");
 	/* The parent process may have blocked the signal. */
 	sigemptyset(&alarm);
 	sigaddset(&alarm, SIGALRM);
 	sigprocmask(SIG_UNBLOCK, &alarm, NULL);
 	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &timer, NULL);
+	set_timer(end_ns);
+}
+
+uint64_t deadline_delay(void)
+{
+	uint64_t now = clock_ns();
+
+	if (!limit_ms)
+		return UINT64_MAX;
+	set_timer(end_ns + DELAY_NS);
+	return end_ns > now + 1000 ? (end_ns - now) / 1000 : 1;
+}
+
+void deadline_resume(void)
+{
+	if (limit_ms)
+		set_timer(end_ns);
 }
 
 void deadline_message(const char *hint, const char *format, ...)

@@ -22,6 +22,13 @@ static inline uint64_t clock_ns(void)
 /* After ms milliseconds, prints a message and ends the process with STATUS_TIMEOUT. 0: never. */
 void deadline_set(unsigned int ms);
 
+/* Delays the deadline by a second, and returns the microseconds until it was due, at least 1, or
+ * UINT64_MAX if there is none: the timeout of a call. The bus then ends the call, and reports that. */
+uint64_t deadline_delay(void);
+
+/* Ends the delay. */
+void deadline_resume(void);
+
 /* Sets the message of the deadline, such as "service demo.echo did not reply", and a hint, or NULL.
  * The default message names --timeout. Has no effect without a timeout. */
 void deadline_message(const char *hint, const char *format, ...)

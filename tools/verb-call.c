@@ -139,8 +139,11 @@ static int call_failed(int r, const struct schema_method *method, const struct i
 	char text[IPC_ERROR_TEXT_MAX];
 
 	if (r == -ETIMEDOUT)
-		return fail_reported(STATUS_TIMEOUT, "wait longer: --timeout S", error,
-				     "%s: not done in time", method->name);
+		return fail_reported(STATUS_TIMEOUT,
+				     "it may still be working, or be stopped (SIGSTOP); see ipcctl "
+				     "stats, or wait longer: --timeout S", error,
+				     "service %s did not reply to %s in time", service,
+				     method->name);
 	if (error->name || error->text || r == -EREMOTEIO || error->origin == IPC_ORIGIN_PEER)
 		return fail_reported(STATUS_REMOTE, NULL, error, "%s: %s", method->name,
 				     ipc_error_text(text, sizeof(text), r, error));
@@ -152,11 +155,9 @@ static int send(struct ipc_proxy *proxy, const struct schema_method *method,
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	ipc_auto(ipc_raw_free) struct ipc_raw_message *reply = NULL;
-	/* ipcctl's own deadline ends the run first, with a better message. This timeout informs
-	 * the service. */
 	const struct ipc_options options = {
 		.metadata = metadata[0] ? metadata : NULL,
-		.timeout_usec = ctl.timeout_ms	   ? bus_timeout_usec() :
+		.timeout_usec = ctl.timeout_ms	   ? bus_request_usec() :
 				method->timeout_ms ? method->timeout_ms * UINT64_C(1000) :
 						     REPLY_USEC,
 	};
@@ -271,12 +272,13 @@ static int run_stream(struct stream_call *call, struct ipc_proxy *proxy,
 	int status, r;
 
 	/* The stream itself has no timeout, but the service must open it in time. */
-	ipc_set_timeout(call->ipc, bus_timeout_usec());
+	ipc_set_timeout(call->ipc, bus_request_usec());
 	r = ipc_raw_stream_open(proxy, call->method->number, &options, &call->stream, &error);
 	ipc_set_timeout(call->ipc, IPC_NEVER);
 	if (r < 0)
 		return call_failed(r, call->method, &error);
 	deadline_message(NULL, "%s: the stream did not end", call->method->name);
+	deadline_resume();
 	status = request ? send_one(call, request) : send_input(call);
 	if (!status) {
 		ipc_stream_end(call->stream);

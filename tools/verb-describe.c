@@ -107,12 +107,13 @@ static int run_ping(int argc, char **argv)
 	status = bus_find(argv[0], &ipc, &proxy);
 	if (status)
 		return status;
-	ipc_set_timeout(ipc, bus_timeout_usec());
+	ipc_set_timeout(ipc, bus_request_usec());
 	begin = clock_ns();
 	r = ipc_proxy_ping(proxy, &error);
 	us = (clock_ns() - begin) / 1000.0;
 	if (r < 0)
-		return r == -ETIMEDOUT ? bus_no_reply(argv[0]) : fail_call(r, &error, argv[0]);
+		return r == -ETIMEDOUT ? bus_no_reply(argv[0], &error) :
+					 fail_call(r, &error, argv[0]);
 	if (ctl.json)
 		return out_json(json_pack("{s:s, s:f}", "name", argv[0], "us", us));
 	printf("%s replied in %.0f us\n", argv[0], us);

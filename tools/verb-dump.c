@@ -131,7 +131,7 @@ static int dump_service(const char *name, const char *const *arguments, size_t n
 		status = start_dump(&dump);
 	if (status)
 		return status;
-	ipc_set_timeout(ipc, bus_timeout_usec());
+	ipc_set_timeout(ipc, bus_request_usec());
 	r = ipc_proxy_dump(proxy, dump.ends[1], arguments, n_arguments, &error);
 	end_dump(&dump);
 	if (!dump.left)
@@ -140,7 +140,7 @@ static int dump_service(const char *name, const char *const *arguments, size_t n
 		return fail_with(STATUS_NOT_FOUND, "a service enables it with ipc_object_set_dump()",
 				 "service %s has no dump", name);
 	if (r == -ETIMEDOUT)
-		return bus_no_reply(name);
+		return bus_no_reply(name, &error);
 	return r < 0 ? fail_call(r, &error, name) : out_flush();
 }
 

@@ -127,7 +127,10 @@ START_TEST(a_stopped_service_is_given_up)
 	kill(echo, SIGSTOP);
 	ck_assert_int_eq(live_run("call --timeout 0.5 demo.echo Say '{\"text\": \"x\"}'")->status,
 			 7);
-	ck_assert_int_eq(live_run("ping --timeout 0.5 demo.echo")->status, 7);
+	ck_assert_str_eq(live_run("ping --json --timeout 0.5 demo.echo")->err,
+			 "{\"error\":\"service demo.echo did not reply within 0.500 s\",\"status\":7,"
+			 "\"hint\":\"it may still be working, or be stopped (SIGSTOP); see ipcctl "
+			 "stats\",\"origin\":\"bus\"}\n");
 	/* The parent may have blocked the signal of the timeout. */
 	sigemptyset(&alarm);
 	sigaddset(&alarm, SIGALRM);
