@@ -28,7 +28,8 @@ PyObject *decode(const char *string)
 /* The origin of an errno that the library returned without a struct ipc_error. */
 static enum ipc_origin origin_of(int code)
 {
-	return code == -EOWNERDEAD || code == -EHOSTDOWN || code == -ECONNRESET ?
+	return code == -EOWNERDEAD || code == -EHOSTDOWN || code == -ECONNRESET ||
+			       code == -ETIMEDOUT ?
 		       IPC_ORIGIN_BUS : IPC_ORIGIN_HERE;
 }
 

@@ -93,6 +93,14 @@ class Calls(Case):
                 await call
             self.assertIs(caught.exception.origin, ipcbus.Origin.BUS)
 
+    async def test_origin_of_an_expired_timeout(self):
+        proxy = await self.serve(Echo())
+        # A call that expires before it is sent never starts.
+        for call in (proxy.call(1, timeout=1e-6), proxy._open(1, 1, None)):
+            with self.assertRaises(ipcbus.DeadlineExceeded) as caught:
+                await call
+            self.assertIs(caught.exception.origin, ipcbus.Origin.BUS)
+
     async def test_wrong_arguments(self):
         proxy = await self.serve(Echo())
         for kind in (aio.Connection, sync.Connection):

@@ -313,10 +313,22 @@ pub(crate) fn exact(text: &str) -> Result<CString> {
     CString::new(text).map_err(|_| Error::errno(libc::EINVAL))
 }
 
+/// Returns the error of a function of C without details. Some errnos come only from the bus.
+fn from_errno(result: c_int) -> Error {
+    let mut error = Error::errno(result);
+    if matches!(
+        error,
+        Error::PeerDied(_) | Error::PeerFrozen(_) | Error::BusEnded(_) | Error::DeadlineExceeded(_)
+    ) {
+        error.failure_mut().origin = Origin::Bus;
+    }
+    error
+}
+
 /// Converts the result of a function of C: 0 or a count, or a negative errno.
 pub(crate) fn check(result: c_int) -> Result<c_int> {
     if result < 0 {
-        Err(Error::errno(result))
+        Err(from_errno(result))
     } else {
         Ok(result)
     }
@@ -370,7 +382,7 @@ impl Drop for Filled {
 /// # Safety
 /// `error` must be NULL, or its members must be valid.
 pub(crate) unsafe fn from_c(result: c_int, error: *const sys::ipc_error) -> Error {
-    let plain = Error::errno(result);
+    let plain = from_errno(result);
     let error = match error.as_ref() {
         Some(error) if error.code != 0 => error,
         _ => return plain,
