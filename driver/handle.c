@@ -269,6 +269,21 @@ struct ipcbus_node_entry *ipcbus_handle_node(struct ipcbus_proc *proc, u32 numbe
 	return manager_node(proc);
 }
 
+struct ipcbus_node_entry *ipcbus_handle_hold(struct ipcbus_proc *proc, u32 number)
+{
+	struct ipcbus_node_entry *node = NULL;
+	struct ipcbus_handle_entry *entry;
+
+	mutex_lock(&proc->handle_lock);
+	entry = ipcbus_handle_at(proc, number);
+	if (entry) {
+		node = entry->node;
+		ipcbus_node_hold(node);
+	}
+	mutex_unlock(&proc->handle_lock);
+	return node;
+}
+
 int ipcbus_handle_take(struct ipcbus_proc *proc, struct ipcbus_node_entry *node,
 		       u32 *ret_number)
 {

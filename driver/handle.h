@@ -51,6 +51,10 @@ void ipcbus_handles_begin(struct ipcbus_proc *proc);
 /* Returns the node behind a handle with an active reference, or ERR_PTR: -EBADF; -EOWNERDEAD if the
  * node is dead and its proc gone; -ENOTCONN for handle 0 without a manager. */
 struct ipcbus_node_entry *ipcbus_handle_node(struct ipcbus_proc *proc, u32 number);
+
+/* Returns the node behind a handle, which may be dead, or NULL. The caller must call
+ * ipcbus_node_let_go(). */
+struct ipcbus_node_entry *ipcbus_handle_hold(struct ipcbus_proc *proc, u32 number);
 /* Returns the node behind a handle, dead or alive, with a remote reference, or ERR_PTR. */
 struct ipcbus_node_entry *ipcbus_handle_export(struct ipcbus_proc *proc, u32 number);
 

@@ -416,7 +416,7 @@ static struct pid *target_of(const struct ipcbus_send *send, const struct ipcbus
 	/* For a reply, t is the call. */
 	if (send && (send->kind == IPCBUS_SEND_REPLY || send->kind == IPCBUS_SEND_ERROR))
 		return t ? t->caller->pid : NULL;
-	return node ? node->proc->pid : NULL;
+	return node ? node->pid : NULL;
 }
 
 static bool is_observed(const struct ipcbus_proc *proc)

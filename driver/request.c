@@ -338,6 +338,18 @@ static __always_inline int try_to_send(struct ipcbus_thread *thread, struct ipcb
 	return ret;
 }
 
+/* The report names the target also if it is dead. */
+static int refuse_target(struct ipcbus_thread *thread, const struct ipcbus_message *message,
+			 int error)
+{
+	struct ipcbus_node_entry *node = ipcbus_handle_hold(thread->proc, message->send->handle);
+
+	ipcbus_report_unsent(thread, message, NULL, node, error);
+	if (node)
+		ipcbus_node_let_go(node);
+	return error;
+}
+
 int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *message)
 {
 	struct ipcbus_node_entry *node;
@@ -346,7 +358,7 @@ int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *mes
 
 	node = find_target(thread->proc, message);
 	if (IS_ERR(node))
-		return ipcbus_report_unsent(thread, message, NULL, NULL, PTR_ERR(node));
+		return refuse_target(thread, message, PTR_ERR(node));
 	t = ipcbus_transaction_new(thread, node, message);
 	if (IS_ERR(t)) {
 		ipcbus_report_unsent(thread, message, NULL, node, PTR_ERR(t));

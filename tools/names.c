@@ -238,6 +238,8 @@ void names_target(const struct names *names, uint64_t owner, uint32_t pid, uint3
 
 	if (service)
 		snprintf(text, size, "%s", service);
+	else if (!pid && !node)
+		snprintf(text, size, "?");
 	else
 		snprintf(text, size, "%" PRIu32 "/%" PRIu32, pid, node);
 	text_clean(text);

@@ -276,6 +276,14 @@ START_TEST(failures)
 	ck_assert_uint_eq(r.head->from_pid, getpid());
 	ck_assert_uint_eq(r.head->from_uid, geteuid());
 	done(&r);
+
+	/* The record names the object that has ended, here of the service manager. */
+	send.data = send.data_size = send.objects = send.object_count = 0;
+	raw_fails(&cli, &send, -ENOTCONN, IPCBUS_STAGE_TARGET, 0);
+	take(IPCBUS_RECORD_FAILED, &r);
+	ck_assert_uint_eq(r.head->node, srv_node);
+	ck_assert_uint_eq(r.head->to_pid, getpid());
+	done(&r);
 	raw_none(&mon);
 }
 END_TEST
