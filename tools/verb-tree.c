@@ -23,15 +23,17 @@ static const char *key_of(char *key, size_t size, json_int_t proc, json_int_t no
 	return key;
 }
 
-/* Adds a holder, unless it was added last: the handles of a process are listed together. */
+/* Adds a holder once, also if it has several connections or handles. */
 static json_t *add_holder(json_t *holders, struct names *names, json_int_t pid)
 {
-	const char *last = json_string_value(json_array_get(holders, json_array_size(holders) - 1));
+	json_t *holder;
 	char text[96];
+	size_t i;
 
 	names_process(names, pid, text, sizeof(text));
-	if (last && !strcmp(last, text))
-		return holders;
+	json_array_foreach(holders, i, holder)
+		if (!strcmp(json_string_value(holder), text))
+			return holders;
 	return value_append(holders, json_string(text));
 }
 
