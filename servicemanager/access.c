@@ -296,9 +296,9 @@ int handle_reload(struct ipc_call *call, const Ipc__Manager__ReloadRequest *requ
 
 	manager->options.reload(&reload, manager->options.userdata);
 	reply.rules = (uint32_t)reload.rules;
-	reply.services = (uint32_t)reload.services;
+	reply.activations = (uint32_t)reload.activations;
 	reply.policy_refused = reload.policy_refused;
-	reply.services_refused = reload.services_refused;
+	reply.activations_refused = reload.activations_refused;
 	reply.n_problems = list_problems(manager->options.problems, problems);
 	reply.problems = problems;
 	return service_manager_reply_reload(call, &reply);

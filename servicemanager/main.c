@@ -35,7 +35,7 @@
 struct arguments {
 	const char *bus;
 	const char *policy[3];	 /* folders; ends with NULL */
-	const char *services[3]; /* the same */
+	const char *activations[3]; /* the same */
 	bool check;
 	bool verbose;
 };
@@ -47,7 +47,7 @@ struct daemon {
 	struct manager *manager;
 	struct policy *policy;
 	struct log_copy problems; /* of the files, when they were last read */
-	size_t services;	  /* configured services */
+	size_t activations; /* number in force */
 	bool outdated;		  /* the files of the policy are wrong, so an older policy is in
 				   * force */
 	struct source bus;
@@ -130,17 +130,17 @@ static void reload_policy(struct daemon *daemon)
 	}
 }
 
-/* If a file is wrong, the old services stay in force. */
-static int load_services(struct daemon *daemon)
+/* If a file is wrong, the old activations stay in force. */
+static int load_activations(struct daemon *daemon)
 {
 	struct activation_configs *configs;
 	int r;
 
 	log_begin_copy(&daemon->problems);
-	r = activation_configs_load(daemon->options->services, &configs);
+	r = activation_configs_load(daemon->options->activations, &configs);
 	log_end_copy();
 	if (r == 0) {
-		daemon->services = configs->count;
+		daemon->activations = configs->count;
 		r = activations_set(daemon->manager, configs);
 		activation_configs_free(configs);
 	}
@@ -155,15 +155,15 @@ static void reload(struct manager_reload *ret_reload, void *userdata)
 	sd_notifyf(/* unset_environment= */ 0, "RELOADING=1\nMONOTONIC_USEC=%llu",
 		   (unsigned long long)now_usec());
 	reload_policy(daemon);
-	ret_reload->services_refused = load_services(daemon) < 0;
-	if (ret_reload->services_refused)
+	ret_reload->activations_refused = load_activations(daemon) < 0;
+	if (ret_reload->activations_refused)
 		log_line("%s; correct the file, and reload again",
-			 daemon->services ? "kept the old services" : "still starting no services");
+			 daemon->activations ? "kept the old activations" : "still without activations");
 	sd_notify(/* unset_environment= */ 0, READY);
 
 	ret_reload->policy_refused = daemon->outdated;
 	ret_reload->rules = policy_count(daemon->policy);
-	ret_reload->services = daemon->services;
+	ret_reload->activations = daemon->activations;
 }
 
 static void signal_ready(struct source *source)
@@ -256,8 +256,8 @@ static int serve(struct daemon *daemon)
 	if (r < 0)
 		return fail("cannot become the manager of the bus", r);
 
-	if (load_services(daemon) < 0)
-		log_line("starting no services; correct the file, then: ipcctl policy reload");
+	if (load_activations(daemon) < 0)
+		log_line("no activations are in force; correct the file, then: ipcctl policy reload");
 	r = ipc_get_fd(daemon->ipc);
 	if (r >= 0)
 		r = source_set(daemon->epoll, &daemon->bus, r, EPOLLIN);
@@ -332,7 +332,7 @@ static int run(const struct arguments *options)
 
 static const char usage[] =
 	"usage: servicemanager [--bus PATH] [--policy FOLDER]\n"
-	"                      [--services FOLDER] [--verbose]\n"
+	"                      [--activations FOLDER] [--verbose]\n"
 	"       servicemanager --check-policy [--policy FOLDER]\n"
 	"                      [USER[:GROUP,...] RIGHT NAME [LABEL]]\n"
 	"\n"
@@ -343,8 +343,8 @@ static const char usage[] =
 	"  -p, --policy FOLDER\n"
 	"                      read the policy from FOLDER, instead of /etc/ipcbus/policy.d\n"
 	"                      and " IPC_DATADIR "/ipcbus/policy.d\n"
-	"  -s, --services FOLDER\n"
-	"                      read the services to activate from FOLDER, instead of\n"
+	"  -a, --activations FOLDER\n"
+	"                      read the activations from FOLDER, instead of\n"
 	"                      /etc/ipcbus/services.d and\n"
 	"                      " IPC_DATADIR "/ipcbus/services.d\n"
 	"      --check-policy  check the files of the policy; or print whether USER may\n"
@@ -379,7 +379,7 @@ static int parse_options(struct arguments *arguments, int argc, char **argv)
 	static const struct option options[] = {
 		{ "bus", required_argument, NULL, 'b' },
 		{ "policy", required_argument, NULL, 'p' },
-		{ "services", required_argument, NULL, 's' },
+		{ "activations", required_argument, NULL, 'a' },
 		{ "check-policy", no_argument, NULL, 'c' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
@@ -388,7 +388,7 @@ static int parse_options(struct arguments *arguments, int argc, char **argv)
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "b:p:s:vh", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "a:b:p:vh", options, NULL)) != -1) {
 		switch (option) {
 		case 'b':
 			arguments->bus = optarg;
@@ -396,8 +396,8 @@ static int parse_options(struct arguments *arguments, int argc, char **argv)
 		case 'p':
 			arguments->policy[0] = optarg;
 			break;
-		case 's':
-			arguments->services[0] = optarg;
+		case 'a':
+			arguments->activations[0] = optarg;
 			break;
 		case 'c':
 			arguments->check = true;
@@ -435,9 +435,9 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 	 * its files refuse. */
 	if (is_missing(arguments->policy[0]))
 		return 1;
-	is_missing(arguments->services[0]);
+	is_missing(arguments->activations[0]);
 	add_default(arguments->policy, "/etc/ipcbus/policy.d", IPC_DATADIR "/ipcbus/policy.d");
-	add_default(arguments->services, "/etc/ipcbus/services.d",
+	add_default(arguments->activations, "/etc/ipcbus/services.d",
 		    IPC_DATADIR "/ipcbus/services.d");
 
 	return -1;

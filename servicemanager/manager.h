@@ -29,8 +29,8 @@ struct activation_configs;
 
 /* The result of reading the files again. */
 struct manager_reload {
-	size_t rules, services; /* in force now */
-	bool policy_refused, services_refused;
+	size_t rules, activations; /* in force now */
+	bool policy_refused, activations_refused;
 };
 
 struct manager_options {
@@ -192,8 +192,8 @@ void waiters_end(struct manager *manager);
 
 /* --- activation.c: starting the service of a requested name without an owner --------------- */
 
-/* Replaces the services to activate. Moves them out of the list and leaves NULL. Running services
- * continue. If memory is short, returns -ENOMEM, and some services are missing. */
+/* Replaces the activations. Moves them out of the list and leaves NULL. Running programs continue.
+ * If memory is short, returns -ENOMEM, and some activations are missing. */
 int activations_set(struct manager *manager, struct activation_configs *configs);
 /* Frees all activations. The services continue to run, and their exits go unnoticed. */
 void activations_end(struct manager *manager);

@@ -70,7 +70,7 @@ json_t *bus_row(struct bus_process *last, const char *name, pid_t pid, uid_t uid
 int bus_policy_problem(struct service_manager *manager, char *text, size_t size);
 
 /* Lists the services whose names match the pattern, a name or a prefix and '*', as an array of
- * bus_row(). If activatable, lists the names of ipcbus-services(5) instead. Their rows also have
+ * bus_row(). If activatable, lists the names of activations instead. Their rows also have
  * state, failures, problem, retry_ms, file, and start: the unit or program. */
 int bus_list(struct service_manager *manager, const char *pattern, bool activatable,
 	     json_t **ret_rows);

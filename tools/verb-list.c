@@ -14,7 +14,7 @@
 static bool names_only, activatable;
 
 static const struct verb_option options[] = {
-	{ "activatable", NULL, "list services that are started on demand, and their failures",
+	{ "activatable", NULL, "list the names of activations, and their failures",
 	  .flag = &activatable },
 	{ "names", NULL, "print the names only, one a line", .flag = &names_only },
 	{ 0 },
@@ -102,7 +102,7 @@ static int run(int argc, char **argv)
 			json_decref(rows);
 			return activatable ?
 				       fail_with(STATUS_NOT_FOUND, NULL,
-						 "no service of ipcbus-services(5) has the name %s",
+						 "no activation (ipcbus-services(5)) has the name %s",
 						 argv[0]) :
 				       bus_no_service(argv[0]);
 		}
@@ -122,10 +122,10 @@ const struct verb verb_list = {
 		"registered. The pid is 0 if the service manager cannot see the process. FROZEN is yes or\n"
 		"no, or - if you may not freeze the process.\n"
 		"\n"
-		"With --activatable it lists the names of ipcbus-services(5) instead of registered names:\n"
-		"whether the service is down, starting or up, its user, its unit or program, and its\n"
-		"file; the number of failures in a row, the last failure, and the time of the next\n"
-		"start.\n",
+		"With --activatable it lists the names of activations, ipcbus-services(5), instead of\n"
+		"registered names: whether the program is down, starting or up, its user, its unit or\n"
+		"path, and the file; the number of failures in a row, the last failure, and the time of\n"
+		"the next start.\n",
 	.example = "  ipcctl list 'demo.*'\n"
 		   "  ipcctl list --activatable\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER),

@@ -58,8 +58,11 @@ static int find_user(Ipc__Manager__CheckPolicyRequest *request)
 static json_t *verdict_json(const Ipc__Manager__CheckPolicyReply *reply, const char *right,
 			    const char *name)
 {
+	char self[64];
+
+	user_name(geteuid(), self, sizeof(self));
 	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:I, s:o}", "right", right, "name", name,
-			 "user", user ? user : "", "verdict", text_json(reply->verdict), "file",
+			 "user", user ? user : self, "verdict", text_json(reply->verdict), "file",
 			 text_json(reply->file), "line", (json_int_t)reply->line, "rule",
 			 text_json(reply->rule));
 }
@@ -209,24 +212,24 @@ static const char *in_force(int64_t n, const char *old, const char *nothing)
 	return n ? old : nothing;
 }
 
-static int put_reload(const json_t *result, bool policy_refused, bool services_refused)
+static int put_reload(const json_t *result, bool policy_refused, bool activations_refused)
 {
 	put_problems(json_object_get(result, "problems"));
 	if (out_flush())
 		return STATUS_FAILED;
-	if (policy_refused || services_refused)
+	if (policy_refused || activations_refused)
 		return fail_with(STATUS_FAILED, "correct the file, and reload again",
 				 "a file is wrong; %s%s%s",
-				 policy_refused ? in_force(value_number(result, "rules"),
+				 policy_refused ? in_force(value_number(result, "rule_count"),
 							   "still in force: the old policy",
 							   "no rules are in force, and all names are "
 							   "refused") : "",
-				 policy_refused && services_refused ? "; " : "",
-				 services_refused ? in_force(value_number(result, "services"),
-							     "still in force: the old services",
-							     "no services can be activated") : "");
-	printf("%lld rules and %lld activatable services are in force\n",
-	       (long long)value_number(result, "rules"), (long long)value_number(result, "services"));
+				 policy_refused && activations_refused ? "; " : "",
+				 activations_refused ? in_force(value_number(result, "activation_count"),
+							     "still in force: the old activations",
+							     "no activations are in force") : "");
+	printf("%lld rules and %lld activations are in force\n",
+	       (long long)value_number(result, "rule_count"), (long long)value_number(result, "activation_count"));
 	return out_flush();
 }
 
@@ -241,10 +244,10 @@ static int reload(struct service_manager *manager)
 
 	if (r < 0)
 		return fail_manager(r, &error);
-	refused = reply->policy_refused || reply->services_refused;
-	result = json_pack("{s:I, s:I, s:b, s:b, s:o}", "rules", (json_int_t)reply->rules,
-			   "services", (json_int_t)reply->services, "policy_refused",
-			   reply->policy_refused, "services_refused", reply->services_refused,
+	refused = reply->policy_refused || reply->activations_refused;
+	result = json_pack("{s:I, s:I, s:b, s:b, s:o}", "rule_count", (json_int_t)reply->rules,
+			   "activation_count", (json_int_t)reply->activations, "policy_refused",
+			   reply->policy_refused, "activations_refused", reply->activations_refused,
 			   "problems", texts_json(reply->problems, reply->n_problems));
 	if (!result)
 		return fail_memory();
@@ -252,7 +255,7 @@ static int reload(struct service_manager *manager)
 		status = out_json(result);
 		return status || !refused ? status : STATUS_FAILED;
 	}
-	status = put_reload(result, reply->policy_refused, reply->services_refused);
+	status = put_reload(result, reply->policy_refused, reply->activations_refused);
 	json_decref(result);
 	return status;
 }
@@ -295,9 +298,9 @@ const struct verb verb_policy = {
 		"a name is hidden. If the right is refused or the name is hidden, the status is 6.\n"
 		"\n"
 		"show prints all rules in force, of which the last that matches decides. reload makes the\n"
-		"service manager read the files again, /etc/ipcbus/policy.d (ipcbus-policy(5)) and\n"
-		"/etc/ipcbus/services.d (ipcbus-services(5)), and prints their problems. If there are\n"
-		"problems, the status is 1, and the old rules or services stay in force; if the files were\n"
+		"service manager read the files again, rules in /etc/ipcbus/policy.d (ipcbus-policy(5)) and\n"
+		"activations in /etc/ipcbus/services.d (ipcbus-services(5)), and prints their problems. If\n"
+		"there are problems, the status is 1, and the old rules or activations stay in force; if the files were\n"
 		"wrong when the service manager started, there are none. Both need root or the user of\n"
 		"the service manager.\n",
 	.example = "  ipcctl policy check --user joe find demo.echo\n"

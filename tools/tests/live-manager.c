@@ -32,7 +32,7 @@ static void start_manager(void)
 {
 	manager = live_start("/bin/sh", "-c",
 			     "exec /t/servicemanager/servicemanager --bus " BUS " --policy " POLICY
-			     " --services " SERVICES " 2>/dev/null",
+			     " --activations " SERVICES " 2>/dev/null",
 			     NULL);
 	ck_assert_int_eq(live_run(ON "wait --timeout 20")->status, 0);
 }
@@ -122,7 +122,7 @@ START_TEST(files_are_read_again)
 	ck_assert_int_eq(live_run(ON "policy check --user 1000 find x")->status, 0);
 	ran = live_run(ON "policy reload");
 	ck_assert_int_eq(ran->status, 0);
-	ck_assert_ptr_nonnull(strstr(ran->out, " rules and 2 activatable services are in force\n"));
+	ck_assert_ptr_nonnull(strstr(ran->out, " rules and 2 activations are in force\n"));
 	ck_assert_int_eq(live_run(ON "policy check --user 1000 find x")->status, 6);
 
 	put(POLICY "/20-more.conf", "allow anyone find *\nallow nonsense\n");
@@ -141,7 +141,7 @@ START_TEST(files_are_read_again)
 	ran = live_run(ON "policy reload --json");
 	ck_assert_int_eq(ran->status, 1);
 	result = json_loads(ran->out, 0, NULL);
-	ck_assert(json_is_true(json_object_get(result, "services_refused")));
+	ck_assert(json_is_true(json_object_get(result, "activations_refused")));
 	ck_assert(json_is_false(json_object_get(result, "policy_refused")));
 	ck_assert_uint_eq(json_array_size(json_object_get(result, "problems")), 1);
 	json_decref(result);

@@ -45,8 +45,8 @@ struct ipc_test_bus;
  *   servicemanager    The same for the service manager.
  *   parameters        Parameters of the bus (ipcbus(4)), each "NAME=NUMBER". NULL ends them.
  *   manager_arguments More arguments for the service manager, as "--policy" and a folder. NULL
- *                     ends them. Without --policy and --services, it reads the policy and the
- *                     services of the machine.
+ *                     ends them. Without --policy and --activations, it reads the policy and the
+ *                     activations of the machine.
  */
 struct ipc_test_options {
 	size_t size;			/* sizeof(struct ipc_test_options) */

@@ -156,7 +156,7 @@ static void put_unit(const char *name, const char *unit, const char *more)
 
 static void begin(void)
 {
-	const char *arguments[] = { "--verbose", "--services", folder, NULL };
+	const char *arguments[] = { "--verbose", "--activations", folder, NULL };
 
 	close(open(starts_path(), O_CREAT | O_EXCL | O_WRONLY, 0666));
 	ck_assert_int_eq(chmod(starts_path(), 0666), 0);
@@ -435,7 +435,7 @@ END_TEST
 
 START_TEST(service_outlives_the_manager)
 {
-	const char *arguments[] = { "--services", folder, NULL };
+	const char *arguments[] = { "--activations", folder, NULL };
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	struct ipc_proxy *proxy;
 
@@ -467,7 +467,7 @@ START_TEST(invalid_configuration_changes_nothing)
 	put("activation.more", "good", "nonsense 1\n");
 	manager_signal(&manager, SIGHUP);
 	manager_expect(&manager, "activation.more.conf:4: unknown word \"nonsense\"");
-	manager_expect(&manager, "kept the old services");
+	manager_expect(&manager, "kept the old activations");
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(get(ipc, "activation.good"), 0);
 	ck_assert_int_eq(get(ipc, "activation.more"), -ENOENT);
