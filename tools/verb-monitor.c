@@ -52,7 +52,8 @@ static const struct verb_option options[] = {
 	  "only messages that this user (name or uid) sends, and replies to\n"
 	  "                       them",
 	  .text = &session.user },
-	{ "failed", NULL, "only errors and failures",
+	{ "failed", NULL,
+	  "only error replies, and failures (the bus did not deliver a message, or ended a call)",
 	  .flag = &session.failed },
 	{ "count", "N", "end after N records", .number = &session.count, .min = 1,
 	  .max = MAX_COUNT },
@@ -305,8 +306,7 @@ const struct verb verb_monitor = {
 	.description =
 		"Prints each call, oneway, reply, error and failure on the bus: sender and receiver, name\n"
 		"and method, size, the time from call to reply, and the content if the service describes\n"
-		"its interface. A failure is a message that was not delivered, or a call that ended without\n"
-		"a reply. Messages of a stream appear as oneways, without method and content. --name,\n"
+		"its interface. Messages of a stream appear as oneways, without method and content. --name,\n"
 		"--pid, --method, --uid and --failed select messages that match all of them. Messages never\n"
 		"wait for a monitor. If records were lost, a line has their number. Needs CAP_SYS_ADMIN;\n"
 		"with the module's parameter userns_control, in the user namespace in which the bus was\n"
