@@ -366,7 +366,7 @@ json_t *facts_check(const struct facts *facts)
 		if (!(checks[i].of & wanted))
 			continue;
 		checks[i].check(facts, &finding);
-		row = json_pack("{s:s, s:s, s:s, s:s*}", "check", checks[i].name, "state",
+		row = json_pack("{s:s, s:s, s:s, s:s*}", "check", checks[i].name, "result",
 				finding.state, "text", finding.text, "fix",
 				finding.fix[0] ? finding.fix : NULL);
 		if (json_array_append_new(findings, row) < 0) {

@@ -65,7 +65,7 @@ struct facts {
 	char outdated[512];
 };
 
-/* Returns a new array with a finding for each check that applies: an object with check, state
+/* Returns a new array with a finding for each check that applies: an object with check, result
  * ("ok", "warning", "error" or "unknown"), text and, if there is a remedy, fix, which is a command.
  * It keeps no pointer of the facts. If memory is short, returns NULL. */
 json_t *facts_check(const struct facts *facts);

@@ -34,7 +34,6 @@ static const char *origin_of(const struct ipc_error *error)
 void print_error(FILE *file, int status, const char *hint, const struct ipc_error *reported,
 		 const char *text)
 {
-	const char *cause = reported && reported->cause ? ipc_strerror(reported->cause) : NULL;
 	json_t *error;
 
 	if (!ctl.json) {
@@ -43,13 +42,13 @@ void print_error(FILE *file, int status, const char *hint, const struct ipc_erro
 			fprintf(file, "ipcctl: %s\n", hint);
 		return;
 	}
-	error = json_pack("{s:s, s:i, s:s*, s:s*, s:s*}", "error", text, "status", status, "hint",
-			  hint, "origin", origin_of(reported), "cause", cause);
+	error = json_pack("{s:s, s:i, s:s*, s:s*}", "message", text, "status", status, "hint", hint,
+			  "origin", origin_of(reported));
 	if (error && reported)
 		json_object_update_new(error, error_json(reported));
 	if (error)
 		json_dumpf(error, file, JSON_COMPACT);
-	fputs(error ? "\n" : "{\"error\":\"out of memory\"}\n", file);
+	fputs(error ? "\n" : "{\"message\":\"out of memory\"}\n", file);
 	json_decref(error);
 }
 

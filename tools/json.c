@@ -126,11 +126,17 @@ static json_t *text_of(const char *text)
 	return text ? base64_text(text, strlen(text)) : NULL;
 }
 
+static json_t *number_of(int number)
+{
+	return number ? json_integer(number) : NULL;
+}
+
 json_t *error_json(const struct ipc_error *error)
 {
-	return json_pack("{s:o*, s:o*, s:o*, s:o*}", "name", text_of(error->name), "text",
-			 text_of(error->text), "number",
-			 error->number ? json_integer(error->number) : NULL, "details",
+	return json_pack("{s:o*, s:o*, s:o*, s:o*, s:o*, s:o*}", "error", number_of(error->code),
+			 "cause", number_of(error->cause), "error_name", text_of(error->name),
+			 "error_text", text_of(error->text), "error_number",
+			 number_of(error->number), "error_details",
 			 error->details_size ? base64_encode(error->details, error->details_size) :
 					       NULL);
 }

@@ -36,7 +36,8 @@ json_t *base64_text(const void *text, size_t size);
  * or memory is short, returns NULL. */
 void *base64_decode(const json_t *text, size_t *ret_size);
 
-/* Returns what the service set in its error: name, text, number and details. */
+/* Returns the members of an error that are set: error (the errno), cause, error_name, error_text,
+ * error_number and error_details. */
 json_t *error_json(const struct ipc_error *error);
 
 #endif

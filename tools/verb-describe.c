@@ -34,8 +34,8 @@ static json_t *methods_of(const struct schema *schema)
 		const struct schema_method *m = schema_at(schema, i);
 
 		methods = value_append(
-			methods, json_pack("{s:s, s:I, s:s, s:s, s:b, s:b, s:b}", "name", m->name,
-					   "number", (json_int_t)m->number, "request",
+			methods, json_pack("{s:s, s:I, s:s, s:s, s:b, s:b, s:b}", "method", m->name,
+					   "method_number", (json_int_t)m->number, "request",
 					   schema_type_name(m->request), "reply",
 					   schema_type_name(m->reply), "oneway", m->oneway,
 					   "streams_in", m->streams_in, "streams_out",
@@ -115,7 +115,7 @@ static int run_ping(int argc, char **argv)
 		return r == -ETIMEDOUT ? bus_no_reply(argv[0], &error) :
 					 fail_call(r, &error, argv[0]);
 	if (ctl.json)
-		return out_json(json_pack("{s:s, s:f}", "name", argv[0], "us", us));
+		return out_json(json_pack("{s:s, s:f}", "name", argv[0], "took_us", us));
 	printf("%s replied in %.0f us\n", argv[0], us);
 	return STATUS_OK;
 }

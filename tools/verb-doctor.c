@@ -163,7 +163,7 @@ static enum color color_of(const char *state)
 static int put_finding(const json_t *finding)
 {
 	char *text = out_text(json_object_get(finding, "text"));
-	const char *state = value_text(finding, "state"), *fix = value_text(finding, "fix");
+	const char *state = value_text(finding, "result"), *fix = value_text(finding, "fix");
 
 	if (!text)
 		return fail_memory();
@@ -196,7 +196,7 @@ static int run(int argc, char **argv)
 	if (!findings)
 		return fail_memory();
 	json_array_foreach(findings, i, finding) {
-		if (!strcmp(value_text(finding, "state"), "error"))
+		if (!strcmp(value_text(finding, "result"), "error"))
 			status = STATUS_FAILED;
 		if (!ctl.json && put_finding(finding))
 			status = STATUS_FAILED;

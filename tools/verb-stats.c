@@ -21,7 +21,7 @@ static json_t *connection_row(const json_t *regions, const json_t *proc)
 	process_name(pid, name, sizeof(name));
 	return json_pack(
 		"{s:I, s:s, s:b, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "pid",
-		pid, "process", name, "frozen", (int)value_number(proc, "frozen"), "threads", 0, "serving", 0, "max_threads",
+		pid, "process", name, "frozen", (int)value_number(proc, "frozen"), "threads", 0, "handling", 0, "max_threads",
 		value_number(proc, "max_threads"), "queued", value_number(proc, "queued"),
 		"queued_ms", value_number(proc, "oldest_ms"), "nodes", value_number(proc, "nodes"),
 		"handles", value_number(proc, "handles"), "buffers",
@@ -52,7 +52,7 @@ static json_t *stats_rows(const json_t *state)
 		row = value_indexed(by_proc, value_number(line, "proc"));
 		count(row, "threads");
 		if (!strcmp(value_text(line, "state") ?: "", "serving"))
-			count(row, "serving");
+			count(row, "handling");
 	}
 	json_decref(by_proc);
 	json_decref(regions);
@@ -66,7 +66,7 @@ static int put(json_t *rows)
 		{ "PROCESS", "process", COLOR_BOLD, false },
 		{ "FROZEN", "frozen", COLOR_NONE, false },
 		{ "THREADS", "threads", COLOR_NONE, true },
-		{ "SERVING", "serving", COLOR_NONE, true },
+		{ "HANDLING", "handling", COLOR_NONE, true },
 		{ "QUEUED", "queued", COLOR_NONE, true },
 		{ "QUEUED MS", "queued_ms", COLOR_DIM, true },
 		{ "NODES", "nodes", COLOR_NONE, true },
@@ -101,12 +101,13 @@ const struct verb verb_stats = {
 	.arguments = "",
 	.summary = "threads, queues and buffers of each connection",
 	.description =
-		"Prints a line for each connection to the bus: whether it is frozen, threads, and those\n"
-		"that serve a call; queued messages and the age of the oldest one in ms; nodes (its\n"
-		"objects), and handles (objects of other connections that it holds); buffers in the region,\n"
-		"their bytes (USED) and the size of the region; buffers that it has received and not\n"
-		"released, and the age of the oldest one in ms. Needs root, the user that mounted the bus,\n"
-		"or the user of ipcbusd.\n",
+		"Prints a line for each connection to the bus: whether it is frozen, threads, and threads\n"
+		"that handle a call at this moment (HANDLING: no oneway, no call of a direct channel, and\n"
+		"not while they wait for a call of their own); queued messages and the age of the oldest\n"
+		"one in ms; nodes (its objects), and handles (objects of other connections that it holds);\n"
+		"buffers in the region, their bytes (USED) and the size of the region; buffers that it has\n"
+		"received and not released, and the age of the oldest one in ms. Needs root, the user that\n"
+		"mounted the bus, or the user of ipcbusd.\n",
 	.example = "  sudo ipcctl stats\n",
 	.statuses = MAY_END(NO_BUS) | MAY_END(DENIED) | MAY_END(TIMEOUT),
 	.run = run,

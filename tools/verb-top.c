@@ -41,13 +41,13 @@ static double us_of(const struct pair *pair, double quantile)
 
 static json_t *row_of(const struct pair *pair, double seconds)
 {
-	char from[96], to[96], name[160];
+	char from[96], to[96], target[160];
 
 	names_process(names, pair->key.from_pid, from, sizeof(from));
 	names_process(names, pair->key.to_pid, to, sizeof(to));
-	names_target(names, pair->key.owner, pair->key.to_pid, pair->key.node, name, sizeof(name));
+	names_target(names, pair->key.owner, pair->key.to_pid, pair->key.node, target, sizeof(target));
 	return json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:I, s:f, s:f, s:f, s:f}", "from", from, "to",
-			 to, "name", name, "calls_s", pair->calls / seconds, "oneways_s",
+			 to, "target", target, "calls_s", pair->calls / seconds, "oneways_s",
 			 pair->oneways / seconds, "kb_s", pair->bytes / seconds / 1000, "failed",
 			 (json_int_t)pair->failed, "p50_us", us_of(pair, 0.5), "p90_us",
 			 us_of(pair, 0.9), "p99_us", us_of(pair, 0.99), "max_us",
@@ -78,7 +78,7 @@ static int put(double seconds)
 	static const struct column columns[] = {
 		{ "FROM", "from", COLOR_NONE, false },
 		{ "TO", "to", COLOR_NONE, false },
-		{ "NAME", "name", COLOR_BOLD, false },
+		{ "TARGET", "target", COLOR_BOLD, false },
 		{ "CALLS/S", "calls_s", COLOR_NONE, true },
 		{ "ONEWAYS/S", "oneways_s", COLOR_NONE, true },
 		{ "KB/S", "kb_s", COLOR_NONE, true },
@@ -164,9 +164,10 @@ const struct verb verb_top = {
 	.summary = "print the busiest senders and objects at intervals",
 	.description =
 		"Prints at intervals the busiest pairs of sender and object: calls and oneways a\n"
-		"second, the latency of calls in us (median, 90 %, 99 %, maximum; to 9 %), and the errors\n"
-		"and failures. A terminal is cleared before each interval. Ctrl-C ends it. Needs the same\n"
-		"permissions as ipcctl monitor. For threads, queues and buffers see ipcctl stats.\n",
+		"second, the latency of calls in us (median, 90 %, 99 %, maximum; to 9 %), and FAILED:\n"
+		"error replies, and failures (the bus did not deliver a message, or ended a call).\n"
+		"A terminal is cleared before each interval. Ctrl-C ends it. Needs the same permissions as\n"
+		"ipcctl monitor. For threads, queues and buffers see ipcctl stats.\n",
 	.example = "  sudo ipcctl top --interval 5\n",
 	.timeout = "no timeout",
 	.statuses = ON_BUS,

@@ -33,7 +33,7 @@ START_TEST(a_service_describes_itself)
 	ck_assert_ptr_nonnull(strstr(ran->out, "  string text = 1;\n"));
 	ck_assert_str_eq(live_run("describe --methods demo.echo")->out, "Say\n");
 	description = live_json("describe --json demo.echo");
-	method = live_find(json_object_get(description, "methods"), "name", "Say");
+	method = live_find(json_object_get(description, "methods"), "method", "Say");
 	ck_assert_str_eq(json_string_value(json_object_get(description, "interface")), "echo.Echo");
 	ck_assert_str_eq(json_string_value(json_object_get(method, "request")), "echo.SayRequest");
 	json_decref(description);
@@ -70,9 +70,10 @@ START_TEST(mistakes_are_explained)
 	ck_assert_int_eq(ran->status, 8);
 	ck_assert_str_eq(ran->err, "ipcctl: Say: echo.Empty: nothing to say\n");
 	ran = live_run("call --json demo.echo Say");
-	ck_assert_str_eq(ran->err, "{\"error\":\"Say: echo.Empty: nothing to say\",\"status\":8,"
-				   "\"origin\":\"peer\",\"name\":\"echo.Empty\","
-				   "\"text\":\"nothing to say\"}\n");
+	ck_assert_str_eq(ran->err, "{\"message\":\"Say: echo.Empty: nothing to say\",\"status\":8,"
+				   "\"origin\":\"peer\",\"error\":-121,"
+				   "\"error_name\":\"echo.Empty\","
+				   "\"error_text\":\"nothing to say\"}\n");
 	ran = live_run("call demo.echo Shout");
 	ck_assert_int_eq(ran->status, 3);
 	ck_assert_str_eq(ran->err, "ipcctl: echo.Echo has no method Shout; it has: Say\n");
@@ -128,9 +129,9 @@ START_TEST(a_stopped_service_is_given_up)
 	ck_assert_int_eq(live_run("call --timeout 0.5 demo.echo Say '{\"text\": \"x\"}'")->status,
 			 7);
 	ck_assert_str_eq(live_run("ping --json --timeout 0.5 demo.echo")->err,
-			 "{\"error\":\"service demo.echo did not reply within 0.500 s\",\"status\":7,"
+			 "{\"message\":\"service demo.echo did not reply within 0.500 s\",\"status\":7,"
 			 "\"hint\":\"it may still be working, or be stopped (SIGSTOP); see ipcctl "
-			 "stats\",\"origin\":\"bus\"}\n");
+			 "stats\",\"origin\":\"bus\",\"error\":-110}\n");
 	/* The parent may have blocked the signal of the timeout. */
 	sigemptyset(&alarm);
 	sigaddset(&alarm, SIGALRM);

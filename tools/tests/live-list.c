@@ -74,7 +74,7 @@ START_TEST(waiting_ends_with_the_time)
 	ck_assert_str_eq(live_run("wait --timeout 0.3 no.body")->err,
 			 "ipcctl: service no.body was not registered within 0.300 s\n");
 	ck_assert_str_eq(live_run("--json --timeout 0.3 wait no.body")->err,
-			 "{\"error\":\"service no.body was not registered within 0.300 s\","
+			 "{\"message\":\"service no.body was not registered within 0.300 s\","
 			 "\"status\":7}\n");
 	ck_assert_int_eq(live_run("wait 'no body'")->status, 2);
 }
@@ -105,6 +105,7 @@ START_TEST(processes_have_stats)
 	/* The service, and the object by which the manager reports the loss of its name. */
 	ck_assert_int_eq(number(row, "nodes"), 2);
 	ck_assert_int_eq(number(row, "threads"), 1);
+	ck_assert(json_is_integer(json_object_get(row, "handling")));
 	ck_assert_int_eq(number(row, "region"), 16 << 20);
 	json_decref(stats);
 	ck_assert_ptr_nonnull(strstr(live_run("stats")->out, "servicemanager"));

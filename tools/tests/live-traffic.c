@@ -161,7 +161,7 @@ START_TEST(top_counts)
 	ck_assert_int_eq(ran->status, 0);
 	ck_assert_uint_eq(json_array_size(rows), 2);
 	last = json_array_get(rows, 1);
-	pair = live_find(json_object_get(last, "pairs"), "name", "demo.echo");
+	pair = live_find(json_object_get(last, "pairs"), "target", "demo.echo");
 	ck_assert_ptr_nonnull(strstr(text(pair, "to"), "server("));
 	ck_assert(json_real_value(json_object_get(pair, "calls_s")) > 1);
 	ck_assert(json_real_value(json_object_get(pair, "p50_us")) > 1);

@@ -64,7 +64,7 @@ static const char *finding_of(const char *check, const char *key)
 static void is_defect(const char *check, const char *state, const char *text, const char *fix)
 {
 	be_examined();
-	ck_assert_str_eq(finding_of(check, "state"), state);
+	ck_assert_str_eq(finding_of(check, "result"), state);
 	ck_assert_msg(strstr(finding_of(check, "text"), text) != NULL, "%s",
 		      finding_of(check, "text"));
 	ck_assert_msg(strstr(finding_of(check, "fix"), fix) != NULL, "%s",
@@ -73,7 +73,7 @@ static void is_defect(const char *check, const char *state, const char *text, co
 
 static void is_fine(const char *check)
 {
-	ck_assert_str_eq(finding_of(check, "state"), "ok");
+	ck_assert_str_eq(finding_of(check, "result"), "ok");
 	ck_assert_str_eq(finding_of(check, "fix"), "");
 }
 
@@ -190,12 +190,12 @@ START_TEST(daemon_does_not_listen)
 	facts.peer = (struct daemon_peer){ .connect_error = -ECONNREFUSED };
 	facts.open_error = -ECONNREFUSED;
 	is_defect("daemon", "error", "no daemon listens", "ipcbusd --bus /run/user/7/ipcbus/bus");
-	ck_assert_str_eq(finding_of("permission", "state"), "unknown");
-	ck_assert_str_eq(finding_of("abi", "state"), "unknown");
-	ck_assert_str_eq(finding_of("manager", "state"), "unknown");
+	ck_assert_str_eq(finding_of("permission", "result"), "unknown");
+	ck_assert_str_eq(finding_of("abi", "result"), "unknown");
+	ck_assert_str_eq(finding_of("manager", "result"), "unknown");
 	facts.open_error = facts.peer.connect_error = -ETIMEDOUT;
 	is_defect("daemon", "error", "accepts no connections", "kill -CONT");
-	ck_assert_str_eq(finding_of("permission", "state"), "unknown");
+	ck_assert_str_eq(finding_of("permission", "result"), "unknown");
 	facts.open_error = facts.peer.connect_error = -EACCES;
 	is_defect("daemon", "unknown", "cannot connect", "");
 	is_defect("permission", "error", "joe has no permission to open /run/user/7/ipcbus/bus "
@@ -250,9 +250,9 @@ START_TEST(module_not_loaded)
 	lose_module();
 	is_defect("module", "error", "is not loaded", "modprobe ipcbus");
 	is_defect("module", "error", "is not loaded", "mokutil --import");
-	ck_assert_str_eq(finding_of("permission", "state"), "unknown");
-	ck_assert_str_eq(finding_of("abi", "state"), "unknown");
-	ck_assert_str_eq(finding_of("manager", "state"), "unknown");
+	ck_assert_str_eq(finding_of("permission", "result"), "unknown");
+	ck_assert_str_eq(finding_of("abi", "result"), "unknown");
+	ck_assert_str_eq(finding_of("manager", "result"), "unknown");
 }
 END_TEST
 

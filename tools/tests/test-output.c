@@ -213,9 +213,9 @@ END_TEST
 
 START_TEST(errors_have_origins)
 {
-	static const struct ipc_error behind = { .origin = IPC_ORIGIN_BEHIND,
+	static const struct ipc_error behind = { .code = -EREMOTEIO, .origin = IPC_ORIGIN_BEHIND,
 						 .cause = -EOWNERDEAD };
-	static const struct ipc_error bus = { .origin = IPC_ORIGIN_BUS };
+	static const struct ipc_error bus = { .code = -ETIMEDOUT, .origin = IPC_ORIGIN_BUS };
 	const struct ipc_error service = {
 		.origin = IPC_ORIGIN_PEER, .name = (char *)"a.Bad", .text = (char *)"caf\xe9",
 		.number = -5, .details = (char *)"\0\xff", .details_size = 2,
@@ -232,12 +232,13 @@ START_TEST(errors_have_origins)
 	ctl.json = false;
 	fclose(file);
 	snprintf(expected, sizeof(expected),
-		 "{\"error\":\"t\",\"status\":8,\"hint\":\"h\",\"origin\":\"behind\","
-		 "\"cause\":\"%s\"}\n"
-		 "{\"error\":\"t\",\"status\":7,\"origin\":\"bus\"}\n"
-		 "{\"error\":\"t\",\"status\":1}\n"
-		 "{\"error\":\"t\",\"status\":8,\"origin\":\"peer\",\"name\":\"a.Bad\","
-		 "\"text\":\"Y2Fm6Q==\",\"number\":-5,\"details\":\"AP8=\"}\n", ipc_strerror(-EOWNERDEAD));
+		 "{\"message\":\"t\",\"status\":8,\"hint\":\"h\",\"origin\":\"behind\","
+		 "\"error\":%d,\"cause\":%d}\n"
+		 "{\"message\":\"t\",\"status\":7,\"origin\":\"bus\",\"error\":%d}\n"
+		 "{\"message\":\"t\",\"status\":1}\n"
+		 "{\"message\":\"t\",\"status\":8,\"origin\":\"peer\",\"error_name\":\"a.Bad\","
+		 "\"error_text\":\"Y2Fm6Q==\",\"error_number\":-5,\"error_details\":\"AP8=\"}\n",
+		 -EREMOTEIO, -EOWNERDEAD, -ETIMEDOUT);
 	ck_assert_str_eq(text, expected);
 	free(text);
 }
