@@ -23,7 +23,8 @@ static inline uint64_t clock_ns(void)
 void deadline_set(unsigned int ms);
 
 /* Delays the deadline by a second, and returns the microseconds until it was due, at least 1, or
- * UINT64_MAX if there is none: the timeout of a call. The bus then ends the call, and reports that. */
+ * UINT64_MAX if there is none: the timeout of a call. The bus then ends the call, and reports the
+ * failure. */
 uint64_t deadline_delay(void);
 
 /* Ends the delay. */

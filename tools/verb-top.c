@@ -45,7 +45,8 @@ static json_t *row_of(const struct pair *pair, double seconds)
 
 	names_process(names, pair->key.from_pid, from, sizeof(from));
 	names_process(names, pair->key.to_pid, to, sizeof(to));
-	names_target(names, pair->key.owner, pair->key.to_pid, pair->key.node, target, sizeof(target));
+	names_target(names, pair->key.owner, pair->key.to_pid, pair->key.node, target,
+		     sizeof(target));
 	return json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:I, s:f, s:f, s:f, s:f}", "from", from, "to",
 			 to, "target", target, "calls_s", pair->calls / seconds, "oneways_s",
 			 pair->oneways / seconds, "kb_s", pair->bytes / seconds / 1000, "failed",
