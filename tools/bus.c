@@ -179,8 +179,13 @@ int bus_list(struct service_manager *manager, const char *pattern, bool activata
 	struct bus_process last = { 0 };
 	json_t *rows = json_array();
 	char after[128] = "", *prefix = strndup(pattern, exact ? length : length - 1);
-	bool more = true;
+	bool more = length;
 
+	if (!length) {
+		json_decref(rows);
+		free(prefix);
+		return bus_bad_pattern(pattern);
+	}
 	if (!prefix) {
 		json_decref(rows);
 		return fail_memory();

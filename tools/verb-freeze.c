@@ -15,7 +15,7 @@
 static int fail_to(const char *what, pid_t pid, int error)
 {
 	if (error == -EAGAIN)
-		return fail_with(STATUS_TIMEOUT, "wait longer: --timeout SECONDS",
+		return fail_with(STATUS_TIMEOUT, "wait longer: --timeout S; or it may be stopped (SIGSTOP)",
 				 "cannot freeze process %d: it did not reply to all calls in time",
 				 (int)pid);
 	if (error == -ESRCH)

@@ -270,7 +270,7 @@ static int run(int argc, char **argv)
 	int status;
 
 	if (!checks && !shows && strcmp(argv[0], "reload"))
-		return fail_with(STATUS_USAGE, "ipcctl policy check find NAME",
+		return fail_with(STATUS_USAGE, "as in ipcctl policy check find demo.echo",
 				 "unknown subcommand \"%s\"; policy knows check, show and reload",
 				 argv[0]);
 	if (argc != (checks ? 3 : 1))

@@ -77,6 +77,7 @@ START_TEST(waiting_ends_with_the_time)
 			 "{\"message\":\"service no.body was not registered within 0.300 s\","
 			 "\"status\":7}\n");
 	ck_assert_int_eq(live_run("wait 'no body'")->status, 2);
+	ck_assert_int_eq(live_run("list ''")->status, 2);
 }
 END_TEST
 
