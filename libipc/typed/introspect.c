@@ -47,8 +47,7 @@ static int dump(struct ipc_call *call, const ProtobufCMessage *message, const vo
 		return ipc_call_fail(call, EOPNOTSUPP, NULL, "%s has nothing to dump", name);
 	if (call->uid != 0 && call->uid != geteuid())
 		return ipc_call_fail(call, EPERM, NULL,
-				     "%s shows its inside to root and user %u only", name,
-				     (unsigned int)geteuid());
+				     "only root and the user of the server may dump %s", name);
 	if (!request->fd || request->fd->fd < 0)
 		return ipc_call_fail(call, EBADF, NULL, "dump needs a file to write to");
 
