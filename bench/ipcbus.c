@@ -22,7 +22,7 @@
 static int do_ioctl(struct ipcbus_state *s, unsigned long request, void *arg)
 {
 	if (s->link)
-		return daemon_ioctl(s->link, request, arg);
+		return daemon_ioctl_of(s->link, 0, request, arg);
 	return ioctl(s->fd, request, arg) < 0 ? -errno : 0;
 }
 

@@ -615,11 +615,6 @@ int daemon_ioctl_of(struct daemon_link *link, uint64_t generation, unsigned long
 	return r;
 }
 
-int daemon_ioctl(struct daemon_link *link, unsigned long request, void *arg)
-{
-	return daemon_ioctl_of(link, /* generation= */ 0, request, arg);
-}
-
 bool device_set_interruptible(bool on)
 {
 	bool before = interruptible;

@@ -24,10 +24,8 @@ int daemon_open_state(const char *path, const char *name);
 /* A forked child, which does not inherit the mappings, must pass mapped as false. */
 void daemon_close(struct daemon_link *link, bool mapped);
 
-/* An ioctl of ipcbus.h. Returns its result, as 0 or -errno; waits as it does. */
-int daemon_ioctl(struct daemon_link *link, unsigned long request, void *arg);
-/* The same, but fails with -ECONNRESET if the link has another generation. 0 matches all
- * generations. */
+/* An ioctl of ipcbus.h. Returns its result, as 0 or -errno; waits as it does. Fails with
+ * -ECONNRESET if the link has another generation. 0 matches all generations. */
 int daemon_ioctl_of(struct daemon_link *link, uint64_t generation, unsigned long request,
 		    void *arg);
 /* Ends the waits of all threads. Async-signal-safe. */

@@ -356,7 +356,7 @@ bool device_is_writable(const struct device *device)
 /* The event need not be taken, because the file is closed at once. */
 int device_wait_manager(const char *path, uint64_t timeout_usec)
 {
-	struct ipcbus_handle watch = { .size = sizeof(watch), .flags = IPCBUS_WATCH_MANAGER };
+	struct ipcbus_handle watch = { .flags = IPCBUS_WATCH_MANAGER };
 	struct device device;
 	int r;
 
@@ -364,7 +364,7 @@ int device_wait_manager(const char *path, uint64_t timeout_usec)
 	if (r < 0)
 		return r;
 
-	r = device_ioctl(&device, IPCBUS_IOC_WATCH, &watch);
+	r = device_request(&device, IPCBUS_IOC_WATCH, &watch);
 	if (r == 0)
 		r = device_poll(&device, DEVICE_POLL_EVENT, /* other= */ -1, /* another= */ -1,
 				timeout_usec);
@@ -411,26 +411,12 @@ int device_node_destroy(const struct device *device, uint64_t node, bool if_idle
 	return device_ioctl(device, IPCBUS_IOC_NODE_DESTROY, &arg);
 }
 
-int device_set_manager(const struct device *device, uint64_t node)
-{
-	struct ipcbus_node arg = { .size = sizeof(arg), .node = node };
-
-	return device_ioctl(device, IPCBUS_IOC_SET_MANAGER, &arg);
-}
-
 int device_handle_put(const struct device *device, uint64_t generation, uint32_t handle,
 		      uint32_t count)
 {
 	struct ipcbus_handle arg = { .size = sizeof(arg), .handle = handle, .count = count };
 
 	return device_ioctl_of(device, generation, IPCBUS_IOC_HANDLE_PUT, &arg);
-}
-
-int device_watch_manager(const struct device *device)
-{
-	struct ipcbus_handle arg = { .size = sizeof(arg), .flags = IPCBUS_WATCH_MANAGER };
-
-	return device_ioctl(device, IPCBUS_IOC_WATCH, &arg);
 }
 
 int device_cancel(const struct device *device, uint64_t cookie)

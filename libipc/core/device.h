@@ -138,14 +138,9 @@ int device_open_state(const char *path, const char *name);
 
 /* Fails with -EBUSY if the node is in use and if_idle is true. */
 int device_node_destroy(const struct device *device, uint64_t node, bool if_idle);
-int device_set_manager(const struct device *device, uint64_t node);
 /* Releases count references to a handle of that generation. */
 int device_handle_put(const struct device *device, uint64_t generation, uint32_t handle,
 		      uint32_t count);
-/* Requests an IPCBUS_EVENT_MANAGER whenever the bus gets a manager, and at once if it has a
- * manager. Fails with -EOPNOTSUPP if the driver is too old. */
-int device_watch_manager(const struct device *device);
-
 /* Cancels the calls that this connection made with the cookie. Fails with -ENOENT if there
  * is none. */
 int device_cancel(const struct device *device, uint64_t cookie);

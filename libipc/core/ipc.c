@@ -411,6 +411,7 @@ struct ipc *ipc_unref(struct ipc *ipc)
 
 int ipc_set_manager(struct ipc *ipc, struct ipc_object *object)
 {
+	struct ipcbus_node node = { 0 };
 	struct ipc_object *old;
 	uint64_t id;
 	int r;
@@ -420,7 +421,8 @@ int ipc_set_manager(struct ipc *ipc, struct ipc_object *object)
 	r = ipc_object_id(object, &id);
 	if (r < 0)
 		return r;
-	r = device_set_manager(&ipc->device, object->node);
+	node.node = object->node;
+	r = device_request(&ipc->device, IPCBUS_IOC_SET_MANAGER, &node);
 	if (r < 0)
 		return r;
 

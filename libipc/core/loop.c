@@ -218,7 +218,7 @@ int ipc_process(struct ipc *ipc)
 		backlog_run(t);
 	reconnect_catch_up(t);
 	if (unlikely(atomic_load(&ipc->attention) & ATTEND_LOST))
-		return reconnect_process(t);
+		return reconnect_step(t);
 	r = loop_serve_one(t);
 	if (unlikely(r == -ECONNRESET) && reconnect_lost(ipc))
 		return 1;

@@ -67,10 +67,6 @@ struct ipc_proxy {
  */
 int proxy_arrived_at(struct ipc *ipc, uint32_t handle, const void *entry,
 		     struct ipc_proxy **ret_proxy);
-static inline int proxy_arrived(struct ipc *ipc, uint32_t handle, struct ipc_proxy **ret_proxy)
-{
-	return proxy_arrived_at(ipc, handle, NULL, ret_proxy);
-}
 
 /* For a connection that survives its bus: remembers the name under which the proxy was found. */
 int proxy_set_name(struct ipc_proxy *proxy, const char *name, const char *interface);

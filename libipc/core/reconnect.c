@@ -165,12 +165,11 @@ static void end(struct thread *t)
 static void set_again(struct ipc *ipc)
 {
 	struct upper *upper = atomic_load(&ipc->upper);
-	uint64_t id;
 
 	if (ipc->pool.limit > 1)
 		pool_ask_again(ipc, ipc->pool.limit);
-	if (ipc->manager && ipc_object_id(ipc->manager, &id) == 0)
-		device_set_manager(&ipc->device, ipc->manager->node);
+	if (ipc->manager)
+		ipc_set_manager(ipc, ipc->manager);
 	if (upper)
 		upper->bus_came_back(upper);
 	writable_retry(ipc);
@@ -215,8 +214,7 @@ static void end_step(struct reconnect *reconnect, struct ipc *ipc, int r)
 	ipc_unlock(ipc);
 }
 
-/* Does the next step. Returns false if it is not due. */
-static bool step(struct thread *t)
+bool reconnect_step(struct thread *t)
 {
 	struct ipc *ipc = t->ipc;
 	struct reconnect *reconnect = &ipc->reconnect;
@@ -243,17 +241,12 @@ void reconnect_serve(struct thread *t)
 	uint64_t msec;
 
 	reconnect_catch_up(t);
-	if (step(t))
+	if (reconnect_step(t))
 		return;
 	ipc_lock(ipc);
 	msec = time_until(ipc->reconnect.next_try) / 1000;
 	ipc_unlock(ipc);
 	poll(&fd, 1, msec < BUSY_MSEC ? BUSY_MSEC : (int)msec);
-}
-
-int reconnect_process(struct thread *t)
-{
-	return step(t);
 }
 
 int reconnect_call(struct ipc *ipc)
@@ -273,7 +266,7 @@ int reconnect_call(struct ipc *ipc)
 		return r;
 	if (t->depth || t->waiting || pool_serves(ipc) || ipc->backlog.all_fd >= 0)
 		return -ECONNRESET;
-	while (is_lost(ipc) && step(t))
+	while (is_lost(ipc) && reconnect_step(t))
 		;
 	return is_lost(ipc) ? -ECONNRESET : 0;
 }

@@ -38,8 +38,8 @@ int reconnect_catch_up(struct thread *t);
 
 /* For a thread of ipc_run(), while ATTEND_LOST is set: does the next step, or waits for it. */
 void reconnect_serve(struct thread *t);
-/* For ipc_process(): returns 1 if it did a step, or 0. */
-int reconnect_process(struct thread *t);
+/* Does the next step. Returns false if it is not due. */
+bool reconnect_step(struct thread *t);
 /* For a thread that is about to make a call. If no thread serves the connection, does all steps.
  * Fails with -ECONNRESET if the bus is still away. */
 int reconnect_call(struct ipc *ipc);

@@ -353,12 +353,6 @@ int device_node_destroy(const struct device *device, uint64_t node, bool if_idle
 	return fake.settle_error;
 }
 
-int device_set_manager(const struct device *device, uint64_t node)
-{
-	(void)device;
-	return node ? 0 : -ENOENT;
-}
-
 int device_handle_put(const struct device *device, uint64_t generation, uint32_t handle,
 		      uint32_t count)
 {
@@ -388,6 +382,11 @@ static int sender_info(struct ipcbus_sender_info *info)
 	return fake.sender_error;
 }
 
+static int set_manager(const struct ipcbus_node *node)
+{
+	return node->node ? 0 : -ENOENT;
+}
+
 static int set_monitor(const struct ipcbus_monitor *monitor)
 {
 	return monitor->pid == 1 ? -ESRCH : monitor->flags > 7 ? -EINVAL : 0;
@@ -409,6 +408,10 @@ static int create_node(struct ipcbus_node *node)
 
 static int watch(const struct ipcbus_handle *handle)
 {
+	if (handle->flags & IPCBUS_WATCH_MANAGER) {
+		fake.manager_watches++;
+		return 0;
+	}
 	fake.watch_frozen = handle->flags & IPCBUS_WATCH_FROZEN;
 	fake.watches++;
 	fake.watch_cookie = handle->cookie;
@@ -451,6 +454,8 @@ int device_request(const struct device *device, unsigned long request, void *arg
 		return node_info(arg);
 	case IPCBUS_IOC_SENDER_INFO:
 		return sender_info(arg);
+	case IPCBUS_IOC_SET_MANAGER:
+		return set_manager(arg);
 	case IPCBUS_IOC_MONITOR:
 		return set_monitor(arg);
 	case IPCBUS_IOC_FREEZE:
@@ -458,13 +463,6 @@ int device_request(const struct device *device, unsigned long request, void *arg
 	default:
 		return -ENOTTY;
 	}
-}
-
-int device_watch_manager(const struct device *device)
-{
-	(void)device;
-	fake.manager_watches++;
-	return 0;
 }
 
 int device_cancel(const struct device *device, uint64_t cookie)

@@ -21,7 +21,7 @@
 		struct ipc_proxy *proxy;                                                           \
 		fake_reset();                                                                      \
 		ck_assert_int_eq(ipc_open_sized(&ipc, NULL, region_size), 0);                      \
-		ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);                                \
+		ck_assert_int_eq(proxy_arrived_at(ipc, 5, NULL, &proxy), 0);                       \
 		peer = interface##_from_proxy(proxy);                                              \
 		ck_assert_int_eq(interface##_object_new(ipc, pair_ops, NULL, NULL, &object), 0);   \
 		object_id(object);                                                                 \

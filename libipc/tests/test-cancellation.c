@@ -20,7 +20,7 @@ static void begin(void)
 	fake_reset();
 	ended = 0;
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(proxy_arrived(ipc, 5, &peer), 0);
+	ck_assert_int_eq(proxy_arrived_at(ipc, 5, NULL, &peer), 0);
 }
 
 static void end(void)

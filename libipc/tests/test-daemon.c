@@ -453,7 +453,7 @@ static int fill_area(void)
 		},
 	};
 
-	return daemon_ioctl(link_of(client), IPCBUS_IOC_EXCHANGE, &x);
+	return daemon_ioctl_of(link_of(client), 0, IPCBUS_IOC_EXCHANGE, &x);
 }
 
 static void *send_and_stay(void *data)
@@ -493,7 +493,7 @@ START_TEST(an_exchange_that_fails_early_has_no_event)
 	memset(&x.event, 0x5a, sizeof(x.event));
 	before = x.event;
 	echo("x", 1);
-	ck_assert_int_lt(daemon_ioctl(link_of(client), IPCBUS_IOC_EXCHANGE, &x), 0);
+	ck_assert_int_lt(daemon_ioctl_of(link_of(client), 0, IPCBUS_IOC_EXCHANGE, &x), 0);
 	ck_assert_mem_eq(&x.event, &before, sizeof(before));
 	end();
 }

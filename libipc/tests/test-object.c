@@ -521,7 +521,7 @@ START_TEST(sent_or_not)
 	struct ipc_proxy *proxy;
 	struct test *peer;
 
-	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
+	ck_assert_int_eq(proxy_arrived_at(ipc, 5, NULL, &proxy), 0);
 	peer = test_from_proxy(proxy);
 	id.id = object_id(object);
 	cargo.object = &id;

@@ -99,7 +99,7 @@ static void *take_a_slot(void *unused)
 {
 	struct ipcbus_info info = { .size = sizeof(info) };
 
-	ck_assert_int_eq(daemon_ioctl(client->device.link, IPCBUS_IOC_INFO, &info), 0);
+	ck_assert_int_eq(daemon_ioctl_of(client->device.link, 0, IPCBUS_IOC_INFO, &info), 0);
 	pthread_barrier_wait(&all_have_asked);
 	pthread_barrier_wait(&all_have_asked);
 	return unused;
@@ -109,7 +109,7 @@ static void *find_no_slot(void *unused)
 {
 	struct ipcbus_info info = { .size = sizeof(info) };
 
-	ck_assert_int_eq(daemon_ioctl(client->device.link, IPCBUS_IOC_INFO, &info), -EDQUOT);
+	ck_assert_int_eq(daemon_ioctl_of(client->device.link, 0, IPCBUS_IOC_INFO, &info), -EDQUOT);
 	ck_assert_int_eq(daemon_set_poll(client->device.link, true), -EDQUOT);
 	return unused;
 }

@@ -48,7 +48,7 @@ static void begin(void)
 	fake_reset();
 	destroyed = 0;
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
+	ck_assert_int_eq(proxy_arrived_at(ipc, 5, NULL, &proxy), 0);
 	ck_assert_int_eq(ipc_raw_object_new(ipc, &ops, &object, &object), 0);
 	object_id(object);
 	ck_assert(fake.node.flags & IPCBUS_NODE_ACCEPT_FDS);

@@ -25,7 +25,7 @@ static void begin(void)
 	hold = false;
 	slot = NULL;
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
+	ck_assert_int_eq(proxy_arrived_at(ipc, 5, NULL, &proxy), 0);
 }
 
 static void end(void)

@@ -25,7 +25,7 @@ static void begin_with(uint64_t timeout_usec)
 	fake_reset();
 	ended = 0;
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(proxy_arrived(ipc, 5, &peer), 0);
+	ck_assert_int_eq(proxy_arrived_at(ipc, 5, NULL, &peer), 0);
 	push_opened();
 	ck_assert_int_eq(ipc_raw_stream_open(peer, 1, &options, &parent, NULL), 0);
 	data_cookie = opened_cookie(0);
@@ -378,7 +378,7 @@ START_TEST(options_of_a_parent)
 	ck_assert_int_eq(call_now(&options), -EINVAL);
 	options.flags = 0;
 	ck_assert_int_eq(ipc_open(&other, NULL), 0);
-	ck_assert_int_eq(proxy_arrived(other, 5, &elsewhere), 0);
+	ck_assert_int_eq(proxy_arrived_at(other, 5, NULL, &elsewhere), 0);
 	ck_assert_int_eq(ipc_raw_call(elsewhere, &oneway, &options, NULL, NULL), -EINVAL);
 	ipc_proxy_unref(elsewhere);
 	ipc_unref(other);

@@ -370,7 +370,7 @@ START_TEST(a_service_fills_no_client)
 	n_ends = 1;
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(ipc_set_message_max(ipc, sizeof(many)), 0);
-	ck_assert_int_eq(proxy_arrived(ipc, 5, &peer), 0);
+	ck_assert_int_eq(proxy_arrived_at(ipc, 5, NULL, &peer), 0);
 	test = test_from_proxy(peer);
 	push_opened();
 	ck_assert_int_eq(test_count_open(test, NULL, &request, &ends[0].stream, NULL), 0);
@@ -398,7 +398,7 @@ START_TEST(a_service_leaves_no_objects)
 	n_ends = 1;
 	object = NULL;
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(proxy_arrived(ipc, 5, &peer), 0);
+	ck_assert_int_eq(proxy_arrived_at(ipc, 5, NULL, &peer), 0);
 	push_opened();
 	ck_assert_int_eq(ipc_raw_stream_open(peer, 1, NULL, &ends[0].stream, NULL), 0);
 	ends[0].data_cookie = cookie_of_node(1);
@@ -437,7 +437,7 @@ START_TEST(a_service_keeps_no_closed_ends)
 
 	fake_reset();
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(proxy_arrived(ipc, 5, &peer), 0);
+	ck_assert_int_eq(proxy_arrived_at(ipc, 5, NULL, &peer), 0);
 	for (unsigned int i = 0; i < STREAM_MAX_CLOSED; i++)
 		open_and_close(peer);
 	ck_assert_uint_eq(fake.n_destroyed, 0);

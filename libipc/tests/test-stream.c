@@ -28,7 +28,7 @@ static void begin_with(const struct ipc_options *options)
 	fake_reset();
 	called = 0;
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(proxy_arrived(ipc, 5, &peer), 0);
+	ck_assert_int_eq(proxy_arrived_at(ipc, 5, NULL, &peer), 0);
 	push_opened();
 	ck_assert_int_eq(ipc_raw_stream_open(peer, 1, options, &stream, NULL), 0);
 	data_cookie = opened_cookie(0);

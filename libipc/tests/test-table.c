@@ -245,7 +245,7 @@ START_TEST(taken_from_an_own_message)
 	struct ipc_object *object, *own;
 
 	begin();
-	ck_assert_int_eq(proxy_arrived(ipc, 9, &proxy), 0);
+	ck_assert_int_eq(proxy_arrived_at(ipc, 9, NULL, &proxy), 0);
 	for (int i = 0; i < 2; i++) {
 		field.id = ipc_proxy_id(proxy);
 		ck_assert_int_eq(ipc_take_proxy(ipc, &field.id, &taken), 0);

@@ -205,7 +205,7 @@ START_TEST(a_child_has_no_part_in_it)
 	begin();
 	ck_assert_int_eq(thread_get(ipc, &t), 0);
 	ck_assert_int_eq(test_object_new(ipc, &no_ops, NULL, NULL, &object), 0);
-	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
+	ck_assert_int_eq(proxy_arrived_at(ipc, 5, NULL, &proxy), 0);
 	pid = fork();
 	ck_assert_int_ge(pid, 0);
 	if (!pid)
@@ -242,7 +242,7 @@ START_TEST(large_replies_are_released_at_once)
 	fake_reset();
 	/* The largest region; threads of smaller regions keep less. */
 	ck_assert_int_eq(ipc_open_sized(&ipc, NULL, 1UL << 30), 0);
-	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
+	ck_assert_int_eq(proxy_arrived_at(ipc, 5, NULL, &proxy), 0);
 	ipc_raw_free(reply_of(proxy, 100));
 	ck_assert_uint_eq(fake.n_released, 0);
 	ipc_raw_free(reply_of(proxy, (64 << 10) + 1));
@@ -263,7 +263,7 @@ START_TEST(child_releases_no_buffers)
 	pid_t pid;
 
 	begin();
-	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
+	ck_assert_int_eq(proxy_arrived_at(ipc, 5, NULL, &proxy), 0);
 	reply = reply_of(proxy, (64 << 10) + 1);
 	before = fake.exchanges;
 	pid = fork();

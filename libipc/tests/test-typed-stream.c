@@ -61,7 +61,7 @@ static void begin(void)
 	*story = '\0';
 	served = NULL;
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
+	ck_assert_int_eq(proxy_arrived_at(ipc, 5, NULL, &proxy), 0);
 	peer = test_from_proxy(proxy);
 	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &object), 0);
 	object_id(object);

@@ -20,7 +20,7 @@ static struct ipc_proxy *begin(void)
 	fake_reset();
 	n_calls = 0;
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
+	ck_assert_int_eq(proxy_arrived_at(ipc, 5, NULL, &proxy), 0);
 	return proxy;
 }
 
@@ -36,7 +36,7 @@ START_TEST(counts_are_put_together)
 	struct ipc_proxy *proxy = begin();
 	struct ipc_proxy *again;
 
-	ck_assert_int_eq(proxy_arrived(ipc, 5, &again), 0);
+	ck_assert_int_eq(proxy_arrived_at(ipc, 5, NULL, &again), 0);
 	ck_assert_ptr_eq(again, proxy);
 	ck_assert_uint_eq(ipc_proxy_id(proxy), id_of_handle(5));
 	ck_assert_ptr_eq(ipc_proxy_ipc(proxy), ipc);
@@ -76,7 +76,7 @@ START_TEST(the_managers_handle_is_never_put)
 	struct ipc_proxy *proxy = begin(), *manager, *arrived;
 
 	ck_assert_int_eq(ipc_get_manager(ipc, &manager), 0);
-	ck_assert_int_eq(proxy_arrived(ipc, MANAGER_HANDLE, &arrived), 0);
+	ck_assert_int_eq(proxy_arrived_at(ipc, MANAGER_HANDLE, NULL, &arrived), 0);
 	ck_assert_ptr_eq(arrived, manager);
 	ipc_proxy_unref(manager);
 	ipc_proxy_unref(arrived);

@@ -168,9 +168,13 @@ static void bus_ended(struct upper *upper)
 	slots_call(names->ipc, &names->list, registration_end_names, /* event= */ NULL);
 }
 
+/* IPCBUS_EVENT_MANAGER comes whenever the bus gets a manager, and at once if it has a manager.
+ * Fails with -EOPNOTSUPP if the driver is too old. */
 static int watch_manager_locked(struct names *names)
 {
-	int r = names->watches_manager ? 0 : device_watch_manager(&names->ipc->device);
+	struct ipcbus_handle watch = { .flags = IPCBUS_WATCH_MANAGER };
+	int r = names->watches_manager ?
+			0 : device_request(&names->ipc->device, IPCBUS_IOC_WATCH, &watch);
 
 	names->watches_manager = r == 0;
 	return r;

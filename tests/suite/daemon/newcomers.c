@@ -48,12 +48,12 @@ static void *come_at_once(void *unused)
 	struct ipcbus_info info = { .size = sizeof(info) };
 
 	pthread_barrier_wait(&barrier);
-	if (daemon_ioctl(bus, IPCBUS_IOC_INFO, &info))
+	if (daemon_ioctl_of(bus, 0, IPCBUS_IOC_INFO, &info))
 		atomic_fetch_add(&failed, 1);
 	atomic_fetch_add(&begun, 1);
 	while (!atomic_load(&finished))
 		usleep(10000);
-	daemon_ioctl(bus, IPCBUS_IOC_THREAD_EXIT, NULL);
+	daemon_ioctl_of(bus, 0, IPCBUS_IOC_THREAD_EXIT, NULL);
 	return unused;
 }
 
@@ -84,14 +84,14 @@ static void *come(void *unused)
 	struct ipcbus_info info = { .size = sizeof(info) };
 	long long begin = now(), took, most;
 
-	if (daemon_ioctl(bus, IPCBUS_IOC_INFO, &info))
+	if (daemon_ioctl_of(bus, 0, IPCBUS_IOC_INFO, &info))
 		atomic_fetch_add(&failed, 1);
 	took = now() - begin;
 	most = atomic_load(&longest);
 	while (took > most && !atomic_compare_exchange_weak(&longest, &most, took))
 		;
 	atomic_fetch_add(&begun, 1);
-	daemon_ioctl(bus, IPCBUS_IOC_THREAD_EXIT, NULL);
+	daemon_ioctl_of(bus, 0, IPCBUS_IOC_THREAD_EXIT, NULL);
 	return unused;
 }
 

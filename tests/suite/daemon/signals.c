@@ -59,9 +59,9 @@ static void *wait_for_signal(void *unused)
 	do {
 		x = (struct ipcbus_exchange){ .size = sizeof(x),
 					      .flags = IPCBUS_WAIT | IPCBUS_SERVE };
-		r = daemon_ioctl(bus, IPCBUS_IOC_EXCHANGE, &x);
+		r = daemon_ioctl_of(bus, 0, IPCBUS_IOC_EXCHANGE, &x);
 	} while (r == 0 && x.event.kind == IPCBUS_EVENT_INTERRUPTED && !signalled);
-	daemon_ioctl(bus, IPCBUS_IOC_THREAD_EXIT, NULL);
+	daemon_ioctl_of(bus, 0, IPCBUS_IOC_THREAD_EXIT, NULL);
 	return r || x.event.kind != IPCBUS_EVENT_INTERRUPTED ? unused : NULL;
 }
 

@@ -237,7 +237,7 @@ void begin(void)
 	handled = destroyed = 0;
 	way = REPLY;
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(proxy_arrived(ipc, 5, &proxy), 0);
+	ck_assert_int_eq(proxy_arrived_at(ipc, 5, NULL, &proxy), 0);
 	memory_handle_arrived();
 	peer = test_from_proxy(proxy);
 	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, on_destroy, &object), 0);

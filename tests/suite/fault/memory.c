@@ -232,7 +232,6 @@ int __real_device_handle_put(const struct device *device, uint64_t generation, u
 int __real_device_open(struct device *device, const char *path, size_t region_size);
 int __real_device_set_poll(struct device *device, unsigned int polls);
 int __real_device_request(const struct device *device, unsigned long request, void *arg);
-int __real_device_watch_manager(const struct device *device);
 int __wrap_device_exchange(const struct device *device, uint64_t generation,
 			   struct ipcbus_exchange *x);
 int __wrap_device_handle_put(const struct device *device, uint64_t generation, uint32_t handle,
@@ -240,12 +239,6 @@ int __wrap_device_handle_put(const struct device *device, uint64_t generation, u
 int __wrap_device_open(struct device *device, const char *path, size_t region_size);
 int __wrap_device_set_poll(struct device *device, unsigned int polls);
 int __wrap_device_request(const struct device *device, unsigned long request, void *arg);
-int __wrap_device_watch_manager(const struct device *device);
-
-int __wrap_device_watch_manager(const struct device *device)
-{
-	return fails(MEMORY_DRIVER) ? -ENOMEM : __real_device_watch_manager(device);
-}
 
 static void count_handles(const struct device *device, const struct ipcbus_event *event)
 {

@@ -49,7 +49,7 @@ FAIL_STUBS := $(FAIL_B)/libipc/ipc.pb-c.o $(FAIL_B)/libipc/servicemanager.ipc.o 
 FAIL_LIBRARY := memory library test-library test-beyond test-raw test-streams test-manager
 FAIL_WRAPPED := malloc calloc realloc reallocarray free strdup vasprintf pthread_create pidfd_open epoll_ctl eventfd \
 	timerfd_create memfd_create mmap device_exchange \
-	device_handle_put device_open device_request device_set_poll device_watch_manager
+	device_handle_put device_open device_request device_set_poll
 FAIL_LIBRARY_COMPILE = $(CC) $(FAIL_CFLAGS) -pthread -Ilibipc -Idriver/uapi -I$(B)/libipc/tests \
 	-I$(B)/servicemanager $(IPC_STUB_CFLAGS) -MD -MP -c -o $@ $<
 FAIL_LIBRARY_HEADERS = $(B)/include/ipc/ipc.pb-c.h $(B)/include/ipc/options.pb-c.h \

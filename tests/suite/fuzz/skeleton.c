@@ -312,7 +312,7 @@ static void begin(unsigned int *deaths)
 	n_calls = n_buffers = n_kept = depth = 0;
 	*deaths = 0;
 	must(ipc_open(&ipc, NULL) == 0);
-	must(proxy_arrived(ipc, 5, &proxy) == 0);
+	must(proxy_arrived_at(ipc, 5, NULL, &proxy) == 0);
 	peer = test_from_proxy(proxy);
 	must(test_object_new(ipc, &ops, NULL, NULL, &object) == 0);
 	must(ipc_object_id(object, &id) == 0);
