@@ -51,7 +51,7 @@ struct ipc_call {
 
 	/* Under ipc->lock, once watched. */
 	struct dependents dependents;		/* canceled: the caller no longer waits */
-	struct ipc_slot *on_cancel;		/* ipc_call_on_cancel() */
+	struct slots on_cancel;			/* ipc_call_on_cancel() */
 
 	uint64_t block[CALL_BLOCK / sizeof(uint64_t)];
 };

@@ -122,7 +122,7 @@ static int call_watch_locked(struct ipc_call *call)
 		r = map_add(&call->ipc->calls, call->number, call);
 		if (r < 0)
 			return r;
-		call->on_cancel = NULL;
+		TAILQ_INIT(&call->on_cancel);
 		call->watched = true;
 	}
 	if (call->dependents.canceled)
@@ -132,7 +132,7 @@ static int call_watch_locked(struct ipc_call *call)
 
 bool call_unwatch_last(struct ipc_call *call)
 {
-	struct ipc_slot *slots = NULL;
+	struct slots slots = TAILQ_HEAD_INITIALIZER(slots);
 	bool last;
 
 	ipc_lock(call->ipc);
@@ -141,7 +141,7 @@ bool call_unwatch_last(struct ipc_call *call)
 		map_remove(&call->ipc->calls, call->number);
 		release_locked(&call->dependents);
 		call->watched = false;
-		slots = slots_take_locked(&call->on_cancel);
+		slots_take_locked(&call->on_cancel, &slots);
 	}
 	ipc_unlock(call->ipc);
 	slots_close(&slots);
@@ -232,7 +232,7 @@ static void call_back(struct ipc_slot *slot, const void *call)
 
 void call_canceled(struct ipc *ipc, uint64_t number)
 {
-	struct ipc_slot *slots;
+	struct slots slots = TAILQ_HEAD_INITIALIZER(slots);
 	struct ipc_call *call;
 
 	ipc_lock(ipc);
@@ -244,7 +244,7 @@ void call_canceled(struct ipc *ipc, uint64_t number)
 	/* As ipc_call_ref(). */
 	ipc_ref(ipc);
 	cancel_locked(ipc, &call->dependents);
-	slots = slots_take_locked(&call->on_cancel);
+	slots_take_locked(&call->on_cancel, &slots);
 	ipc_unlock(ipc);
 	slots_call(ipc, &slots, call_back, call);
 	slots_close(&slots);

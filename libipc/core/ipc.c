@@ -29,7 +29,7 @@
 #define DAEMON_PATH	"/run/ipcbus/bus"
 
 static pthread_mutex_t connections_mutex = PTHREAD_MUTEX_INITIALIZER;
-static struct ipc *connections;
+static LIST_HEAD(, ipc) connections = LIST_HEAD_INITIALIZER(connections);
 static uint64_t last_id;
 
 void connections_lock(void)
@@ -46,8 +46,10 @@ void connections_unlock(void)
 
 static void fork_prepare(void)
 {
+	struct ipc *ipc;
+
 	connections_lock();
-	for (struct ipc *ipc = connections; ipc; ipc = ipc->next) {
+	LIST_FOREACH(ipc, &connections, link) {
 		ipc_lock(ipc);
 		pthread_mutex_lock(&ipc->pool.lock);
 	}
@@ -55,7 +57,9 @@ static void fork_prepare(void)
 
 static void fork_done(void)
 {
-	for (struct ipc *ipc = connections; ipc; ipc = ipc->next) {
+	struct ipc *ipc;
+
+	LIST_FOREACH(ipc, &connections, link) {
 		pthread_mutex_unlock(&ipc->pool.lock);
 		ipc_unlock(ipc);
 	}
@@ -64,7 +68,9 @@ static void fork_done(void)
 
 static void fork_child(void)
 {
-	for (struct ipc *ipc = connections; ipc; ipc = ipc->next)
+	struct ipc *ipc;
+
+	LIST_FOREACH(ipc, &connections, link)
 		ipc->foreign = true;
 	threads_forget();
 	fork_done();
@@ -186,28 +192,6 @@ int ipc_find_bus(const char *bus, char **ret_path, enum ipc_bus_kind *ret_kind,
 
 /* --- Opening -------------------------------------------------------------------- */
 
-static void ipc_list(struct ipc *ipc)
-{
-	connections_lock();
-	ipc->id = ++last_id;
-	ipc->generation = ipc->id;
-	ipc->next = connections;
-	connections = ipc;
-	connections_unlock();
-}
-
-static void ipc_unlist(struct ipc *ipc)
-{
-	struct ipc **link = &connections;
-
-	connections_lock();
-	while (*link != ipc)
-		link = &(*link)->next;
-	*link = ipc->next;
-	threads_detach(ipc);
-	connections_unlock();
-}
-
 void connection_renew(struct ipc *ipc)
 {
 	uint64_t generation;
@@ -251,6 +235,8 @@ static int ipc_init(struct ipc *ipc, const char *bus, size_t region_size)
 	writable_init(ipc);
 	backlog_init(ipc);
 	timers_init(ipc);
+	TAILQ_INIT(&ipc->reconnect.slots);
+	TAILQ_INIT(&ipc->monitor);
 	pthread_mutex_init(&ipc->lock, NULL);
 	pthread_cond_init(&ipc->slot_left, NULL);
 	r = pool_init(&ipc->pool);
@@ -289,7 +275,11 @@ int ipc_open_sized(struct ipc **ret_ipc, const char *bus, size_t region_size)
 		return r;
 	}
 
-	ipc_list(ipc);
+	connections_lock();
+	ipc->id = ++last_id;
+	ipc->generation = ipc->id;
+	LIST_INSERT_HEAD(&connections, ipc, link);
+	connections_unlock();
 	*ret_ipc = ipc;
 	return 0;
 }
@@ -367,10 +357,13 @@ static void ipc_close(struct ipc *ipc)
 	device_close(&ipc->device, /* mapped= */ !ipc->foreign);
 	writable_close(ipc);
 	asyncs_close(ipc);
-	ipc_unlist(ipc);
+	connections_lock();
+	LIST_REMOVE(ipc, link);
+	threads_detach(ipc);
+	connections_unlock();
 	channels_close(ipc);
-	monitor_close(ipc);
-	reconnect_close(ipc);
+	slots_close(&ipc->monitor);
+	slots_close(&ipc->reconnect.slots);
 	if (ipc->upper)
 		ipc->upper->close(ipc->upper);
 	if (ipc->manager)

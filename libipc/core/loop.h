@@ -54,8 +54,7 @@ bool dispatch_is_for_stream(struct ipc *ipc, uint64_t cookie);
  */
 bool dispatch_waiting(struct thread *t, const struct ipcbus_event *event);
 
-/* monitor.c: passes a record to the program; ends the monitor of a connection that is closed. */
+/* monitor.c: passes a record to the program. */
 void monitor_deliver(struct thread *t, const struct ipcbus_event *event);
-void monitor_close(struct ipc *ipc);
 
 #endif /* IPC_LOOP_H */

@@ -4,7 +4,6 @@
 
 #include "loop.h"
 #include "ipcbus-monitor.h"
-#include "slot.h"
 
 _Static_assert(IPC_MONITOR_MESSAGES == IPCBUS_MONITOR_MESSAGES &&
 	       IPC_MONITOR_FAILURES == IPCBUS_MONITOR_FAILURES, "flags of a monitor");
@@ -16,43 +15,11 @@ _Static_assert((int)IPC_RECORD_CALL == (int)IPCBUS_RECORD_CALL &&
 _Static_assert(IPC_RECORD_CLEAR == IPCBUS_SEND_CLEAR && IPC_RECORD_REPLACE == IPCBUS_SEND_REPLACE,
 	       "flags of a record");
 
-struct monitor {
-	struct ipc_slot slot;
-	ipc_record_cb cb;
-};
-
-/* Sets the slot that gets the records (NULL: none). The previous slot must have ended. */
-static void replace(struct ipc *ipc, struct ipc_slot *slot, struct ipc_slot **ret_slot)
-{
-	struct ipc_slot *before;
-
-	ipc_lock(ipc);
-	before = ipc->monitor;
-	ipc->monitor = slot;
-	if (slot)
-		slot_give(slot, ret_slot);
-	ipc_unlock(ipc);
-	if (before)
-		slot_drop(before);
-}
-
-static bool take(struct ipc *ipc, struct ipc_slot *slot)
-{
-	bool taken;
-
-	ipc_lock(ipc);
-	taken = ipc->monitor == slot;
-	if (taken)
-		ipc->monitor = NULL;
-	ipc_unlock(ipc);
-	return taken;
-}
-
 static void end(struct ipc_slot *slot)
 {
 	struct ipcbus_monitor none = { .flags = 0 };
 
-	if (!take(slot->ipc, slot))
+	if (!slots_remove(slot))
 		return;
 	/* Records that still arrive are discarded. */
 	if (!slot->ipc->foreign)
@@ -60,22 +27,28 @@ static void end(struct ipc_slot *slot)
 	slot_drop(slot);
 }
 
-static const struct slot_type monitor_type = { .size = sizeof(struct monitor), .end = end };
+static const struct slot_type monitor_type = { .size = sizeof(struct callback), .end = end };
 
 static int start(struct ipc *ipc, const struct ipcbus_monitor *monitor, ipc_record_cb cb,
 		 void *userdata, struct ipc_slot **ret_slot)
 {
 	struct ipc_slot *before = ret_slot ? *ret_slot : NULL, *slot;
+	struct slots earlier = TAILQ_HEAD_INITIALIZER(earlier);
 	struct ipcbus_monitor arg = *monitor;
 	int r;
 
 	r = slot_new(ipc, &monitor_type, userdata, &slot);
 	if (r < 0)
 		return r;
-	((struct monitor *)slot)->cb = cb;
+	((struct callback *)slot)->cb = (void (*)(void))cb;
 
 	/* The first record may arrive before device_request() returns. */
-	replace(ipc, slot, ret_slot ?: &slot);
+	ipc_lock(ipc);
+	slots_take_locked(&ipc->monitor, &earlier);
+	slots_append_locked(&ipc->monitor, slot);
+	slot_give(slot, ret_slot ?: &slot);
+	ipc_unlock(ipc);
+	slots_close(&earlier);
 	r = device_request(&ipc->device, IPCBUS_IOC_MONITOR, &arg);
 	if (r == 0) {
 		if (!ret_slot)
@@ -99,11 +72,6 @@ int ipc_monitor(struct ipc *ipc, unsigned int flags, pid_t pid, size_t max_data,
 	int r = pid >= 0 && flags && cb ? ipc_check(ipc) : -EINVAL;
 
 	return r < 0 ? r : start(ipc, &monitor, cb, userdata, ret_slot);
-}
-
-void monitor_close(struct ipc *ipc)
-{
-	replace(ipc, /* slot= */ NULL, /* ret_slot= */ NULL);
 }
 
 /* The driver writes it: the head, whose size a newer driver may change, and then the data. */
@@ -136,22 +104,17 @@ static struct ipc_record parse(const struct ipcbus_monitor_record *from)
 	};
 }
 
+static void call_back(struct ipc_slot *slot, const void *record)
+{
+	ipc_record_cb cb = (ipc_record_cb)((struct callback *)slot)->cb;
+
+	cb(slot->ipc, record, slot->userdata);
+}
+
 void monitor_deliver(struct thread *t, const struct ipcbus_event *event)
 {
-	struct ipc_record record;
-	struct slot_frame frame;
-	struct ipc *ipc = t->ipc;
-	struct monitor *monitor;
+	struct ipc_record record = parse(device_at(&t->ipc->device, event->offset));
 
-	ipc_lock(ipc);
-	monitor = (struct monitor *)ipc->monitor;
-	if (monitor && !slot_enter_locked(&monitor->slot, &frame))
-		monitor = NULL;
-	ipc_unlock(ipc);
-	if (monitor) {
-		record = parse(device_at(&ipc->device, event->offset));
-		monitor->cb(ipc, &record, monitor->slot.userdata);
-		slot_leave(&frame);
-	}
+	slots_call(t->ipc, &t->ipc->monitor, call_back, &record);
 	thread_release_later(t, event->buffer, event->data_size);
 }

@@ -67,6 +67,7 @@
 #include "device.h"
 #include "map.h"
 #include "reconnect.h"
+#include "slot.h"
 #include "timer.h"
 #include "writable.h"
 
@@ -144,7 +145,7 @@ struct ipc {
 	struct channels *_Atomic channels;	/* NULL until the first channel is opened */
 
 	/* Under the connections lock. */
-	struct ipc *next;
+	LIST_ENTRY(ipc) link;
 	LIST_HEAD(, thread) threads;
 	LIST_HEAD(, ipc_object) ended;	/* memory that must be freed later: object.c */
 
@@ -167,7 +168,7 @@ struct ipc {
 	uint64_t (*closed_streams)[2];	/* cookies of the ends closed last: stream.c; or NULL */
 	unsigned int next_closed;
 	atomic_uint logged;		/* causes that log_failure() has logged */
-	struct ipc_slot *monitor;		/* where a monitor's records go, or NULL */
+	struct slots monitor;		/* where a monitor's records go: at most one slot */
 };
 
 /* Returns -EINVAL without a connection, -ECHILD in a forked child, or 0. */

@@ -40,6 +40,7 @@ static int proxy_new_locked(struct ipc *ipc, uint32_t handle, struct ipc_proxy *
 		.ipc = ipc,
 		.handle = handle,
 		.generation = atomic_load(&ipc->generation),
+		.watchers = TAILQ_HEAD_INITIALIZER(proxy->watchers),
 	};
 	if (handle == LOST_HANDLE) {
 		lose_locked(proxy);
@@ -358,6 +359,7 @@ static void watch_stop_locked(struct ipc_proxy *proxy)
 static int watch_widen_locked(struct ipc_proxy *proxy)
 {
 	uint64_t old = proxy->watch;
+	struct ipc_slot *slot;
 	int r;
 
 	if (proxy->watch_frozen)
@@ -366,7 +368,7 @@ static int watch_widen_locked(struct ipc_proxy *proxy)
 	r = watch_start_locked(proxy, /* frozen= */ true);
 	if (r < 0)
 		return r;
-	for (struct ipc_slot *slot = proxy->watchers; slot; slot = slot->next)
+	TAILQ_FOREACH(slot, &proxy->watchers, link)
 		if (watcher_of(slot)->watch == old)
 			watcher_of(slot)->watch = proxy->watch;
 	return 0;
@@ -376,7 +378,9 @@ static int watch_widen_locked(struct ipc_proxy *proxy)
 
 static bool watch_is_used_locked(const struct ipc_proxy *proxy)
 {
-	for (struct ipc_slot *slot = proxy->watchers; slot; slot = slot->next)
+	struct ipc_slot *slot;
+
+	TAILQ_FOREACH(slot, &proxy->watchers, link)
 		if (watcher_of(slot)->watch == proxy->watch)
 			return true;
 	return false;
@@ -541,21 +545,16 @@ void watch_freeze_changed(struct ipc *ipc, uint64_t cookie, bool frozen, uint32_
 	ipc_proxy_unref(proxy);
 }
 
-/* Takes the watchers with this watch off the list, for slots_close(). */
-static struct ipc_slot *take_watchers_locked(struct ipc_proxy *proxy, uint64_t watch)
+/* Moves the watchers with this watch to an empty list, for slots_close(). */
+static void take_watchers_locked(struct ipc_proxy *proxy, uint64_t watch, struct slots *to)
 {
-	struct ipc_slot *taken = NULL, **last = &taken, *next;
+	struct ipc_slot *slot, *next;
 
-	for (struct ipc_slot *slot = proxy->watchers; slot; slot = next) {
-		next = slot->next;
-		if (watcher_of(slot)->watch != watch)
-			continue;
-		slots_remove_locked(slot);
-		slot->next = NULL;
-		*last = slot;
-		last = &slot->next;
+	for (slot = TAILQ_FIRST(&proxy->watchers); slot; slot = next) {
+		next = TAILQ_NEXT(slot, link);
+		if (watcher_of(slot)->watch == watch && slots_remove_locked(slot))
+			TAILQ_INSERT_TAIL(to, slot, link);
 	}
-	return taken;
 }
 
 static void call_death(struct ipc_slot *slot, const void *event)
@@ -567,7 +566,7 @@ static void call_death(struct ipc_slot *slot, const void *event)
 
 void watch_died(struct ipc *ipc, uint64_t cookie)
 {
-	struct ipc_slot *watchers;
+	struct slots watchers = TAILQ_HEAD_INITIALIZER(watchers);
 	struct ipc_proxy *proxy;
 
 	ipc_lock(ipc);
@@ -579,7 +578,7 @@ void watch_died(struct ipc *ipc, uint64_t cookie)
 	proxy->watch = 0;
 	refs_take(&proxy->refs);
 	set_died(proxy);
-	watchers = take_watchers_locked(proxy, cookie);
+	take_watchers_locked(proxy, cookie, &watchers);
 	ipc_unlock(ipc);
 	channels_client_died(ipc, proxy);
 	channels_server_died(ipc, proxy);

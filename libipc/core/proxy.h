@@ -29,7 +29,7 @@
 #ifndef IPC_PROXY_H
 #define IPC_PROXY_H
 
-#include "slot.h"
+#include "private.h"
 
 struct channel;
 
@@ -57,7 +57,7 @@ struct ipc_proxy {
 	uint64_t watch;			/* cookie of the driver's watch, or 0 */
 	bool watch_frozen;		/* the watch reports freezing too */
 	uint32_t freeze_count;		/* of the last such event */
-	struct ipc_slot *watchers;
+	struct slots watchers;
 };
 
 /*

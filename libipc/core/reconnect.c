@@ -127,11 +127,6 @@ int reconnect_catch_up(struct thread *t)
 
 /* --- Steps ---------------------------------------------------------------------------- */
 
-void reconnect_close(struct ipc *ipc)
-{
-	slots_close(&ipc->reconnect.slots);
-}
-
 static void call_slot(struct ipc_slot *slot, const void *event)
 {
 	ipc_reconnect_cb cb = (ipc_reconnect_cb)((struct callback *)slot)->cb;

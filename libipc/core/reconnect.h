@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "slot.h"
 #include "timer.h"
 
 struct ipc;
-struct ipc_slot;
 struct thread;
 
 /* Generation of a connection without a bus. No thread has it. */
@@ -19,7 +19,7 @@ struct thread;
 struct reconnect {
 	bool enabled;			/* set once, by ipc_set_reconnect() */
 	/* Under ipc->lock. */
-	struct ipc_slot *slots;		/* its callbacks */
+	struct slots slots;		/* its callbacks */
 	bool busy;			/* a thread is doing the next step */
 	bool ended;			/* all pending operations have completed */
 	unsigned int delay_msec;	/* between attempts */
@@ -43,8 +43,5 @@ bool reconnect_step(struct thread *t);
 /* For a thread that is about to make a call. If no thread serves the connection, does all steps.
  * Fails with -ECONNRESET if the bus is still away. */
 int reconnect_call(struct ipc *ipc);
-
-/* The connection closes: ends the callbacks. */
-void reconnect_close(struct ipc *ipc);
 
 #endif /* IPC_RECONNECT_H */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "slot.h"
+#include "private.h"
 
 /* The callbacks that run on this thread, innermost first. */
 static __thread struct slot_frame *frames;
@@ -158,17 +158,6 @@ static void wait_locked(struct ipc_slot *slot)
 		pthread_cond_wait(&slot->ipc->slot_left, &slot->ipc->lock);
 }
 
-static void end_listed(struct ipc_slot *slot)
-{
-	bool listed;
-
-	ipc_lock(slot->ipc);
-	listed = slots_remove_locked(slot);
-	ipc_unlock(slot->ipc);
-	if (listed)
-		slot_drop(slot);
-}
-
 static void end(struct ipc_slot *slot, bool waits)
 {
 	struct ipc *ipc = slot->ipc;
@@ -181,8 +170,8 @@ static void end(struct ipc_slot *slot, bool waits)
 		ipc_unlock(ipc);
 		if (slot->type->end)
 			slot->type->end(slot);
-		else
-			end_listed(slot);
+		else if (slots_remove(slot))
+			slot_drop(slot);
 		ipc_lock(ipc);
 		slot->running--;
 	}
@@ -237,48 +226,52 @@ void ipc_slot_set_destroy(struct ipc_slot *slot, void (*destroy)(void *userdata)
 		destroy(slot->userdata);
 }
 
-void slots_append_locked(struct ipc_slot **list, struct ipc_slot *slot)
+void slots_append_locked(struct slots *list, struct ipc_slot *slot)
 {
 	slot->id = ipc_next_cookie_locked(slot->ipc);
-	slot->next = NULL;
 	slot->list = list;
-	while (*list)
-		list = &(*list)->next;
-	*list = slot;
+	TAILQ_INSERT_TAIL(list, slot, link);
 }
 
 bool slots_remove_locked(struct ipc_slot *slot)
 {
-	struct ipc_slot **link = slot->list;
-
-	if (!link)
+	if (!slot->list)
 		return false;
-	while (*link != slot)
-		link = &(*link)->next;
-	*link = slot->next;
+	TAILQ_REMOVE(slot->list, slot, link);
 	slot->list = NULL;
 	return true;
 }
 
-struct ipc_slot *slots_take_locked(struct ipc_slot **list)
+bool slots_remove(struct ipc_slot *slot)
 {
-	struct ipc_slot *taken = *list;
+	bool listed;
 
-	for (struct ipc_slot *slot = taken; slot; slot = slot->next)
+	ipc_lock(slot->ipc);
+	listed = slots_remove_locked(slot);
+	ipc_unlock(slot->ipc);
+	return listed;
+}
+
+void slots_take_locked(struct slots *list, struct slots *to)
+{
+	struct ipc_slot *slot;
+
+	TAILQ_FOREACH(slot, list, link)
 		slot->list = NULL;
-	*list = NULL;
-	return taken;
+	TAILQ_CONCAT(to, list, link);
 }
 
 /* Returns the first slot with a higher id that has not ended, or NULL. */
-static struct ipc_slot *next_locked(struct ipc_slot *list, uint64_t id)
+static struct ipc_slot *next_locked(const struct slots *list, uint64_t id)
 {
-	while (list && (list->id <= id || list->ended))
-		list = list->next;
-	return list;
+	struct ipc_slot *slot = TAILQ_FIRST(list);
+
+	while (slot && (slot->id <= id || slot->ended))
+		slot = TAILQ_NEXT(slot, link);
+	return slot;
 }
 
-bool slots_call(struct ipc *ipc, struct ipc_slot **list,
+bool slots_call(struct ipc *ipc, struct slots *list,
 		void (*call)(struct ipc_slot *slot, const void *event), const void *event)
 {
 	struct slot_frame frame;
@@ -287,7 +280,7 @@ bool slots_call(struct ipc *ipc, struct ipc_slot **list,
 
 	ipc_lock(ipc);
 	last = ipc->last_cookie;
-	while ((slot = next_locked(*list, id)) && slot->id <= last) {
+	while ((slot = next_locked(list, id)) && slot->id <= last) {
 		id = slot->id;
 		slot_enter_locked(slot, &frame);
 		ipc_unlock(ipc);
@@ -309,7 +302,7 @@ int callback_new(struct ipc *ipc, void (*cb)(void), void *userdata, struct ipc_s
 	return r;
 }
 
-int slots_add(struct ipc *ipc, struct ipc_slot **list, void (*cb)(void), void *userdata,
+int slots_add(struct ipc *ipc, struct slots *list, void (*cb)(void), void *userdata,
 	      struct ipc_slot **ret_slot)
 {
 	struct ipc_slot *slot;
@@ -325,12 +318,12 @@ int slots_add(struct ipc *ipc, struct ipc_slot **list, void (*cb)(void), void *u
 	return 0;
 }
 
-void slots_close(struct ipc_slot **list)
+void slots_close(struct slots *list)
 {
 	struct ipc_slot *slot;
 
-	while ((slot = *list)) {
-		*list = slot->next;
+	while ((slot = TAILQ_FIRST(list))) {
+		TAILQ_REMOVE(list, slot, link);
 		slot_drop(slot);
 	}
 }

@@ -16,8 +16,12 @@
 #ifndef IPC_SLOT_H
 #define IPC_SLOT_H
 
-#include "private.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
 
+struct ipc;
 struct ipc_slot;
 
 /* A kind of registration. All functions run without locks, and any may be NULL. */
@@ -32,14 +36,17 @@ struct slot_type {
 	void (*free)(struct ipc_slot *slot);
 };
 
+/* Registrations, oldest first. */
+TAILQ_HEAD(slots, ipc_slot);
+
 struct ipc_slot {
 	struct ipc *ipc;
 	const struct slot_type *type;
 	void *userdata;
 	uint64_t id;			/* rises in a list */
 	/* Under ipc->lock. */
-	struct ipc_slot *next;		/* of a list, oldest first */
-	struct ipc_slot **list;		/* it is on this list; or NULL */
+	TAILQ_ENTRY(ipc_slot) link;
+	struct slots *list;		/* it is on this list; or NULL */
 	void (*destroy)(void *userdata);
 	unsigned int refs;
 	unsigned int running;
@@ -72,15 +79,16 @@ void slot_leave(struct slot_frame *frame);
 void slot_drop(struct ipc_slot *slot);
 
 /* Lists, under ipc->lock. */
-void slots_append_locked(struct ipc_slot **list, struct ipc_slot *slot);
+void slots_append_locked(struct slots *list, struct ipc_slot *slot);
 /* Returns false if the slot is on no list. */
 bool slots_remove_locked(struct ipc_slot *slot);
-/* Empties a list. Returns its slots, which are on no list then, for slots_call() and
+bool slots_remove(struct ipc_slot *slot);
+/* Moves the slots, which are on no list then, to an empty list for slots_call() and
  * slots_close(). */
-struct ipc_slot *slots_take_locked(struct ipc_slot **list);
+void slots_take_locked(struct slots *list, struct slots *to);
 /* Calls a function for each slot that is on the list now and does not end in the meantime, without
  * ipc->lock. A slot that a callback adds is not called. Returns true if it called any. */
-bool slots_call(struct ipc *ipc, struct ipc_slot **list,
+bool slots_call(struct ipc *ipc, struct slots *list,
 		void (*call)(struct ipc_slot *slot, const void *event), const void *event);
 
 /* A registration that is only a callback in a list. */
@@ -92,9 +100,9 @@ struct callback {
 /* As slot_new(). */
 int callback_new(struct ipc *ipc, void (*cb)(void), void *userdata, struct ipc_slot **ret_slot);
 /* Adds such a registration to a list that lives as long as the connection. Returns 0 or -errno. */
-int slots_add(struct ipc *ipc, struct ipc_slot **list, void (*cb)(void), void *userdata,
+int slots_add(struct ipc *ipc, struct slots *list, void (*cb)(void), void *userdata,
 	      struct ipc_slot **ret_slot);
 /* Drops all. */
-void slots_close(struct ipc_slot **list);
+void slots_close(struct slots *list);
 
 #endif /* IPC_SLOT_H */

@@ -188,7 +188,7 @@ static int register_name(struct names *names, struct name *name, struct ipc_slot
 		if (!queued)
 			old = find_locked(names, name->base.text);
 		if (old)
-			registration_remove_locked(&old->base);
+			slots_remove(&old->base.slot);
 		registration_add_locked(&name->base);
 	} else if ((r == -ENOMEM || r == -ENOSPC || r == -EINTR) &&
 		   !find_locked(names, name->base.text)) {
@@ -259,7 +259,7 @@ int ipc_unregister_name(struct ipc *ipc, const char *name)
 	if (r != 0 && r != -ENOENT && r != -EPERM && r != -ENOTCONN && r != -ECONNRESET)
 		kept = NULL;
 	if (kept)
-		registration_remove_locked(&kept->base);
+		slots_remove(&kept->base.slot);
 	pthread_mutex_unlock(&names->lock);
 
 	r = kept ? 0 : r;
@@ -282,7 +282,7 @@ static int idle_exit_locked(struct names *names, struct name *name)
 	if (left == 0 || left == -ENOTCONN || left == -ENOENT)
 		r = object_end_if_idle(name->object);
 	if (r == 0)
-		registration_remove_locked(&name->base);
+		slots_remove(&name->base.slot);
 	else
 		registration_resend_locked(&name->base);
 	return r;

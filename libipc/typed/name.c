@@ -107,7 +107,7 @@ static bool take_event(struct names *names, struct event *event)
 	}
 	if (event->error == -ESTALE) {
 		event->kind = IPC_REGISTRATION_LOST;
-		registration_remove_locked(i);
+		slots_remove(&i->slot);
 		event->lost = i;
 	}
 	pthread_mutex_unlock(&names->lock);
@@ -189,7 +189,7 @@ static void bus_came_back(struct upper *upper)
 
 	pthread_mutex_lock(&names->lock);
 	names->watches_manager = false;
-	r = names->list ? watch_manager_locked(names) : 0;
+	r = !TAILQ_EMPTY(&names->list) ? watch_manager_locked(names) : 0;
 	for (struct registration *i = names_first_locked(names); i; i = names_next_locked(i))
 		i->failure = r == -ECONNRESET ? 0 : r;
 	pthread_mutex_unlock(&names->lock);
@@ -240,6 +240,8 @@ int names_get(struct ipc *ipc, struct names **ret_names)
 	names->ipc = ipc;
 	names->manager = (struct ipc_proxy){ .refs = 1, .ipc = ipc, .handle = MANAGER_HANDLE };
 	pthread_mutex_init(&names->lock, NULL);
+	TAILQ_INIT(&names->list);
+	TAILQ_INIT(&names->event_slots);
 	*ret_names = names;
 
 	/* Another thread may have set it in the meantime. */
@@ -274,16 +276,6 @@ void registration_add_locked(struct registration *registration)
 	ipc_unlock(registration->slot.ipc);
 }
 
-bool registration_remove_locked(struct registration *registration)
-{
-	bool listed;
-
-	ipc_lock(registration->slot.ipc);
-	listed = slots_remove_locked(&registration->slot);
-	ipc_unlock(registration->slot.ipc);
-	return listed;
-}
-
 void registration_end(struct ipc_slot *slot)
 {
 	struct registration *registration = registration_of(slot);
@@ -295,7 +287,7 @@ void registration_end(struct ipc_slot *slot)
 	if (slot->ipc->foreign)
 		return;
 	pthread_mutex_lock(&names->lock);
-	listed = registration_remove_locked(registration);
+	listed = slots_remove(slot);
 	if (listed)
 		registration->type->withdraw(registration);
 	pthread_mutex_unlock(&names->lock);

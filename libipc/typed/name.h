@@ -64,13 +64,13 @@ struct names {
 	struct ipc *ipc;
 	struct ipc_proxy manager;	/* the library's own, in no table */
 	pthread_mutex_t lock;
-	struct ipc_slot *list;		/* registrations; changed under the lock and ipc->lock */
+	struct slots list;		/* registrations; changed under the lock and ipc->lock */
 	/* Under the lock. */
 	bool watches_manager;		/* new managers are reported */
 	struct ipc_object *registrant;	/* made with the first name */
 	uint64_t last_cookie;
 	/* Under ipc->lock. */
-	struct ipc_slot *event_slots;	/* ipc_on_registration() */
+	struct slots event_slots;	/* ipc_on_registration() */
 };
 
 /* Returns the registrations of a connection, and allocates them first if there are none. Fails with
@@ -96,12 +96,12 @@ static inline struct registration *registration_of(struct ipc_slot *slot)
 /* The first registration, or the next one; or NULL. */
 static inline struct registration *names_first_locked(const struct names *names)
 {
-	return registration_of(names->list);
+	return registration_of(TAILQ_FIRST(&names->list));
 }
 
 static inline struct registration *names_next_locked(const struct registration *registration)
 {
-	return registration_of(registration->slot.next);
+	return registration_of(TAILQ_NEXT(&registration->slot, link));
 }
 
 /* Sends a new registration. New managers get it as well once it was added. */
@@ -111,8 +111,6 @@ void registration_add_locked(struct registration *registration);
  * without the lock, because a failure is reported to the program. */
 void registration_resend_locked(struct registration *registration);
 void names_report(struct names *names);
-/* Returns false if the registration is no longer in the list. */
-bool registration_remove_locked(struct registration *registration);
 
 /* The end function of the types of slots of registrations. */
 void registration_end(struct ipc_slot *slot);
