@@ -122,14 +122,6 @@ static __attribute__((noinline)) void serve_oneway(struct thread *t,
 	ipc_object_unref(object);
 }
 
-static void manager_came(struct ipc *ipc)
-{
-	struct upper *upper = atomic_load(&ipc->upper);
-
-	if (upper)
-		upper->manager_came(upper);
-}
-
 bool dispatch_is_for_stream(struct ipc *ipc, uint64_t cookie)
 {
 	struct ipc_object *object = object_from_cookie(ipc, cookie);
@@ -165,7 +157,6 @@ bool dispatch_waiting(struct thread *t, const struct ipcbus_event *event)
  * that end would cancel streams that were opened for them. */
 void dispatch_bus_end(struct thread *t)
 {
-	struct upper *upper = atomic_load(&t->ipc->upper);
 	struct ipc *ipc = t->ipc;
 
 	/* From here on ioctls fail without a wait. */
@@ -176,8 +167,7 @@ void dispatch_bus_end(struct thread *t)
 	asyncs_end(t, -ECONNRESET);
 	calls_canceled(ipc);
 	writable_notify(ipc);
-	if (upper)
-		upper->bus_ended(upper);
+	names_bus_ended(ipc);
 	thread_leave_handler(t);
 	while (backlog_run(t))
 		;
@@ -210,7 +200,7 @@ void dispatch(struct thread *t, const struct ipcbus_event *event)
 		object_idle(t->ipc, event->cookie);
 		break;
 	case IPCBUS_EVENT_MANAGER:
-		manager_came(t->ipc);
+		names_manager_came(t->ipc);
 		break;
 	case IPCBUS_EVENT_REPLY:
 	case IPCBUS_EVENT_ERROR:

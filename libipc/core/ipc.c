@@ -364,8 +364,7 @@ static void ipc_close(struct ipc *ipc)
 	channels_close(ipc);
 	slots_close(&ipc->monitor);
 	slots_close(&ipc->reconnect.slots);
-	if (ipc->upper)
-		ipc->upper->close(ipc->upper);
+	names_close(ipc);
 	if (ipc->manager)
 		ipc_object_unref(ipc->manager);
 	proxies_close(ipc);

@@ -27,7 +27,7 @@
  * channel.h and channel-server.h, and turn.c, the order of oneways through the bus and through
  * channels. core/ and channels/ use each other.
  *
- * typed/ adds protobuf messages: see typed/typed.h. core/ never depends on typed/.
+ * typed/ adds protobuf messages: see typed/typed.h. core/ knows only the functions of names below.
  *
  * Locks. Never run a callback of the program under a lock, and never sleep, except in the driver's
  * short ioctls on nodes, watches and calls. Take them in this order:
@@ -84,8 +84,9 @@
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
 struct channels;
-struct thread;
+struct names;
 struct pool_thread;
+struct thread;
 
 /* The threads of ipc_run(). */
 struct pool {
@@ -100,20 +101,12 @@ struct pool {
 					 * enters ipc_run() */
 };
 
-/* The layer above the connection: names, in typed/. */
-struct upper {
-	/* The bus has a manager, perhaps a new manager. */
-	void (*manager_came)(struct upper *upper);
-	/* The bus has ended. */
-	void (*bus_ended)(struct upper *upper);
-	/* The connection was opened again. */
-	void (*bus_came_back)(struct upper *upper);
-	/* Looks up a name again. */
-	int (*find)(struct upper *upper, const char *name, const char *interface,
-		    struct ipc_proxy **ret_proxy);
-	/* The connection is closed: releases the objects, then the memory. */
-	void (*close)(struct upper *upper);
-};
+/* typed/name.c. The bus has a manager, perhaps a new manager; the bus has ended; the connection was
+ * opened again; the connection is closed. */
+void names_manager_came(struct ipc *ipc);
+void names_bus_ended(struct ipc *ipc);
+void names_bus_came_back(struct ipc *ipc);
+void names_close(struct ipc *ipc);
 
 struct ipc {
 	atomic_uint refs;
@@ -122,7 +115,7 @@ struct ipc {
 	                            	 * GENERATION_LOST while it is away */
 	struct device device;
 	char *path;			/* of the device */
-	struct upper *_Atomic upper;	/* or NULL */
+	struct names *_Atomic names;	/* of typed/, or NULL */
 	bool foreign;			/* opened by the parent; written in fork() only */
 	bool closing;			/* its device is closed, or soon; connections lock */
 	unsigned int leaving;		/* threads that drop references of channels, for which

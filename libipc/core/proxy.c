@@ -267,7 +267,6 @@ int proxy_set_name(struct ipc_proxy *proxy, const char *name, const char *interf
 
 int proxy_renew(struct ipc_proxy *proxy)
 {
-	struct upper *upper = atomic_load(&proxy->ipc->upper);
 	struct ipc *ipc = proxy->ipc;
 	const struct proxy_name *name;
 	struct ipc_proxy *target;
@@ -276,9 +275,9 @@ int proxy_renew(struct ipc_proxy *proxy)
 	ipc_lock(ipc);
 	name = proxy->name;
 	ipc_unlock(ipc);
-	if (!name || !upper)
+	if (!name)
 		return -EOWNERDEAD;
-	r = upper->find(upper, name->name, name->interface, &target);
+	r = ipc_proxy_get(ipc, name->name, name->interface, &target);
 	if (r < 0)
 		return r;
 

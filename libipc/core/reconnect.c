@@ -159,14 +159,11 @@ static void end(struct thread *t)
  * ended again, or if memory or permission is missing. The layer of names reports its failures. */
 static void set_again(struct ipc *ipc)
 {
-	struct upper *upper = atomic_load(&ipc->upper);
-
 	if (ipc->pool.limit > 1)
 		pool_ask_again(ipc, ipc->pool.limit);
 	if (ipc->manager)
 		ipc_set_manager(ipc, ipc->manager);
-	if (upper)
-		upper->bus_came_back(upper);
+	names_bus_came_back(ipc);
 	writable_retry(ipc);
 }
 

@@ -150,10 +150,13 @@ void registration_resend_locked(struct registration *registration)
 	registration->failure = r == -ENOTCONN ? 0 : r;
 }
 
-static void replay(struct upper *upper)
+/* The replay. */
+void names_manager_came(struct ipc *ipc)
 {
-	struct names *names = (struct names *)upper;
+	struct names *names = atomic_load(&ipc->names);
 
+	if (!names)
+		return;
 	pthread_mutex_lock(&names->lock);
 	for (struct registration *i = names_first_locked(names); i; i = names_next_locked(i))
 		registration_resend_locked(i);
@@ -161,11 +164,12 @@ static void replay(struct upper *upper)
 	names_report(names);
 }
 
-static void bus_ended(struct upper *upper)
+void names_bus_ended(struct ipc *ipc)
 {
-	struct names *names = (struct names *)upper;
+	struct names *names = atomic_load(&ipc->names);
 
-	slots_call(names->ipc, &names->list, registration_end_names, /* event= */ NULL);
+	if (names)
+		slots_call(ipc, &names->list, registration_end_names, /* event= */ NULL);
 }
 
 /* IPCBUS_EVENT_MANAGER comes whenever the bus gets a manager, and at once if it has a manager.
@@ -182,11 +186,13 @@ static int watch_manager_locked(struct names *names)
 
 /* The report of the current or next manager starts the replay. If the bus refuses the watch, the
  * program is notified like of a failed replay. */
-static void bus_came_back(struct upper *upper)
+void names_bus_came_back(struct ipc *ipc)
 {
-	struct names *names = (struct names *)upper;
+	struct names *names = atomic_load(&ipc->names);
 	int r;
 
+	if (!names)
+		return;
 	pthread_mutex_lock(&names->lock);
 	names->watches_manager = false;
 	r = !TAILQ_EMPTY(&names->list) ? watch_manager_locked(names) : 0;
@@ -196,18 +202,14 @@ static void bus_came_back(struct upper *upper)
 	names_report(names);
 }
 
-static int find(struct upper *upper, const char *name, const char *interface,
-		struct ipc_proxy **ret_proxy)
-{
-	return ipc_proxy_get(((struct names *)upper)->ipc, name, interface, ret_proxy);
-}
-
 /* --- The names of a connection ------------------------------------------------------ */
 
-static void names_close(struct upper *upper)
+void names_close(struct ipc *ipc)
 {
-	struct names *names = (struct names *)upper;
+	struct names *names = ipc->names;
 
+	if (!names)
+		return;
 	slots_close(&names->list);
 	ipc_object_unref(names->registrant);
 	slots_close(&names->event_slots);
@@ -217,26 +219,20 @@ static void names_close(struct upper *upper)
 
 int names_get(struct ipc *ipc, struct names **ret_names)
 {
-	struct upper *upper = NULL;
-	struct names *names;
+	struct names *names, *other = NULL;
 	int r = ipc_check(ipc);
 
 	if (r < 0)
 		return r;
 	/* While the bus is away, the call of the manager fails. */
 	reconnect_call(ipc);
-	*ret_names = (struct names *)atomic_load(&ipc->upper);
+	*ret_names = atomic_load(&ipc->names);
 	if (likely(*ret_names))
 		return 0;
 
 	names = calloc(1, sizeof(*names));
 	if (!names)
 		return -ENOMEM;
-	names->upper.manager_came = replay;
-	names->upper.bus_ended = bus_ended;
-	names->upper.bus_came_back = bus_came_back;
-	names->upper.find = find;
-	names->upper.close = names_close;
 	names->ipc = ipc;
 	names->manager = (struct ipc_proxy){ .refs = 1, .ipc = ipc, .handle = MANAGER_HANDLE };
 	pthread_mutex_init(&names->lock, NULL);
@@ -245,8 +241,8 @@ int names_get(struct ipc *ipc, struct names **ret_names)
 	*ret_names = names;
 
 	/* Another thread may have set it in the meantime. */
-	if (!atomic_compare_exchange_strong(&ipc->upper, &upper, &names->upper)) {
-		*ret_names = (struct names *)upper;
+	if (!atomic_compare_exchange_strong(&ipc->names, &other, names)) {
+		*ret_names = other;
 		pthread_mutex_destroy(&names->lock);
 		free(names);
 	}

@@ -60,7 +60,6 @@ struct name {
 
 /* All registrations of a connection; made with the first of them. */
 struct names {
-	struct upper upper;
 	struct ipc *ipc;
 	struct ipc_proxy manager;	/* the library's own, in no table */
 	pthread_mutex_t lock;

@@ -515,10 +515,10 @@ static void finish_add(int r)
 			push_nothing();
 		ck_assert_int_eq(act_add(), 0);
 	}
-	ck_assert_ptr_nonnull(TAILQ_FIRST(&((struct names *)atomic_load(&ipc->upper))->list));
+	ck_assert_ptr_nonnull(TAILQ_FIRST(&atomic_load(&ipc->names)->list));
 	push_nothing();
 	ck_assert_int_eq(ipc_unregister_name(ipc, "fail.test"), 0);
-	ck_assert_ptr_null(TAILQ_FIRST(&((struct names *)atomic_load(&ipc->upper))->list));
+	ck_assert_ptr_null(TAILQ_FIRST(&atomic_load(&ipc->names)->list));
 }
 
 static void prepare_remove(void)
@@ -536,7 +536,7 @@ static int act_remove(void)
 static void finish_remove(int r)
 {
 	assert_may(r);
-	ck_assert_int_eq(TAILQ_EMPTY(&((struct names *)atomic_load(&ipc->upper))->list), r == 0);
+	ck_assert_int_eq(TAILQ_EMPTY(&atomic_load(&ipc->names)->list), r == 0);
 	if (r < 0)
 		ck_assert_int_eq(act_remove(), 0);
 }
@@ -633,7 +633,7 @@ static void finish_serve_name(int r)
 			push_nothing();
 		ck_assert_int_eq(act_serve_name(), 0);
 	}
-	ck_assert_ptr_nonnull(TAILQ_FIRST(&((struct names *)atomic_load(&ipc->upper))->list));
+	ck_assert_ptr_nonnull(TAILQ_FIRST(&atomic_load(&ipc->names)->list));
 }
 
 /* --- Threads ----------------------------------------------------------------- */
