@@ -278,14 +278,6 @@ static int poll_fds(struct pollfd *fds, unsigned int n, uint64_t timeout_usec)
 	return ppoll(fds, n, timeout_usec == UINT64_MAX ? NULL : &ts, NULL) < 0 ? -errno : 0;
 }
 
-static struct pollfd writable_pollfd(const struct device *device, short events)
-{
-	return (struct pollfd){
-		.fd = device->link ? device->link->fds[LINK_WRITABLE] : device->fd,
-		.events = device->link ? POLLIN : events,
-	};
-}
-
 int device_poll(const struct device *device, unsigned int polls, int other, int another,
 		uint64_t timeout_usec)
 {
@@ -306,9 +298,6 @@ int device_poll(const struct device *device, unsigned int polls, int other, int 
 		fds[1] = (struct pollfd){ .fd = device->poll_fd, .events = POLLIN };
 		if (device->link && !device->is_lost)
 			r = daemon_change_poll(device->link, IPCBUSD_POLL_EVENT, /* remove= */ 0);
-	} else if (polls & DEVICE_POLL_WRITABLE) {
-		/* POLLWRNORM: only device_is_writable() may consume the report. */
-		fds[1] = writable_pollfd(device, POLLWRNORM);
 	}
 	if (r == 0)
 		r = poll_fds(fds, 5, timeout_usec);
@@ -343,7 +332,10 @@ const uint32_t *device_monitors(const struct device *device)
 
 bool device_is_writable(const struct device *device)
 {
-	struct pollfd fd = writable_pollfd(device, POLLOUT);
+	struct pollfd fd = {
+		.fd = device->link ? device->link->fds[LINK_WRITABLE] : device->fd,
+		.events = device->link ? POLLIN : POLLOUT,
+	};
 
 	if (poll(&fd, 1, 0) <= 0)
 		return false;

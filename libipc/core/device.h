@@ -107,12 +107,9 @@ bool device_is_writable(const struct device *device);
 
 /*
  * Blocks until a condition is true, either of two fds (-1: none) is readable, or the time is over.
- * Returns the DEVICE_POLL_* that may be true, which may be none, or -EINTR. polls is one of:
- *
- *   DEVICE_POLL_EVENT      an event is queued, or poll_fd is readable (DEVICE_POLL_WRITABLE)
- *   DEVICE_POLL_WRITABLE   the driver reports space. Does not consume the report. Only while
- *                          device_set_poll() has chosen it
- *   0                      no condition
+ * Returns the DEVICE_POLL_* that may be true, which may be none, or -EINTR. polls is 0 for no
+ * condition, or DEVICE_POLL_EVENT: an event is queued, or poll_fd is readable
+ * (DEVICE_POLL_WRITABLE).
  */
 int device_poll(const struct device *device, unsigned int polls, int other, int another,
 		uint64_t timeout_usec);

@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "call.h"
 #include "channels/channel-client.h"
@@ -337,6 +338,10 @@ int request_call(struct request *request, const struct ipc_options *options)
 
 /* --- Oneways ------------------------------------------------------------------- */
 
+/* Pauses between two tries of a oneway; each is twice as long as the pause before. */
+#define PAUSE_MIN_USEC	50
+#define PAUSE_MAX_USEC	16000
+
 static inline int try_message(struct request *request)
 {
 	int r = 0;
@@ -346,32 +351,39 @@ static inline int try_message(struct request *request)
 	return r < 0 ? r : thread_try(request->t, &request->x);
 }
 
-struct waiting_oneway {
-	struct request *request;
-	struct payload_file *file;
-};
-
-/* A file that was made at an earlier try is sent at once. */
-static int try_waiting(void *data)
+/* Sleeps until the deadline at most. Returns 0, -ETIMEDOUT after the deadline, or the error of the
+ * program's interrupt callback, which a signal may have ended the sleep for. */
+static int pause_until(struct ipc *ipc, unsigned int usec, uint64_t deadline)
 {
-	const struct waiting_oneway *oneway = data;
-	struct request *request = oneway->request;
-	int r = oneway->file->fd < 0 ? try_message(request) : -EMSGSIZE;
+	uint64_t left = time_until(deadline);
+	struct timespec time = { .tv_nsec = (long)(left < usec ? left : usec) * 1000 };
 
-	return r == -EMSGSIZE ? payload_send(request->t, &request->x, oneway->file) : r;
+	if (!left)
+		return -ETIMEDOUT;
+	nanosleep(&time, NULL);
+	return request_interrupted(ipc);
 }
 
-/* The first try has failed with r. */
+/* The first try has failed with r. While the receiver has no space, tries again. A file that was
+ * made at an earlier try is sent at once. */
 static __attribute__((noinline)) int
 try_otherwise(struct request *request, struct payload_file *file, uint64_t deadline, int r)
 {
 	struct payload_file own = { .fd = -1, .deadline = deadline };
-	struct waiting_oneway oneway = { request, file ?: &own };
+	unsigned int usec = PAUSE_MIN_USEC;
 
-	if (r == -EMSGSIZE)
-		r = payload_send(request->t, &request->x, oneway.file);
-	if (r == -EAGAIN && deadline)
-		r = writable_until(request->t->ipc, deadline, try_waiting, &oneway);
+	file = file ?: &own;
+	for (;;) {
+		if (r == -EMSGSIZE)
+			r = payload_send(request->t, &request->x, file);
+		if (r != -EAGAIN || !deadline)
+			break;
+		r = pause_until(request->t->ipc, usec, deadline);
+		if (r < 0)
+			break;
+		usec = 2 * usec < PAUSE_MAX_USEC ? 2 * usec : PAUSE_MAX_USEC;
+		r = file->fd < 0 ? try_message(request) : -EMSGSIZE;
+	}
 	payload_file_close(&own);
 	return r;
 }

@@ -2,13 +2,8 @@
 /* The senders of a connection that wait for space. See writable.h. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
-#include "deadline.h"
-#include "descriptor.h"
 #include "loop.h"
-#include "request.h"
 #include "slot.h"
 #include "writable.h"
 
@@ -122,77 +117,6 @@ void writable_retry(struct ipc *ipc)
 	ipc_lock(ipc);
 	notify_all_locked(ipc);
 	ipc_unlock(ipc);
-}
-
-/* A thread that waits. */
-struct waiting_thread {
-	struct writable_waiter waiter;
-	int fd;			/* an eventfd, by which ready() wakes the thread */
-};
-
-static void wake_thread(struct writable_waiter *waiter)
-{
-	eventfd_write(((struct waiting_thread *)waiter)->fd, 1);
-}
-
-static void read_notification(const struct waiting_thread *thread)
-{
-	eventfd_t value;
-
-	while (eventfd_read(thread->fd, &value) < 0 && errno == EINTR)
-		;
-}
-
-/* Waits for the notification, and reads it. */
-static int wait_notified(struct ipc *ipc, const struct waiting_thread *thread, uint64_t deadline)
-{
-	uint64_t left;
-	int r;
-
-	while ((left = time_until(deadline))) {
-		r = device_poll(&ipc->device, DEVICE_POLL_WRITABLE, thread->fd, /* another= */ -1,
-				left);
-		if (r == -EINTR)
-			r = request_interrupted(ipc);
-		if (r < 0)
-			return r;
-		if (r & DEVICE_POLL_OTHER) {
-			read_notification(thread);
-			return 0;
-		}
-		if (r & DEVICE_POLL_WRITABLE)
-			writable_notify(ipc);
-	}
-	return -ETIMEDOUT;
-}
-
-int writable_until(struct ipc *ipc, uint64_t deadline, int (*try)(void *data), void *data)
-{
-	struct waiting_thread thread = {
-		.waiter.ready = wake_thread,
-		.fd = descriptor_move(eventfd(0, EFD_CLOEXEC)),
-	};
-	bool waits;
-	int r;
-
-	if (thread.fd < 0)
-		return -errno;
-	do {
-		r = writable_want(ipc, &thread.waiter);
-		waits = r >= 0;
-		/* Another thread may have taken the report of space just before. */
-		if (waits)
-			r = try(data);
-		if (!waits || r != -EAGAIN)
-			break;
-		r = wait_notified(ipc, &thread, deadline);
-		waits = r < 0;
-	} while (!waits);
-	/* No notification must be on its way to a thread that has left. */
-	if (waits && !writable_forget(ipc, &thread.waiter))
-		read_notification(&thread);
-	close(thread.fd);
-	return r;
 }
 
 /* The thread that takes the waiter off the list owns the list's reference of the slot. */

@@ -4,8 +4,8 @@
  * the driver reports it by poll(), once, without naming the receiver. So all waiters of a
  * connection are in one list, and the thread that sees the report makes all waiters try again.
  * These threads poll: an event loop and ipc_wait_event() on device->poll_fd, the threads of
- * ipc_run() if there are waiters (ATTEND_POLL), and a thread that waits in a stream function or for
- * space for a oneway.
+ * ipc_run() if there are waiters (ATTEND_POLL), and a thread that waits in a stream function. A
+ * thread with a oneway that must wait is no waiter here: it tries again after pauses (request.c).
  */
 #ifndef IPC_WRITABLE_H
 #define IPC_WRITABLE_H
@@ -39,11 +39,6 @@ int writable_make_poll(struct ipc *ipc, unsigned int polls);
 int writable_want(struct ipc *ipc, struct writable_waiter *waiter);
 /* Returns false if it did not wait (any more). */
 bool writable_forget(struct ipc *ipc, struct writable_waiter *waiter);
-
-/* Calls try() until it returns anything but -EAGAIN, and waits for space after each -EAGAIN.
- * Returns its result, -ETIMEDOUT after the deadline, the error of the program's interrupt callback,
- * -ECONNRESET, or another -errno. */
-int writable_until(struct ipc *ipc, uint64_t deadline, int (*try)(void *data), void *data);
 
 /* Removes and notifies all waiters, if the driver reports space. */
 void writable_notify(struct ipc *ipc);

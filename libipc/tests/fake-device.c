@@ -296,19 +296,6 @@ int device_poll_words(const struct device *device, struct device_words *ret_word
 	return -EOPNOTSUPP;
 }
 
-static int poll_writable(int other)
-{
-	struct pollfd fd = { .fd = other, .events = POLLIN };
-	int r = fake.wait_error;
-
-	fake.wait_error = 0;
-	if (fake.on_poll_writable)
-		fake.on_poll_writable();
-	if (r)
-		return r;
-	return poll(&fd, 1, 0) > 0 ? (int)DEVICE_POLL_OTHER : (int)DEVICE_POLL_WRITABLE;
-}
-
 /* Events that are not queued now never arrive. */
 int device_poll(const struct device *device, unsigned int polls, int other, int another,
 		uint64_t timeout_usec)
@@ -319,8 +306,6 @@ int device_poll(const struct device *device, unsigned int polls, int other, int 
 	};
 
 	(void)device;
-	if (polls == DEVICE_POLL_WRITABLE)
-		return poll_writable(other);
 	if (!polls)
 		return poll(fds, 2, timeout_usec == UINT64_MAX ? -1 : (int)(timeout_usec / 1000));
 	if (queue_begin < queue_end)

@@ -39,9 +39,7 @@ struct fake {
 	unsigned int send_error_more;	/* this many messages after it fail, too */
 	size_t send_max;		/* larger messages fail with -EMSGSIZE; 0: none do */
 	void (*on_send_error)(void);	/* runs after a message failed with send_error */
-	void (*on_poll_writable)(void);	/* runs whenever a sender waits for space */
 	int poll_error;			/* device_set_poll() fails with it */
-	int wait_error;			/* the next wait for space fails with it */
 	void (*on_empty)(void);
 	void (*on_send)(void);		/* runs once, before the next message is visible */
 

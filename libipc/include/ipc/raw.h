@@ -175,7 +175,6 @@ void ipc_raw_keep(struct ipc_raw_message *reply);
  *
  *   -EAGAIN     The receiver has no space; see ipc_on_writable().
  *   -ETIMEDOUT  The receiver had no space in time.
- *   -EMFILE     timeout_usec is set, and this process cannot open more files.
  */
 int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
 		   const struct ipc_options *options);
@@ -193,7 +192,8 @@ int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *messag
  *
  * SA_RESTART makes no difference. A signal that arrives before the wait has begun does not count.
  * Streams have timeouts instead: see <ipc/stream.h>. cb may run on several threads at once.
- * Through ipcbusd, cb may also run without a signal, on a waiting thread, at most once a second.
+ * cb may also run without a signal, on a waiting thread: through ipcbusd at most once a second, and
+ * repeatedly while a oneway waits.
  * NULL removes cb. Set-up only.
  */
 typedef int (*ipc_raw_interrupt_cb)(void *userdata);
