@@ -343,26 +343,6 @@ static inline bool has_required(const ProtobufCMessageDescriptor *descriptor)
 	return false;
 }
 
-/* Replaces message_init(), which protoc-c can leave out. */
-static void init_by_descriptor(ProtobufCMessage *message,
-			       const ProtobufCMessageDescriptor *descriptor)
-{
-	memset(message, 0, descriptor->sizeof_message);
-	message->descriptor = descriptor;
-	for (unsigned int i = 0; i < descriptor->n_fields; i++) {
-		const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
-		void *member = member_at(message, field->offset);
-
-		if (!field->default_value || field->label == PROTOBUF_C_LABEL_REPEATED ||
-		    field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
-			continue;
-		if (field->type == PROTOBUF_C_TYPE_STRING)
-			*(const void **)member = field->default_value;
-		else if (field->type != PROTOBUF_C_TYPE_MESSAGE)
-			memcpy(member, field->default_value, field_kinds[field->type].size);
-	}
-}
-
 static ProtobufCMessage *message_new(struct decoder *d,
 				     const ProtobufCMessageDescriptor *descriptor)
 {
@@ -370,13 +350,13 @@ static ProtobufCMessage *message_new(struct decoder *d,
 	size_t bits = required ? (descriptor->n_fields + 7) / 8 : 0;
 	ProtobufCMessage *message;
 
+	/* protoc-c has left out message_init(): gen_init_helpers is false. */
+	if (unlikely(!descriptor->message_init))
+		return NULL;
 	message = arena_alloc(d->arena, descriptor->sizeof_message + bits);
 	if (!message)
 		return NULL;
-	if (likely(descriptor->message_init))
-		descriptor->message_init(message);
-	else
-		init_by_descriptor(message, descriptor);
+	descriptor->message_init(message);
 	if (unlikely(required)) {
 		memset(required_bits(message), 0, bits);
 		d->requires = true;
