@@ -328,7 +328,7 @@ static void end_in_child(struct thread *t, const struct async *async, struct ipc
 	(void)t, (void)async, (void)event;
 }
 
-static void end_all(struct ipc *ipc, struct thread *t, int error)
+void asyncs_end(struct ipc *ipc, struct thread *t, int error)
 {
 	struct async async;
 	uint64_t id;
@@ -346,15 +346,4 @@ static void end_all(struct ipc *ipc, struct thread *t, int error)
 			async.end = end_in_child;
 		end(t, &async, &event);
 	}
-}
-
-void asyncs_end(struct thread *t, int error)
-{
-	end_all(t->ipc, t, error);
-}
-
-/* A forked child calls no completions, because the calls are the parent's. */
-void asyncs_close(struct ipc *ipc)
-{
-	end_all(ipc, /* t= */ NULL, -ECANCELED);
 }

@@ -54,8 +54,8 @@ void async_sent(struct ipc *ipc, uint64_t id);
 
 /* Handles a REPLY, ERROR or FAILED that does not end a call that this thread waits for. */
 void async_end(struct thread *t, const struct ipcbus_event *event);
-void asyncs_end(struct thread *t, int error);
-/* Ends all async calls of a connection that is closed with -ECANCELED. */
-void asyncs_close(struct ipc *ipc);
+/* Ends all async calls with the error. t is NULL if the connection is closed. A forked child calls
+ * no completions, because the calls are the parent's. */
+void asyncs_end(struct ipc *ipc, struct thread *t, int error);
 
 #endif /* IPC_ASYNC_H */

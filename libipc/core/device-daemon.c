@@ -469,21 +469,16 @@ static void leave(struct daemon_link *link, unsigned int number)
 	__atomic_store_n(&link->thread[number].inside, false, __ATOMIC_RELEASE);
 }
 
-static bool is_too_much(const struct ipcbus_send *send)
-{
-	return send->iov_count > IPCBUS_MAX_IOV || send->object_count > IPCBUS_MAX_OBJECTS ||
-	       send->data_size > AREA_SIZE;
-}
-
 static int exchange_in(struct daemon_link *link, struct daemon_thread *thread,
 		       struct ipcbus_exchange *x)
 {
 	size_t ids = x->release_count > 1 ? x->release_count * sizeof(uint64_t) : 0, size;
 	uint8_t *to;
 
-	if (is_too_much(&x->send))
-		return x->send.data_size > AREA_SIZE ? -EMSGSIZE : -E2BIG;
-	if (x->release_count > IPCBUS_MAX_RELEASE)
+	if (x->send.data_size > AREA_SIZE)
+		return -EMSGSIZE;
+	if (x->send.iov_count > IPCBUS_MAX_IOV || x->send.object_count > IPCBUS_MAX_OBJECTS ||
+	    x->release_count > IPCBUS_MAX_RELEASE)
 		return -E2BIG;
 	/* The receiving thread of a directed call has no tag. */
 	if (x->send.call && x->send.kind != IPCBUS_SEND_CALL &&

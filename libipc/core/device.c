@@ -38,11 +38,6 @@ static int device_ioctl_of(const struct device *device, uint64_t generation, uns
 	return ioctl(device->fd, request, arg) < 0 ? -errno : 0;
 }
 
-static int device_ioctl(const struct device *device, unsigned long request, void *arg)
-{
-	return device_ioctl_of(device, /* generation= */ 0, request, arg);
-}
-
 static int open_bus(struct device *device, const char *path)
 {
 	int r;
@@ -81,7 +76,7 @@ static int map_region(struct device *device, size_t size)
 
 int device_open(struct device *device, const char *path, size_t region_size)
 {
-	struct ipcbus_info info = { .size = sizeof(info) };
+	struct ipcbus_info info = { 0 };
 	int r;
 
 	r = open_bus(device, path);
@@ -94,7 +89,7 @@ int device_open(struct device *device, const char *path, size_t region_size)
 	}
 	/* On any other device this fails with ENOTTY, before the region is mapped. */
 	if (r == 0)
-		r = device_ioctl(device, IPCBUS_IOC_INFO, &info);
+		r = device_request(device, IPCBUS_IOC_INFO, &info);
 	if (r == 0)
 		r = map_region(device, region_size);
 	if (r < 0) {
@@ -389,18 +384,17 @@ int device_open_state(const char *path, const char *name)
 int device_request(const struct device *device, unsigned long request, void *arg)
 {
 	*(uint32_t *)arg = _IOC_SIZE(request);
-	return device_ioctl(device, request, arg);
+	return device_ioctl_of(device, /* generation= */ 0, request, arg);
 }
 
 int device_node_destroy(const struct device *device, uint64_t node, bool if_idle)
 {
 	struct ipcbus_node arg = {
-		.size = sizeof(arg),
 		.flags = if_idle ? IPCBUS_NODE_IF_IDLE : 0,
 		.node = node,
 	};
 
-	return device_ioctl(device, IPCBUS_IOC_NODE_DESTROY, &arg);
+	return device_request(device, IPCBUS_IOC_NODE_DESTROY, &arg);
 }
 
 int device_handle_put(const struct device *device, uint64_t generation, uint32_t handle,
@@ -413,12 +407,12 @@ int device_handle_put(const struct device *device, uint64_t generation, uint32_t
 
 int device_cancel(const struct device *device, uint64_t cookie)
 {
-	struct ipcbus_cancel arg = { .size = sizeof(arg), .cookie = cookie };
+	struct ipcbus_cancel arg = { .cookie = cookie };
 
-	return device_ioctl(device, IPCBUS_IOC_CANCEL, &arg);
+	return device_request(device, IPCBUS_IOC_CANCEL, &arg);
 }
 
 int device_thread_exit(const struct device *device)
 {
-	return device_ioctl(device, IPCBUS_IOC_THREAD_EXIT, NULL);
+	return device_ioctl_of(device, /* generation= */ 0, IPCBUS_IOC_THREAD_EXIT, NULL);
 }

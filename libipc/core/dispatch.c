@@ -164,7 +164,7 @@ void dispatch_bus_end(struct thread *t)
 	atomic_store(&ipc->bus_ended, true);
 	thread_enter(t);
 	watches_died(ipc);
-	asyncs_end(t, -ECONNRESET);
+	asyncs_end(ipc, t, -ECONNRESET);
 	calls_canceled(ipc);
 	writable_notify(ipc);
 	names_bus_ended(ipc);

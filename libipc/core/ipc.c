@@ -219,6 +219,25 @@ static void init_channels(struct ipc *ipc)
 	ipc->channels_random = value && strcmp(value, "random") == 0;
 }
 
+static void ipc_free(struct ipc *ipc)
+{
+	map_done(&ipc->cookies);
+	map_done(&ipc->proxies);
+	map_done(&ipc->watches);
+	map_done(&ipc->calls);
+	map_done(&ipc->asyncs);
+	timers_done(ipc);
+	pool_done(&ipc->pool);
+	/* A forked child may have inherited waiters that do not exist there. */
+	if (!ipc->foreign)
+		pthread_cond_destroy(&ipc->slot_left);
+	pthread_mutex_destroy(&ipc->lock);
+	free(ipc->closed_streams);
+	free(ipc->path);
+	free(ipc);
+}
+
+/* After a failure, the caller must call ipc_free(). */
 static int ipc_init(struct ipc *ipc, const char *bus, size_t region_size)
 {
 	enum ipc_bus_reason reason;
@@ -230,8 +249,6 @@ static int ipc_init(struct ipc *ipc, const char *bus, size_t region_size)
 		.message_max = IPC_MESSAGE_MAX,
 		.path = strdup(bus_choose(bus, path, sizeof(path), &reason)),
 	};
-	if (!ipc->path)
-		return -ENOMEM;
 	writable_init(ipc);
 	backlog_init(ipc);
 	timers_init(ipc);
@@ -241,16 +258,10 @@ static int ipc_init(struct ipc *ipc, const char *bus, size_t region_size)
 	pthread_cond_init(&ipc->slot_left, NULL);
 	r = pool_init(&ipc->pool);
 	if (r == 0)
-		r = device_open(&ipc->device, ipc->path, region_size);
-	if (r < 0) {
-		pool_done(&ipc->pool);
-		pthread_cond_destroy(&ipc->slot_left);
-		pthread_mutex_destroy(&ipc->lock);
-		free(ipc->path);
-		return r;
-	}
-	init_channels(ipc);
-	return 0;
+		r = ipc->path ? device_open(&ipc->device, ipc->path, region_size) : -ENOMEM;
+	if (r == 0)
+		init_channels(ipc);
+	return r;
 }
 
 int ipc_open_sized(struct ipc **ret_ipc, const char *bus, size_t region_size)
@@ -271,7 +282,7 @@ int ipc_open_sized(struct ipc **ret_ipc, const char *bus, size_t region_size)
 		return -ENOMEM;
 	r = ipc_init(ipc, bus, region_size);
 	if (r < 0) {
-		free(ipc);
+		ipc_free(ipc);
 		return r;
 	}
 
@@ -356,7 +367,7 @@ static void ipc_close(struct ipc *ipc)
 	channels_lose_device(ipc);
 	device_close(&ipc->device, /* mapped= */ !ipc->foreign);
 	writable_close(ipc);
-	asyncs_close(ipc);
+	asyncs_end(ipc, /* t= */ NULL, -ECANCELED);
 	connections_lock();
 	LIST_REMOVE(ipc, link);
 	threads_detach(ipc);
@@ -369,20 +380,7 @@ static void ipc_close(struct ipc *ipc)
 		ipc_object_unref(ipc->manager);
 	proxies_close(ipc);
 	objects_close(ipc);
-	map_done(&ipc->cookies);
-	map_done(&ipc->proxies);
-	map_done(&ipc->watches);
-	map_done(&ipc->calls);
-	map_done(&ipc->asyncs);
-	timers_done(ipc);
-	pool_done(&ipc->pool);
-	/* A forked child may have inherited waiters that do not exist there. */
-	if (!ipc->foreign)
-		pthread_cond_destroy(&ipc->slot_left);
-	pthread_mutex_destroy(&ipc->lock);
-	free(ipc->closed_streams);
-	free(ipc->path);
-	free(ipc);
+	ipc_free(ipc);
 }
 
 struct ipc *ipc_ref(struct ipc *ipc)

@@ -140,36 +140,11 @@ static int look_at(int fd, unsigned int flags, size_t *ret_size)
 	return flags & IPC_MEMORY_WRITE ? -EPERM : MAP_PRIVATE;
 }
 
-/* Takes ownership of the fd, also when it fails. */
-static int map_received(int fd, unsigned int flags, size_t size, int sharing,
-			struct ipc_memory **ret_memory)
-{
-	int protection = flags & IPC_MEMORY_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
-	int r = memory_map(fd, size, protection, sharing, ret_memory);
-
-	return r == -EACCES ? -EPERM : r;
-}
-
-int ipc_memory_map(int fd, unsigned int flags, struct ipc_memory **ret_memory)
-{
-	size_t size = 0;
-	int r = -EINVAL;
-
-	if (fd < 0)
-		return -EINVAL;
-	if (!(flags & ~IPC_MEMORY_WRITE) && ret_memory)
-		r = look_at(fd, flags, &size);
-	if (r < 0) {
-		close(fd);
-		return r;
-	}
-	return map_received(fd, flags, size, /* sharing= */ r, ret_memory);
-}
-
 int ipc_memory_take(int32_t *fd, unsigned int flags, struct ipc_memory **ret_memory)
 {
+	int protection = flags & IPC_MEMORY_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
 	size_t size = 0;
-	int taken, sharing;
+	int sharing, r;
 
 	if (!fd || flags & ~IPC_MEMORY_WRITE || !ret_memory)
 		return -EINVAL;
@@ -178,6 +153,19 @@ int ipc_memory_take(int32_t *fd, unsigned int flags, struct ipc_memory **ret_mem
 	sharing = look_at(*fd, flags, &size);
 	if (sharing < 0)
 		return sharing;
-	taken = ipc_take_fd(fd);
-	return taken < 0 ? taken : map_received(taken, flags, size, sharing, ret_memory);
+	r = memory_map(ipc_take_fd(fd), size, protection, sharing, ret_memory);
+	return r == -EACCES ? -EPERM : r;
+}
+
+int ipc_memory_map(int fd, unsigned int flags, struct ipc_memory **ret_memory)
+{
+	int32_t left = fd;
+	int r;
+
+	if (fd < 0)
+		return -EINVAL;
+	r = ipc_memory_take(&left, flags, ret_memory);
+	if (left >= 0)
+		close(left);
+	return r;
 }

@@ -28,7 +28,7 @@ static __attribute__((noinline)) int pack_other(struct rpc *rpc, const struct ip
 			    options ? options->metadata : NULL, GATHER_MIN, &rpc->request.x.send);
 }
 
-/* On success it is to be sent, and done. */
+/* If the request is not sent after this, the caller must call table_unsent(). */
 static int start(struct rpc *rpc, uint32_t kind, struct ipc_proxy *proxy,
 		 const struct ipc_method *method, const struct ipc_options *options,
 		 const ProtobufCMessage *message)
@@ -50,12 +50,6 @@ static int start(struct rpc *rpc, uint32_t kind, struct ipc_proxy *proxy,
 				      &rpc->request.x.send)))
 		return 0;
 	return pack_other(rpc, method, options, message);
-}
-
-static inline void done(struct rpc *rpc, bool sent)
-{
-	if (unlikely(rpc->packed.table.n) && !sent)
-		table_unsent(&rpc->packed.table, rpc->request.t->ipc);
 }
 
 /* --- Replies ------------------------------------------------------------------ */
@@ -270,7 +264,8 @@ int ipc_rpc_call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
 		return request_unsent(error, r, method, message);
 
 	r = request_call(&rpc.request, options);
-	done(&rpc, r == 0 && rpc.request.x.event.kind != IPCBUS_EVENT_FAILED);
+	if (unlikely(r < 0 || rpc.request.x.event.kind == IPCBUS_EVENT_FAILED))
+		table_unsent(&rpc.packed.table, rpc.request.t->ipc);
 	if (unlikely(r < 0))
 		return error_from(error, request_origin(&rpc.request), r);
 	return receive(rpc.request.t, method, &rpc.request.x.event, rpc.request.x.send.deadline,
@@ -314,7 +309,8 @@ int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 	if (r < 0)
 		return r;
 	r = request_async(&rpc.request, &model, options, ret_slot);
-	done(&rpc, r == 0);
+	if (r < 0)
+		table_unsent(&rpc.packed.table, rpc.request.t->ipc);
 	return r;
 }
 
@@ -331,7 +327,8 @@ int rpc_oneway(struct ipc_proxy *proxy, const struct ipc_method *method,
 	if (r < 0)
 		return r;
 	r = request_oneway(&rpc.request, file);
-	done(&rpc, r == 0);
+	if (r < 0)
+		table_unsent(&rpc.packed.table, rpc.request.t->ipc);
 	return r;
 }
 
