@@ -137,7 +137,7 @@ extern const struct bench_transport bench_fragmented;
 extern const struct bench_transport bench_typed;
 extern const struct bench_transport bench_oneways, bench_daemon_oneways, bench_channels_oneways;
 extern const struct bench_transport bench_calls, bench_daemon_calls, bench_channels_calls;
-extern const struct bench_transport bench_streams, bench_daemon_streams;
+extern const struct bench_transport bench_streams, bench_daemon_streams, bench_channels_streams;
 extern const struct bench_transport bench_daemon, bench_daemon_raw;
 extern const struct bench_transport bench_daemon_typed;
 extern const struct bench_transport bench_channels, bench_channels_typed;

@@ -142,3 +142,14 @@ const struct bench_transport bench_daemon_streams = {
 	.connect = streams_connect,
 	.round = streams_round,
 };
+
+const struct bench_transport bench_channels_streams = {
+	.name = "channels-stream",
+	.state_size = sizeof(struct streams_state),
+	.has_oneway = true,
+	.exists = bench_daemon_exists,
+	.create = bench_channels_start,
+	.serve = streams_serve,
+	.connect = streams_connect,
+	.round = streams_round,
+};

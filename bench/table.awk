@@ -8,7 +8,7 @@ BEGIN {
 	split("4 B|4 KB|64 KB|256 KB|1 MB|oneway|in 16s", title, "|")
 	besides = split("mean think work nap hog clients2 clients4 clients16", beside, " ")
 	rows = split("ipcbus ipcbus-typed ipcbusd-raw ipcbusd ipcbusd-typed channels channels-typed " \
-		"ipcbus-stubs ipcbusd-stubs channels-stubs ipcbus-async ipcbusd-async channels-async ipcbus-stream ipcbusd-stream futex shared file pipe pipe-each seqpacket stream binder c++-typed seqpacket-typed sd-bus-typed dbus-broker-typed grpc-typed", row, " ")
+		"ipcbus-stubs ipcbusd-stubs channels-stubs ipcbus-async ipcbusd-async channels-async ipcbus-stream ipcbusd-stream channels-stream futex shared file pipe pipe-each seqpacket stream binder c++-typed seqpacket-typed sd-bus-typed dbus-broker-typed grpc-typed", row, " ")
 	for (i = 1; i <= rows; i++)
 		known[row[i]]
 }

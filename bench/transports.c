@@ -23,6 +23,7 @@ const struct bench_transport *const bench_transports[] = {
 	&bench_channels_calls,
 	&bench_streams,
 	&bench_daemon_streams,
+	&bench_channels_streams,
 	&bench_futex,
 	&bench_shared,
 	&bench_file,
