@@ -128,8 +128,7 @@ static struct futex_waitv wait_private(const atomic_uint *word, uint32_t value)
 	return wait;
 }
 
-/* Sleeps while all words have these values. Returns as channel_sleep(), and other errors. */
-static int sleep_for_words(struct futex_waitv *words, unsigned int n, uint64_t until)
+int channel_sleep_words(struct futex_waitv *words, unsigned int n, uint64_t until)
 {
 	struct timespec time = {
 		.tv_sec = (time_t)(until / 1000000000),
@@ -367,8 +366,9 @@ int channel_await_alarms(struct channel_caller *caller, unsigned int cell, uint6
 	words[2] = wait_private(alarms[1], 0);
 	atomic_store(&request->cpu, channel_asleep(channel_cpu()));
 	if (atomic_load(number) == number_before(caller, cell))
-		r = channel_is_refused(caller, cell) ? -ESHUTDOWN :
-					       sleep_for_words(words, 1 + CHANNEL_ALARMS, until);
+		r = channel_is_refused(caller, cell) ?
+			    -ESHUTDOWN :
+			    channel_sleep_words(words, 1 + CHANNEL_ALARMS, until);
 	return is_there(caller, cell) ? 0 : r < 0 ? r : -EAGAIN;
 }
 
@@ -782,7 +782,7 @@ static int sleep_for_call(const struct channel_wait *wait, uint64_t until)
 		words[n++] = wait_for(&wait->callees[i]->peer->tail, wait->tails[i]);
 	for (unsigned int i = 0; i < wait->n_callers; i++)
 		words[n++] = wait_for(&wait->callers[i]->peer->tail, wait->answered[i]);
-	return sleep_for_words(words, n, until);
+	return channel_sleep_words(words, n, until);
 }
 
 int channel_wait_call(const struct channel_wait *wait, uint64_t until)

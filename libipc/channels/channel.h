@@ -247,6 +247,9 @@ int channel_cpu(void);
 /* Sleeps while *word is value, at most until that time (0: no timeout). Returns 0 if *word may have
  * changed, -ETIMEDOUT, or -EINTR after a signal. */
 int channel_sleep(const atomic_uint *word, uint32_t value, uint64_t until);
+struct futex_waitv;
+/* Sleeps while all words have their values. Returns as channel_sleep(), and other errors. */
+int channel_sleep_words(struct futex_waitv *words, unsigned int n, uint64_t until);
 void channel_wake(const atomic_uint *word, unsigned int threads);
 /* For a private word of struct channel_wait, or the second alarm of channel_await_alarms(). The
  * kernel need not look up the page of such a word. */

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* Streams of bytes: <ipc/raw.h>. */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "call.h"
 #include "errors.h"
@@ -41,6 +43,23 @@ static int send(struct ipc_stream *stream, const void *data, const struct ipc_op
 	return raw_send_oneway(stream->peer_data, &message, options, file);
 }
 
+static ssize_t pack(const struct ipc_stream *stream, const void *data, uint8_t *to, size_t max)
+{
+	const struct ipc_raw_message *message = data;
+	size_t size = message->size;
+
+	(void)stream;
+	for (size_t i = 0; i < message->n_parts && size <= max; i++)
+		size += message->parts[i].iov_len;
+	if (size > max || message->n_entries)
+		return -1;
+	if (message->size)
+		memcpy(to, message->data, message->size);
+	for (size_t i = 0; i < message->n_parts; i++)
+		to = mempcpy(to, message->parts[i].iov_base, message->parts[i].iov_len);
+	return (ssize_t)size;
+}
+
 static int handle(struct ipc_stream *stream, const void *request)
 {
 	const struct ipc_raw_ops *ops = raw_object_ops(stream->service);
@@ -53,6 +72,7 @@ static const struct stream_type raw_stream = {
 	.unpack = unpack,
 	.memory = memory,
 	.send = send,
+	.pack = pack,
 	.handle = handle,
 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "channels/channel-stream.h"
 #include "errors.h"
 #include "object.h"
 #include "sized.h"
@@ -29,7 +30,7 @@ static bool is_in_over_locked(const struct ipc_stream *stream)
 {
 	if (stream->broken)
 		return true;
-	return stream->in_ended && !stream->lost && !stream->first &&
+	return stream->in_ended && !stream->lost && !stream_has_message_locked(stream) &&
 	       !is_end_expected_locked(stream);
 }
 
@@ -45,7 +46,7 @@ static enum step next_locked(const struct ipc_stream *stream)
 	if (!stream->has_ops || stream->strand == STRAND_OVER)
 		return NOTHING;
 	if (!is_ended_here_locked(stream)) {
-		if (stream->message_due && stream->first)
+		if (stream->message_due && stream_has_message_locked(stream))
 			return MESSAGE;
 		if (!stream->end_called && is_in_over_locked(stream))
 			return END;
@@ -64,6 +65,7 @@ static void run_message(struct ipc_stream *stream)
 
 	stream_lock(stream);
 	stream->message_due = false;
+	ring_notice_locked(stream);
 	received = stream->n_received;
 	stream_unlock(stream);
 	if (!stream->ops.on_message) {
@@ -75,7 +77,8 @@ static void run_message(struct ipc_stream *stream)
 	/* Without memory for the credit, the next message tries again. */
 	stream_grant_credit(stream);
 	stream_lock(stream);
-	stream->message_due |= stream->first && stream->n_received != received;
+	stream->message_due |= stream->n_received != received &&
+			       stream_has_message_locked(stream);
 	stream_unlock(stream);
 }
 
@@ -89,7 +92,7 @@ static void run_end(struct ipc_stream *stream)
 	bool left;
 
 	stream_lock(stream);
-	left = stream->first;
+	left = stream_has_message_locked(stream);
 	items = stream_take_items_locked(stream);
 	stream->end_called = true;
 	if (stream->in_ended && !stream->lost && !left && !is_end_expected_locked(stream))
@@ -164,9 +167,18 @@ static bool is_busy(struct ipc *ipc)
 	return t->depth != 1 || !call || !call->object || !call->object->type->is_passive;
 }
 
-static bool queue_locked(struct ipc_stream *stream)
+/* With a ring: messages may have come that no event announces. */
+static __attribute__((noinline)) bool rest_locked(struct ipc_stream *stream)
 {
-	if (next_locked(stream) == NOTHING)
+	if (!stream->has_ops || stream->strand == STRAND_OVER || !ring_rest_locked(stream))
+		return true;
+	stream->message_due = true;
+	return next_locked(stream) == NOTHING;
+}
+
+static inline bool queue_locked(struct ipc_stream *stream)
+{
+	if (next_locked(stream) == NOTHING && (likely(!stream->ring) || rest_locked(stream)))
 		return false;
 	stream->strand = STRAND_QUEUED;
 	return true;
@@ -280,7 +292,7 @@ int stream_set_ops(struct ipc_stream *stream, const struct ipc_stream_ops *ops, 
 		stream->receive = receive;
 		stream->cb = cb;
 		stream->has_ops = true;
-		stream->message_due = stream->first;
+		stream->message_due = stream_has_message_locked(stream);
 		/* Before another thread can run the callbacks, which include destroy(). */
 		refs_take(&stream->users);
 	}
@@ -305,7 +317,7 @@ int ipc_stream_resume(struct ipc_stream *stream)
 	if (r < 0)
 		return r;
 	stream_lock(stream);
-	stream->message_due |= !!stream->first;
+	stream->message_due |= stream_has_message_locked(stream);
 	stream_unlock(stream);
 	stream_kick(stream);
 	return 0;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "channels/channel-stream.h"
 #include "entry.h"
 #include "errors.h"
 #include "frame.h"
@@ -73,9 +74,7 @@ static int keep_message(struct ipc_stream *stream, struct ipc_call *call, const 
 	return r;
 }
 
-/* A message is lost, so the stream ends. The other side gets the error, and its own end of the
- * stream, if it follows, is no good end. */
-static void lose_message(struct ipc_stream *stream, int error)
+void stream_lose(struct ipc_stream *stream, int error)
 {
 	stream_lock(stream);
 	stream->lost |= !stream->in_ended;
@@ -98,7 +97,7 @@ static void message_came(struct ipc_stream *stream, struct ipc_call *call, const
 	if (r == 0)
 		stream_kick(stream);
 	else if (r != -EPIPE)
-		lose_message(stream, r);
+		stream_lose(stream, r);
 }
 
 /* --- Ends, credit and canceling ---------------------------------------------------- */
@@ -181,7 +180,7 @@ static int take_credit(struct ipc_stream *stream, struct ipc_call *call)
 static void message_lost(struct ipc_object *object, int error)
 {
 	if (error != -EOPNOTSUPP)
-		lose_message(object->userdata, error);
+		stream_lose(object->userdata, error);
 }
 
 static int take_message(struct ipc_stream *stream, struct ipc_call *call,
@@ -209,17 +208,25 @@ static int take_data(struct ipc_stream *stream, struct ipc_call *call,
 	event_refuse(call->ipc, event);
 	if (!call->oneway)
 		return -EPROTO;
+	if (call->code == STREAM_SWITCH)
+		return ring_switch_came(stream);
 	return call->code == STREAM_END ? take_end(stream, call) : -EOPNOTSUPP;
 }
 
 static int take_control(struct ipc_stream *stream, struct ipc_call *call,
 			const struct ipcbus_event *event)
 {
+	if (call->code == STREAM_RING && call->oneway)
+		return ring_offered(stream, call, event);
 	event_refuse(call->ipc, event);
 	if (!call->oneway)
 		return -EPROTO;
 	if (call->code == STREAM_CREDIT)
 		return take_credit(stream, call);
+	if (call->code == STREAM_BELL) {
+		ring_bell_came(stream);
+		return 0;
+	}
 	if (call->code != STREAM_CANCEL)
 		return -EOPNOTSUPP;
 	stream_break_by(stream, IPC_ORIGIN_PEER, -ECANCELED);
@@ -287,8 +294,11 @@ int stream_make_objects(struct ipc_stream *stream)
 	int r;
 
 	r = make_object(stream, "ipc.StreamData", stream->of.accept_fds, &stream->data);
-	return r < 0 ? r : make_object(stream, control_interface, /* accept_fds= */ false,
-				       &stream->control);
+	if (r < 0)
+		return r;
+	/* A client offers files of memory. */
+	return make_object(stream, control_interface, /* accept_fds= */ stream->of.server,
+			   &stream->control);
 }
 
 /* --- Messages to the other side --------------------------------------------------------- */

@@ -17,6 +17,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "channels/channel-stream.h"
 #include "deadline.h"
 #include "descriptor.h"
 #include "errors.h"
@@ -34,7 +35,11 @@ static _Thread_local struct ipc_stream *own_stream;
 /* If the fd is readable already, the write fails, which does not matter. */
 void stream_wake_receiver_locked(struct ipc_stream *stream)
 {
-	if (stream->receive_fd < 0 || stream == own_stream)
+	if (stream == own_stream)
+		return;
+	if (unlikely(stream->ring))
+		ring_alarm_locked(stream);
+	if (stream->receive_fd < 0)
 		return;
 	stream->receive_fd_set = true;
 	eventfd_write(stream->receive_fd, 1);
@@ -43,6 +48,8 @@ void stream_wake_receiver_locked(struct ipc_stream *stream)
 /* Several threads may wait to send. The fd stays readable until a thread finds no credit. */
 void stream_wake_sender_locked(struct ipc_stream *stream)
 {
+	if (unlikely(stream->ring))
+		ring_alarm_locked(stream);
 	if (stream->send_fd >= 0)
 		eventfd_write(stream->send_fd, 1);
 }
@@ -73,7 +80,7 @@ static int arm_receiver_locked(struct ipc_stream *stream)
 
 /* Takes an event: 1; 0: there is none. If the event is not for a stream, leaves it to serving
  * threads. */
-static int take_event(struct thread *t)
+static inline __attribute__((always_inline)) int take_event(struct thread *t)
 {
 	struct backlog_event *memory = malloc(sizeof(*memory));
 	struct ipcbus_event event;
@@ -128,6 +135,22 @@ static int wait_alone(struct thread *t, struct ipc_stream *stream, int fd, uint6
 	return r < 0 ? r : 0;
 }
 
+/* Returns 1 if the caller must poll. */
+static __attribute__((noinline)) int wait_ring(struct thread *t, struct ipc_stream *stream, int fd,
+					       bool alone, uint64_t usec)
+{
+	bool receives = fd == stream->receive_fd;
+	int r;
+
+	r = ring_sleep(stream, receives ? FOR_MESSAGE : FOR_CREDIT, alone, usec);
+	if (r < 2)
+		return r;
+	own_stream = receives ? stream : NULL;
+	r = take_event(t);
+	own_stream = NULL;
+	return r < 0 ? r : 0;
+}
+
 static int sleep_on_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
 {
 	bool last = stream->deadline && (!deadline || stream->deadline <= deadline);
@@ -151,6 +174,11 @@ static int sleep_on_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
 	if (r < 0)
 		return r;
 	serves = pool_serves(ipc);
+	if (unlikely(atomic_load(&stream->ring_state) == RING_OPEN)) {
+		r = wait_ring(t, stream, fd, !t->depth && !serves, left);
+		if (r <= 0)
+			return r;
+	}
 	if (!t->depth && !serves)
 		return wait_alone(t, stream, fd, left);
 	return device_poll(&ipc->device, /* polls= */ 0, fd, serves ? ipc->pool.stop_fd : -1, left);
@@ -186,19 +214,74 @@ static int may_send_locked(const struct ipc_stream *stream)
 	return stream->broken;
 }
 
-/* 0: took a credit; -EAGAIN: there is no credit now; or the error for which there will be none. */
-static int take_credit(struct ipc_stream *stream)
+static inline void count_for_ring_locked(struct ipc_stream *stream)
+{
+	if (unlikely(stream->until_ring) && !--stream->until_ring)
+		atomic_store(&stream->ring_state, RING_DUE);
+}
+
+/* The same as take_credit(), which holds the lock. Drops it. */
+static __attribute__((noinline)) int send_in_ring_locked(struct ipc_stream *stream, int r,
+							 const void *message)
+{
+	struct stream_ring *ring = stream->ring;
+	unsigned int bell = 0;
+
+	if (r == 0 && !stream->credit)
+		r = ring_collect_locked(stream);
+	if (r == 0 && !stream->credit)
+		r = -EAGAIN;
+	if (r == 0 && unlikely(!ring->sends))
+		ring_begin_locked(stream);
+	if (r == 0) {
+		stream->credit--;
+		if (likely(ring->sends))
+			r = ring_send_locked(stream, message, &bell);
+		stream->sending += !r;
+	}
+	stream_unlock(stream);
+	if (unlikely(bell))
+		ring_ring(stream, FOR_MESSAGE, bell);
+	if (unlikely(r == -EPROTO))
+		stream_refuse(stream, r);
+	return r;
+}
+
+/* Takes a credit: 0; 1: and sent the message through the ring; -EAGAIN: there is no credit now; or
+ * the error for which there will be none. */
+static int take_credit(struct ipc_stream *stream, const void *message)
 {
 	int r;
 
 	stream_lock(stream);
 	r = may_send_locked(stream);
+	if (unlikely(stream->ring))
+		return send_in_ring_locked(stream, r, message);
 	if (r == 0 && !stream->credit)
 		r = -EAGAIN;
-	if (r == 0)
+	if (r == 0) {
 		stream->credit--;
+		stream->sending++;
+		count_for_ring_locked(stream);
+	}
 	stream_unlock(stream);
 	return r;
+}
+
+/* r: the result of sending. */
+static void sent_by_bus(struct ipc_stream *stream, int r)
+{
+	unsigned int bell = 0;
+
+	stream_lock(stream);
+	stream->sending--;
+	if (r < 0)
+		stream->credit++;
+	else
+		bell = ring_mark_locked(stream);
+	stream_unlock(stream);
+	if (unlikely(bell))
+		ring_ring(stream, FOR_MESSAGE, bell);
 }
 
 /* *ret_full: there is credit, but no space. */
@@ -209,15 +292,12 @@ static int try_send(struct ipc_stream *stream, const void *message, struct paylo
 	int r;
 
 	*ret_full = false;
-	r = take_credit(stream);
-	if (r < 0)
-		return r;
+	r = take_credit(stream, message);
+	if (r)
+		return r < 0 ? r : 0;
 	r = stream->of.type->send(stream, message, &options, file);
-	if (r < 0) {
-		stream_lock(stream);
-		stream->credit++;
-		stream_unlock(stream);
-	}
+	if (r < 0 || unlikely(stream->may_ring))
+		sent_by_bus(stream, r);
 	*ret_full = r == -EAGAIN;
 	/* The time was over before the file was made. */
 	return file->fd == -ETIMEDOUT ? -EAGAIN : r;
@@ -236,6 +316,8 @@ static int want_credit(struct ipc_stream *stream, bool wait)
 		stream->wants_writable = true;
 	else
 		r = 0;
+	if (!wait && ring_arm_locked(stream, FOR_CREDIT))
+		r = 1;
 	stream_unlock(stream);
 	return r;
 }
@@ -278,6 +360,8 @@ int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *me
 
 	if (stream->ipc->foreign)
 		return -ECHILD;
+	if (unlikely(atomic_load_explicit(&stream->ring_state, memory_order_relaxed) == RING_DUE))
+		ring_open(stream);
 	if (timeout_usec && timeout_usec != IPC_NEVER)
 		file.deadline = deadline_after(timeout_usec);
 	r = send_within(stream, timeout_usec, message, &file);
@@ -287,25 +371,34 @@ int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *me
 
 /* --- Receiving ------------------------------------------------------------------------ */
 
-/* 1: the next message is current; 0: the end; -EAGAIN: no message arrived yet; or an error. */
-static int take_message_locked(struct ipc_stream *stream, const void **ret_message,
-			       struct ipc_error *error)
+static inline struct stream_item *pop_locked(struct ipc_stream *stream)
 {
 	struct stream_item *item = stream->first;
 
-	if (item) {
-		stream->first = item->next;
-		if (!stream->first)
-			stream->last = &stream->first;
-		item->next = NULL;
-		stream->n_items--;
-		stream->owed++;
-		stream->n_received++;
-		stream_uncount_item(stream, item);
-		stream->current = item;
-		*ret_message = item->message;
-		return 1;
-	}
+	stream->first = item->next;
+	if (!stream->first)
+		stream->last = &stream->first;
+	item->next = NULL;
+	stream->n_items--;
+	stream_uncount_item(stream, item);
+	return item;
+}
+
+struct stream_item *stream_pop_locked(struct ipc_stream *stream)
+{
+	return pop_locked(stream);
+}
+
+static inline void take_item_locked(struct ipc_stream *stream, struct stream_item *item)
+{
+	stream->owed++;
+	stream->n_received++;
+	stream->current = item;
+}
+
+/* There is no message. 0: the end; -EAGAIN: none arrived yet; or an error. */
+static inline int no_message_locked(const struct ipc_stream *stream, struct ipc_error *error)
+{
 	if (stream->in_ended && !stream->lost)
 		return stream->in_error.code ? error_copy(error, &stream->in_error) : 0;
 	if (stream->broken)
@@ -313,19 +406,34 @@ static int take_message_locked(struct ipc_stream *stream, const void **ret_messa
 	return -EAGAIN;
 }
 
+/* 1: the next message is current; or as no_message_locked(). */
+static inline int take_message_locked(struct ipc_stream *stream, const void **ret_message,
+				      struct ipc_error *error)
+{
+	if (!stream->first)
+		return no_message_locked(stream, error);
+	*ret_message = stream->first->message;
+	take_item_locked(stream, pop_locked(stream));
+	count_for_ring_locked(stream);
+	return 1;
+}
+
 /* If the sender has no space for the credit, it is sent when there is space. */
 int stream_grant_credit(struct ipc_stream *stream)
 {
 	unsigned int owed = 0;
-	int r = 0;
+	int r = 0, bell = -1;
 
 	stream_lock(stream);
 	if (stream->owed >= STREAM_WINDOW / 2 && !stream->in_ended && !stream->broken) {
 		owed = stream->owed;
 		stream->owed = 0;
+		bell = ring_grant_locked(stream, owed);
 	}
 	stream_unlock(stream);
-	if (!owed)
+	if (bell > 0)
+		ring_ring(stream, FOR_CREDIT, (unsigned int)bell);
+	if (!owed || bell >= 0)
 		return 0;
 
 	do {
@@ -345,12 +453,65 @@ int stream_grant_credit(struct ipc_stream *stream)
 	return 0;
 }
 
+/* Grants credit if half of the window is free, also for the current message, which has left the
+ * ring. Returns whether a bell must follow. */
+static unsigned int grant_in_ring_locked(struct ipc_stream *stream)
+{
+	unsigned int owed = stream->owed;
+
+	if (owed < STREAM_WINDOW / 2 || stream->in_ended || stream->broken ||
+	    !stream->ring->accepted)
+		return 0;
+	stream->owed = 0;
+	return (unsigned int)ring_grant_locked(stream, owed);
+}
+
+/* The same as try_receive(), which holds the lock. Drops it. */
+static __attribute__((noinline)) int receive_with_ring_locked(struct ipc_stream *stream, bool arm,
+							      const void **ret_message,
+							      struct ipc_error *error)
+{
+	struct stream_item *old, *item;
+	int r, armed = 0, taken = 0;
+	unsigned int bell;
+
+	ring_free_current_locked(stream);
+	old = stream->current;
+	stream->current = NULL;
+	if (!ring_is_read_locked(stream)) {
+		r = take_message_locked(stream, ret_message, error);
+	} else if ((taken = ring_take_locked(stream, &item)) > 0) {
+		take_item_locked(stream, item);
+		*ret_message = item->message;
+		r = 1;
+	} else {
+		stream->ring->stopped = taken < 0;
+		r = taken < 0 ? 2 : no_message_locked(stream, error);
+	}
+	bell = grant_in_ring_locked(stream);
+	if (r == -EAGAIN && arm)
+		armed = arm_receiver_locked(stream);
+	else if (r == -EAGAIN && ring_arm_locked(stream, FOR_MESSAGE))
+		r = 2;
+	stream_unlock(stream);
+	if (unlikely(bell))
+		ring_ring(stream, FOR_CREDIT, bell);
+	if (unlikely(old))
+		stream_free_items(stream, old);
+	if (unlikely(taken < 0))
+		stream_lose(stream, taken);
+	return armed < 0 ? error_set(error, armed) : r;
+}
+
+/* As take_message_locked(), or 2: try again. */
 static int try_receive(struct ipc_stream *stream, bool arm, const void **ret_message,
 		       struct ipc_error *error)
 {
 	int r, armed = 0;
 
 	stream_lock(stream);
+	if (unlikely(stream->ring))
+		return receive_with_ring_locked(stream, arm, ret_message, error);
 	r = take_message_locked(stream, ret_message, error);
 	if (r == -EAGAIN && arm)
 		armed = arm_receiver_locked(stream);
@@ -362,17 +523,25 @@ int stream_receive(struct ipc_stream *stream, uint64_t timeout_usec, const void 
 		   struct ipc_error *error)
 {
 	uint64_t deadline = timeout_usec == IPC_NEVER ? 0 : deadline_after(timeout_usec);
+	unsigned char state;
 	int r;
 
 	if (stream->ipc->foreign)
 		return error_set(error, -ECHILD);
-	stream_free_current(stream);
+	state = atomic_load_explicit(&stream->ring_state, memory_order_relaxed);
+	if (unlikely(state == RING_DUE))
+		ring_open(stream);
+	/* With a ring try_receive() does both under one lock. */
+	if (state != RING_OPEN)
+		stream_free_current(stream);
 	for (;;) {
 		stream_expire(stream);
-		r = stream_grant_credit(stream);
+		r = state == RING_OPEN ? 0 : stream_grant_credit(stream);
 		if (r < 0)
 			return error_set(error, r);
 		r = try_receive(stream, timeout_usec != 0, ret_message, error);
+		if (unlikely(r == 2))
+			continue;
 		if (r != -EAGAIN || !timeout_usec)
 			return r;
 		r = wait_fd(stream, stream->receive_fd, deadline);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "channels/channel-stream.h"
 #include "errors.h"
 #include "object.h"
 #include "proxy.h"
@@ -164,6 +165,7 @@ static void may_send(struct writable_waiter *waiter)
 		ipc_stream_unref(stream);
 	}
 	stream_kick_writable(stream);
+	ring_may_ring(stream);
 	send_or_drop_last_words(stream);
 	release_peer(stream);
 	stream_put(stream);
@@ -214,6 +216,9 @@ int stream_new(struct ipc *ipc, const struct stream_of *of, struct ipc_stream **
 	stream->waiting = &stream->own_waiting;
 	stream->max_waiting_bytes = SIZE_MAX;
 	stream->last = &stream->first;
+	stream->may_ring = ipc->monitors;
+	if (!of->server && stream->may_ring)
+		stream->until_ring = ipc->channels_random ? 1 : RING_AFTER;
 	stream->receive_fd = -1;
 	stream->send_fd = -1;
 	stream->out_code = of->server ? -ENOMSG : 0;
@@ -291,6 +296,8 @@ struct stream_item *stream_take_items_locked(struct ipc_stream *stream)
 {
 	struct stream_item *items = stream->first;
 
+	if (stream->ring)
+		stream->ring->stopped = true;
 	stream->first = NULL;
 	stream->last = &stream->first;
 	stream->n_items = 0;
@@ -302,6 +309,7 @@ void stream_free_current(struct ipc_stream *stream)
 	struct stream_item *current;
 
 	stream_lock(stream);
+	ring_free_current_locked(stream);
 	current = stream->current;
 	stream->current = NULL;
 	stream_unlock(stream);
@@ -322,6 +330,7 @@ void stream_free_items(struct ipc_stream *stream, struct stream_item *items)
 /* The memory may stay for long, but no user is left. */
 static void close_locked(struct ipc_stream *stream)
 {
+	ring_unmap_locked(stream);
 	stream->closed = true;
 	ipc_error_done(&stream->in_error);
 	free((char *)stream->frame.metadata);
@@ -409,6 +418,7 @@ void stream_put(struct ipc_stream *stream)
 
 	if (stream->peer)
 		peer_remove(stream->ipc, stream->peer, PEER_STREAMS, 1);
+	ring_free(stream);
 	free(stream->last_words.data);
 	pthread_mutex_destroy(&stream->lock);
 	free(stream);
@@ -620,8 +630,8 @@ void ipc_stream_cancel(struct ipc_stream *stream)
 		stream->broken = -ECANCELED;
 		stream->last_words.due = LAST_CANCEL;
 	}
+	stream->lost |= stream_has_message_locked(stream) || !stream->in_ended;
 	items = stream_take_items_locked(stream);
-	stream->lost |= items || !stream->in_ended;
 	stream_unlock(stream);
 
 	stream_free_items(stream, items);

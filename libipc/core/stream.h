@@ -46,6 +46,7 @@
 
 struct ipcbus_event;
 struct payload_file;
+struct stream_ring;
 struct thread;
 
 /* The most credit at a time. Half of it is granted at once. More would let the other side keep a
@@ -86,6 +87,10 @@ struct stream_type {
 	/* Sends a message, a oneway, to stream->peer_data. file is that of request_oneway(). */
 	int (*send)(struct ipc_stream *stream, const void *message,
 		    const struct ipc_options *options, struct payload_file *file);
+	/* Packs a message of plain bytes. Returns its size, or -1 if it is not plain, has more than
+	 * max bytes, or cannot be packed. */
+	ssize_t (*pack)(const struct ipc_stream *stream, const void *message, uint8_t *to,
+			size_t max);
 	/* Server: calls the handler; request: the deferred request, or NULL. */
 	int (*handle)(struct ipc_stream *stream, const void *request);
 	/* Calls stream->receive for the next message, or NULL. */
@@ -114,6 +119,9 @@ enum strand {
 
 /* A cancellation replaces an end that waits. */
 enum last_message { LAST_NONE, LAST_END, LAST_CANCEL };
+
+/* The ring of the stream: due when the next function of the client opens it. */
+enum ring_state { RING_NONE, RING_DUE, RING_OPEN };
 
 /* The last message to the other side. */
 struct stream_last {
@@ -164,6 +172,11 @@ struct ipc_stream {
 	unsigned int n_items;
 	unsigned int owed;		/* credit to grant */
 	unsigned int credit;		/* messages that may be sent */
+	unsigned int sending;		/* if may_ring: threads that send through the bus now */
+	bool may_ring;			/* the connection had channels when it was opened */
+	unsigned int until_ring;	/* messages until the client opens the ring; 0: never */
+	struct stream_ring *ring;	/* channel-stream.h; or NULL */
+	atomic_uchar ring_state;	/* enum ring_state */
 	bool out_ended;
 	int out_code;			/* of the end that closing sends, unless it was sent */
 	bool in_ended;
@@ -229,6 +242,9 @@ int stream_set_timer(struct ipc_stream *stream);
 /* Calls back when there may be space for a message to the other side: as writable_want(). */
 int stream_want_space(struct ipc_stream *stream);
 void stream_free_current(struct ipc_stream *stream);
+/* A message is lost, so the stream ends. The other side gets the error, and its own end of the
+ * stream, if it follows, is no good end. */
+void stream_lose(struct ipc_stream *stream, int error);
 /* Grants credit if half of the window is free again: 0, or -ENOMEM. */
 int stream_grant_credit(struct ipc_stream *stream);
 

@@ -64,6 +64,33 @@ static int send(struct ipc_stream *stream, const void *message, const struct ipc
 	return rpc_oneway(stream->peer_data, &typed_stream(stream)->out, options, message, file);
 }
 
+/* The generic path: a message without a codec, or that its codec cannot pack. */
+static __attribute__((noinline)) ssize_t pack_other(const struct ipc_method *out,
+						    const void *message, uint8_t *to, size_t max)
+{
+	struct encoder encoder = { .large_min = SIZE_MAX };
+	size_t size;
+
+	if (out->flags & IPC_METHOD_REQUEST_OBJECTS || encode(&encoder, message) < 0)
+		return -1;
+	size = encoder_measured(&encoder);
+	if (size > max)
+		return -1;
+	encoder = (struct encoder){ .data = to, .left = size, .large_min = SIZE_MAX };
+	return encode(&encoder, message) < 0 ? -1 : (ssize_t)size;
+}
+
+static ssize_t pack(const struct ipc_stream *stream, const void *message, uint8_t *to, size_t max)
+{
+	const struct ipc_method *out = &((const struct typed_stream *)stream)->out;
+	const ProtobufCMessage *base = message;
+	uint8_t *end = NULL;
+
+	if (likely(out->request_codec && !base->n_unknown_fields))
+		end = out->request_codec->pack(message, to, to + max);
+	return likely(end) ? end - to : pack_other(out, message, to, max);
+}
+
 static int handle(struct ipc_stream *stream, const void *request)
 {
 	const struct typed_object *service = typed_object(stream->service);
@@ -84,6 +111,7 @@ static const struct stream_type typed = {
 	.unpack = unpack,
 	.memory = memory,
 	.send = send,
+	.pack = pack,
 	.handle = handle,
 	.on_message = on_message,
 };

@@ -1,0 +1,649 @@
+// SPDX-License-Identifier: MIT
+/* Messages of a stream through memory: see channel-stream.h. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "channel-memory.h"
+#include "channel-opened.h"
+#include "channel-server.h"
+#include "channel-stream.h"
+#include "core/call.h"
+#include "core/deadline.h"
+#include "core/proxy.h"
+#include "core/raw.h"
+
+#define SECOND_USEC	1000000U
+
+static bool may_have_ring(const struct ipc *ipc)
+{
+	return ipc->monitors && !is_monitored(ipc) && !ipc->device.send_flags;
+}
+
+/* Without the channel that other oneways of a proxy may open. */
+static int say(struct ipc_proxy *proxy, const struct ipc_raw_message *message)
+{
+	static const struct ipc_options options;
+	struct payload_file file = { .fd = -1 };
+
+	return raw_send_oneway(proxy, message, &options, &file);
+}
+
+static int say_nothing(struct ipc_proxy *proxy, uint32_t method)
+{
+	static const uint8_t nothing[1];
+
+	return say(proxy, &(struct ipc_raw_message){ .method = method, .data = nothing });
+}
+
+/* --- Life --------------------------------------------------------------------------- */
+
+void ring_unmap_locked(struct ipc_stream *stream)
+{
+	struct stream_ring *ring = stream->ring;
+
+	if (!ring || !ring->own)
+		return;
+	if (!stream->ipc->foreign) {
+		channel_memory_unmap(ring->own, RING_PART_SIZE);
+		channel_memory_unmap(ring->peer, RING_PART_SIZE);
+	}
+	ring->own = NULL;
+	ring->peer = NULL;
+	ring->accepted = ring->sends = false;
+}
+
+static void free_memory(struct stream_ring *ring)
+{
+	if (ring->peer_fd >= 0)
+		close(ring->peer_fd);
+	free(ring->call);
+	free(ring);
+}
+
+void ring_free(struct ipc_stream *stream)
+{
+	if (stream->ring)
+		free_memory(stream->ring);
+}
+
+static void drop(struct stream_ring *ring)
+{
+	channel_memory_unmap(ring->own, RING_PART_SIZE);
+	channel_memory_unmap(ring->peer, RING_PART_SIZE);
+	free_memory(ring);
+}
+
+static struct stream_ring *ring_new(void)
+{
+	struct stream_ring *ring = calloc(1, sizeof(*ring));
+
+	if (ring)
+		ring->peer_fd = -1;
+	return ring;
+}
+
+/* --- Opening ------------------------------------------------------------------------ */
+
+static int make_parts(struct stream_ring *ring, int *ret_own_fd)
+{
+	const void *peer;
+	void *own;
+	int r;
+
+	r = *ret_own_fd = channel_memory_new(RING_PART_SIZE);
+	if (r >= 0)
+		r = ring->peer_fd = channel_memory_new(RING_PART_SIZE);
+	if (r >= 0)
+		r = channel_memory_map_own(*ret_own_fd, RING_PART_SIZE, &own);
+	if (r < 0)
+		return r;
+	ring->own = own;
+	r = channel_memory_map_unsealed(ring->peer_fd, RING_PART_SIZE, &peer);
+	if (r == 0)
+		ring->peer = peer;
+	return r;
+}
+
+/* Other threads know the ring before the server gets it. */
+static int offer(struct ipc_stream *stream, struct stream_ring *ring, int own_fd)
+{
+	const struct ipc_raw_entry entries[] = {
+		{ .type = IPC_RAW_FD, .fd = own_fd },
+		{ .type = IPC_RAW_FD, .fd = ring->peer_fd },
+	};
+	const struct ipc_raw_message message = {
+		.method = STREAM_RING, .entries = (struct ipc_raw_entry *)entries, .n_entries = 2,
+	};
+	bool due;
+
+	stream_lock(stream);
+	due = may_have_ring(stream->ipc) && !stream->ring;
+	if (due)
+		stream->ring = ring;
+	stream_unlock(stream);
+	/* If that fails, the server never accepts it. */
+	if (due)
+		say(stream->peer_control, &message);
+	return due ? 0 : -EALREADY;
+}
+
+void ring_open(struct ipc_stream *stream)
+{
+	struct stream_ring *ring = ring_new();
+	int own_fd = -1, r;
+
+	atomic_store(&stream->ring_state, RING_NONE);
+	if (!ring)
+		return;
+	r = make_parts(ring, &own_fd);
+	if (r == 0)
+		r = offer(stream, ring, own_fd);
+	if (own_fd >= 0)
+		close(own_fd);
+	if (r < 0)
+		drop(ring);
+}
+
+/* Threads that wait must now wait for the ring as well. */
+static void accepted_locked(struct ipc_stream *stream)
+{
+	stream->ring->accepted = true;
+	atomic_store(&stream->ring_state, RING_OPEN);
+	stream_wake_receiver_locked(stream);
+	stream_wake_sender_locked(stream);
+}
+
+/* Client: the server has sealed its part, if it is honest. */
+static int check_locked(struct ipc_stream *stream)
+{
+	struct stream_ring *ring = stream->ring;
+	int r;
+
+	if (!ring || !ring->own)
+		return -EPROTO;
+	if (ring->accepted || ring->peer_fd < 0)
+		return 0;
+	r = channel_memory_check(ring->peer_fd, RING_PART_SIZE);
+	close(ring->peer_fd);
+	ring->peer_fd = -1;
+	if (r < 0)
+		return -EPROTO;
+	accepted_locked(stream);
+	return 0;
+}
+
+static int map_parts(struct stream_ring *ring, const struct ipc_raw_message *message)
+{
+	const void *peer;
+	void *own;
+	int r;
+
+	r = channel_memory_map(message->entries[0].fd, RING_PART_SIZE, &peer);
+	if (r < 0)
+		return r;
+	ring->peer = peer;
+	r = channel_memory_map_own(message->entries[1].fd, RING_PART_SIZE, &own);
+	if (r == 0)
+		ring->own = own;
+	return r;
+}
+
+/* Server: a stream without a user never sends or receives again, or waits for its request. The
+ * proxies stay while it is not closed. */
+static bool accept_locked(struct ipc_stream *stream, struct stream_ring *ring)
+{
+	if (stream->closed || stream->ring || !atomic_load(&stream->users))
+		return false;
+	stream->ring = ring;
+	if (say_nothing(stream->peer_control, STREAM_RING) == 0)
+		accepted_locked(stream);
+	return true;
+}
+
+static void accept_parts(struct ipc_stream *stream, const struct ipc_raw_message *message)
+{
+	struct stream_ring *ring;
+	bool accepted = false;
+
+	if (!may_have_ring(stream->ipc))
+		return;
+	ring = ring_new();
+	if (!ring)
+		return;
+	if (map_parts(ring, message) == 0) {
+		stream_lock(stream);
+		accepted = accept_locked(stream, ring);
+		stream_unlock(stream);
+	}
+	if (accepted)
+		stream_kick_writable(stream);
+	else
+		drop(ring);
+}
+
+int ring_offered(struct ipc_stream *stream, struct ipc_call *call,
+		 const struct ipcbus_event *event)
+{
+	const struct ipc_raw_message *message;
+	int r;
+
+	r = raw_receive(call, event, /* copy= */ false, &message);
+	if (r < 0)
+		return 0;
+	if (stream->of.server) {
+		if (message->n_entries != 2 || message->entries[0].type != IPC_RAW_FD ||
+		    message->entries[1].type != IPC_RAW_FD)
+			return -EPROTO;
+		accept_parts(stream, message);
+		return 0;
+	}
+	stream_lock(stream);
+	r = stream->closed ? 0 : check_locked(stream);
+	stream_unlock(stream);
+	if (r == 0)
+		stream_kick_writable(stream);
+	return r;
+}
+
+int ring_switch_came(struct ipc_stream *stream)
+{
+	struct stream_ring *ring;
+	int r = 0;
+
+	stream_lock(stream);
+	if (!stream->closed) {
+		r = check_locked(stream);
+		ring = stream->ring;
+		if (r == 0 && ring->receives)
+			r = -EPROTO;
+		if (r == 0) {
+			ring->receives = true;
+			ring->unmarked = stream->n_items;
+			stream->message_due = true;
+			stream_wake_receiver_locked(stream);
+		}
+	}
+	stream_unlock(stream);
+	if (r == 0)
+		stream_kick(stream);
+	return r;
+}
+
+/* --- Bells -------------------------------------------------------------------------- */
+
+/* Whether the other end waits: its number, once. */
+static unsigned int bell_locked(struct stream_ring *ring, enum ring_wait wait)
+{
+	unsigned int armed = atomic_load(&ring->peer->armed[wait]);
+
+	if (likely(armed == ring->rung[wait]))
+		return 0;
+	ring->rung[wait] = armed;
+	return armed;
+}
+
+/* Without space, may_send() tries again. */
+static void ring_by_bus(struct ipc_stream *stream)
+{
+	int r;
+
+	do {
+		stream_lock(stream);
+		r = stream->closed ? 0 : say_nothing(stream->peer_control, STREAM_BELL);
+		stream->ring->bell_due = r == -EAGAIN;
+		stream_unlock(stream);
+	} while (r == -EAGAIN && stream_want_space(stream) > 0);
+}
+
+void ring_ring(struct ipc_stream *stream, enum ring_wait wait, unsigned int bell)
+{
+	struct ring_part *own = stream->ring->own;
+
+	if (likely(!bell))
+		return;
+	if (bell & RING_BY_BUS)
+		ring_by_bus(stream);
+	else
+		channel_wake(wait == FOR_MESSAGE ? &own->sent : &own->granted, INT_MAX);
+}
+
+void ring_may_ring(struct ipc_stream *stream)
+{
+	bool due;
+
+	stream_lock(stream);
+	due = stream->ring && stream->ring->bell_due;
+	stream_unlock(stream);
+	if (due)
+		ring_by_bus(stream);
+}
+
+void ring_bell_came(struct ipc_stream *stream)
+{
+	stream_lock(stream);
+	if (!stream->closed && stream->ring) {
+		stream->ring->pending[FOR_MESSAGE] = false;
+		stream->ring->pending[FOR_CREDIT] = false;
+		stream->message_due = true;
+		stream_wake_receiver_locked(stream);
+		stream_wake_sender_locked(stream);
+	}
+	stream_unlock(stream);
+	stream_kick_writable(stream);
+}
+
+/* --- Sending ------------------------------------------------------------------------ */
+
+void ring_begin_locked(struct ipc_stream *stream)
+{
+	struct stream_ring *ring = stream->ring;
+
+	if (!ring->accepted || stream->sending)
+		return;
+	ring->sends = say_nothing(stream->peer_data, STREAM_SWITCH) == 0;
+}
+
+int ring_collect_locked(struct ipc_stream *stream)
+{
+	struct stream_ring *ring = stream->ring;
+	uint32_t granted, n;
+
+	if (!ring->accepted)
+		return 0;
+	granted = atomic_load(&ring->peer->granted);
+	n = granted - ring->counted;
+	if (n > STREAM_WINDOW || stream->credit > STREAM_WINDOW - n)
+		return -EPROTO;
+	ring->counted = granted;
+	stream->credit += n;
+	return 0;
+}
+
+static unsigned int publish_locked(struct stream_ring *ring)
+{
+	atomic_store(&ring->own->sent, ++ring->sent);
+	return bell_locked(ring, FOR_MESSAGE);
+}
+
+static struct ring_slot *slot_locked(struct stream_ring *ring)
+{
+	return &ring->own->slots[ring->sent % STREAM_WINDOW];
+}
+
+bool ring_send_locked(struct ipc_stream *stream, const void *message, unsigned int *ret_bell)
+{
+	struct stream_ring *ring = stream->ring;
+	struct ring_slot *slot = slot_locked(ring);
+	ssize_t size;
+
+	if (!may_have_ring(stream->ipc) ||
+	    (unlikely(stream->ipc->channels_random) && channel_choose_bus()))
+		return false;
+	size = stream->of.type->pack(stream, message, slot->data, RING_DATA_MAX);
+	if (size < 0)
+		return false;
+	slot->size = (uint32_t)size;
+	*ret_bell = publish_locked(ring);
+	return true;
+}
+
+unsigned int ring_mark_locked(struct ipc_stream *stream)
+{
+	struct stream_ring *ring = stream->ring;
+
+	if (!ring || !ring->sends)
+		return 0;
+	slot_locked(ring)->size = RING_BUS;
+	return publish_locked(ring);
+}
+
+/* --- Receiving ---------------------------------------------------------------------- */
+
+int ring_grant_locked(struct ipc_stream *stream, unsigned int messages)
+{
+	struct stream_ring *ring = stream->ring;
+
+	if (!ring || !ring->accepted)
+		return -1;
+	ring->granted += messages;
+	atomic_store(&ring->own->granted, ring->granted);
+	return (int)bell_locked(ring, FOR_CREDIT);
+}
+
+static uint32_t next_size(const struct stream_ring *ring)
+{
+	const volatile struct ring_slot *slot = &ring->peer->slots[ring->taken % STREAM_WINDOW];
+
+	return slot->size;
+}
+
+/* No more messages come. */
+static bool is_last_locked(const struct ipc_stream *stream)
+{
+	return stream->in_ended || stream->broken;
+}
+
+/* Slots after the end of the stream do not count. */
+static uint32_t sent_locked(const struct ipc_stream *stream)
+{
+	struct stream_ring *ring = stream->ring;
+
+	if (likely(!is_last_locked(stream)))
+		return atomic_load(&ring->peer->sent);
+	if (!ring->is_over) {
+		ring->is_over = true;
+		ring->end = atomic_load(&ring->peer->sent);
+	}
+	return ring->end;
+}
+
+bool ring_has_message_locked(const struct ipc_stream *stream)
+{
+	const struct stream_ring *ring = stream->ring;
+
+	/* A forked child does not have the memory. */
+	if (ring->unmarked || stream->ipc->foreign)
+		return ring->unmarked;
+	if (sent_locked(stream) == ring->taken)
+		return stream->first && is_last_locked(stream);
+	return next_size(ring) != RING_BUS || stream->first || is_last_locked(stream);
+}
+
+static int unpack_locked(struct ipc_stream *stream, size_t size)
+{
+	struct stream_ring *ring = stream->ring;
+	struct ipc_call *call = ring->call;
+
+	if (unlikely(!call)) {
+		call = ring->call = calloc(1, sizeof(*call));
+		if (!call)
+			return -ENOMEM;
+		atomic_init(&call->refs, 1);
+		call->oneway = true;
+		call->ipc = stream->ipc;
+		call->payload = ring->copy;
+	}
+	call->size = size;
+	ring->item.call = call;
+	ring->event.data_size = size;
+	return stream->of.type->unpack(stream, call, &ring->event, &ring->item.message);
+}
+
+int ring_take_locked(struct ipc_stream *stream, struct stream_item **ret_item)
+{
+	struct stream_ring *ring = stream->ring;
+	uint32_t size, n;
+	int r;
+
+	if (unlikely(ring->unmarked)) {
+		ring->unmarked--;
+		*ret_item = stream_pop_locked(stream);
+		return 1;
+	}
+	n = sent_locked(stream) - ring->taken;
+	if (!n && stream->first && is_last_locked(stream)) {
+		*ret_item = stream_pop_locked(stream);
+		return 1;
+	}
+	if (!n)
+		return 0;
+	size = next_size(ring);
+	if (n > STREAM_WINDOW || (size != RING_BUS && size > RING_DATA_MAX))
+		return -EPROTO;
+	if (unlikely(size == RING_BUS)) {
+		if (!stream->first)
+			return is_last_locked(stream) ? -EPROTO : 0;
+		ring->taken++;
+		*ret_item = stream_pop_locked(stream);
+		return 1;
+	}
+	if (unlikely(size > stream->max_message))
+		return -EMSGSIZE;
+	memcpy(ring->copy, ring->peer->slots[ring->taken % STREAM_WINDOW].data, size);
+	ring->taken++;
+	r = unpack_locked(stream, size);
+	*ret_item = &ring->item;
+	return r < 0 ? r : 1;
+}
+
+/* --- Waiting ------------------------------------------------------------------------ */
+
+static void set_armed_locked(struct stream_ring *ring, enum ring_wait wait, bool sleeps)
+{
+	if (!sleeps && ring->pending[wait])
+		return;
+	ring->pending[wait] = !sleeps;
+	ring->armed[wait] += 2;
+	atomic_store(&ring->own->armed[wait], ring->armed[wait] | (sleeps ? 0 : RING_BY_BUS));
+}
+
+/* Whether what is waited for has come. */
+static bool has_come_locked(const struct ipc_stream *stream, enum ring_wait wait)
+{
+	const struct stream_ring *ring = stream->ring;
+
+	if (wait == FOR_CREDIT)
+		return !stream->credit && atomic_load(&ring->peer->granted) != ring->counted;
+	return stream_has_message_locked(stream);
+}
+
+bool ring_arm_locked(struct ipc_stream *stream, enum ring_wait wait)
+{
+	struct stream_ring *ring = stream->ring;
+
+	if (!ring || !ring->accepted || ring->stopped)
+		return false;
+	set_armed_locked(ring, wait, /* sleeps= */ false);
+	return has_come_locked(stream, wait);
+}
+
+bool ring_rest_locked(struct ipc_stream *stream)
+{
+	struct stream_ring *ring = stream->ring;
+	uint32_t sent;
+
+	if (!ring_is_read_locked(stream) || stream->ipc->foreign)
+		return false;
+	set_armed_locked(ring, FOR_MESSAGE, /* sleeps= */ false);
+	sent = atomic_load(&ring->peer->sent);
+	if (sent == ring->noticed)
+		return false;
+	ring->noticed = sent;
+	return true;
+}
+
+/* A thread that polls has an eventfd for the rest. */
+static bool has_ended_locked(const struct ipc_stream *stream, enum ring_wait wait)
+{
+	return stream->in_ended || stream->broken ||
+	       (wait == FOR_CREDIT && (stream->credit || stream->out_ended));
+}
+
+/* What a thread that waits looks at: values before its last look. */
+struct look {
+	bool sleeps;			/* in a futex; otherwise it polls */
+	const atomic_uint *word;	/* of the peer */
+	uint32_t seen;
+	struct device_words words;
+	uint32_t rung;
+};
+
+/* Returns false if the thread must not wait. */
+static bool look_locked(struct ipc_stream *stream, enum ring_wait wait, struct look *look)
+{
+	struct stream_ring *ring = stream->ring;
+	struct ipc *ipc = stream->ipc;
+
+	if (look->sleeps)
+		look->sleeps = !ring->no_sleep &&
+			       device_poll_words(&ipc->device, &look->words) == 0;
+	if (look->sleeps) {
+		look->rung = atomic_load(look->words.bell);
+		/* A timer, or a sender that waits for space, needs a thread that polls. */
+		look->sleeps = !(atomic_load(&ipc->attention) & ATTEND_POLL);
+	}
+	set_armed_locked(ring, wait, look->sleeps);
+	look->word = wait == FOR_MESSAGE ? &ring->peer->sent : &ring->peer->granted;
+	look->seen = atomic_load(look->word);
+	if (has_come_locked(stream, wait) || (look->sleeps && has_ended_locked(stream, wait)))
+		return false;
+	atomic_fetch_add(&ring->sleepers, look->sleeps);
+	return true;
+}
+
+static int sleep_at(const struct look *look, uint64_t usec)
+{
+	struct futex_waitv words[] = {
+		{ .uaddr = (uintptr_t)look->word, .val = look->seen, .flags = FUTEX_32 },
+		{ .uaddr = (uintptr_t)look->words.event, .flags = FUTEX_32 },
+		{ .uaddr = (uintptr_t)look->words.bell, .val = look->rung,
+		  .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG },
+	};
+
+	return channel_sleep_words(words, 3, channel_now() + usec * 1000);
+}
+
+int ring_sleep(struct ipc_stream *stream, enum ring_wait wait, bool alone, uint64_t usec)
+{
+	struct look look = { .sleeps = alone };
+	struct stream_ring *ring;
+	bool waits;
+	int r;
+
+	stream_lock(stream);
+	ring = stream->ring;
+	if (!ring->accepted) {
+		stream_unlock(stream);
+		return 1;
+	}
+	waits = look_locked(stream, wait, &look);
+	stream_unlock(stream);
+	if (!waits || !look.sleeps)
+		return waits;
+
+	r = sleep_at(&look, usec < SECOND_USEC ? usec : SECOND_USEC);
+	atomic_fetch_sub(&ring->sleepers, 1);
+	if (r == -ETIMEDOUT)
+		return device_has_ended(&stream->ipc->device) ? -ECONNRESET : 0;
+	if (r == -EINTR)
+		return r;
+	if (r < 0)
+		ring->no_sleep = true;
+	return atomic_load(look.words.event) ? 2 : 0;
+}
+
+void ring_alarm_locked(const struct ipc_stream *stream)
+{
+	struct device_words words;
+
+	if (!atomic_load(&stream->ring->sleepers) ||
+	    device_poll_words(&stream->ipc->device, &words) < 0)
+		return;
+	atomic_fetch_add(words.bell, 1);
+	channel_wake_private(words.bell, INT_MAX);
+}

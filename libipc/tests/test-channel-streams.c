@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Streams through memory: order with messages of the bus, credit, ends, and clients that violate
+ * the rules.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "channel-run.h"
+#include "channels/channel-memory.h"
+#include "channels/channel-stream.h"
+#include "core/raw.h"
+
+/* Methods of the server: streams that return each message. */
+enum { ECHO_WAITING = 1, ECHO_CALLBACKS, FLOOD };
+
+#define SECOND	1000000ULL
+#define LARGE_MESSAGE 6000U	/* does not fit into a slot */
+
+/* --- The server -------------------------------------------------------------------------- */
+
+static int send_back(struct ipc_stream *stream, const struct ipc_raw_message *message)
+{
+	const struct ipc_raw_message reply = { .data = message->data, .size = message->size };
+
+	return ipc_raw_stream_send(stream, &reply, 10 * SECOND);
+}
+
+static int echo_waiting(struct ipc_stream *stream)
+{
+	const struct ipc_raw_message *message;
+	int r;
+
+	while ((r = ipc_raw_stream_receive(stream, 10 * SECOND, &message, NULL)) > 0) {
+		r = send_back(stream, message);
+		if (r < 0)
+			break;
+	}
+	return r;
+}
+
+static void on_message(struct ipc_stream *stream, void *userdata)
+{
+	const struct ipc_raw_message *message;
+	int r = ipc_raw_stream_receive(stream, 0, &message, NULL);
+
+	(void)userdata;
+	if (r > 0)
+		r = send_back(stream, message);
+	if (r < 0)
+		ipc_stream_fail(stream, r, NULL, NULL);
+}
+
+static void on_end(struct ipc_stream *stream, int result, const struct ipc_error *error,
+		   void *userdata)
+{
+	(void)error, (void)userdata;
+	if (result == 0)
+		ipc_stream_end(stream);
+}
+
+static int flood(struct ipc_stream *stream)
+{
+	uint8_t data[100] = { 0 };
+	int r = 0;
+
+	for (uint32_t i = 0; i < 1000 && r == 0; i++) {
+		memcpy(data, &i, sizeof(i));
+		r = ipc_raw_stream_send(stream, &(struct ipc_raw_message){ .data = data,
+									   .size = sizeof(data) },
+					10 * SECOND);
+	}
+	return r;
+}
+
+static int serve_stream(struct ipc_stream *stream, uint32_t method, void *userdata)
+{
+	static const struct ipc_stream_ops ops = {
+		.size = sizeof(ops), .on_message = on_message, .on_end = on_end,
+	};
+
+	(void)userdata;
+	if (method == FLOOD)
+		return flood(stream);
+	return method == ECHO_WAITING ? echo_waiting(stream) :
+					ipc_stream_set_ops(stream, &ops, NULL);
+}
+
+static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
+{
+	(void)request, (void)userdata;
+	return reply_number(call, 7);
+}
+
+static const struct ipc_raw_ops ops = { .serve = serve, .stream = serve_stream };
+
+/* --- The client -------------------------------------------------------------------------- */
+
+static struct ipc_stream *open_stream(uint32_t method)
+{
+	struct ipc_stream *stream;
+
+	ck_assert_int_eq(ipc_raw_stream_open(proxy, method, NULL, &stream, NULL), 0);
+	return stream;
+}
+
+static void send_number(struct ipc_stream *stream, uint32_t number, size_t size)
+{
+	uint8_t data[LARGE_MESSAGE] = { 0 };
+
+	memcpy(data, &number, sizeof(number));
+	ck_assert_int_eq(ipc_raw_stream_send(stream, &(struct ipc_raw_message){ .data = data,
+										.size = size },
+					     10 * SECOND),
+			 0);
+}
+
+static void expect_number(struct ipc_stream *stream, uint32_t number, size_t size)
+{
+	const struct ipc_raw_message *message;
+	uint32_t got;
+
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, 10 * SECOND, &message, NULL), 1);
+	ck_assert_uint_eq(message->size, size);
+	memcpy(&got, message->data, sizeof(got));
+	ck_assert_uint_eq(got, number);
+}
+
+static void expect_end(struct ipc_stream *stream, int code)
+{
+	const struct ipc_raw_message *message;
+
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, 10 * SECOND, &message, NULL), code);
+}
+
+/* Some messages fit into a slot, and some do not. */
+static size_t size_of(uint32_t number)
+{
+	return number % 7 == 3 ? LARGE_MESSAGE : number % 7 == 5 ? 2000 : 4 + number % 400;
+}
+
+/* Opens a stream and uses it until both ends send through memory. */
+static struct ipc_stream *open_ring(uint32_t method)
+{
+	struct ipc_stream *stream = open_stream(method);
+
+	for (uint32_t i = 0; i < 40; i++) {
+		send_number(stream, i, 64);
+		expect_number(stream, i, 64);
+	}
+	ck_assert_ptr_nonnull(stream->ring);
+	ck_assert(stream->ring->sends && stream->ring->receives);
+	return stream;
+}
+
+static void check_order(uint32_t method, unsigned int threads, const char *channels)
+{
+	struct ipc_stream *stream;
+
+	begin_ops(threads, channels, &ops);
+	stream = open_stream(method);
+	for (uint32_t i = 0; i < 2000; i += 10) {
+		for (uint32_t n = i; n < i + 10; n++)
+			send_number(stream, n, size_of(n));
+		for (uint32_t n = i; n < i + 10; n++)
+			expect_number(stream, n, size_of(n));
+	}
+	ck_assert_int_eq(!!stream->ring, channels[0] != '0');
+	ck_assert_int_eq(ipc_stream_end(stream), 0);
+	expect_end(stream, 0);
+	ipc_stream_unref(stream);
+	end();
+}
+
+START_TEST(order_holds_for_a_handler) { check_order(ECHO_WAITING, 3, "1"); } END_TEST
+START_TEST(order_holds_for_callbacks) { check_order(ECHO_CALLBACKS, 3, "1"); } END_TEST
+START_TEST(order_holds_in_random_use) { check_order(ECHO_WAITING, 3, "random"); } END_TEST
+START_TEST(callbacks_keep_the_order_in_random_use) { check_order(ECHO_CALLBACKS, 3, "random"); } END_TEST
+START_TEST(order_holds_without_channels) { check_order(ECHO_CALLBACKS, 3, "0"); } END_TEST
+
+/* The sender waits for credit, and the receiver for messages. */
+START_TEST(slow_receiver_gets_all_messages)
+{
+	struct ipc_stream *stream;
+
+	begin_ops(3, "1", &ops);
+	stream = open_stream(FLOOD);
+	for (uint32_t i = 0; i < 1000; i++) {
+		expect_number(stream, i, 100);
+		if (i % 50 == 0)
+			usleep(1000);
+	}
+	ck_assert(stream->ring && stream->ring->receives);
+	expect_end(stream, 0);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
+START_TEST(messages_before_the_end_of_a_dead_server_are_received)
+{
+	struct ipc_stream *stream;
+
+	begin_ops(3, "1", &ops);
+	stream = open_stream(FLOOD);
+	for (uint32_t i = 0; i < 40; i++)
+		expect_number(stream, i, 100);
+	usleep(100000);
+	kill(server, SIGKILL);
+	usleep(100000);
+	for (uint32_t i = 40; i < 40 + STREAM_WINDOW / 2; i++)
+		expect_number(stream, i, 100);
+	while (stream->ring->peer->sent != stream->ring->taken)
+		ck_assert_int_eq(ipc_raw_stream_receive(stream, 0,
+							&(const struct ipc_raw_message *){ NULL },
+							NULL), 1);
+	expect_end(stream, -EOWNERDEAD);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
+START_TEST(cancel_drops_messages_of_the_ring)
+{
+	struct ipc_stream *stream;
+
+	begin_ops(3, "1", &ops);
+	stream = open_stream(FLOOD);
+	for (uint32_t i = 0; i < 40; i++)
+		expect_number(stream, i, 100);
+	ipc_stream_cancel(stream);
+	expect_end(stream, -ECANCELED);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
+/* --- Hostile clients --------------------------------------------------------------------- */
+
+/* Other clients are served. */
+static void expect_service(void)
+{
+	struct ipc_stream *stream = open_ring(ECHO_WAITING);
+
+	ipc_stream_unref(stream);
+	ck_assert_uint_eq(get(1), 7);
+}
+
+static struct ring_part *begin_hostile(struct ipc_stream **ret_stream)
+{
+	begin_ops(3, "1", &ops);
+	*ret_stream = open_ring(ECHO_WAITING);
+	return (*ret_stream)->ring->own;
+}
+
+static void expect_refusal(struct ipc_stream *stream)
+{
+	const struct ipc_raw_message *message;
+	int r;
+
+	ring_ring(stream, FOR_MESSAGE, RING_BY_BUS);
+	channel_wake(&stream->ring->own->sent, 1);
+	while ((r = ipc_raw_stream_receive(stream, 10 * SECOND, &message, NULL)) > 0)
+		;
+	ck_assert_int_eq(r, -EPROTO);
+	ipc_stream_unref(stream);
+	expect_service();
+	end();
+}
+
+START_TEST(impossible_position_ends_the_stream)
+{
+	struct ipc_stream *stream;
+	struct ring_part *own = begin_hostile(&stream);
+
+	atomic_fetch_add(&own->sent, STREAM_WINDOW + 1);
+	expect_refusal(stream);
+}
+END_TEST
+
+START_TEST(impossible_size_ends_the_stream)
+{
+	struct ipc_stream *stream;
+	struct ring_part *own = begin_hostile(&stream);
+
+	own->slots[stream->ring->sent % STREAM_WINDOW].size = RING_DATA_MAX + 1;
+	atomic_fetch_add(&own->sent, 1);
+	expect_refusal(stream);
+}
+END_TEST
+
+START_TEST(impossible_credit_ends_the_stream)
+{
+	struct ipc_stream *stream;
+	struct ring_part *own = begin_hostile(&stream);
+
+	/* The server notices it when it has no credit left. */
+	atomic_store(&own->granted, stream->ring->granted + 3 * STREAM_WINDOW);
+	for (uint32_t i = 0; i < STREAM_WINDOW; i++)
+		send_number(stream, i, 64);
+	expect_refusal(stream);
+}
+END_TEST
+
+START_TEST(second_switch_ends_the_stream)
+{
+	struct ipc_stream *stream;
+
+	begin_hostile(&stream);
+	ck_assert_int_eq(ipc_raw_oneway(stream->peer_data,
+					&(struct ipc_raw_message){ .method = STREAM_SWITCH },
+					NULL),
+			 0);
+	expect_refusal(stream);
+}
+END_TEST
+
+START_TEST(promised_message_that_does_not_come_ends_the_stream)
+{
+	struct ipc_stream *stream;
+	struct ring_part *own = begin_hostile(&stream);
+
+	own->slots[stream->ring->sent % STREAM_WINDOW].size = RING_BUS;
+	atomic_fetch_add(&own->sent, 1);
+	ck_assert_int_eq(ipc_stream_end(stream), 0);
+	expect_refusal(stream);
+}
+END_TEST
+
+/* Sends the files as both parts. The stream goes on through the bus. */
+static void offer(struct ipc_stream *stream, int first, int second)
+{
+	struct ipc_raw_entry entries[] = {
+		{ .type = IPC_RAW_FD, .fd = first }, { .type = IPC_RAW_FD, .fd = second },
+	};
+
+	ck_assert_int_eq(ipc_raw_oneway(stream->peer_control,
+					&(struct ipc_raw_message){ .method = STREAM_RING,
+								   .entries = entries,
+								   .n_entries = 2 },
+					NULL),
+			 0);
+}
+
+START_TEST(parts_that_could_fail_are_refused)
+{
+	int unsealed, own, large;
+	struct ipc_stream *stream;
+	void *part;
+
+	begin_ops(3, "1", &ops);
+	setenv("IPC_CHANNELS", "0", 1);
+	connect_again();
+	stream = open_stream(ECHO_WAITING);
+	unsealed = channel_memory_new(RING_PART_SIZE);
+	large = channel_memory_new(CHANNEL_PART_SIZE);
+	own = channel_memory_new(RING_PART_SIZE);
+	ck_assert_int_eq(channel_memory_map_own(own, RING_PART_SIZE, &part), 0);
+	offer(stream, unsealed, unsealed);
+	offer(stream, own, large);
+	offer(stream, own, own);
+	offer(stream, STDIN_FILENO, STDIN_FILENO);
+	for (uint32_t i = 0; i < 100; i++) {
+		send_number(stream, i, 64);
+		expect_number(stream, i, 64);
+	}
+	ck_assert_uint_eq(count_parts(), 0);
+	channel_memory_unmap(part, RING_PART_SIZE);
+	close(unsealed);
+	close(large);
+	close(own);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
+/* Writes random words while it sends. */
+START_TEST(random_words_harm_only_their_writer)
+{
+	unsigned int seed = 1;
+
+	begin_ops(3, "1", &ops);
+	for (int round = 0; round < 100; round++) {
+		struct ipc_stream *stream = open_ring(ECHO_WAITING + round % 2);
+		atomic_uint *words = (atomic_uint *)stream->ring->own;
+		const struct ipc_raw_message *message;
+		uint8_t data[64] = { 0 };
+		int r = 0;
+
+		for (int i = 0; i < 40 && (r >= 0 || r == -EAGAIN); i++) {
+			uint32_t at = (uint32_t)rand_r(&seed);
+			uint32_t value = (uint32_t)rand_r(&seed);
+
+			at = at % 2 ? at / 2 % 32 : at / 2 % (RING_PART_SIZE / 4);
+			atomic_store(&words[at], value % 3 ? words[at] + value % 20 : value);
+			r = ipc_raw_stream_send(stream, &(struct ipc_raw_message){ .data = data,
+										   .size = 64 }, 0);
+			if (r == 0 || r == -EAGAIN)
+				r = ipc_raw_stream_receive(stream, 1000, &message, NULL);
+		}
+		ipc_stream_unref(stream);
+	}
+	expect_service();
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("channel-streams", order_holds_for_a_handler, order_holds_for_callbacks,
+			 order_holds_in_random_use, callbacks_keep_the_order_in_random_use,
+			 order_holds_without_channels, slow_receiver_gets_all_messages,
+			 messages_before_the_end_of_a_dead_server_are_received,
+			 cancel_drops_messages_of_the_ring, impossible_position_ends_the_stream,
+			 impossible_size_ends_the_stream, impossible_credit_ends_the_stream,
+			 second_switch_ends_the_stream,
+			 promised_message_that_does_not_come_ends_the_stream,
+			 parts_that_could_fail_are_refused, random_words_harm_only_their_writer);
+}
