@@ -2,8 +2,6 @@
 /* Messages of a stream through memory: see channel-stream.h. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <limits.h>
-#include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,14 +44,14 @@ void ring_unmap_locked(struct ipc_stream *stream)
 {
 	struct stream_ring *ring = stream->ring;
 
-	if (!ring || !ring->own)
+	if (!ring || !ring->side.own)
 		return;
 	if (!stream->ipc->foreign) {
-		channel_memory_unmap(ring->own, RING_PART_SIZE);
-		channel_memory_unmap(ring->peer, RING_PART_SIZE);
+		channel_memory_unmap(ring->side.own, RING_PART_SIZE);
+		channel_memory_unmap(ring->side.peer, RING_PART_SIZE);
 	}
-	ring->own = NULL;
-	ring->peer = NULL;
+	ring->side.own = NULL;
+	ring->side.peer = NULL;
 	ring->accepted = ring->sends = false;
 }
 
@@ -73,8 +71,8 @@ void ring_free(struct ipc_stream *stream)
 
 static void drop(struct stream_ring *ring)
 {
-	channel_memory_unmap(ring->own, RING_PART_SIZE);
-	channel_memory_unmap(ring->peer, RING_PART_SIZE);
+	channel_memory_unmap(ring->side.own, RING_PART_SIZE);
+	channel_memory_unmap(ring->side.peer, RING_PART_SIZE);
 	free_memory(ring);
 }
 
@@ -102,10 +100,10 @@ static int make_parts(struct stream_ring *ring, int *ret_own_fd)
 		r = channel_memory_map_own(*ret_own_fd, RING_PART_SIZE, &own);
 	if (r < 0)
 		return r;
-	ring->own = own;
+	ring->side.own = own;
 	r = channel_memory_map_unsealed(ring->peer_fd, RING_PART_SIZE, &peer);
 	if (r == 0)
-		ring->peer = peer;
+		ring->side.peer = peer;
 	return r;
 }
 
@@ -164,7 +162,7 @@ static int check_locked(struct ipc_stream *stream)
 	struct stream_ring *ring = stream->ring;
 	int r;
 
-	if (!ring || !ring->own)
+	if (!ring || !ring->side.own)
 		return -EPROTO;
 	if (ring->accepted || ring->peer_fd < 0)
 		return 0;
@@ -186,10 +184,10 @@ static int map_parts(struct stream_ring *ring, const struct ipc_raw_message *mes
 	r = channel_memory_map(message->entries[0].fd, RING_PART_SIZE, &peer);
 	if (r < 0)
 		return r;
-	ring->peer = peer;
+	ring->side.peer = peer;
 	r = channel_memory_map_own(message->entries[1].fd, RING_PART_SIZE, &own);
 	if (r == 0)
-		ring->own = own;
+		ring->side.own = own;
 	return r;
 }
 
@@ -276,17 +274,6 @@ int ring_switch_came(struct ipc_stream *stream)
 
 /* --- Bells -------------------------------------------------------------------------- */
 
-/* Whether the other end waits: its number, once. */
-static unsigned int bell_locked(struct stream_ring *ring, enum ring_wait wait)
-{
-	unsigned int armed = atomic_load(&ring->peer->armed[wait]);
-
-	if (likely(armed == ring->rung[wait]))
-		return 0;
-	ring->rung[wait] = armed;
-	return armed;
-}
-
 /* Without space, may_send() tries again. */
 static void ring_by_bus(struct ipc_stream *stream)
 {
@@ -302,14 +289,12 @@ static void ring_by_bus(struct ipc_stream *stream)
 
 void ring_ring(struct ipc_stream *stream, enum ring_wait wait, unsigned int bell)
 {
-	struct ring_part *own = stream->ring->own;
-
 	if (likely(!bell))
 		return;
 	if (bell & RING_BY_BUS)
 		ring_by_bus(stream);
 	else
-		channel_wake(wait == FOR_MESSAGE ? &own->sent : &own->granted, INT_MAX);
+		ring_wake(stream->ring->side.own, wait);
 }
 
 void ring_may_ring(struct ipc_stream *stream)
@@ -327,8 +312,7 @@ void ring_bell_came(struct ipc_stream *stream)
 {
 	stream_lock(stream);
 	if (!stream->closed && stream->ring) {
-		stream->ring->pending[FOR_MESSAGE] = false;
-		stream->ring->pending[FOR_CREDIT] = false;
+		ring_disarm(&stream->ring->side);
 		stream->message_due = true;
 		stream_wake_receiver_locked(stream);
 		stream_wake_sender_locked(stream);
@@ -350,45 +334,28 @@ void ring_begin_locked(struct ipc_stream *stream)
 
 int ring_collect_locked(struct ipc_stream *stream)
 {
-	struct stream_ring *ring = stream->ring;
-	uint32_t granted, n;
+	int n;
 
-	if (!ring->accepted)
+	if (!stream->ring->accepted)
 		return 0;
-	granted = atomic_load(&ring->peer->granted);
-	n = granted - ring->counted;
-	if (n > STREAM_WINDOW || stream->credit > STREAM_WINDOW - n)
-		return -EPROTO;
-	ring->counted = granted;
-	stream->credit += n;
-	return 0;
-}
-
-static unsigned int publish_locked(struct stream_ring *ring)
-{
-	atomic_store(&ring->own->sent, ++ring->sent);
-	return bell_locked(ring, FOR_MESSAGE);
-}
-
-static struct ring_slot *slot_locked(struct stream_ring *ring)
-{
-	return &ring->own->slots[ring->sent % STREAM_WINDOW];
+	n = ring_count(&stream->ring->side, STREAM_WINDOW - stream->credit);
+	if (n > 0)
+		stream->credit += (unsigned int)n;
+	return n < 0 ? n : 0;
 }
 
 bool ring_send_locked(struct ipc_stream *stream, const void *message, unsigned int *ret_bell)
 {
-	struct stream_ring *ring = stream->ring;
-	struct ring_slot *slot = slot_locked(ring);
+	struct ring *side = &stream->ring->side;
 	ssize_t size;
 
 	if (!may_have_ring(stream->ipc) ||
 	    (unlikely(stream->ipc->channels_random) && channel_choose_bus()))
 		return false;
-	size = stream->of.type->pack(stream, message, slot->data, RING_DATA_MAX);
+	size = stream->of.type->pack(stream, message, ring_data(side), RING_DATA_MAX);
 	if (size < 0)
 		return false;
-	slot->size = (uint32_t)size;
-	*ret_bell = publish_locked(ring);
+	*ret_bell = ring_send(side, (uint32_t)size);
 	return true;
 }
 
@@ -398,8 +365,7 @@ unsigned int ring_mark_locked(struct ipc_stream *stream)
 
 	if (!ring || !ring->sends)
 		return 0;
-	slot_locked(ring)->size = RING_BUS;
-	return publish_locked(ring);
+	return ring_send(&ring->side, RING_BUS);
 }
 
 /* --- Receiving ---------------------------------------------------------------------- */
@@ -410,16 +376,7 @@ int ring_grant_locked(struct ipc_stream *stream, unsigned int messages)
 
 	if (!ring || !ring->accepted)
 		return -1;
-	ring->granted += messages;
-	atomic_store(&ring->own->granted, ring->granted);
-	return (int)bell_locked(ring, FOR_CREDIT);
-}
-
-static uint32_t next_size(const struct stream_ring *ring)
-{
-	const volatile struct ring_slot *slot = &ring->peer->slots[ring->taken % STREAM_WINDOW];
-
-	return slot->size;
+	return (int)ring_grant(&ring->side, messages);
 }
 
 /* No more messages come. */
@@ -434,10 +391,10 @@ static uint32_t sent_locked(const struct ipc_stream *stream)
 	struct stream_ring *ring = stream->ring;
 
 	if (likely(!is_last_locked(stream)))
-		return atomic_load(&ring->peer->sent);
+		return ring_sent(&ring->side);
 	if (!ring->is_over) {
 		ring->is_over = true;
-		ring->end = atomic_load(&ring->peer->sent);
+		ring->end = ring_sent(&ring->side);
 	}
 	return ring->end;
 }
@@ -445,13 +402,16 @@ static uint32_t sent_locked(const struct ipc_stream *stream)
 bool ring_has_message_locked(const struct ipc_stream *stream)
 {
 	const struct stream_ring *ring = stream->ring;
+	uint32_t size;
+	int r;
 
 	/* A forked child does not have the memory. */
 	if (ring->unmarked || stream->ipc->foreign)
 		return ring->unmarked;
-	if (sent_locked(stream) == ring->taken)
-		return stream->first && is_last_locked(stream);
-	return next_size(ring) != RING_BUS || stream->first || is_last_locked(stream);
+	r = ring_next(&ring->side, sent_locked(stream), &size);
+	if (r <= 0)
+		return r < 0 || (stream->first && is_last_locked(stream));
+	return size != RING_BUS || stream->first || is_last_locked(stream);
 }
 
 static int unpack_locked(struct ipc_stream *stream, size_t size)
@@ -477,7 +437,7 @@ static int unpack_locked(struct ipc_stream *stream, size_t size)
 int ring_take_locked(struct ipc_stream *stream, struct stream_item **ret_item)
 {
 	struct stream_ring *ring = stream->ring;
-	uint32_t size, n;
+	uint32_t size;
 	int r;
 
 	if (unlikely(ring->unmarked)) {
@@ -485,27 +445,21 @@ int ring_take_locked(struct ipc_stream *stream, struct stream_item **ret_item)
 		*ret_item = stream_pop_locked(stream);
 		return 1;
 	}
-	n = sent_locked(stream) - ring->taken;
-	if (!n && stream->first && is_last_locked(stream)) {
-		*ret_item = stream_pop_locked(stream);
-		return 1;
-	}
-	if (!n)
+	r = ring_next(&ring->side, sent_locked(stream), &size);
+	if (r < 0)
+		return r;
+	if (!r && (likely(!stream->first) || !is_last_locked(stream)))
 		return 0;
-	size = next_size(ring);
-	if (n > STREAM_WINDOW || (size != RING_BUS && size > RING_DATA_MAX))
-		return -EPROTO;
-	if (unlikely(size == RING_BUS)) {
+	if (unlikely(!r || size == RING_BUS)) {
 		if (!stream->first)
 			return is_last_locked(stream) ? -EPROTO : 0;
-		ring->taken++;
+		ring->side.taken += (unsigned int)r;
 		*ret_item = stream_pop_locked(stream);
 		return 1;
 	}
 	if (unlikely(size > stream->max_message))
 		return -EMSGSIZE;
-	memcpy(ring->copy, ring->peer->slots[ring->taken % STREAM_WINDOW].data, size);
-	ring->taken++;
+	ring_take(&ring->side, ring->copy, size);
 	r = unpack_locked(stream, size);
 	*ret_item = &ring->item;
 	return r < 0 ? r : 1;
@@ -513,22 +467,13 @@ int ring_take_locked(struct ipc_stream *stream, struct stream_item **ret_item)
 
 /* --- Waiting ------------------------------------------------------------------------ */
 
-static void set_armed_locked(struct stream_ring *ring, enum ring_wait wait, bool sleeps)
-{
-	if (!sleeps && ring->pending[wait])
-		return;
-	ring->pending[wait] = !sleeps;
-	ring->armed[wait] += 2;
-	atomic_store(&ring->own->armed[wait], ring->armed[wait] | (sleeps ? 0 : RING_BY_BUS));
-}
-
 /* Whether what is waited for has come. */
 static bool has_come_locked(const struct ipc_stream *stream, enum ring_wait wait)
 {
 	const struct stream_ring *ring = stream->ring;
 
 	if (wait == FOR_CREDIT)
-		return !stream->credit && atomic_load(&ring->peer->granted) != ring->counted;
+		return !stream->credit && atomic_load(&ring->side.peer->granted) != ring->side.counted;
 	return stream_has_message_locked(stream);
 }
 
@@ -538,7 +483,7 @@ bool ring_arm_locked(struct ipc_stream *stream, enum ring_wait wait)
 
 	if (!ring || !ring->accepted || ring->stopped)
 		return false;
-	set_armed_locked(ring, wait, /* sleeps= */ false);
+	ring_arm(&ring->side, wait, /* by_bus= */ true);
 	return has_come_locked(stream, wait);
 }
 
@@ -549,8 +494,8 @@ bool ring_rest_locked(struct ipc_stream *stream)
 
 	if (!ring_is_read_locked(stream) || stream->ipc->foreign)
 		return false;
-	set_armed_locked(ring, FOR_MESSAGE, /* sleeps= */ false);
-	sent = atomic_load(&ring->peer->sent);
+	ring_arm(&ring->side, FOR_MESSAGE, /* by_bus= */ true);
+	sent = ring_sent(&ring->side);
 	if (sent == ring->noticed)
 		return false;
 	ring->noticed = sent;
@@ -564,55 +509,26 @@ static bool has_ended_locked(const struct ipc_stream *stream, enum ring_wait wai
 	       (wait == FOR_CREDIT && (stream->credit || stream->out_ended));
 }
 
-/* What a thread that waits looks at: values before its last look. */
-struct look {
-	bool sleeps;			/* in a futex; otherwise it polls */
-	const atomic_uint *word;	/* of the peer */
-	uint32_t seen;
-	struct device_words words;
-	uint32_t rung;
-};
-
-/* Returns false if the thread must not wait. */
-static bool look_locked(struct ipc_stream *stream, enum ring_wait wait, struct look *look)
+/* Whether the thread can sleep in futexes: fills in those of the bus. */
+static bool can_sleep_locked(const struct ipc_stream *stream, struct ring_look *look)
 {
-	struct stream_ring *ring = stream->ring;
 	struct ipc *ipc = stream->ipc;
+	struct device_words words;
 
-	if (look->sleeps)
-		look->sleeps = !ring->no_sleep &&
-			       device_poll_words(&ipc->device, &look->words) == 0;
-	if (look->sleeps) {
-		look->rung = atomic_load(look->words.bell);
-		/* A timer, or a sender that waits for space, needs a thread that polls. */
-		look->sleeps = !(atomic_load(&ipc->attention) & ATTEND_POLL);
-	}
-	set_armed_locked(ring, wait, look->sleeps);
-	look->word = wait == FOR_MESSAGE ? &ring->peer->sent : &ring->peer->granted;
-	look->seen = atomic_load(look->word);
-	if (has_come_locked(stream, wait) || (look->sleeps && has_ended_locked(stream, wait)))
+	if (stream->ring->no_sleep || device_poll_words(&ipc->device, &words) < 0)
 		return false;
-	atomic_fetch_add(&ring->sleepers, look->sleeps);
-	return true;
+	look->event = words.event;
+	look->bell = words.bell;
+	look->rung = atomic_load(words.bell);
+	/* A timer, or a sender that waits for space, needs a thread that polls. */
+	return !(atomic_load(&ipc->attention) & ATTEND_POLL);
 }
 
-static int sleep_at(const struct look *look, uint64_t usec)
+int ring_await(struct ipc_stream *stream, enum ring_wait wait, bool alone, uint64_t usec)
 {
-	struct futex_waitv words[] = {
-		{ .uaddr = (uintptr_t)look->word, .val = look->seen, .flags = FUTEX_32 },
-		{ .uaddr = (uintptr_t)look->words.event, .flags = FUTEX_32 },
-		{ .uaddr = (uintptr_t)look->words.bell, .val = look->rung,
-		  .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG },
-	};
-
-	return channel_sleep_words(words, 3, channel_now() + usec * 1000);
-}
-
-int ring_sleep(struct ipc_stream *stream, enum ring_wait wait, bool alone, uint64_t usec)
-{
-	struct look look = { .sleeps = alone };
 	struct stream_ring *ring;
-	bool waits;
+	struct ring_look look;
+	bool sleeps, waits;
 	int r;
 
 	stream_lock(stream);
@@ -621,12 +537,16 @@ int ring_sleep(struct ipc_stream *stream, enum ring_wait wait, bool alone, uint6
 		stream_unlock(stream);
 		return 1;
 	}
-	waits = look_locked(stream, wait, &look);
+	sleeps = alone && can_sleep_locked(stream, &look);
+	ring_arm(&ring->side, wait, /* by_bus= */ !sleeps);
+	ring_look(&ring->side, wait, &look);
+	waits = !has_come_locked(stream, wait) && (!sleeps || !has_ended_locked(stream, wait));
+	atomic_fetch_add(&ring->sleepers, waits && sleeps);
 	stream_unlock(stream);
-	if (!waits || !look.sleeps)
+	if (!waits || !sleeps)
 		return waits;
 
-	r = sleep_at(&look, usec < SECOND_USEC ? usec : SECOND_USEC);
+	r = ring_sleep(&look, channel_now() + 1000 * (usec < SECOND_USEC ? usec : SECOND_USEC));
 	atomic_fetch_sub(&ring->sleepers, 1);
 	if (r == -ETIMEDOUT)
 		return device_has_ended(&stream->ipc->device) ? -ECONNRESET : 0;
@@ -634,7 +554,7 @@ int ring_sleep(struct ipc_stream *stream, enum ring_wait wait, bool alone, uint6
 		return r;
 	if (r < 0)
 		ring->no_sleep = true;
-	return atomic_load(look.words.event) ? 2 : 0;
+	return atomic_load(look.event) ? 2 : 0;
 }
 
 void ring_alarm_locked(const struct ipc_stream *stream)
@@ -645,5 +565,5 @@ void ring_alarm_locked(const struct ipc_stream *stream)
 	    device_poll_words(&stream->ipc->device, &words) < 0)
 		return;
 	atomic_fetch_add(words.bell, 1);
-	channel_wake_private(words.bell, INT_MAX);
+	channel_wake_private(words.bell, INT32_MAX);
 }

@@ -142,7 +142,7 @@ static __attribute__((noinline)) int wait_ring(struct thread *t, struct ipc_stre
 	bool receives = fd == stream->receive_fd;
 	int r;
 
-	r = ring_sleep(stream, receives ? FOR_MESSAGE : FOR_CREDIT, alone, usec);
+	r = ring_await(stream, receives ? FOR_MESSAGE : FOR_CREDIT, alone, usec);
 	if (r < 2)
 		return r;
 	own_stream = receives ? stream : NULL;

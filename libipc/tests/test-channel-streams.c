@@ -215,7 +215,7 @@ START_TEST(messages_before_the_end_of_a_dead_server_are_received)
 	usleep(100000);
 	for (uint32_t i = 40; i < 40 + STREAM_WINDOW / 2; i++)
 		expect_number(stream, i, 100);
-	while (stream->ring->peer->sent != stream->ring->taken)
+	while (stream->ring->side.peer->sent != stream->ring->side.taken)
 		ck_assert_int_eq(ipc_raw_stream_receive(stream, 0,
 							&(const struct ipc_raw_message *){ NULL },
 							NULL), 1);
@@ -255,7 +255,7 @@ static struct ring_part *begin_hostile(struct ipc_stream **ret_stream)
 {
 	begin_ops(3, "1", &ops);
 	*ret_stream = open_ring(ECHO_WAITING);
-	return (*ret_stream)->ring->own;
+	return (*ret_stream)->ring->side.own;
 }
 
 static void expect_refusal(struct ipc_stream *stream)
@@ -264,7 +264,7 @@ static void expect_refusal(struct ipc_stream *stream)
 	int r;
 
 	ring_ring(stream, FOR_MESSAGE, RING_BY_BUS);
-	channel_wake(&stream->ring->own->sent, 1);
+	channel_wake(&stream->ring->side.own->sent, 1);
 	while ((r = ipc_raw_stream_receive(stream, 10 * SECOND, &message, NULL)) > 0)
 		;
 	ck_assert_int_eq(r, -EPROTO);
@@ -288,7 +288,7 @@ START_TEST(impossible_size_ends_the_stream)
 	struct ipc_stream *stream;
 	struct ring_part *own = begin_hostile(&stream);
 
-	own->slots[stream->ring->sent % STREAM_WINDOW].size = RING_DATA_MAX + 1;
+	own->slots[stream->ring->side.sent % STREAM_WINDOW].size = RING_DATA_MAX + 1;
 	atomic_fetch_add(&own->sent, 1);
 	expect_refusal(stream);
 }
@@ -300,7 +300,7 @@ START_TEST(impossible_credit_ends_the_stream)
 	struct ring_part *own = begin_hostile(&stream);
 
 	/* The server notices it when it has no credit left. */
-	atomic_store(&own->granted, stream->ring->granted + 3 * STREAM_WINDOW);
+	atomic_store(&own->granted, stream->ring->side.granted + 3 * STREAM_WINDOW);
 	for (uint32_t i = 0; i < STREAM_WINDOW; i++)
 		send_number(stream, i, 64);
 	expect_refusal(stream);
@@ -325,7 +325,7 @@ START_TEST(promised_message_that_does_not_come_ends_the_stream)
 	struct ipc_stream *stream;
 	struct ring_part *own = begin_hostile(&stream);
 
-	own->slots[stream->ring->sent % STREAM_WINDOW].size = RING_BUS;
+	own->slots[stream->ring->side.sent % STREAM_WINDOW].size = RING_BUS;
 	atomic_fetch_add(&own->sent, 1);
 	ck_assert_int_eq(ipc_stream_end(stream), 0);
 	expect_refusal(stream);
@@ -387,7 +387,7 @@ START_TEST(random_words_harm_only_their_writer)
 	begin_ops(3, "1", &ops);
 	for (int round = 0; round < 100; round++) {
 		struct ipc_stream *stream = open_ring(ECHO_WAITING + round % 2);
-		atomic_uint *words = (atomic_uint *)stream->ring->own;
+		atomic_uint *words = (atomic_uint *)stream->ring->side.own;
 		const struct ipc_raw_message *message;
 		uint8_t data[64] = { 0 };
 		int r = 0;

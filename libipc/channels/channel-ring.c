@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+/* Messages, credit and wake-ups in memory: see channel-ring.h. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/futex.h>
+#include <string.h>
+
+#include "channel-ring.h"
+
+/* Whether the peer waits: once for each of its numbers. */
+static unsigned int bell(struct ring *ring, enum ring_wait wait)
+{
+	unsigned int armed = atomic_load(&ring->peer->armed[wait]);
+
+	if (armed == ring->rung[wait])
+		return 0;
+	ring->rung[wait] = armed;
+	return armed | RING_BELL;
+}
+
+unsigned int ring_send(struct ring *ring, uint32_t size)
+{
+	ring->own->slots[ring->sent % RING_SLOTS].size = size;
+	atomic_store(&ring->own->sent, ++ring->sent);
+	return bell(ring, FOR_MESSAGE);
+}
+
+unsigned int ring_grant(struct ring *ring, unsigned int messages)
+{
+	ring->granted += messages;
+	atomic_store(&ring->own->granted, ring->granted);
+	return bell(ring, FOR_CREDIT);
+}
+
+int ring_count(struct ring *ring, unsigned int max)
+{
+	uint32_t granted = atomic_load(&ring->peer->granted), n = granted - ring->counted;
+
+	if (n > max)
+		return -EPROTO;
+	ring->counted = granted;
+	return (int)n;
+}
+
+int ring_next(const struct ring *ring, uint32_t end, uint32_t *ret_size)
+{
+	const volatile struct ring_slot *slot = &ring->peer->slots[ring->taken % RING_SLOTS];
+	uint32_t n = end - ring->taken, size;
+
+	if (!n)
+		return 0;
+	size = slot->size;
+	if (n > RING_SLOTS || (size > RING_DATA_MAX && size != RING_BUS))
+		return -EPROTO;
+	*ret_size = size;
+	return 1;
+}
+
+void ring_take(struct ring *ring, void *to, uint32_t size)
+{
+	memcpy(to, ring->peer->slots[ring->taken++ % RING_SLOTS].data, size);
+}
+
+void ring_arm(struct ring *ring, enum ring_wait wait, bool by_bus)
+{
+	if (ring->pending[wait])
+		return;
+	ring->pending[wait] = by_bus;
+	ring->armed[wait] += 2;
+	atomic_store(&ring->own->armed[wait], ring->armed[wait] | (by_bus ? RING_BY_BUS : 0));
+}
+
+void ring_disarm(struct ring *ring)
+{
+	for (unsigned int wait = 0; wait < RING_WAITS; wait++)
+		ring->pending[wait] = false;
+}
+
+int ring_sleep(const struct ring_look *look, uint64_t until)
+{
+	struct futex_waitv words[] = {
+		{ .uaddr = (uintptr_t)look->word, .val = look->seen, .flags = FUTEX_32 },
+		{ .uaddr = (uintptr_t)look->event, .flags = FUTEX_32 },
+		{ .uaddr = (uintptr_t)look->bell, .val = look->rung,
+		  .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG },
+	};
+
+	return channel_sleep_words(words, 3, until);
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The rings of a stream: messages, credit and wake-ups in memory, in each direction. No objects
+ * and no bus: channel-stream.h is above them.
+ *
+ * Each side writes one part, which the other side maps for reading, like the parts of a channel
+ * (channel-memory.h). A slot has a message of plain bytes, or RING_BUS: the next message came
+ * through the bus. A message needs a credit, so there is always a free slot.
+ *
+ * Waiting. A thread that begins to wait increments armed[], with RING_BY_BUS if it cannot sleep in
+ * a futex, and then looks again. The other side first writes sent or granted, and then reads
+ * armed[]. It wakes the thread once for each number: by the futex, or through the bus. A number
+ * with RING_BY_BUS stays until its bell comes: that bell wakes all threads that wait.
+ *
+ * The other side is not trusted: as in channel.h, each field of its part is read once, all counts
+ * are private, and a payload is copied before it is examined.
+ *
+ * The caller must hold the lock of the stream, except for ring_sleep() and ring_wake().
+ */
+#ifndef IPC_CHANNEL_RING_H
+#define IPC_CHANNEL_RING_H
+
+#include "channel.h"
+
+#define RING_SLOTS	16U
+#define RING_SLOT_SIZE	((size_t)512)
+#define RING_BUS	UINT32_MAX
+#define RING_BY_BUS	1U
+/* In the result of functions that change the part: a bell must follow. */
+#define RING_BELL	2U
+
+struct ring_slot {
+	uint32_t size;		/* or RING_BUS */
+	uint32_t unused;
+	uint8_t data[RING_SLOT_SIZE - 8];
+};
+
+#define RING_DATA_MAX	sizeof(((struct ring_slot *)0)->data)
+
+enum ring_wait { FOR_MESSAGE, FOR_CREDIT, RING_WAITS };
+
+struct ring_part {
+	_Alignas(64) atomic_uint sent;		/* slots written so far; a futex */
+	atomic_uint granted;			/* credit granted so far; a futex */
+	_Alignas(64) atomic_uint armed[RING_WAITS];
+	uint8_t unused[CHANNEL_PAGE - 64 - 4 * RING_WAITS];
+	struct ring_slot slots[RING_SLOTS];
+};
+
+#define RING_PART_SIZE	(CHANNEL_PAGE + RING_SLOTS * RING_SLOT_SIZE)
+
+_Static_assert(sizeof(struct ring_part) == RING_PART_SIZE, "a page and the slots");
+
+/* The counts of a side. */
+struct ring {
+	struct ring_part *own;		/* NULL: the stream is closed */
+	const struct ring_part *peer;
+	uint32_t sent, taken;		/* slots */
+	uint32_t granted, counted;	/* credit: granted to the peer, and by it */
+	uint32_t armed[RING_WAITS];	/* numbers, without RING_BY_BUS */
+	uint32_t rung[RING_WAITS];	/* peer->armed[] that were answered */
+	bool pending[RING_WAITS];	/* a number with RING_BY_BUS was not answered yet */
+};
+
+/* The payload of the next message, up to RING_DATA_MAX bytes. */
+static inline uint8_t *ring_data(const struct ring *ring)
+{
+	return ring->own->slots[ring->sent % RING_SLOTS].data;
+}
+
+/* Sends it, or RING_BUS. Returns 0, or the bell for ring_wake(). */
+unsigned int ring_send(struct ring *ring, uint32_t size);
+/* Grants credit. Returns as ring_send(). */
+unsigned int ring_grant(struct ring *ring, unsigned int messages);
+/* Returns the credit that the peer has granted since the last time, or -EPROTO: more than max. */
+int ring_count(struct ring *ring, unsigned int max);
+
+static inline uint32_t ring_sent(const struct ring *ring)
+{
+	return atomic_load(&ring->peer->sent);
+}
+
+/* Looks at the next message before the slot end, a value of ring_sent(). Returns 1 and its size or
+ * RING_BUS, 0 if there is none, or -EPROTO if that is impossible. */
+int ring_next(const struct ring *ring, uint32_t end, uint32_t *ret_size);
+/* Removes that message, and copies its size bytes. */
+void ring_take(struct ring *ring, void *to, uint32_t size);
+
+/* Announces that a thread waits. The caller must look again afterwards. */
+void ring_arm(struct ring *ring, enum ring_wait wait, bool by_bus);
+/* The bell came through the bus. */
+void ring_disarm(struct ring *ring);
+
+/* The values that a thread saw before its last look. */
+struct ring_look {
+	const atomic_uint *word;	/* of the peer */
+	uint32_t seen;
+	const atomic_uint *event;	/* not 0: the bus has an event */
+	const atomic_uint *bell;	/* of this process */
+	uint32_t rung;
+};
+
+static inline void ring_look(const struct ring *ring, enum ring_wait wait, struct ring_look *look)
+{
+	look->word = wait == FOR_MESSAGE ? &ring->peer->sent : &ring->peer->granted;
+	look->seen = atomic_load(look->word);
+}
+
+/* Sleeps while all words have these values. Returns as channel_sleep_words(). */
+int ring_sleep(const struct ring_look *look, uint64_t until);
+
+/* Wakes threads of the peer that sleep. */
+static inline void ring_wake(const struct ring_part *own, enum ring_wait wait)
+{
+	channel_wake(wait == FOR_MESSAGE ? &own->sent : &own->granted, INT32_MAX);
+}
+
+#endif /* IPC_CHANNEL_RING_H */
