@@ -7,29 +7,30 @@
 
 #include "channel-ring.h"
 
-/* Whether the peer waits: once for each of its numbers. */
-static unsigned int bell(struct ring *ring, enum ring_wait wait)
+/* Whether the peer waits for another value than it has seen. It may have seen this one already: a
+ * wake-up now would be in vain, and the only one. */
+static unsigned int bell(struct ring *ring, enum ring_wait wait, uint32_t value)
 {
 	unsigned int armed = atomic_load(&ring->peer->armed[wait]);
 
-	if (armed == ring->rung[wait])
+	if (armed == ring->rung[wait] || !((armed ^ value << 2) & ~RING_FLAGS))
 		return 0;
 	ring->rung[wait] = armed;
-	return armed | RING_BELL;
+	return armed & RING_FLAGS;
 }
 
 unsigned int ring_send(struct ring *ring, uint32_t size)
 {
 	ring->own->slots[ring->sent % RING_SLOTS].size = size;
 	atomic_store(&ring->own->sent, ++ring->sent);
-	return bell(ring, FOR_MESSAGE);
+	return bell(ring, FOR_MESSAGE, ring->sent);
 }
 
 unsigned int ring_grant(struct ring *ring, unsigned int messages)
 {
 	ring->granted += messages;
 	atomic_store(&ring->own->granted, ring->granted);
-	return bell(ring, FOR_CREDIT);
+	return bell(ring, FOR_CREDIT, ring->granted);
 }
 
 int ring_count(struct ring *ring, unsigned int max)
@@ -61,13 +62,12 @@ void ring_take(struct ring *ring, void *to, uint32_t size)
 	memcpy(to, ring->peer->slots[ring->taken++ % RING_SLOTS].data, size);
 }
 
-void ring_arm(struct ring *ring, enum ring_wait wait, bool by_bus)
+void ring_arm(struct ring *ring, enum ring_wait wait, uint32_t seen, bool by_bus)
 {
 	if (ring->pending[wait])
 		return;
 	ring->pending[wait] = by_bus;
-	ring->armed[wait] += 2;
-	atomic_store(&ring->own->armed[wait], ring->armed[wait] | (by_bus ? RING_BY_BUS : 0));
+	atomic_store(&ring->own->armed[wait], seen << 2 | RING_ARMED | (by_bus ? RING_BY_BUS : 0));
 }
 
 void ring_disarm(struct ring *ring)

@@ -7,10 +7,11 @@
  * (channel-memory.h). A slot has a message of plain bytes, or RING_BUS: the next message came
  * through the bus. A message needs a credit, so there is always a free slot.
  *
- * Waiting. A thread that begins to wait increments armed[], with RING_BY_BUS if it cannot sleep in
- * a futex, and then looks again. The other side first writes sent or granted, and then reads
- * armed[]. It wakes the thread once for each number: by the futex, or through the bus. A number
- * with RING_BY_BUS stays until its bell comes: that bell wakes all threads that wait.
+ * Waiting. A thread that begins to wait writes the value of sent or granted that it has seen into
+ * armed[], with RING_BY_BUS if it cannot sleep in a futex, and then looks again. The other side
+ * first writes sent or granted, and then reads armed[]. If the values differ, it wakes the thread,
+ * once for each value: by the futex, or through the bus. A value with RING_BY_BUS stays until its
+ * bell comes: that bell wakes all threads that wait.
  *
  * The other side is not trusted: as in channel.h, each field of its part is read once, all counts
  * are private, and a payload is copied before it is examined.
@@ -25,9 +26,10 @@
 #define RING_SLOTS	16U
 #define RING_SLOT_SIZE	((size_t)512)
 #define RING_BUS	UINT32_MAX
+/* armed[]: these bits, and the value seen before them. */
 #define RING_BY_BUS	1U
-/* In the result of functions that change the part: a bell must follow. */
-#define RING_BELL	2U
+#define RING_ARMED	2U
+#define RING_FLAGS	3U
 
 struct ring_slot {
 	uint32_t size;		/* or RING_BUS */
@@ -57,9 +59,8 @@ struct ring {
 	const struct ring_part *peer;
 	uint32_t sent, taken;		/* slots */
 	uint32_t granted, counted;	/* credit: granted to the peer, and by it */
-	uint32_t armed[RING_WAITS];	/* numbers, without RING_BY_BUS */
-	uint32_t rung[RING_WAITS];	/* peer->armed[] that were answered */
-	bool pending[RING_WAITS];	/* a number with RING_BY_BUS was not answered yet */
+	uint32_t rung[RING_WAITS];	/* the last of peer->armed[] that was answered */
+	bool pending[RING_WAITS];	/* the bell of a value with RING_BY_BUS did not come yet */
 };
 
 /* The payload of the next message, up to RING_DATA_MAX bytes. */
@@ -68,7 +69,7 @@ static inline uint8_t *ring_data(const struct ring *ring)
 	return ring->own->slots[ring->sent % RING_SLOTS].data;
 }
 
-/* Sends it, or RING_BUS. Returns 0, or the bell for ring_wake(). */
+/* Sends it, or RING_BUS. Returns 0, or flags: the peer waits. */
 unsigned int ring_send(struct ring *ring, uint32_t size);
 /* Grants credit. Returns as ring_send(). */
 unsigned int ring_grant(struct ring *ring, unsigned int messages);
@@ -86,25 +87,25 @@ int ring_next(const struct ring *ring, uint32_t end, uint32_t *ret_size);
 /* Removes that message, and copies its size bytes. */
 void ring_take(struct ring *ring, void *to, uint32_t size);
 
-/* Announces that a thread waits. The caller must look again afterwards. */
-void ring_arm(struct ring *ring, enum ring_wait wait, bool by_bus);
+static inline const atomic_uint *ring_word(const struct ring *ring, enum ring_wait wait)
+{
+	return wait == FOR_MESSAGE ? &ring->peer->sent : &ring->peer->granted;
+}
+
+/* Announces that a thread waits until the word differs from seen. The caller must look again
+ * afterwards. */
+void ring_arm(struct ring *ring, enum ring_wait wait, uint32_t seen, bool by_bus);
 /* The bell came through the bus. */
 void ring_disarm(struct ring *ring);
 
 /* The values that a thread saw before its last look. */
 struct ring_look {
-	const atomic_uint *word;	/* of the peer */
+	const atomic_uint *word;	/* ring_word() */
 	uint32_t seen;
 	const atomic_uint *event;	/* not 0: the bus has an event */
 	const atomic_uint *bell;	/* of this process */
 	uint32_t rung;
 };
-
-static inline void ring_look(const struct ring *ring, enum ring_wait wait, struct ring_look *look)
-{
-	look->word = wait == FOR_MESSAGE ? &ring->peer->sent : &ring->peer->granted;
-	look->seen = atomic_load(look->word);
-}
 
 /* Sleeps while all words have these values. Returns as channel_sleep_words(). */
 int ring_sleep(const struct ring_look *look, uint64_t until);

@@ -483,7 +483,8 @@ bool ring_arm_locked(struct ipc_stream *stream, enum ring_wait wait)
 
 	if (!ring || !ring->accepted || ring->stopped)
 		return false;
-	ring_arm(&ring->side, wait, /* by_bus= */ true);
+	ring_arm(&ring->side, wait, atomic_load(ring_word(&ring->side, wait)),
+		 /* by_bus= */ true);
 	return has_come_locked(stream, wait);
 }
 
@@ -494,7 +495,7 @@ bool ring_rest_locked(struct ipc_stream *stream)
 
 	if (!ring_is_read_locked(stream) || stream->ipc->foreign)
 		return false;
-	ring_arm(&ring->side, FOR_MESSAGE, /* by_bus= */ true);
+	ring_arm(&ring->side, FOR_MESSAGE, ring->noticed, /* by_bus= */ true);
 	sent = ring_sent(&ring->side);
 	if (sent == ring->noticed)
 		return false;
@@ -538,8 +539,9 @@ int ring_await(struct ipc_stream *stream, enum ring_wait wait, bool alone, uint6
 		return 1;
 	}
 	sleeps = alone && can_sleep_locked(stream, &look);
-	ring_arm(&ring->side, wait, /* by_bus= */ !sleeps);
-	ring_look(&ring->side, wait, &look);
+	look.word = ring_word(&ring->side, wait);
+	look.seen = atomic_load(look.word);
+	ring_arm(&ring->side, wait, look.seen, /* by_bus= */ !sleeps);
 	waits = !has_come_locked(stream, wait) && (!sleeps || !has_ended_locked(stream, wait));
 	atomic_fetch_add(&ring->sleepers, waits && sleeps);
 	stream_unlock(stream);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# Direct channels: libipc/channels/channel.c, unchanged, with hostile peers (hostile.c) and under the
+# Direct channels: libipc/channels/channel.c and channel-ring.c, unchanged, with hostile peers (hostile.c) and under the
 # explorer (model.h, ../explore/policy.h).
 #
 #   make fuzz-channels TIME=60            hostile peers; CHANNELS_SEED=, also a part of make fuzz
@@ -11,8 +11,8 @@ CHANNELS_S := tests/suite/channels
 CHANNELS_B := $(B)/tests/suite/channels
 # No sanitizers: they do not know the model's memory, and reduce the number of interleavings.
 CHANNELS_CFLAGS := -std=gnu11 $(WARNINGS) -O2 -g -fno-strict-aliasing -I$(CHANNELS_S) -Ilibipc
-CHANNELS_MODEL := $(addprefix $(CHANNELS_B)/,channel.o fibers.o memory.o model.o policy.o \
-	scenarios.o)
+CHANNELS_MODEL := $(addprefix $(CHANNELS_B)/,channel.o channel-ring.o fibers.o memory.o model.o \
+	policy.o scenarios.o streams.o)
 
 $(addprefix $(CHANNELS_B)/,fibers.o model.o policy.o): CHANNELS_CFLAGS += $(SHIM_INCLUDES)
 
@@ -24,7 +24,7 @@ $(CHANNELS_B)/policy.o: tests/suite/explore/policy.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(CHANNELS_CFLAGS) -MD -MP -c -o $@ $<
 
-$(CHANNELS_B)/channel.o: libipc/channels/channel.c
+$(CHANNELS_B)/channel.o $(CHANNELS_B)/channel-ring.o: $(CHANNELS_B)/%.o: libipc/channels/%.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(CHANNELS_CFLAGS) -include $(CHANNELS_S)/seams.h -MD -MP -c -o $@ $<
 

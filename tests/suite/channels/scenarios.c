@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "channels/channel-ring.h"
 #include "channels/channel.h"
 #include "model.h"
 #include "scenarios.h"
@@ -69,6 +70,16 @@ static const struct scenario scenarios[] = {
 	{ "async-end", "async calls to a channel that the server ends",
 	  .clients = 1, .calls = 3, .servers = 1, .cells = 3, .cpus = 2, .async = true,
 	  .ends = true },
+	{ "stream", "a sender and a receiver of a stream, with a window of two messages",
+	  .senders = 1, .receivers = 1, .messages = 4, .window = 2, .cpus = 1 },
+	{ "stream-bus", "the same, and both wait for the bus",
+	  .senders = 1, .receivers = 1, .messages = 4, .window = 2, .cpus = 1, .by_bus = 3 },
+	{ "receivers", "two receivers, of which one waits for the bus",
+	  .senders = 1, .receivers = 2, .messages = 3, .window = 2, .cpus = 1, .by_bus = 2 },
+	{ "senders", "two senders, of which one waits for the bus",
+	  .senders = 2, .receivers = 1, .messages = 4, .window = 2, .cpus = 1, .by_bus = 2 },
+	{ "slots", "messages that use slots again",
+	  .senders = 1, .receivers = 1, .messages = 20, .window = 16, .cpus = 1 },
 	{ "all", "two channels, two serving threads, spinning, migration, callers that stop waiting",
 	  .channels = 2, .clients = 1, .calls = 3, .servers = 2, .cells = 1, .cpus = 2,
 	  .budget = 2000, .migrates = true, .abandons = true, .events = 1, .joins = true },
@@ -83,6 +94,7 @@ static struct {
 	struct channel_server_part replies[CHANNELS];
 	/* Extensions. Only their first bytes are used. */
 	uint8_t huge_requests[CHANNELS][64], huge_replies[CHANNELS][64];
+	struct ring_part rings[2];
 } shared;
 
 const char *model_shared_begin = (const char *)&shared;
@@ -563,7 +575,11 @@ void scenario_run(const struct scenario *scenario, const struct shim_policy *pol
 {
 	now = scenario;
 	set_up();
+	if (now->messages)
+		streams_set_up(now, shared.rings);
 	model_run(policy, now->cpus, now->migrates);
+	if (now->messages)
+		streams_check();
 	for (unsigned int i = 0; i < (now->channels ? now->channels : 1); i++)
 		check_nothing_left(i);
 	for (unsigned int i = 0; i < n_calls; i++)

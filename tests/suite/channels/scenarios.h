@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+struct ring_part;
 struct shim_policy;
 
 struct scenario {
@@ -27,6 +28,11 @@ struct scenario {
 	unsigned int oneways; /* of a thread of each channel */
 	bool large;	      /* oneways that fill the ring */
 	bool huge;	 /* every second call needs the huge cell, of which there is one */
+	unsigned int messages; /* of a stream; no calls */
+	unsigned int window;   /* credit at first */
+	unsigned int senders;
+	unsigned int receivers;
+	unsigned int by_bus;   /* bits: the threads of either side that wait for the bus */
 	bool async;	 /* clients post all calls, and then wait as serving threads do */
 };
 
@@ -34,5 +40,8 @@ struct scenario {
 const struct scenario *scenario_nth(unsigned int i);
 /* Runs a scenario, and checks that every call was served exactly once and no object is left. */
 void scenario_run(const struct scenario *scenario, const struct shim_policy *policy);
+/* streams.c: the same for a stream; parts has two parts. */
+void streams_set_up(const struct scenario *scenario, struct ring_part *parts);
+void streams_check(void);
 
 #endif /* CHANNELS_SCENARIOS_H */
