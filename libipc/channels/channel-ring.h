@@ -92,8 +92,8 @@ static inline const atomic_uint *ring_word(const struct ring *ring, enum ring_wa
 	return wait == FOR_MESSAGE ? &ring->peer->sent : &ring->peer->granted;
 }
 
-/* Announces that a thread waits until the word differs from seen. The caller must look again
- * afterwards. */
+/* Announces that a thread waits until the word differs from seen, its current value. The caller
+ * must look again afterwards. */
 void ring_arm(struct ring *ring, enum ring_wait wait, uint32_t seen, bool by_bus);
 /* The bell came through the bus. */
 void ring_disarm(struct ring *ring);

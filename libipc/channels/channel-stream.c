@@ -495,7 +495,7 @@ bool ring_rest_locked(struct ipc_stream *stream)
 
 	if (!ring_is_read_locked(stream) || stream->ipc->foreign)
 		return false;
-	ring_arm(&ring->side, FOR_MESSAGE, ring->noticed, /* by_bus= */ true);
+	ring_arm(&ring->side, FOR_MESSAGE, ring_sent(&ring->side), /* by_bus= */ true);
 	sent = ring_sent(&ring->side);
 	if (sent == ring->noticed)
 		return false;

@@ -74,7 +74,9 @@ static int keep_message(struct ipc_stream *stream, struct ipc_call *call, const 
 	return r;
 }
 
-void stream_lose(struct ipc_stream *stream, int error)
+/* A message is lost, so the stream ends. The other side gets the error, and its own end of the
+ * stream, if it follows, is no good end. */
+static void lose_message(struct ipc_stream *stream, int error)
 {
 	stream_lock(stream);
 	stream->lost |= !stream->in_ended;
@@ -97,7 +99,7 @@ static void message_came(struct ipc_stream *stream, struct ipc_call *call, const
 	if (r == 0)
 		stream_kick(stream);
 	else if (r != -EPIPE)
-		stream_lose(stream, r);
+		lose_message(stream, r);
 }
 
 /* --- Ends, credit and canceling ---------------------------------------------------- */
@@ -180,7 +182,7 @@ static int take_credit(struct ipc_stream *stream, struct ipc_call *call)
 static void message_lost(struct ipc_object *object, int error)
 {
 	if (error != -EOPNOTSUPP)
-		stream_lose(object->userdata, error);
+		lose_message(object->userdata, error);
 }
 
 static int take_message(struct ipc_stream *stream, struct ipc_call *call,

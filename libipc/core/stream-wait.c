@@ -485,7 +485,9 @@ static __attribute__((noinline)) int receive_with_ring_locked(struct ipc_stream 
 		*ret_message = item->message;
 		r = 1;
 	} else {
+		/* A lost message: the stream does not end well, even if its end came already. */
 		stream->ring->stopped = taken < 0;
+		stream->lost |= taken < 0;
 		r = taken < 0 ? 2 : no_message_locked(stream, error);
 	}
 	bell = grant_in_ring_locked(stream);
@@ -499,7 +501,7 @@ static __attribute__((noinline)) int receive_with_ring_locked(struct ipc_stream 
 	if (unlikely(old))
 		stream_free_items(stream, old);
 	if (unlikely(taken < 0))
-		stream_lose(stream, taken);
+		stream_refuse(stream, taken);
 	return armed < 0 ? error_set(error, armed) : r;
 }
 

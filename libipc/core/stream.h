@@ -242,9 +242,6 @@ int stream_set_timer(struct ipc_stream *stream);
 /* Calls back when there may be space for a message to the other side: as writable_want(). */
 int stream_want_space(struct ipc_stream *stream);
 void stream_free_current(struct ipc_stream *stream);
-/* A message is lost, so the stream ends. The other side gets the error, and its own end of the
- * stream, if it follows, is no good end. */
-void stream_lose(struct ipc_stream *stream, int error);
 /* Grants credit if half of the window is free again: 0, or -ENOMEM. */
 int stream_grant_credit(struct ipc_stream *stream);
 

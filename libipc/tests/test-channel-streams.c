@@ -3,13 +3,20 @@
  * Streams through memory: order with messages of the bus, credit, ends, and clients that violate
  * the rules.
  */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <ipc/monitor.h>
+#include <ipc/test.h>
 
 #include "channel-run.h"
 #include "channels/channel-memory.h"
@@ -17,7 +24,10 @@
 #include "core/raw.h"
 
 /* Methods of the server: streams that return each message. */
-enum { ECHO_WAITING = 1, ECHO_CALLBACKS, FLOOD };
+enum { ECHO_WAITING = 1, ECHO_CALLBACKS, FLOOD, LIE };
+
+/* A hostile server, after its ring is open: the number of the first message is one of these. */
+enum { SENDS_TOO_MUCH, WRONG_SIZE, GRANTS_TOO_MUCH, PROMISES, SWITCHES_AGAIN, RINGS, LIES };
 
 #define SECOND	1000000ULL
 #define LARGE_MESSAGE 6000U	/* does not fit into a slot */
@@ -78,6 +88,62 @@ static int flood(struct ipc_stream *stream)
 	return r;
 }
 
+static int say(struct ipc_proxy *peer, uint32_t method)
+{
+	return ipc_raw_oneway(peer, &(struct ipc_raw_message){ .method = method }, NULL);
+}
+
+static int lie(struct ipc_stream *stream, uint32_t number)
+{
+	struct ring *side = &stream->ring->side;
+	int r = 0;
+
+	switch (number) {
+	case SENDS_TOO_MUCH:
+		atomic_fetch_add(&side->own->sent, STREAM_WINDOW + 1);
+		break;
+	case WRONG_SIZE:
+		side->own->slots[side->sent % STREAM_WINDOW].size = RING_DATA_MAX + 1;
+		atomic_fetch_add(&side->own->sent, 1);
+		break;
+	case GRANTS_TOO_MUCH:
+		ring_grant(side, 3 * STREAM_WINDOW);
+		break;
+	case PROMISES:
+		side->own->slots[side->sent % STREAM_WINDOW].size = RING_BUS;
+		atomic_fetch_add(&side->own->sent, 1);
+		return r;
+	case SWITCHES_AGAIN:
+		return say(stream->peer_data, STREAM_SWITCH);
+	default:
+		/* Without need. */
+		for (int i = 0; i < 100; i++)
+			say(stream->peer_control, i % 2 ? STREAM_BELL : STREAM_RING);
+	}
+	ring_ring(stream, number == GRANTS_TOO_MUCH ? FOR_CREDIT : FOR_MESSAGE, RING_BY_BUS);
+	channel_wake(&side->own->sent, 1);
+	return r;
+}
+
+/* Echoes until both sides use the ring. The next message is the number of a lie. */
+static int lie_at_last(struct ipc_stream *stream)
+{
+	const struct ipc_raw_message *message;
+	uint32_t number;
+	int r, n = 0;
+
+	while ((r = ipc_raw_stream_receive(stream, 10 * SECOND, &message, NULL)) > 0) {
+		memcpy(&number, message->data, sizeof(number));
+		if (++n == 41)
+			r = lie(stream, number);
+		else
+			r = send_back(stream, message);
+		if (r < 0 || (n == 41 && number == PROMISES))
+			break;
+	}
+	return r;
+}
+
 static int serve_stream(struct ipc_stream *stream, uint32_t method, void *userdata)
 {
 	static const struct ipc_stream_ops ops = {
@@ -85,8 +151,12 @@ static int serve_stream(struct ipc_stream *stream, uint32_t method, void *userda
 	};
 
 	(void)userdata;
+	if (method > LIE)
+		return -EOPNOTSUPP;
 	if (method == FLOOD)
 		return flood(stream);
+	if (method == LIE)
+		return lie_at_last(stream);
 	return method == ECHO_WAITING ? echo_waiting(stream) :
 					ipc_stream_set_ops(stream, &ops, NULL);
 }
@@ -225,6 +295,104 @@ START_TEST(messages_before_the_end_of_a_dead_server_are_received)
 }
 END_TEST
 
+/* Kills the server soon, while this thread waits. */
+static void *kill_soon(void *ret_killed)
+{
+	usleep(200000);
+	*(uint64_t *)ret_killed = now_usec();
+	kill(server, SIGKILL);
+	return NULL;
+}
+
+/* The ring itself would wake them after a second. */
+START_TEST(death_wakes_waiting_threads)
+{
+	const struct ipc_raw_message message = { .data = "1234", .size = 4 }, *got;
+
+	for (int sends = 0; sends < 2; sends++) {
+		struct ipc_stream *stream;
+		pthread_t killer;
+		uint64_t killed;
+		int r;
+
+		begin_ops(3, "1", &ops);
+		stream = open_ring(ECHO_WAITING);
+		ck_assert_int_eq(pthread_create(&killer, NULL, kill_soon, &killed), 0);
+		if (sends) {
+			/* The server echoes until its credit is used up. */
+			while ((r = ipc_raw_stream_send(stream, &message, 10 * SECOND)) == 0)
+				;
+		} else {
+			while ((r = ipc_raw_stream_receive(stream, 10 * SECOND, &got, NULL)) > 0)
+				;
+		}
+		ck_assert_uint_lt(now_usec() - killed, SECOND / 2);
+		ck_assert_int_eq(r, -EOWNERDEAD);
+		pthread_join(killer, NULL);
+		ipc_stream_unref(stream);
+		end();
+	}
+}
+END_TEST
+
+/* As oneways to it. */
+START_TEST(stopped_server_gets_the_window_later)
+{
+	const struct ipc_raw_message message = { .data = "1234", .size = 4 };
+	struct ipc_stream *stream;
+
+	begin_ops(3, "1", &ops);
+	stream = open_ring(ECHO_WAITING);
+	ck_assert_int_eq(kill(server, SIGSTOP), 0);
+	usleep(100000);
+	for (unsigned int i = 0; i < STREAM_WINDOW / 2; i++)
+		ck_assert_int_eq(ipc_raw_stream_send(stream, &message, 0), 0);
+	for (unsigned int i = STREAM_WINDOW / 2; i < STREAM_WINDOW; i++)
+		ipc_raw_stream_send(stream, &message, 0);
+	ck_assert_int_eq(ipc_raw_stream_send(stream, &message, 0), -EAGAIN);
+	kill(server, SIGCONT);
+	for (unsigned int i = 0; i < STREAM_WINDOW / 2; i++)
+		expect_number(stream, 0x34333231, 4);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
+static void count(struct ipc *monitor, const struct ipc_record *record, void *userdata)
+{
+	(void)monitor, (void)record;
+	(*(unsigned int *)userdata)++;
+}
+
+START_TEST(monitor_sees_messages)
+{
+	unsigned int records = 0;
+	struct ipc_stream *stream;
+	struct ipc *monitor;
+
+	begin_ops(3, "1", &ops);
+	stream = open_ring(ECHO_WAITING);
+	ck_assert_int_eq(ipc_open(&monitor, ipc_test_bus_path(bus)), 0);
+	ck_assert_int_eq(ipc_monitor(monitor, IPC_MONITOR_MESSAGES, 0, 0, count, &records, NULL),
+			 0);
+	for (uint32_t i = 0; i < 40; i++) {
+		send_number(stream, i, 64);
+		expect_number(stream, i, 64);
+	}
+	while (ipc_wait_event(monitor, 0) > 0)
+		ck_assert_int_ge(ipc_process(monitor), 0);
+	ck_assert_uint_ge(records, 80);
+	ipc_unref(monitor);
+	usleep(100000);
+	for (uint32_t i = 0; i < 40; i++) {
+		send_number(stream, i, 64);
+		expect_number(stream, i, 64);
+	}
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
 START_TEST(cancel_drops_messages_of_the_ring)
 {
 	struct ipc_stream *stream;
@@ -332,6 +500,49 @@ START_TEST(promised_message_that_does_not_come_ends_the_stream)
 }
 END_TEST
 
+START_TEST(lying_servers_end_their_streams)
+{
+	const struct ipc_raw_message *message;
+
+	begin_ops(3, "1", &ops);
+	for (uint32_t number = 0; number < LIES; number++) {
+		struct ipc_stream *stream = open_ring(LIE);
+		int r = 0;
+
+		send_number(stream, number, 64);
+		if (number == RINGS) {
+			send_number(stream, 5, 64);
+			expect_number(stream, 5, 64);
+		} else if (number == GRANTS_TOO_MUCH) {
+			while (r == 0)
+				r = ipc_raw_stream_send(stream, &(struct ipc_raw_message){ .size = 0 },
+							10 * SECOND);
+			ck_assert_int_eq(r, -EPROTO);
+		} else {
+			while ((r = ipc_raw_stream_receive(stream, 10 * SECOND, &message, NULL)) > 0)
+				;
+			ck_assert_int_eq(r, -EPROTO);
+		}
+		ipc_stream_unref(stream);
+	}
+	end();
+}
+END_TEST
+
+START_TEST(bells_without_need_are_harmless)
+{
+	struct ipc_stream *stream;
+
+	begin_hostile(&stream);
+	for (uint32_t i = 0; i < 100; i++)
+		ring_ring(stream, FOR_MESSAGE, RING_BY_BUS);
+	send_number(stream, 5, 64);
+	expect_number(stream, 5, 64);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
 /* Sends the files as both parts. The stream goes on through the bus. */
 static void offer(struct ipc_stream *stream, int first, int second)
 {
@@ -349,7 +560,7 @@ static void offer(struct ipc_stream *stream, int first, int second)
 
 START_TEST(parts_that_could_fail_are_refused)
 {
-	int unsealed, own, large;
+	int unsealed, own, large, holes;
 	struct ipc_stream *stream;
 	void *part;
 
@@ -360,10 +571,15 @@ START_TEST(parts_that_could_fail_are_refused)
 	unsealed = channel_memory_new(RING_PART_SIZE);
 	large = channel_memory_new(CHANNEL_PART_SIZE);
 	own = channel_memory_new(RING_PART_SIZE);
+	holes = memfd_create("holes", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	ck_assert_int_eq(ftruncate(holes, RING_PART_SIZE), 0);
+	ck_assert_int_eq(fcntl(holes, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW), 0);
 	ck_assert_int_eq(channel_memory_map_own(own, RING_PART_SIZE, &part), 0);
 	offer(stream, unsealed, unsealed);
 	offer(stream, own, large);
 	offer(stream, own, own);
+	offer(stream, own, holes);
+	offer(stream, holes, unsealed);
 	offer(stream, STDIN_FILENO, STDIN_FILENO);
 	for (uint32_t i = 0; i < 100; i++) {
 		send_number(stream, i, 64);
@@ -373,7 +589,32 @@ START_TEST(parts_that_could_fail_are_refused)
 	channel_memory_unmap(part, RING_PART_SIZE);
 	close(unsealed);
 	close(large);
+	close(holes);
 	close(own);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
+/* The handler has returned, and no callbacks came. */
+START_TEST(stream_without_a_user_gets_no_ring)
+{
+	struct ipc_stream *stream;
+	int own, peer;
+	void *part;
+
+	begin_ops(3, "1", &ops);
+	stream = open_stream(FLOOD + 100);
+	own = channel_memory_new(RING_PART_SIZE);
+	peer = channel_memory_new(RING_PART_SIZE);
+	ck_assert_int_eq(channel_memory_map_own(own, RING_PART_SIZE, &part), 0);
+	expect_end(stream, -EOPNOTSUPP);
+	offer(stream, own, peer);
+	ck_assert_uint_eq(get(1), 7);
+	ck_assert_uint_eq(count_parts(), 0);
+	channel_memory_unmap(part, RING_PART_SIZE);
+	close(own);
+	close(peer);
 	ipc_stream_unref(stream);
 	end();
 }
@@ -420,5 +661,8 @@ int main(void)
 			 impossible_size_ends_the_stream, impossible_credit_ends_the_stream,
 			 second_switch_ends_the_stream,
 			 promised_message_that_does_not_come_ends_the_stream,
-			 parts_that_could_fail_are_refused, random_words_harm_only_their_writer);
+			 parts_that_could_fail_are_refused, stream_without_a_user_gets_no_ring,
+			 lying_servers_end_their_streams, bells_without_need_are_harmless,
+			 death_wakes_waiting_threads, stopped_server_gets_the_window_later,
+			 monitor_sees_messages, random_words_harm_only_their_writer);
 }

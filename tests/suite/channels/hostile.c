@@ -6,7 +6,7 @@
  *   hostile [--rounds N] [--seconds N] [--seed N] [--round N]
  *
  * A round has a single channel: an honest server with two threads and a hostile client, or an
- * honest client with three threads and a hostile server. The honest side maps the peer's part
+ * honest client with three threads and a hostile server. Then it has a stream (hostile-rings.c). The honest side maps the peer's part
  * read-only, between pages that fault, as in a program. The hostile side writes by a mapping of its
  * own.
  *
@@ -34,32 +34,21 @@
 #include <unistd.h>
 
 #include "channels/channel.h"
+#include "hostile.h"
 
 #define SERVERS	  2U
 #define CLIENTS	  3U
 #define ATTACKERS 2U
 #define STEPS	  120U /* of an honest thread in a round */
-#define PAGE	  4096UL
-/* A wait may take longer than its limit on a busy machine, but not by this. */
-#define SLACK_NS  5000000000ULL
-#define WAIT_NS	  200000U
 #define SPIN_NS	  20000U
 #define ALL_CELLS ((1U << CHANNEL_CELLS) - 1)
-
-/* How hostile the peer is. */
-enum habit {
-	WILD,	     /* any value anywhere */
-	NEVER_RIGHT, /* wrong numbers: never the number of the call; of a client: too far */
-	POSSIBLE,    /* wrong payloads, codes, CPUs and wake-ups; numbers and sizes are possible */
-	HABITS,
-};
 
 static struct {
 	unsigned long rounds, seconds, seed, only;
 } options = { .rounds = 400, .seed = 1 };
 
 static unsigned long round_now;
-static enum habit habit;
+enum habit habit;
 static struct channel_caller caller;
 static struct channel_callee callee;
 /* The hostile side's mapping of its part, which the honest side maps read-only. */
@@ -80,7 +69,7 @@ static atomic_ulong oneways_taken, oneways_sent, full;
 static atomic_ulong asyncs, rings;
 static atomic_ulong taken, refused, replies, joins, timeouts, abandoned, busy, recovered;
 
-static _Noreturn void fail(const char *format, ...)
+_Noreturn void fail(const char *format, ...)
 {
 	va_list args;
 
@@ -92,14 +81,8 @@ static _Noreturn void fail(const char *format, ...)
 	abort();
 }
 
-#define CHECK(cond)                                                          \
-	do {                                                                 \
-		if (!(cond))                                                 \
-			fail("%s:%d: wrong: %s", __FILE__, __LINE__, #cond); \
-	} while (0)
-
 /* splitmix64 */
-static uint32_t chance(uint64_t *state, uint32_t n)
+uint32_t chance(uint64_t *state, uint32_t n)
 {
 	uint64_t z = *state += 0x9e3779b97f4a7c15ULL;
 
@@ -140,7 +123,7 @@ static uint32_t spins(void)
 
 /* --- The hostile side ---------------------------------------------------------------------- */
 
-static uint32_t any_value(uint64_t *dice)
+uint32_t any_value(uint64_t *dice)
 {
 	static const uint32_t borders[] = {
 		0,
@@ -163,7 +146,7 @@ static uint32_t any_value(uint64_t *dice)
 	return borders[chance(dice, sizeof(borders) / sizeof(borders[0]))];
 }
 
-static void put(void *word, uint32_t value)
+void put(void *word, uint32_t value)
 {
 	__atomic_store_n((uint32_t *)word, value, __ATOMIC_RELAXED);
 }
@@ -746,6 +729,7 @@ static void parse(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	uint64_t begin = channel_now();
+	bool streams;
 
 	parse(argc, argv);
 	signal(SIGALRM, too_long);
@@ -753,6 +737,7 @@ int main(int argc, char **argv)
 	do {
 		alarm(60);
 		run_round();
+		run_ring_round(options.seed << 32 ^ round_now << 4);
 		round_now++;
 	} while (!options.only &&
 		 (options.seconds ? channel_now() - begin < options.seconds * 1000000000 :
@@ -762,10 +747,11 @@ int main(int argc, char **argv)
 	       "%lu channels ended, %lu recovered, %lu oneways taken, %lu sent, %lu not\n",
 	       round_now - options.only, taken, asyncs, rings, replies, joins, timeouts, abandoned,
 	       busy, refused, recovered, oneways_taken, oneways_sent, full);
+	streams = show_ring_rounds();
 	/* Otherwise the fuzzer has no effect. */
 	if (!options.only &&
 	    (!taken || !asyncs || !rings || !replies || !joins || !timeouts || !abandoned ||
-	     !refused || !recovered || !oneways_taken || !oneways_sent || !full))
+	     !refused || !recovered || !oneways_taken || !oneways_sent || !full || !streams))
 		fail("something never happened");
 	return 0;
 }

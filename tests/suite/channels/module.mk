@@ -39,7 +39,10 @@ CHANNELS_HOSTILE := $(CHANNELS_B)/asan/hostile $(CHANNELS_B)/tsan/hostile
 $(CHANNELS_B)/asan/%: CHANNELS_SANITIZER := $(HOST_asan)
 $(CHANNELS_B)/tsan/%: CHANNELS_SANITIZER := $(HOST_tsan)
 
-$(CHANNELS_HOSTILE): %/hostile: $(CHANNELS_S)/hostile.c libipc/channels/channel.c libipc/channels/channel.h
+CHANNELS_HOSTILE_FILES := $(addprefix $(CHANNELS_S)/,hostile.c hostile-rings.c hostile.h) \
+	$(addprefix libipc/channels/,channel.c channel.h channel-ring.c channel-ring.h)
+
+$(CHANNELS_HOSTILE): %/hostile: $(CHANNELS_HOSTILE_FILES)
 	$(call msg,CC,$@)
 	$(Q)$(CC) -std=gnu11 $(WARNINGS) -O1 -g -fno-strict-aliasing -Ilibipc $(CHANNELS_SANITIZER) \
 	  -pthread -o $@ $(filter %.c,$^)

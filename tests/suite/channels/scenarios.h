@@ -33,6 +33,7 @@ struct scenario {
 	unsigned int senders;
 	unsigned int receivers;
 	unsigned int by_bus;   /* bits: the threads of either side that wait for the bus */
+	bool leaves;	 /* the first sender, after a message */
 	bool async;	 /* clients post all calls, and then wait as serving threads do */
 };
 

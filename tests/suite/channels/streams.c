@@ -179,7 +179,7 @@ static void sender(uintptr_t number)
 	struct side *side = &sides[SENDER];
 	int r;
 
-	while ((r = send_message(side)))
+	while ((r = send_message(side)) && (r < 0 || !now->leaves || number))
 		if (r < 0)
 			await(side, FOR_CREDIT, now->by_bus >> number & 1);
 }
