@@ -3,7 +3,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/futex.h>
-#include <string.h>
 
 #include "channel-ring.h"
 
@@ -55,11 +54,6 @@ int ring_next(const struct ring *ring, uint32_t end, uint32_t *ret_size)
 		return -EPROTO;
 	*ret_size = size;
 	return 1;
-}
-
-void ring_take(struct ring *ring, void *to, uint32_t size)
-{
-	memcpy(to, ring->peer->slots[ring->taken++ % RING_SLOTS].data, size);
 }
 
 void ring_arm(struct ring *ring, enum ring_wait wait, uint32_t seen, bool by_bus)

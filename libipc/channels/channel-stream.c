@@ -374,8 +374,10 @@ int ring_grant_locked(struct ipc_stream *stream, unsigned int messages)
 {
 	struct stream_ring *ring = stream->ring;
 
-	if (!ring || !ring->accepted)
+	if (!ring || !ring->accepted) {
+		ring_after_locked(stream, messages);
 		return -1;
+	}
 	return (int)ring_grant(&ring->side, messages);
 }
 

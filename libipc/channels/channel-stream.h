@@ -49,9 +49,34 @@ struct stream_ring {
 	uint8_t copy[RING_DATA_MAX];	/* its payload */
 };
 
-/* Messages before the client opens the ring. */
+/* The client opens the ring after credit for as many messages. */
 #define RING_AFTER	16U
 void ring_open(struct ipc_stream *stream);
+
+static inline enum ring_state ring_state(struct ipc_stream *stream)
+{
+	return (enum ring_state)atomic_load_explicit(&stream->ring_state, memory_order_relaxed);
+}
+
+/* Opens the ring if that is due. Returns whether it was open before. */
+static inline bool ring_is_open(struct ipc_stream *stream)
+{
+	if (likely(ring_state(stream) == RING_OPEN))
+		return true;
+	ring_open(stream);
+	return false;
+}
+
+/* Credit for messages came or was granted through the bus. */
+static inline void ring_after_locked(struct ipc_stream *stream, unsigned int messages)
+{
+	if (!stream->until_ring)
+		return;
+	stream->until_ring -= messages < stream->until_ring ? messages : stream->until_ring;
+	if (!stream->until_ring)
+		atomic_store(&stream->ring_state, RING_DUE);
+}
+
 /* STREAM_RING, _BELL and _SWITCH came. */
 int ring_offered(struct ipc_stream *stream, struct ipc_call *call,
 		 const struct ipcbus_event *event);

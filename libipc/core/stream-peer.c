@@ -153,8 +153,10 @@ static void credit_came(struct ipc_stream *stream, uint64_t messages)
 	stream_lock(stream);
 	/* A send that fails gives its credit back, so the credit may exceed the limit by one. */
 	lie = messages > STREAM_WINDOW || stream->credit > STREAM_WINDOW - messages;
-	if (!lie)
+	if (!lie) {
 		stream->credit += (unsigned int)messages;
+		ring_after_locked(stream, (unsigned int)messages);
+	}
 	stream_wake_sender_locked(stream);
 	stream_unlock(stream);
 

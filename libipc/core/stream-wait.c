@@ -174,7 +174,7 @@ static int sleep_on_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
 	if (r < 0)
 		return r;
 	serves = pool_serves(ipc);
-	if (unlikely(atomic_load(&stream->ring_state) == RING_OPEN)) {
+	if (unlikely(ring_state(stream) == RING_OPEN)) {
 		r = wait_ring(t, stream, fd, !t->depth && !serves, left);
 		if (r <= 0)
 			return r;
@@ -212,12 +212,6 @@ static int may_send_locked(const struct ipc_stream *stream)
 	if (stream->broken == -EOWNERDEAD && stream->in_error.code)
 		return stream->in_error.code;
 	return stream->broken;
-}
-
-static inline void count_for_ring_locked(struct ipc_stream *stream)
-{
-	if (unlikely(stream->until_ring) && !--stream->until_ring)
-		atomic_store(&stream->ring_state, RING_DUE);
 }
 
 /* The same as take_credit(), which holds the lock. Drops it. */
@@ -262,7 +256,6 @@ static int take_credit(struct ipc_stream *stream, const void *message)
 	if (r == 0) {
 		stream->credit--;
 		stream->sending++;
-		count_for_ring_locked(stream);
 	}
 	stream_unlock(stream);
 	return r;
@@ -360,8 +353,8 @@ int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *me
 
 	if (stream->ipc->foreign)
 		return -ECHILD;
-	if (unlikely(atomic_load_explicit(&stream->ring_state, memory_order_relaxed) == RING_DUE))
-		ring_open(stream);
+	if (unlikely(ring_state(stream)))
+		ring_is_open(stream);
 	if (timeout_usec && timeout_usec != IPC_NEVER)
 		file.deadline = deadline_after(timeout_usec);
 	r = send_within(stream, timeout_usec, message, &file);
@@ -414,7 +407,6 @@ static inline int take_message_locked(struct ipc_stream *stream, const void **re
 		return no_message_locked(stream, error);
 	*ret_message = stream->first->message;
 	take_item_locked(stream, pop_locked(stream));
-	count_for_ring_locked(stream);
 	return 1;
 }
 
@@ -422,7 +414,7 @@ static inline int take_message_locked(struct ipc_stream *stream, const void **re
 int stream_grant_credit(struct ipc_stream *stream)
 {
 	unsigned int owed = 0;
-	int r = 0, bell = -1;
+	int r, bell = -1;
 
 	stream_lock(stream);
 	if (stream->owed >= STREAM_WINDOW / 2 && !stream->in_ended && !stream->broken) {
@@ -431,10 +423,12 @@ int stream_grant_credit(struct ipc_stream *stream)
 		bell = ring_grant_locked(stream, owed);
 	}
 	stream_unlock(stream);
-	if (bell > 0)
-		ring_ring(stream, FOR_CREDIT, (unsigned int)bell);
-	if (!owed || bell >= 0)
+	if (!owed)
 		return 0;
+	if (bell >= 0) {
+		ring_ring(stream, FOR_CREDIT, (unsigned int)bell);
+		return 0;
+	}
 
 	do {
 		r = stream_send_credit(stream, owed);
@@ -525,20 +519,19 @@ int stream_receive(struct ipc_stream *stream, uint64_t timeout_usec, const void 
 		   struct ipc_error *error)
 {
 	uint64_t deadline = timeout_usec == IPC_NEVER ? 0 : deadline_after(timeout_usec);
-	unsigned char state;
+	bool open = false;
 	int r;
 
 	if (stream->ipc->foreign)
 		return error_set(error, -ECHILD);
-	state = atomic_load_explicit(&stream->ring_state, memory_order_relaxed);
-	if (unlikely(state == RING_DUE))
-		ring_open(stream);
+	if (unlikely(ring_state(stream)))
+		open = ring_is_open(stream);
 	/* With a ring try_receive() does both under one lock. */
-	if (state != RING_OPEN)
+	if (!open)
 		stream_free_current(stream);
 	for (;;) {
 		stream_expire(stream);
-		r = state == RING_OPEN ? 0 : stream_grant_credit(stream);
+		r = open ? 0 : stream_grant_credit(stream);
 		if (r < 0)
 			return error_set(error, r);
 		r = try_receive(stream, timeout_usec != 0, ret_message, error);
