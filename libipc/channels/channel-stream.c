@@ -436,6 +436,16 @@ static int unpack_locked(struct ipc_stream *stream, size_t size)
 	return stream->of.type->unpack(stream, call, &ring->event, &ring->item.message);
 }
 
+/* While there is a monitor, the peer must use the bus. It may not have noticed yet. */
+static bool is_hidden_locked(struct ipc_stream *stream)
+{
+	const struct ipc *ipc = stream->ipc;
+	struct stream_ring *ring = stream->ring;
+
+	ring->hidden = unlikely(ipc->monitors && is_monitored(ipc)) ? ring->hidden + 1 : 0;
+	return ring->hidden > RING_HIDDEN_MAX;
+}
+
 int ring_take_locked(struct ipc_stream *stream, struct stream_item **ret_item)
 {
 	struct stream_ring *ring = stream->ring;
@@ -461,6 +471,8 @@ int ring_take_locked(struct ipc_stream *stream, struct stream_item **ret_item)
 	}
 	if (unlikely(size > stream->max_message))
 		return -EMSGSIZE;
+	if (unlikely(is_hidden_locked(stream)))
+		return -EPROTO;
 	ring_take(&ring->side, ring->copy, size);
 	r = unpack_locked(stream, size);
 	*ret_item = &ring->item;

@@ -29,6 +29,9 @@
 
 _Static_assert(RING_SLOTS == STREAM_WINDOW, "a slot for each credit");
 
+/* Messages in memory that a side accepts while there is a monitor. */
+#define RING_HIDDEN_MAX (4U * STREAM_WINDOW)
+
 struct stream_ring {
 	struct ring side;
 	int peer_fd;			/* client: the server's part, until it is checked; or -1 */
@@ -40,6 +43,7 @@ struct stream_ring {
 	bool bell_due;			/* there was no space for STREAM_BELL */
 	atomic_uint sleepers;
 	unsigned int unmarked;		/* messages of the bus that come before the ring */
+	unsigned int hidden;		/* messages in a row that a monitor should have seen */
 	bool is_over;			/* the stream has ended, after the slot: */
 	uint32_t end;
 	uint32_t noticed;		/* of peer->sent, by callbacks */

@@ -529,6 +529,36 @@ START_TEST(lying_servers_end_their_streams)
 }
 END_TEST
 
+START_TEST(stream_that_hides_from_a_monitor_ends)
+{
+	static const uint32_t no_monitors;
+	const struct ipc_raw_message *message;
+	unsigned int records = 0, n = 0;
+	struct ipc_stream *stream;
+	const uint32_t *monitors;
+	struct ipc *monitor;
+	int r = 1;
+
+	begin_hostile(&stream);
+	ck_assert_int_eq(ipc_open(&monitor, ipc_test_bus_path(bus)), 0);
+	ck_assert_int_eq(ipc_monitor(monitor, IPC_MONITOR_MESSAGES, 0, 0, count, &records, NULL),
+			 0);
+	monitors = ipc->monitors;
+	ipc->monitors = &no_monitors;
+	for (; r > 0 && n < 1000; n++) {
+		r = ipc_raw_stream_send(stream, &(struct ipc_raw_message){ .size = 0 }, 10 * SECOND);
+		if (r == 0)
+			r = ipc_raw_stream_receive(stream, 10 * SECOND, &message, NULL);
+	}
+	ck_assert_int_eq(r, -EPROTO);
+	ck_assert_uint_gt(n, STREAM_WINDOW);
+	ipc->monitors = monitors;
+	ipc_unref(monitor);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
 START_TEST(bells_without_need_are_harmless)
 {
 	struct ipc_stream *stream;
@@ -664,5 +694,5 @@ int main(void)
 			 parts_that_could_fail_are_refused, stream_without_a_user_gets_no_ring,
 			 lying_servers_end_their_streams, bells_without_need_are_harmless,
 			 death_wakes_waiting_threads, stopped_server_gets_the_window_later,
-			 monitor_sees_messages, random_words_harm_only_their_writer);
+			 monitor_sees_messages, stream_that_hides_from_a_monitor_ends, random_words_harm_only_their_writer);
 }
