@@ -487,7 +487,8 @@ static bool has_come_locked(const struct ipc_stream *stream, enum ring_wait wait
 	const struct stream_ring *ring = stream->ring;
 
 	if (wait == FOR_CREDIT)
-		return !stream->credit && atomic_load(&ring->side.peer->granted) != ring->side.counted;
+		return !stream->credit &&
+		       atomic_load(ring_word(&ring->side, wait)) != ring->side.counted;
 	return stream_has_message_locked(stream);
 }
 

@@ -34,6 +34,8 @@ enum { SENDS_TOO_MUCH, WRONG_SIZE, GRANTS_TOO_MUCH, PROMISES, SWITCHES_AGAIN, RI
 
 /* --- The server -------------------------------------------------------------------------- */
 
+static const struct ipc_raw_message empty;
+
 static int send_back(struct ipc_stream *stream, const struct ipc_raw_message *message)
 {
 	const struct ipc_raw_message reply = { .data = message->data, .size = message->size };
@@ -515,12 +517,12 @@ START_TEST(lying_servers_end_their_streams)
 			expect_number(stream, 5, 64);
 		} else if (number == GRANTS_TOO_MUCH) {
 			while (r == 0)
-				r = ipc_raw_stream_send(stream, &(struct ipc_raw_message){ .size = 0 },
-							10 * SECOND);
+				r = ipc_raw_stream_send(stream, &empty, 10 * SECOND);
 			ck_assert_int_eq(r, -EPROTO);
 		} else {
-			while ((r = ipc_raw_stream_receive(stream, 10 * SECOND, &message, NULL)) > 0)
-				;
+			do
+				r = ipc_raw_stream_receive(stream, 10 * SECOND, &message, NULL);
+			while (r > 0);
 			ck_assert_int_eq(r, -EPROTO);
 		}
 		ipc_stream_unref(stream);
@@ -546,7 +548,7 @@ START_TEST(stream_that_hides_from_a_monitor_ends)
 	monitors = ipc->monitors;
 	ipc->monitors = &no_monitors;
 	for (; r > 0 && n < 1000; n++) {
-		r = ipc_raw_stream_send(stream, &(struct ipc_raw_message){ .size = 0 }, 10 * SECOND);
+		r = ipc_raw_stream_send(stream, &empty, 10 * SECOND);
 		if (r == 0)
 			r = ipc_raw_stream_receive(stream, 10 * SECOND, &message, NULL);
 	}
@@ -694,5 +696,6 @@ int main(void)
 			 parts_that_could_fail_are_refused, stream_without_a_user_gets_no_ring,
 			 lying_servers_end_their_streams, bells_without_need_are_harmless,
 			 death_wakes_waiting_threads, stopped_server_gets_the_window_later,
-			 monitor_sees_messages, stream_that_hides_from_a_monitor_ends, random_words_harm_only_their_writer);
+			 monitor_sees_messages, stream_that_hides_from_a_monitor_ends,
+			 random_words_harm_only_their_writer);
 }

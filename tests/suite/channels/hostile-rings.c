@@ -178,8 +178,7 @@ static void *send_messages(void *unused)
 		if (!waits) {
 			credit--;
 			memset(ring_data(&ring), (int)i, RING_DATA_MAX);
-			flags = ring_send(&ring, chance(&dice, 8) ? chance(&dice, RING_DATA_MAX + 1) :
-								    RING_BUS);
+			flags = ring_send(&ring, chance(&dice, 8) ? (uint32_t)i : RING_BUS);
 			atomic_fetch_add(&sent, 1);
 		}
 		pthread_mutex_unlock(&lock);

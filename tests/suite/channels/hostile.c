@@ -6,9 +6,9 @@
  *   hostile [--rounds N] [--seconds N] [--seed N] [--round N]
  *
  * A round has a single channel: an honest server with two threads and a hostile client, or an
- * honest client with three threads and a hostile server. Then it has a stream (hostile-rings.c). The honest side maps the peer's part
+ * honest client with three threads and a hostile server. The honest side maps the peer's part
  * read-only, between pages that fault, as in a program. The hostile side writes by a mapping of its
- * own.
+ * own. A stream follows (hostile-rings.c).
  *
  * Requirements:
  *   - No access outside the parts and buffers (guard pages, ASan), and none that races with another
