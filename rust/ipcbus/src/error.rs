@@ -318,7 +318,7 @@ fn from_errno(result: c_int) -> Error {
     let mut error = Error::errno(result);
     if matches!(
         error,
-        Error::PeerDied(_) | Error::PeerFrozen(_) | Error::BusEnded(_) | Error::DeadlineExceeded(_)
+        Error::DeadObject(_) | Error::PeerFrozen(_) | Error::BusEnded(_) | Error::DeadlineExceeded(_)
     ) {
         error.failure_mut().origin = Origin::Bus;
     }
