@@ -120,7 +120,7 @@ static int offer(struct ipc_stream *stream, struct stream_ring *ring, int own_fd
 	bool due;
 
 	stream_lock(stream);
-	due = may_have_ring(stream->ipc) && !stream->ring;
+	due = may_have_ring(stream->ipc);
 	if (due)
 		stream->ring = ring;
 	stream_unlock(stream);
@@ -132,10 +132,14 @@ static int offer(struct ipc_stream *stream, struct stream_ring *ring, int own_fd
 
 void ring_open(struct ipc_stream *stream)
 {
-	struct stream_ring *ring = ring_new();
+	unsigned char due = RING_DUE;
+	struct stream_ring *ring;
 	int own_fd = -1, r;
 
-	atomic_store(&stream->ring_state, RING_NONE);
+	/* Only one thread finds it due, and never again. */
+	if (!atomic_compare_exchange_strong(&stream->ring_state, &due, RING_NONE))
+		return;
+	ring = ring_new();
 	if (!ring)
 		return;
 	r = make_parts(ring, &own_fd);

@@ -411,6 +411,23 @@ START_TEST(cancel_drops_messages_of_the_ring)
 }
 END_TEST
 
+/* A thread that saw that the ring was due, after another thread has opened it. */
+START_TEST(late_opener_changes_nothing)
+{
+	struct ipc_stream *stream;
+	struct stream_ring *ring;
+
+	begin_ops(3, "1", &ops);
+	stream = open_ring(ECHO_WAITING);
+	ring = stream->ring;
+	ring_open(stream);
+	ck_assert_ptr_eq(stream->ring, ring);
+	ck_assert_int_eq(ring_state(stream), RING_OPEN);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
 /* --- Hostile clients --------------------------------------------------------------------- */
 
 /* Other clients are served. */
@@ -690,7 +707,8 @@ int main(void)
 			 order_holds_in_random_use, callbacks_keep_the_order_in_random_use,
 			 order_holds_without_channels, slow_receiver_gets_all_messages,
 			 messages_before_the_end_of_a_dead_server_are_received,
-			 cancel_drops_messages_of_the_ring, impossible_position_ends_the_stream,
+			 cancel_drops_messages_of_the_ring, late_opener_changes_nothing,
+			 impossible_position_ends_the_stream,
 			 impossible_size_ends_the_stream, impossible_credit_ends_the_stream,
 			 second_switch_ends_the_stream,
 			 promised_message_that_does_not_come_ends_the_stream,
