@@ -424,6 +424,7 @@ static int unpack_locked(struct ipc_stream *stream, size_t size)
 {
 	struct stream_ring *ring = stream->ring;
 	struct ipc_call *call = ring->call;
+	int r;
 
 	if (unlikely(!call)) {
 		call = ring->call = calloc(1, sizeof(*call));
@@ -437,7 +438,10 @@ static int unpack_locked(struct ipc_stream *stream, size_t size)
 	call->size = size;
 	ring->item.call = call;
 	ring->event.data_size = size;
-	return stream->of.type->unpack(stream, call, &ring->event, &ring->item.message);
+	r = stream->of.type->unpack(stream, call, &ring->event, &ring->item.message);
+	if (unlikely(r < 0))
+		ring_free_message(call);
+	return r;
 }
 
 /* While there is a monitor, the peer must use the bus. It may not have noticed yet. */

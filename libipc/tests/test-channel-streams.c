@@ -15,7 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <ipc/ipc.pb-c.h>
 #include <ipc/monitor.h>
+#include <ipc/rpc.h>
 #include <ipc/test.h>
 
 #include "channel-run.h"
@@ -579,6 +581,51 @@ START_TEST(stream_that_hides_from_a_monitor_ends)
 }
 END_TEST
 
+static int never(struct ipc_stream *stream, const ProtobufCMessage *request, const void *ops_,
+		 void *userdata)
+{
+	(void)stream, (void)request, (void)ops_, (void)userdata;
+	return -EOPNOTSUPP;
+}
+
+/* The raw server returns the bytes. The strings before the cut file need memory. */
+START_TEST(malformed_typed_message_ends_the_stream)
+{
+	static const struct ipc_method method = {
+		.number = ECHO_WAITING,
+		.flags = IPC_METHOD_REQUEST_STREAM | IPC_METHOD_REPLY_STREAM,
+		.name = "Echo",
+		.request = &ipc__dump_request__descriptor,
+		.reply = &ipc__dump_request__descriptor,
+		.open = never,
+	};
+	static const uint8_t args[] = { 2 << 3 | 2, 1, 'x' }, fd[] = { 1 << 3 | 2, 1, 0xff };
+	Ipc__DumpRequest request = IPC__DUMP_REQUEST__INIT;
+	const ProtobufCMessage *reply;
+	struct ipc_stream *stream;
+	uint8_t *data;
+
+	begin_ops(3, "1", &ops);
+	ck_assert_int_eq(ipc_rpc_stream_open(proxy, &method, NULL, NULL, &stream, NULL), 0);
+	for (int i = 0; i < 40; i++) {
+		ck_assert_int_eq(ipc_rpc_stream_send(stream, &method, 10 * SECOND, &request.base),
+				 0);
+		ck_assert_int_eq(ipc_rpc_stream_receive(stream, &method, 10 * SECOND, &reply, NULL),
+				 1);
+	}
+	ck_assert(stream->ring->sends && stream->ring->receives);
+	data = ring_data(&stream->ring->side);
+	for (size_t i = 0; i < RING_DATA_MAX; i += 3)
+		memcpy(data + i, i + 3 < RING_DATA_MAX ? args : fd, 3);
+	ring_ring(stream, FOR_MESSAGE, ring_send(&stream->ring->side, RING_DATA_MAX));
+	ck_assert_int_eq(ipc_rpc_stream_receive(stream, &method, 10 * SECOND, &reply, NULL),
+			 -EBADMSG);
+	ck_assert_ptr_null(stream->ring->call->done);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
 START_TEST(bells_without_need_are_harmless)
 {
 	struct ipc_stream *stream;
@@ -710,7 +757,7 @@ int main(void)
 			 cancel_drops_messages_of_the_ring, late_opener_changes_nothing,
 			 impossible_position_ends_the_stream,
 			 impossible_size_ends_the_stream, impossible_credit_ends_the_stream,
-			 second_switch_ends_the_stream,
+			 second_switch_ends_the_stream, malformed_typed_message_ends_the_stream,
 			 promised_message_that_does_not_come_ends_the_stream,
 			 parts_that_could_fail_are_refused, stream_without_a_user_gets_no_ring,
 			 lying_servers_end_their_streams, bells_without_need_are_harmless,
