@@ -205,10 +205,11 @@ int ipc_raw_stream_open_async(struct ipc_proxy *proxy, uint32_t method,
 int ipc_raw_stream_send(struct ipc_stream *stream, const struct ipc_raw_message *message,
 			uint64_t timeout_usec)
 {
-	if (!stream || stream->of.type != &raw_stream || !message || message->method ||
-	    message->flags)
+	int r = raw_check(message, /* flags= */ 0);
+
+	if (!stream || stream->of.type != &raw_stream || r == -EINVAL || message->method)
 		return -EINVAL;
-	return stream_send(stream, timeout_usec, message);
+	return r < 0 ? r : stream_send(stream, timeout_usec, message);
 }
 
 int ipc_raw_stream_receive(struct ipc_stream *stream, uint64_t timeout_usec,

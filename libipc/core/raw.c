@@ -69,17 +69,8 @@ static __attribute__((noinline)) int append_entries(struct table *table, struct 
 	return r;
 }
 
-static inline bool is_plain(const struct ipc_raw_message *message)
+int raw_check_parts(const struct ipc_raw_message *message)
 {
-	return likely(!(message->n_parts | message->n_entries));
-}
-
-static inline int check(const struct ipc_raw_message *message, uint32_t flags)
-{
-	if (unlikely(!message || message->flags & ~flags || (message->size && !message->data)))
-		return -EINVAL;
-	if (is_plain(message))
-		return 0;
 	if ((message->n_parts && (message->data || !message->parts)) ||
 	    (message->n_entries && !message->entries))
 		return -EINVAL;
@@ -156,7 +147,7 @@ static inline int fill(struct outgoing *out, struct thread *t, struct ipcbus_sen
 	int r;
 
 	out->table.n = 0;
-	if (is_plain(message) && likely(!metadata)) {
+	if (raw_is_plain(message) && likely(!metadata)) {
 		send->data = (uintptr_t)message->data;
 		send->data_size = message->size;
 		return 0;
@@ -175,7 +166,7 @@ static int start(struct request *request, struct outgoing *out, uint32_t kind,
 {
 	int r;
 
-	r = check(message, kind == IPCBUS_SEND_ONEWAY ? 0 : IPC_RAW_ACCEPT_FDS);
+	r = raw_check(message, kind == IPCBUS_SEND_ONEWAY ? 0 : IPC_RAW_ACCEPT_FDS);
 	if (r == 0)
 		r = request_init(request, kind, proxy, message->method, /* timeout_usec= */ 0,
 				 options);
@@ -503,7 +494,7 @@ int ipc_raw_reply(struct ipc_call *call, const struct ipc_raw_message *reply)
 
 	if (unlikely(!call))
 		return -EINVAL;
-	r = check(reply, /* flags= */ 0);
+	r = raw_check(reply, /* flags= */ 0);
 	if (likely(r == 0))
 		r = call_prepare_reply(call, &t);
 	if (unlikely(r < 0))

@@ -3,6 +3,8 @@
 #ifndef IPC_RAWS_H
 #define IPC_RAWS_H
 
+#include <errno.h>
+
 #include "private.h"
 
 struct ipcbus_event;
@@ -11,6 +13,20 @@ struct payload_file;
 /* ipc_raw_oneway(). file is that of request_oneway(). */
 int raw_send_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
 		    const struct ipc_options *options, struct payload_file *file);
+
+static inline bool raw_is_plain(const struct ipc_raw_message *message)
+{
+	return likely(!(message->n_parts | message->n_entries));
+}
+
+int raw_check_parts(const struct ipc_raw_message *message);
+/* Checks a message to send. Returns 0, -EINVAL or -E2BIG. */
+static inline int raw_check(const struct ipc_raw_message *message, uint32_t flags)
+{
+	if (unlikely(!message || message->flags & ~flags || (message->size && !message->data)))
+		return -EINVAL;
+	return raw_is_plain(message) ? 0 : raw_check_parts(message);
+}
 
 /*
  * Makes a raw message of a request, in the memory of the call. Takes over the entries; the

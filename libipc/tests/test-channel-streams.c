@@ -413,6 +413,29 @@ START_TEST(cancel_drops_messages_of_the_ring)
 }
 END_TEST
 
+static void expect_wrong_arguments(struct ipc_stream *stream)
+{
+	const struct iovec parts[IPC_RAW_PARTS_MAX + 1] = { 0 };
+	const struct ipc_raw_message no_data = { .size = 100 }, no_parts = { .n_parts = 1 },
+				     both = { .data = "1", .size = 1, .parts = parts, .n_parts = 1 },
+				     many = { .parts = parts, .n_parts = IPC_RAW_PARTS_MAX + 1 };
+
+	ck_assert_int_eq(ipc_raw_stream_send(stream, &no_data, 0), -EINVAL);
+	ck_assert_int_eq(ipc_raw_stream_send(stream, &no_parts, 0), -EINVAL);
+	ck_assert_int_eq(ipc_raw_stream_send(stream, &both, 0), -EINVAL);
+	ck_assert_int_eq(ipc_raw_stream_send(stream, &many, 0), -E2BIG);
+	ipc_stream_unref(stream);
+}
+
+START_TEST(wrong_arguments_fail_with_and_without_a_ring)
+{
+	begin_ops(3, "1", &ops);
+	expect_wrong_arguments(open_stream(ECHO_WAITING));
+	expect_wrong_arguments(open_ring(ECHO_WAITING));
+	end();
+}
+END_TEST
+
 /* A thread that saw that the ring was due, after another thread has opened it. */
 START_TEST(late_opener_changes_nothing)
 {
@@ -755,7 +778,7 @@ int main(void)
 			 order_holds_without_channels, slow_receiver_gets_all_messages,
 			 messages_before_the_end_of_a_dead_server_are_received,
 			 cancel_drops_messages_of_the_ring, late_opener_changes_nothing,
-			 impossible_position_ends_the_stream,
+			 wrong_arguments_fail_with_and_without_a_ring, impossible_position_ends_the_stream,
 			 impossible_size_ends_the_stream, impossible_credit_ends_the_stream,
 			 second_switch_ends_the_stream, malformed_typed_message_ends_the_stream,
 			 promised_message_that_does_not_come_ends_the_stream,
