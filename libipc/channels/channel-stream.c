@@ -278,7 +278,8 @@ int ring_switch_came(struct ipc_stream *stream)
 
 /* --- Bells -------------------------------------------------------------------------- */
 
-/* Without space, may_send() tries again. */
+/* The lock keeps the proxy while the bus takes the message. Without space, may_send() tries again.
+ */
 static void ring_by_bus(struct ipc_stream *stream)
 {
 	int r;
@@ -288,7 +289,12 @@ static void ring_by_bus(struct ipc_stream *stream)
 		r = stream->closed ? 0 : say_nothing(stream->peer_control, STREAM_BELL);
 		stream->ring->bell_due = r == -EAGAIN;
 		stream_unlock(stream);
-	} while (r == -EAGAIN && stream_want_space(stream) > 0);
+		if (r == -EAGAIN)
+			r = stream_want_space(stream);
+	} while (r > 0);
+	/* The other side would wait for ever, so the stream ends. Its death is an event. */
+	if (r < 0 && r != -EOWNERDEAD)
+		stream_break(stream, r);
 }
 
 void ring_ring(struct ipc_stream *stream, enum ring_wait wait, unsigned int bell)
