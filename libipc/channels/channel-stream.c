@@ -2,6 +2,7 @@
 /* Messages of a stream through memory: see channel-stream.h. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +17,8 @@
 #include "core/raw.h"
 
 #define SECOND_USEC	1000000U
+/* Streams of a server with rings. Each takes two of the 65,530 mappings that a process may have. */
+#define RINGS_MAX	4096U
 
 static bool may_have_ring(const struct ipc *ipc)
 {
@@ -40,6 +43,13 @@ static int say_nothing(struct ipc_proxy *proxy, uint32_t method)
 
 /* --- Life --------------------------------------------------------------------------- */
 
+static void close_peer_fd(struct stream_ring *ring)
+{
+	if (ring->peer_fd >= 0)
+		close(ring->peer_fd);
+	ring->peer_fd = -1;
+}
+
 void ring_unmap_locked(struct ipc_stream *stream)
 {
 	struct stream_ring *ring = stream->ring;
@@ -53,12 +63,14 @@ void ring_unmap_locked(struct ipc_stream *stream)
 	ring->side.own = NULL;
 	ring->side.peer = NULL;
 	ring->accepted = ring->sends = false;
+	close_peer_fd(ring);
+	if (stream->of.server)
+		atomic_fetch_sub(&stream->ipc->n_rings, 1);
 }
 
 static void free_memory(struct stream_ring *ring)
 {
-	if (ring->peer_fd >= 0)
-		close(ring->peer_fd);
+	close_peer_fd(ring);
 	free(ring->call);
 	free(ring);
 }
@@ -87,7 +99,7 @@ static struct stream_ring *ring_new(void)
 
 /* --- Opening ------------------------------------------------------------------------ */
 
-static int make_parts(struct stream_ring *ring, int *ret_own_fd)
+static int make_parts(struct stream_ring *ring, int *ret_own_fd, int *ret_peer_fd)
 {
 	const void *peer;
 	void *own;
@@ -95,24 +107,26 @@ static int make_parts(struct stream_ring *ring, int *ret_own_fd)
 
 	r = *ret_own_fd = channel_memory_new(RING_PART_SIZE);
 	if (r >= 0)
-		r = ring->peer_fd = channel_memory_new(RING_PART_SIZE);
+		r = *ret_peer_fd = channel_memory_new(RING_PART_SIZE);
 	if (r >= 0)
 		r = channel_memory_map_own(*ret_own_fd, RING_PART_SIZE, &own);
 	if (r < 0)
 		return r;
 	ring->side.own = own;
-	r = channel_memory_map_unsealed(ring->peer_fd, RING_PART_SIZE, &peer);
-	if (r == 0)
-		ring->side.peer = peer;
-	return r;
+	r = channel_memory_map_unsealed(*ret_peer_fd, RING_PART_SIZE, &peer);
+	if (r < 0)
+		return r;
+	ring->side.peer = peer;
+	ring->peer_fd = fcntl(*ret_peer_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	return ring->peer_fd < 0 ? -errno : 0;
 }
 
-/* Other threads know the ring before the server gets it. */
-static int offer(struct ipc_stream *stream, struct stream_ring *ring, int own_fd)
+/* Other threads know the ring before the server gets it, and may close ring->peer_fd. */
+static int offer(struct ipc_stream *stream, struct stream_ring *ring, int own_fd, int peer_fd)
 {
 	const struct ipc_raw_entry entries[] = {
 		{ .type = IPC_RAW_FD, .fd = own_fd },
-		{ .type = IPC_RAW_FD, .fd = ring->peer_fd },
+		{ .type = IPC_RAW_FD, .fd = peer_fd },
 	};
 	const struct ipc_raw_message message = {
 		.method = STREAM_RING, .entries = (struct ipc_raw_entry *)entries, .n_entries = 2,
@@ -120,7 +134,7 @@ static int offer(struct ipc_stream *stream, struct stream_ring *ring, int own_fd
 	bool due;
 
 	stream_lock(stream);
-	due = may_have_ring(stream->ipc);
+	due = may_have_ring(stream->ipc) && !stream->broken && !stream->closed;
 	if (due)
 		stream->ring = ring;
 	stream_unlock(stream);
@@ -134,7 +148,7 @@ void ring_open(struct ipc_stream *stream)
 {
 	unsigned char due = RING_DUE;
 	struct stream_ring *ring;
-	int own_fd = -1, r;
+	int own_fd = -1, peer_fd = -1, r;
 
 	/* Only one thread finds it due, and never again. */
 	if (!atomic_compare_exchange_strong(&stream->ring_state, &due, RING_NONE))
@@ -142,11 +156,13 @@ void ring_open(struct ipc_stream *stream)
 	ring = ring_new();
 	if (!ring)
 		return;
-	r = make_parts(ring, &own_fd);
+	r = make_parts(ring, &own_fd, &peer_fd);
 	if (r == 0)
-		r = offer(stream, ring, own_fd);
+		r = offer(stream, ring, own_fd, peer_fd);
 	if (own_fd >= 0)
 		close(own_fd);
+	if (peer_fd >= 0)
+		close(peer_fd);
 	if (r < 0)
 		drop(ring);
 }
@@ -160,7 +176,7 @@ static void accepted_locked(struct ipc_stream *stream)
 	stream_wake_sender_locked(stream);
 }
 
-/* Client: the server has sealed its part, if it is honest. */
+/* Client: the server has sealed its part, if it is honest. Otherwise the stream must break off. */
 static int check_locked(struct ipc_stream *stream)
 {
 	struct stream_ring *ring = stream->ring;
@@ -171,10 +187,11 @@ static int check_locked(struct ipc_stream *stream)
 	if (ring->accepted || ring->peer_fd < 0)
 		return 0;
 	r = channel_memory_check(ring->peer_fd, RING_PART_SIZE);
-	close(ring->peer_fd);
-	ring->peer_fd = -1;
-	if (r < 0)
+	if (r < 0) {
+		ring_unmap_locked(stream);
 		return -EPROTO;
+	}
+	close_peer_fd(ring);
 	accepted_locked(stream);
 	return 0;
 }
@@ -201,6 +218,10 @@ static bool accept_locked(struct ipc_stream *stream, struct stream_ring *ring)
 {
 	if (stream->closed || stream->ring || !atomic_load(&stream->users))
 		return false;
+	if (atomic_fetch_add(&stream->ipc->n_rings, 1) >= RINGS_MAX) {
+		atomic_fetch_sub(&stream->ipc->n_rings, 1);
+		return false;
+	}
 	stream->ring = ring;
 	if (say_nothing(stream->peer_control, STREAM_RING) == 0)
 		accepted_locked(stream);
@@ -218,6 +239,7 @@ static void accept_parts(struct ipc_stream *stream, const struct ipc_raw_message
 	if (!ring)
 		return;
 	if (map_parts(ring, message) == 0) {
+		ring_flush(stream->ipc);
 		stream_lock(stream);
 		accepted = accept_locked(stream, ring);
 		stream_unlock(stream);
@@ -285,6 +307,7 @@ static void ring_by_bus(struct ipc_stream *stream)
 	int r;
 
 	do {
+		ring_flush(stream->ipc);
 		stream_lock(stream);
 		r = stream->closed ? 0 : say_nothing(stream->peer_control, STREAM_BELL);
 		stream->ring->bell_due = r == -EAGAIN;

@@ -21,6 +21,7 @@
 #include "channel-ring.h"
 #include "core/call.h"
 #include "core/stream.h"
+#include "core/thread.h"
 
 /* Methods of the control object, and of the data object. */
 #define STREAM_RING	3
@@ -52,6 +53,17 @@ struct stream_ring {
 	struct ipcbus_event event;	/* its size, and no objects */
 	uint8_t copy[RING_DATA_MAX];	/* its payload */
 };
+
+/* Sends the reply of the running handler, which waits for the next message through the bus. That may
+ * take time, so it must be done before the lock is taken for such a message. If it fails, so does
+ * the message. */
+static inline void ring_flush(struct ipc *ipc)
+{
+	struct thread *t;
+
+	if (thread_get(ipc, &t) == 0)
+		thread_flush_stash(t);
+}
 
 /* The client opens the ring after credit for as many messages. */
 #define RING_AFTER	16U

@@ -135,6 +135,7 @@ struct ipc {
 	bool channels_random;		/* for tests, with IPC_CHANNELS=random: a proxy has a
 					 * channel from its first call on, and each call uses
 					 * either the channel or the bus */
+	atomic_uint n_rings;		/* of streams that this process serves */
 	struct channels *_Atomic channels;	/* NULL until the first channel is opened */
 
 	/* Under the connections lock. */

@@ -353,8 +353,8 @@ int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *me
 
 	if (stream->ipc->foreign)
 		return -ECHILD;
-	if (unlikely(ring_state(stream)))
-		ring_is_open(stream);
+	if (unlikely(ring_state(stream)) && ring_is_open(stream))
+		ring_flush(stream->ipc);
 	if (timeout_usec && timeout_usec != IPC_NEVER)
 		file.deadline = deadline_after(timeout_usec);
 	r = send_within(stream, timeout_usec, message, &file);

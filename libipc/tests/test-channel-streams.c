@@ -29,7 +29,10 @@
 enum { ECHO_WAITING = 1, ECHO_CALLBACKS, FLOOD, LIE };
 
 /* A hostile server, after its ring is open: the number of the first message is one of these. */
-enum { SENDS_TOO_MUCH, WRONG_SIZE, GRANTS_TOO_MUCH, PROMISES, SWITCHES_AGAIN, RINGS, LIES };
+enum {
+	SENDS_TOO_MUCH, WRONG_SIZE, GRANTS_TOO_MUCH, PROMISES, SWITCHES_AGAIN, ACCEPTS_UNSEALED, RINGS,
+	LIES,
+};
 
 #define SECOND	1000000ULL
 #define LARGE_MESSAGE 6000U	/* does not fit into a slot */
@@ -119,6 +122,9 @@ static int lie(struct ipc_stream *stream, uint32_t number)
 		return r;
 	case SWITCHES_AGAIN:
 		return say(stream->peer_data, STREAM_SWITCH);
+	case ACCEPTS_UNSEALED:
+		r = say(stream->peer_control, STREAM_RING);
+		return r < 0 ? r : say(stream->peer_data, STREAM_SWITCH);
 	default:
 		/* Without need. */
 		for (int i = 0; i < 100; i++)
@@ -453,6 +459,29 @@ START_TEST(late_opener_changes_nothing)
 }
 END_TEST
 
+/* The server neither maps nor seals its part. */
+START_TEST(unsealed_part_ends_the_stream)
+{
+	struct ipc_stream *stream;
+
+	server_is_clear = 1;
+	begin_ops(3, "1", &ops);
+	stream = open_stream(LIE);
+	for (uint32_t i = 0; i < 40; i++) {
+		send_number(stream, i, 64);
+		expect_number(stream, i, 64);
+	}
+	ck_assert_int_ge(stream->ring->peer_fd, 0);
+	send_number(stream, ACCEPTS_UNSEALED, 64);
+	expect_end(stream, -EPROTO);
+	ck_assert_int_eq(stream->ring->peer_fd, -1);
+	ck_assert_ptr_null(stream->ring->side.peer);
+	ck_assert(!stream->ring->receives);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
 /* --- Hostile clients --------------------------------------------------------------------- */
 
 /* Other clients are served. */
@@ -778,6 +807,7 @@ int main(void)
 			 order_holds_without_channels, slow_receiver_gets_all_messages,
 			 messages_before_the_end_of_a_dead_server_are_received,
 			 cancel_drops_messages_of_the_ring, late_opener_changes_nothing,
+			 unsealed_part_ends_the_stream,
 			 wrong_arguments_fail_with_and_without_a_ring, impossible_position_ends_the_stream,
 			 impossible_size_ends_the_stream, impossible_credit_ends_the_stream,
 			 second_switch_ends_the_stream, malformed_typed_message_ends_the_stream,
