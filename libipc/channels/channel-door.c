@@ -254,21 +254,6 @@ static int served_add(struct channels *channels, struct served *served)
 	return r;
 }
 
-/* Maps the files of both parts, or of the extension. The client's file is sealed, and this server's
- * is not, so they are different files. */
-static int map_parts(size_t size, int peer_fd, int own_fd, const void **ret_peer, void **ret_own)
-{
-	int r;
-
-	r = channel_memory_map(peer_fd, size, ret_peer);
-	if (r < 0)
-		return r;
-	r = channel_memory_map_own(own_fd, size, ret_own);
-	if (r < 0)
-		channel_memory_unmap(*ret_peer, size);
-	return r;
-}
-
 static int open_channel(struct ipc_call *call, struct channels *channels,
 			const struct ipc_raw_message *request)
 {
@@ -305,7 +290,8 @@ static int open_channel(struct ipc_call *call, struct channels *channels,
 	served->pidfd = ipc_call_pidfd(call);
 	r = served->pidfd < 0 ?
 		    served->pidfd :
-		    map_parts(CHANNEL_PART_SIZE, entries[0].fd, entries[1].fd, &peer, &own);
+		    channel_memory_accept(CHANNEL_PART_SIZE, entries[0].fd, entries[1].fd, &peer,
+					  &own);
 	if (r == 0) {
 		served->callee.peer = peer;
 		served->callee.own = own;
@@ -430,7 +416,8 @@ static int extend_channel(struct ipc_call *call, struct channels *channels,
 		return -ENOENT;
 	if (request->n_entries == 2 && entries[0].type == IPC_RAW_FD &&
 	    entries[1].type == IPC_RAW_FD && !atomic_exchange(&served->extends, true))
-		r = map_parts(CHANNEL_HUGE_MAX, entries[0].fd, entries[1].fd, &peer, &own);
+		r = channel_memory_accept(CHANNEL_HUGE_MAX, entries[0].fd, entries[1].fd, &peer,
+					  &own);
 	if (r == 0) {
 		served->callee.peer_huge = peer;
 		served->callee.own_huge = own;

@@ -94,29 +94,44 @@ int channel_memory_check(int fd, size_t size)
 	return r == 0 && memory_has_holes(fd, size) ? -EBADMSG : r;
 }
 
-int channel_memory_map_unsealed(int fd, size_t size, const void **ret_part)
+int channel_memory_make(size_t size, int ret_fds[2], void **ret_own, const void **ret_peer)
 {
-	const void *part = map_part(fd, size, PROT_READ | PROT_WRITE);
+	void *own;
+	int r;
 
-	if (!part)
-		return -errno;
-	*ret_part = part;
+	ret_fds[1] = -1;
+	r = ret_fds[0] = channel_memory_new(size);
+	if (r >= 0)
+		r = ret_fds[1] = channel_memory_new(size);
+	if (r >= 0)
+		r = channel_memory_map_own(ret_fds[0], size, &own);
+	if (r < 0)
+		return r;
+	*ret_peer = map_part(ret_fds[1], size, PROT_READ | PROT_WRITE);
+	if (!*ret_peer) {
+		r = -errno;
+		channel_memory_unmap(own, size);
+		return r;
+	}
+	*ret_own = own;
 	return 0;
 }
 
-int channel_memory_map(int fd, size_t size, const void **ret_part)
+int channel_memory_accept(size_t size, int peer_fd, int own_fd, const void **ret_peer,
+			  void **ret_own)
 {
-	const void *part;
 	int r;
 
-	r = channel_memory_check(fd, size);
+	r = channel_memory_check(peer_fd, size);
 	if (r < 0)
 		return r;
-	part = map_part(fd, size, PROT_READ);
-	if (!part)
+	*ret_peer = map_part(peer_fd, size, PROT_READ);
+	if (!*ret_peer)
 		return -errno;
-	*ret_part = part;
-	return 0;
+	r = channel_memory_map_own(own_fd, size, ret_own);
+	if (r < 0)
+		channel_memory_unmap(*ret_peer, size);
+	return r;
 }
 
 void channel_memory_unmap(const void *part, size_t size)

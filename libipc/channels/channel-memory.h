@@ -26,11 +26,14 @@ int channel_memory_map_own(int fd, size_t size, void **ret_part);
 /* Checks the file of the part that the peer writes, after the peer has sealed it. -EBADMSG: the
  * seals or the size are wrong, or pages are missing, so reading could fail. */
 int channel_memory_check(int fd, size_t size);
-/* Checks that file and maps it for reading. */
-int channel_memory_map(int fd, size_t size, const void **ret_part);
-/* Maps the file of the server's part before the client sends it: see above. channel_memory_check()
- * must follow before the client reads there. */
-int channel_memory_map_unsealed(int fd, size_t size, const void **ret_part);
+/* Client: makes and maps the files of both parts. Sets the fds of its own file and of the server's,
+ * or -1, also on failure: the caller must close them. Before it reads the server's part,
+ * channel_memory_check() must follow. */
+int channel_memory_make(size_t size, int ret_fds[2], void **ret_own, const void **ret_peer);
+/* Server: checks and maps both files, or none. The client's file is sealed, and the server's is
+ * not, so they are different files. */
+int channel_memory_accept(size_t size, int peer_fd, int own_fd, const void **ret_peer,
+			  void **ret_own);
 /* part may be NULL. Must not be called in a forked child, which does not inherit the mapping. */
 void channel_memory_unmap(const void *part, size_t size);
 

@@ -33,7 +33,7 @@ static const struct ipc_raw_message door_request = { .method = IPC_NUMBER_CHANNE
 struct opening {
 	struct ipc_proxy *proxy;
 	struct channel *channel;
-	int own_fd, peer_fd;
+	int fds[2];	/* of the client's part, and of the server's */
 };
 
 void channel_unref(struct channel *channel)
@@ -76,7 +76,7 @@ static int opening_begin(struct opening *opening, struct ipc_proxy *proxy)
 	channel->caller.spin.budget_ns = CHANNEL_SPIN_NS;
 	channel_init_watch(channel);
 	*opening = (struct opening){
-		.proxy = proxy, .channel = channel, .own_fd = -1, .peer_fd = -1,
+		.proxy = proxy, .channel = channel, .fds = { -1, -1 },
 	};
 	return 0;
 }
@@ -103,18 +103,12 @@ static int make_memory(struct opening *opening)
 	r = channel_make_life(channel, opening->proxy->ipc);
 	if (r < 0)
 		return r;
-	r = opening->own_fd = channel_memory_new(CHANNEL_PART_SIZE);
-	if (r >= 0)
-		r = opening->peer_fd = channel_memory_new(CHANNEL_PART_SIZE);
-	if (r >= 0)
-		r = channel_memory_map_own(opening->own_fd, CHANNEL_PART_SIZE, &own);
+	r = channel_memory_make(CHANNEL_PART_SIZE, opening->fds, &own, &peer);
 	if (r < 0)
 		return r;
 	channel->caller.own = own;
-	r = channel_memory_map_unsealed(opening->peer_fd, CHANNEL_PART_SIZE, &peer);
-	if (r == 0)
-		channel->caller.peer = peer;
-	return r;
+	channel->caller.peer = peer;
+	return 0;
 }
 
 /* The request CHANNEL_OPEN. Its message points to its entries, so it must not be copied. */
@@ -127,8 +121,8 @@ static void open_request(const struct opening *opening, struct open_request *ret
 {
 	*ret_request = (struct open_request){
 		.entries = {
-			{ .type = IPC_RAW_FD, .fd = opening->own_fd },
-			{ .type = IPC_RAW_FD, .fd = opening->peer_fd },
+			{ .type = IPC_RAW_FD, .fd = opening->fds[0] },
+			{ .type = IPC_RAW_FD, .fd = opening->fds[1] },
 			{ .type = IPC_RAW_PROXY, .proxy = opening->proxy },
 			{ .type = IPC_RAW_OBJECT, .object = opening->channel->life },
 		},
@@ -149,7 +143,14 @@ static int take_id(struct opening *opening, const struct ipc_raw_message *reply)
 		return -EPROTO;
 	memcpy(&ref, reply->data, sizeof(ref));
 	opening->channel->id = ref.id;
-	return channel_memory_check(opening->peer_fd, CHANNEL_PART_SIZE);
+	return channel_memory_check(opening->fds[1], CHANNEL_PART_SIZE);
+}
+
+static void close_both(const int fds[2])
+{
+	for (int i = 0; i < 2; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
 }
 
 /* Gives the channel to the proxy, or drops it. busy: the server may have had no time. */
@@ -159,10 +160,7 @@ static void opening_end(struct opening *opening, int r, bool busy)
 	struct channel *none = NULL;
 	unsigned int refusals = atomic_load(&proxy->refusals);
 
-	if (opening->own_fd >= 0)
-		close(opening->own_fd);
-	if (opening->peer_fd >= 0)
-		close(opening->peer_fd);
+	close_both(opening->fds);
 	if (r == 0 && atomic_compare_exchange_strong(&proxy->channel, &none, opening->channel))
 		return;
 	channel_close(opening->channel);
@@ -235,13 +233,13 @@ struct channel *channel_of_proxy(struct ipc_proxy *proxy, bool oneway)
 
 /* --- The extension ------------------------------------------------------------------ */
 
-static int extend(struct channel *channel, int own_fd, int peer_fd,
-		  const struct ipc_options *options)
+static int send_extension(struct channel *channel, const int fds[2],
+			  const struct ipc_options *options)
 {
 	const struct channel_ref ref = { .id = channel->id };
 	struct ipc_raw_entry entries[] = {
-		{ .type = IPC_RAW_FD, .fd = own_fd },
-		{ .type = IPC_RAW_FD, .fd = peer_fd },
+		{ .type = IPC_RAW_FD, .fd = fds[0] },
+		{ .type = IPC_RAW_FD, .fd = fds[1] },
 	};
 	const struct ipc_raw_message request = {
 		.method = CHANNEL_EXTEND,
@@ -250,38 +248,33 @@ static int extend(struct channel *channel, int own_fd, int peer_fd,
 		.entries = entries,
 		.n_entries = 2,
 	};
-	const void *peer;
-	void *own;
 	int r;
 
-	r = channel_memory_map_own(own_fd, CHANNEL_HUGE_MAX, &own);
-	if (r < 0)
-		return r;
 	r = ipc_raw_call(channel->door, &request, options, NULL, NULL);
-	/* A handler on this thread has forked: the memory is not mapped in the child. */
-	if (channel->owner != getpid())
-		return -ECHILD;
-	if (r == 0)
-		r = channel_memory_map(peer_fd, CHANNEL_HUGE_MAX, &peer);
-	if (r < 0) {
-		channel_memory_unmap(own, CHANNEL_HUGE_MAX);
-		return r;
-	}
-	channel->caller.own_huge = own;
-	channel->caller.peer_huge = peer;
-	return 0;
+	return r < 0 ? r : channel_memory_check(fds[1], CHANNEL_HUGE_MAX);
 }
 
 static int make_extension(struct channel *channel, const struct ipc_options *options)
 {
-	int own_fd = channel_memory_new(CHANNEL_HUGE_MAX);
-	int peer_fd = own_fd < 0 ? own_fd : channel_memory_new(CHANNEL_HUGE_MAX);
-	int r = peer_fd < 0 ? peer_fd : extend(channel, own_fd, peer_fd, options);
+	const void *peer;
+	void *own;
+	int fds[2], r;
 
-	if (own_fd >= 0)
-		close(own_fd);
-	if (peer_fd >= 0)
-		close(peer_fd);
+	r = channel_memory_make(CHANNEL_HUGE_MAX, fds, &own, &peer);
+	if (r == 0) {
+		r = send_extension(channel, fds, options);
+		/* A handler on this thread has forked: the memory is not mapped in the child. */
+		if (channel->owner != getpid()) {
+			r = -ECHILD;
+		} else if (r == 0) {
+			channel->caller.own_huge = own;
+			channel->caller.peer_huge = peer;
+		} else {
+			channel_memory_unmap(own, CHANNEL_HUGE_MAX);
+			channel_memory_unmap(peer, CHANNEL_HUGE_MAX);
+		}
+	}
+	close_both(fds);
 	return r;
 }
 

@@ -99,34 +99,27 @@ static struct stream_ring *ring_new(void)
 
 /* --- Opening ------------------------------------------------------------------------ */
 
-static int make_parts(struct stream_ring *ring, int *ret_own_fd, int *ret_peer_fd)
+static int make_parts(struct stream_ring *ring, int fds[2])
 {
 	const void *peer;
 	void *own;
 	int r;
 
-	r = *ret_own_fd = channel_memory_new(RING_PART_SIZE);
-	if (r >= 0)
-		r = *ret_peer_fd = channel_memory_new(RING_PART_SIZE);
-	if (r >= 0)
-		r = channel_memory_map_own(*ret_own_fd, RING_PART_SIZE, &own);
+	r = channel_memory_make(RING_PART_SIZE, fds, &own, &peer);
 	if (r < 0)
 		return r;
 	ring->side.own = own;
-	r = channel_memory_map_unsealed(*ret_peer_fd, RING_PART_SIZE, &peer);
-	if (r < 0)
-		return r;
 	ring->side.peer = peer;
-	ring->peer_fd = fcntl(*ret_peer_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	ring->peer_fd = fcntl(fds[1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	return ring->peer_fd < 0 ? -errno : 0;
 }
 
 /* Other threads know the ring before the server gets it, and may close ring->peer_fd. */
-static int offer(struct ipc_stream *stream, struct stream_ring *ring, int own_fd, int peer_fd)
+static int offer(struct ipc_stream *stream, struct stream_ring *ring, const int fds[2])
 {
 	const struct ipc_raw_entry entries[] = {
-		{ .type = IPC_RAW_FD, .fd = own_fd },
-		{ .type = IPC_RAW_FD, .fd = peer_fd },
+		{ .type = IPC_RAW_FD, .fd = fds[0] },
+		{ .type = IPC_RAW_FD, .fd = fds[1] },
 	};
 	const struct ipc_raw_message message = {
 		.method = STREAM_RING, .entries = (struct ipc_raw_entry *)entries, .n_entries = 2,
@@ -148,7 +141,7 @@ void ring_open(struct ipc_stream *stream)
 {
 	unsigned char due = RING_DUE;
 	struct stream_ring *ring;
-	int own_fd = -1, peer_fd = -1, r;
+	int fds[2], r;
 
 	/* Only one thread finds it due, and never again. */
 	if (!atomic_compare_exchange_strong(&stream->ring_state, &due, RING_NONE))
@@ -156,13 +149,12 @@ void ring_open(struct ipc_stream *stream)
 	ring = ring_new();
 	if (!ring)
 		return;
-	r = make_parts(ring, &own_fd, &peer_fd);
+	r = make_parts(ring, fds);
 	if (r == 0)
-		r = offer(stream, ring, own_fd, peer_fd);
-	if (own_fd >= 0)
-		close(own_fd);
-	if (peer_fd >= 0)
-		close(peer_fd);
+		r = offer(stream, ring, fds);
+	for (int i = 0; i < 2; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
 	if (r < 0)
 		drop(ring);
 }
@@ -198,18 +190,17 @@ static int check_locked(struct ipc_stream *stream)
 
 static int map_parts(struct stream_ring *ring, const struct ipc_raw_message *message)
 {
+	const struct ipc_raw_entry *entries = message->entries;
 	const void *peer;
 	void *own;
 	int r;
 
-	r = channel_memory_map(message->entries[0].fd, RING_PART_SIZE, &peer);
+	r = channel_memory_accept(RING_PART_SIZE, entries[0].fd, entries[1].fd, &peer, &own);
 	if (r < 0)
 		return r;
 	ring->side.peer = peer;
-	r = channel_memory_map_own(message->entries[1].fd, RING_PART_SIZE, &own);
-	if (r == 0)
-		ring->side.own = own;
-	return r;
+	ring->side.own = own;
+	return 0;
 }
 
 /* Server: a stream without a user never sends or receives again, or waits for its request. The
