@@ -431,7 +431,7 @@ static __attribute__((noinline)) bool may_carry_huge(struct channel *channel,
 	unsigned int extension;
 
 	if (plain && !async)
-		channel_extend(channel, request);
+		channel_extend(channel, request->t);
 	extension = atomic_load(&channel->extension);
 	if (plain && extension == EXTENSION_DONE)
 		return true;

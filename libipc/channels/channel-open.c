@@ -233,8 +233,7 @@ struct channel *channel_of_proxy(struct ipc_proxy *proxy, bool oneway)
 
 /* --- The extension ------------------------------------------------------------------ */
 
-static int send_extension(struct channel *channel, const int fds[2],
-			  const struct ipc_options *options)
+static int send_extension(struct channel *channel, const int fds[2])
 {
 	const struct channel_ref ref = { .id = channel->id };
 	struct ipc_raw_entry entries[] = {
@@ -250,11 +249,11 @@ static int send_extension(struct channel *channel, const int fds[2],
 	};
 	int r;
 
-	r = ipc_raw_call(channel->door, &request, options, NULL, NULL);
+	r = ipc_raw_call(channel->door, &request, &open_options, NULL, NULL);
 	return r < 0 ? r : channel_memory_check(fds[1], CHANNEL_HUGE_MAX);
 }
 
-static int make_extension(struct channel *channel, const struct ipc_options *options)
+static int make_extension(struct channel *channel)
 {
 	const void *peer;
 	void *own;
@@ -262,7 +261,7 @@ static int make_extension(struct channel *channel, const struct ipc_options *opt
 
 	r = channel_memory_make(CHANNEL_HUGE_MAX, fds, &own, &peer);
 	if (r == 0) {
-		r = send_extension(channel, fds, options);
+		r = send_extension(channel, fds);
 		/* A handler on this thread has forked: the memory is not mapped in the child. */
 		if (channel->owner != getpid()) {
 			r = -ECHILD;
@@ -278,27 +277,19 @@ static int make_extension(struct channel *channel, const struct ipc_options *opt
 	return r;
 }
 
-void channel_extend(struct channel *channel, const struct request *request)
+void channel_extend(struct channel *channel, struct thread *t)
 {
-	struct ipc_options options = open_options;
-	struct scratch scratch = request->t->scratch;
+	struct scratch scratch = t->scratch;
 	unsigned int none = EXTENSION_NONE;
 	int r;
 
-	if (request->x.send.deadline) {
-		uint64_t left = channel_time_left(request->x.send.deadline) / 1000;
-
-		if (left < options.timeout_usec)
-			options.timeout_usec = left;
-	}
-	if (!options.timeout_usec ||
-	    !atomic_compare_exchange_strong(&channel->extension, &none, EXTENSION_PENDING))
+	if (!atomic_compare_exchange_strong(&channel->extension, &none, EXTENSION_PENDING))
 		return;
 	/* The request may lie in the scratch buffer, which this call may use, too. */
-	request->t->scratch = (struct scratch){ 0 };
-	r = make_extension(channel, &options);
-	free(request->t->scratch.data);
-	request->t->scratch = scratch;
+	t->scratch = (struct scratch){ 0 };
+	r = make_extension(channel);
+	free(t->scratch.data);
+	t->scratch = scratch;
 	atomic_store(&channel->extension, r == 0 ? EXTENSION_DONE : EXTENSION_FAILED);
 }
 
