@@ -427,16 +427,17 @@ static int take_reply(struct channel *channel, struct request *request, unsigned
 static __attribute__((noinline)) bool may_carry_huge(struct channel *channel,
 						     const struct request *request, bool async)
 {
-	bool plain = request_is_plain(request, CHANNEL_HUGE_MAX);
 	unsigned int extension;
 
-	if (plain && !async)
-		channel_extend(channel, request->t);
-	extension = atomic_load(&channel->extension);
-	if (plain && extension == EXTENSION_DONE)
-		return true;
-	if (!plain || extension != EXTENSION_PENDING)
-		channel_note_unfit(channel);
+	if (request_is_plain(request, CHANNEL_HUGE_MAX)) {
+		if (!async)
+			channel_extend(channel, request->t);
+		extension = atomic_load(&channel->extension);
+		/* While another thread makes it, calls do not count as unfit. */
+		if (extension == EXTENSION_DONE || extension == EXTENSION_PENDING)
+			return extension == EXTENSION_DONE;
+	}
+	channel_note_unfit(channel);
 	return false;
 }
 
