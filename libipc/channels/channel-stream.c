@@ -25,20 +25,10 @@ static bool may_have_ring(const struct ipc *ipc)
 	return ipc->monitors && !is_monitored(ipc) && !ipc->device.send_flags;
 }
 
-/* Without the channel that other oneways of a proxy may open. */
-static int say(struct ipc_proxy *proxy, const struct ipc_raw_message *message)
+static int say(struct ipc_proxy *proxy, uint32_t method)
 {
-	static const struct ipc_options options;
-	struct payload_file file = { .fd = -1 };
-
-	return raw_send_oneway(proxy, message, &options, &file);
-}
-
-static int say_nothing(struct ipc_proxy *proxy, uint32_t method)
-{
-	static const uint8_t nothing[1];
-
-	return say(proxy, &(struct ipc_raw_message){ .method = method, .data = nothing });
+	return ipc_raw_oneway(proxy, &(struct ipc_raw_message){ .method = method },
+			      /* options= */ NULL);
 }
 
 /* --- Life --------------------------------------------------------------------------- */
@@ -133,7 +123,7 @@ static int offer(struct ipc_stream *stream, struct stream_ring *ring, const int 
 	stream_unlock(stream);
 	/* If that fails, the server never accepts it. */
 	if (due)
-		say(stream->peer_control, &message);
+		ipc_raw_oneway(stream->peer_control, &message, /* options= */ NULL);
 	return due ? 0 : -EALREADY;
 }
 
@@ -214,7 +204,7 @@ static bool accept_locked(struct ipc_stream *stream, struct stream_ring *ring)
 		return false;
 	}
 	stream->ring = ring;
-	if (say_nothing(stream->peer_control, STREAM_RING) == 0)
+	if (say(stream->peer_control, STREAM_RING) == 0)
 		accepted_locked(stream);
 	return true;
 }
@@ -300,7 +290,7 @@ static void ring_by_bus(struct ipc_stream *stream)
 	do {
 		ring_flush(stream->ipc);
 		stream_lock(stream);
-		r = stream->closed ? 0 : say_nothing(stream->peer_control, STREAM_BELL);
+		r = stream->closed ? 0 : say(stream->peer_control, STREAM_BELL);
 		stream->ring->bell_due = r == -EAGAIN;
 		stream_unlock(stream);
 		if (r == -EAGAIN)
@@ -353,7 +343,7 @@ void ring_begin_locked(struct ipc_stream *stream)
 
 	if (!ring->accepted || stream->sending)
 		return;
-	ring->sends = say_nothing(stream->peer_data, STREAM_SWITCH) == 0;
+	ring->sends = say(stream->peer_data, STREAM_SWITCH) == 0;
 }
 
 int ring_collect_locked(struct ipc_stream *stream)

@@ -46,11 +46,13 @@ static int write_payload(int fd, const struct ipcbus_send *send, uint64_t deadli
 	return r;
 }
 
-/* Returns a sealed file with the payload, which the caller must close. */
-static int make_file(const struct ipcbus_send *send, uint64_t deadline)
+int payload_make(const struct ipcbus_send *send, uint64_t deadline)
 {
 	int fd, r;
 
+	if (send->data_size < FILE_MIN || send->data_size > IPC_MESSAGE_MAX ||
+	    send->kind == IPCBUS_SEND_ERROR || send->object_count >= IPCBUS_MAX_OBJECTS)
+		return -EMSGSIZE;
 	fd = memory_file(send->data_size);
 	if (fd < 0)
 		return fd;
@@ -63,8 +65,7 @@ static int make_file(const struct ipcbus_send *send, uint64_t deadline)
 	return r;
 }
 
-/* Sends the file in place of the payload. x->send is unchanged afterwards. */
-static int send_file(struct thread *t, struct ipcbus_exchange *x, int fd)
+int payload_send(struct thread *t, struct ipcbus_exchange *x, int fd)
 {
 	const struct ipcbus_send send = x->send;
 	const struct frame_header header = {
@@ -92,24 +93,6 @@ static int send_file(struct thread *t, struct ipcbus_exchange *x, int fd)
 	r = thread_try(t, x);
 	x->send = send;
 	return r == -EPERM ? -EMSGSIZE : r;
-}
-
-int payload_send(struct thread *t, struct ipcbus_exchange *x, struct payload_file *file)
-{
-	const struct ipcbus_send *send = &x->send;
-
-	if (send->data_size < FILE_MIN || send->data_size > IPC_MESSAGE_MAX ||
-	    send->kind == IPCBUS_SEND_ERROR || send->object_count >= IPCBUS_MAX_OBJECTS)
-		return -EMSGSIZE;
-	if (file->fd < 0)
-		file->fd = make_file(send, file->deadline);
-	return file->fd < 0 ? file->fd : send_file(t, x, file->fd);
-}
-
-void payload_file_close(const struct payload_file *file)
-{
-	if (file->fd >= 0)
-		close(file->fd);
 }
 
 static int parse_header(const struct ipc *ipc, const struct ipcbus_event *event, size_t *ret_size)

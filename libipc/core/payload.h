@@ -19,25 +19,13 @@ struct mapping {
 	size_t size;
 };
 
-/* The payload of a message that is sent as a file. A sender that waits for space keeps the file
- * between two tries. */
-struct payload_file {
-	int fd;			/* negative: there is none, or the errno of making it */
-	uint64_t deadline;	/* of making the file; 0: none */
-};
-
-/*
- * thread_try() has failed with -EMSGSIZE: makes the file, if there is none yet, and sends the
- * message as a file. The caller must close the file after the last try. Returns the result of the
- * exchange, or:
- *
- *   -EMSGSIZE   the receiver takes no files, or the message cannot become a file
- *   -ETIMEDOUT  the deadline passed before the file was made
- *   Others      the file could not be made
- */
-int payload_send(struct thread *t, struct ipcbus_exchange *x, struct payload_file *file);
-/* Closes the file, if it was made. */
-void payload_file_close(const struct payload_file *file);
+/* thread_try() has failed with -EMSGSIZE: makes a sealed file of the payload. Returns its fd, which
+ * the caller must close. -EMSGSIZE: the message cannot become a file. -ETIMEDOUT: the deadline (0:
+ * none) passed before. */
+int payload_make(const struct ipcbus_send *send, uint64_t deadline);
+/* Sends the file in place of the payload. x->send is unchanged afterwards. Returns the result of
+ * the exchange, or -EMSGSIZE: the receiver takes no files. */
+int payload_send(struct thread *t, struct ipcbus_exchange *x, int fd);
 
 static inline bool payload_is_file(const struct ipc *ipc, const struct ipcbus_event *event)
 {

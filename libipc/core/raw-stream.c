@@ -34,13 +34,12 @@ static size_t memory(const struct ipc_call *call)
 	return call->file.data ? 0 : call->size;
 }
 
-static int send(struct ipc_stream *stream, const void *data, const struct ipc_options *options,
-		struct payload_file *file)
+static int send(struct ipc_stream *stream, const void *data)
 {
 	struct ipc_raw_message message = *(const struct ipc_raw_message *)data;
 
 	message.method = STREAM_MESSAGE;
-	return raw_send_oneway(stream->peer_data, &message, options, file);
+	return ipc_raw_oneway(stream->peer_data, &message, /* options= */ NULL);
 }
 
 static ssize_t pack(const struct ipc_stream *stream, const void *data, uint8_t *to, size_t max)

@@ -327,8 +327,8 @@ int ipc_raw_call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *re
 	return r;
 }
 
-int raw_send_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
-		    const struct ipc_options *options, struct payload_file *file)
+int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
+		   const struct ipc_options *options)
 {
 	struct outgoing out;
 	struct request request;
@@ -337,16 +337,10 @@ int raw_send_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *messa
 	r = start(&request, &out, IPCBUS_SEND_ONEWAY, proxy, message, options);
 	if (r < 0)
 		return r;
-	r = request_oneway(&request, file);
+	r = request_oneway(&request);
 	if (r < 0)
 		table_unsent(&out.table, request.t->ipc);
 	return r;
-}
-
-int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
-		   const struct ipc_options *options)
-{
-	return raw_send_oneway(proxy, message, options, /* file= */ NULL);
 }
 
 /* --- Serving --------------------------------------------------------------------- */

@@ -8,11 +8,6 @@
 #include "private.h"
 
 struct ipcbus_event;
-struct payload_file;
-
-/* ipc_raw_oneway(). file is that of request_oneway(). */
-int raw_send_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
-		    const struct ipc_options *options, struct payload_file *file);
 
 static inline bool raw_is_plain(const struct ipc_raw_message *message)
 {

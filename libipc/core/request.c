@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "call.h"
 #include "channels/channel-client.h"
@@ -366,42 +367,44 @@ static int pause_until(struct ipc *ipc, unsigned int usec, uint64_t deadline)
 
 /* The first try has failed with r. While the receiver has no space, tries again. A file that was
  * made at an earlier try is sent at once. */
-static __attribute__((noinline)) int
-try_otherwise(struct request *request, struct payload_file *file, uint64_t deadline, int r)
+static __attribute__((noinline)) int try_otherwise(struct request *request, uint64_t deadline,
+						   int r)
 {
-	struct payload_file own = { .fd = -1, .deadline = deadline };
 	unsigned int usec = PAUSE_MIN_USEC;
+	int fd = -1;
 
-	file = file ?: &own;
 	for (;;) {
-		if (r == -EMSGSIZE)
-			r = payload_send(request->t, &request->x, file);
+		if (r == -EMSGSIZE && fd < 0)
+			r = fd = payload_make(&request->x.send, deadline);
+		if (fd >= 0)
+			r = payload_send(request->t, &request->x, fd);
 		if (r != -EAGAIN || !deadline)
 			break;
 		r = pause_until(request->t->ipc, usec, deadline);
 		if (r < 0)
 			break;
 		usec = 2 * usec < PAUSE_MAX_USEC ? 2 * usec : PAUSE_MAX_USEC;
-		r = file->fd < 0 ? try_message(request) : -EMSGSIZE;
+		if (fd < 0)
+			r = try_message(request);
 	}
-	payload_file_close(&own);
+	if (fd >= 0)
+		close(fd);
 	return r;
 }
 
-static int oneway_by_bus(struct request *request, struct payload_file *file)
+static int oneway_by_bus(struct request *request)
 {
 	uint64_t deadline = request->x.send.deadline;
 	int r;
 
 	request->x.flags = 0;
 	request->x.send.deadline = 0;
-	r = file && file->fd >= 0 ? -EMSGSIZE : try_message(request);
-	return likely(r == 0) ? 0 : try_otherwise(request, file, deadline, r);
+	r = try_message(request);
+	return likely(r == 0) ? 0 : try_otherwise(request, deadline, r);
 }
 
-/* The bus may have channels. A stream, which alone passes a file, never gets one. */
-static __attribute__((noinline)) int oneway_by_channel(struct request *request,
-						       struct payload_file *file)
+/* The bus may have channels. A proxy of a stream never gets one: see meet(). */
+static __attribute__((noinline)) int oneway_by_channel(struct request *request)
 {
 	struct ipc_proxy *proxy = request->proxy;
 	int r;
@@ -411,22 +414,22 @@ static __attribute__((noinline)) int oneway_by_channel(struct request *request,
 		if (likely(r <= 0))
 			return r;
 	}
-	r = oneway_by_bus(request, file);
+	r = oneway_by_bus(request);
 	/* Another thread may have opened the channel meanwhile. */
 	request->channel = atomic_load(&proxy->channel);
 	if (request->channel)
 		channel_used_bus(request->channel, request);
 	/* Not in a handler, where it would be a nested call. */
-	if (!request->channel && r == 0 && !file && !request->t->serving)
+	if (!request->channel && r == 0 && !request->t->serving)
 		channel_of_proxy(proxy, true);
 	return r;
 }
 
-int request_oneway(struct request *request, struct payload_file *file)
+int request_oneway(struct request *request)
 {
 	if (unlikely(request->proxy->ipc->monitors))
-		return oneway_by_channel(request, file);
-	return oneway_by_bus(request, file);
+		return oneway_by_channel(request);
+	return oneway_by_bus(request);
 }
 
 /* --- Replies and errors -------------------------------------------------------------- */

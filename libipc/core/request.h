@@ -46,10 +46,8 @@ static inline enum ipc_origin request_origin(const struct request *request)
  * which the wait must end. */
 int request_interrupted(struct ipc *ipc);
 
-/* Sends a oneway. With a deadline, tries again until the receiver has space for it. file may be
- * NULL. If file is not NULL and the message travels as a file, the file stays in *file for the next
- * try of the same message. The caller must close it. */
-int request_oneway(struct request *request, struct payload_file *file);
+/* Sends a oneway. With a deadline, tries again until the receiver has space for it. */
+int request_oneway(struct request *request);
 
 /* --- Replies and errors -------------------------------------------------------------- */
 

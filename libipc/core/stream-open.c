@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "channels/channel-client.h"
 #include "deadline.h"
 #include "errors.h"
 #include "object.h"
@@ -157,8 +158,13 @@ static int meet(struct ipc_stream *stream, const struct ipc_raw_message *message
 	r = find_proxy(message, open->data, &stream->peer_data);
 	if (r == 0)
 		r = find_proxy(message, open->control, &stream->peer_control);
+	if (r < 0)
+		return r;
+	/* They never get channels. */
+	atomic_store(&stream->peer_data->calls, CHANNEL_AFTER);
+	atomic_store(&stream->peer_control->calls, CHANNEL_AFTER);
 	stream->credit = open->window;
-	return r;
+	return 0;
 }
 
 /* --- Server --------------------------------------------------------------------------- */

@@ -309,10 +309,9 @@ int stream_make_objects(struct ipc_stream *stream)
 
 static int say(struct ipc_proxy *proxy, uint32_t method, const uint8_t *data, size_t size)
 {
-	static const struct ipc_options options;
 	const struct ipc_raw_message message = { .method = method, .data = data, .size = size };
 
-	return ipc_raw_oneway(proxy, &message, &options);
+	return ipc_raw_oneway(proxy, &message, /* options= */ NULL);
 }
 
 int stream_send_credit(struct ipc_stream *stream, uint32_t messages)
@@ -325,9 +324,7 @@ int stream_send_credit(struct ipc_stream *stream, uint32_t messages)
 
 int stream_send_cancel(struct ipc_stream *stream)
 {
-	static const uint8_t nothing[1];
-
-	return say(stream->peer_control, STREAM_CANCEL, nothing, /* size= */ 0);
+	return say(stream->peer_control, STREAM_CANCEL, /* data= */ NULL, /* size= */ 0);
 }
 
 static uint8_t *put_code(uint8_t *to, int code)

@@ -23,7 +23,6 @@
 #include "errors.h"
 #include "loop.h"
 #include "more.h"
-#include "payload.h"
 #include "stream.h"
 
 /* --- Waking waiting threads ------------------------------------------------------- */
@@ -278,22 +277,19 @@ static void sent_by_bus(struct ipc_stream *stream, int r)
 }
 
 /* *ret_full: there is credit, but no space. */
-static int try_send(struct ipc_stream *stream, const void *message, struct payload_file *file,
-		    bool *ret_full)
+static int try_send(struct ipc_stream *stream, const void *message, bool *ret_full)
 {
-	static const struct ipc_options options;
 	int r;
 
 	*ret_full = false;
 	r = take_credit(stream, message);
 	if (r)
 		return r < 0 ? r : 0;
-	r = stream->of.type->send(stream, message, &options, file);
+	r = stream->of.type->send(stream, message);
 	if (r < 0 || unlikely(stream->may_ring))
 		sent_by_bus(stream, r);
 	*ret_full = r == -EAGAIN;
-	/* The time was over before the file was made. */
-	return file->fd == -ETIMEDOUT ? -EAGAIN : r;
+	return r;
 }
 
 /* Arranges that new credit wakes this thread or, if it does not wait, runs on_writable. Returns 1
@@ -315,15 +311,15 @@ static int want_credit(struct ipc_stream *stream, bool wait)
 	return r;
 }
 
-static int send_within(struct ipc_stream *stream, bool wait, const void *message,
-		       struct payload_file *file)
+static int send_within(struct ipc_stream *stream, bool wait, uint64_t deadline,
+		       const void *message)
 {
 	bool credit = false, space = false, full;
 	int r;
 
 	for (;;) {
 		stream_expire(stream);
-		r = try_send(stream, message, file, &full);
+		r = try_send(stream, message, &full);
 		if (r != -EAGAIN)
 			return r;
 		/* Try again after each arrangement, before this thread sleeps. */
@@ -339,7 +335,7 @@ static int send_within(struct ipc_stream *stream, bool wait, const void *message
 		}
 		if (!wait)
 			return -EAGAIN;
-		r = wait_fd(stream, stream->send_fd, file->deadline);
+		r = wait_fd(stream, stream->send_fd, deadline);
 		if (r < 0)
 			return r;
 		credit = space = false;
@@ -348,18 +344,15 @@ static int send_within(struct ipc_stream *stream, bool wait, const void *message
 
 int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *message)
 {
-	struct payload_file file = { .fd = -1 };
-	int r;
+	uint64_t deadline = 0;
 
 	if (stream->ipc->foreign)
 		return -ECHILD;
 	if (unlikely(ring_state(stream)) && ring_is_open(stream))
 		ring_flush(stream->ipc);
 	if (timeout_usec && timeout_usec != IPC_NEVER)
-		file.deadline = deadline_after(timeout_usec);
-	r = send_within(stream, timeout_usec, message, &file);
-	payload_file_close(&file);
-	return r;
+		deadline = deadline_after(timeout_usec);
+	return send_within(stream, timeout_usec, deadline, message);
 }
 
 /* --- Receiving ------------------------------------------------------------------------ */

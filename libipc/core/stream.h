@@ -45,7 +45,6 @@
 #include "wire.h"
 
 struct ipcbus_event;
-struct payload_file;
 struct stream_ring;
 struct thread;
 
@@ -84,9 +83,8 @@ struct stream_type {
 		      const struct ipcbus_event *event, const void **ret_message);
 	/* Bytes of memory of an unpacked message, without its call. */
 	size_t (*memory)(const struct ipc_call *call);
-	/* Sends a message, a oneway, to stream->peer_data. file is that of request_oneway(). */
-	int (*send)(struct ipc_stream *stream, const void *message,
-		    const struct ipc_options *options, struct payload_file *file);
+	/* Sends a message, a oneway, to stream->peer_data. */
+	int (*send)(struct ipc_stream *stream, const void *message);
 	/* Packs a message of plain bytes. Returns its size, or -1 if it is not plain, has more than
 	 * max bytes, or cannot be packed. */
 	ssize_t (*pack)(const struct ipc_stream *stream, const void *message, uint8_t *to,

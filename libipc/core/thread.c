@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "call.h"
 #include "channels/channel-server.h"
@@ -296,11 +297,12 @@ int thread_try(struct thread *t, struct ipcbus_exchange *x)
 
 static __attribute__((noinline)) int exchange_file(struct thread *t, struct ipcbus_exchange *x)
 {
-	struct payload_file file = { .fd = -1, .deadline = x->send.deadline };
-	int r;
+	int fd = payload_make(&x->send, x->send.deadline), r;
 
-	r = payload_send(t, x, &file);
-	payload_file_close(&file);
+	if (fd < 0)
+		return fd;
+	r = payload_send(t, x, fd);
+	close(fd);
 	return r;
 }
 

@@ -152,8 +152,6 @@ static int send_error(const struct ipcbus_exchange *x)
 		fake.send_error_more--;
 	else
 		fake.send_error = 0;
-	if (fake.on_send_error)
-		fake.on_send_error();
 	return r;
 }
 

@@ -38,7 +38,6 @@ struct fake {
 	uint32_t send_error_kind;
 	unsigned int send_error_more;	/* this many messages after it fail, too */
 	size_t send_max;		/* larger messages fail with -EMSGSIZE; 0: none do */
-	void (*on_send_error)(void);	/* runs after a message failed with send_error */
 	int poll_error;			/* device_set_poll() fails with it */
 	void (*on_empty)(void);
 	void (*on_send)(void);		/* runs once, before the next message is visible */

@@ -208,40 +208,6 @@ START_TEST(a_send_that_finds_no_space_tries_again)
 }
 END_TEST
 
-static uint8_t large[100000];
-
-static void spoil_large(void)
-{
-	memset(large, 'x', sizeof(large));
-}
-
-/* The file has the bytes of the first attempt. */
-START_TEST(file_is_made_once_while_a_stream_waits)
-{
-	const struct ipc_raw_message message = { .data = large, .size = sizeof(large) };
-	uint8_t first;
-	int fd;
-
-	begin();
-	open_stream();
-	memset(large, 'a', sizeof(large));
-	fake.keep_fds = true;
-	fake.send_max = 4096;
-	fake.send_error = -EAGAIN;
-	fake.send_error_kind = IPCBUS_SEND_ONEWAY;
-	fake.on_send_error = spoil_large;
-	ck_assert_int_eq(ipc_raw_stream_send(stream, &message, IPC_NEVER), 0);
-	ck_assert_uint_eq(fake_last()->send.object_count, 1);
-	fd = (int)fake_last()->objects[0].value;
-	ck_assert_int_eq(pread(fd, &first, 1, 0), 1);
-	ck_assert_uint_eq(first, 'a');
-	fake_close_fds();
-	ipc_stream_cancel(stream);
-	serve_all_of(ipc);
-	end();
-}
-END_TEST
-
 START_TEST(calls_of_nothing)
 {
 	const struct ipc_raw_message *received;
@@ -462,7 +428,7 @@ int main(void)
 	return RUN_TESTS("stream-async", opening_does_not_wait, opening_may_fail,
 			 invalid_reply_opens_no_stream, credit_is_granted_when_there_is_space,
 			 a_send_that_finds_no_space_tries_again,
-			 file_is_made_once_while_a_stream_waits, calls_of_nothing,
+			 calls_of_nothing,
 			 a_cancellation_ends_the_opening_and_the_stream,
 			 failed_opening_ends_at_the_server,
 			 a_parent_is_held_until_it_is_open, untaken_message_comes_after_resume,

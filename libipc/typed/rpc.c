@@ -316,9 +316,8 @@ int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 
 /* --- Oneways ------------------------------------------------------------------- */
 
-int rpc_oneway(struct ipc_proxy *proxy, const struct ipc_method *method,
-	       const struct ipc_options *options, const ProtobufCMessage *message,
-	       struct payload_file *file)
+int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method,
+			const struct ipc_options *options, const ProtobufCMessage *message)
 {
 	struct rpc rpc;
 	int r;
@@ -326,14 +325,8 @@ int rpc_oneway(struct ipc_proxy *proxy, const struct ipc_method *method,
 	r = start(&rpc, IPCBUS_SEND_ONEWAY, proxy, method, options, message);
 	if (r < 0)
 		return r;
-	r = request_oneway(&rpc.request, file);
+	r = request_oneway(&rpc.request);
 	if (r < 0)
 		table_unsent(&rpc.packed.table, rpc.request.t->ipc);
 	return r;
-}
-
-int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method,
-			const struct ipc_options *options, const ProtobufCMessage *message)
-{
-	return rpc_oneway(proxy, method, options, message, /* file= */ NULL);
 }

@@ -58,10 +58,10 @@ static size_t memory(const struct ipc_call *call)
 	return arena_memory(&typed->request.arena);
 }
 
-static int send(struct ipc_stream *stream, const void *message, const struct ipc_options *options,
-		struct payload_file *file)
+static int send(struct ipc_stream *stream, const void *message)
 {
-	return rpc_oneway(stream->peer_data, &typed_stream(stream)->out, options, message, file);
+	return ipc_rpc_oneway_with(stream->peer_data, &typed_stream(stream)->out,
+				   /* options= */ NULL, message);
 }
 
 /* The generic path: a message without a codec, or that its codec cannot pack. */

@@ -26,8 +26,6 @@
 #include <ipc/rpc.h>
 #pragma GCC visibility pop
 
-struct payload_file;
-
 /* An object of generated code. */
 struct typed_object {
 	struct ipc_object base;
@@ -70,11 +68,6 @@ struct typed_call {
 	struct message request;
 	uint64_t block[];	/* the first memory of the request's arena */
 };
-
-/* rpc.c: ipc_rpc_oneway_with(). file is that of request_oneway(). */
-int rpc_oneway(struct ipc_proxy *proxy, const struct ipc_method *method,
-	       const struct ipc_options *options, const ProtobufCMessage *message,
-	       struct payload_file *file);
 
 /* streams.c: object_type.new_stream of typed objects. */
 int typed_stream_new(struct ipc_call *call, uint32_t number, struct ipc_stream **ret_stream);
