@@ -11,8 +11,8 @@
 #include "raw.h"
 #include "stream.h"
 
-/* Copies the bytes, unless they came as a file, so that the next message need not wait until this
- * message is received. */
+/* Copies the bytes, unless they came as a file or through the ring, so that the next message need
+ * not wait until this message is received. */
 static int unpack(struct ipc_stream *stream, struct ipc_call *call,
 		  const struct ipcbus_event *event, const void **ret_message)
 {
@@ -21,7 +21,7 @@ static int unpack(struct ipc_stream *stream, struct ipc_call *call,
 
 	(void)stream;
 	call->code = 0;
-	r = raw_receive(call, event, /* copy= */ true, &message);
+	r = raw_receive(call, event, /* copy= */ call->object, &message);
 	if (r < 0)
 		return r;
 	call->detached = true;
