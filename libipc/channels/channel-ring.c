@@ -32,11 +32,11 @@ unsigned int ring_grant(struct ring *ring, unsigned int messages)
 	return bell(ring, FOR_CREDIT, ring->granted);
 }
 
-int ring_count(struct ring *ring, unsigned int max)
+int ring_count(struct ring *ring)
 {
 	uint32_t granted = atomic_load(&ring->peer->granted), n = granted - ring->counted;
 
-	if (n > max)
+	if (n > RING_SLOTS)
 		return -EPROTO;
 	ring->counted = granted;
 	return (int)n;

@@ -75,8 +75,8 @@ static inline uint8_t *ring_data(const struct ring *ring)
 unsigned int ring_send(struct ring *ring, uint32_t size);
 /* Grants credit. Returns as ring_send(). */
 unsigned int ring_grant(struct ring *ring, unsigned int messages);
-/* Returns the credit that the peer has granted since the last time, or -EPROTO: more than max. */
-int ring_count(struct ring *ring, unsigned int max);
+/* Without credit: returns the credit that the peer has granted, or -EPROTO: more than slots. */
+int ring_count(struct ring *ring);
 
 static inline uint32_t ring_sent(const struct ring *ring)
 {

@@ -52,30 +52,27 @@ void ring_unmap_locked(struct ipc_stream *stream)
 	}
 	ring->side.own = NULL;
 	ring->side.peer = NULL;
-	ring->accepted = ring->sends = false;
+	atomic_store(&stream->ring_state, RING_NONE);
+	ring->sends = false;
 	close_peer_fd(ring);
 	if (stream->of.server)
 		atomic_fetch_sub(&stream->ipc->n_rings, 1);
-}
-
-static void free_memory(struct stream_ring *ring)
-{
-	close_peer_fd(ring);
-	free(ring->call);
-	free(ring);
-}
-
-void ring_free(struct ipc_stream *stream)
-{
-	if (stream->ring)
-		free_memory(stream->ring);
 }
 
 static void drop(struct stream_ring *ring)
 {
 	channel_memory_unmap(ring->side.own, RING_PART_SIZE);
 	channel_memory_unmap(ring->side.peer, RING_PART_SIZE);
-	free_memory(ring);
+	close_peer_fd(ring);
+	free(ring->call);
+	free(ring);
+}
+
+/* The ring is unmapped. */
+void ring_free(struct ipc_stream *stream)
+{
+	if (stream->ring)
+		drop(stream->ring);
 }
 
 static struct stream_ring *ring_new(void)
@@ -152,7 +149,6 @@ void ring_open(struct ipc_stream *stream)
 /* Threads that wait must now wait for the ring as well. */
 static void accepted_locked(struct ipc_stream *stream)
 {
-	stream->ring->accepted = true;
 	atomic_store(&stream->ring_state, RING_OPEN);
 	stream_wake_receiver_locked(stream);
 	stream_wake_sender_locked(stream);
@@ -166,7 +162,7 @@ static int check_locked(struct ipc_stream *stream)
 
 	if (!ring || !ring->side.own)
 		return -EPROTO;
-	if (ring->accepted || ring->peer_fd < 0)
+	if (ring_is_open(stream) || ring->peer_fd < 0)
 		return 0;
 	r = channel_memory_check(ring->peer_fd, RING_PART_SIZE);
 	if (r < 0) {
@@ -311,7 +307,7 @@ void ring_ring(struct ipc_stream *stream, enum ring_wait wait, unsigned int bell
 		ring_wake(stream->ring->side.own, wait);
 }
 
-void ring_may_ring(struct ipc_stream *stream)
+void ring_retry_bell(struct ipc_stream *stream)
 {
 	bool due;
 
@@ -341,7 +337,7 @@ void ring_begin_locked(struct ipc_stream *stream)
 {
 	struct stream_ring *ring = stream->ring;
 
-	if (!ring->accepted || stream->sending)
+	if (!ring_is_open(stream) || stream->sending)
 		return;
 	ring->sends = say(stream->peer_data, STREAM_SWITCH) == 0;
 }
@@ -350,9 +346,9 @@ int ring_collect_locked(struct ipc_stream *stream)
 {
 	int n;
 
-	if (!stream->ring->accepted)
+	if (!ring_is_open(stream))
 		return 0;
-	n = ring_count(&stream->ring->side, STREAM_WINDOW - stream->credit);
+	n = ring_count(&stream->ring->side);
 	if (n > 0)
 		stream->credit += (unsigned int)n;
 	return n < 0 ? n : 0;
@@ -388,8 +384,8 @@ int ring_grant_locked(struct ipc_stream *stream, unsigned int messages)
 {
 	struct stream_ring *ring = stream->ring;
 
-	if (!ring || !ring->accepted) {
-		ring_after_locked(stream, messages);
+	if (!ring_is_open(stream)) {
+		ring_count_credit_locked(stream, messages);
 		return -1;
 	}
 	return (int)ring_grant(&ring->side, messages);
@@ -514,14 +510,14 @@ bool ring_arm_locked(struct ipc_stream *stream, enum ring_wait wait)
 {
 	struct stream_ring *ring = stream->ring;
 
-	if (!ring || !ring->accepted || ring->stopped)
+	if (!ring_is_open(stream) || ring->stopped)
 		return false;
 	ring_arm(&ring->side, wait, atomic_load(ring_word(&ring->side, wait)),
 		 /* by_bus= */ true);
 	return has_come_locked(stream, wait);
 }
 
-bool ring_rest_locked(struct ipc_stream *stream)
+bool ring_rearm_locked(struct ipc_stream *stream)
 {
 	struct stream_ring *ring = stream->ring;
 	uint32_t sent;
@@ -549,7 +545,7 @@ static bool can_sleep_locked(const struct ipc_stream *stream, struct ring_look *
 	struct ipc *ipc = stream->ipc;
 	struct device_words words;
 
-	if (stream->ring->no_sleep || device_poll_words(&ipc->device, &words) < 0)
+	if (device_poll_words(&ipc->device, &words) < 0)
 		return false;
 	look->event = words.event;
 	look->bell = words.bell;
@@ -567,7 +563,7 @@ int ring_await(struct ipc_stream *stream, enum ring_wait wait, bool alone, uint6
 
 	stream_lock(stream);
 	ring = stream->ring;
-	if (!ring->accepted) {
+	if (!ring_is_open(stream)) {
 		stream_unlock(stream);
 		return 1;
 	}
@@ -587,8 +583,9 @@ int ring_await(struct ipc_stream *stream, enum ring_wait wait, bool alone, uint6
 		return device_has_ended(&stream->ipc->device) ? -ECONNRESET : 0;
 	if (r == -EINTR)
 		return r;
+	/* The kernel has no futex_waitv(). */
 	if (r < 0)
-		ring->no_sleep = true;
+		return ring_await(stream, wait, /* alone= */ false, usec);
 	return atomic_load(look.event) ? 2 : 0;
 }
 

@@ -36,11 +36,9 @@ _Static_assert(RING_SLOTS == STREAM_WINDOW, "a slot for each credit");
 struct stream_ring {
 	struct ring side;
 	int peer_fd;			/* client: the server's part, until it is checked; or -1 */
-	bool accepted;			/* both sides have both parts */
 	bool sends;			/* STREAM_SWITCH was sent, */
 	bool receives;			/* and has come */
 	bool stopped;			/* the rest of the messages does not matter */
-	atomic_bool no_sleep;		/* the kernel has no futex_waitv() */
 	bool bell_due;			/* there was no space for STREAM_BELL */
 	atomic_uint sleepers;
 	unsigned int unmarked;		/* messages of the bus that come before the ring */
@@ -69,22 +67,28 @@ static inline void ring_flush(struct ipc *ipc)
 #define RING_AFTER	16U
 void ring_open(struct ipc_stream *stream);
 
-static inline enum ring_state ring_state(struct ipc_stream *stream)
+static inline enum ring_state ring_state(const struct ipc_stream *stream)
 {
 	return (enum ring_state)atomic_load_explicit(&stream->ring_state, memory_order_relaxed);
 }
 
-/* Opens the ring if that is due. Returns whether it was open before. */
-static inline bool ring_is_open(struct ipc_stream *stream)
+/* Whether both sides have both parts. */
+static inline bool ring_is_open(const struct ipc_stream *stream)
 {
-	if (likely(ring_state(stream) == RING_OPEN))
+	return ring_state(stream) == RING_OPEN;
+}
+
+/* Opens the ring if that is due. Returns whether it was open before. */
+static inline bool ring_use(struct ipc_stream *stream)
+{
+	if (likely(ring_is_open(stream)))
 		return true;
 	ring_open(stream);
 	return false;
 }
 
 /* Credit for messages came or was granted through the bus. */
-static inline void ring_after_locked(struct ipc_stream *stream, unsigned int messages)
+static inline void ring_count_credit_locked(struct ipc_stream *stream, unsigned int messages)
 {
 	if (!stream->until_ring)
 		return;
@@ -112,8 +116,8 @@ unsigned int ring_mark_locked(struct ipc_stream *stream);
 int ring_grant_locked(struct ipc_stream *stream, unsigned int messages);
 /* Wakes the other side, without the lock. */
 void ring_ring(struct ipc_stream *stream, enum ring_wait wait, unsigned int bell);
-/* There may be space for a bell. */
-void ring_may_ring(struct ipc_stream *stream);
+/* There may be space for a bell that is due. */
+void ring_retry_bell(struct ipc_stream *stream);
 
 static inline bool ring_is_read_locked(const struct ipc_stream *stream)
 {
@@ -125,8 +129,6 @@ static inline bool ring_is_read_locked(const struct ipc_stream *stream)
 bool ring_has_message_locked(const struct ipc_stream *stream);
 /* Takes the next message: 1; 0: there is none; or an error that ends the stream. */
 int ring_take_locked(struct ipc_stream *stream, struct stream_item **ret_item);
-/* Removes the first message of the list. */
-struct stream_item *stream_pop_locked(struct ipc_stream *stream);
 
 /* A callback looks at all messages that have come. */
 static inline void ring_notice_locked(struct ipc_stream *stream)
@@ -136,7 +138,7 @@ static inline void ring_notice_locked(struct ipc_stream *stream)
 }
 
 /* Before callbacks end: whether messages came since they looked. Otherwise a bell will follow. */
-bool ring_rest_locked(struct ipc_stream *stream);
+bool ring_rearm_locked(struct ipc_stream *stream);
 /* The same for a thread that does not wait: whether to try again. */
 bool ring_arm_locked(struct ipc_stream *stream, enum ring_wait wait);
 /* Waits: 0: look again; 1: the caller must poll; 2: the bus has an event; or an error. */

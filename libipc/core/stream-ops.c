@@ -167,18 +167,19 @@ static bool is_busy(struct ipc *ipc)
 	return t->depth != 1 || !call || !call->object || !call->object->type->is_passive;
 }
 
-/* With a ring: messages may have come that no event announces. */
-static __attribute__((noinline)) bool rest_locked(struct ipc_stream *stream)
+/* With a ring: messages may have come that no event announces. Returns whether a callback is due.
+ */
+static __attribute__((noinline)) bool rearm_locked(struct ipc_stream *stream)
 {
-	if (!stream->has_ops || stream->strand == STRAND_OVER || !ring_rest_locked(stream))
-		return true;
+	if (!stream->has_ops || stream->strand == STRAND_OVER || !ring_rearm_locked(stream))
+		return false;
 	stream->message_due = true;
-	return next_locked(stream) == NOTHING;
+	return next_locked(stream) != NOTHING;
 }
 
 static inline bool queue_locked(struct ipc_stream *stream)
 {
-	if (next_locked(stream) == NOTHING && (likely(!stream->ring) || rest_locked(stream)))
+	if (next_locked(stream) == NOTHING && (likely(!stream->ring) || !rearm_locked(stream)))
 		return false;
 	stream->strand = STRAND_QUEUED;
 	return true;

@@ -155,7 +155,7 @@ static void credit_came(struct ipc_stream *stream, uint64_t messages)
 	lie = messages > STREAM_WINDOW || stream->credit > STREAM_WINDOW - messages;
 	if (!lie) {
 		stream->credit += (unsigned int)messages;
-		ring_after_locked(stream, (unsigned int)messages);
+		ring_count_credit_locked(stream, (unsigned int)messages);
 	}
 	stream_wake_sender_locked(stream);
 	stream_unlock(stream);

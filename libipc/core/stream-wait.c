@@ -173,7 +173,7 @@ static int sleep_on_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
 	if (r < 0)
 		return r;
 	serves = pool_serves(ipc);
-	if (unlikely(ring_state(stream) == RING_OPEN)) {
+	if (unlikely(ring_is_open(stream))) {
 		r = wait_ring(t, stream, fd, !t->depth && !serves, left);
 		if (r <= 0)
 			return r;
@@ -286,7 +286,7 @@ static int try_send(struct ipc_stream *stream, const void *message, bool *ret_fu
 	if (r)
 		return r < 0 ? r : 0;
 	r = stream->of.type->send(stream, message);
-	if (r < 0 || unlikely(stream->may_ring))
+	if (r < 0 || unlikely(stream->had_channels))
 		sent_by_bus(stream, r);
 	*ret_full = r == -EAGAIN;
 	return r;
@@ -348,7 +348,7 @@ int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *me
 
 	if (stream->ipc->foreign)
 		return -ECHILD;
-	if (unlikely(ring_state(stream)) && ring_is_open(stream))
+	if (unlikely(ring_state(stream)) && ring_use(stream))
 		ring_flush(stream->ipc);
 	if (timeout_usec && timeout_usec != IPC_NEVER)
 		deadline = deadline_after(timeout_usec);
@@ -356,24 +356,6 @@ int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *me
 }
 
 /* --- Receiving ------------------------------------------------------------------------ */
-
-static inline struct stream_item *pop_locked(struct ipc_stream *stream)
-{
-	struct stream_item *item = stream->first;
-
-	stream->first = item->next;
-	if (!stream->first)
-		stream->last = &stream->first;
-	item->next = NULL;
-	stream->n_items--;
-	stream_uncount_item(stream, item);
-	return item;
-}
-
-struct stream_item *stream_pop_locked(struct ipc_stream *stream)
-{
-	return pop_locked(stream);
-}
 
 static inline void take_item_locked(struct ipc_stream *stream, struct stream_item *item)
 {
@@ -399,22 +381,31 @@ static inline int take_message_locked(struct ipc_stream *stream, const void **re
 	if (!stream->first)
 		return no_message_locked(stream, error);
 	*ret_message = stream->first->message;
-	take_item_locked(stream, pop_locked(stream));
+	take_item_locked(stream, stream_pop_locked(stream));
 	return 1;
+}
+
+/* Returns the credit to grant, if half of the window is free and messages may follow, or 0. */
+static unsigned int take_owed_locked(struct ipc_stream *stream)
+{
+	unsigned int owed = stream->owed;
+
+	if (owed < STREAM_WINDOW / 2 || stream->in_ended || stream->broken)
+		return 0;
+	stream->owed = 0;
+	return owed;
 }
 
 /* If the sender has no space for the credit, it is sent when there is space. */
 int stream_grant_credit(struct ipc_stream *stream)
 {
-	unsigned int owed = 0;
+	unsigned int owed;
 	int r, bell = -1;
 
 	stream_lock(stream);
-	if (stream->owed >= STREAM_WINDOW / 2 && !stream->in_ended && !stream->broken) {
-		owed = stream->owed;
-		stream->owed = 0;
+	owed = take_owed_locked(stream);
+	if (owed)
 		bell = ring_grant_locked(stream, owed);
-	}
 	stream_unlock(stream);
 	if (!owed)
 		return 0;
@@ -444,13 +435,9 @@ int stream_grant_credit(struct ipc_stream *stream)
  * ring. Returns whether a bell must follow. */
 static unsigned int grant_in_ring_locked(struct ipc_stream *stream)
 {
-	unsigned int owed = stream->owed;
+	unsigned int owed = ring_is_open(stream) ? take_owed_locked(stream) : 0;
 
-	if (owed < STREAM_WINDOW / 2 || stream->in_ended || stream->broken ||
-	    !stream->ring->accepted)
-		return 0;
-	stream->owed = 0;
-	return (unsigned int)ring_grant_locked(stream, owed);
+	return owed ? (unsigned int)ring_grant_locked(stream, owed) : 0;
 }
 
 /* The same as try_receive(), which holds the lock. Drops it. */
@@ -518,7 +505,7 @@ int stream_receive(struct ipc_stream *stream, uint64_t timeout_usec, const void 
 	if (stream->ipc->foreign)
 		return error_set(error, -ECHILD);
 	if (unlikely(ring_state(stream)))
-		open = ring_is_open(stream);
+		open = ring_use(stream);
 	/* With a ring try_receive() does both under one lock. */
 	if (!open)
 		stream_free_current(stream);

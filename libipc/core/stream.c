@@ -165,7 +165,7 @@ static void may_send(struct writable_waiter *waiter)
 		ipc_stream_unref(stream);
 	}
 	stream_kick_writable(stream);
-	ring_may_ring(stream);
+	ring_retry_bell(stream);
 	send_or_drop_last_words(stream);
 	release_peer(stream);
 	stream_put(stream);
@@ -216,8 +216,8 @@ int stream_new(struct ipc *ipc, const struct stream_of *of, struct ipc_stream **
 	stream->waiting = &stream->own_waiting;
 	stream->max_waiting_bytes = SIZE_MAX;
 	stream->last = &stream->first;
-	stream->may_ring = ipc->monitors;
-	if (!of->server && stream->may_ring)
+	stream->had_channels = ipc->monitors;
+	if (!of->server && stream->had_channels)
 		stream->until_ring = ipc->channels_random ? 1 : RING_AFTER;
 	stream->receive_fd = -1;
 	stream->send_fd = -1;

@@ -170,8 +170,8 @@ struct ipc_stream {
 	unsigned int n_items;
 	unsigned int owed;		/* credit to grant */
 	unsigned int credit;		/* messages that may be sent */
-	unsigned int sending;		/* if may_ring: threads that send through the bus now */
-	bool may_ring;			/* the connection had channels when it was opened */
+	unsigned int sending;		/* if had_channels: threads that send through the bus now */
+	bool had_channels;		/* the connection had channels when it was opened */
 	unsigned int until_ring;	/* messages until the client opens the ring; 0: never */
 	struct stream_ring *ring;	/* channel-stream.h; or NULL */
 	atomic_uchar ring_state;	/* enum ring_state */
@@ -329,6 +329,20 @@ void stream_free_items(struct ipc_stream *stream, struct stream_item *items);
 /* Counts a waiting message. -EDQUOT: the waiting messages exceed a limit. */
 int stream_count_item(struct ipc_stream *stream, struct stream_item *item);
 void stream_uncount_item(struct ipc_stream *stream, struct stream_item *item);
+
+/* Removes the first message of the list. */
+static inline struct stream_item *stream_pop_locked(struct ipc_stream *stream)
+{
+	struct stream_item *item = stream->first;
+
+	stream->first = item->next;
+	if (!stream->first)
+		stream->last = &stream->first;
+	item->next = NULL;
+	stream->n_items--;
+	stream_uncount_item(stream, item);
+	return item;
+}
 
 int stream_make_objects(struct ipc_stream *stream);
 /* wire_fields() of a payload, which metadata may surround. */

@@ -43,7 +43,7 @@ static void behave_possibly(uint64_t *dice)
 	uint32_t size = chance(dice, RING_DATA_MAX + 1);
 	uint32_t n = ring_sent(&possible) - possible.taken;
 
-	possible_credit += (unsigned int)ring_count(&possible, RING_SLOTS);
+	possible_credit += (unsigned int)ring_count(&possible);
 	if (possible_credit && chance(dice, 2)) {
 		possible_credit--;
 		memset(ring_data(&possible), (int)size, size);
@@ -169,7 +169,7 @@ static void *send_messages(void *unused)
 	for (unsigned int i = 0; i < STEPS && !atomic_load(&ended); i++) {
 		flags = 0;
 		pthread_mutex_lock(&lock);
-		n = ring_count(&ring, RING_SLOTS - credit);
+		n = credit ? 0 : ring_count(&ring);
 		CHECK(n == -EPROTO || (n >= 0 && credit + (unsigned int)n <= RING_SLOTS));
 		CHECK(n <= 0 || habit != NEVER_RIGHT);
 		if (n > 0)
@@ -246,7 +246,7 @@ static void recover(void)
 	unsigned int flags;
 
 	atomic_store(&hostile_part->granted, ring.counted + RING_SLOTS);
-	CHECK(ring_count(&ring, RING_SLOTS) == (int)RING_SLOTS);
+	CHECK(ring_count(&ring) == (int)RING_SLOTS);
 	hostile_part->slots[ring.taken % RING_SLOTS].size = 4;
 	atomic_store(&hostile_part->sent, ring.taken + 1);
 	if (habit != NEVER_RIGHT) {

@@ -126,7 +126,7 @@ static int send_message(struct side *side)
 		unlock(side);
 		return 0;
 	}
-	n = side->credit ? 0 : ring_count(&side->ring, now->window);
+	n = side->credit ? 0 : ring_count(&side->ring);
 	CHECK(n >= 0);
 	side->credit += (unsigned int)n;
 	if (!side->credit) {
