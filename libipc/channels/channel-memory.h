@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The files of a channel's two parts. The client creates both and so pays for their memory. Each
- * side maps the part that it writes, and the peer's part for reading. The other process is not
- * trusted, so each side checks both files.
+ * The files of the two parts of a channel, an extension or the ring of a stream. The client
+ * creates both and so pays for their memory. Each side maps the part that it writes, and the peer's
+ * part for reading. The other process is not trusted, so each side checks both files.
  *
  * The client's mapping of the server's part is writable all the same, because it sleeps there: the
  * kernel looks up the page of a futex for writing first. In a read-only mapping that fails, and a
@@ -40,7 +40,7 @@ void channel_memory_unmap(const void *part, size_t size);
 /* channel_gather() of a payload in parts. */
 int channel_gather_parts(const struct ipcbus_send *send, uint8_t *to);
 
-/* Copies the payload of a message without objects, of at most CHANNEL_DATA_MAX bytes. -EINVAL: the
+/* Copies the payload of a message without objects, which must fit at that address. -EINVAL: the
  * sizes of its parts do not match its total size. */
 static inline int channel_gather(const struct ipcbus_send *send, uint8_t *to)
 {

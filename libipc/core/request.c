@@ -353,7 +353,7 @@ static inline int try_message(struct request *request)
 }
 
 /* Sleeps until the deadline at most. Returns 0, -ETIMEDOUT after the deadline, or the error of the
- * program's interrupt callback, which a signal may have ended the sleep for. */
+ * program's interrupt callback, which runs after each pause, also without a signal. */
 static int pause_until(struct ipc *ipc, unsigned int usec, uint64_t deadline)
 {
 	uint64_t left = time_until(deadline);
