@@ -423,7 +423,7 @@ bool ring_has_message_locked(const struct ipc_stream *stream)
 	r = ring_next(&ring->side, sent_locked(stream), &size);
 	if (r <= 0)
 		return r < 0 || (stream->first && is_last_locked(stream));
-	return size != RING_BUS || stream->first || is_last_locked(stream);
+	return size != RING_BUS || stream->first || (stream->in_ended && !stream->broken);
 }
 
 static int unpack_locked(struct ipc_stream *stream, size_t size)
@@ -478,7 +478,7 @@ int ring_take_locked(struct ipc_stream *stream, struct stream_item **ret_item)
 		return 0;
 	if (unlikely(!r || size == RING_BUS)) {
 		if (!stream->first)
-			return is_last_locked(stream) ? -EPROTO : 0;
+			return stream->in_ended && !stream->broken ? -EPROTO : 0;
 		ring->side.taken += (unsigned int)r;
 		*ret_item = stream_pop_locked(stream);
 		return 1;
