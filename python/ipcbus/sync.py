@@ -551,7 +551,7 @@ class Connection:
 
     def wait(self, kind: type[C], name: str, *, timeout: float | None = None) -> C:
         """Waits until the name is registered, and gets the object. timeout is in seconds; None is
-        no timeout, and 0 does not wait. Raises ``DeadlineExceeded`` if no object has the name in
+        no timeout, and 0 waits like get(). Raises ``DeadlineExceeded`` if no object has the name in
         time, ``NoManager`` if the time is over and no service manager is running, and
         ``InterfaceMismatch`` as get() does."""
         check_kind(kind, TypedProxy)

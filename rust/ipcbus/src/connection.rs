@@ -230,7 +230,7 @@ impl Connection {
         self.get_as(name, "")
     }
 
-    /// Waits until somebody registers the name (`None`: no timeout; 0: not at all).
+    /// Waits until a process registers the name (`None`: no timeout; 0: waits like `get()`).
     /// `ETIMEDOUT`: no service did in time. `ENOTCONN`: the time is over, and no service manager is
     /// running.
     pub fn wait(&self, name: &str, timeout: Option<Duration>) -> Result<Proxy> {

@@ -48,9 +48,9 @@ int kinds_of_url_get(struct ipc *ipc, const char *name,
 		     struct kinds_of_url **ret_kinds_of_url);
 
 /*
- * The same, but wait until somebody registers the name, and for a service
- * manager, for at most timeout_usec microseconds (IPC_NEVER: no timeout; 0: do
- * not wait).
+ * The same, but wait until a process registers the name, and for a service
+ * manager, for at most timeout_usec microseconds (IPC_NEVER: no timeout; 0:
+ * wait like kinds_of_url_get()).
  *
  *   -ETIMEDOUT     No service registered the name in time.
  *   -ENOTCONN      The time is over, and no service manager is running.
