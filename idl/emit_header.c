@@ -358,7 +358,8 @@ static void emit_ops(struct emitter *e, const struct service *s)
 	     "returns 0.\n"
 	     "- It returns a negative errno, which the caller gets.\n"
 	     "- It keeps the call with ipc_call_ref() and returns 0. Any thread may reply later, and "
-	     "then drops it with ipc_call_unref().\n"
+	     "then drops it with ipc_call_unref(). ipc_call_is_canceled() returns 1 if no reply is needed "
+	     "any more: canceled, expired, or the caller died.\n"
 	     "\n"
 	     "A caller that gets no reply gets -ENOMSG. A oneway has no reply. If a handler is NULL, "
 	     "callers get -EOPNOTSUPP. If several threads serve, handlers run concurrently.%s",

@@ -191,7 +191,7 @@ static void cancel_destroyed(void *userdata)
 
 /*
  * on_cancel(callback) -> bool: the callback runs once, without arguments, on a serving thread, when
- * the caller has stopped waiting. Returns False for a oneway, which has no waiting caller.
+ * no reply is needed any more. Returns False for a oneway.
  */
 static PyObject *call_on_cancel(PyObject *self, PyObject *callback)
 {

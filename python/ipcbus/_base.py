@@ -216,9 +216,9 @@ class BaseContext:
         return to_seconds(self._call.remaining)
 
     def is_canceled(self) -> bool:
-        """Returns whether the caller has stopped waiting: it canceled the call, its timeout
-        expired, or it died. A stream: whether it has broken off, by either side. A long handler of
-        ``ipcbus.sync`` must check this. A handler of ``ipcbus.aio`` is canceled."""
+        """Returns whether no reply is needed any more: canceled, expired, or the caller died.
+        Either side may have canceled a stream. A long handler of ``ipcbus.sync`` must check this. The task
+        of a handler of ``ipcbus.aio`` is canceled."""
         return self._call.is_canceled
 
     def metadata(self, name: str) -> str | None:

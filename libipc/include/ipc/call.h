@@ -133,21 +133,20 @@ const char *ipc_call_metadata(const struct ipc_call *call, const char *name);
 uint64_t ipc_call_remaining(const struct ipc_call *call);
 
 /*
- * Return 1 if the caller has stopped waiting for the reply: the call was canceled, its time is
- * over, the caller died, or the bus has ended; also in a forked child. Return 0 otherwise, after a
- * reply, and for a oneway. Needs no serving thread. A canceled call must still be replied to or
- * unref'ed.
+ * Return 1 if no reply is needed any more: the call was canceled, has expired, the caller died, or
+ * the bus has ended; also in a forked child. Return 0 otherwise, after a reply, and for a oneway.
+ * Needs no serving thread. The call must still be replied to or unref'ed.
  */
 int ipc_call_is_canceled(const struct ipc_call *call);
 
 /*
- * Watch for cancellation: call cb once, on a serving thread, when the caller has stopped waiting
- * for the reply (see ipc_call_is_canceled()). cb may use the call and reply to it. The watch
- * ends with the call, and holds no reference of it. cb may still run while the program drops its
- * last reference: free userdata in the function of ipc_slot_set_destroy(). Calls made on behalf
- * of this call are canceled even without a watch.
+ * Call cb once, on a serving thread, when no reply is needed any more (see
+ * ipc_call_is_canceled()). cb may use the call and reply to it. The watch ends with the call, and
+ * holds no reference of it. cb may still run while the program drops its last reference: free
+ * userdata in the function of ipc_slot_set_destroy(). Calls made on behalf of this call are
+ * canceled even without a watch.
  *
- *   -ECANCELED  The caller has already stopped waiting; cb is not called.
+ *   -ECANCELED  No reply is needed any more; cb is not called.
  *   -EINVAL     The call is a oneway or already has a reply.
  */
 typedef void (*ipc_cancel_cb)(struct ipc_call *call, void *userdata);

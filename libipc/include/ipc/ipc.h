@@ -656,8 +656,8 @@ struct ipc_options {
 #define IPC_REPLACE	(1U << 0)
 
 /* Make the call or stream for no call and no stream: only its own deadline applies, and it is not
- * canceled with the call that this thread serves. A handler cleans up with it after its call was
- * canceled, or starts a job that outlives its call. Not with parent or parent_stream (-EINVAL). */
+ * canceled with the call that this thread serves. A handler cleans up with it after its call has
+ * ended, or starts a job that outlives its call. Not with parent or parent_stream (-EINVAL). */
 #define IPC_DETACHED	(1U << 1)
 
 /*

@@ -178,13 +178,14 @@ impl Call {
         from_micros(unsafe { sys::ipc_call_remaining(self.raw) })
     }
 
-    /// Returns whether the caller has stopped waiting for the reply. See `ipc_call_is_canceled()`.
+    /// Returns whether no reply is needed any more: canceled, expired, or the caller died. See
+    /// `ipc_call_is_canceled()`.
     pub fn is_canceled(&self) -> bool {
         unsafe { sys::ipc_call_is_canceled(self.raw) != 0 }
     }
 
-    /// Calls `function` once, on a serving thread, when the caller has stopped waiting. The
-    /// watch ends with the call. `ECANCELED`: the caller has already stopped waiting.
+    /// Calls `function` once, on a serving thread, when no reply is needed any more. The
+    /// watch ends with the call. `ECANCELED`: no reply is needed any more already.
     pub fn on_cancel(&self, function: impl FnOnce() + Send + 'static) -> Result<Slot> {
         unsafe extern "C" fn run<F: FnOnce()>(
             raw: *mut sys::ipc_call,

@@ -180,7 +180,7 @@ impl<'a> Options<'a> {
     }
 
     /// Makes the call or stream independent of the served call, also in a handler: only its own
-    /// deadline applies. A handler whose call was canceled can clean up with it. `EINVAL`: together
+    /// deadline applies. A handler whose call has ended can clean up with it. `EINVAL`: together
     /// with a parent.
     pub fn detached(mut self) -> Self {
         self.flags |= sys::IPC_DETACHED;

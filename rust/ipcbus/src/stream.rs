@@ -574,8 +574,8 @@ impl Stream {
         unsafe { sys::ipc_stream_cancel(self.raw()) }
     }
 
-    /// Returns whether the stream has broken off: it was canceled, its timeout expired, or the
-    /// other side died.
+    /// Returns whether no message is needed any more: canceled, expired, or the other side died.
+    /// See `ipc_stream_is_canceled()`.
     pub fn is_canceled(&self) -> bool {
         unsafe { sys::ipc_stream_is_canceled(self.raw()) != 0 }
     }

@@ -248,8 +248,8 @@ private:
  *                EINVAL. The parent must outlive the options.
  *   metadata     A name and a value for the server's call::metadata().
  *   replace      Oneway: replace an older oneway to the same method that is still queued.
- *   detached     Call or stream: make it for no call, also in a handler. A handler whose call was
- *                canceled cleans up with it. Not with a parent: EINVAL.
+ *   detached     Call or stream: make it for no call, also in a handler. A handler whose call has
+ *                ended cleans up with it. Not with a parent: EINVAL.
  */
 class options {
 public:

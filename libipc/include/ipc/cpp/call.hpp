@@ -101,15 +101,16 @@ public:
 		return detail::from_usec(c::ipc_call_remaining(raw));
 	}
 
-	/* Whether the caller has stopped waiting for the reply: see ipc_call_is_canceled(). */
+	/* Whether no reply is needed any more: canceled, expired, or the caller died. See
+	 * ipc_call_is_canceled(). */
 	bool is_canceled() const noexcept
 	{
 		return c::ipc_call_is_canceled(raw);
 	}
 
 	/*
-	 * Calls function() once, on a serving thread, when the caller has stopped waiting for the
-	 * reply. The watch ends with the call. ECANCELED: the caller has already stopped.
+	 * Calls function() once, on a serving thread, when no reply is needed any more. The watch
+	 * ends with the call. ECANCELED: no reply is needed any more already.
 	 */
 	template <typename F> [[nodiscard]] outcome<slot> on_cancel(F function)
 	{

@@ -288,6 +288,8 @@ int kinds_of_url_chat_set_ops(struct ipc_stream *stream,
  *   - It returns a negative errno, which the caller gets.
  *   - It keeps the call with ipc_call_ref() and returns 0. Any thread may
  *     reply later, and then drops it with ipc_call_unref().
+ *     ipc_call_is_canceled() returns 1 if no reply is needed any more:
+ *     canceled, expired, or the caller died.
  *
  * A caller that gets no reply gets -ENOMSG. A oneway has no reply. If a
  * handler is NULL, callers get -EOPNOTSUPP. If several threads serve, handlers
