@@ -17,8 +17,9 @@
 
 struct stream {
 	struct part part;
-	struct ipc_stream *stream;	/* NULL: closed */
+	struct ipc_stream *stream;	/* NULL: canceled or released */
 	PyObject *notify;
+	bool canceled;
 };
 
 static struct stream *of(PyObject *self)
@@ -44,6 +45,7 @@ static void end(struct part *part)
 	/* Another thread may release the stream while the GIL is released. */
 	struct ipc_stream *native = ipc_stream_ref(stream->stream);
 
+	stream->canceled |= native != NULL;
 	Py_CLEAR(stream->notify);
 	Py_BEGIN_ALLOW_THREADS
 	ipc_stream_cancel(native);
@@ -74,11 +76,12 @@ static PyObject *fail_gone(PyObject *self)
 {
 	if (!of(self)->part.connection->ipc)
 		return fail_closed();
-	return fail_saying(-ECANCELED, "the stream is closed");
+	return fail_saying(-ECANCELED, of(self)->canceled ? "the stream was canceled" :
+							    "the stream is closed");
 }
 
 /* Takes a reference for code that runs without the GIL. Returns NULL with an exception if the
- * stream is closed. */
+ * stream is gone. */
 static struct ipc_stream *hold(PyObject *self)
 {
 	if (of(self)->stream)

@@ -199,7 +199,7 @@ class Streams(Case):
             for _ in range(5):
                 await stream.receive()
         await self.within(self.service.ended.wait())
-        with self.assertRaisesRegex(ipcbus.Canceled, "^the stream is closed$"):
+        with self.assertRaisesRegex(ipcbus.Canceled, "^the stream was canceled$"):
             await stream.receive()
 
         self.service.ended.clear()
@@ -237,7 +237,7 @@ class Streams(Case):
             await asyncio.sleep(0.2)
             self.assertFalse(task.done())
             chat.cancel()
-            with self.assertRaisesRegex(ipcbus.Canceled, "^the stream is closed$"):
+            with self.assertRaisesRegex(ipcbus.Canceled, "^the stream was canceled$"):
                 await self.within(task)
 
         with sync.Connection() as bus:
@@ -592,7 +592,7 @@ class Threads(Case):
                 chat.end()
                 self.assertIsNone(chat.receive())
             for wait in chat.receive, chat.send, chat.end:
-                with self.assertRaisesRegex(ipcbus.Canceled, "^the stream is closed$"):
+                with self.assertRaisesRegex(ipcbus.Canceled, "^the stream was canceled$"):
                     wait()
             # The timeout of the stream has expired for every receive().
             with kinds.Chat(timeout=0.2) as chat:
