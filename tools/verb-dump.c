@@ -244,7 +244,7 @@ static int put_report(void)
 	put_verb("policy", "show");
 	put_verb("stats", NULL);
 	put_verb("tree", NULL);
-	put_file("messages in flight", "transactions");
+	put_file("messages in flight (transactions)", "transactions");
 	put_file("counters", "stats");
 	if (ipc_wait_manager(ctl_bus_path(), 0) == 1 && !bus_manager(&ipc, &manager) &&
 	    !bus_list(manager, "*", false, &rows))
