@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The files of activations. Each line is a keyword and its values:
+ * Activation files. Each line is a keyword and its values:
  *
  *   name NAME...          names that the service registers; at least one
  *   run PATH ARGUMENT...  the program to run, with an absolute path; or else

@@ -130,7 +130,7 @@ static void reload_policy(struct daemon *daemon)
 	}
 }
 
-/* If a file is wrong, the old activations stay in force. */
+/* If a file is wrong, the old activation files stay in force. */
 static int load_activations(struct daemon *daemon)
 {
 	struct activation_configs *configs;
@@ -158,7 +158,8 @@ static void reload(struct manager_reload *ret_reload, void *userdata)
 	ret_reload->activations_refused = load_activations(daemon) < 0;
 	if (ret_reload->activations_refused)
 		log_line("%s; correct the file, and reload again",
-			 daemon->activations ? "kept the old activations" : "still without activations");
+			 daemon->activations ? "kept the old activation files" :
+					       "still without activation files");
 	sd_notify(/* unset_environment= */ 0, READY);
 
 	ret_reload->policy_refused = daemon->outdated;
@@ -257,7 +258,7 @@ static int serve(struct daemon *daemon)
 		return fail("cannot become the manager of the bus", r);
 
 	if (load_activations(daemon) < 0)
-		log_line("no activations are in force; correct the file, then: ipcctl policy reload");
+		log_line("no activation files are in force; correct the file, then: ipcctl policy reload");
 	r = ipc_get_fd(daemon->ipc);
 	if (r >= 0)
 		r = source_set(daemon->epoll, &daemon->bus, r, EPOLLIN);
@@ -344,7 +345,7 @@ static const char usage[] =
 	"                      read the policy from FOLDER, instead of /etc/ipcbus/policy.d\n"
 	"                      and " IPC_DATADIR "/ipcbus/policy.d\n"
 	"  -a, --activations FOLDER\n"
-	"                      read the activations from FOLDER, instead of\n"
+	"                      read the activation files from FOLDER, instead of\n"
 	"                      /etc/ipcbus/services.d and\n"
 	"                      " IPC_DATADIR "/ipcbus/services.d\n"
 	"      --check-policy  check the files of the policy; or print whether USER may\n"

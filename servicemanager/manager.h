@@ -200,7 +200,7 @@ void activations_end(struct manager *manager);
 
 /* Returns NULL if no service is configured for the name. */
 struct activation *activation_find(const struct manager *manager, const char *name);
-/* Returns true if the user may register the name. If a service file has the name, only root and the
+/* Returns true if the user may register the name. If an activation file has the name, only root and the
  * user of that service may register it. */
 bool activation_allows(const struct manager *manager, const char *name, uid_t uid);
 /* If the last start failed and it is too early to try again, returns the reason; otherwise NULL. */
@@ -228,7 +228,7 @@ int handle_list(struct ipc_call *call, const Ipc__Manager__ListRequest *request,
 
 /* Must be called after the policy changed: waiting callers may now have the object. */
 void lookup_policy_changed(struct manager *manager);
-/* Ends the Get() calls that wait for a name without an owner and without a service file. */
+/* Ends the Get() calls that wait for a name without an owner and without an activation file. */
 void lookup_settle(struct manager *manager);
 
 /* --- watch.c: notifying watchers of names -------------------------------------------------- */

@@ -14,7 +14,7 @@
 static bool names_only, activatable;
 
 static const struct verb_option options[] = {
-	{ "activatable", NULL, "list the names of activations, and their failures",
+	{ "activatable", NULL, "list the names of activation files, and their failures",
 	  .flag = &activatable },
 	{ "names", NULL, "print the names only, one a line", .flag = &names_only },
 	{ 0 },
@@ -122,7 +122,7 @@ const struct verb verb_list = {
 		"registered. The pid is 0 if the service manager cannot see the process. FROZEN is yes or\n"
 		"no, or - if you may not freeze the process.\n"
 		"\n"
-		"With --activatable it lists the names of activations, ipcbus-services(5), instead of\n"
+		"With --activatable it lists the names of activation files, ipcbus-services(5), instead of\n"
 		"registered names: whether the program is down, starting or up, its user, its unit or\n"
 		"path, and the file; the number of failures in a row, the last failure, and the time of\n"
 		"the next start.\n",

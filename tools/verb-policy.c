@@ -226,9 +226,9 @@ static int put_reload(const json_t *result, bool policy_refused, bool activation
 							   "refused") : "",
 				 policy_refused && activations_refused ? "; " : "",
 				 activations_refused ? in_force(value_number(result, "activation_count"),
-							     "still in force: the old activations",
-							     "no activations are in force") : "");
-	printf("%lld rules and %lld activations are in force\n",
+							     "still in force: the old activation files",
+							     "no activation files are in force") : "");
+	printf("%lld rules and %lld activation files are in force\n",
 	       (long long)value_number(result, "rule_count"), (long long)value_number(result, "activation_count"));
 	return out_flush();
 }
@@ -299,10 +299,10 @@ const struct verb verb_policy = {
 		"\n"
 		"show prints all rules in force, of which the last that matches decides. reload makes the\n"
 		"service manager read the files again, rules in /etc/ipcbus/policy.d (ipcbus-policy(5)) and\n"
-		"activations in /etc/ipcbus/services.d (ipcbus-services(5)), and prints their problems. If\n"
-		"there are problems, the status is 1, and the old rules or activations stay in force; if the files were\n"
-		"wrong when the service manager started, there are none. Both need root or the user of\n"
-		"the service manager.\n",
+		"activation files in /etc/ipcbus/services.d (ipcbus-services(5)), and prints their\n"
+		"problems. If there are problems, the status is 1, and the old rules or activation files\n"
+		"stay in force; if the files were wrong when the service manager started, there are none.\n"
+		"Both need root or the user of the service manager.\n",
 	.example = "  ipcctl policy check --user joe find demo.echo\n"
 		   "  sudo ipcctl policy reload\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER),

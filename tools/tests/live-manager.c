@@ -122,7 +122,7 @@ START_TEST(files_are_read_again)
 	ck_assert_int_eq(live_run(ON "policy check --user 1000 find x")->status, 0);
 	ran = live_run(ON "policy reload");
 	ck_assert_int_eq(ran->status, 0);
-	ck_assert_ptr_nonnull(strstr(ran->out, " rules and 2 activations are in force\n"));
+	ck_assert_ptr_nonnull(strstr(ran->out, " rules and 2 activation files are in force\n"));
 	ck_assert_int_eq(live_run(ON "policy check --user 1000 find x")->status, 6);
 
 	put(POLICY "/20-more.conf", "allow anyone find *\nallow nonsense\n");

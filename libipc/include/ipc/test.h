@@ -46,7 +46,7 @@ struct ipc_test_bus;
  *   parameters        Parameters of the bus (ipcbus(4)), each "NAME=NUMBER". NULL ends them.
  *   manager_arguments More arguments for the service manager, as "--policy" and a folder. NULL
  *                     ends them. Without --policy and --activations, it reads the policy and the
- *                     activations of the machine.
+ *                     activation files of the machine.
  */
 struct ipc_test_options {
 	size_t size;			/* sizeof(struct ipc_test_options) */

@@ -467,7 +467,7 @@ START_TEST(invalid_configuration_changes_nothing)
 	put("activation.more", "good", "nonsense 1\n");
 	manager_signal(&manager, SIGHUP);
 	manager_expect(&manager, "activation.more.conf:4: unknown word \"nonsense\"");
-	manager_expect(&manager, "kept the old activations");
+	manager_expect(&manager, "kept the old activation files");
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(get(ipc, "activation.good"), 0);
 	ck_assert_int_eq(get(ipc, "activation.more"), -ENOENT);

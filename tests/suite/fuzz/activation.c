@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Texts of servicemanager's service files. A refusal names a line of the text, or none if something
+ * Texts of activation files. A refusal names a line of the text, or none if something
  * is missing. An accepted text is complete, and parses to the same result again.
  */
 #include <assert.h>
