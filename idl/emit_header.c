@@ -109,7 +109,7 @@ static void emit_finding(struct emitter *e, const struct service *s)
 	     "Find the object that is registered under a name. The caller drops *ret_%s with "
 	     "%s_unref(). Blocks until the service manager replies.\n"
 	     "\n"
-	     "-ENOENT Nobody has the name.\n"
+	     "-ENOENT No process has registered the name.\n"
 	     "-EPROTOTYPE The object has another interface.\n"
 	     "-EACCES The policy refuses it.\n"
 	     "-EHOSTUNREACH Activation of the name failed.\n"
@@ -426,7 +426,7 @@ static void emit_objects(struct emitter *e, const struct service *s)
 	     "Create an object and register it under a name. The connection owns the object. Blocks "
 	     "until the service manager replies. Then ipc_run() or ipc_process() runs the handlers.\n"
 	     "\n"
-	     "-EEXIST A living object has the name.\n"
+	     "-EEXIST A living process has registered the name.\n"
 	     "-EACCES The policy refuses it.\n"
 	     "-ENOTCONN No service manager is running.");
 	sign_register(e, s, ";\n\n");

@@ -217,8 +217,8 @@ class BaseContext:
 
     def is_canceled(self) -> bool:
         """Returns whether no reply is needed any more: canceled, expired, or the caller died.
-        Either side may have canceled a stream. A long handler of ``ipcbus.sync`` must check this. The task
-        of a handler of ``ipcbus.aio`` is canceled."""
+        Either side may have canceled a stream. A long handler of ``ipcbus.sync`` must check
+        this. The task of a handler of ``ipcbus.aio`` is canceled."""
         return self._call.is_canceled
 
     def metadata(self, name: str) -> str | None:

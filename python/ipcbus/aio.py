@@ -668,15 +668,15 @@ class Connection:
 
     async def get(self, kind: type[C], name: str) -> C:
         """Gets the object with a name: ``echo = await bus.get(Echo, "demo.echo")``. Raises
-        ``NotFound`` if no object has the name, and ``InterfaceMismatch`` if the object has another
-        interface."""
+        ``NotFound`` if no process has registered the name, and ``InterfaceMismatch`` if the object
+        has another interface."""
         check_kind(kind, TypedProxy)
         return kind(self, await self._find(name, kind.INTERFACE.name))
 
     async def wait(self, kind: type[C], name: str, *, timeout: float | None = None) -> C:
         """Waits until the name is registered, and gets the object. timeout is in seconds; None is
-        no timeout, and 0 waits like get(). Raises ``DeadlineExceeded`` if no object has the name in
-        time, ``NoManager`` if the time is over and no service manager is running, and
+        no timeout, and 0 waits like get(). Raises ``DeadlineExceeded`` if no process registered the
+        name in time, ``NoManager`` if the time is over and no service manager is running, and
         ``InterfaceMismatch`` as get() does."""
         check_kind(kind, TypedProxy)
         return kind(self, await self._await(name, timeout, kind.INTERFACE.name))
@@ -690,7 +690,8 @@ class Connection:
         return Proxy(self, await self._await(name, timeout, None))
 
     async def check_name(self, name: str) -> NameInfo:
-        """Returns the interface and owner of a name. Raises ``NotFound`` if no service has it."""
+        """Returns the interface and owner of a name. Raises ``NotFound`` if no
+        process has registered the name."""
         return NameInfo(*await self._in_thread(self._connection.check, name))
 
     async def list_names(self, pattern: str = "*") -> list[NameInfo]:
@@ -737,9 +738,9 @@ class Connection:
         replace: bool = False,
         queue: bool = False,
     ) -> bool:
-        """Registers an implementation under a name. If a living object has the name, raises
-        ``NameTaken``. If that object belongs to the same user, replace and queue prevent this:
-        with replace it loses the name; with queue the function returns False, and this object
+        """Registers an implementation under a name. If a living process has registered the name,
+        raises ``NameTaken``. If that process belongs to the same user, replace and queue prevent
+        this: with replace it loses the name; with queue the function returns False, and this object
         gets the name when the other registration ends. Raises ``PermissionDenied`` if the policy
         forbids the name. If register() fails or is canceled, the name is not registered."""
         flags = to_register_flags(replace, queue)

@@ -110,9 +110,9 @@ class DeadlineExceeded(Error, TimeoutError):
 
 
 class NotFound(Error):
-    """The name, bus, object or file does not exist, or was taken out of a message before; or the
-    server did not find something. The bus may also be a socket that is left of an ended ipcbusd;
-    ``code`` is then ECONNREFUSED."""
+    """No process has registered the name; the bus, object or file does not exist, or was taken out
+    of a message before; or the server did not find something. The bus may also be a socket that
+    is left of an ended ipcbusd; ``code`` is then ECONNREFUSED."""
 
     default_code = errno.ENOENT
 
@@ -124,7 +124,7 @@ class PermissionDenied(Error, PermissionError):
 
 
 class NameTaken(Error):
-    """Another service has the name."""
+    """A living process has registered the name."""
 
     default_code = errno.EEXIST
 

@@ -187,11 +187,11 @@
  *   -ECANCELED    IPC_CANCELED. The call or stream was canceled, or its connection was closed.
  *
  *   Names
- *   -ENOENT       IPC_NOT_FOUND. No service has that name. Elsewhere: no such bus, object, field or
- *                 watch.
+ *   -ENOENT       IPC_NOT_FOUND. No process has registered the name. Elsewhere: no such bus,
+ *                 object, field or watch.
  *   -EACCES       IPC_PERMISSION_DENIED. The policy refuses it; ipcctl policy check
  *                 prints the rule. ipc_open(): no permission to open the bus.
- *   -EEXIST       IPC_NAME_TAKEN. A service has that name.
+ *   -EEXIST       IPC_NAME_TAKEN. A living process has registered the name.
  *   -EHOSTUNREACH IPC_ACTIVATION_FAILED. Activation of the name failed.
  *   -ENOTCONN     IPC_NO_MANAGER. No service manager is running.
  *   -ECONNRESET   IPC_BUS_ENDED. ipcbusd ran this bus and has ended: open a new connection.

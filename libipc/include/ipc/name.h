@@ -18,7 +18,7 @@
  * Lists and watches leave out names that the policy hides. The functions may fail
  * with any error of a call, and with these:
  *
- *   -ENOENT       No object has the name, or the policy hides it from this process.
+ *   -ENOENT       No process has registered the name, or the policy hides it from this process.
  *   -EACCES       The policy refuses it (ipcbus-policy(5)), or ipcbus-services(5) reserves it.
  *   -EHOSTUNREACH  ipc_proxy_get(): the activation of the name failed. ipc_proxy_wait()
  *                 continues to wait.
@@ -64,14 +64,14 @@ enum ipc_register_flags {
 };
 
 /*
- * Register an object under a name; it may have several. If another living object has the name, the
- * registration fails with -EEXIST. If this connection has registered the same object under the
- * name, the function succeeds, and the earlier registration and its slot end. A name is free as
- * soon as its object or its process has ended. The connection keeps a reference of the object until
- * the registration ends or the connection closes. A registration ends by ipc_unregister_name(), by
- * its slot, or with IPC_REGISTRATION_LOST. Clients keep the object then. Ending the slot
- * unregisters the name; if the service manager cannot be informed of that, the name ends with the
- * object.
+ * Register an object under a name; it may have several. If a living process has registered the name
+ * for another object, the registration fails with -EEXIST. If this connection has registered the
+ * same object under the name, the function succeeds, and the earlier registration and its slot end.
+ * A name is free as soon as its object or its process has ended. The connection keeps a reference
+ * of the object until the registration ends or the connection closes. A registration ends by
+ * ipc_unregister_name(), by its slot, or with IPC_REGISTRATION_LOST. Clients keep the object then.
+ * Ending the slot unregisters the name; if the service manager cannot be informed of that, the name
+ * ends with the object.
  *
  * ipc_register_name_with() takes flags of enum ipc_register_flags; 0 is ipc_register_name(). They
  * concern only objects of this user: a name of another user always fails with -EEXIST.
@@ -92,7 +92,7 @@ enum ipc_register_flags {
  * keep the new registration: a service manager that starts later does not get it, also after
  * -ENOTCONN. Call the function again.
  *
- *   -EEXIST   A living object has the name.
+ *   -EEXIST   A living process has registered the name.
  *   -EINVAL   The name is malformed or "servicemanager", the object belongs to another connection,
  *             or flags has IPC_NAME_REPLACE and IPC_NAME_QUEUE, or an unknown flag.
  */
@@ -165,10 +165,10 @@ int ipc_idle_exit(struct ipc *ipc, const char *name);
  * any. An object that was registered without an interface is accepted. The service manager compares
  * the interface in the same request, so the name cannot get another owner between the two.
  *
- * If no object has the name, ipc_proxy_get() fails with -ENOENT; in the replay period it first
- * waits for its end. If the name can be activated, it waits until the program has registered
- * it. ipc_proxy_wait() waits until the name is registered, and for a service manager too, for
- * at most timeout_usec microseconds. With 0 it waits like ipc_proxy_get(), and fails with
+ * If no process has registered the name, ipc_proxy_get() fails with -ENOENT; in the replay period
+ * it first waits for its end. If the name can be activated, it waits until the program has
+ * registered it. ipc_proxy_wait() waits until the name is registered, and for a service manager
+ * too, for at most timeout_usec microseconds. With 0 it waits like ipc_proxy_get(), and fails with
  * -ETIMEDOUT instead of -ENOENT.
  *
  *   -EPROTOTYPE  The object has another interface.

@@ -225,7 +225,8 @@ impl Connection {
     // --- Names ---
 
     /// Finds the object that is registered under a name. Blocks until the service manager has
-    /// replied. `ENOENT`: no service has the name. `EXDEV`: the object belongs to this connection.
+    /// replied. `ENOENT`: no process has registered the name. `EXDEV`: the object belongs to this
+    /// connection.
     pub fn get(&self, name: &str) -> Result<Proxy> {
         self.get_as(name, "")
     }
@@ -273,7 +274,7 @@ impl Connection {
     }
 
     /// Registers an object under a name, until [`Connection::unregister_name`] or the end of the
-    /// connection. `EEXIST`: a living object has the name.
+    /// connection. `EEXIST`: a living process has registered the name.
     pub fn register_name(&self, name: &str, object: &Object) -> Result<()> {
         self.register_with_flags(name, object, 0).map(drop)
     }
@@ -358,7 +359,7 @@ impl Connection {
             })
     }
 
-    /// Returns the interface and owner of a name. `ENOENT`: no service has the name.
+    /// Returns the interface and owner of a name. `ENOENT`: no process has registered the name.
     pub fn check_name(&self, name: &str) -> Result<NameInfo> {
         let text = exact(name)?;
         // SAFETY: zeroes are valid, and the size is set.

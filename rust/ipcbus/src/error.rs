@@ -113,12 +113,12 @@ errors! {
     Canceled = ECANCELED,
     /// `ETIMEDOUT`: the timeout expired.
     DeadlineExceeded = ETIMEDOUT,
-    /// `ENOENT`: no service has the name, there is no such object, file or device, or, with
-    /// [`Origin::Peer`], the server did not find something.
+    /// `ENOENT`: no process has registered the name, there is no such object, file or device, or,
+    /// with [`Origin::Peer`], the server did not find something.
     NotFound = ENOENT,
     /// `EACCES`: the policy or the receiver forbids it; also `EPERM`.
     PermissionDenied = EACCES,
-    /// `EEXIST`: another service has the name.
+    /// `EEXIST`: a living process has registered the name.
     NameTaken = EEXIST,
     /// `EHOSTUNREACH`: the program could not be started.
     ActivationFailed = EHOSTUNREACH,

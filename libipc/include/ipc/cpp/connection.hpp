@@ -463,7 +463,7 @@ public:
 
 	/* --- Names; <ipc/name.h> has the rules and errors. All of these block. --- */
 
-	/* Find the object with that name. ENOENT: no service has the name. */
+	/* Find the object with that name. ENOENT: no process has registered the name. */
 	outcome<proxy> get(const std::string &name) const
 	{
 		c::ipc_proxy *found;
@@ -513,7 +513,7 @@ public:
 
 	/* Register an object. The connection keeps it until its end, or until the name is
 	 * unregistered. Returns false if the object waits in the queue of the name.
-	 * EEXIST: a living object has the name. */
+	 * EEXIST: a living process has registered the name. */
 	outcome<bool> register_name(const std::string &name, const object &o,
 				    name_conflict conflict = name_conflict::fail) const
 	{
@@ -549,7 +549,7 @@ public:
 		return r < 0 ? fail<void>(name, r) : detail::done();
 	}
 
-	/* Returns the interface and owner of a name. ENOENT: no service has the name. */
+	/* Returns the interface and owner of a name. ENOENT: no process has registered the name. */
 	outcome<name_info> check_name(const std::string &name) const
 	{
 		c::ipc_name_info info = {};

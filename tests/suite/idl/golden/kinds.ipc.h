@@ -37,7 +37,7 @@ extern const struct ipc_interface kinds_of_url_interface;
  * *ret_kinds_of_url with kinds_of_url_unref(). Blocks until the service
  * manager replies.
  *
- *   -ENOENT        Nobody has the name.
+ *   -ENOENT        No process has registered the name.
  *   -EPROTOTYPE    The object has another interface.
  *   -EACCES        The policy refuses it.
  *   -EHOSTUNREACH  Activation of the name failed.
@@ -358,7 +358,7 @@ int kinds_of_url_object_new(struct ipc *ipc,
  * object. Blocks until the service manager replies. Then ipc_run() or
  * ipc_process() runs the handlers.
  *
- *   -EEXIST        A living object has the name.
+ *   -EEXIST        A living process has registered the name.
  *   -EACCES        The policy refuses it.
  *   -ENOTCONN      No service manager is running.
  */
