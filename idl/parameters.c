@@ -143,5 +143,5 @@ const char *parameters_unused(struct arena *arena, const struct parameters *para
 {
 	return unused_of(arena, &parameters->interfaces, "interfaces", "service")     ?:
 		       unused_of(arena, &parameters->prefixes, "c_prefix", "service") ?:
-		       unused_of(arena, &parameters->names, "name", "rpc");
+		       unused_of(arena, &parameters->names, "name", "method");
 }
