@@ -201,7 +201,7 @@ static const struct {
 	{ EINVAL, "an argument is malformed, out of range, closed or of another connection" },
 	{ EACCES, "not permitted: by the policy (see ipcctl policy check), or by the "
 		  "permissions of the bus (see ipcctl doctor)" },
-	{ EBADF, "the message has an object of another connection, or a file descriptor that is not "
+	{ EBADF, "an object is unknown to this connection or has ended, or a file descriptor is not "
 		 "open" },
 	{ ENOTTY, "the path is not a bus" },
 	{ EISDIR, "the path is a folder, not a bus" },

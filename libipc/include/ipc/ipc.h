@@ -135,8 +135,8 @@
  *                 outlived its connection. If a string of a request is not UTF-8, the text of
  *                 struct ipc_error names the field.
  *   -ECHILD       IPC_FORKED. The connection belongs to the parent process.
- *   -EBADF        The message names an object that is no object or proxy of this connection, or a
- *                 file descriptor that is not open.
+ *   -EBADF        An object is unknown to this connection or has ended, or a file descriptor is
+ *                 not open.
  *   -E2BIG        The message has more than 64 objects and files together.
  *   -EDEADLK      This thread waits for a reply, so it cannot serve here; or it is the last serving
  *                 thread, so it cannot wait for a stream.

@@ -147,7 +147,7 @@ void ipc_raw_free(struct ipc_raw_message *reply);
  *
  *   -EINVAL   A flag or the type of an entry is unknown.
  *   -E2BIG    The message has too many entries or parts.
- *   -EBADF    An entry is no open file descriptor, or belongs to another connection.
+ *   -EBADF    An entry is no open file descriptor, belongs to another connection or has ended.
  *   Others    Any error of a call in <ipc/ipc.h>, and any errno that the server reports.
  */
 int ipc_raw_call(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
