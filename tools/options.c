@@ -49,7 +49,8 @@ int number_parse_seconds(const char *what, const char *text, unsigned int *ret_m
 	seconds = strtod(text, &end);
 	if (!isdigit((unsigned char)*text) || *end || !(seconds >= 0.001) || seconds > 86400)
 		return fail_with(STATUS_USAGE, NULL,
-				 "%s must be seconds from 0.001 to 86400, not \"%s\"", what, text);
+				 "%s must be seconds from 0.001 to 86400, such as 0.5 or 3, not \"%s\"",
+				 what, text);
 	/* Cuts off further decimals. Adds a microsecond, because 0.1 may be stored as a slightly
 	 * smaller number. */
 	*ret_ms = (unsigned long)(seconds * 1000000 + 1) / 1000;
