@@ -87,8 +87,10 @@ static void check_bus(const struct facts *facts, struct finding *finding)
 		find(finding, error, "programs open %s, %s; it does not exist", facts->bus,
 		     reason);
 		if (strcmp(facts->bus, "/dev/ipcbus"))
-			fix(finding, "ipcbusd --bus %s &, or mount -t ipcbus none FOLDER for FOLDER/bus, "
-				     "or for another bus: unset IPCBUS_BUS", facts->bus);
+			fix(finding, "ipcbusd --bus %s &, or mount -t ipcbus none FOLDER for FOLDER/bus%s",
+			    facts->bus,
+			    facts->reason == IPC_BUS_BY_ENVIRONMENT ?
+				    ", or for another bus: unset IPCBUS_BUS" : "");
 		else
 			fix(finding, "%s", device_fix(facts));
 	}
