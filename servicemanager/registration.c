@@ -71,7 +71,7 @@ static void owner_died(struct ipc_proxy *proxy, void *userdata)
 
 	(void)proxy;
 	if (!owner->lost) {
-		log_verbose(manager, "unregistered %s: its object died (pid %d, uid %u)",
+		log_verbose(manager, "unregistered %s: its object or the bus ended (pid %d, uid %u)",
 			    owner->entry.name, owner->entry.pid, owner->entry.uid);
 		unregister(manager, owner);
 	}

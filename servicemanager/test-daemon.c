@@ -218,7 +218,7 @@ START_TEST(names_are_registered_again_after_a_restart)
 	ck_assert_str_eq(daemon_line(&daemon), expected);
 	ck_assert_int_eq(ipc_check_name(ipc, "test.b", NULL), -ENOENT);
 	ipc_unref(ipc);
-	sprintf(expected, "servicemanager: unregistered test.a: its object died (pid %d, uid 0)", getpid());
+	sprintf(expected, "servicemanager: unregistered test.a: its object or the bus ended (pid %d, uid 0)", getpid());
 	ck_assert_str_eq(daemon_line(&daemon), expected);
 	kill(daemon.pid, SIGTERM);
 	ck_assert_int_eq(daemon_status(&daemon), 0);
