@@ -142,7 +142,8 @@ enum ipc_bus_event {
  * bus, with pauses of 50 milliseconds to a second, until that succeeds or ipc_stop() is called. In
  * an event loop, ipc_process() tries it, and the file descriptor of ipc_get_fd() becomes readable
  * when the next attempt is due. If no thread is in ipc_run(), and ipc_get_fd() was never called,
- * the next call or lookup of a name opens the bus and runs the callbacks on its own thread.
+ * the next call fails with -ECONNRESET, and the one after it, or a lookup of a name, opens the bus
+ * and runs the callbacks on its own thread.
  *
  * When the bus is open, cb is called with IPC_BUS_UP on a serving thread:
  *   - Objects have no clients. The ids of objects and proxies have changed: read them again.
