@@ -200,8 +200,8 @@ void activations_end(struct manager *manager);
 
 /* Returns NULL if no service is configured for the name. */
 struct activation *activation_find(const struct manager *manager, const char *name);
-/* Returns true if the user may register the name. If an activation file has the name, only root and the
- * user of that service may register it. */
+/* Returns true if the user may register the name. If an activation file has the name, only root
+ * and the user of that service may register it. */
 bool activation_allows(const struct manager *manager, const char *name, uid_t uid);
 /* If the last start failed and it is too early to try again, returns the reason; otherwise NULL. */
 const char *activation_problem(const struct activation *activation);

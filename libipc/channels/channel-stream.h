@@ -52,9 +52,9 @@ struct stream_ring {
 	uint8_t copy[RING_DATA_MAX];	/* its payload */
 };
 
-/* Sends the reply of the running handler, which waits for the next message through the bus. That may
- * take time, so it must be done before the lock is taken for such a message. If it fails, so does
- * the message. */
+/* Sends the reply of the running handler, which waits for the next message through the bus. That
+ * may take time, so it must be done before the lock is taken for such a message. If it fails, so
+ * does the message. */
 static inline void ring_flush(struct ipc *ipc)
 {
 	struct thread *t;

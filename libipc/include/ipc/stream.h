@@ -213,8 +213,8 @@ uint64_t ipc_stream_remaining(const struct ipc_stream *stream);
  * Return 1 if no message is needed any more: either side canceled the stream, it has expired, the
  * other side died or sent a message that this side refused, or the bus has ended; also in a forked
  * child. Return 0 otherwise, also after an end. Messages of the other side are known only after a
- * thread has served them. So a handler on the only thread notices only the timeout and the end of the
- * bus here.
+ * thread has served them. So a handler on the only thread notices only the timeout and the end of
+ * the bus here.
  */
 int ipc_stream_is_canceled(struct ipc_stream *stream);
 
