@@ -165,7 +165,7 @@ START_TEST(files_that_are_wrong_at_the_start_leave_nothing_in_force)
 	ran = live_run(ON "policy reload");
 	ck_assert_int_eq(ran->status, 1);
 	ck_assert_ptr_nonnull(strstr(ran->err, "no rules are in force, and all names are refused; "
-					       "no services can be activated\n"));
+					       "no activation files are in force\n"));
 }
 END_TEST
 
