@@ -117,6 +117,13 @@ int channel_memory_make(size_t size, int ret_fds[2], void **ret_own, const void 
 	return 0;
 }
 
+void channel_memory_close(const int fds[2])
+{
+	for (int i = 0; i < 2; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
 int channel_memory_accept(size_t size, int peer_fd, int own_fd, const void **ret_peer,
 			  void **ret_own)
 {

@@ -146,13 +146,6 @@ static int take_id(struct opening *opening, const struct ipc_raw_message *reply)
 	return channel_memory_check(opening->fds[1], CHANNEL_PART_SIZE);
 }
 
-static void close_both(const int fds[2])
-{
-	for (int i = 0; i < 2; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
-}
-
 /* Gives the channel to the proxy, or drops it. busy: the server may have had no time. */
 static void opening_end(struct opening *opening, int r, bool busy)
 {
@@ -160,7 +153,7 @@ static void opening_end(struct opening *opening, int r, bool busy)
 	struct channel *none = NULL;
 	unsigned int refusals = atomic_load(&proxy->refusals);
 
-	close_both(opening->fds);
+	channel_memory_close(opening->fds);
 	if (r == 0 && atomic_compare_exchange_strong(&proxy->channel, &none, opening->channel))
 		return;
 	channel_close(opening->channel);
@@ -273,7 +266,7 @@ static int make_extension(struct channel *channel)
 			channel_memory_unmap(peer, CHANNEL_HUGE_MAX);
 		}
 	}
-	close_both(fds);
+	channel_memory_close(fds);
 	return r;
 }
 

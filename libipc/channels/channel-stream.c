@@ -25,12 +25,6 @@ static bool may_have_ring(const struct ipc *ipc)
 	return ipc->monitors && !is_monitored(ipc) && !ipc->device.send_flags;
 }
 
-static int say(struct ipc_proxy *proxy, uint32_t method)
-{
-	return ipc_raw_oneway(proxy, &(struct ipc_raw_message){ .method = method },
-			      /* options= */ NULL);
-}
-
 /* --- Life --------------------------------------------------------------------------- */
 
 static void close_peer_fd(struct stream_ring *ring)
@@ -139,9 +133,7 @@ void ring_open(struct ipc_stream *stream)
 	r = make_parts(ring, fds);
 	if (r == 0)
 		r = offer(stream, ring, fds);
-	for (int i = 0; i < 2; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
+	channel_memory_close(fds);
 	if (r < 0)
 		drop(ring);
 }
@@ -200,7 +192,7 @@ static bool accept_locked(struct ipc_stream *stream, struct stream_ring *ring)
 		return false;
 	}
 	stream->ring = ring;
-	if (say(stream->peer_control, STREAM_RING) == 0)
+	if (stream_say(stream->peer_control, STREAM_RING, NULL, 0) == 0)
 		accepted_locked(stream);
 	return true;
 }
@@ -286,7 +278,7 @@ static void ring_by_bus(struct ipc_stream *stream)
 	do {
 		ring_flush(stream->ipc);
 		stream_lock(stream);
-		r = stream->closed ? 0 : say(stream->peer_control, STREAM_BELL);
+		r = stream->closed ? 0 : stream_say(stream->peer_control, STREAM_BELL, NULL, 0);
 		stream->ring->bell_due = r == -EAGAIN;
 		stream_unlock(stream);
 		if (r == -EAGAIN)
@@ -339,7 +331,7 @@ void ring_begin_locked(struct ipc_stream *stream)
 
 	if (!ring_is_open(stream) || stream->sending)
 		return;
-	ring->sends = say(stream->peer_data, STREAM_SWITCH) == 0;
+	ring->sends = stream_say(stream->peer_data, STREAM_SWITCH, NULL, 0) == 0;
 }
 
 int ring_collect_locked(struct ipc_stream *stream)

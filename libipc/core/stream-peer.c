@@ -307,7 +307,7 @@ int stream_make_objects(struct ipc_stream *stream)
 
 /* --- Messages to the other side --------------------------------------------------------- */
 
-static int say(struct ipc_proxy *proxy, uint32_t method, const uint8_t *data, size_t size)
+int stream_say(struct ipc_proxy *proxy, uint32_t method, const uint8_t *data, size_t size)
 {
 	const struct ipc_raw_message message = { .method = method, .data = data, .size = size };
 
@@ -319,12 +319,12 @@ int stream_send_credit(struct ipc_stream *stream, uint32_t messages)
 	uint8_t data[WIRE_FIELD_MAX];
 	size_t size = (size_t)(wire_put_number(data, CREDIT_MESSAGES, messages) - data);
 
-	return say(stream->peer_control, STREAM_CREDIT, data, size);
+	return stream_say(stream->peer_control, STREAM_CREDIT, data, size);
 }
 
 int stream_send_cancel(struct ipc_stream *stream)
 {
-	return say(stream->peer_control, STREAM_CANCEL, /* data= */ NULL, /* size= */ 0);
+	return stream_say(stream->peer_control, STREAM_CANCEL, /* data= */ NULL, /* size= */ 0);
 }
 
 static uint8_t *put_code(uint8_t *to, int code)
@@ -339,9 +339,9 @@ int stream_send_end(struct ipc_stream *stream)
 	int r = -ENOMEM;
 
 	if (last->data)
-		r = say(stream->peer_data, STREAM_END, last->data, last->size);
+		r = stream_say(stream->peer_data, STREAM_END, last->data, last->size);
 	if (r < 0 && r != -EAGAIN)
-		r = say(stream->peer_data, STREAM_END, bare,
+		r = stream_say(stream->peer_data, STREAM_END, bare,
 			(size_t)(put_code(bare, last->code) - bare));
 	return r;
 }

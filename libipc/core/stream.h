@@ -349,7 +349,8 @@ int stream_make_objects(struct ipc_stream *stream);
 int stream_payload_fields(const void *payload, size_t size, const uint8_t *types, uint32_t n,
 			  struct wire_field *ret);
 
-/* Oneways to the other side. They do not wait: -EAGAIN. */
+/* Oneways to the other side. They do not wait: -EAGAIN. data may be NULL. */
+int stream_say(struct ipc_proxy *proxy, uint32_t method, const uint8_t *data, size_t size);
 int stream_send_credit(struct ipc_stream *stream, uint32_t messages);
 int stream_send_cancel(struct ipc_stream *stream);
 /* Sends last_words. If the explanation cannot be sent, now or ever, the code goes alone. */
