@@ -283,7 +283,9 @@ void channel_extend(struct channel *channel, struct thread *t)
 	r = make_extension(channel);
 	free(t->scratch.data);
 	t->scratch = scratch;
-	atomic_store(&channel->extension, r == 0 ? EXTENSION_DONE : EXTENSION_FAILED);
+	/* In a child, which must not touch the channel's memory, it stays pending. */
+	if (r != -ECHILD)
+		atomic_store(&channel->extension, r == 0 ? EXTENSION_DONE : EXTENSION_FAILED);
 }
 
 /* --- For async calls ---------------------------------------------------------------- */
