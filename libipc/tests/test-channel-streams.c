@@ -36,6 +36,7 @@ enum {
 
 #define SECOND	1000000ULL
 #define LARGE_MESSAGE 6000U	/* does not fit into a slot */
+#define LIE_SIZE 4U
 
 /* --- The server -------------------------------------------------------------------------- */
 
@@ -100,6 +101,14 @@ static int say(struct ipc_proxy *peer, uint32_t method)
 	return ipc_raw_oneway(peer, &(struct ipc_raw_message){ .method = method }, NULL);
 }
 
+/* Accepts a ring that this side did not open. */
+static int accept_unsealed(struct ipc_stream *stream)
+{
+	int r = say(stream->peer_control, STREAM_RING);
+
+	return r < 0 ? r : say(stream->peer_data, STREAM_SWITCH);
+}
+
 static int lie(struct ipc_stream *stream, uint32_t number)
 {
 	struct ring *side = &stream->ring->side;
@@ -122,9 +131,6 @@ static int lie(struct ipc_stream *stream, uint32_t number)
 		return r;
 	case SWITCHES_AGAIN:
 		return say(stream->peer_data, STREAM_SWITCH);
-	case ACCEPTS_UNSEALED:
-		r = say(stream->peer_control, STREAM_RING);
-		return r < 0 ? r : say(stream->peer_data, STREAM_SWITCH);
 	default:
 		/* Without need. */
 		for (int i = 0; i < 100; i++)
@@ -135,20 +141,23 @@ static int lie(struct ipc_stream *stream, uint32_t number)
 	return r;
 }
 
-/* Echoes until both sides use the ring. The next message is the number of a lie. */
+/* Echoes messages. A message of another size than theirs is the number of a lie. */
 static int lie_at_last(struct ipc_stream *stream)
 {
 	const struct ipc_raw_message *message;
 	uint32_t number;
-	int r, n = 0;
+	int r;
 
 	while ((r = ipc_raw_stream_receive(stream, 10 * SECOND, &message, NULL)) > 0) {
-		memcpy(&number, message->data, sizeof(number));
-		if (++n == 41)
-			r = lie(stream, number);
-		else
+		if (message->size != LIE_SIZE) {
 			r = send_back(stream, message);
-		if (r < 0 || (n == 41 && number == PROMISES))
+			number = LIES;
+		} else {
+			memcpy(&number, message->data, sizeof(number));
+			r = number == ACCEPTS_UNSEALED ? accept_unsealed(stream) :
+							 lie(stream, number);
+		}
+		if (r < 0 || number == PROMISES)
 			break;
 	}
 	return r;
@@ -247,6 +256,10 @@ static struct ipc_stream *open_ring(uint32_t method)
 	struct ipc_stream *stream = open_and_echo(method);
 
 	ck_assert_ptr_nonnull(stream->ring);
+	for (int i = 0; i < 1000 && !(stream->ring->sends && stream->ring->receives); i++) {
+		send_number(stream, 0, 64);
+		expect_number(stream, 0, 64);
+	}
 	ck_assert(stream->ring->sends && stream->ring->receives);
 	return stream;
 }
@@ -474,7 +487,7 @@ START_TEST(unsealed_part_ends_the_stream)
 	begin_ops(3, "1", &ops);
 	stream = open_and_echo(LIE);
 	ck_assert_int_ge(stream->ring->peer_fd, 0);
-	send_number(stream, ACCEPTS_UNSEALED, 64);
+	send_number(stream, ACCEPTS_UNSEALED, LIE_SIZE);
 	expect_end(stream, -EPROTO);
 	ck_assert_int_eq(stream->ring->peer_fd, -1);
 	ck_assert_ptr_null(stream->ring->side.peer);
@@ -554,7 +567,7 @@ START_TEST(lying_servers_end_their_streams)
 		struct ipc_stream *stream = open_ring(LIE);
 		int r = 0;
 
-		send_number(stream, number, 64);
+		send_number(stream, number, LIE_SIZE);
 		if (number == RINGS) {
 			send_number(stream, 5, 64);
 			expect_number(stream, 5, 64);
