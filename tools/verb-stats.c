@@ -20,13 +20,21 @@ static json_t *connection_row(const json_t *regions, const json_t *proc)
 
 	process_name(pid, name, sizeof(name));
 	return json_pack(
-		"{s:I, s:s, s:b, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "pid",
-		pid, "process", name, "frozen", (int)value_number(proc, "frozen"), "threads", 0, "handling", 0, "max_threads",
-		value_number(proc, "max_threads"), "queued", value_number(proc, "queued"),
-		"queued_ms", value_number(proc, "oldest_ms"), "nodes", value_number(proc, "nodes"),
-		"handles", value_number(proc, "handles"), "buffers",
-		value_number(region, "buffers"), "used", value_number(region, "used"), "region",
-		value_number(region, "size"), "unreleased", value_number(region, "held"),
+		"{s:I, s:s, s:b, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+		"pid", pid,
+		"process", name,
+		"frozen", (int)value_number(proc, "frozen"),
+		"threads", 0,
+		"handling", 0,
+		"max_threads", value_number(proc, "max_threads"),
+		"queued", value_number(proc, "queued"),
+		"queued_ms", value_number(proc, "oldest_ms"),
+		"nodes", value_number(proc, "nodes"),
+		"handles", value_number(proc, "handles"),
+		"buffers", value_number(region, "buffers"),
+		"used", value_number(region, "used"),
+		"region", value_number(region, "size"),
+		"unreleased", value_number(region, "held"),
 		"unreleased_ms", value_number(region, "oldest_ms"));
 }
 

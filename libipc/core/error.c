@@ -196,7 +196,7 @@ static const struct {
 	{ EAGAIN, "the receiver has no space, or no message has arrived; try again later" },
 	{ EPERM, "not permitted; or the message has files, which the receiver does not accept" },
 	{ EALREADY, "the call already has a reply, or this side has ended the messages of the stream" },
-	{ EEXIST, "a service has that name" },
+	{ EEXIST, "a living process has registered the name" },
 	{ ESTALE, "the name was given to another object, or unregistered by another process" },
 	{ EINVAL, "an argument is malformed, out of range, closed or of another connection" },
 	{ EACCES, "not permitted: by the policy (see ipcctl policy check), or by the "
