@@ -276,9 +276,10 @@ def imported_metadata():
                 except ipcbus.InvalidArgument as error:
                     assert f"cannot carry the metadata '{name}'" in str(error), error
         stub.Note(text='never', metadata={'A': 'x'})
-        there.program.wait_for("discarded a oneway to there.interop: gRPC cannot carry the metadata
-        'A'") assert there.server.metadata is None and there.server.notes == ['noted'] assert
-        stub.Metadata(text='c').text == 'c'
+        there.program.wait_for("discarded a oneway to there.interop: gRPC cannot carry the metadata "
+                               "'A'")
+        assert there.server.metadata is None and there.server.notes == ['noted']
+        assert stub.Metadata(text='c').text == 'c'
 
 
 @case
