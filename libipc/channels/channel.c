@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <sched.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -640,8 +639,8 @@ bool channel_has_posted(const struct channel_callee *callee)
 	return has_posted(callee, 0);
 }
 
-/* Begins after the cell of the last call, so that calls that follow each other quickly in a cell do
- * not delay the calls in other cells. */
+/* Begins with the cell of the last call, whose caller often makes the next one, but at times behind
+ * it. Async calls of a thread are in several cells. */
 int channel_take(struct channel_callee *callee, struct channel_taken *ret_taken)
 {
 	uint32_t others = atomic_load_explicit(&callee->peer->others, memory_order_acquire);
@@ -654,10 +653,12 @@ int channel_take(struct channel_callee *callee, struct channel_taken *ret_taken)
 		r = take_of(callee, first, end, ret_taken);
 	if (!r)
 		r = take_of(callee, 0, first < end ? first : end, ret_taken);
-	if (r > 0)
-		atomic_store_explicit(&callee->next, ret_taken->cell + 1, memory_order_relaxed);
-	/* A thread that looked at a cell just before a call was posted there holds its bit in busy.
-	 * So this thread may have passed over the call. */
+	if (r > 0) {
+		first = ret_taken->cell;
+		first += first >= CHANNEL_LARGE || ret_taken->number % 16 == 0;
+		atomic_store_explicit(&callee->next, first, memory_order_relaxed);
+	}
+	/* This thread may have passed over a call while another one held its bit in busy. */
 	if (unlikely(any) && !r && !has_posted(callee, CHANNEL_LARGE))
 		atomic_store_explicit(&callee->looked, others, memory_order_relaxed);
 	return r;

@@ -286,6 +286,26 @@ START_TEST(server_takes_one_call_of_a_cell_at_a_time)
 }
 END_TEST
 
+/* A caller that is quicker than the server, and a slow one. */
+START_TEST(calls_in_a_row_do_not_delay_other_cells_for_long)
+{
+	struct channel_taken taken;
+	struct channel_end reply;
+	unsigned int quick, n = 0;
+
+	begin();
+	quick = post(1, NULL, 0);
+	post(2, NULL, 0);
+	for (taken = take(); taken.cell == quick; taken = take()) {
+		answer(&taken, 0);
+		ck_assert_int_eq(take_reply(quick, data, &reply), 0);
+		ck_assert_uint_eq(post(1, NULL, 0), quick);
+		ck_assert_uint_le(++n, 16);
+	}
+	end();
+}
+END_TEST
+
 START_TEST(client_refuses_impossible_replies)
 {
 	struct channel_taken taken;
@@ -500,6 +520,7 @@ int main(void)
 			 spinning_stops_when_it_does_not_pay, server_refuses_impossible_numbers,
 			 server_refuses_impossible_sizes,
 			 server_takes_one_call_of_a_cell_at_a_time,
+			 calls_in_a_row_do_not_delay_other_cells_for_long,
 			 client_refuses_impossible_replies,
 			 false_position_brings_no_oneway_outside_the_ring,
 			 random_words_do_not_affect_other_clients,
