@@ -278,7 +278,7 @@ static void explain_calls(struct emitter *e, const struct service *s)
 	     "\n"
 	     "-EREMOTEIO The server reports an error of its own: see error->name. It may report "
 	     "any other errno as well.\n"
-	     "-EOPNOTSUPP The object has no such method.\n"
+	     "-EOPNOTSUPP The object has no such method, or no handler for it.\n"
 	     "-EOWNERDEAD The object is dead: its process has ended it, or died.\n"
 	     "-EHOSTDOWN The object's process is frozen.\n"
 	     "-ENOMSG The server ended the call without a reply.\n"
@@ -362,7 +362,8 @@ static void emit_ops(struct emitter *e, const struct service *s)
 	     "any more: canceled, expired, or the caller died.\n"
 	     "\n"
 	     "A caller that gets no reply gets -ENOMSG. A oneway has no reply. If a handler is NULL, "
-	     "callers get -EOPNOTSUPP. If several threads serve, handlers run concurrently.%s",
+	     "calls of its method fail with -EOPNOTSUPP%s. If several threads serve, handlers run concurrently.%s",
+	     service_kinds(s).streams ? ", and so does its _open()" : "",
 	     !service_kinds(s).streams ?
 		     "" :
 		     "\n\nA handler with a stream sets callbacks for it and returns, uses it until it "

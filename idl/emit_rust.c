@@ -255,14 +255,14 @@ static void emit_handler(struct emitter *e, const char *trait, const struct meth
 	if (m->streams) {
 		emit(e, "    fn %s(&self%s, stream: %s) -> ::ipcbus::Result<()> {\n", name,
 		     m->sends ? "" : request, server_end(e, m));
-		emit(e, "        let _ = %s;\n        ::core::result::Result::Err(::ipcbus::typed::unserved())\n    }\n\n",
-		     !m->sends && m->has_request ? "(request, stream)" : "stream");
+		emit(e, "        let _ = %s;\n        ::core::result::Result::Err(::ipcbus::typed::unserved(\"%s is not implemented\"))\n    }\n\n",
+		     !m->sends && m->has_request ? "(request, stream)" : "stream", m->full_name);
 		return;
 	}
 	emit(e, "    fn %s(&self%s, call: &::ipcbus::Call) -> ::ipcbus::Result<%s> {\n", name,
 	     request, reply_of(e, m));
-	emit(e, "        let _ = %s;\n        ::core::result::Result::Err(::ipcbus::typed::unserved())\n    }\n\n",
-	     m->has_request ? "(request, call)" : "call");
+	emit(e, "        let _ = %s;\n        ::core::result::Result::Err(::ipcbus::typed::unserved(\"%s is not implemented\"))\n    }\n\n",
+	     m->has_request ? "(request, call)" : "call", m->full_name);
 	if (m->oneway)
 		return;
 	emit(e, "    " DOC " The same for a handler that replies later.\n");
@@ -376,7 +376,8 @@ static void emit_server_struct(struct emitter *e, const struct service *s)
 		for (size_t i = 0; i < s->n_methods; i++)
 			if (s->methods[i].streams)
 				emit_stream_case(e, s->ident, &s->methods[i]);
-		emit(e, "            _ => ::core::result::Result::Err(::ipcbus::typed::unserved()),\n        }\n    }\n");
+		emit(e, "            _ => ::core::result::Result::Err(::ipcbus::typed::unserved(\"%s has no such stream\")),\n        }\n    }\n",
+		     s->full_name);
 	}
 	emit(e, "}\n\n");
 }

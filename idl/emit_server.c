@@ -17,7 +17,12 @@ static void emit_invoke(struct emitter *e, const struct service *s, const struct
 					   "const void *ops", "void *userdata", NULL },
 		    "\n{\n");
 	emit(e, "\tconst struct %s_ops *handlers = ops;\n\n%s", s->prefix, unused);
-	emit(e, "\tif (!handlers->%s)\n\t\treturn -EOPNOTSUPP;\n\n", m->member);
+	emit(e, "\tif (!handlers->%s)\n", m->member);
+	text_params(e->out, 2, "return ipc_call_fail",
+		    (const char *const[]){ "call", "EOPNOTSUPP", "NULL",
+					   arena_printf(e->arena, "\"%s is not implemented\"",
+							m->full_name), NULL },
+		    ";\n\n");
 	if (m->has_request)
 		emit(e, "\treturn handlers->%s(call, (const %s *)request, userdata);\n}\n\n",
 		     m->member, emit_class(e, m->request));
@@ -73,8 +78,9 @@ static void emit_entry(struct emitter *e, const struct service *s, const struct 
 	emit(e, "\t\t.request = &%s__descriptor,\n", name_c_lower(e->arena, m->request->pb_name));
 	emit(e, "\t\t.reply = &%s__descriptor,\n", name_c_lower(e->arena, m->reply->pb_name));
 	if (m->streams)
-		emit(e, "\t\t.invoke = ipc_rpc_invoke_stream,\n\t\t.open = %s_start_%s,\n",
-		     s->prefix, m->snake);
+		emit(e, "\t\t.invoke = ipc_rpc_invoke_stream,\n\t\t.open = %s_start_%s,\n"
+			"\t\t.handler = offsetof(struct %s_ops, %s),\n",
+		     s->prefix, m->snake, s->prefix, m->member);
 	else
 		emit(e, "\t\t.invoke = %s_invoke_%s,\n", s->prefix, m->snake);
 	if (m->timeout_ms)

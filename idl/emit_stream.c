@@ -250,7 +250,6 @@ void emit_stream_start(struct emitter *e, const struct service *s, const struct 
 		    "\n{\n");
 	emit(e, "\tconst struct %s_ops *handlers = ops;\n\n%s", s->prefix,
 	     request ? "" : "\t(void)request;\n");
-	emit(e, "\tif (!handlers->%s)\n\t\treturn -EOPNOTSUPP;\n\n", m->member);
 	if (request)
 		emit(e, "\treturn handlers->%s(stream, (const %s *)request, userdata);\n}\n\n",
 		     m->member, emit_class(e, m->request));

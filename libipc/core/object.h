@@ -77,8 +77,8 @@ struct object_type {
 	int (*serve)(struct ipc_call *call, const struct ipcbus_event *event);
 	/* A oneway was lost for lack of memory; or NULL. */
 	void (*lost)(struct ipc_object *object, int error);
-	/* Makes a server's end of a stream for the method number, or returns -EOPNOTSUPP. NULL: the
-	 * object has no streams. */
+	/* Makes a server's end of a stream for the method number. NULL: the object has no
+	 * streams. */
 	int (*new_stream)(struct ipc_call *call, uint32_t method, struct ipc_stream **ret_stream);
 	/* Returns the name of a call's method; NULL: not known. */
 	const char *(*method_name)(const struct ipc_call *call);

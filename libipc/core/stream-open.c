@@ -216,13 +216,13 @@ static int take_call(struct ipc_stream *stream, struct ipc_call *call)
 /* The stream counts for its user until both sides have released it. */
 static int new_stream(struct ipc_call *call, uint32_t method, struct ipc_stream **ret_stream)
 {
-	const char *name = call->object->interface ?: "the object";
 	struct peer *peer;
 	int r;
 
 	r = peer_add(call->object, call->uid, PEER_STREAMS, 1, &peer);
 	if (r == -EDQUOT)
-		ipc_call_fail(call, r, NULL, "%s has %u streams of one user at a time", name,
+		ipc_call_fail(call, r, NULL, "%s has %u streams of one user at a time",
+			      call->object->interface ?: "the object",
 			      call->object->limits[PEER_STREAMS]);
 	if (r < 0)
 		return r;
@@ -235,8 +235,6 @@ static int new_stream(struct ipc_call *call, uint32_t method, struct ipc_stream 
 		return 0;
 	}
 	peer_remove(call->ipc, peer, PEER_STREAMS, 1);
-	if (r == -EOPNOTSUPP)
-		ipc_call_fail(call, r, NULL, "%s has no stream with the number 0x%x", name, method);
 	return r;
 }
 

@@ -553,7 +553,7 @@ START_TEST(invalid_requests_do_not_reach_a_handler)
 	/* No handler. */
 	push_request(IPCBUS_EVENT_CALL, "Poke", "x");
 	serve_one();
-	check_error(EOPNOTSUPP, NULL, NULL);
+	check_error(EOPNOTSUPP, NULL, "ipc.test.Test.Poke is not implemented");
 	/* No such method. */
 	push_packed((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 100, .code = 4711,
 					   .cookie = fake.cookie }, NULL);

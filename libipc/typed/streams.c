@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Streams of protobuf messages, for generated code: <ipc/rpc.h>. The engine is core/stream.c. */
 #include <errno.h>
+#include <string.h>
 
 #include "core/errors.h"
 #include "core/object.h"
@@ -158,14 +159,31 @@ static int new_stream(struct ipc *ipc, const struct ipc_method *method, bool ser
 	return 0;
 }
 
+/* Whether the program has set the method's handler. */
+static bool has_handler(const struct typed_object *object, const struct ipc_method *method)
+{
+	void (*handler)(void);
+
+	memcpy(&handler, (const char *)object->ops + method->handler, sizeof(handler));
+	return handler;
+}
+
 int typed_stream_new(struct ipc_call *call, uint32_t number, struct ipc_stream **ret_stream)
 {
-	const struct ipc_interface *interface = typed_object(call->object)->interface;
+	const struct typed_object *object = typed_object(call->object);
+	const struct ipc_method *method = NULL;
 
-	for (size_t i = 0; i < interface->n_methods; i++)
-		if (method_at(interface, i)->number == number && method_at(interface, i)->open)
-			return new_stream(call->ipc, method_at(interface, i), /* server= */ true,
-					  ret_stream);
+	for (size_t i = 0; i < object->interface->n_methods; i++)
+		if (method_at(object->interface, i)->number == number)
+			method = method_at(object->interface, i);
+	if (!method || !method->open)
+		ipc_call_fail(call, EOPNOTSUPP, NULL, "%s has no stream with the number 0x%x",
+			      object->interface->name, number);
+	else if (!has_handler(object, method))
+		ipc_call_fail(call, EOPNOTSUPP, NULL, "%s.%s is not implemented",
+			      object->interface->name, method->name);
+	else
+		return new_stream(call->ipc, method, /* server= */ true, ret_stream);
 	return -EOPNOTSUPP;
 }
 

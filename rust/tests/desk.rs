@@ -177,6 +177,7 @@ fn calls(desk: &DeskProxy) {
     assert!(matches!(error, Error::BadMessage(_)), "{error:?}");
     let error = desk.proxy().call(&Message::new(0x8000_0001), &Options::new()).unwrap_err();
     assert!(matches!(error, Error::Unimplemented(_)), "{error:?}");
+    assert_eq!(error.text(), Some("desk.app.Desk has no method with the number 0x80000001"));
 }
 
 /// The number of a method without the option (ipc.id).

@@ -172,7 +172,7 @@
  *                 bus. Async calls begin a chain of their own.
  *
  *   The method
- *   -EOPNOTSUPP   IPC_UNIMPLEMENTED. The object has no such method.
+ *   -EOPNOTSUPP   IPC_UNIMPLEMENTED. The object has no such method, or no handler for it.
  *   -EPROTO       IPC_PROTOCOL_ERROR. Only one side treats the method as a oneway or stream; or a
  *                 peer violates the protocol of streams.
  *   -EPROTOTYPE   IPC_INTERFACE_MISMATCH. The object has another interface.

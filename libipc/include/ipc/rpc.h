@@ -69,8 +69,8 @@ struct ipc_method {
 	const char *name;
 	const ProtobufCMessageDescriptor *request;
 	const ProtobufCMessageDescriptor *reply;
-	/* Calls the handler in ops with the request in its own type. Returns the handler's result,
-	 * or -EOPNOTSUPP if there is no handler. */
+	/* Calls the handler in ops with the request in its own type. Returns the handler's result.
+	 * If there is no handler, fails the call with -EOPNOTSUPP. */
 	int (*invoke)(struct ipc_call *call, const ProtobufCMessage *request,
 		      const void *ops, void *userdata);
 	uint64_t timeout_usec;		/* option timeout_ms; 0: not set */
@@ -81,6 +81,7 @@ struct ipc_method {
 	/* Codecs of the messages, or NULL. */
 	const struct ipc_codec *request_codec;
 	const struct ipc_codec *reply_codec;
+	size_t handler;			/* with open: offset of the handler in ops */
 };
 
 /*

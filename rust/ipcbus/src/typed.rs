@@ -603,7 +603,8 @@ pub fn serve_replies<Q: Incoming, R: Outgoing>(
 /// For generated code: handles a method that the interface does not have, or that every object has.
 pub fn unknown(call: Call, interface: &Interface) -> Result<()> {
     if call.method() != ipcbus_sys::IPC_NUMBER_DESCRIBE || call.is_oneway() {
-        return Err(unserved());
+        let number = call.method();
+        return Err(unserved(&format!("{} has no method with the number {number:#x}", interface.name)));
     }
     let description = ipc::Description {
         interface: Some(interface.name.into()),
@@ -612,9 +613,9 @@ pub fn unknown(call: Call, interface: &Interface) -> Result<()> {
     call.reply(&Message::new(0).bytes(prost::Message::encode_to_vec(&description)))
 }
 
-/// For generated code: the error of a method that the interface lacks.
-pub fn unserved() -> Error {
-    Error::errno(libc::EOPNOTSUPP)
+/// For generated code: the error of a method that the interface or the service lacks.
+pub fn unserved(text: &str) -> Error {
+    Error::errno(libc::EOPNOTSUPP).with_text(text)
 }
 
 /// For generated code: creates the object of a service.

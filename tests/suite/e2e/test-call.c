@@ -136,6 +136,7 @@ END_TEST
 
 START_TEST(handlers_that_do_not_reply)
 {
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	E2e__FinishRequest request = E2E__FINISH_REQUEST__INIT;
 
 	client_start(&one_thread);
@@ -143,7 +144,8 @@ START_TEST(handlers_that_do_not_reply)
 	ck_assert_int_eq(server_finish(client.server, &request, NULL), -EDOM);
 	request.result = 0;
 	ck_assert_int_eq(server_finish(client.server, &request, NULL), -ENOMSG);
-	ck_assert_int_eq(server_missing(client.server, NULL), -EOPNOTSUPP);
+	ck_assert_int_eq(server_missing(client.server, &error), -EOPNOTSUPP);
+	ck_assert_str_eq(error.text, "e2e.Server.Missing is not implemented");
 }
 END_TEST
 

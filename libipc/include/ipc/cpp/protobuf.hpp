@@ -297,7 +297,7 @@ inline outcome<void> unknown(call c, const interface &i)
 
 template <typename Reply> outcome<Reply> unserved(const char *path)
 {
-	return detail::fail<Reply>(error(EOPNOTSUPP, std::string(path) + " is not served"));
+	return detail::fail<Reply>(error(EOPNOTSUPP, std::string(path) + " is not implemented"));
 }
 
 /* Calls function(const call &), and replies with its result. */

@@ -19,7 +19,8 @@ static int kinds_of_url_invoke_stop(struct ipc_call *call,
 
 	(void)request;
 	if (!handlers->stop)
-		return -EOPNOTSUPP;
+		return ipc_call_fail(call, EOPNOTSUPP, NULL,
+				     "my_app.V2.io.KindsOfURL.Stop is not implemented");
 
 	return handlers->stop(call, userdata);
 }
@@ -32,7 +33,8 @@ static int kinds_of_url_invoke_get_status(struct ipc_call *call,
 
 	(void)request;
 	if (!handlers->get_status)
-		return -EOPNOTSUPP;
+		return ipc_call_fail(call, EOPNOTSUPP, NULL,
+				     "my_app.V2.io.KindsOfURL.GetStatus is not implemented");
 
 	return handlers->get_status(call, userdata);
 }
@@ -45,7 +47,8 @@ static int kinds_of_url_invoke_kick(struct ipc_call *call,
 
 	(void)request;
 	if (!handlers->kick)
-		return -EOPNOTSUPP;
+		return ipc_call_fail(call, EOPNOTSUPP, NULL,
+				     "my_app.V2.io.KindsOfURL.Kick is not implemented");
 
 	return handlers->kick(call, userdata);
 }
@@ -57,7 +60,8 @@ static int kinds_of_url_invoke_last(struct ipc_call *call,
 	const struct kinds_of_url_ops *handlers = ops;
 
 	if (!handlers->last)
-		return -EOPNOTSUPP;
+		return ipc_call_fail(call, EOPNOTSUPP, NULL,
+				     "my_app.V2.io.KindsOfURL.Last is not implemented");
 
 	return handlers->last(call, (const MyApp__V2__Io__Chain *)request, userdata);
 }
@@ -69,9 +73,6 @@ static int kinds_of_url_start_chat(struct ipc_stream *stream,
 	const struct kinds_of_url_ops *handlers = ops;
 
 	(void)request;
-	if (!handlers->chat)
-		return -EOPNOTSUPP;
-
 	return handlers->chat(stream, userdata);
 }
 
@@ -115,6 +116,7 @@ static const struct ipc_method kinds_of_url_method_table[] = {
 		.reply = &my_app__v2__io__chain__descriptor,
 		.invoke = ipc_rpc_invoke_stream,
 		.open = kinds_of_url_start_chat,
+		.handler = offsetof(struct kinds_of_url_ops, chat),
 	},
 	[KINDS_OF_URL_METHOD_KICK] = {
 		.number = 0xf5a5f453,

@@ -126,7 +126,7 @@ int kinds_of_url_on_death(struct kinds_of_url *kinds_of_url, ipc_death_cb cb,
  *
  *   -EREMOTEIO     The server reports an error of its own: see error->name. It
  *                  may report any other errno as well.
- *   -EOPNOTSUPP    The object has no such method.
+ *   -EOPNOTSUPP    The object has no such method, or no handler for it.
  *   -EOWNERDEAD    The object is dead: its process has ended it, or died.
  *   -EHOSTDOWN     The object's process is frozen.
  *   -ENOMSG        The server ended the call without a reply.
@@ -292,8 +292,8 @@ int kinds_of_url_chat_set_ops(struct ipc_stream *stream,
  *     canceled, expired, or the caller died.
  *
  * A caller that gets no reply gets -ENOMSG. A oneway has no reply. If a
- * handler is NULL, callers get -EOPNOTSUPP. If several threads serve, handlers
- * run concurrently.
+ * handler is NULL, calls of its method fail with -EOPNOTSUPP, and so does its
+ * _open(). If several threads serve, handlers run concurrently.
  *
  * A handler with a stream sets callbacks for it and returns, uses it until it
  * returns, or keeps it with ipc_stream_ref(). A negative errno that it returns

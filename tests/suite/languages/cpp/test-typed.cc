@@ -177,7 +177,7 @@ CASE(nothing_is_served)
 		CHECK(!"failed");
 	} catch (const ipc::error &e) {
 		CHECK(e.number_of_errno() == EOPNOTSUPP);
-		CHECK(e.text() == "desk.app.Desk.Add is not served");
+		CHECK(e.text() == "desk.app.Desk.Add is not implemented");
 	}
 	/* There is no such method. */
 	CHECK_FAILS(EOPNOTSUPP, (*o.desk).call(ipc::message(12345)));
