@@ -287,8 +287,8 @@ char *ipc_printable(char *to, size_t size, const char *text)
 char *ipc_error_text(char *to, size_t size, int code, const struct ipc_error *error)
 {
 	static const struct ipc_error none = IPC_ERROR_INIT;
-	char name[IPC_PRINTABLE_MAX], text[IPC_PRINTABLE_MAX];
-	const char *said, *reports = "";
+	char name[IPC_PRINTABLE_MAX], text[IPC_PRINTABLE_MAX], reports[64] = "";
+	const char *said;
 	bool of_service;
 
 	if (!error)
@@ -297,7 +297,9 @@ char *ipc_error_text(char *to, size_t size, int code, const struct ipc_error *er
 	said = error->text ?: of_service ? system_text(abs(code)) :
 					   ipc_strerror(error->cause ?: code);
 	if (!error->text && !error->name && (error->cause || of_service))
-		reports = "the server reports: ";
+		snprintf(reports, sizeof(reports), "the server reports %s: ",
+			 error->cause ? "of a server behind it" :
+					strerrorname_np(abs(code)) ?: "an error");
 	snprintf(to, size, "%s%s%s%s", ipc_printable(name, sizeof(name), error->name),
 		 error->name ? ": " : "", reports, ipc_printable(text, sizeof(text), said));
 	/* snprintf() may have cut the text in a character: replace the rest of it. */

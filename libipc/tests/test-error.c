@@ -114,15 +114,15 @@ START_TEST(fail_prints_the_known_details)
 	ck_assert_str_eq(line, "say: echo.Empty: the server reports an error\n");
 	free(line);
 	line = printed("say", -EREMOTEIO, &behind);
-	ck_assert_str_eq(line, "say: the server reports: the object is dead: its process has "
-			       "ended it, or died\n");
+	ck_assert_str_eq(line, "say: the server reports of a server behind it: the object is "
+			       "dead: its process has ended it, or died\n");
 	free(line);
 	line = printed("say", -ENOENT, &of_service);
-	ck_assert_str_eq(line, "say: the server reports: No such file or directory\n");
+	ck_assert_str_eq(line, "say: the server reports ENOENT: No such file or directory\n");
 	free(line);
 	of_service.code = -EOPNOTSUPP;
 	line = printed("say", -EOPNOTSUPP, &of_service);
-	ck_assert_str_eq(line, "say: the server reports: Operation not supported\n");
+	ck_assert_str_eq(line, "say: the server reports EOPNOTSUPP: Operation not supported\n");
 	free(line);
 	line = printed("say", -ENOMSG, &of_library);
 	ck_assert_str_eq(line, "say: the server ended the call without a reply\n");

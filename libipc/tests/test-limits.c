@@ -258,7 +258,7 @@ START_TEST(errors_of_oneways_are_logged_once)
 	n_logged = 0;
 	arrive(IPCBUS_EVENT_ONEWAY, "Log", 1, "\x0a\x06result", 8);
 	ck_assert_str_eq(logged, "ipc: ipc.test.Test.Log (uid 1, pid 0): a oneway failed: the "
-				 "server reports: Input/output error");
+				 "server reports EIO: Input/output error");
 	arrive(IPCBUS_EVENT_ONEWAY, "Log", 1, "\x0a\x04" "file", 6);
 	ck_assert_str_eq(logged, "ipc: ipc.test.Test.Log (uid 1, pid 0): a oneway failed: no file");
 	ck_assert_uint_eq(n_logged, 2);

@@ -402,7 +402,7 @@ fn objects_can_be_called() {
     assert_eq!(reply.take_proxy(3).unwrap_err().code(), libc::ENOENT);
     let error = bus.call(VISIT, b"").unwrap_err();
     assert_eq!(error.code(), libc::ENOENT);
-    assert_eq!(error.to_string(), "the server reports: No such file or directory");
+    assert_eq!(error.to_string(), "the server reports ENOENT: No such file or directory");
 }
 
 fn memory_file(text: &[u8]) -> std::fs::File {

@@ -223,7 +223,7 @@ CASE(an_error_is_an_errno)
 	ipc::error e = caught(p.proxy, 1);
 
 	CHECK(e.code() == std::errc::no_such_file_or_directory && e.name().empty());
-	CHECK(e.what() == std::string("the server reports: No such file or directory"));
+	CHECK(e.what() == std::string("the server reports ENOENT: No such file or directory"));
 	e = caught(p.proxy, 2);
 	CHECK(e.code() == std::errc::is_a_directory);
 	CHECK(e.what() == std::string("that is a folder"));
