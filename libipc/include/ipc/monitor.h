@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Monitors: records of the traffic on a bus, for administrators' tools. The rules and the
- * error list of <ipc/ipc.h> apply. <linux/ipcbus-monitor.h> describes records in full.
+ * error list of <ipc/ipc.h> apply. <ipcbus-monitor.h> describes records in full.
  */
 #ifndef IPC_MONITOR_H
 #define IPC_MONITOR_H
