@@ -59,8 +59,8 @@ class RegistrationEvent(enum.IntEnum):
     """The registration has ended: another object of this user replaced it, or another process
     unregistered it."""
     FAILED = _core.REGISTRATION_FAILED
-    """The name or watch could not be registered at a new service manager, or a change of a name was
-    lost."""
+    """The registration or watch could not be renewed at a new service manager, or a change of a
+    watched name was lost."""
 
 
 def to_register_flags(replace: bool, queue: bool) -> int:

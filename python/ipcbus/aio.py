@@ -753,9 +753,10 @@ class Connection:
     def on_registration(
         self, callback: Callable[[str, RegistrationEvent, Exception | None], object]
     ) -> Slot:
-        """Calls callback in the loop when this connection has acquired a name from the queue or
-        lost a name, or when a name or a watch could not be registered at a new service manager. The
-        exception is None except in the last case."""
+        """Calls callback in the loop, with the name or the pattern of the watch, when this
+        connection has acquired a name from the queue or lost a name, or when a registration or a
+        watch could not be renewed at a new service manager. The exception is None except in the
+        last case."""
         check_callback(callback)
         return Slot(
             self._connection.on_registration(

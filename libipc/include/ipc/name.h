@@ -122,7 +122,7 @@ int ipc_unregister_name(struct ipc *ipc, const char *name);
  *   IPC_REGISTRATION_LOST      Another object of this user replaced the object, or another process
  *                              unregistered the name. The slot has ended, and the library does not
  *                              replay the registration.
- *   IPC_REGISTRATION_FAILED    The name or the watch could not be registered at a new service
+ *   IPC_REGISTRATION_FAILED    The registration or the watch could not be renewed at a new service
  *                              manager, or a change of a watched name was lost for lack of memory.
  *                              The library replays it at the next service manager.
  */

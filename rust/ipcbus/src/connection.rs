@@ -306,9 +306,9 @@ impl Connection {
         .map_err(|error| error.about_name(name))
     }
 
-    /// Calls `function` on a serving thread, with the name or the pattern, when this connection has
-    /// acquired or lost a name, or when a name or a watch could not be registered at a new service
-    /// manager: see `ipc_on_registration()`.
+    /// Calls `function` on a serving thread, with the name or the pattern of the watch, when this
+    /// connection has acquired or lost a name, or when a registration or a watch could not be
+    /// renewed at a new service manager: see `ipc_on_registration()`.
     pub fn on_registration(
         &self,
         function: impl FnMut(&str, RegistrationEvent) + Send + 'static,
@@ -545,8 +545,8 @@ pub enum RegistrationEvent {
     /// The registration has ended: another object of this user replaced it, or another process
     /// unregistered it.
     Lost,
-    /// The name or watch could not be registered at a new service manager, or a change of a watched
-    /// name was lost.
+    /// The registration or watch could not be renewed at a new service manager, or a change of a
+    /// watched name was lost.
     Failed(Error),
 }
 

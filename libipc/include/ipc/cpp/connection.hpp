@@ -602,9 +602,10 @@ public:
 
 	/*
 	 * Call function(const std::string &name, ipc::registration_event, const ipc::error &) on a
-	 * serving thread when this connection has acquired or lost a name, or when a name or a
-	 * watch could not be registered at a new service manager: see ipc_on_registration(). The
-	 * error has an errno only for failed. The callback ends with the slot.
+	 * serving thread when this connection has acquired or lost a name, or when a registration
+	 * or a watch could not be renewed at a new service manager: see ipc_on_registration(). name
+	 * is the name, or the pattern of the watch. The error has an errno only for failed. The
+	 * callback ends with the slot.
 	 */
 	template <typename F> [[nodiscard]] outcome<slot> on_registration(F function) const
 	{
