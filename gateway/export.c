@@ -294,7 +294,7 @@ static struct target *get_target_locked(struct export *export, enum policy_verdi
 	if (export->target)
 		return target_ref(export->target);
 	status_say(call, NET_UNAVAILABLE, "%s: %s", export->name,
-		   export->why ?: "no service has registered this name");
+		   export->why ?: "no process has registered this name");
 	return NULL;
 }
 

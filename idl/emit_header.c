@@ -122,7 +122,7 @@ static void emit_finding(struct emitter *e, const struct service *s)
 	     "The same, but wait until a process registers the name, and for a service manager, for "
 	     "at most timeout_usec microseconds (IPC_NEVER: no timeout; 0: wait like %s_get()).\n"
 	     "\n"
-	     "-ETIMEDOUT No service registered the name in time.\n"
+	     "-ETIMEDOUT No process registered the name in time.\n"
 	     "-ENOTCONN The time is over, and no service manager is running.",
 	     s->prefix);
 	sign_wait(e, s, ";\n\n");

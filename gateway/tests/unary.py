@@ -332,7 +332,7 @@ def service_that_comes_later_and_again():
     state['server'].end(signal.SIGKILL)
     program.wait_for('test.interop is not registered any more')
     error = fails(StatusCode.UNAVAILABLE, call, EMPTY)
-    assert 'no service has registered this name' in error.details()
+    assert 'no process has registered this name' in error.details()
     known = state['gateway'].log().count('exporting')
     state['server'] = server()
     wait_until('it is there again', lambda: program.log().count('exporting') == 2)

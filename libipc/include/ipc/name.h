@@ -173,7 +173,7 @@ int ipc_idle_exit(struct ipc *ipc, const char *name);
  *
  *   -EPROTOTYPE  The object has another interface.
  *   -EXDEV       The object belongs to this connection.
- *   -ETIMEDOUT   ipc_proxy_wait(): no service registered the name in time.
+ *   -ETIMEDOUT   ipc_proxy_wait(): no process registered the name in time.
  *   -ENOTCONN    ipc_proxy_wait(): the time is over, and no service manager is running.
  */
 int ipc_proxy_get(struct ipc *ipc, const char *name, const char *interface,

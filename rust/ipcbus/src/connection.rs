@@ -232,7 +232,7 @@ impl Connection {
     }
 
     /// Waits until a process registers the name (`None`: no timeout; 0: waits like `get()`).
-    /// `ETIMEDOUT`: no service did in time. `ENOTCONN`: the time is over, and no service manager is
+    /// `ETIMEDOUT`: no process did in time. `ENOTCONN`: the time is over, and no service manager is
     /// running.
     pub fn wait(&self, name: &str, timeout: Option<Duration>) -> Result<Proxy> {
         self.wait_as(name, "", timeout)

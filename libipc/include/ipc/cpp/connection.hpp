@@ -475,7 +475,7 @@ public:
 	}
 
 	/* The same, but wait until a process registers the name; with 0, wait like get().
-	 *   ETIMEDOUT  No service registered it in time.
+	 *   ETIMEDOUT  No process registered it in time.
 	 *   ENOTCONN   The time is over, and no service manager is running. */
 	outcome<proxy> wait(const std::string &name, time_limit limit = never) const
 	{

@@ -52,7 +52,7 @@ int kinds_of_url_get(struct ipc *ipc, const char *name,
  * manager, for at most timeout_usec microseconds (IPC_NEVER: no timeout; 0:
  * wait like kinds_of_url_get()).
  *
- *   -ETIMEDOUT     No service registered the name in time.
+ *   -ETIMEDOUT     No process registered the name in time.
  *   -ENOTCONN      The time is over, and no service manager is running.
  */
 int kinds_of_url_wait(struct ipc *ipc, const char *name, uint64_t timeout_usec,
