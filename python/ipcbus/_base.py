@@ -172,7 +172,7 @@ class Slot:
 
 
 class BaseContext:
-    """A served call or stream: the connection, and the caller's identity, timeout and metadata."""
+    """A served call or stream: the connection, and the caller's identity, deadline and metadata."""
 
     def __init__(self, connection: Any, call: _core.Call | _core.Stream) -> None:
         self._bus = connection
@@ -212,7 +212,7 @@ class BaseContext:
         return self._call.pidfd()
 
     def remaining(self) -> float | None:
-        """Seconds until the caller stops waiting, or None if there is no deadline."""
+        """Returns the seconds until the deadline of the call or stream, or None if it has none."""
         return to_seconds(self._call.remaining)
 
     def is_canceled(self) -> bool:

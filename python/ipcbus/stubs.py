@@ -619,7 +619,7 @@ class _Attached:
 
 
 class Context(_Attached, BaseContext):
-    """A served call or stream: the caller's identity, timeout and metadata, and the objects and
+    """A served call or stream: the caller's identity, deadline and metadata, and the objects and
     files of the request."""
 
     def __init__(self, bus: Any, call: _core.Call | _core.Stream) -> None:

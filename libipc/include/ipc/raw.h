@@ -294,7 +294,7 @@ int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t method,
  * an error that is never NULL. A cancellation, parent or parent_stream in the options ends the
  * opening too; the library holds a reference of each until cb has run. There is no slot: use a
  * cancellation. Until cb has run, the opening holds a reference of the connection, which therefore
- * stays open after the program's last ipc_unref(). If the timeout has passed, cb gets
+ * stays open after the program's last ipc_unref(). If the deadline has passed, cb gets
  * -ETIMEDOUT. Errors as ipc_raw_call_async(), and for cb as ipc_raw_stream_open().
  *
  *   -EINVAL      method is 0.

@@ -201,11 +201,11 @@ int ipc_stream_set_ops(struct ipc_stream *stream, const struct ipc_stream_ops *o
 int ipc_stream_resume(struct ipc_stream *stream);
 
 /*
- * Return the microseconds until the timeout, 0 if it has expired, or IPC_NEVER if there is
- * none. The client sets it when it opens the stream: timeout_usec, parent and parent_stream
- * in struct ipc_options, or timeout_ms of the method. Both sides know it and break off by
- * themselves. Then sending fails with -ETIMEDOUT, and so does receiving after the messages that
- * this connection took from the bus before.
+ * Return the microseconds until the deadline of the stream, 0 if it has passed, or IPC_NEVER if
+ * there is none. The client sets it when it opens the stream: timeout_usec, parent and
+ * parent_stream in struct ipc_options, or timeout_ms of the method. Both sides know it and break
+ * off by themselves. Then sending fails with -ETIMEDOUT, and so does receiving after the messages
+ * that this connection took from the bus before.
  */
 uint64_t ipc_stream_remaining(const struct ipc_stream *stream);
 

@@ -173,7 +173,7 @@ impl Call {
         unsafe { owned(sys::ipc_call_metadata(self.raw, name.as_ptr())) }
     }
 
-    /// The time until the caller stops waiting, or `None` if there is no deadline.
+    /// The time until the deadline of the call, or `None` if it has none.
     pub fn remaining(&self) -> Option<Duration> {
         from_micros(unsafe { sys::ipc_call_remaining(self.raw) })
     }

@@ -71,6 +71,7 @@ public:
 	{
 		return c::ipc_stream_is_canceled(raw);
 	}
+	/* The time until the deadline of the stream: see ipc_stream_remaining(). */
 	duration remaining() const noexcept
 	{
 		return detail::from_usec(c::ipc_stream_remaining(raw));
