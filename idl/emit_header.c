@@ -323,7 +323,7 @@ static void explain_streams(struct emitter *e)
 	     "-ECANCELED The stream was canceled.\n"
 	     "-ETIMEDOUT The timeout of the stream expired.\n"
 	     "-EOWNERDEAD The other side died.\n"
-	     "-ENOMSG The server closed its side without ending the stream. _finish(): or it ended the "
+	     "-ENOMSG The server dropped its side without ending the stream. _finish(): or it ended the "
 	     "stream without a reply.");
 	emit(e, "\n");
 }

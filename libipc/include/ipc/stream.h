@@ -26,12 +26,12 @@
  *   Others       The error with which the server ended the stream.
  *
  * Receiving: 1 and a message, or 0 at the end of the stream. The stream owns the message. It is
- * valid until the next receive function is called on the stream, or the stream is closed. Messages
+ * valid until the next receive function is called on the stream, or the side is dropped. Messages
  * that were sent before an end or error arrive before it. With timeout_usec 0 a receive function
  * does not wait.
  *
  *   -EAGAIN      No message arrived in time.
- *   -ENOMSG      The server closed its side without ending the stream.
+ *   -ENOMSG      The server dropped its side without ending the stream.
  *   Others       The error with which the other side ended its messages; -EREMOTEIO instead of
  *                -EAGAIN, -EPIPE, and the errnos that enum ipc_origin lists.
  *
@@ -76,15 +76,15 @@
  *                returns this error, the client receives it.
  *   -ESHUTDOWN   In a handler or callback: ipc_stop() was called.
  *
- * Closing. A handler may use its stream until it returns. To use the stream afterwards, from any
- * thread, it must take a reference with ipc_stream_ref(). If the handler returns a negative errno,
- * the server's sending ends with that error at once. If it returns 0, the stream ends well, but
- * only if the stream has no callbacks, the handler has the only reference, and no other thread has
- * dropped a reference before. In every other case the server must end the stream: if the last
- * reference of the server's side is dropped without that, the client receives -ENOMSG after all
- * messages. If the last reference of a client's side without callbacks is dropped, a stream that is
- * not over is canceled. A stream holds a reference of its connection, and a server's side one of
- * its object. A client may drop the proxy.
+ * Dropping a side. A handler may use its stream until it returns. To use the stream afterwards,
+ * from any thread, it must take a reference with ipc_stream_ref(). If the handler returns a
+ * negative errno, the server's sending ends with that error at once. If it returns 0, the stream
+ * ends well, but only if the stream has no callbacks, the handler has the only reference, and no
+ * other thread has dropped a reference before. In every other case the server must end the stream:
+ * if the last reference of the server's side is dropped without that, the client receives -ENOMSG
+ * after all messages. If the last reference of a client's side without callbacks is dropped, a
+ * stream that is not over is canceled. A stream holds a reference of its connection, and a server's
+ * side one of its object. A client may drop the proxy.
  *
  * Over. A client's side is over when the end of the stream has arrived. From then on the
  * client can receive the messages that are left, also if the server dies. Only ipc_stream_cancel()
@@ -110,7 +110,7 @@ struct ipc;
 struct ipc_error;
 struct ipc_stream;
 
-/* Take or drop a reference. The last ipc_stream_unref() closes the side, as described above. It
+/* Take or drop a reference. The last ipc_stream_unref() drops the side, as described above. It
  * does not wait. */
 struct ipc_stream *ipc_stream_ref(struct ipc_stream *stream);
 struct ipc_stream *ipc_stream_unref(struct ipc_stream *stream);

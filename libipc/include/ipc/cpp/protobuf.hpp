@@ -118,7 +118,7 @@ private:
 
 /*
  * A side of a stream of a method: it sends Out and receives In, either of which may be no_message.
- * Copies are the same end. -> gives access to the functions of all streams, such as cancel().
+ * Copies refer to the same side. -> gives access to the functions of all streams, such as cancel().
  *
  * A server's side that the handler does not give away ends when the handler returns or throws.
  * Otherwise end(), reply() or fail() must end it: if the last copy is dropped before, the client

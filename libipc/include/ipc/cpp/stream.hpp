@@ -17,12 +17,12 @@ public:
 };
 
 /*
- * A side of a stream. Copies refer to the same side, which closes with the last copy. If an open
- * client's side closes, the stream is canceled.
+ * A side of a stream. Copies refer to the same side, which is dropped with the last copy. If an
+ * open client's side is dropped, the stream is canceled.
  *
  * If the handler of a server's stream returns without an error, has set no functions, and no copy
  * is left at that moment, the stream ends without an error. Otherwise end() or fail() must end it:
- * if the last copy is destroyed without that, the client gets ENOMSG.
+ * if the last copy is dropped without that, the client gets ENOMSG.
  */
 class stream : public detail::counted<c::ipc_stream, c::ipc_stream_ref, c::ipc_stream_unref> {
 public:

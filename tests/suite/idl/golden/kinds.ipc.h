@@ -170,7 +170,7 @@ int kinds_of_url_on_death(struct kinds_of_url *kinds_of_url, ipc_death_cb cb,
  *   -ECANCELED     The stream was canceled.
  *   -ETIMEDOUT     The timeout of the stream expired.
  *   -EOWNERDEAD    The other side died.
- *   -ENOMSG        The server closed its side without ending the stream.
+ *   -ENOMSG        The server dropped its side without ending the stream.
  *                  _finish(): or it ended the stream without a reply.
  */
 
