@@ -177,7 +177,7 @@ static const struct {
 } meanings[] = {
 	{ ECHILD, "the connection belongs to the parent process; open another after fork()" },
 	{ EOWNERDEAD, "the object is dead: its process has ended it, or died" },
-	{ ENOENT, "there is no such name, bus or object here" },
+	{ ENOENT, "there is no such name, bus or object" },
 	{ ESRCH, "the process is not on this bus, has ended, or is hidden from the daemon" },
 	{ EHOSTDOWN, "the object's process is frozen; ipcctl thaw thaws it" },
 	{ EHOSTUNREACH, "activation of the name failed; ipcctl list --activatable shows why" },
@@ -288,8 +288,8 @@ char *ipc_printable(char *to, size_t size, const char *text)
 char *ipc_error_text(char *to, size_t size, int code, const struct ipc_error *error)
 {
 	static const struct ipc_error none = IPC_ERROR_INIT;
-	char name[IPC_PRINTABLE_MAX], text[IPC_PRINTABLE_MAX], reports[64] = "";
-	const char *said;
+	char name[IPC_PRINTABLE_MAX], text[IPC_PRINTABLE_MAX], reported[64] = "";
+	const char *said, *reports = reported;
 	bool of_service;
 
 	if (!error)
@@ -297,10 +297,11 @@ char *ipc_error_text(char *to, size_t size, int code, const struct ipc_error *er
 	of_service = is_of_service(code, error);
 	said = error->text ?: of_service ? system_text(abs(code)) :
 					   ipc_strerror(error->cause ?: code);
-	if (!error->text && !error->name && (error->cause || of_service))
-		snprintf(reports, sizeof(reports), "the server reports %s: ",
-			 error->cause ? "of a server behind it" :
-					strerrorname_np(abs(code)) ?: "an error");
+	if (!error->name && error->cause)
+		reports = "behind the server: ";
+	else if (!error->name && !error->text && of_service)
+		snprintf(reported, sizeof(reported), "the server reports %s: ",
+			 strerrorname_np(abs(code)) ?: "an error");
 	snprintf(to, size, "%s%s%s%s", ipc_printable(name, sizeof(name), error->name),
 		 error->name ? ": " : "", reports, ipc_printable(text, sizeof(text), said));
 	/* snprintf() may have cut the text in a character: replace the rest of it. */

@@ -97,6 +97,10 @@ START_TEST(fail_prints_the_known_details)
 	struct ipc_error behind = {
 		.code = -EREMOTEIO, .origin = IPC_ORIGIN_BEHIND, .cause = -EOWNERDEAD,
 	};
+	struct ipc_error behind_text = {
+		.code = -EREMOTEIO, .text = "demo.b: the timeout expired",
+		.origin = IPC_ORIGIN_BEHIND, .cause = -ETIMEDOUT,
+	};
 	struct ipc_error name = { .code = -EREMOTEIO, .name = "echo.Empty", .text = NULL };
 	struct ipc_error of_service = { .code = -ENOENT, .origin = IPC_ORIGIN_PEER };
 	struct ipc_error of_library = { .code = -ENOMSG, .origin = IPC_ORIGIN_PEER };
@@ -114,8 +118,11 @@ START_TEST(fail_prints_the_known_details)
 	ck_assert_str_eq(line, "say: echo.Empty: the server reports an error\n");
 	free(line);
 	line = printed("say", -EREMOTEIO, &behind);
-	ck_assert_str_eq(line, "say: the server reports of a server behind it: the object is "
-			       "dead: its process has ended it, or died\n");
+	ck_assert_str_eq(line, "say: behind the server: the object is dead:"
+			       " its process has ended it, or died\n");
+	free(line);
+	line = printed("say", -EREMOTEIO, &behind_text);
+	ck_assert_str_eq(line, "say: behind the server: demo.b: the timeout expired\n");
 	free(line);
 	line = printed("say", -ENOENT, &of_service);
 	ck_assert_str_eq(line, "say: the server reports ENOENT: No such file or directory\n");

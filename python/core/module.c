@@ -11,8 +11,8 @@
 PyTypeObject *connection_type, *proxy_type, *object_type, *call_type, *message_type, *slot_type,
 	*stream_type;
 
-/* Makes an exception of (code, number, name, text, details, origin, cause). code and cause are
- * positive. */
+/* Makes an exception of (code, number, name, text, details, origin, cause, own_text). code and
+ * cause are positive. own_text is 0 if text is only this library's meaning of the code. */
 static PyObject *error_factory;
 static atomic_bool ended;
 
@@ -51,9 +51,9 @@ PyObject *make_error(int code, const struct ipc_error *error)
 			 ipc_error_text(described, sizeof(described), code, &unnamed));
 	details = PyBytes_FromStringAndSize(error->details, (Py_ssize_t)error->details_size);
 	if (name && text && details && error_factory)
-		exception = PyObject_CallFunction(error_factory, "iiOOOii", -code, error->number,
+		exception = PyObject_CallFunction(error_factory, "iiOOOiii", -code, error->number,
 						  name, text, details, (int)error->origin,
-						  -error->cause);
+						  -error->cause, error->text != NULL);
 	else if (!PyErr_Occurred())
 		PyErr_SetString(PyExc_RuntimeError, "ipcbus._core is used without its package");
 	Py_XDECREF(name);

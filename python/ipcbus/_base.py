@@ -312,7 +312,8 @@ def _describe(error: BaseException) -> tuple[int, int, str | None, str | None, b
     if isinstance(error, Error):
         number = min(max(error.number, -(1 << 31)), (1 << 31) - 1)
         details = error.details or b""
-        return error.code, number, _text(error.name), _text(error.text), details
+        text = None if error.text == error._meaning else _text(error.text)
+        return error.code, number, _text(error.name), text, details
     if isinstance(error, TimeoutError):
         return errno.ETIMEDOUT, 0, None, _text(error), b""
     if isinstance(error, NotImplementedError):

@@ -52,6 +52,8 @@ class Error(Exception):
 
     default_code: ClassVar[int] = errno.EIO
     default_name: ClassVar[str | None] = None
+    # The text, if it is only this library's meaning of the code. It is not sent to other processes.
+    _meaning: str | None = None
 
     def __init__(
         self,
@@ -76,6 +78,8 @@ class Error(Exception):
     def __str__(self) -> str:
         text = self.text or errno.errorcode.get(self.code, str(self.code))
         text = _core.printable(text)
+        if self.cause and not self.name and self.text != self._meaning:
+            text = f"behind the server: {text}"
         return f"{_core.printable(self.name)}: {text}" if self.name else text
 
     def __repr__(self) -> str:
@@ -266,6 +270,7 @@ def make_error(
     origin: int,
     cause: int,
 ) -> Error:
+    own_text: int,
     """Creates the exception for an error of libipc. A class with that name has precedence
     over the class for the code."""
     kind: type[Error] = _by_code.get(code, Error)
@@ -282,6 +287,7 @@ def make_error(
         origin=Origin(origin),
         cause=cause,
     )
+    error._meaning = None if own_text else text
     return error
 
 

@@ -39,6 +39,9 @@ class Failing(Echo):
     async def serve_7(self, request):
         raise ipcbus.DeadObject("behind")
 
+    async def serve_8(self, request):
+        return b"", ((1, -1),)
+
 
 class Calls(Case):
     async def test_echo(self):
@@ -85,6 +88,12 @@ class Calls(Case):
         self.assertIs(caught.exception.origin, ipcbus.Origin.BEHIND)
         self.assertEqual(caught.exception.cause, errno.EOWNERDEAD)
 
+        self.assertEqual(str(caught.exception), "behind the server: behind")
+        # The meaning that an errno has for the server is not sent.
+        with self.assertRaises(ipcbus.Error) as caught:
+            await proxy.call(8)
+        text = "the server reports EBADF: Bad file descriptor"
+        self.assertEqual((str(caught.exception), caught.exception.text), (text, text))
     async def test_origin_of_a_dead_object(self):
         proxy = await self.serve(Echo())
         await self.server.close()
@@ -368,7 +377,7 @@ class Names(Case):
         name = new_name()
         with self.assertRaises(ipcbus.NotFound) as caught:
             await self.client.get_raw(name)
-        self.assertEqual(str(caught.exception), f"{name}: there is no such name, bus or object here")
+        self.assertEqual(str(caught.exception), f"{name}: there is no such name, bus or object")
         with self.assertRaises(ipcbus.DeadlineExceeded):
             await self.client.wait_raw(new_name(), timeout=0.2)
         with self.assertRaises(ValueError):

@@ -101,10 +101,10 @@ const char *ipc_strerror(int code);
  * Write the meaning of an error, for people: "NAME: TEXT" to `to`, which has size bytes, and
  * return `to`. A longer text is cut. code may have either sign. NAME is left out if error is NULL
  * or has none. TEXT is the error's own; else ipc_strerror(cause) if there is a cause, the
- * system's text for code if the server chose the errno, or ipc_strerror(code). In the former two
- * cases without a name, "the server reports of a server behind it: " or "the server reports
- * ENOENT: " precedes it. Without error, the text is misleading if the server chose the errno: pass
- * the error of a call. The text is escaped as by ipc_printable().
+ * system's text for code if the server chose the errno, or ipc_strerror(code). Without a name,
+ * "behind the server: " precedes it if there is a cause, and "the server reports ENOENT: " precedes
+ * the system's text. Without error, the text is misleading if the server chose the errno: pass the
+ * error of a call. The text is escaped as by ipc_printable().
  */
 #define IPC_PRINTABLE_MAX	1024	/* bytes that errors print of a name or text, with a 0 */
 #define IPC_ERROR_TEXT_MAX	(2 * IPC_PRINTABLE_MAX + 2)	/* size that is always enough */

@@ -110,7 +110,7 @@ START_TEST(a_missing_visitor)
 
 	client_start(&one_thread);
 	ck_assert_int_eq(server_visit(client.server, &request, NULL, &error), -EINVAL);
-	ck_assert_str_eq(error.text, "no visitor: there is no such name, bus or object here");
+	ck_assert_str_eq(error.text, "no visitor: there is no such name, bus or object");
 	ck_assert_int_eq(call_visit(&client, 0, 1, NULL, NULL), -EINVAL);
 	/* Ids without an object. */
 	ck_assert_int_eq(call_visit(&client, 1000001, 1, NULL, NULL), -EBADF);
