@@ -219,7 +219,8 @@ class Forked(Error):
 
 
 class ServiceError(Error):
-    """The server reports its own error. Define a subclass for each name of an error."""
+    """The server reports its own error: an error with a name, whatever its ``code``, or with the
+    code EREMOTEIO. Define a subclass for each name of an error."""
 
     default_code = errno.EREMOTEIO
 
@@ -269,13 +270,12 @@ def make_error(
     details: bytes,
     origin: int,
     cause: int,
-) -> Error:
     own_text: int,
-    """Creates the exception for an error of libipc. A class with that name has precedence
-    over the class for the code."""
+) -> Error:
+    """Creates the exception for an error of libipc. A name has precedence over the code."""
     kind: type[Error] = _by_code.get(code, Error)
     if name is not None:
-        kind = _by_name.get(name, kind)
+        kind = _by_name.get(name, ServiceError)
     error = kind.__new__(kind)
     Error.__init__(
         error,

@@ -34,7 +34,7 @@ class Failing(Echo):
         raise ipcbus.PermissionDenied("not you")
 
     async def serve_6(self, request):
-        raise ipcbus.ServiceError("other", name="test.Other")
+        raise ipcbus.NotFound("other", name="test.Other")
 
     async def serve_7(self, request):
         raise ipcbus.DeadObject("behind")
@@ -76,6 +76,7 @@ class Calls(Case):
             await proxy.call(6)
         self.assertIs(type(caught.exception), ipcbus.ServiceError)
         self.assertEqual(caught.exception.name, "test.Other")
+        self.assertEqual(caught.exception.code, errno.ENOENT)
 
     async def test_errno(self):
         proxy = await self.serve(Failing())

@@ -134,6 +134,8 @@ fn errors(bench: &Bench) {
     assert_eq!((odd.code(), odd.origin()), (libc::EREMOTEIO, Origin::Peer));
     assert_eq!((odd.name(), odd.text()), (Some("conform.Odd"), Some("an odd ä")));
     assert_eq!((odd.failure().number, odd.details()), (-7, &b"\0\xff\n\0"[..]));
+    let odd = bench.peer.fail(&Failure { code: libc::ENOENT, ..failure }).unwrap_err();
+    assert!(matches!(odd, Error::ServiceError(_)), "{odd}");
 
     let text = "something is left";
     let failure = Failure { code: libc::ENOTEMPTY, text: text.into(), ..Failure::default() };

@@ -36,6 +36,9 @@ enum ipc_origin {
  * Rust a variant of Error with the same name. Functions return them negative:
  *
  *	if (r == -IPC_DEAD_OBJECT)
+ *
+ * A service error is an error with a name, whatever its errno, or an error with EREMOTEIO. Python's
+ * and Rust's ServiceError and C++'s errc::service_error match both.
  */
 enum ipc_errno {
 	IPC_INVALID_ARGUMENT = EINVAL,
@@ -58,7 +61,7 @@ enum ipc_errno {
 	IPC_QUOTA_EXCEEDED = EDQUOT,
 	IPC_NO_REPLY = ENOMSG,
 	IPC_FORKED = ECHILD,
-	IPC_SERVICE_ERROR = EREMOTEIO, /* in Rust each error with a name too */
+	IPC_SERVICE_ERROR = EREMOTEIO, /* see above; check error.name too */
 };
 
 /*

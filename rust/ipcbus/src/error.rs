@@ -64,7 +64,8 @@ macro_rules! errors {
         #[derive(Debug, Clone, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum Error {
-            /// The server reports its own error: an error with a name, or `EREMOTEIO`.
+            /// The server reports its own error: an error with a name, whatever its errno, or with
+            /// `EREMOTEIO`.
             ServiceError(Box<Failure>),
             $($(#[$text])* $kind(Box<Failure>),)*
             /// Any other errno.

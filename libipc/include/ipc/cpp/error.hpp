@@ -102,9 +102,10 @@ public:
 
 	const char *what() const noexcept override { return shared->what.c_str(); }
 
+	/* An error with a name is a service_error only, whatever its errno. */
 	bool is(errc kind) const noexcept
 	{
-		return code().value() == static_cast<int>(kind);
+		return (name().empty() ? number_of_errno() : EREMOTEIO) == static_cast<int>(kind);
 	}
 
 	/* The errno, positive. */

@@ -203,6 +203,8 @@ void test_errors(const bench &b)
 	CHECK(odd.number_of_errno() == EREMOTEIO && odd.origin() == ipc::origin::peer);
 	CHECK(odd.name() == failure.name() && odd.text() == failure.text());
 	CHECK(odd.number() == -7 && odd.details() == failure.details());
+	failure.set_code(ENOENT);
+	CHECK(error_of([&] { b.peer.Fail(failure); }).is(ipc::errc::service_error));
 
 	failure.Clear();
 	failure.set_code(ENOTEMPTY);

@@ -40,6 +40,7 @@ static int fail(struct ipc_call *call, const Conform__Failure *request, void *us
 	(void)userdata;
 	if (!*request->name)
 		return ipc_call_fail(call, request->code, NULL, "%s", request->text);
+	error.code = request->code;
 	error.name = request->name;
 	error.text = request->text;
 	error.number = request->number;

@@ -49,7 +49,8 @@ public:
 	{
 		if (request.name().empty())
 			throw ipc::error(request.code(), request.text());
-		throw ipc::error(request.name(), request.text(), request.number(), request.details());
+		throw ipc::error(request.name(), request.text(), request.number(), request.details(),
+				 request.code() ? request.code() : EREMOTEIO);
 	}
 
 	void Drop(ipc::call_for<void> call) override { auto dropped = std::move(call); }

@@ -36,7 +36,11 @@ class Peer(PeerService):
         if not request.name:
             raise ipcbus.Error(request.text, code=request.code)
         raise ipcbus.ServiceError(
-            request.text, name=request.name, number=request.number, details=request.details
+            request.text,
+            code=request.code or None,
+            name=request.name,
+            number=request.number,
+            details=request.details,
         )
 
     async def Drop(self, context):

@@ -150,11 +150,17 @@ static ipc::error caught(const ipc::proxy &proxy, std::uint32_t method)
 CASE(an_error_has_name_and_details)
 {
 	pair p([](ipc::call c) {
-		std::move(c).fail(ipc::error("test.Bad", "too bad", 42, std::string("a\0b", 3)));
-	});
-	ipc::error e = caught(p.proxy, 1);
+		const int code = c.request().method() == 1 ? EREMOTEIO : ENOENT;
 
-	CHECK(e.code() == std::errc(EREMOTEIO));
+		std::move(c).fail(
+			ipc::error("test.Bad", "too bad", 42, std::string("a\0b", 3), code));
+	});
+	ipc::error e = caught(p.proxy, 2);
+
+	CHECK(e.number_of_errno() == ENOENT && e.name() == "test.Bad");
+	CHECK(e.is(ipc::errc::service_error) && !e.is(ipc::errc::not_found));
+	e = caught(p.proxy, 1);
+	CHECK(e.code() == std::errc(EREMOTEIO) && e.is(ipc::errc::service_error));
 	CHECK(e.name() == "test.Bad" && e.text() == "too bad" && e.number() == 42);
 	CHECK(e.details() == std::string("a\0b", 3));
 	CHECK(e.origin() == ipc::origin::peer);
@@ -222,6 +228,7 @@ CASE(an_error_is_an_errno)
 	});
 	ipc::error e = caught(p.proxy, 1);
 
+	CHECK(e.is(ipc::errc::not_found) && !e.is(ipc::errc::service_error));
 	CHECK(e.code() == std::errc::no_such_file_or_directory && e.name().empty());
 	CHECK(e.what() == std::string("the server reports ENOENT: No such file or directory"));
 	e = caught(p.proxy, 2);
