@@ -6,7 +6,9 @@ from __future__ import annotations
 import contextlib
 import enum
 import errno
+import inspect
 import logging
+import numbers
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol, Union
 
@@ -82,15 +84,22 @@ def naming(argument: str, text: str | None) -> Iterator[None]:
 FOREVER = 1e12
 
 
+def _check_time(seconds: object) -> None:
+    if not isinstance(seconds, numbers.Real):
+        raise TypeError(f"timeout must be a number of seconds or None, not {seconds!r}")
+    if seconds != seconds:
+        raise ValueError("timeout must be a number of seconds or None, not nan")
+
+
 def to_usec(seconds: float | None) -> int:
     """Converts a timeout in seconds to microseconds for libipc. None becomes 0, the default.
-    Raises ``DeadlineExceeded`` if the time is not positive, and ``ValueError`` if it is NaN."""
+    Raises ``DeadlineExceeded`` if the time is not positive, ``ValueError`` if it is NaN, and
+    ``TypeError`` if it is no number."""
     if seconds is None:
         return 0
-    if seconds != seconds:
-        raise ValueError("a timeout must be a number")
+    _check_time(seconds)
     if seconds <= 0:
-        raise DeadlineExceeded("the timeout has expired")
+        raise DeadlineExceeded(f"the timeout of {seconds!r:.20} s has expired: nothing was sent")
     if seconds > FOREVER:
         return _core.NEVER
     return max(1, int(seconds * 1e6))
@@ -102,15 +111,15 @@ def to_wait(seconds: float | None) -> int:
     arrived."""
     if seconds is None:
         return _core.NEVER
-    if seconds != seconds:
-        raise ValueError("a timeout must be a number")
+    _check_time(seconds)
     return to_usec(seconds) if seconds > 0 else 1
 
 
 def to_name_wait(seconds: float | None) -> int:
     """Converts the timeout of a wait for a name. If the time is 0 or negative, the library does
     not wait."""
-    return 0 if seconds is not None and seconds <= 0 else to_wait(seconds)
+    usec = to_wait(seconds)
+    return 0 if seconds is not None and seconds <= 0 else usec
 
 
 def to_delay(seconds: float | None) -> float | None:
@@ -120,6 +129,7 @@ def to_delay(seconds: float | None) -> float | None:
 
 def to_limit(seconds: float) -> int:
     """Converts the timeout of a connection. ``math.inf`` is no timeout."""
+    _check_time(seconds)
     if seconds <= 0:
         raise InvalidArgument("timeout must be positive")
     return to_usec(seconds)
@@ -134,11 +144,16 @@ def check_kind(kind: object, base: type) -> None:
 def check_callback(callback: object) -> None:
     if not callable(callback):
         raise TypeError(f"{callback!r} is not callable")
+    if inspect.iscoroutinefunction(callback):
+        raise TypeError(f"{callback!r} must be a plain function (def): callbacks are not awaited")
 
 
 def check_service(service: object, *bases: type) -> None:
     if not isinstance(service, bases):
-        raise TypeError(f"{service!r} is not an implementation for {bases[0].__module__}")
+        text = f"{service!r} is not an implementation for {bases[0].__module__}"
+        if isinstance(service, type) and issubclass(service, bases):
+            text += f": pass an instance of the class, {service.__name__}()"
+        raise TypeError(text)
 
 
 def to_changed(reconnect: bool | Callable[[bool], object]) -> Callable[[bool], object]:

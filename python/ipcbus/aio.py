@@ -12,10 +12,11 @@ import asyncio
 import contextlib
 import contextvars
 import copy
+import inspect
 import os
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -309,7 +310,7 @@ class RawService(BaseRawService):
         raise NotImplementedError
 
     async def _serve(self, bus: Connection, call: _core.Call) -> None:
-        reply_raw(call, await self.serve(RawRequest(bus, call)))
+        reply_raw(call, await _awaitable(self, "serve", self.serve(RawRequest(bus, call))))
 
 
 class Service(stubs.BaseService):
@@ -326,9 +327,10 @@ class Service(stubs.BaseService):
         context = Context(bus, call)
         try:
             if method.request is None:
-                reply = await handler(context)
+                result = handler(context)
             else:
-                reply = await handler(context._request(method, call), context)
+                result = handler(context._request(method, call), context)
+            reply = await _awaitable(self, method.attribute, result)
             if not method.oneway:
                 stubs.reply(bus, call, method, reply)
         finally:
@@ -357,7 +359,8 @@ class Service(stubs.BaseService):
                     async for reply in replies:
                         await _send_reply(bus, end, method, reply)
             else:
-                await _send_reply(bus, end, method, await result)
+                reply = await _awaitable(self, method.attribute, result)
+                await _send_reply(bus, end, method, reply)
             stream.end()
         finally:
             context._end()
@@ -371,6 +374,14 @@ async def _requests(
         if item is None:
             return
         yield context._request(method, item)
+
+
+def _awaitable(service: Service | RawService, handler: str, result: Any) -> Awaitable[Any]:
+    if inspect.isawaitable(result):
+        return result
+    raise TypeError(
+        f"{type(service).__name__}.{handler} must be a coroutine function (async def, without yield)"
+    )
 
 
 def _replies(service: Service, method: stubs.Method, result: Any) -> AsyncGenerator[Any, None]:

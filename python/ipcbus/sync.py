@@ -21,8 +21,8 @@ import contextvars
 import os
 import select
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from types import TracebackType
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import AsyncGeneratorType, CoroutineType, TracebackType
 from typing import Any, Generic, TypeVar
 
 from . import _core, stubs
@@ -55,6 +55,7 @@ from .errors import DeadObject, NoReply
 from .stubs import Context as Context
 from .stubs import Received as Received
 
+T = TypeVar("T")
 Req = TypeVar("Req")
 Rep = TypeVar("Rep")
 
@@ -172,12 +173,14 @@ class Proxy(BaseProxy):
         """Calls callback once, on a serving thread, when the object is dead: its process has
         ended it, or died, or the bus has ended. If it is dead already, calls callback soon.
         ``Slot.end()`` ends the watch earlier."""
+        check_callback(callback)
         return Slot(self._proxy.on_death(callback))
 
     def on_freeze(self, callback: Callable[[bool], object]) -> Slot:
         """Calls callback on a serving thread, with True when the object's process is frozen and
         with False when it is thawed. If the process is frozen now, calls it soon. The watch ends
         with the object, without a call."""
+        check_callback(callback)
         return Slot(self._proxy.on_freeze(callback))
 
 
@@ -354,7 +357,7 @@ class RawService(BaseRawService):
         raise NotImplementedError
 
     def _serve(self, bus: Connection, call: _core.Call) -> None:
-        reply_raw(call, self.serve(RawRequest(bus, call)))
+        reply_raw(call, _plain(self, "serve", self.serve(RawRequest(bus, call))))
 
 
 class Service(stubs.BaseService):
@@ -374,6 +377,7 @@ class Service(stubs.BaseService):
                 reply = handler(context)
             else:
                 reply = handler(context._request(method, call), context)
+            _plain(self, method.attribute, reply)
             if not method.oneway:
                 stubs.reply(bus, call, method, reply)
         finally:
@@ -396,6 +400,12 @@ class Service(stubs.BaseService):
                 if request is None:
                     raise NoReply(f"{method.name} was opened without a request")
                 result = handler(request, context)
+            _plain(self, method.attribute, result)
+            if method.pushes and not isinstance(result, Iterable):
+                raise TypeError(
+                    f"{type(self).__name__}.{method.attribute} has a stream of replies: it must be "
+                    "a generator, which yields them"
+                )
             for reply in result if method.pushes else (result,):
                 packer = stubs.Packer(bus)
                 data = packer.pack(method.reply, reply)
@@ -403,6 +413,16 @@ class Service(stubs.BaseService):
             stream.end()
         finally:
             context._end()
+
+
+def _plain(service: Service | RawService, handler: str, result: T) -> T:
+    if isinstance(result, (CoroutineType, AsyncGeneratorType)):
+        if isinstance(result, CoroutineType):
+            result.close()
+        raise TypeError(
+            f"{type(service).__name__}.{handler} must be a plain function (def, without async)"
+        )
+    return result
 
 
 def _requests(stream: _core.Stream, method: stubs.Method, context: Context) -> Iterator[Any]:

@@ -655,8 +655,10 @@ class Limits(Case):
         for kind, service in ((KindsSync, KindsSyncService()), (KindsService, KindsService)):
             with self.assertRaisesRegex(TypeError, "is not derived from ipcbus.aio.TypedProxy"):
                 await self.client.get(kind, new_name())
-            with self.assertRaisesRegex(TypeError, "is not an implementation for ipcbus.aio"):
+            with self.assertRaisesRegex(TypeError, "is not an implementation for ipcbus.aio") as caught:
                 await self.client.register(new_name(), service)
+            is_class = isinstance(service, type)
+            self.assertEqual("of the class, KindsService()" in str(caught.exception), is_class)
         with sync.Connection() as bus:
             with self.assertRaisesRegex(TypeError, "is not derived from ipcbus.sync.TypedProxy"):
                 bus.get(Kinds, new_name())

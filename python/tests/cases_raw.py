@@ -88,13 +88,13 @@ class Calls(Case):
             await proxy.call(7)
         self.assertIs(caught.exception.origin, ipcbus.Origin.BEHIND)
         self.assertEqual(caught.exception.cause, errno.EOWNERDEAD)
-
         self.assertEqual(str(caught.exception), "behind the server: behind")
         # The meaning that an errno has for the server is not sent.
         with self.assertRaises(ipcbus.Error) as caught:
             await proxy.call(8)
         text = "the server reports EBADF: Bad file descriptor"
         self.assertEqual((str(caught.exception), caught.exception.text), (text, text))
+
     async def test_origin_of_a_dead_object(self):
         proxy = await self.serve(Echo())
         await self.server.close()
@@ -130,6 +130,8 @@ class Calls(Case):
         ):
             with self.assertRaisesRegex(TypeError, "None is not callable"):
                 function(None)
+            with self.assertRaisesRegex(TypeError, "must be a plain function"):
+                function(Echo().serve)
         with self.assertRaisesRegex(TypeError, "None is not callable"):
             await self.client.watch_names("x", None)
         with self.assertRaisesRegex(TypeError, "name must be a str, not <class 'NoneType'>"):
@@ -154,8 +156,14 @@ class Calls(Case):
         self.assertIsInstance(caught.exception, ipcbus.DeadlineExceeded)
         self.assertGreaterEqual(time.monotonic() - began, 0.19)
         await self.within(service.canceled.wait())
-        with self.assertRaises(ipcbus.DeadlineExceeded):
-            await proxy.call(1, timeout=0)
+        for timeout in (0, -1):
+            text = f"^the timeout of {timeout} s has expired: nothing was sent$"
+            with self.assertRaisesRegex(ipcbus.DeadlineExceeded, text):
+                await proxy.call(1, timeout=timeout)
+        for call in (proxy.call(1, timeout="1"), self.client.wait_raw("x", timeout="1")):
+            text = "timeout must be a number of seconds or None, not '1'"
+            with self.assertRaisesRegex(TypeError, text):
+                await call
         self.assertEqual(len(service.seen), 1)
         with self.assertRaises(ValueError):
             await proxy.call(1, timeout=math.nan)

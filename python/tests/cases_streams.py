@@ -345,16 +345,46 @@ class Streams(Case):
             self.assertEqual(caught.exception.code, errno.EPIPE)
             self.assertEqual(len([reply async for reply in stream]), 10)
 
-    async def test_no_generator(self):
+    async def test_handlers_of_the_wrong_kind(self):
         class Lists(KindsService):
             async def Count(self, request, context):
                 return []
 
-        async with self.kinds_of(Lists()) as kinds:
-            with self.assertLogs("ipcbus") as logs, self.assertRaises(ipcbus.ServiceError):
-                async with kinds.Count(until=10) as stream:
-                    await self.within(stream.receive())
-        self.assertIn("Lists.Count has a stream of replies", logs.output[0])
+            def Nothing(self, context):
+                return {}
+
+            def Join(self, requests, context):
+                return {}
+
+        class Threads(KindsSyncService):
+            async def Count(self, request, context):
+                yield {}
+
+            async def Nothing(self, context):
+                pass
+
+            def Chat(self, requests, context):
+                pass
+
+        with sync.Connection() as server:
+            server.register("test.threads", Threads())
+            serving = threading.Thread(target=server.run)
+            serving.start()
+            threads = await self.client.get(Kinds, "test.threads")
+            async with self.kinds_of(Lists()) as kinds:
+                for call, text in (
+                    (kinds.Count(until=10).receive(), "Lists.Count has a stream of replies: "),
+                    (kinds.Nothing(), "Lists.Nothing must be a coroutine function"),
+                    (kinds.Join().finish(), "Lists.Join must be a coroutine function"),
+                    (threads.Count(until=1).receive(), "Threads.Count must be a plain function"),
+                    (threads.Nothing(), "Threads.Nothing must be a plain function"),
+                    (threads.Chat().receive(), "Threads.Chat has a stream of replies: "),
+                ):
+                    with self.assertLogs("ipcbus") as logs, self.assertRaises(ipcbus.ServiceError):
+                        await self.within(call)
+                    self.assertIn(text, logs.output[0])
+            server.stop()
+            await asyncio.to_thread(serving.join)
 
     def kinds_of(self, service):
         test = self
