@@ -326,11 +326,11 @@ static const char *kind_name(struct comparison *c, const Method *method)
 	if (is_oneway(c, method))
 		return "a oneway";
 	if (method->client_streaming && method->server_streaming)
-		return "streaming both ways";
+		return "a stream both ways";
 	if (method->client_streaming)
-		return "streaming to the server";
+		return "a stream of requests";
 	if (method->server_streaming)
-		return "streaming to the client";
+		return "a stream of replies";
 	return "a call";
 }
 
@@ -354,7 +354,7 @@ static void compare_services(struct comparison *c, const char *name, const Servi
 		const Method *method = old->method[i];
 		const Method *other = find_method(c, name, new, method);
 		const char *where =
-			arena_printf(c->arena, "%s/%s", name, name_of(method->name));
+			arena_printf(c->arena, "%s.%s", name, name_of(method->name));
 
 		if (other)
 			compare_method(c, where, method, other);
