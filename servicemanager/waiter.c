@@ -45,8 +45,8 @@ static void call_canceled(struct ipc_call *call, void *userdata)
 {
 	struct waiter *waiter = userdata;
 
-	(void)call;
-	waiter_end(waiter->manager, waiter, "canceled");
+	waiter_end(waiter->manager, waiter,
+		   ipc_call_remaining(call) ? "canceled" : "the timeout expired");
 }
 
 static int waiter_new(struct manager *manager, struct wanted *wanted, struct waiter **ret_waiter)
