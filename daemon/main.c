@@ -30,7 +30,7 @@
 
 static const char help[] =
 	"usage: ipcbusd [OPTION...]\n"
-	"       ipcbusd [OPTION...] -- COMMAND [ARG...]\n"
+	"       ipcbusd [OPTION...] [--] COMMAND [ARG...]\n"
 	"\n"
 	"Runs a bus where no module can be loaded. With a COMMAND the bus is its own and ends\n"
 	"with it.\n"
