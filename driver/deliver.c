@@ -27,7 +27,7 @@ static void refuse(struct ipcbus_transaction *t, int error, u32 stage, u32 index
 {
 	ipcbus_report_failed(t, t->buffer, error, stage, index);
 	if (t->oneway) {
-		ipcbus_stat_count(IPCBUS_STAT_LOST);
+		ipcbus_stat_count(IPCBUS_STAT_DISCARDED);
 		ipcbus_buffer_drop(&t->node->proc->region, t->buffer);
 		ipcbus_node_oneway_done(t->node);
 		ipcbus_transaction_put(t, NULL);

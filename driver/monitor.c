@@ -455,7 +455,7 @@ int ipcbus_report_unsent(struct ipcbus_thread *thread, const struct ipcbus_messa
 		.gid = current_egid(),
 	};
 
-	ipcbus_stat_count(IPCBUS_STAT_FAILED);
+	ipcbus_stat_count(IPCBUS_STAT_FAILURES);
 	if (is_observed(thread->proc))
 		record_failure(thread->proc, &record);
 	return error;
@@ -483,7 +483,7 @@ void ipcbus_report_failed(const struct ipcbus_transaction *t, const struct ipcbu
 	};
 	struct pid *pid = NULL;
 
-	ipcbus_stat_count(IPCBUS_STAT_FAILED);
+	ipcbus_stat_count(IPCBUS_STAT_FAILURES);
 	if (!is_observed(target))
 		return;
 	if (t->from) {

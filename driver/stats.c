@@ -16,8 +16,8 @@ static const char *const names[IPCBUS_STAT_COUNT] = {
 	[IPCBUS_STAT_BUFFERS] = "buffers", [IPCBUS_STAT_FILES] = "files",
 	[IPCBUS_STAT_PAGES] = "pages",	   [IPCBUS_STAT_BUSES] = "buses",
 	[IPCBUS_STAT_USERS] = "users",	   [IPCBUS_STAT_QUOTAS] = "quotas",
-	[IPCBUS_STAT_LOST] = "lost",	   [IPCBUS_STAT_RECORDS_LOST] = "records_lost",
-	[IPCBUS_STAT_FAILED] = "failed",   [IPCBUS_STAT_STARVED] = "starved",
+	[IPCBUS_STAT_DISCARDED] = "discarded", [IPCBUS_STAT_RECORDS_LOST] = "records_lost",
+	[IPCBUS_STAT_FAILURES] = "failures", [IPCBUS_STAT_STARVED] = "starved",
 };
 
 const char *ipcbus_stat_name(enum ipcbus_stat stat)

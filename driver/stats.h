@@ -23,11 +23,11 @@ enum ipcbus_stat {
 	IPCBUS_STAT_USERS,
 	IPCBUS_STAT_QUOTAS,
 	/* Events that are counted, not objects. Oneways that were queued and never delivered. */
-	IPCBUS_STAT_LOST,
+	IPCBUS_STAT_DISCARDED,
 	/* Records for which a monitor had no space. */
 	IPCBUS_STAT_RECORDS_LOST,
 	/* Messages that failed; messages that waited too long for a thread. */
-	IPCBUS_STAT_FAILED,
+	IPCBUS_STAT_FAILURES,
 	IPCBUS_STAT_STARVED,
 	IPCBUS_STAT_COUNT,
 };

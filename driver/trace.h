@@ -41,7 +41,7 @@ void ipcbus_trace_done(void);
 			 { 2, "oneway" },	\
 			 { 3, "reply" },	\
 			 { 4, "error" },	\
-			 { 5, "failed" })
+			 { 5, "failure" })
 
 #define ipcbus_show_stage(stage)		\
 	__print_symbolic(stage,			\

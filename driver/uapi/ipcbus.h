@@ -208,7 +208,7 @@ enum ipcbus_object_type {
  *
  * The driver installs the objects in the receiver when it delivers the message. It installs all of
  * them or none. If it cannot install them, a call ends with FAILED at stage DELIVER. A oneway is
- * discarded and counted as lost in debugfs.
+ * discarded, and counted in debugfs.
  */
 struct ipcbus_object {
 	__u32 type;

@@ -259,7 +259,7 @@ START_TEST(failures)
 	ck_assert_uint_eq(number(event("ipcbus_fail", 4), "id"),
 			  number(event("ipcbus_send", 0), "id"));
 	ck_assert_str_eq(field(event("ipcbus_fail", 4), "from"), self());
-	ck_assert_str_eq(field(event("ipcbus_result", 0), "kind"), "failed");
+	ck_assert_str_eq(field(event("ipcbus_result", 0), "kind"), "failure");
 }
 END_TEST
 
