@@ -50,8 +50,11 @@ int bus_open(struct ipc **ret_ipc)
 
 int bus_open_sized(struct ipc **ret_ipc, size_t region_size)
 {
+	bool limited = deadline_begin(bus_timeout_usec() / 1000);
 	int r = ipc_open_sized(ret_ipc, ctl_bus_path(), region_size);
 
+	if (limited)
+		deadline_set(0);
 	switch (r) {
 	case 0:
 		ipc_set_message_max(*ret_ipc, MESSAGE_MAX);
@@ -110,6 +113,16 @@ int bus_manager(struct ipc **ret_ipc, struct service_manager **ret_manager)
 	*ret_ipc = ipc;
 	*ret_manager = service_manager_from_proxy(proxy);
 	return STATUS_OK;
+}
+
+bool bus_has_manager(void)
+{
+	bool limited = deadline_begin(bus_timeout_usec() / 1000);
+	int r = ipc_wait_manager(ctl_bus_path(), 0);
+
+	if (limited)
+		deadline_set(0);
+	return r == 1;
 }
 
 int bus_policy_problem(struct service_manager *manager, char *text, size_t size)

@@ -43,6 +43,9 @@ int bus_bad_pattern(const char *pattern);
 /* Opens the bus and finds its service manager. The timeout above applies to each reply. */
 int bus_manager(struct ipc **ret_ipc, struct service_manager **ret_manager);
 
+/* Returns whether the bus exists and has a service manager. Prints nothing. */
+bool bus_has_manager(void);
+
 /**
  * struct bus_process - process and user of the last row; zeroes before the first
  * @pid: the process

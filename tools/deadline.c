@@ -15,9 +15,6 @@
 #include "ipcctl.h"
 #include "text.h"
 
-/* For a bus that does not end a call. */
-#define DELAY_NS UINT64_C(1000000000)
-
 /* The complete message. It is replaced atomically, because the signal may arrive at any time. */
 static char *volatile message;
 static unsigned int limit_ms;
@@ -49,6 +46,10 @@ void deadline_set(unsigned int ms)
 	sigset_t alarm;
 
 	limit_ms = ms;
+	if (!ms) {
+		setitimer(ITIMER_REAL, &(struct itimerval){ 0 }, NULL);
+		return;
+	}
 	end_ns = clock_ns() + (uint64_t)ms * 1000000;
 	deadline_message(NULL, "ended by --timeout: not done");
 	/* The parent process may have blocked the signal. */
@@ -59,13 +60,22 @@ void deadline_set(unsigned int ms)
 	set_timer(end_ns);
 }
 
+bool deadline_begin(unsigned int ms)
+{
+	if (limit_ms || ctl.endless)
+		return false;
+	deadline_set(ms);
+	deadline_message("see ipcctl doctor", "the bus %s did not reply", ctl_bus_path());
+	return true;
+}
+
 uint64_t deadline_delay(void)
 {
 	uint64_t now = clock_ns();
 
 	if (!limit_ms)
 		return UINT64_MAX;
-	set_timer(end_ns + DELAY_NS);
+	set_timer(end_ns + 1000 * DEADLINE_DELAY_USEC);
 	return end_ns > now + 1000 ? (end_ns - now) / 1000 : 1;
 }
 

@@ -22,6 +22,13 @@ static inline uint64_t clock_ns(void)
 /* After ms milliseconds, prints a message and ends the process with STATUS_TIMEOUT. 0: never. */
 void deadline_set(unsigned int ms);
 
+/* Sets a deadline to open the bus or a file of the bus, unless there is a deadline or the verb has
+ * no timeout. If true, the caller must end it with deadline_set(0). */
+bool deadline_begin(unsigned int ms);
+
+/* For a bus that does not end a call. */
+#define DEADLINE_DELAY_USEC UINT64_C(1000000)
+
 /* Delays the deadline by a second, and returns the microseconds until it was due, at least 1, or
  * UINT64_MAX if there is none: the timeout of a call. The bus then ends the call, and reports the
  * failure. */

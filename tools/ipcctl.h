@@ -55,11 +55,13 @@ enum status {
  * @bus: path of the bus; NULL: the bus that libipc finds
  * @json: print JSON instead of text for people
  * @timeout_ms: timeout of the whole run in milliseconds; 0: none, but see bus_timeout_usec()
+ * @endless: the verb has no default timeout
  */
 struct ctl {
 	const char *bus;
 	bool json;
 	unsigned int timeout_ms;
+	bool endless;
 };
 
 extern struct ctl ctl;
@@ -131,6 +133,9 @@ struct verb_option {
 /* For --count. */
 #define MAX_COUNT (1UL << 40)
 
+/* For a verb that waits for as long as it takes. */
+#define NO_TIMEOUT "no timeout"
+
 /**
  * struct verb - a command of ipcctl
  * @name: as on the command line
@@ -140,7 +145,7 @@ struct verb_option {
  * @summary: one line for the list of verbs
  * @description: sentences for --help
  * @example: command lines for --help
- * @timeout: default of --timeout for --help; NULL: "5"
+ * @timeout: default of --timeout for --help, or NO_TIMEOUT; NULL: "5"
  * @statuses: statuses besides 0, 1 and 2: MAY_END() and ON_BUS
  * @options: its options, ended by zeroes, or NULL
  * @min: minimum number of arguments

@@ -205,6 +205,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 		status = check_arguments(verb, argc - optind, argv + optind);
 	if (status)
 		return status;
+	ctl.endless = !ctl.timeout_ms && verb->timeout && !strcmp(verb->timeout, NO_TIMEOUT);
 	if (ctl.timeout_ms && !verb->keeps_time)
 		deadline_set(ctl.timeout_ms);
 	return verb->run(argc - optind, argv + optind);

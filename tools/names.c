@@ -150,7 +150,7 @@ static void learn(struct names *names, bool describe)
 	struct ipc_proxy **proxies = NULL;
 	json_t *rows = NULL;
 
-	if (ipc_wait_manager(ctl_bus_path(), 0) == 1 && !bus_manager(&ipc, &manager) &&
+	if (bus_has_manager() && !bus_manager(&ipc, &manager) &&
 	    !bus_list(manager, "*", false, &rows))
 		proxies = calloc(json_array_size(rows) + 1, sizeof(*proxies));
 	if (proxies)

@@ -313,7 +313,7 @@ const struct verb verb_monitor = {
 		"mounted. On a bus of ipcbusd, needs root or the user of ipcbusd.\n",
 	.example = "  sudo ipcctl monitor --name demo.echo --failed\n"
 		   "  sudo ipcctl monitor --json --max-data 65536 >calls.json\n",
-	.timeout = "no timeout",
+	.timeout = NO_TIMEOUT,
 	.statuses = ON_BUS | MAY_END(NOT_FOUND),
 	.options = options,
 	.run = run,

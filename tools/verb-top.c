@@ -170,7 +170,7 @@ const struct verb verb_top = {
 		"A terminal is cleared before each interval. Ctrl-C ends it. Needs the same permissions as\n"
 		"ipcctl monitor. For threads, queues and buffers see ipcctl stats.\n",
 	.example = "  sudo ipcctl top --interval 5\n",
-	.timeout = "no timeout",
+	.timeout = NO_TIMEOUT,
 	.statuses = ON_BUS,
 	.options = options,
 	.run = run,

@@ -67,7 +67,7 @@ const struct verb verb_wait = {
 		"Waits until a service manager runs, and then until each NAME is registered.\n",
 	.example = "  ipcctl wait --timeout 10 && ./server &\n"
 		   "  ipcctl wait --timeout 10 demo.echo && ./client\n",
-	.timeout = "no timeout",
+	.timeout = NO_TIMEOUT,
 	.statuses = ON_BUS,
 	.max = 64,
 	.run = run,

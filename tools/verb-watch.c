@@ -146,7 +146,7 @@ const struct verb verb_watch = {
 		"it waits for. With --json, a line with the change \"settled\" follows the services that\n"
 		"existed at the start.\n",
 	.example = "  ipcctl watch 'demo.*'\n",
-	.timeout = "no timeout",
+	.timeout = NO_TIMEOUT,
 	.statuses = ON_BUS,
 	.options = options,
 	.max = 1,
