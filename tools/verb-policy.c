@@ -55,14 +55,14 @@ static int find_user(Ipc__Manager__CheckPolicyRequest *request)
 }
 
 /* The texts of reply may be protobuf-c's constant empty string, so this cleans copies of them. */
-static json_t *verdict_json(const Ipc__Manager__CheckPolicyReply *reply, const char *right,
-			    const char *name)
+static json_t *verdict_json(const Ipc__Manager__CheckPolicyReply *reply, const char *shown,
+			    const char *right, const char *name)
 {
 	char self[64];
 
 	user_name(geteuid(), self, sizeof(self));
 	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:I, s:o}", "right", right, "name", name,
-			 "user", user ? user : self, "verdict", text_json(reply->verdict), "file",
+			 "user", user ? user : self, "verdict", text_json(shown), "file",
 			 text_json(reply->file), "line", (json_int_t)reply->line, "rule",
 			 text_json(reply->rule));
 }
@@ -70,7 +70,11 @@ static json_t *verdict_json(const Ipc__Manager__CheckPolicyReply *reply, const c
 static int put(const Ipc__Manager__CheckPolicyReply *reply, const char *right, const char *name)
 {
 	bool allowed = !strcmp(reply->verdict, "allowed");
-	json_t *verdict = verdict_json(reply, right, name);
+	/* Only an administrator gets the rule, and learns that a name is hidden. */
+	bool may_be_hidden = allowed && !*reply->file && strcmp(right, "register");
+	json_t *verdict = verdict_json(reply, may_be_hidden ?
+					      "allowed, unless the policy hides the name" :
+					      reply->verdict, right, name);
 	int status = allowed ? STATUS_OK : STATUS_DENIED, put;
 
 	if (ctl.json) {
@@ -294,8 +298,9 @@ const struct verb verb_policy = {
 		"check asks the service manager whether you may register, find, list or call NAME,\n"
 		"and prints the rule of ipcbus-policy(5) that decides: find, to learn that the name is\n"
 		"registered; call, to get its object, which needs find too. Even if register is allowed,\n"
-		"a name may be taken. Only root and the user of the service manager see the rule, and that\n"
-		"a name is hidden. If the right is refused or the name is hidden, the status is 6.\n"
+		"a name may be taken. If the right is refused or the name is hidden, the status is 6. Only\n"
+		"root and the user of the service manager see the rule, and that a name is hidden; others\n"
+		"read \"allowed, unless the policy hides the name\" for find, list and call, with status 0.\n"
 		"\n"
 		"show prints all rules in force, of which the last that matches decides. reload makes the\n"
 		"service manager read the files again, rules in /etc/ipcbus/policy.d (ipcbus-policy(5)) and\n"

@@ -253,6 +253,9 @@ START_TEST(hidden_names_stay_hidden)
 	ck_assert_str_eq(live_run("--version >/dev/null; su user -c 'ipcctl " ON
 				  "list --activatable --names'")->out,
 			 "broken.a\ndemo.echo\n");
+	ck_assert_ptr_nonnull(strstr(live_run("--version >/dev/null; su user -c 'ipcctl " ON
+					      "policy check list broken.b'")->out,
+				     "allowed, unless the policy hides the name\n"));
 	ck_assert_str_eq(live_run(ON "list --activatable --names 'broken*'")->out,
 			 "broken.a\nbroken.b\n");
 }
