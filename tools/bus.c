@@ -243,13 +243,28 @@ int bus_proxy(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
 }
 
 static const char silent_hint[] =
-	"it may still be working, or be stopped (SIGSTOP); see ipcctl stats";
+	"it may still be working, or be stopped (SIGSTOP); see ipcctl stats, which omits "
+	"direct channels";
 
-int bus_no_reply(const char *name, const struct ipc_error *reported)
+const char *bus_silent_hint(struct ipc *ipc, const char *name)
+{
+	struct ipc_name_info info = { .size = sizeof(info) };
+	static char hint[96];
+
+	/* The service manager may not reply either. */
+	ipc_set_timeout(ipc, DEADLINE_DELAY_USEC / 2);
+	if (ipc_check_name(ipc, name, &info) < 0 || !process_is_stopped(info.pid))
+		return silent_hint;
+	snprintf(hint, sizeof(hint), "its process is stopped (SIGSTOP); continue it: kill -CONT %d",
+		 (int)info.pid);
+	return hint;
+}
+
+int bus_no_reply(struct ipc *ipc, const char *name, const struct ipc_error *reported)
 {
 	unsigned int ms = bus_timeout_usec() / 1000;
 
-	return fail_reported(STATUS_TIMEOUT, silent_hint, reported,
+	return fail_reported(STATUS_TIMEOUT, bus_silent_hint(ipc, name), reported,
 			     "service %s did not reply within %u.%03u s", name, ms / 1000,
 			     ms % 1000);
 }
@@ -271,7 +286,7 @@ int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_prox
 	if (r == -ENOENT)
 		return bus_no_service(name);
 	if (r < 0)
-		return r == -ETIMEDOUT ? bus_no_reply(name, /* reported= */ NULL) :
+		return r == -ETIMEDOUT ? bus_no_reply(ipc, name, /* reported= */ NULL) :
 					 fail_errno(r, name);
 	*ret_ipc = ipc;
 	ipc = NULL;
@@ -297,7 +312,8 @@ int bus_describe(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_
 				 "an older protoc-gen-ipc may have made its stubs",
 				 "service %s does not describe its interface", name);
 	if (r < 0)
-		return r == -ETIMEDOUT ? bus_no_reply(name, &error) : fail_call(r, &error, name);
+		return r == -ETIMEDOUT ? bus_no_reply(ipc, name, &error) :
+					 fail_call(r, &error, name);
 	*ret_ipc = ipc;
 	*ret_proxy = proxy;
 	ipc = NULL;

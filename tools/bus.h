@@ -82,8 +82,12 @@ int bus_list(struct service_manager *manager, const char *pattern, bool activata
  * prints nothing. */
 int bus_proxy(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);
 
+/* Returns the hint for a service that did not reply, and changes the timeout of ipc. Valid until
+ * the next call. */
+const char *bus_silent_hint(struct ipc *ipc, const char *name);
+
 /* Fails for a service that did not reply within the timeout. reported may be NULL. */
-int bus_no_reply(const char *name, const struct ipc_error *reported);
+int bus_no_reply(struct ipc *ipc, const char *name, const struct ipc_error *reported);
 
 /* Opens the bus and finds a name as bus_proxy() does. */
 int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_proxy);

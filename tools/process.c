@@ -93,6 +93,14 @@ void process_user(pid_t pid, char *name, size_t size)
 		snprintf(name, size, "?");
 }
 
+bool process_is_stopped(pid_t pid)
+{
+	char status[8192];
+
+	return pid > 0 && read_proc(pid, "status", status, sizeof(status)) &&
+	       strstr(status, "\nState:\tT");
+}
+
 /* --- Users ---------------------------------------------------------------------- */
 
 void user_name(uid_t uid, char *name, size_t size)

@@ -5,6 +5,7 @@
 #ifndef IPCCTL_PROCESS_H
 #define IPCCTL_PROCESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -16,6 +17,9 @@ void process_unit(pid_t pid, char *unit, size_t size);
 
 /* The effective user of a process, or "?" if the process has ended. */
 void process_user(pid_t pid, char *name, size_t size);
+
+/* Whether a process is stopped (SIGSTOP). */
+bool process_is_stopped(pid_t pid);
 
 /* The last systemd unit in the text of /proc/PID/cgroup. */
 void unit_in_cgroup(const char *text, char *unit, size_t size);

@@ -23,6 +23,7 @@
 static bool cat;
 static struct texts pairs;
 static const char *service;	/* its name, for messages */
+static struct ipc *connection;
 
 static const struct verb_option options[] = {
 	{ "cat", NULL, "print the content of the files in the reply", .flag = &cat },
@@ -140,10 +141,9 @@ static int call_failed(int r, const struct schema_method *method, const struct i
 
 	if (r == -ETIMEDOUT)
 		return fail_reported(STATUS_TIMEOUT,
-				     "it may still be working, or be stopped (SIGSTOP); see ipcctl "
-				     "stats, or wait longer: --timeout S", error,
-				     "service %s did not reply to %s in time", service,
-				     method->name);
+				     bus_silent_hint(connection, service), error,
+				     "service %s did not reply to %s in time; --timeout S waits longer",
+				     service, method->name);
 	if (error->name || error->text || r == -EREMOTEIO || error->origin == IPC_ORIGIN_PEER)
 		return fail_reported(STATUS_REMOTE, NULL, error, "%s: %s", method->name,
 				     ipc_error_text(text, sizeof(text), r, error));
@@ -336,6 +336,7 @@ static int run(int argc, char **argv)
 	if (status)
 		return status;
 	service = argv[0];
+	connection = ipc;
 	method = schema_find(schema, argv[1]);
 	if (method)
 		status = call(ipc, proxy, method, argc > 2 ? argv[2] : NULL);

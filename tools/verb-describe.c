@@ -112,7 +112,7 @@ static int run_ping(int argc, char **argv)
 	r = ipc_proxy_ping(proxy, &error);
 	us = (clock_ns() - begin) / 1000.0;
 	if (r < 0)
-		return r == -ETIMEDOUT ? bus_no_reply(argv[0], &error) :
+		return r == -ETIMEDOUT ? bus_no_reply(ipc, argv[0], &error) :
 					 fail_call(r, &error, argv[0]);
 	if (ctl.json)
 		return out_json(json_pack("{s:s, s:f}", "name", argv[0], "took_us", us));

@@ -140,7 +140,7 @@ static int dump_service(const char *name, const char *const *arguments, size_t n
 		return fail_with(STATUS_NOT_FOUND, "a service enables it with ipc_object_set_dump()",
 				 "service %s has no dump", name);
 	if (r == -ETIMEDOUT)
-		return bus_no_reply(name, &error);
+		return bus_no_reply(ipc, name, &error);
 	return r < 0 ? fail_call(r, &error, name) : out_flush();
 }
 

@@ -7,6 +7,7 @@
 #include "bus.h"
 #include "ipcctl.h"
 #include "output.h"
+#include "process.h"
 #include "verbs.h"
 
 /* Timeout for the process to finish the calls that it has received. */
@@ -15,7 +16,10 @@
 static int fail_to(const char *what, pid_t pid, int error)
 {
 	if (error == -EAGAIN)
-		return fail_with(STATUS_TIMEOUT, "wait longer: --timeout S; or it may be stopped (SIGSTOP)",
+		return fail_with(STATUS_TIMEOUT,
+				 process_is_stopped(pid) ?
+					 "it is stopped (SIGSTOP); continue it: kill -CONT PID" :
+					 "wait longer: --timeout S",
 				 "cannot freeze process %d: it did not reply to all calls in time",
 				 (int)pid);
 	if (error == -ESRCH)
