@@ -25,7 +25,7 @@ static json_t *connection_row(const json_t *regions, const json_t *proc)
 		"process", name,
 		"frozen", (int)value_number(proc, "frozen"),
 		"threads", 0,
-		"handling", 0,
+		"serving", 0,
 		"max_threads", value_number(proc, "max_threads"),
 		"queued", value_number(proc, "queued"),
 		"queued_ms", value_number(proc, "oldest_ms"),
@@ -38,9 +38,18 @@ static json_t *connection_row(const json_t *regions, const json_t *proc)
 		"unreleased_ms", value_number(region, "oldest_ms"));
 }
 
-static void count(json_t *row, const char *key)
+static void add(json_t *row, const char *key, json_int_t number)
 {
-	json_integer_set(json_object_get(row, key), value_number(row, key) + 1);
+	json_integer_set(json_object_get(row, key), value_number(row, key) + number);
+}
+
+/* Adds the oneways that wait for an earlier oneway to the node. */
+static void add_oneways(json_t *row, const json_t *node)
+{
+	json_int_t ms = value_number(node, "oldest_ms"), more = ms - value_number(row, "queued_ms");
+
+	add(row, "queued", value_number(node, "queued"));
+	add(row, "queued_ms", more > 0 ? more : 0);
 }
 
 static json_t *stats_rows(const json_t *state)
@@ -58,10 +67,12 @@ static json_t *stats_rows(const json_t *state)
 	}
 	json_array_foreach(json_object_get(state, "thread"), i, line) {
 		row = value_indexed(by_proc, value_number(line, "proc"));
-		count(row, "threads");
+		add(row, "threads", 1);
 		if (!strcmp(value_text(line, "state") ?: "", "serving"))
-			count(row, "handling");
+			add(row, "serving", 1);
 	}
+	json_array_foreach(json_object_get(state, "node"), i, line)
+		add_oneways(value_indexed(by_proc, value_number(line, "proc")), line);
 	json_decref(by_proc);
 	json_decref(regions);
 	return rows;
@@ -74,7 +85,7 @@ static int put(json_t *rows)
 		{ "PROCESS", "process", COLOR_BOLD, false },
 		{ "FROZEN", "frozen", COLOR_NONE, false },
 		{ "THREADS", "threads", COLOR_NONE, true },
-		{ "HANDLING", "handling", COLOR_NONE, true },
+		{ "SERVING", "serving", COLOR_NONE, true },
 		{ "QUEUED", "queued", COLOR_NONE, true },
 		{ "QUEUED MS", "queued_ms", COLOR_DIM, true },
 		{ "NODES", "nodes", COLOR_NONE, true },
@@ -110,12 +121,14 @@ const struct verb verb_stats = {
 	.summary = "threads, queues and buffers of each connection",
 	.description =
 		"Prints a line for each connection to the bus: whether it is frozen, threads, and threads\n"
-		"that handle a call at this moment (HANDLING: no oneway, no call of a direct channel, and\n"
-		"not while they wait for a call of their own); queued messages and the age of the oldest\n"
-		"one in ms; nodes (its objects), and handles (objects of other connections that it holds);\n"
-		"buffers in the region, their bytes (USED) and the size of the region; buffers that it has\n"
-		"received and not released, and the age of the oldest one in ms. Needs root, the user that\n"
-		"mounted the bus, or the user of ipcbusd.\n",
+		"that serve a call at this moment (SERVING: no oneway, and not while they wait for a call\n"
+		"of their own); messages that wait for a thread or for an earlier oneway to the same object\n"
+		"(QUEUED; it counts at most 64 for each object and 64 others) and the age of the oldest in\n"
+		"ms; nodes (its objects), and handles (objects of other connections that it holds); buffers\n"
+		"in the region, their bytes (USED) and the size of the region; buffers that it has received\n"
+		"and not released, and the age of the oldest one in ms. Messages of direct channels are\n"
+		"missing: IPC_CHANNELS=0 in the client's environment turns its channels off. Needs root, the\n"
+		"user that mounted the bus, or the user of ipcbusd.\n",
 	.example = "  sudo ipcctl stats\n",
 	.statuses = MAY_END(NO_BUS) | MAY_END(DENIED) | MAY_END(TIMEOUT),
 	.run = run,

@@ -106,7 +106,7 @@ START_TEST(processes_have_stats)
 	/* The service, and the object by which the manager reports the loss of its name. */
 	ck_assert_int_eq(number(row, "nodes"), 2);
 	ck_assert_int_eq(number(row, "threads"), 1);
-	ck_assert(json_is_integer(json_object_get(row, "handling")));
+	ck_assert(json_is_integer(json_object_get(row, "serving")));
 	ck_assert_int_eq(number(row, "region"), 16 << 20);
 	json_decref(stats);
 	ck_assert_ptr_nonnull(strstr(live_run("stats")->out, "servicemanager"));
