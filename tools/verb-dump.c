@@ -178,18 +178,24 @@ static void put_verb(const char *verb, const char *argument)
 	putchar('\n');
 }
 
-/* Prints a file of the bus. */
-static void put_file(const char *title, const char *name)
+/* Prints a file of the bus, with a header unless it is empty. */
+static void put_file(const char *title, const char *name, const char *header)
 {
+	static const char more[] = "more ";
 	FILE *file = state_open(name);
 	char *line = NULL;
 	size_t size = 0;
 
 	put_title(title, "");
+	if (file && *header)
+		puts(header);
 	while (file && getline(&line, &size, file) > 0) {
 		line[strcspn(line, "\n")] = '\0';
 		text_clean(line);
-		puts(line);
+		if (strncmp(line, more, strlen(more)))
+			puts(line);
+		else
+			printf("more messages to %s are not listed\n", line + strlen(more));
 	}
 	puts(file ? "" : "ipcctl: no permission, or no such file\n");
 	if (file)
@@ -244,9 +250,9 @@ static int put_report(void)
 	put_verb("policy", "show");
 	put_verb("stats", NULL);
 	put_verb("tree", NULL);
-	put_file("messages in flight (transactions)", "transactions");
-	put_file("counters", "stats");
-	if (ipc_wait_manager(ctl_bus_path(), 0) == 1 && !bus_manager(&ipc, &manager) &&
+	put_file("messages in flight (transactions)", "transactions", "");
+	put_file("counters", "stats", "name now total");
+	if (bus_has_manager() && !bus_manager(&ipc, &manager) &&
 	    !bus_list(manager, "*", false, &rows))
 		put_dumps(rows);
 	json_decref(rows);
@@ -277,7 +283,7 @@ const struct verb verb_dump = {
 		"defines the format and the meaning of each ARGUMENT. Root may do this, and the user of\n"
 		"the service.\n"
 		"\n"
-		"--all prints a report to send with a description of a fault: version, kernel, doctor,\n"
+		"--all prints a report to send with a description of a problem: version, kernel, doctor,\n"
 		"services, policy, stats, objects, messages in flight, counters, and the dump of each\n"
 		"service. --timeout is the timeout of each part. A part that is refused or takes too\n"
 		"long is omitted, and so is the output of a service beyond one MiB. The report lists\n"
