@@ -64,7 +64,7 @@ static const struct verb_option options[] = {
 
 /* --- The subject of a record ------------------------------------------------------ */
 
-static const char *const kinds[] = { "?", "call", "oneway", "reply", "error", "failed" };
+static const char *const kinds[] = { "?", "call", "oneway", "reply", "error", "failure" };
 
 static const char *kind_of(const struct ipc_record *record)
 {
@@ -142,7 +142,7 @@ static bool is_wanted(const json_t *row)
 	if (session.user && value_number(row, "from_uid") != session.uid &&
 	    value_number(row, "caller_uid") != session.uid)
 		return false;
-	if (session.failed && strcmp(kind, "error") && strcmp(kind, "failed"))
+	if (session.failed && strcmp(kind, "error") && strcmp(kind, "failure"))
 		return false;
 	if (session.name && !(name && !strcmp(name, session.name)))
 		return false;
@@ -255,10 +255,11 @@ static void warn(void)
 		snprintf(text, sizeof(text), "no service is registered as %s; monitor knows only "
 			 "names that are registered when it starts", session.name);
 	else if (session.method && names_lack_method(session.names, session.method))
-		snprintf(text, sizeof(text), "no service describes a method %s", session.method);
+		snprintf(text, sizeof(text), "no service describes a method %s; monitor knows only "
+			 "services that are registered when it starts", session.method);
 	text_clean(text);
 	if (*text)
-		fprintf(stderr, "ipcctl: %s\n", text);
+		fprintf(stderr, "ipcctl: %s; it waits, but no message will match\n", text);
 }
 
 static int run_bus(void)
