@@ -67,9 +67,9 @@ struct bus_process {
 json_t *bus_row(struct bus_process *last, const char *name, pid_t pid, uid_t uid,
 		const char *interface);
 
-/* If a policy file has a fault, so that the rules in force are older than the files, returns 1 and
- * copies the cleaned fault to text. Returns 0 if no file has one, or -errno: -EPERM if the user is
- * neither root nor that of the service manager. Prints nothing. */
+/* If a policy file has a problem, so that the rules in force are older than the files, returns 1
+ * and copies the cleaned problem to text. Returns 0 if no file has one, or -errno: -EPERM if the
+ * user is neither root nor that of the service manager. Prints nothing. */
 int bus_policy_problem(struct service_manager *manager, char *text, size_t size);
 
 /* Lists the services whose names match the pattern, a name or a prefix and '*', as an array of

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Judges the facts, and finds the command that fixes a defect. Each check produces one finding.
+ * Judges the facts, and finds the command that fixes a problem. Each check produces one finding.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -326,7 +326,7 @@ static void check_policy(const struct facts *facts, struct finding *finding)
 		     facts->outdated);
 		fix(finding, "correct the file, then: ipcctl policy reload");
 	} else {
-		find(finding, ok, "the files have no fault; ipcctl policy show prints the rules");
+		find(finding, ok, "the files have no problem; ipcctl policy show prints the rules");
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ipcctl doctor in two steps: verb-doctor.c collects facts about the system, and doctor-checks.c
- * turns them into findings without reading the system. So tests can simulate any defect.
+ * turns them into findings without reading the system. So tests can simulate any problem.
  */
 #ifndef IPCCTL_DOCTOR_H
 #define IPCCTL_DOCTOR_H
@@ -37,7 +37,7 @@
  *	another @peer.version, or -errno of opening the bus
  * @manager: 1: a service manager replies; 0: there is none; or -errno, -ETIMEDOUT if it does not
  *	reply, -EHOSTDOWN if it is frozen
- * @policy: 1: @outdated is the fault in the policy files of the running service manager, whose
+ * @policy: 1: @outdated is the problem in the policy files of the running service manager, whose
  *	rules are older than the files; 0: there is none; or -errno, -EPERM if this user may not
  *	know
  */

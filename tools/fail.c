@@ -226,7 +226,7 @@ int fail_manager(int error, const struct ipc_error *reported)
 
 int fail_not_on_bus(int pid)
 {
-	return fail_with(STATUS_NOT_FOUND, "ipcctl stats lists the processes on the bus",
+	return fail_with(STATUS_NOT_FOUND, "ipcctl stats lists the connections to the bus",
 			 "process %d is not on the bus %s", pid, ctl_bus_path());
 }
 

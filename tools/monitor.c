@@ -31,7 +31,7 @@ static int fail_to_open(int error)
 		return fail_with(STATUS_FAILED, "end another ipcctl top or monitor first",
 				 "the bus %s has its maximum number of monitors", ctl_bus_path());
 	case -ESRCH:
-		return fail_with(STATUS_NOT_FOUND, "ipcctl stats lists the processes on the bus",
+		return fail_with(STATUS_NOT_FOUND, "ipcctl stats lists the connections to the bus",
 				 "no such process on the bus %s", ctl_bus_path());
 	case -ENOTTY:
 		return fail_with(STATUS_FAILED, "see ipcctl doctor",

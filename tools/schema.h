@@ -78,7 +78,7 @@ int schema_print(const struct schema *schema, FILE *file);
  * @ipc: connection for objects; NULL: refuse fields of type ipc.Object
  * @raw: the message to send; the caller adds method and flags
  * @entries: its files and objects
- * @what: the first fault in the JSON, with the name of the field
+ * @what: the first problem in the JSON, with the name of the field
  * @hint: its remedy, or NULL
  */
 struct schema_message {
@@ -90,7 +90,7 @@ struct schema_message {
 };
 
 /* Builds a message from JSON. Returns 0 or -ENOMEM. If the JSON is wrong, returns -EINVAL and
- * describes the fault in message->what. An ipc.Fd is the number of an open fd, the path of a file
+ * describes the problem in message->what. An ipc.Fd is the number of an open fd, the path of a file
  * to read ("-": standard input), or ">PATH" to write. An ipc.Object is the name of a service. */
 int schema_encode(const struct schema_type *type, const json_t *json,
 		  struct schema_message *message);

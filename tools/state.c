@@ -81,14 +81,14 @@ static int cannot_open(const char *name, int error)
 	if (error == ENOENT && !stat(ctl_bus_path(), &st) && S_ISCHR(st.st_mode))
 		return fail_with(STATUS_NO_BUS,
 				 "mount debugfs: mount -t debugfs debugfs /sys/kernel/debug",
-				 "the driver's file %s is not in /sys/kernel/debug/ipcbus", name);
+				 "the driver's file \"%s\" is not in /sys/kernel/debug/ipcbus", name);
 	if (error == ENOENT || error == ECONNREFUSED)
 		return fail_no_bus(-error);
 	if (error == EACCES)
 		return fail_with(STATUS_DENIED, fail_root_hint(),
-				 "no permission to read the file %s of the bus %s", name,
+				 "no permission to read the file \"%s\" of the bus %s", name,
 				 ctl_bus_path());
-	return fail_with(STATUS_FAILED, NULL, "the file %s of the bus %s: %s", name, ctl_bus_path(),
+	return fail_with(STATUS_FAILED, NULL, "the file \"%s\" of the bus %s: %s", name, ctl_bus_path(),
 			 strerror(error));
 }
 

@@ -46,7 +46,7 @@ static int put(pid_t pid, bool frozen, bool was_frozen, int missed)
 	       frozen	  ? "is frozen" :
 	       was_frozen ? "is thawed" :
 			    "was not frozen",
-	       missed & IPC_FROZEN_CALL ? "; calls to it failed while it was" : "",
+	       missed & IPC_FROZEN_CALL ? "; calls to it failed while it was frozen" : "",
 	       missed & IPC_FROZEN_ONEWAY ? "; queued oneways arrive now" : "");
 	return STATUS_OK;
 }
