@@ -198,7 +198,7 @@ static const struct {
 	{ EALREADY, "the call already has a reply, or this side has ended the messages of the stream" },
 	{ EEXIST, "a living process has registered the name" },
 	{ ESTALE, "the name was given to another object, or unregistered by another process" },
-	{ EINVAL, "a name or another argument is malformed, out of range, closed or of another "
+	{ EINVAL, "an argument, such as a name, is malformed, out of range, closed or of another "
 		  "connection" },
 	{ EACCES, "not permitted: by the policy (see ipcctl policy check), or by the "
 		  "permissions of the bus (see ipcctl doctor)" },
