@@ -171,11 +171,16 @@ static void put_tail(const json_t *row)
 	const json_t *payload = json_object_get(row, "payload");
 	long long objects = value_number(row, "objects"), error = value_number(row, "error");
 	char *text = payload ? out_text(payload) : NULL;
+	/* A server chose the errno of a reply. */
+	const struct ipc_error reply = { .code = -(int)error, .origin = IPC_ORIGIN_PEER };
+	char meaning[IPC_ERROR_TEXT_MAX];
 
+	ipc_error_text(meaning, sizeof(meaning), (int)error,
+		       strcmp(value_text(row, "kind"), "error") ? NULL : &reply);
 	if (objects)
 		printf(", %lld %s", objects, objects == 1 ? "object or file" : "objects and files");
 	if (error)
-		printf(", %s%s%s", out_color(COLOR_RED), ipc_strerror((int)error), out_plain());
+		printf(", %s%s%s", out_color(COLOR_RED), meaning, out_plain());
 	if (took)
 		printf(", %s%.1f us%s", out_color(COLOR_DIM), json_real_value(took), out_plain());
 	if (text)
