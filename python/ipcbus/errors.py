@@ -164,7 +164,7 @@ class PeerFrozen(Error):
 
 
 class Unimplemented(Error, NotImplementedError):
-    """The object has no such method."""
+    """The object has no such method, or no handler for it."""
 
     default_code = errno.EOPNOTSUPP
 

@@ -131,7 +131,7 @@ errors! {
     DeadObject = EOWNERDEAD,
     /// `EHOSTDOWN`: the object's process is frozen.
     PeerFrozen = EHOSTDOWN,
-    /// `EOPNOTSUPP`: the object has no such method.
+    /// `EOPNOTSUPP`: the object has no such method, or no handler for it.
     Unimplemented = EOPNOTSUPP,
     /// `EPROTOTYPE`: the object has another interface, or an incompatible version.
     InterfaceMismatch = EPROTOTYPE,
