@@ -161,9 +161,8 @@ class Proxy(BaseProxy):
         connection also sent with replace and that is still queued. detached has no effect: a oneway never depends on the call or stream
         that the thread serves. A reply is not ordered with oneways that were sent before it."""
         flags = _core.REPLACE if replace else 0
-        self._proxy.oneway(
-            method, data, entries, flags, to_usec(timeout), to_metadata(metadata), None
-        )
+        wait = 0 if timeout is None else to_wait(timeout)
+        self._proxy.oneway(method, data, entries, flags, wait, to_metadata(metadata), None)
 
     def ping(self, *, timeout: float | None = None) -> None:
         """Returns when the object's process has served the ping."""
@@ -349,7 +348,7 @@ S = TypeVar("S", bound=Stream[Any, Any])
 
 
 class RawService(BaseRawService):
-    """A service of bytes. Derive from it and define ``serve``."""
+    """An implementation that receives bytes. Derive from it and define ``serve``."""
 
     def serve(self, request: RawRequest) -> Buffer | tuple[Buffer, tuple[Entry, ...]] | None:
         """Serves a call or oneway. Returns the bytes of the reply, or a tuple of bytes and entries.

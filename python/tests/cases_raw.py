@@ -229,6 +229,17 @@ class Calls(Case):
         seen = [data for data in service.seen if data != b"end"]
         self.assertEqual(seen, [b"%d" % i for i in range(50)])
 
+        def send_at_once():
+            with sync.Connection() as bus:
+                for timeout in (0, -1):
+                    bus.get_raw(name).oneway(1, b"now", timeout=timeout)
+
+        name = new_name()
+        await self.server.register(name, service)
+        await asyncio.to_thread(send_at_once)
+        while service.seen.count(b"now") < 2:
+            await asyncio.sleep(0.01)
+
     async def test_oneway_without_space(self):
         service = Echo()
         proxy = await self.serve(service)
