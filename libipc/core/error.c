@@ -217,7 +217,7 @@ static const struct {
 	{ ENFILE, "the daemon of the bus, or the system, has no free file descriptor; raise "
 		  "RLIMIT_NOFILE of ipcbusd" },
 	{ ECANCELED, "the call or stream was canceled" },
-	{ EDEADLK, "this thread waits for a reply, or is the last one that serves" },
+	{ EDEADLK, "this thread waits for a reply, runs a handler, or is the last one that serves" },
 	{ ESHUTDOWN, "the server is stopping" },
 };
 

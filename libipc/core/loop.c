@@ -566,6 +566,8 @@ int ipc_run(struct ipc *ipc)
 	int r;
 
 	r = serving_thread(ipc, &t);
+	if (r == 0 && t->depth)
+		r = -EDEADLK;
 	if (r < 0)
 		return r;
 

@@ -345,9 +345,9 @@ int ipc_set_threads(struct ipc *ipc, unsigned int threads);
  * Serve on the calling thread. Blocks until ipc_stop() and returns 0 then, or -errno if a thread
  * cannot serve any more, as after the end of the bus. Several threads may call it. It holds a
  * reference of the connection until it returns. The last thread to return joins the threads that
- * ipc_run() started. A handler must not call it.
+ * ipc_run() started.
  *
- *   -EDEADLK  The calling thread waits for a reply: it is in a nested handler.
+ *   -EDEADLK  The calling thread runs a handler or callback.
  *   -EDQUOT   Too many threads use this connection.
  */
 int ipc_run(struct ipc *ipc);
@@ -367,7 +367,8 @@ void ipc_stop(struct ipc *ipc);
  * until it returns 0. A handler that it runs may block.
  *
  *   -EMFILE   ipc_get_fd(): the first use cannot create the file descriptor.
- *   -EDEADLK, -EDQUOT  ipc_process(): as ipc_run().
+ *   -EDEADLK  ipc_process(): the calling thread waits for a reply: it is in a nested handler.
+ *   -EDQUOT   ipc_process(): as ipc_run().
  *   -ECONNRESET  ipc_process(): the bus has ended. The file descriptor stays readable.
  *
  *	event.events = EPOLLIN;
@@ -490,7 +491,7 @@ void *ipc_object_userdata(const struct ipc_object *object);
 struct ipc_object_info {
 	size_t size;		/* sizeof(struct ipc_object_info) */
 	unsigned int refs;	/* proxies in other processes, and messages in flight with it */
-	unsigned int pending;	/* messages to it that are not finished */
+	unsigned int pending;	/* messages to it in flight */
 	unsigned int oneways;	/* oneways among pending that wait for an earlier oneway */
 	unsigned int watches;	/* death watches */
 };
@@ -641,7 +642,7 @@ struct ipc_options {
 	struct ipc_stream *parent_stream; /* Call or stream: make it for this stream, either
 					 * side of one. It has no later deadline (-ETIMEDOUT). It is
 					 * canceled (-ECANCELED) when the stream breaks off, is
-					 * closed before it is over, or, on a server's side, is
+					 * dropped before it is over, or, on a server's side, is
 					 * ended. Not with parent (-EINVAL). NULL: none, also in
 					 * a handler or callback of a stream */
 	const char *const *metadata;	/* Strings for ipc_call_metadata(): name, value, ...,
