@@ -106,7 +106,7 @@ static void emit_finding(struct emitter *e, const struct service *s)
 	emit_title(e, '-', "Client: finding an object");
 
 	note(e,
-	     "Find the object that is registered under a name. The caller drops *ret_%s with "
+	     "Find the object that is registered under a name. The program drops *ret_%s with "
 	     "%s_unref(). Blocks until the service manager replies.\n"
 	     "\n"
 	     "-ENOENT No process has registered the name.\n"
@@ -178,7 +178,7 @@ static const char *stream_note(struct emitter *e, const struct service *s, const
 				      "on_message gets the reply after ipc_stream_end().",
 				      s->prefix, m->snake, s->prefix, m->snake);
 	return arena_printf(e->arena,
-			    "Open a stream of %s. The caller drops *ret_stream with "
+			    "Open a stream of %s. The program drops *ret_stream with "
 			    "ipc_stream_unref(). options and error may be NULL.%s",
 			    kind, finish);
 }

@@ -300,7 +300,7 @@ class _NameWatch(Slot):
 
 
 class RawService(BaseRawService):
-    """A service of bytes. Derive from it and define ``serve``."""
+    """An implementation that receives bytes. Derive from it and define ``serve``."""
 
     async def serve(self, request: RawRequest) -> Buffer | tuple[Buffer, tuple[Entry, ...]] | None:
         """Serves a call or oneway. Returns the bytes of the reply, or a tuple of bytes and entries.

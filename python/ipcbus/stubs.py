@@ -422,7 +422,7 @@ def reply(bus: Exporter, call: _core.Call, method: Method, content: Any) -> None
     """Sends the result of a handler."""
     if method.reply is None:
         if content is not None:
-            raise TypeError(f"{method.name} has no reply, but its handler returned {_type_name(content)}")
+            raise TypeError(f"{method.name} returns ipc.None, but its handler returned {_type_name(content)}")
         call.reply(b"", None)
     elif content is None:
         raise TypeError(f"the handler of {method.name} returned None")

@@ -105,9 +105,9 @@ pid_t ipc_call_pid(const struct ipc_call *call);
 pid_t ipc_call_tid(const struct ipc_call *call);
 
 /*
- * Return a new pidfd of the caller's process, O_CLOEXEC, which the caller of this function must
- * close. It never refers to a process that reuses the number. The process may run another program
- * by now. Works until the call has a reply, or the last reference of the oneway is dropped.
+ * Return a new pidfd of the caller's process, O_CLOEXEC, which the program must close. It never
+ * refers to a process that reuses the number. The process may run another program by now. Works
+ * until the call has a reply, or the last reference of the oneway is dropped.
  *
  *   -ESRCH    The process is gone. Through a channel, the function may succeed in this case.
  *   -ENOENT   The process is not visible from here.

@@ -27,7 +27,7 @@ extern "C" {
 enum ipc_origin {
 	IPC_ORIGIN_HERE = 0,	/* this process, before the call was sent or after its end */
 	IPC_ORIGIN_BUS = 1,	/* the module or ipcbusd, which refused or ended the call */
-	IPC_ORIGIN_PEER = 2,	/* the server's process */
+	IPC_ORIGIN_PEER = 2,	/* the process on the other side: of a call, the server */
 	IPC_ORIGIN_BEHIND = 3,	/* a server that the peer calls, says the peer */
 };
 

@@ -240,7 +240,7 @@ struct ipc_raw_ops {
 };
 
 /*
- * Create an object. The caller drops *ret_object with ipc_object_unref(). Register it with
+ * Create an object. The program drops *ret_object with ipc_object_unref(). Register it with
  * ipc_register_name(), or send it as an entry.
  *
  *   -EINVAL   ops has no serve, or unknown flags.

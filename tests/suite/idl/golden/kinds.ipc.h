@@ -33,7 +33,7 @@ extern const struct ipc_interface kinds_of_url_interface;
 /* --- Client: finding an object -------------------------------------------- */
 
 /*
- * Find the object that is registered under a name. The caller drops
+ * Find the object that is registered under a name. The program drops
  * *ret_kinds_of_url with kinds_of_url_unref(). Blocks until the service
  * manager replies.
  *
@@ -255,7 +255,7 @@ static inline void kinds_of_url_last_reply_freep(MyApp__V2__Io__Chain **p)
 /*
  * Messages in both directions.
  *
- * Open a stream of requests and one of replies. The caller drops *ret_stream
+ * Open a stream of requests and one of replies. The program drops *ret_stream
  * with ipc_stream_unref(). options and error may be NULL.
  */
 int kinds_of_url_chat_open(struct kinds_of_url *kinds_of_url,
