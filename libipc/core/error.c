@@ -186,7 +186,7 @@ static const struct {
 	{ ECONNREFUSED, "no daemon runs the bus: it has ended" },
 	{ EOPNOTSUPP, "the object has no such method" },
 	{ EBADMSG, "the message does not match its type" },
-	{ EPROTOTYPE, "the object has another interface, or an incompatible version of it" },
+	{ EPROTOTYPE, "the object has another interface" },
 	{ EPIPE, "this side has ended its messages, or the server has ended the stream" },
 	{ EPROTO, "the two sides disagree about the kind of the method, or about a stream" },
 	{ EREMOTEIO, "the server reports an error" },

@@ -133,7 +133,7 @@ errors! {
     PeerFrozen = EHOSTDOWN,
     /// `EOPNOTSUPP`: the object has no such method, or no handler for it.
     Unimplemented = EOPNOTSUPP,
-    /// `EPROTOTYPE`: the object has another interface, or an incompatible version.
+    /// `EPROTOTYPE`: the object has another interface.
     InterfaceMismatch = EPROTOTYPE,
     /// `EPROTO`: the two sides treat the method in different ways.
     ProtocolError = EPROTO,

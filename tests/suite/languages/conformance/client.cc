@@ -236,7 +236,7 @@ void test_errors(const bench &b)
 	ipc::error other = error_of([&] { b.bus.get<conform::Visitor>(b.name); });
 	CHECK(other.number_of_errno() == EPROTOTYPE);
 	CHECK(std::string(other.what()) ==
-	      b.name + ": the object has another interface, or an incompatible version of it");
+	      b.name + ": the object has another interface");
 }
 
 void test_oneways(const bench &b)
