@@ -276,6 +276,8 @@ int handle_show_policy(struct ipc_call *call, const Ipc__Manager__ShowPolicyRequ
 	reply.rules = pointers;
 	reply.more = reply.n_rules && request->after + reply.n_rules < all;
 	reply.outdated = manager->options.outdated && *manager->options.outdated;
+	reply.activations_outdated = manager->options.activations_outdated &&
+				     *manager->options.activations_outdated;
 	reply.n_problems = list_problems(manager->options.problems, problems);
 	reply.problems = problems;
 	return service_manager_reply_show_policy(call, &reply);

@@ -50,6 +50,7 @@ struct daemon {
 	size_t activations; /* number in force */
 	bool outdated;		  /* the files of the policy are wrong, so an older policy is in
 				   * force */
+	bool activations_outdated;
 	struct source bus;
 	struct source signal;
 	int epoll;
@@ -144,6 +145,7 @@ static int load_activations(struct daemon *daemon)
 		r = activations_set(daemon->manager, configs);
 		activation_configs_free(configs);
 	}
+	daemon->activations_outdated = r < 0;
 	return r;
 }
 
@@ -240,6 +242,7 @@ static int serve(struct daemon *daemon)
 		.userdata = daemon,
 		.problems = &daemon->problems,
 		.outdated = &daemon->outdated,
+		.activations_outdated = &daemon->activations_outdated,
 	};
 	int r;
 

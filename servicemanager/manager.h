@@ -49,10 +49,11 @@ struct manager_options {
 	/* For Reload(): reads the files again, and calls manager_set_policy(). */
 	void (*reload)(struct manager_reload *ret_reload, void *userdata);
 	void *userdata;
-	/* Problems of the last reload, and whether it refused the policy. Both belong to the caller
-	 * and may be NULL. */
+	/* Problems of the last reload, and whether it refused the policy or the activation files.
+	 * They belong to the caller and may be NULL. */
 	const struct log_copy *problems;
 	const bool *outdated;
+	const bool *activations_outdated;
 };
 
 struct manager {

@@ -134,11 +134,15 @@ int bus_policy_problem(struct service_manager *manager, char *text, size_t size)
 
 	if (r < 0)
 		return r;
-	if (!reply->outdated)
+	if (!reply->outdated && !reply->activations_outdated)
 		return 0;
-	snprintf(text, size, "%s", reply->n_problems ? reply->problems[0] : "a file is wrong");
+	/* The problem of an activation file is last, after warnings about the policy. */
+	snprintf(text, size, "%s",
+		 !reply->n_problems ? "a file is wrong" :
+		 reply->outdated    ? reply->problems[0] :
+				      reply->problems[reply->n_problems - 1]);
 	text_clean(text);
-	return 1;
+	return reply->outdated ? 1 : 2;
 }
 
 /* --- Names ---------------------------------------------------------------------- */

@@ -321,8 +321,9 @@ static void check_policy(const struct facts *facts, struct finding *finding)
 			     "only root and the user of the service manager may" :
 			     ipc_strerror(facts->policy));
 	} else if (facts->policy) {
-		find(finding, error, "the service manager cannot read its policy, and uses its rules "
-		     "from before, or none: %s",
+		find(finding, error, "the service manager cannot read its %s from before, or none: %s",
+		     facts->policy == 2 ? "activation files, and uses those" :
+					  "policy, and uses its rules",
 		     facts->outdated);
 		fix(finding, "correct the file, then: ipcctl policy reload");
 	} else {

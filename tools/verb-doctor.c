@@ -214,8 +214,8 @@ const struct verb verb_doctor = {
 	.description =
 		"Says which bus programs open, and why. For a device, checks the module; for a socket, the\n"
 		"daemon behind it. Then checks the permission to open it, the ABI version, the service\n"
-		"manager and its policy. Each line begins with ok, warning, error or unknown; the command\n"
-		"that fixes a problem follows. The status is 1 if there is an error.\n",
+		"manager, its policy and activation files. Each line begins with ok, warning, error or\n"
+		"unknown; the command that fixes a problem follows. The status is 1 if there is an error.\n",
 	.example = "  sudo ipcctl doctor\n",
 	.run = run,
 };

@@ -308,7 +308,11 @@ START_TEST(other_ailments)
 	is_defect("policy", "unknown", "only root", "");
 	facts.policy = 1;
 	strcpy(facts.outdated, "b.conf:2: no such user");
-	is_defect("policy", "error", "b.conf:2: no such user", "ipcctl policy reload");
+	is_defect("policy", "error", "its rules from before, or none: b.conf:2: no such user",
+		  "ipcctl policy reload");
+	facts.policy = 2;
+	is_defect("policy", "error", "activation files, and uses those from before",
+		  "ipcctl policy reload");
 	be_well();
 	facts.manager = -ETIMEDOUT;
 	is_defect("manager", "error", "does not reply", "systemctl restart");
