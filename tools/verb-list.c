@@ -103,7 +103,7 @@ static int run(int argc, char **argv)
 			json_decref(rows);
 			return activatable ?
 				       fail_with(STATUS_NOT_FOUND, NULL,
-						 "no activation (ipcbus-services(5)) has the name %s",
+						 "no activation file (ipcbus-services(5)) has the name %s",
 						 argv[0]) :
 				       bus_no_service(argv[0]);
 		}
