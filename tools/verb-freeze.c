@@ -3,6 +3,7 @@
  * ipcctl freeze and thaw: stop and resume the delivery of calls and oneways to a process.
  */
 #include <errno.h>
+#include <stdio.h>
 
 #include "bus.h"
 #include "ipcctl.h"
@@ -15,11 +16,13 @@
 
 static int fail_to(const char *what, pid_t pid, int error)
 {
+	char hint[64] = "wait longer: --timeout S";
+
+	if (error == -EAGAIN && process_is_stopped(pid))
+		snprintf(hint, sizeof(hint), "it is stopped (SIGSTOP); continue it: kill -CONT %d",
+			 (int)pid);
 	if (error == -EAGAIN)
-		return fail_with(STATUS_TIMEOUT,
-				 process_is_stopped(pid) ?
-					 "it is stopped (SIGSTOP); continue it: kill -CONT PID" :
-					 "wait longer: --timeout S",
+		return fail_with(STATUS_TIMEOUT, hint,
 				 "cannot freeze process %d: it did not reply to all calls in time",
 				 (int)pid);
 	if (error == -ESRCH)
