@@ -134,14 +134,14 @@ static const char *unused_of(struct arena *arena, const struct choices *choices,
 {
 	for (size_t i = 0; i < choices->count; i++)
 		if (!choices->list[i].used)
-			return arena_printf(arena, "parameter %s: no file has a %s %s", key, kind,
+			return arena_printf(arena, "parameter %s: no file has the %s %s", key, kind,
 					    choices->list[i].full_name);
 	return NULL;
 }
 
 const char *parameters_unused(struct arena *arena, const struct parameters *parameters)
 {
-	return unused_of(arena, &parameters->interfaces, "interfaces", "service")     ?:
-		       unused_of(arena, &parameters->prefixes, "c_prefix", "service") ?:
+	return unused_of(arena, &parameters->interfaces, "interfaces", "interface") ?:
+		       unused_of(arena, &parameters->prefixes, "c_prefix", "interface") ?:
 		       unused_of(arena, &parameters->names, "name", "method");
 }

@@ -48,8 +48,8 @@ const char *parameters_parse(struct arena *arena, const char *text, struct param
 /* Returns the value of the parameter for the service or method, or NULL. */
 const char *choices_find(struct choices *choices, const char *full_name);
 
-/* If a parameter names a service or method that no file has, returns an error message for the user.
- * Otherwise returns NULL. */
+/* If a parameter names an interface or method that no file has, returns an error message for the
+ * user. Otherwise returns NULL. */
 const char *parameters_unused(struct arena *arena, const struct parameters *parameters);
 
 #endif /* IDL_PARAMETERS_H */
