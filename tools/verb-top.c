@@ -167,8 +167,9 @@ const struct verb verb_top = {
 		"Prints at intervals the busiest pairs of sender and object: calls and oneways a\n"
 		"second, the latency of calls in us (median, 90 %, 99 %, maximum; to 9 %), and FAILED:\n"
 		"error replies, and failures (the bus did not deliver a message, or ended a call).\n"
-		"A terminal is cleared before each interval. Ctrl-C ends it. Needs the same permissions as\n"
-		"ipcctl monitor. For threads, queues and buffers see ipcctl stats.\n",
+		"Messages of a stream count as oneways. A terminal is cleared before each interval.\n"
+		"Ctrl-C ends it. Needs the same permissions as ipcctl monitor. For threads, queues and\n"
+		"buffers see ipcctl stats.\n",
 	.example = "  sudo ipcctl top --interval 5\n",
 	.timeout = NO_TIMEOUT,
 	.statuses = ON_BUS,
