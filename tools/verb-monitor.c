@@ -262,6 +262,9 @@ static void warn(void)
 	else if (session.method && names_lack_method(session.names, session.method))
 		snprintf(text, sizeof(text), "no service describes a method %s; monitor knows only "
 			 "services that are registered when it starts", session.method);
+	else if (session.method && names_is_stream(session.names, session.name, session.method))
+		snprintf(text, sizeof(text), "%s opens a stream: monitor prints this call as method "
+			 "stream, and the messages without method", session.method);
 	text_clean(text);
 	if (*text)
 		fprintf(stderr, "ipcctl: %s; it waits, but no message will match\n", text);
@@ -312,11 +315,12 @@ const struct verb verb_monitor = {
 	.description =
 		"Prints each call, oneway, reply, error and failure on the bus: sender and receiver, name\n"
 		"and method, size, the time from call to reply, and the content if the service describes\n"
-		"its interface. Messages of a stream appear as oneways, without method and content. --name,\n"
-		"--pid, --method, --uid and --failed select messages that match all of them. Messages never\n"
-		"wait for a monitor. If records were lost, a line has their number. Needs CAP_SYS_ADMIN;\n"
-		"with the module's parameter userns_control, in the user namespace in which the bus was\n"
-		"mounted. On a bus of ipcbusd, needs root or the user of ipcbusd.\n",
+		"its interface. The call that opens a stream appears as method stream, and messages of a\n"
+		"stream appear as oneways, without method and content. --name, --pid, --method, --uid and\n"
+		"--failed select messages that match all of them. Messages never wait for a monitor. If\n"
+		"records were lost, a line has their number. Needs CAP_SYS_ADMIN; with the module's\n"
+		"parameter userns_control, in the user namespace in which the bus was mounted. On a bus of\n"
+		"ipcbusd, needs root or the user of ipcbusd.\n",
 	.example = "  sudo ipcctl monitor --name demo.echo --failed\n"
 		   "  sudo ipcctl monitor --json --max-data 65536 >calls.json\n",
 	.timeout = NO_TIMEOUT,
