@@ -643,14 +643,17 @@ START_TEST(reply_without_space_is_an_error)
 	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
 	for (unsigned int i = 0; i < CHANNEL_AFTER; i++)
 		get(WHERE);
-	reset();
-	for (unsigned int i = 0; i < 10; i++)
-		ck_assert_int_eq(start(REPLY_LARGE, 0, NULL, NULL, NULL), 0);
-	get(WHERE);
-	for (unsigned int i = 1; i <= 10; i++) {
-		loop(i);
-		ck_assert(last_error == 0 || last_error == -ENOSPC);
-		failed += last_error < 0;
+	/* If the call takes long, this thread asks the bus, and receives the replies meanwhile. */
+	for (unsigned int tries = 0; tries < 100 && !failed; tries++) {
+		reset();
+		for (unsigned int i = 0; i < 10; i++)
+			ck_assert_int_eq(start(REPLY_LARGE, 0, NULL, NULL, NULL), 0);
+		get(WHERE);
+		for (unsigned int i = 1; i <= 10; i++) {
+			loop(i);
+			ck_assert(last_error == 0 || last_error == -ENOSPC);
+			failed += last_error < 0;
+		}
 	}
 	ck_assert_uint_gt(failed, 0);
 	end();
