@@ -143,7 +143,7 @@ def linked_errors():
         for code in (2, 13, 22, 110):
             out, status = call('Unary', {'code': -code, 'message': 'the reason'})
             assert status != 0 and 'the reason' in out, out
-        fails_with('not supported', 'Missing')
+        fails_with('is not implemented', 'Missing')
         # Larger than the far gateway's limit.
         fails_with('larger', 'Unary', {'size': 5 << 20})
 
