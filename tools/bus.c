@@ -50,11 +50,10 @@ int bus_open(struct ipc **ret_ipc)
 
 int bus_open_sized(struct ipc **ret_ipc, size_t region_size)
 {
-	bool limited = deadline_begin(bus_timeout_usec() / 1000);
+	bool limited = deadline_begin();
 	int r = ipc_open_sized(ret_ipc, ctl_bus_path(), region_size);
 
-	if (limited)
-		deadline_set(0);
+	deadline_end(limited);
 	switch (r) {
 	case 0:
 		ipc_set_message_max(*ret_ipc, MESSAGE_MAX);
@@ -117,11 +116,10 @@ int bus_manager(struct ipc **ret_ipc, struct service_manager **ret_manager)
 
 bool bus_has_manager(void)
 {
-	bool limited = deadline_begin(bus_timeout_usec() / 1000);
+	bool limited = deadline_begin();
 	int r = ipc_wait_manager(ctl_bus_path(), 0);
 
-	if (limited)
-		deadline_set(0);
+	deadline_end(limited);
 	return r == 1;
 }
 

@@ -69,8 +69,8 @@ json_t *bus_row(struct bus_process *last, const char *name, pid_t pid, uid_t uid
 
 /* If a policy file has a problem, so that the rules in force are older than the files, returns 1
  * and copies the cleaned problem to text. If only an activation file has one, returns 2 and copies
- * it. Returns 0 if no file has one, or -errno: -EPERM if the
- * user is neither root nor that of the service manager. Prints nothing. */
+ * it. Returns 0 if no file has one, or -errno: -EPERM if the user is neither root nor that of the
+ * service manager. Prints nothing. */
 int bus_policy_problem(struct service_manager *manager, char *text, size_t size);
 
 /* Lists the services whose names match the pattern, a name or a prefix and '*', as an array of

@@ -11,6 +11,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "bus.h"
 #include "deadline.h"
 #include "ipcctl.h"
 #include "text.h"
@@ -46,10 +47,6 @@ void deadline_set(unsigned int ms)
 	sigset_t alarm;
 
 	limit_ms = ms;
-	if (!ms) {
-		setitimer(ITIMER_REAL, &(struct itimerval){ 0 }, NULL);
-		return;
-	}
 	end_ns = clock_ns() + (uint64_t)ms * 1000000;
 	deadline_message(NULL, "ended by --timeout: not done");
 	/* The parent process may have blocked the signal. */
@@ -60,13 +57,21 @@ void deadline_set(unsigned int ms)
 	set_timer(end_ns);
 }
 
-bool deadline_begin(unsigned int ms)
+bool deadline_begin(void)
 {
 	if (limit_ms || ctl.endless)
 		return false;
-	deadline_set(ms);
+	deadline_set(bus_timeout_usec() / 1000);
 	deadline_message("see ipcctl doctor", "the bus %s did not reply", ctl_bus_path());
 	return true;
+}
+
+void deadline_end(bool begun)
+{
+	if (!begun)
+		return;
+	limit_ms = 0;
+	setitimer(ITIMER_REAL, &(struct itimerval){ 0 }, NULL);
 }
 
 uint64_t deadline_delay(void)

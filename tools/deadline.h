@@ -19,12 +19,13 @@ static inline uint64_t clock_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* After ms milliseconds, prints a message and ends the process with STATUS_TIMEOUT. 0: never. */
+/* After ms milliseconds, prints a message and ends the process with STATUS_TIMEOUT. */
 void deadline_set(unsigned int ms);
 
-/* Sets a deadline to open the bus or a file of the bus, unless there is a deadline or the verb has
- * no timeout. If true, the caller must end it with deadline_set(0). */
-bool deadline_begin(unsigned int ms);
+/* Limits the opening of the bus, or of a file of the bus, to bus_timeout_usec(), unless there is a
+ * deadline or the verb has no timeout. Returns whether it does, for deadline_end(). */
+bool deadline_begin(void);
+void deadline_end(bool begun);
 
 /* For a bus that does not end a call. */
 #define DEADLINE_DELAY_USEC UINT64_C(1000000)

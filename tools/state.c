@@ -94,12 +94,11 @@ static int cannot_open(const char *name, int error)
 
 static FILE *open_file(const char *name, int *ret_error)
 {
-	bool limited = deadline_begin(bus_timeout_usec() / 1000);
+	bool limited = deadline_begin();
 	int fd = ipc_open_state(ctl_bus_path(), name);
 	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
 
-	if (limited)
-		deadline_set(0);
+	deadline_end(limited);
 	*ret_error = fd < 0 ? -fd : file ? 0 : errno;
 	if (fd >= 0 && !file)
 		close(fd);

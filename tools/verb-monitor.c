@@ -165,22 +165,27 @@ static json_t *add_payload(json_t *row, const struct ipc_record *record,
 
 /* --- Printing -------------------------------------------------------------------- */
 
+/* chosen: by a server, in its reply. */
+static void put_error(int error, bool chosen)
+{
+	const struct ipc_error reply = { .code = -error, .origin = IPC_ORIGIN_PEER };
+	char text[IPC_ERROR_TEXT_MAX];
+
+	printf(", %s%s%s", out_color(COLOR_RED),
+	       ipc_error_text(text, sizeof(text), error, chosen ? &reply : NULL), out_plain());
+}
+
 static void put_tail(const json_t *row)
 {
 	const json_t *took = json_object_get(row, "took_us");
 	const json_t *payload = json_object_get(row, "payload");
 	long long objects = value_number(row, "objects"), error = value_number(row, "error");
 	char *text = payload ? out_text(payload) : NULL;
-	/* A server chose the errno of a reply. */
-	const struct ipc_error reply = { .code = -(int)error, .origin = IPC_ORIGIN_PEER };
-	char meaning[IPC_ERROR_TEXT_MAX];
 
-	ipc_error_text(meaning, sizeof(meaning), (int)error,
-		       strcmp(value_text(row, "kind"), "error") ? NULL : &reply);
 	if (objects)
 		printf(", %lld %s", objects, objects == 1 ? "object or file" : "objects and files");
 	if (error)
-		printf(", %s%s%s", out_color(COLOR_RED), meaning, out_plain());
+		put_error((int)error, !strcmp(value_text(row, "kind"), "error"));
 	if (took)
 		printf(", %s%.1f us%s", out_color(COLOR_DIM), json_real_value(took), out_plain());
 	if (text)
