@@ -639,8 +639,8 @@ bool channel_has_posted(const struct channel_callee *callee)
 	return has_posted(callee, 0);
 }
 
-/* Begins with the cell of the last call, whose caller often makes the next one, but at times behind
- * it. Async calls of a thread are in several cells. */
+/* Begins with the cell of the last call, whose caller often makes the next call, but at times
+ * behind that cell. Async calls of a thread are in several cells. */
 int channel_take(struct channel_callee *callee, struct channel_taken *ret_taken)
 {
 	uint32_t others = atomic_load_explicit(&callee->peer->others, memory_order_acquire);
