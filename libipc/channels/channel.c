@@ -4,150 +4,12 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <linux/futex.h>
 #include <sched.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "channel.h"
 
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
-
-/* --- Waiting ------------------------------------------------------------------------ */
-
-/* After many failures in a row, a wait spins only once in MAX_SKIP times. */
-#define MAX_SKIP 64U
-
-uint32_t channel_spin_begin(struct channel_spin *spin)
-{
-	uint32_t skip = atomic_load_explicit(&spin->skip, memory_order_relaxed);
-
-	if (!skip)
-		return spin->budget_ns;
-	/* Store instead of decrement: two threads could decrement below 0. */
-	atomic_store_explicit(&spin->skip, skip - 1, memory_order_relaxed);
-	return 0;
-}
-
-void channel_spin_end(struct channel_spin *spin, bool paid)
-{
-	uint32_t failures = atomic_load_explicit(&spin->failures, memory_order_relaxed);
-
-	if (paid) {
-		if (failures)
-			atomic_store_explicit(&spin->failures, 0, memory_order_relaxed);
-		return;
-	}
-	/* Three wasted budgets cost less than a missed chance to spin. */
-	if (++failures > 3) {
-		uint32_t skip = 1U << (failures - 3);
-
-		atomic_store_explicit(&spin->skip, skip, memory_order_relaxed);
-		if (skip >= MAX_SKIP)
-			failures--;
-	}
-	atomic_store_explicit(&spin->failures, failures, memory_order_relaxed);
-}
-
-/* A wait that spins. */
-struct spinning {
-	struct channel_spin *spin;
-	uint32_t budget_ns;
-	unsigned int turns;
-	uint64_t end;	/* of the budget, on the clock of channel_now(); 0: not known yet */
-	int cpu;
-};
-
-/* Returns false if the wait must not spin. */
-static inline bool spinning_begin(struct spinning *spinning, struct channel_spin *spin)
-{
-	*spinning = (struct spinning){ .spin = spin, .budget_ns = channel_spin_begin(spin) };
-	spinning->cpu = channel_cpu();
-	return spinning->budget_ns;
-}
-
-/* Pauses. Returns false if the wait must end: the peer, whose CPU word is given, runs on this CPU,
- * or the budget is used up. Reads clock and CPU once in 32 turns. */
-static inline bool spinning_continue(struct spinning *spinning, int peer)
-{
-	if (channel_cpu_of(peer) == spinning->cpu)
-		return false;
-	channel_pause();
-	if (++spinning->turns % 32)
-		return true;
-	spinning->cpu = channel_cpu();
-	if (!spinning->end) {
-		spinning->end = channel_now() + spinning->budget_ns;
-	} else if (channel_now() >= spinning->end) {
-		channel_spin_end(spinning->spin, false);
-		return false;
-	}
-	return true;
-}
-
-uint64_t channel_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-int channel_cpu(void)
-{
-	return sched_getcpu();
-}
-
-int channel_sleep(const atomic_uint *word, uint32_t value, uint64_t until)
-{
-	struct timespec time = {
-		.tv_sec = (time_t)(until / 1000000000),
-		.tv_nsec = (long)(until % 1000000000),
-	};
-
-	if (!syscall(SYS_futex, word, FUTEX_WAIT_BITSET, value, until ? &time : NULL, NULL,
-		     FUTEX_BITSET_MATCH_ANY))
-		return 0;
-	return errno == EINTR || errno == ETIMEDOUT ? -errno : 0;
-}
-
-static struct futex_waitv wait_for(const atomic_uint *word, uint32_t value)
-{
-	return (struct futex_waitv){ .uaddr = (uintptr_t)word, .val = value, .flags = FUTEX_32 };
-}
-
-/* The same for a word that no other process maps. */
-static struct futex_waitv wait_private(const atomic_uint *word, uint32_t value)
-{
-	struct futex_waitv wait = wait_for(word, value);
-
-	wait.flags |= FUTEX_PRIVATE_FLAG;
-	return wait;
-}
-
-int channel_sleep_words(struct futex_waitv *words, unsigned int n, uint64_t until)
-{
-	struct timespec time = {
-		.tv_sec = (time_t)(until / 1000000000),
-		.tv_nsec = (long)(until % 1000000000),
-	};
-
-	if (syscall(SYS_futex_waitv, words, n, 0, until ? &time : NULL, CLOCK_MONOTONIC) >= 0)
-		return 0;
-	return errno == EAGAIN ? 0 : -errno;
-}
-
-void channel_wake(const atomic_uint *word, unsigned int threads)
-{
-	syscall(SYS_futex, word, FUTEX_WAKE, threads, NULL, NULL, 0);
-}
-
-void channel_wake_private(const atomic_uint *word, unsigned int threads)
-{
-	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, threads, NULL, NULL, 0);
-}
 
 /* --- The client --------------------------------------------------------------------- */
 
@@ -319,17 +181,27 @@ bool channel_is_refused(const struct channel_caller *caller, unsigned int cell)
  * has arrived, otherwise the CPU on which this thread runs. */
 static int spin_for_reply(struct channel_caller *caller, unsigned int cell)
 {
-	const atomic_int *cpu = &caller->peer->cpu;
 	struct spinning spinning;
 
 	if (!spinning_begin(&spinning, &caller->spin))
 		return is_there(caller, cell) ? -1 : spinning.cpu;
 	while (!is_there(caller, cell))
-		if (!spinning_continue(&spinning,
-				       atomic_load_explicit(cpu, memory_order_relaxed)))
+		if (!spinning_continue(&spinning, channel_server_cpu(caller)))
 			return spinning.cpu;
 	channel_spin_end(&caller->spin, true);
 	return -1;
+}
+
+/* If the server runs on the same CPU, or was woken there, lets it run once: its reply then need not
+ * wake this thread. Returns whether the reply has arrived. */
+static bool yield_for_reply(struct channel_caller *caller, unsigned int cell, int cpu,
+			    uint64_t now)
+{
+	if (!caller->spin.budget_ns || channel_server_cpu(caller) != cpu ||
+	    !channel_yield(&caller->yield))
+		return false;
+	channel_yield_end(&caller->yield, is_there(caller, cell), now);
+	return is_there(caller, cell);
 }
 
 int channel_await(struct channel_caller *caller, unsigned int cell, uint64_t sleep_ns)
@@ -338,16 +210,18 @@ int channel_await(struct channel_caller *caller, unsigned int cell, uint64_t sle
 	const struct channel_reply *reply = channel_reply_at(caller->peer, cell);
 	uint32_t before = number_before(caller, cell);
 	int cpu = spin_for_reply(caller, cell), r = 0;
-	uint64_t until = 0;
+	uint64_t now;
 
 	if (cpu < 0)
 		return 0;
-	if (sleep_ns)
-		until = channel_now() + sleep_ns;
+	now = channel_now();
+	if (yield_for_reply(caller, cell, cpu, now))
+		return 0;
 	atomic_store(&request->cpu, channel_asleep(cpu));
 	while (atomic_load(&reply->number) == before && r == 0)
 		r = channel_is_refused(caller, cell) ? -ESHUTDOWN :
-					       channel_sleep(&reply->number, before, until);
+					       channel_sleep(&reply->number, before,
+							     sleep_ns ? now + sleep_ns : 0);
 	return is_there(caller, cell) ? 0 : r;
 }
 
@@ -360,9 +234,9 @@ int channel_await_alarms(struct channel_caller *caller, unsigned int cell, uint6
 	uint64_t until = channel_now() + sleep_ns;
 	int r = 0;
 
-	words[0] = wait_for(number, number_before(caller, cell));
-	words[1] = wait_for(alarms[0], 0);
-	words[2] = wait_private(alarms[1], 0);
+	words[0] = channel_wait_for(number, number_before(caller, cell));
+	words[1] = channel_wait_for(alarms[0], 0);
+	words[2] = channel_wait_private(alarms[1], 0);
 	atomic_store(&request->cpu, channel_asleep(channel_cpu()));
 	if (atomic_load(number) == number_before(caller, cell))
 		r = channel_is_refused(caller, cell) ?
@@ -738,8 +612,7 @@ static bool has_call(const struct channel_wait *wait)
 }
 
 /* Spins while the last caller runs on another CPU, because its next call comes from there. If the
- * caller was woken on this CPU, yields once: its next call then needs no wake-up. A waiting
- * caller must not yield: beside a busy process that may cost a time slice for each call. */
+ * caller runs on this CPU, yields once: its next call then needs no wake-up. */
 static bool spin_for_call(const struct channel_wait *wait)
 {
 	struct spinning spinning;
@@ -777,12 +650,12 @@ static int sleep_for_call(const struct channel_wait *wait, uint64_t until)
 	struct futex_waitv words[CHANNEL_MAX_WAIT + CHANNEL_MAX_CALLERS + 2];
 	unsigned int n = 0;
 
-	words[n++] = wait_for(wait->event, 0);
-	words[n++] = wait_private(wait->bell, wait->rung);
+	words[n++] = channel_wait_for(wait->event, 0);
+	words[n++] = channel_wait_private(wait->bell, wait->rung);
 	for (unsigned int i = 0; i < wait->n; i++)
-		words[n++] = wait_for(&wait->callees[i]->peer->tail, wait->tails[i]);
+		words[n++] = channel_wait_for(&wait->callees[i]->peer->tail, wait->tails[i]);
 	for (unsigned int i = 0; i < wait->n_callers; i++)
-		words[n++] = wait_for(&wait->callers[i]->peer->tail, wait->answered[i]);
+		words[n++] = channel_wait_for(&wait->callers[i]->peer->tail, wait->answered[i]);
 	return channel_sleep_words(words, n, until);
 }
 

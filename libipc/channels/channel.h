@@ -61,6 +61,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "channel-wait.h"
+
 #define CHANNEL_PAGE	  ((size_t)4096)
 #define CHANNEL_PART_SIZE (16 * CHANNEL_PAGE)
 #define CHANNEL_RING_SIZE (4 * CHANNEL_PAGE)
@@ -187,74 +189,6 @@ static inline struct channel_reply *channel_reply_at(const struct channel_server
 	return (struct channel_reply *)(uintptr_t)(part->cells + channel_cell_at(cell));
 }
 
-/* --- Waiting ------------------------------------------------------------------------ */
-
-/* Typical duration of a wake-up on another CPU. */
-#define CHANNEL_SPIN_NS 50000U
-
-/*
- * Whether spinning or yielding pays, for a kind of wait. Several threads may use it: a lost update
- * only affects how long a thread spins.
- */
-struct channel_spin {
-	uint32_t budget_ns;	/* 0: never spin */
-	atomic_uint skip;	/* number of next waits that must not spin */
-	atomic_uint failures;	/* consecutive budgets spent in vain */
-};
-
-/* Returns how long a wait may spin: budget_ns, or 0 if spinning did not pay lately. */
-uint32_t channel_spin_begin(struct channel_spin *spin);
-/* paid: the wait ended while the thread was spinning. */
-void channel_spin_end(struct channel_spin *spin, bool paid);
-
-static inline void channel_pause(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
-}
-
-/* Encodes the CPU on which a thread sleeps, as distinct from a running thread's. */
-static inline int channel_asleep(int cpu)
-{
-	return ~cpu;
-}
-
-/* The same for the caller of an async call. No CPU has this bit, so a sleeper's word has it. */
-#define CHANNEL_CPU_BIT (1 << 30)
-
-static inline int channel_async(int cpu)
-{
-	return ~(cpu | CHANNEL_CPU_BIT);
-}
-
-static inline bool channel_is_async(int word)
-{
-	return word < 0 && !(word & CHANNEL_CPU_BIT);
-}
-
-static inline int channel_cpu_of(int word)
-{
-	return word < 0 ? ~word & ~CHANNEL_CPU_BIT : word;
-}
-
-/* CLOCK_MONOTONIC, in nanoseconds. Parameters named until are times of this clock. */
-uint64_t channel_now(void);
-int channel_cpu(void);
-
-/* Sleeps while *word is value, at most until that time (0: no timeout). Returns 0 if *word may have
- * changed, -ETIMEDOUT, or -EINTR after a signal. */
-int channel_sleep(const atomic_uint *word, uint32_t value, uint64_t until);
-struct futex_waitv;
-/* Sleeps while all words have their values. Returns as channel_sleep(), and other errors. */
-int channel_sleep_words(struct futex_waitv *words, unsigned int n, uint64_t until);
-void channel_wake(const atomic_uint *word, unsigned int threads);
-/* For a private word of struct channel_wait, or the second alarm of channel_await_alarms(). The
- * kernel need not look up the page of such a word. */
-void channel_wake_private(const atomic_uint *word, unsigned int threads);
-
 /* --- The client --------------------------------------------------------------------- */
 
 struct channel_caller {
@@ -271,6 +205,7 @@ struct channel_caller {
 	                              	  * Replies may come by another way */
 	bool nests[CHANNEL_CELLS];	 /* likewise: the call is joined to the handler's */
 	struct channel_spin spin;
+	struct channel_yield yield;
 	/* The last async call, and the value of peer->waiting when it woke a thread. Several
 	 * threads may use it: a lost update only causes another wake-up. */
 	atomic_uint async_cell;
@@ -385,6 +320,12 @@ bool channel_is_refused(const struct channel_caller *caller, unsigned int cell);
 static inline uint32_t channel_answers(const struct channel_caller *caller)
 {
 	return atomic_load(&caller->peer->tail);
+}
+
+/* The CPU on which a thread of the server runs, or slept and was woken. */
+static inline int channel_server_cpu(const struct channel_caller *caller)
+{
+	return channel_cpu_of(atomic_load_explicit(&caller->peer->cpu, memory_order_relaxed));
 }
 
 static inline bool channel_is_ended(const struct channel_caller *caller)

@@ -226,6 +226,35 @@ START_TEST(spinning_stops_when_it_does_not_pay)
 }
 END_TEST
 
+/* Returns how many of n waits yielded. The reply never comes, or too late. */
+static unsigned int yields_in_vain(struct channel_yield *yield, unsigned int n, bool late)
+{
+	unsigned int yielded = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (!channel_yield(yield))
+			continue;
+		yielded++;
+		channel_yield_end(yield, /* paid= */ late, late ? 1 : channel_now());
+	}
+	return yielded;
+}
+
+START_TEST(yielding_stops_when_it_does_not_pay)
+{
+	struct channel_yield yield = { 0 };
+
+	ck_assert_uint_lt(yields_in_vain(&yield, 10000, /* late= */ false), 10000 / 50);
+	ck_assert_uint_lt(yields_in_vain(&yield, 1000000, /* late= */ true), 30);
+	while (!channel_yield(&yield))
+		;
+	for (int i = 0; i < 100; i++) {
+		channel_yield_end(&yield, /* paid= */ true, channel_now());
+		ck_assert(channel_yield(&yield));
+	}
+}
+END_TEST
+
 /* --- A hostile peer ---------------------------------------------------------------------- */
 
 START_TEST(server_refuses_impossible_numbers)
@@ -517,7 +546,8 @@ int main(void)
 			 error_carries_its_errno_and_payload, cells_run_out_and_are_independent,
 			 huge_cell_has_one_call_at_a_time,
 			 abandoned_cell_is_free_after_its_reply,
-			 spinning_stops_when_it_does_not_pay, server_refuses_impossible_numbers,
+			 spinning_stops_when_it_does_not_pay,
+			 yielding_stops_when_it_does_not_pay, server_refuses_impossible_numbers,
 			 server_refuses_impossible_sizes,
 			 server_takes_one_call_of_a_cell_at_a_time,
 			 calls_in_a_row_do_not_delay_other_cells_for_long,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# Direct channels: libipc/channels/channel.c and channel-ring.c, unchanged, with hostile peers (hostile.c) and under the
-# explorer (model.h, ../explore/policy.h).
+# Direct channels: libipc/channels/channel.c, channel-wait.c and channel-ring.c, unchanged, with
+# hostile peers (hostile.c) and under the explorer (model.h, ../explore/policy.h).
 #
 #   make fuzz-channels TIME=60            hostile peers; CHANNELS_SEED=, also a part of make fuzz
 #   make test-kills KILLS=10000           processes that are killed in calls, on a bus of ipcbusd
@@ -11,7 +11,8 @@ CHANNELS_S := tests/suite/channels
 CHANNELS_B := $(B)/tests/suite/channels
 # No sanitizers: they do not know the model's memory, and reduce the number of interleavings.
 CHANNELS_CFLAGS := -std=gnu11 $(WARNINGS) -O2 -g -fno-strict-aliasing -I$(CHANNELS_S) -Ilibipc
-CHANNELS_MODEL := $(addprefix $(CHANNELS_B)/,channel.o channel-ring.o fibers.o memory.o model.o \
+CHANNELS_FILES := channel channel-wait channel-ring
+CHANNELS_MODEL := $(addprefix $(CHANNELS_B)/,$(CHANNELS_FILES:=.o) fibers.o memory.o model.o \
 	policy.o scenarios.o streams.o)
 
 $(addprefix $(CHANNELS_B)/,fibers.o model.o policy.o): CHANNELS_CFLAGS += $(SHIM_INCLUDES)
@@ -24,7 +25,7 @@ $(CHANNELS_B)/policy.o: tests/suite/explore/policy.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(CHANNELS_CFLAGS) -MD -MP -c -o $@ $<
 
-$(CHANNELS_B)/channel.o $(CHANNELS_B)/channel-ring.o: $(CHANNELS_B)/%.o: libipc/channels/%.c
+$(CHANNELS_FILES:%=$(CHANNELS_B)/%.o): $(CHANNELS_B)/%.o: libipc/channels/%.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(CHANNELS_CFLAGS) -include $(CHANNELS_S)/seams.h -MD -MP -c -o $@ $<
 
@@ -40,7 +41,7 @@ $(CHANNELS_B)/asan/%: CHANNELS_SANITIZER := $(HOST_asan)
 $(CHANNELS_B)/tsan/%: CHANNELS_SANITIZER := $(HOST_tsan)
 
 CHANNELS_HOSTILE_FILES := $(addprefix $(CHANNELS_S)/,hostile.c hostile-rings.c hostile.h) \
-	$(addprefix libipc/channels/,channel.c channel.h channel-ring.c channel-ring.h)
+	$(CHANNELS_FILES:%=libipc/channels/%.c) $(CHANNELS_FILES:%=libipc/channels/%.h)
 
 $(CHANNELS_HOSTILE): %/hostile: $(CHANNELS_HOSTILE_FILES)
 	$(call msg,CC,$@)

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a thread waits for its peer: it spins while the peer runs on another CPU, yields once if the
+ * peer runs on the same CPU, and then sleeps in a futex. Each side publishes its CPU in a word.
+ */
+#ifndef IPC_CHANNEL_WAIT_H
+#define IPC_CHANNEL_WAIT_H
+
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Typical duration of a wake-up on another CPU. */
+#define CHANNEL_SPIN_NS 50000U
+
+/* --- CPUs --------------------------------------------------------------------------- */
+
+int channel_cpu(void);
+
+/* Encodes the CPU on which a thread sleeps, as distinct from a running thread's. */
+static inline int channel_asleep(int cpu)
+{
+	return ~cpu;
+}
+
+/* The same for the caller of an async call. No CPU has this bit, so a sleeper's word has it. */
+#define CHANNEL_CPU_BIT (1 << 30)
+
+static inline int channel_async(int cpu)
+{
+	return ~(cpu | CHANNEL_CPU_BIT);
+}
+
+static inline bool channel_is_async(int word)
+{
+	return word < 0 && !(word & CHANNEL_CPU_BIT);
+}
+
+static inline int channel_cpu_of(int word)
+{
+	return word < 0 ? ~word & ~CHANNEL_CPU_BIT : word;
+}
+
+/* --- Spinning ----------------------------------------------------------------------- */
+
+/*
+ * Whether spinning or yielding pays, for a kind of wait. Several threads may use it: a lost update
+ * only affects how long a thread spins.
+ */
+struct channel_spin {
+	uint32_t budget_ns;	/* 0: never spin */
+	atomic_uint skip;	/* number of next waits that must not spin */
+	atomic_uint failures;	/* consecutive budgets spent in vain */
+};
+
+/* A wait that spins. */
+struct spinning {
+	struct channel_spin *spin;
+	uint32_t budget_ns;
+	unsigned int turns;
+	uint64_t end;	/* of the budget, on the clock of channel_now(); 0: not known yet */
+	int cpu;
+};
+
+/* Returns how long a wait may spin: budget_ns, or 0 if spinning did not pay lately. */
+uint32_t channel_spin_begin(struct channel_spin *spin);
+/* paid: the wait ended while the thread was spinning. */
+void channel_spin_end(struct channel_spin *spin, bool paid);
+
+/* Returns false if the wait must not spin. */
+static inline bool spinning_begin(struct spinning *spinning, struct channel_spin *spin)
+{
+	*spinning = (struct spinning){ .spin = spin, .budget_ns = channel_spin_begin(spin) };
+	spinning->cpu = channel_cpu();
+	return spinning->budget_ns;
+}
+
+/* Pauses. Returns false if the wait must end: the peer, whose CPU word is given, runs on this CPU,
+ * or the budget is used up. */
+bool spinning_continue(struct spinning *spinning, int peer);
+
+/* --- Yielding ----------------------------------------------------------------------- */
+
+/*
+ * Whether it pays for a caller to yield. If other threads are busy on the CPU, the caller may get
+ * it back only after their time slices, of milliseconds. So after such a yield, many waits do not
+ * yield. As with struct channel_spin, several threads may use it.
+ */
+struct channel_yield {
+	atomic_uint skip;	/* number of next waits that must not yield */
+	atomic_uint failures;	/* reduced by each yield that paid */
+};
+
+/* Lets other threads of this CPU run. Returns false, at once, if that did not pay lately. Otherwise
+ * channel_yield_end() must follow. */
+bool channel_yield(struct channel_yield *yield);
+/* paid: the wait is over. begin: when it yielded. */
+void channel_yield_end(struct channel_yield *yield, bool paid, uint64_t begin);
+
+/* --- Sleeping ----------------------------------------------------------------------- */
+
+/* CLOCK_MONOTONIC, in nanoseconds. Parameters named until are times of this clock. */
+uint64_t channel_now(void);
+
+/* Sleeps while *word is value, at most until that time (0: no timeout). Returns 0 if *word may have
+ * changed, -ETIMEDOUT, or -EINTR after a signal. */
+int channel_sleep(const atomic_uint *word, uint32_t value, uint64_t until);
+
+static inline struct futex_waitv channel_wait_for(const atomic_uint *word, uint32_t value)
+{
+	return (struct futex_waitv){ .uaddr = (uintptr_t)word, .val = value, .flags = FUTEX_32 };
+}
+
+/* The same for a word that no other process maps. */
+static inline struct futex_waitv channel_wait_private(const atomic_uint *word, uint32_t value)
+{
+	struct futex_waitv wait = channel_wait_for(word, value);
+
+	wait.flags |= FUTEX_PRIVATE_FLAG;
+	return wait;
+}
+
+/* Sleeps while all words have their values. Returns as channel_sleep(), and other errors. */
+int channel_sleep_words(struct futex_waitv *words, unsigned int n, uint64_t until);
+void channel_wake(const atomic_uint *word, unsigned int threads);
+/* For a private word of struct channel_wait, or the second alarm of channel_await_alarms(). The
+ * kernel need not look up the page of such a word. */
+void channel_wake_private(const atomic_uint *word, unsigned int threads);
+
+#endif /* IPC_CHANNEL_WAIT_H */
