@@ -546,6 +546,22 @@ static bool can_sleep_locked(const struct ipc_stream *stream, struct ring_look *
 	return !(atomic_load(&ipc->attention) & ATTEND_POLL);
 }
 
+/* Lets the peer run once, if it is on this CPU. Returns whether it has sent or granted. */
+static bool yield_locked(struct ipc_stream *stream, enum ring_wait wait)
+{
+	struct channel_yield *yield = &stream->ring->yield;
+	uint64_t begin = channel_now();
+	bool yielded;
+
+	stream_unlock(stream);
+	yielded = channel_yield(yield);
+	stream_lock(stream);
+	if (!yielded)
+		return false;
+	channel_yield_end(yield, has_come_locked(stream, wait), begin);
+	return has_come_locked(stream, wait);
+}
+
 int ring_await(struct ipc_stream *stream, enum ring_wait wait, bool alone, uint64_t usec)
 {
 	struct stream_ring *ring;
@@ -555,9 +571,10 @@ int ring_await(struct ipc_stream *stream, enum ring_wait wait, bool alone, uint6
 
 	stream_lock(stream);
 	ring = stream->ring;
-	if (!ring_is_open(stream)) {
+	if (!ring_is_open(stream) || (alone && yield_locked(stream, wait))) {
+		r = !ring_is_open(stream);
 		stream_unlock(stream);
-		return 1;
+		return r;
 	}
 	sleeps = alone && can_sleep_locked(stream, &look);
 	look.word = ring_word(&ring->side, wait);

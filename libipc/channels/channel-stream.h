@@ -41,6 +41,7 @@ struct stream_ring {
 	bool stopped;			/* the rest of the messages does not matter */
 	bool bell_due;			/* there was no space for STREAM_BELL */
 	atomic_uint sleepers;
+	struct channel_yield yield;
 	unsigned int unmarked;		/* messages of the bus that come before the ring */
 	unsigned int hidden;		/* messages in a row that a monitor should have seen */
 	bool is_over;			/* the stream has ended, after the slot: */
