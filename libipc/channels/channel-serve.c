@@ -163,6 +163,29 @@ found:
 	return true;
 }
 
+/* Lets a server on this CPU that has async calls run once. Returns whether there are replies. */
+static bool yield_for_answers(struct channels *channels, const struct channel_view *view)
+{
+	int cpu = channel_cpu();
+
+	for (unsigned int i = 0; i < view->n_opened; i++) {
+		const struct channel_caller *caller = view->callers[i];
+		uint64_t begin;
+		bool paid;
+
+		if (!atomic_load_explicit(&view->opened[i]->asyncs, memory_order_relaxed) ||
+		    channel_server_cpu(caller) != cpu)
+			continue;
+		begin = time_now();
+		if (!channel_yield(&channels->yield))
+			return false;
+		paid = channel_answers(caller) != view->answered[i];
+		channel_yield_end(&channels->yield, paid, begin);
+		return paid;
+	}
+	return false;
+}
+
 /* There are no calls and replies. If there is a reply now, which the server may not have counted
  * yet, makes the thread look for it, and returns false. */
 static bool may_poll(struct thread *t)
@@ -570,6 +593,8 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 		}
 		view->left = NULL;
 		if (atomic_load(channels->words.event))
+			continue;
+		if (unlikely(view->n_opened) && yield_for_answers(channels, view))
 			continue;
 		if (x->flags & IPCBUS_NONBLOCK && may_poll(t)) {
 			x->event = (struct ipcbus_event){ .kind = IPCBUS_EVENT_NONE };

@@ -101,6 +101,7 @@ struct channels {
 	uint32_t last_id;
 	struct device_words words;	/* the bell: threads must look again */
 	struct channel_spin spin;
+	struct channel_yield yield;	/* for replies to async calls */
 	_Atomic uint64_t reaped;	/* time of the last channels_reap() while waiting */
 	atomic_bool asked;		/* for another thread, which has not arrived yet */
 	struct ipc_object *door;
