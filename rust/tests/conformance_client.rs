@@ -136,6 +136,7 @@ fn errors(bench: &Bench) {
     assert_eq!((odd.failure().number, odd.details()), (-7, &b"\0\xff\n\0"[..]));
     let odd = bench.peer.fail(&Failure { code: libc::ENOENT, ..failure }).unwrap_err();
     assert!(matches!(odd, Error::ServiceError(_)), "{odd}");
+    assert_eq!(odd.code(), libc::ENOENT);
 
     let text = "something is left";
     let failure = Failure { code: libc::ENOTEMPTY, text: text.into(), ..Failure::default() };

@@ -87,7 +87,10 @@ impl Peer for Server {
         Err(if request.name.is_empty() {
             Error::errno(request.code).with_text(request.text)
         } else {
-            Error::service(request.name, request.text)
+            let code = if request.code == 0 { libc::EREMOTEIO } else { request.code };
+            Error::errno(code)
+                .with_name(request.name)
+                .with_text(request.text)
                 .with_number(request.number)
                 .with_details(request.details)
         })

@@ -168,12 +168,17 @@ impl Error {
         })
     }
 
-    /// An error of a server, to return to its callers. `name` is a name such as `echo.Empty`.
+    /// An error of a server, to return to its callers. `name` is a name such as `echo.Empty`. The
+    /// errno is `EREMOTEIO`.
     pub fn service(name: impl Into<String>, text: impl Into<String>) -> Error {
-        let mut error = Error::errno(libc::EREMOTEIO);
-        error.failure_mut().name = Some(name.into());
-        error.failure_mut().text = Some(text.into());
-        Error::of(error.into_failure())
+        Error::errno(libc::EREMOTEIO).with_name(name).with_text(text)
+    }
+
+    /// Sets the name. The error becomes an [`Error::ServiceError`] and keeps its errno:
+    /// `Error::errno(libc::ENOSPC).with_name("disk.Full")`.
+    pub fn with_name(mut self, name: impl Into<String>) -> Error {
+        self.failure_mut().name = Some(name.into());
+        Error::of(self.into_failure())
     }
 
     /// Sets the text.

@@ -204,7 +204,8 @@ void test_errors(const bench &b)
 	CHECK(odd.name() == failure.name() && odd.text() == failure.text());
 	CHECK(odd.number() == -7 && odd.details() == failure.details());
 	failure.set_code(ENOENT);
-	CHECK(error_of([&] { b.peer.Fail(failure); }).is(ipc::errc::service_error));
+	odd = error_of([&] { b.peer.Fail(failure); });
+	CHECK(odd.is(ipc::errc::service_error) && odd.number_of_errno() == ENOENT);
 
 	failure.Clear();
 	failure.set_code(ENOTEMPTY);
