@@ -149,7 +149,7 @@ static int oneway_fail(struct ipc_call *call, const struct ipc_error *error, int
 
 	if (atomic_exchange(&call->replied, true))
 		return -EALREADY;
-	snprintf(number, sizeof(number), "method %u", call->code);
+	snprintf(number, sizeof(number), "method %#x", call->code);
 	if (call->object->type->method_name)
 		method = call->object->type->method_name(call);
 	/* The handler chose the errno. */

@@ -298,7 +298,7 @@ class BaseRawService(ServiceSettings):
 
     def _method(self, number: int) -> str:
         """The method with that number, for a log."""
-        return f"{self.INTERFACE or type(self).__name__} method {number}"
+        return f"{self.INTERFACE or type(self).__name__} method {number:#x}"
 
 
 def reply_raw(call: _core.Call, reply: Buffer | tuple[Buffer, tuple[Entry, ...]] | None) -> None:

@@ -706,7 +706,7 @@ class BaseService(ServiceSettings):
     def _method(self, number: int) -> str:
         """Returns the name of a method for log messages."""
         method = self.INTERFACE.by_number.get(number)
-        return f"{self.INTERFACE.name}{f'.{method.name}' if method else f' method {number}'}"
+        return f"{self.INTERFACE.name}{f'.{method.name}' if method else f' method {number:#x}'}"
 
     def _unimplemented(self, method: Method) -> Unimplemented:
         return Unimplemented(f"{self.INTERFACE.name}.{method.name} is not implemented")

@@ -269,7 +269,7 @@ class Calls(Case):
                     await asyncio.sleep(0.001)
                 await proxy.call(1)
             self.assertEqual(len(logs.output), 1)
-            self.assertRegex(logs.output[0], rf" method {code} \(uid \d+, pid \d+\): {text}")
+            self.assertRegex(logs.output[0], rf" method {code:#x} \(uid \d+, pid \d+\): {text}")
 
     async def test_who_calls(self):
         class Who(aio.RawService):

@@ -321,7 +321,7 @@ fn panics_become_errors() {
         let mut stream = bus.desk.open_stream(PANIC, &Options::new()).unwrap();
         assert_eq!(stream.receive(LONG).unwrap_err().name(), Some("ipc.Unhandled"));
     });
-    let caller = format!("method {PANIC} (uid {}, pid {})", unsafe { libc::getuid() }, std::process::id());
+    let caller = format!("method {PANIC:#x} (uid {}, pid {})", unsafe { libc::getuid() }, std::process::id());
     for text in ["a handler that panics", "a stream's handler that panics"] {
         assert!(log.contains(&format!("ipc: test.Desk {caller}: panic: {text}")), "{log}");
     }
@@ -1050,7 +1050,7 @@ fn a_program_gets_the_log() {
     });
     assert!(!log.contains("ipc: "), "{log}");
     let lines = LINES.lock().unwrap();
-    let start = format!("ipc: test.Desk method {VISIT} (uid ");
+    let start = format!("ipc: test.Desk method {VISIT:#x} (uid ");
     let is_oneway = |(priority, text): &(i32, String)| {
         *priority == libc::LOG_WARNING && text.starts_with(&start) && text.contains("a oneway failed: ")
     };

@@ -299,7 +299,7 @@ impl fmt::Display for Handler<'_> {
             Some(name) => f.write_str(name)?,
             None => {
                 let interface = self.holder.interface.as_deref().unwrap_or_default();
-                write!(f, "{} method {}", interface.to_string_lossy(), self.method)?
+                write!(f, "{} method {:#x}", interface.to_string_lossy(), self.method)?
             }
         }
         let (uid, pid) = (self.caller)();

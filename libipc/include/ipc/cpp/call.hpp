@@ -342,7 +342,7 @@ struct object_access {
 		if (const char *name = held.by->ipc_method_name(method))
 			detail::log_exception("ipc: %s (uid %u, pid %d)", name, uid, pid);
 		else
-			detail::log_exception("ipc: %s method %u (uid %u, pid %d)",
+			detail::log_exception("ipc: %s method %#x (uid %u, pid %d)",
 					      held.settings.interface.c_str(), method, uid, pid);
 	}
 

@@ -291,8 +291,11 @@ inline std::string describe(const interface &i)
 
 inline outcome<void> unknown(call c, const interface &i)
 {
-	return std::move(c).fail(error(EOPNOTSUPP, std::string(i.name) + " has no method with the number " +
-							   std::to_string(c.request().method())));
+	char number[16];
+
+	std::snprintf(number, sizeof(number), "%#x", c.request().method());
+	return std::move(c).fail(error(EOPNOTSUPP, std::string(i.name) +
+						   " has no method with the number " + number));
 }
 
 template <typename Reply> outcome<Reply> unserved(const char *path)

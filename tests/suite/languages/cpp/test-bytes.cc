@@ -264,9 +264,9 @@ CASE(a_handler_that_throws_is_an_error)
 	CHECK(e.name() == "ipc.Unhandled");
 	CHECK(std::string(e.what()).find("secret") == std::string::npos);
 	CHECK(p.proxy.call(ipc::message(4)).bytes() == "first");
-	CHECK(!log.has("method 1 ") && !log.has("method 4 "));
-	CHECK(log.has("ipc: test.Cpp method 2" + caller));
-	CHECK(log.has("ipc: test.Cpp method 3" + caller + "unhandled exception: a secret\n"));
+	CHECK(!log.has("method 0x1 ") && !log.has("method 0x4 "));
+	CHECK(log.has("ipc: test.Cpp method 0x2" + caller));
+	CHECK(log.has("ipc: test.Cpp method 0x3" + caller + "unhandled exception: a secret\n"));
 }
 
 CASE(a_program_gets_the_log)
@@ -303,9 +303,9 @@ CASE(a_program_gets_the_log)
 	}
 	ipc::set_log(nullptr);
 	CHECK(n() == 3);
-	CHECK(lines.find("4 ipc: test.Cpp method 8 (uid ") != std::string::npos);
+	CHECK(lines.find("4 ipc: test.Cpp method 0x8 (uid ") != std::string::npos);
 	CHECK(lines.find("a oneway failed: test.Full: no space\n") != std::string::npos);
-	CHECK(lines.find("3 ipc: test.Cpp method 7 (uid ") == 0);
+	CHECK(lines.find("3 ipc: test.Cpp method 0x7 (uid ") == 0);
 	CHECK(lines.find("unhandled exception: a secret\n") != std::string::npos);
 }
 
