@@ -137,7 +137,7 @@ static int dump_service(const char *name, const char *const *arguments, size_t n
 	if (!dump.left)
 		puts("\nipcctl: the rest is left out");
 	if (r == -EOPNOTSUPP)
-		return fail_with(STATUS_NOT_FOUND, "a service enables it with ipc_object_set_dump()",
+		return fail_with(STATUS_NOT_FOUND, "services in C may have one, see ipc_object_set_dump()",
 				 "service %s has no dump", name);
 	if (r == -ETIMEDOUT)
 		return bus_no_reply(ipc, name, &error);
