@@ -147,12 +147,13 @@ static json_t *add_rules(json_t *rules, const Ipc__Manager__ShowPolicyReply *rep
 	return rules;
 }
 
-/* Sets *ret_policy to {"rules": [...], "outdated": ..., "problems": [...]}. */
+/* Sets *ret_policy to {"rules": [...], "outdated": ..., "activations_outdated": ...,
+ * "problems": [...]}. */
 static int get_rules(struct service_manager *manager, json_t **ret_policy)
 {
 	Ipc__Manager__ShowPolicyRequest request = IPC__MANAGER__SHOW_POLICY_REQUEST__INIT;
 	json_t *rules = json_array(), *problems = NULL;
-	bool more = true, outdated = false;
+	bool more = true, outdated = false, activations_outdated = false;
 
 	while (more && rules) {
 		ipc_auto(service_manager_show_policy_reply_free)
@@ -169,11 +170,12 @@ static int get_rules(struct service_manager *manager, json_t **ret_policy)
 		json_decref(problems);
 		problems = texts_json(reply->problems, reply->n_problems);
 		outdated = reply->outdated;
+		activations_outdated = reply->activations_outdated;
 		request.after += reply->n_rules;
 		more = reply->more && reply->n_rules;
 	}
-	*ret_policy = json_pack("{s:o, s:b, s:o}", "rules", rules, "outdated", outdated, "problems",
-				problems);
+	*ret_policy = json_pack("{s:o, s:b, s:b, s:o}", "rules", rules, "outdated", outdated,
+				"activations_outdated", activations_outdated, "problems", problems);
 	return *ret_policy ? STATUS_OK : fail_memory();
 }
 
@@ -206,6 +208,9 @@ static int show(struct service_manager *manager)
 			       "these rules are older than the files" :
 			       "no rules are in force, and all names are refused",
 		       out_plain());
+	if (json_is_true(json_object_get(policy, "activations_outdated")))
+		printf("%san activation file is wrong: the old activation files, or none, are in "
+		       "force%s\n", out_color(COLOR_RED), out_plain());
 	json_decref(policy);
 	return out_flush();
 }

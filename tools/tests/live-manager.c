@@ -80,6 +80,7 @@ START_TEST(rules_are_shown)
 	ck_assert_str_eq(text(rule, "file"), POLICY "/10-test.conf");
 	ck_assert_int_eq(number(rule, "line"), 1);
 	ck_assert(json_is_false(json_object_get(policy, "outdated")));
+	ck_assert(json_is_false(json_object_get(policy, "activations_outdated")));
 	ck_assert_uint_eq(json_array_size(json_object_get(policy, "rules")), 1);
 	json_decref(policy);
 	ck_assert_ptr_nonnull(strstr(live_run(ON "policy show")->out,
@@ -145,6 +146,10 @@ START_TEST(files_are_read_again)
 	ck_assert(json_is_false(json_object_get(result, "policy_refused")));
 	ck_assert_uint_eq(json_array_size(json_object_get(result, "problems")), 1);
 	json_decref(result);
+	result = live_json(ON "policy show --json");
+	ck_assert(json_is_true(json_object_get(result, "activations_outdated")));
+	json_decref(result);
+	ck_assert_ptr_nonnull(strstr(live_run(ON "policy show")->out, "an activation file is wrong"));
 	ck_assert_int_eq(live_run(ON "policy check --user 1000 find x")->status, 0);
 	unlink(SERVICES "/wrong.conf");
 	ck_assert_int_eq(live_run(ON "policy reload")->status, 0);
