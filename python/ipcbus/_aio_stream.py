@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import _core, stubs
 from ._base import Entry, to_delay, to_metadata, to_usec
-from .errors import DeadlineExceeded, DeadObject, Error, NoReply, WouldBlock
+from .errors import Canceled, DeadlineExceeded, DeadObject, Error, NoReply, WouldBlock
 
 if TYPE_CHECKING:
     from .aio import Connection, Served, TypedProxy
@@ -117,6 +117,8 @@ class Stream(Generic[Req, Rep]):
         self._detached = detached
         self._end: End | None = None
         self._opening = asyncio.Lock()
+        self._opener: asyncio.Task[None] | None = None
+        self._canceled = False
 
     def __del__(self) -> None:
         self.cancel()
@@ -130,36 +132,50 @@ class Stream(Generic[Req, Rep]):
 
     def cancel(self) -> None:
         """Ends both directions on both sides. The functions below raise ``Canceled``, also in tasks
-        that wait in them. Has no effect before the stream is open."""
+        that wait in them. If the stream is not open yet, it is never opened."""
+        self._canceled = True
         end = getattr(self, "_end", None)
+        opener = getattr(self, "_opener", None)
         if end is not None:
             end.stream.cancel()
             end.wake()
+        elif opener is not None:
+            opener.cancel()
 
     async def _opened(self) -> End:
         self._client._bus._check_loop()
         if self._end is not None:
             return self._end
         async with self._opening:
-            if self._end is None:
-                bus = self._client._bus
-                stream = await self._client._open(
-                    self._method.number, to_usec(self._timeout), self._metadata, self._detached
-                )
-                end = End(bus, stream)
+            if self._end is None and not self._canceled:
+                self._opener = asyncio.create_task(self._open())
                 try:
-                    if not self._method.sends:
-                        async with _limit(stubs.REQUEST_WAIT, "there was no space for the request"):
-                            await self._send(end, self._content)
-                        # The server may have ended the stream already. receive() then reports the
-                        # error.
-                        with contextlib.suppress(DeadObject):
-                            stream.end()
-                except BaseException:
-                    stream.cancel()
-                    raise
-                self._end = end
+                    await self._opener
+                except asyncio.CancelledError:
+                    if not self._canceled:
+                        raise
+                finally:
+                    self._opener = None
+        if self._end is None:
+            raise Canceled("the stream was canceled")
         return self._end
+
+    async def _open(self) -> None:
+        stream = await self._client._open(
+            self._method.number, to_usec(self._timeout), self._metadata, self._detached
+        )
+        end = End(self._client._bus, stream)
+        try:
+            if not self._method.sends:
+                async with _limit(stubs.REQUEST_WAIT, "there was no space for the request"):
+                    await self._send(end, self._content)
+                # The server may have ended the stream already. receive() then reports the error.
+                with contextlib.suppress(DeadObject):
+                    stream.end()
+        except BaseException:
+            stream.cancel()
+            raise
+        self._end = end
 
     async def _send(self, end: End, content: Any) -> None:
         packer = stubs.Packer(self._client._bus)

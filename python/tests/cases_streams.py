@@ -229,6 +229,26 @@ class Streams(Case):
         with self.assertRaisesRegex(ipcbus.Canceled, "^the connection is closed$"):
             await stream.receive()
 
+    async def test_cancel_before_the_stream_is_open(self):
+        """It is never opened, and tasks that wait for the opening end."""
+        early = self.kinds.Count(until=10, wait=5)
+        early.cancel()
+        opening = self.kinds.Count(until=10, wait=5)
+        task = asyncio.create_task(opening.receive())
+        await asyncio.sleep(0)
+        opening.cancel()
+        slow = await self.serve(Slow())
+        unaccepted = Kinds(self.client, slow._proxy).Join()
+        waiting = [asyncio.create_task(unaccepted.finish()) for _ in range(2)]
+        await asyncio.sleep(0.2)
+        self.assertFalse(waiting[0].done())
+        unaccepted.cancel()
+        for wait in early.receive(), early.end(), early.__aenter__(), task, *waiting:
+            with self.assertRaisesRegex(ipcbus.Canceled, "^the stream was canceled$"):
+                await self.within(wait)
+        await self.kinds.ping()
+        self.assertEqual(self.service.sent, 0)
+
     async def test_cancel_ends_waits(self):
         """Tasks and threads that wait in a stream end when another one cancels it."""
         for wait in (lambda chat: chat.receive(), lambda chat: self.send_many(chat, 10000)):
