@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import _core, stubs
 from ._base import Entry, to_delay, to_metadata, to_usec
-from .errors import Canceled, DeadlineExceeded, DeadObject, Error, NoReply, WouldBlock
+from .errors import Canceled, DeadlineExceeded, Error, NoReply, WouldBlock
 
 if TYPE_CHECKING:
     from .aio import Connection, Served, TypedProxy
@@ -169,9 +169,7 @@ class Stream(Generic[Req, Rep]):
             if not self._method.sends:
                 async with _limit(stubs.REQUEST_WAIT, "there was no space for the request"):
                     await self._send(end, self._content)
-                # The server may have ended the stream already. receive() then reports the error.
-                with contextlib.suppress(DeadObject):
-                    stream.end()
+                stubs.end_requests(stream)
         except BaseException:
             stream.cancel()
             raise
@@ -194,7 +192,7 @@ class Stream(Generic[Req, Rep]):
 
     async def end(self) -> None:
         """Ends the messages of the client. The server's iterator of requests then stops. A later
-        end() or finish() raises ``Error`` with ``errno.EALREADY``; receive() continues."""
+        end() raises ``Error`` with ``errno.EALREADY``; receive() and finish() continue."""
         (await self._opened()).stream.end()
 
     def __aiter__(self: S) -> S:
@@ -223,8 +221,7 @@ class Stream(Generic[Req, Rep]):
     async def finish(self) -> Rep:
         """Ends the messages of the client and returns the only reply of a method without a stream
         of replies. Raises ``NoReply`` if there is none, or the error of the stream."""
-        with contextlib.suppress(DeadObject):
-            await self.end()
+        stubs.end_requests((await self._opened()).stream)
         reply = await self.receive()
         if reply is None:
             raise NoReply(f"{self._method.name} ended without a reply")

@@ -373,6 +373,16 @@ def check_sends(method: Method) -> None:
         )
 
 
+def end_requests(stream: _core.Stream) -> None:
+    """Ends the messages of a client, unless they have ended. The server may have ended the stream
+    already. receive() then reports the error."""
+    try:
+        stream.end()
+    except Error as error:
+        if error.code not in (errno.EALREADY, errno.EOWNERDEAD):
+            raise
+
+
 def choose(method: Method, request: Any, fields: Mapping[str, Any] | None) -> Any:
     """Returns the request itself, or its fields."""
     if request is None:

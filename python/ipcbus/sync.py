@@ -51,7 +51,7 @@ from ._base import (
     to_wait,
 )
 from ._base import Slot as Slot
-from .errors import DeadObject, NoReply
+from .errors import NoReply
 from .stubs import Context as Context
 from .stubs import Received as Received
 
@@ -273,9 +273,7 @@ class Stream(Generic[Req, Rep]):
         )
         if not method.sends:
             self._send(content, to_wait(stubs.REQUEST_WAIT))
-            # The server may have ended the stream already. receive() then reports the error.
-            with contextlib.suppress(DeadObject):
-                self._stream.end()
+            stubs.end_requests(self._stream)
 
     def __del__(self) -> None:
         self.cancel()
@@ -308,7 +306,7 @@ class Stream(Generic[Req, Rep]):
 
     def end(self) -> None:
         """Ends the messages of the client. The server's iterator of requests then stops. A later
-        end() or finish() raises ``Error`` with ``errno.EALREADY``; receive() continues."""
+        end() raises ``Error`` with ``errno.EALREADY``; receive() and finish() continue."""
         self._stream.end()
 
     def __iter__(self: S) -> S:
@@ -336,8 +334,7 @@ class Stream(Generic[Req, Rep]):
     def finish(self) -> Rep:
         """Ends the messages of the client and returns the only reply of a method without a stream
         of replies."""
-        with contextlib.suppress(DeadObject):
-            self.end()
+        stubs.end_requests(self._stream)
         reply = self.receive()
         if reply is None:
             raise NoReply(f"{self._method.name} ended without a reply")

@@ -626,6 +626,7 @@ class Threads(Case):
             with kinds.Join() as join:
                 for i in range(30):
                     join.send(text=str(i))
+                join.end()
                 self.assertEqual(join.finish().text, " ".join(map(str, range(30))))
             with kinds.Chat() as chat:
                 chat.send(text="x")

@@ -261,6 +261,8 @@ fn streams(bench: &Bench) {
     for _ in 0..100 {
         adding.send(&Number { number: 3 }, WAIT).unwrap();
     }
+    adding.end().unwrap();
+    assert_eq!(adding.end().unwrap_err().code(), libc::EALREADY);
     assert_eq!(adding.finish(WAIT).unwrap().number, 300);
 
     let mut both = bench.peer.running(&options).unwrap();

@@ -371,11 +371,12 @@ pub fn open<Q: Outgoing, R: Incoming>(
     Ok(StreamOf::new(proxy.open_stream(method.number, &limited(method, options))?))
 }
 
-/// The server may have ended the stream already. Its replies can still be received. If it died, the
-/// first receive reports that.
+/// Ends the messages of a client, unless they have ended. The server may have ended the stream
+/// already. Its replies can still be received. If it died, the first receive reports that.
 fn end_requests(stream: &Stream) -> Result<()> {
     match stream.end() {
         Err(Error::DeadObject(_)) => Ok(()),
+        Err(error) if error.code() == libc::EALREADY => Ok(()),
         other => other,
     }
 }

@@ -80,6 +80,15 @@ private:
 
 namespace typed {
 
+/* Ends the messages of a client, unless they have ended. The server may have ended the stream
+ * already. Its messages can still be received; if it died, the first receive fails. */
+inline int end_requests(const stream &s)
+{
+	int r = c::ipc_stream_end(s.c_ptr());
+
+	return r == -EALREADY || r == -EOWNERDEAD ? 0 : r;
+}
+
 /* A handler of a stream that runs on this thread. It holds a reference of the stream. */
 class stream_handler {
 public:
@@ -182,18 +191,17 @@ public:
 	 * ENOMSG: the server ended the stream without a reply. */
 	outcome<In> finish(time_limit wait = never) const
 	{
-#if IPC_RESULTS
-		result<void> ended = held->s.end();
+		int ended = typed::end_requests(held->s);
 
-		if (!ended)
-			return ended.error();
+		if (ended < 0)
+			return detail::fail<In>(ended);
+#if IPC_RESULTS
 		result<std::optional<In>> r = receive(wait);
 
 		if (!r)
 			return r.error();
 		std::optional<In> m = *std::move(r);
 #else
-		held->s.end();
 		std::optional<In> m = receive(wait);
 #endif
 		if (!m)
@@ -606,15 +614,6 @@ outcome<stream_of<Request, Reply>> open(const proxy &p, const method &to, const 
 #else
 	return stream_of<Request, Reply>(p.open_stream(to.number, limited));
 #endif
-}
-
-/* The server may have ended the stream already. Its messages can still be received; if it died, the
- * first receive fails. */
-inline int end_requests(const stream &s)
-{
-	int r = c::ipc_stream_end(s.c_ptr());
-
-	return r == -EOWNERDEAD ? 0 : r;
 }
 
 /* The single request of a method with a stream of replies. */

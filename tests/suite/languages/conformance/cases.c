@@ -113,6 +113,7 @@ int test_streams(struct bench *bench)
 	CHECK(peer_total_open(bench->peer, NULL, &adding, NULL) == 0);
 	for (int i = 0; i < 100; i++)
 		CHECK(peer_total_send(adding, LONG_USEC, &number) == 0);
+	CHECK(ipc_stream_end(adding) == 0 && ipc_stream_end(adding) == -EALREADY);
 	CHECK(peer_total_finish(adding, LONG_USEC, &sum, NULL) == 0 && sum->number == 300);
 
 	CHECK(peer_running_open(bench->peer, NULL, &both, NULL) == 0);

@@ -347,6 +347,8 @@ void test_streams(const bench &b)
 	auto adding = b.peer.Total();
 	for (int i = 0; i < 100; i++)
 		adding.send(number(3), LONG);
+	adding.end();
+	CHECK(fails(EALREADY, [&] { adding.end(); }));
 	CHECK(adding.finish(LONG).number() == 300);
 
 	auto both = b.peer.Running();

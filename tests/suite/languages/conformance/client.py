@@ -218,6 +218,8 @@ class Cases:
         async with self.peer.Total() as adding:
             for _ in range(100):
                 await adding.send(number=3)
+            await adding.end()
+            await fails(adding.end(), ipcbus.Error, errno.EALREADY)
             check((await adding.finish()).number == 300)
         async with self.peer.Running() as both:
             for i in range(1, 51):
