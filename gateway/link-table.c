@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../libipc/core/raw.h"
 #include "link-private.h"
 
 /* --- Exports ------------------------------------------------------------------------------ */
@@ -165,7 +166,9 @@ static int remote_new_locked(struct link *link, uint64_t number, const char *int
 	remote->link = link;
 	remote->number = number;
 	remote->interface = interface ? strdup(interface) : NULL;
+	/* Ends of streams cross a link too. */
 	remote->ops = (struct ipc_raw_ops){ .interface = remote->interface,
+					    .flags = RAW_SERVE_OWN,
 					    .serve = remote_serve,
 					    .destroy = remote_over };
 	if (!interface == !remote->interface)

@@ -32,7 +32,7 @@ static int door_serve(struct ipc_call *call, const struct ipc_raw_message *reque
 		      void *userdata);
 
 static const struct ipc_raw_ops door_ops = {
-	.flags = IPC_RAW_ACCEPT_FDS,
+	.flags = IPC_RAW_ACCEPT_FDS | RAW_SERVE_OWN,
 	.serve = door_serve,
 };
 

@@ -24,9 +24,9 @@
 #include "core/thread.h"
 
 /* Methods of the control object, and of the data object. */
-#define STREAM_RING	3
-#define STREAM_BELL	4
-#define STREAM_SWITCH	3
+#define STREAM_RING	(IPC_NUMBER_BUILTIN + 18)
+#define STREAM_BELL	(IPC_NUMBER_BUILTIN + 19)
+#define STREAM_SWITCH	(IPC_NUMBER_BUILTIN + 18)
 
 _Static_assert(RING_SLOTS == STREAM_WINDOW, "a slot for each credit");
 

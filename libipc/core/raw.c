@@ -414,6 +414,9 @@ static int serve(struct ipc_call *call, const struct ipcbus_event *event)
 		return r;
 	if (call->code == IPC_NUMBER_PING && !call->oneway)
 		return ipc_raw_reply(call, &empty);
+	if (call->code >= RAW_NUMBER_OWN && call->code < RAW_NUMBER_OWN_END &&
+	    !(ops->flags & RAW_SERVE_OWN))
+		return -EOPNOTSUPP;
 	return ops->serve(call, message, call->object->userdata);
 }
 
@@ -428,8 +431,8 @@ int ipc_raw_object_new(struct ipc *ipc, const struct ipc_raw_ops *ops, void *use
 	struct ipc_object *object;
 	int r;
 
-	if (!ipc || !ops || !ops->serve || ops->flags & ~IPC_RAW_ACCEPT_FDS || ops->reserved ||
-	    !ret_object)
+	if (!ipc || !ops || !ops->serve || ops->flags & ~(IPC_RAW_ACCEPT_FDS | RAW_SERVE_OWN) ||
+	    ops->reserved || !ret_object)
 		return -EINVAL;
 	r = object_new(ipc, &raw_type, sizeof(struct raw_object),
 		       ops->flags & IPC_RAW_ACCEPT_FDS ? IPCBUS_NODE_ACCEPT_FDS : 0, userdata,

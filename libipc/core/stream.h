@@ -60,11 +60,12 @@ struct thread;
  * them must not use up this side's nodes. */
 #define STREAM_MAX_CLOSED	1024
 
-/* Numbers of the methods of both objects. */
-#define STREAM_MESSAGE		1	/* data */
-#define STREAM_END		2
-#define STREAM_CREDIT		1	/* control */
-#define STREAM_CANCEL		2
+/* Numbers of the methods of both objects, of RAW_NUMBER_OWN: a hostile side may send the object of
+ * another process. */
+#define STREAM_MESSAGE		(IPC_NUMBER_BUILTIN + 16)	/* data */
+#define STREAM_END		(IPC_NUMBER_BUILTIN + 17)
+#define STREAM_CREDIT		(IPC_NUMBER_BUILTIN + 16)	/* control */
+#define STREAM_CANCEL		(IPC_NUMBER_BUILTIN + 17)
 
 /* A message that arrived and that the program has not received yet. */
 struct stream_item {

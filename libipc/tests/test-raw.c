@@ -13,6 +13,7 @@
 #include "core/object.h"
 #include "core/proxy.h"
 #include "core/request.h"
+#include "core/stream.h"
 #include "core/wire.h"
 #include "fake-device.h"
 #include "test-run.h"
@@ -546,6 +547,15 @@ START_TEST(methods_served_by_the_library)
 	fake_push(event, "", 0, NULL, 0);
 	ck_assert_int_eq(ipc_process(ipc), 1);
 	check_sent(IPCBUS_SEND_REPLY, "");
+	/* A stream whose end is this object. */
+	event.code = STREAM_CREDIT;
+	fake_push(event, "", 0, NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ck_assert_uint_eq(fake_last()->send.code, EOPNOTSUPP);
+	event.kind = IPCBUS_EVENT_ONEWAY;
+	fake_push(event, "", 0, NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	event.kind = IPCBUS_EVENT_CALL;
 	/* A destroyed object. */
 	event.cookie = 4711;
 	fake_push(event, "", 0, NULL, 0);

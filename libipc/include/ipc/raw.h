@@ -225,10 +225,10 @@ struct ipc_raw_ops {
 	uint32_t reserved;		/* 0 */
 	/*
 	 * Serves a call or oneway, on a serving thread, by the rules in <ipc/call.h>. The library
-	 * itself handles calls with IPC_NUMBER_PING or IPC_NUMBER_BUILTIN + 4 (channels), and
-	 * IPC_NUMBER_STREAM if stream is set. All other messages arrive here: return -EOPNOTSUPP
-	 * for an unknown number. If the caller sent metadata, data is a frame around the bytes, and
-	 * ipc_payload_message() finds them.
+	 * itself handles calls with IPC_NUMBER_PING, and IPC_NUMBER_STREAM if stream is set, and
+	 * all messages with IPC_NUMBER_BUILTIN + 4 to + 31 (channels, streams). All others arrive
+	 * here: return -EOPNOTSUPP for an unknown number. If the caller sent metadata, data is a
+	 * frame around the bytes, and ipc_payload_message() finds them.
 	 */
 	int (*serve)(struct ipc_call *call, const struct ipc_raw_message *request,
 		     void *userdata);

@@ -574,7 +574,9 @@ static void take_ends(Ipc__StreamOpen *open, struct ipc_proxy **ret_data,
 	ipc_rpc_free(&open->base);
 }
 
-/* Codes: 1, a message, and 2, the end, to the data object; 1, credit, to the control object. */
+/* Codes: a message and the end, to the data object; credit, to the control object. */
+enum { MESSAGE = IPC_NUMBER_BUILTIN + 16, END, CREDIT = MESSAGE };
+
 static int notify(struct ipc_proxy *proxy, uint32_t code, const ProtobufCMessage *message)
 {
 	const struct ipc_method method = {
@@ -629,7 +631,7 @@ START_TEST(strangers_do_not_disturb)
 	take_ends(open, &data, &control);
 	number.value = 1;
 	for (int i = 0; i < 40; i++)
-		ck_assert_int_eq(notify(data, 1, &number.base), 0);
+		ck_assert_int_eq(notify(data, MESSAGE, &number.base), 0);
 	look_until(0, -EPROTO);
 	ipc_proxy_unref(data);
 	ipc_proxy_unref(control);
@@ -639,12 +641,12 @@ START_TEST(strangers_do_not_disturb)
 	take_ends(open, &data, &control);
 	credit.has_messages = true;
 	credit.messages = UINT32_MAX;
-	ck_assert_int_eq(notify(control, 1, &credit.base), 0);
+	ck_assert_int_eq(notify(control, CREDIT, &credit.base), 0);
 	over.has_code = true;
 	over.code = INT32_MIN;
-	ck_assert_int_eq(notify(data, 2, &over.base), 0);
-	ck_assert_int_eq(notify(data, 2, &over.base), 0);
-	ck_assert_int_eq(notify(data, 1, &number.base), 0);
+	ck_assert_int_eq(notify(data, END, &over.base), 0);
+	ck_assert_int_eq(notify(data, END, &over.base), 0);
+	ck_assert_int_eq(notify(data, MESSAGE, &number.base), 0);
 	look_until(0, -EPROTO);
 	ipc_proxy_unref(data);
 	ipc_proxy_unref(control);
@@ -652,7 +654,7 @@ START_TEST(strangers_do_not_disturb)
 	/* Opens a stream, and ends or releases it before the request. */
 	ck_assert_int_eq(open_raw(code_of("Count"), id, id, &open), 0);
 	take_ends(open, &data, &control);
-	ck_assert_int_eq(notify(data, 2, &over.base), 0);
+	ck_assert_int_eq(notify(data, END, &over.base), 0);
 	ipc_proxy_unref(data);
 	ipc_proxy_unref(control);
 	ck_assert_int_eq(open_raw(code_of("Count"), id, id, &open), 0);

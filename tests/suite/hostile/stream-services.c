@@ -526,7 +526,7 @@ static void call_back(struct ipc *ipc, struct forged *one)
 	for (int i = 0; i < 20; i++) {
 		struct ipc_raw_message message = {
 			.method = random_below(2) ? IPC_NUMBER_BUILTIN + random_below(6) :
-						  random_below(4),
+						  MESSAGE + random_below(4),
 			.data = "\x08\x01", .size = 2,
 		};
 

@@ -476,7 +476,7 @@ void say_nonsense(struct ipc *ipc, struct forged *forged)
 	};
 	uint8_t bytes[100];
 	struct ipc_raw_message message = {
-		.method = random_below(8) ? 1 + random_below(3) : (uint32_t)random(),
+		.method = random_below(8) ? MESSAGE + random_below(4) : (uint32_t)random(),
 		.data = bytes,
 		.size = random_below(sizeof(bytes)),
 		.entries = entries,

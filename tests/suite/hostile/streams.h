@@ -13,8 +13,8 @@
 #define MOST 16
 
 /* Methods of the two objects of an end. */
-enum { MESSAGE = 1, END = 2 };
-enum { CREDIT = 1, CANCEL = 2 };
+enum { MESSAGE = IPC_NUMBER_BUILTIN + 16, END };
+enum { CREDIT = IPC_NUMBER_BUILTIN + 16, CANCEL };
 
 /* The two objects of the other side's end. */
 struct forged {
