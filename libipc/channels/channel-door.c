@@ -127,6 +127,16 @@ static bool is_refused_locked(const struct channels *channels, uid_t uid)
 	return false;
 }
 
+static bool is_refused(struct channels *channels, uid_t uid)
+{
+	bool is;
+
+	pthread_mutex_lock(&channels->lock);
+	is = is_refused_locked(channels, uid);
+	pthread_mutex_unlock(&channels->lock);
+	return is;
+}
+
 /* Refuses channels to a user whose client has delayed a handler. */
 static void refuse_user(struct channels *channels, uid_t uid)
 {
@@ -451,8 +461,10 @@ static int door_serve(struct ipc_call *call, const struct ipc_raw_message *reque
 
 /* --- Chains of calls ---------------------------------------------------------------------- */
 
-/* How long a handler waits for its client, and how often it checks if the client is alive. */
+/* How long a handler waits for its client, and how often it checks if the client is alive. A client
+ * that has not joined after JOIN_SHORT_NS may be hostile, or the machine busy. */
 #define JOIN_NS		((uint64_t)1000000000)
+#define JOIN_SHORT_NS	((uint64_t)100000000)
 #define JOIN_STEP_NS	((uint64_t)20000000)
 
 static bool is_join(const struct thread *t, const struct served *served, uint64_t call,
@@ -504,26 +516,28 @@ static bool client_waits(struct served *served, uint64_t call)
 }
 
 /* Waits until the client has joined. If it does not, the handler's calls are in no chain, and a
- * callback to a client whose only thread waits is not served. */
+ * callback to a client whose only thread waits is not served. However a long wait ends without the
+ * join, the user is refused: a hostile client chooses its deadline, cancels the call, or dies. */
 static void wait_for_join(struct thread *t, struct served *served, uint64_t call,
 			  uint64_t deadline)
 {
-	uint64_t limit = time_now() + JOIN_NS, end = deadline_earlier(limit, deadline);
+	bool refused = is_refused(served->channels, served->uid);
+	uint64_t start = time_now();
+	uint64_t end = deadline_earlier(start + (refused ? JOIN_SHORT_NS : JOIN_NS), deadline);
 
-	while (!t->early.kind && client_waits(served, call)) {
+	while (!t->early.kind && client_waits(served, call) && time_now() < end) {
 		struct ipcbus_exchange x = {
 			.flags = IPCBUS_WAIT,
 			.send = { .deadline = deadline_earlier(end, time_now() + JOIN_STEP_NS) },
 		};
 
-		if (time_now() >= end) {
-			if (end == limit)
-				refuse_user(served->channels, served->uid);
-			return;
-		}
-		if (thread_exchange_bus(t, &x) < 0 || take_join(t, served, call, &x.event))
+		if (thread_exchange_bus(t, &x) < 0)
+			break;
+		if (take_join(t, served, call, &x.event))
 			return;
 	}
+	if (time_now() - start >= JOIN_SHORT_NS)
+		refuse_user(served->channels, served->uid);
 }
 
 uint64_t served_join(struct thread *t, struct served *served, uint64_t call, uint64_t deadline)

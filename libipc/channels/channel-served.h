@@ -196,7 +196,7 @@ void channel_event(struct served *served, struct ipcbus_event *event);
 void channels_wake(struct channels *channels);
 /* Asks the client of the call to join through the bus, once, and blocks until it has. Returns the
  * id of the bus's call, or 0 if the client did not join by the deadline (deadline.h) or within a
- * second. Uses neither the scratch buffer nor the stash. */
+ * second, or 100 ms if its user is refused. Uses neither the scratch buffer nor the stash. */
 uint64_t served_join(struct thread *t, struct served *served, uint64_t call, uint64_t deadline);
 /* Replies to a call of the bus without a payload. If that fails, the caller has died. Uses neither
  * the scratch buffer nor the stash of the thread. */

@@ -411,32 +411,54 @@ START_TEST(hostile_words_end_the_channel_and_no_other)
 }
 END_TEST
 
-/* A client that posts a call by hand and does not react when the handler replies with an object. */
-START_TEST(client_that_does_not_join_gets_no_more_channels)
+/* Posts a call by hand that is replied to with an object. Returns the time, unless it cancels. */
+static uint64_t do_not_join(struct ipc_proxy *by, useconds_t cancel_after)
 {
+	struct channel_caller *caller = (void *)atomic_load(&by->channel);
 	struct channel_call call = { .code = GIVE_OBJECT };
-	struct channel_caller *caller;
+	int cell = channel_take_cell(caller, 0);
+	uint64_t start = now_usec();
 	struct channel_end reply_end;
 	uint32_t thread;
-	int cell;
 
-	begin(1);
-	caller = (void *)atomic_load(&proxy->channel);
-	cell = channel_take_cell(caller, 0);
 	ck_assert_int_ge(cell, 0);
 	channel_post(caller, (unsigned int)cell, &call);
 	ck_assert_int_eq(channel_await(caller, (unsigned int)cell, 0), 0);
 	ck_assert(channel_must_join(caller, (unsigned int)cell, &thread));
+	if (cancel_after) {
+		usleep(cancel_after);
+		channel_abandon(caller, (unsigned int)cell);
+		return 0;
+	}
 	ck_assert_int_eq(channel_await(caller, (unsigned int)cell, 5000000000), 0);
 	ck_assert_int_eq(channel_take_end(caller, (unsigned int)cell, &reply_end), 0);
 	ck_assert_uint_eq(reply_end.kind, CHANNEL_ERROR);
 	ck_assert_int_eq(reply_end.error, -ETIMEDOUT);
+	return now_usec() - start;
+}
 
-	ck_assert_uint_eq(get(WHERE), 0);
-	connect_again();
-	for (unsigned int i = 0; i < 2 * CHANNEL_AFTER; i++)
+START_TEST(client_that_does_not_join_gets_no_more_channels)
+{
+	for (useconds_t cancel_after = 0; cancel_after <= 200000; cancel_after += 200000) {
+		struct ipc_proxy *first;
+		struct ipc *other;
+
+		begin(1);
+		first = proxy;
+		ck_assert_int_eq(ipc_open(&other, ipc_test_bus_path(bus)), 0);
+		ck_assert_int_eq(ipc_get_manager(other, &proxy), 0);
+		while (!get(WHERE))
+			;
+		do_not_join(first, cancel_after);
+		ck_assert_uint_lt(do_not_join(proxy, 0), 700000);
 		ck_assert_uint_eq(get(WHERE), 0);
-	end();
+		ipc_proxy_unref(first);
+		connect_again();
+		for (unsigned int i = 0; i < 2 * CHANNEL_AFTER; i++)
+			ck_assert_uint_eq(get(WHERE), 0);
+		ipc_unref(other);
+		end();
+	}
 }
 END_TEST
 

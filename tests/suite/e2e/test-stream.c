@@ -576,7 +576,6 @@ static void take_ends(Ipc__StreamOpen *open, struct ipc_proxy **ret_data,
 
 /* Codes: a message and the end, to the data object; credit, to the control object. */
 enum { MESSAGE = IPC_NUMBER_BUILTIN + 16, END, CREDIT = MESSAGE };
-
 static int notify(struct ipc_proxy *proxy, uint32_t code, const ProtobufCMessage *message)
 {
 	const struct ipc_method method = {
