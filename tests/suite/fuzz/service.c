@@ -44,7 +44,7 @@ static uint32_t choose_code(const struct ipc_interface *interface, uint8_t choic
 		return interface->methods[choice % interface->n_methods].number;
 	if (choice < 160)
 		return IPC_NUMBER_BUILTIN + choice % 5;
-	return choice % 4;
+	return choice % 4 + (choice < 240 ? IPC_NUMBER_BUILTIN + 16 : 0);
 }
 
 /* A stream that is opened correctly, which random bytes would not achieve. */
