@@ -270,6 +270,26 @@ void channels_reap(struct channels *channels)
 	}
 }
 
+bool channels_have_work(struct ipc_object *object)
+{
+	struct channels *channels = atomic_load(&object->ipc->channels);
+	bool any = atomic_load(&object->turn.state);
+
+	if (!channels)
+		return any;
+	pthread_mutex_lock(&channels->lock);
+	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT && !any; i++) {
+		struct served *served = channels->table[i];
+
+		any = served && served->cookie == object->wants.cookie &&
+		      (atomic_load(&served->open) ||
+		       channel_sent(&served->callee) != atomic_load(&served->callee.drained));
+	}
+	pthread_mutex_unlock(&channels->lock);
+	/* A thread may have taken the last oneway in the meantime. */
+	return any || atomic_load(&object->turn.state);
+}
+
 /* object: its cookie, or 0 for all objects */
 static void end_channels(struct ipc *ipc, uint64_t object)
 {

@@ -163,6 +163,8 @@ void channel_serve_oneways(struct thread *t, const struct ipcbus_event *event,
 void channel_event_drop(struct ipc *ipc, const struct ipcbus_event *event);
 /* Makes a serving thread look at the channels again. */
 void channels_look_again(struct ipc *ipc);
+/* Whether a message of a channel to the object waits or is handled. */
+bool channels_have_work(struct ipc_object *object);
 /* Ends the channels of an object that has ended. */
 void channels_end_object(struct ipc *ipc, uint64_t cookie);
 

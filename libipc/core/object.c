@@ -504,11 +504,24 @@ bool object_has_ended(struct ipc *ipc, uint64_t cookie)
 	return ended;
 }
 
+/* The bus does not count the messages of channels. Without a reference, a client sends no more. */
+static int check_channels(struct ipc_object *object)
+{
+	struct ipc_object_info info = { .size = sizeof(info) };
+	int r = ipc_object_info(object, &info);
+
+	return r < 0 ? r : info.refs || channels_have_work(object) ? -EBUSY : 0;
+}
+
 int object_end_if_idle(struct ipc_object *object)
 {
 	struct ipc *ipc = object->ipc;
 	int r = 0;
 
+	if (atomic_load(&object->turn.shared))
+		r = check_channels(object);
+	if (r < 0)
+		return r;
 	ipc_lock(ipc);
 	if (object->node) {
 		r = device_node_destroy(&ipc->device, object->node, /* if_idle= */ true);

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "fake-device.h"
+#include "core/object.h"
 #include "core/private.h"
 #include "method.h"
 #include "servicemanager.ipc.h"
@@ -240,13 +241,13 @@ END_TEST
 START_TEST(used_name_is_taken_back)
 {
 	begin_idle_exit();
-	object_id(object);
-	fake.settle_error = -EBUSY;
+	/* A oneway of a channel is handled. */
+	atomic_store(&object->turn.shared, turn_enter(object));
 	push_reply(0);
 	push_reply(0);
 	ck_assert_int_eq(ipc_idle_exit(ipc, "name"), -EBUSY);
 	ck_assert_uint_eq(fake_last()->send.code, code_of("RegisterName"));
-	fake.settle_error = 0;
+	turn_leave(object);
 	end();
 }
 END_TEST

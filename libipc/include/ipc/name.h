@@ -147,7 +147,8 @@ int ipc_on_registration(struct ipc *ipc, ipc_registration_cb cb, void *userdata,
  * the meantime: continue to serve. If registering again fails, the callback of
  * ipc_on_registration() is called.
  *
- *   -EBUSY   Another process has the object, or the object has another name.
+ *   -EBUSY   Another process has the object, the object has another name, or a message to it is
+ *            not handled yet.
  *   -ENOENT  This connection has not registered the name in this way.
  */
 int ipc_idle_exit(struct ipc *ipc, const char *name);
