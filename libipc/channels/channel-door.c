@@ -114,8 +114,7 @@ static unsigned int count_user_locked(const struct channels *channels, uid_t uid
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT; i++)
-		n += channels->table[i] && channels->table[i]->uid == uid &&
-		     !atomic_load(&channels->table[i]->dying);
+		n += channels->table[i] && channels->table[i]->uid == uid;
 	return n;
 }
 
@@ -146,22 +145,17 @@ static void refuse_user(struct channels *channels, uid_t uid)
 	pthread_mutex_unlock(&channels->lock);
 }
 
-/* Fails with -EDQUOT if a limit is reached. The caller must drop a replaced channel: *ret_dying. */
-static int add_locked(struct channels *channels, struct served *served, struct served **ret_dying)
+/* Fails with -EDQUOT if a limit is reached. */
+static int add_locked(struct channels *channels, struct served *served)
 {
 	uint32_t id = channels->last_id;
 
 	if (count_user_locked(channels, served->uid) >= USER_MAX)
 		return -EDQUOT;
 	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT; i++) {
-		struct served *dying;
-
 		id = (id + 1) & ((1U << ID_BITS) - 1);
-		/* Replaces a dying channel, because the fence for its oneways may never come. */
-		dying = channels->table[id % CHANNEL_MAX_WAIT];
-		if (dying && !atomic_load(&dying->dying))
+		if (channels->table[id % CHANNEL_MAX_WAIT])
 			continue;
-		*ret_dying = dying;
 		channels->last_id = served->id = id;
 		channels->table[id % CHANNEL_MAX_WAIT] = served;
 		refs_take(&served->refs);
@@ -231,22 +225,11 @@ static void end_idle(struct channels *channels, uid_t uid)
 
 static int try_add(struct channels *channels, struct served *served)
 {
-	struct ipc_object *object = NULL;
-	struct served *dying = NULL;
 	int r;
 
 	pthread_mutex_lock(&channels->lock);
-	r = is_refused_locked(channels, served->uid) ? -EACCES :
-						       add_locked(channels, served, &dying);
-	if (dying) {
-		object = dying->object;
-		dying->object = NULL;
-	}
+	r = is_refused_locked(channels, served->uid) ? -EACCES : add_locked(channels, served);
 	pthread_mutex_unlock(&channels->lock);
-	/* As in served_remove(). */
-	ipc_object_unref(object);
-	if (dying)
-		served_unref(dying);
 	return r;
 }
 

@@ -90,7 +90,7 @@ static int serve_oneway(struct ipc_call *call, const struct ipc_raw_message *mes
 	if (message->method == LOG_KEEP)
 		return keep(call);
 	if (message->method == LOG_SLOWLY)
-		usleep(300);
+		usleep(3000);
 	atomic_fetch_sub(&running, 1);
 	return 0;
 }
@@ -323,7 +323,7 @@ START_TEST(oneways_of_a_dead_client_are_served_in_order)
 	pid_t client;
 	int status;
 
-	begin_serving(1);
+	begin_serving(2);
 	kill(server, SIGCONT);
 	client = fork();
 	if (!client) {
@@ -347,6 +347,11 @@ START_TEST(oneways_of_a_dead_client_are_served_in_order)
 	waitpid(client, &status, 0);
 	ck_assert(WIFSIGNALED(status));
 	kill(server, SIGCONT);
+	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT * CHANNEL_AFTER; i++) {
+		if (i % CHANNEL_AFTER == 0)
+			connect_again();
+		get_seen();
+	}
 	wait_for_total(150);
 	end();
 }
