@@ -235,10 +235,11 @@ static int try_add(struct channels *channels, struct served *served)
 
 static int served_add(struct channels *channels, struct served *served)
 {
-	int r = try_add(channels, served);
+	int r;
 
+	channels_reap(channels);
+	r = try_add(channels, served);
 	if (r == -EDQUOT) {
-		channels_reap(channels);
 		end_idle(channels, served->uid);
 		r = try_add(channels, served);
 	}

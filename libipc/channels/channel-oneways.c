@@ -180,6 +180,29 @@ void served_drop_oneways(struct served *served)
 	served_end(served);
 }
 
+/* All fences that the client sent before its death have been served, because the bus has no message
+ * for the object, and no thread has its turn. */
+static bool is_stale(struct served *served, struct ipc_object *object)
+{
+	struct ipc_object_info info = { .size = sizeof(info) };
+	int r;
+
+	if (channel_has_oneway(&served->callee, atomic_load(&served->epoch)) ||
+	    atomic_load(&served->queued) || atomic_load(&object->turn.state))
+		return false;
+	r = ipc_object_info(object, &info);
+	return r == -ENOENT || (r == 0 && !info.pending);
+}
+
+void served_remove_stale(struct served *served)
+{
+	struct ipc_object *object = object_from_cookie(served->channels->ipc, served->cookie);
+
+	if (!object || is_stale(served, object))
+		served_remove(served);
+	ipc_object_unref(object);
+}
+
 static struct served *served_of_work(struct backlog_work *work)
 {
 	return (struct served *)((char *)work - offsetof(struct served, work));
@@ -197,9 +220,9 @@ static void run(struct thread *t, struct backlog_work *work)
 		channel_event(served, &event);
 		turn_run_or_park(t, object, &event);
 		thread_leave_handler(t);
-	} else if (atomic_load(&served->dying)) {
-		served_remove(served);
 	}
+	if (!unlikely(t->ipc->foreign) && atomic_load(&served->dying))
+		served_remove_stale(served);
 	ipc_object_unref(object);
 	served_unref(served);
 }

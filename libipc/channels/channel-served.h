@@ -157,8 +157,10 @@ void served_remove(struct served *served);
  * index: of the table. */
 struct served *served_find(struct channels *channels, uint32_t id);
 struct served *served_at(struct channels *channels, unsigned int index);
-/* Ends the channels of dead clients, which are then dying. The life object does not suffice: a
- * hostile client may send another process's. */
+/* Removes a dying channel whose oneways wait for a fence that never comes. */
+void served_remove_stale(struct served *served);
+/* Ends the channels of dead clients, which are then dying, and removes stale ones. The life object
+ * does not suffice: a hostile client may send another process's. */
 void channels_reap(struct channels *channels);
 /* Frees the structure and its door. No thread may use it. Keeps the references in the table. */
 void channels_free(struct channels *channels);

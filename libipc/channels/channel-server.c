@@ -264,7 +264,9 @@ void channels_reap(struct channels *channels)
 		if (!served)
 			continue;
 		fd.fd = served->pidfd;
-		if (!atomic_load(&served->dying) && poll(&fd, 1, 0) > 0)
+		if (atomic_load(&served->dying))
+			served_remove_stale(served);
+		else if (poll(&fd, 1, 0) > 0)
 			client_died(served);
 		served_unref(served);
 	}

@@ -545,6 +545,9 @@ static _Noreturn void open_and_die(void)
 				      &reply, NULL), 0);
 	ck_assert_int_eq(reply->entries[0].type, IPC_RAW_PROXY);
 	ck_assert_int_eq(open_for(own, peer, reply->entries[0]), 0);
+	/* A oneway whose fence never comes. */
+	((struct channel_oneway *)((struct channel_client_part *)part)->ring)->epoch = 7;
+	((struct channel_client_part *)part)->sent = sizeof(struct channel_oneway);
 	_exit(0);
 }
 
