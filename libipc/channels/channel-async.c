@@ -187,7 +187,7 @@ void channel_unlist(struct channel *channel)
 	struct channels *channels;
 
 	/* In a forked child the table is the parent's. */
-	if (!atomic_load(&channel->listed) || channel->owner != getpid())
+	if (!atomic_load(&channel->listed) || channel->owner != device_process())
 		return;
 	channels = atomic_load(&channel->door->ipc->channels);
 	pthread_mutex_lock(&channels->lock);

@@ -274,7 +274,7 @@ static int open_channel(struct ipc_call *call, struct channels *channels,
 	atomic_store(&entries[2].object->turn.shared, true);
 	served->channels = channels;
 	atomic_init(&served->bell, -1);
-	served->owner = getpid();
+	served->owner = device_process();
 	served->object = ipc_object_ref(entries[2].object);
 	served->cookie = served->object->wants.cookie;
 	served->uid = call->uid;

@@ -40,7 +40,7 @@ void channel_unref(struct channel *channel)
 {
 	if (!refs_drop(&channel->refs))
 		return;
-	if (channel->owner == getpid()) {
+	if (channel->owner == device_process()) {
 		channel_memory_unmap(channel->caller.own, CHANNEL_PART_SIZE);
 		channel_memory_unmap(channel->caller.peer, CHANNEL_PART_SIZE);
 		channel_memory_unmap(channel->caller.own_huge, CHANNEL_HUGE_MAX);
@@ -72,7 +72,7 @@ static int opening_begin(struct opening *opening, struct ipc_proxy *proxy)
 		return -ENOMEM;
 	atomic_init(&channel->refs, 1);
 	channel->by_bus = BUS_ONEWAYS;
-	channel->owner = getpid();
+	channel->owner = device_process();
 	channel->caller.spin.budget_ns = CHANNEL_SPIN_NS;
 	channel_init_watch(channel);
 	*opening = (struct opening){
@@ -256,7 +256,7 @@ static int make_extension(struct channel *channel)
 	if (r == 0) {
 		r = send_extension(channel, fds);
 		/* A handler on this thread has forked: the memory is not mapped in the child. */
-		if (channel->owner != getpid()) {
+		if (channel->owner != device_process()) {
 			r = -ECHILD;
 		} else if (r == 0) {
 			channel->caller.own_huge = own;

@@ -38,7 +38,7 @@ struct channel {
 	const atomic_uint *_Atomic event;
 	_Atomic uint64_t asked;		/* time of the last channel_server_died() that asked */
 	struct ipc_object *life;	/* dies with the channel */
-	pid_t owner;			/* the process that mapped it, not a child */
+	uint64_t owner;			/* device_process() that mapped it, not a child */
 	atomic_uint extension;		/* enum channel_extension */
 	atomic_uint refs;		/* of the proxy, and of serving threads */
 	/* Async calls. */

@@ -57,7 +57,7 @@ struct served {
 	atomic_uint refs;
 	struct channels *channels;
 	struct channel_callee callee;
-	pid_t owner;			/* the process that mapped it, not a child */
+	uint64_t owner;			/* device_process() that mapped it, not a child */
 	atomic_bool extends;		/* the client has sent an extension, perhaps a wrong one */
 	atomic_uint open;		/* a bit for each cell whose call has no reply yet */
 	atomic_uint canceled[CHANNEL_CELLS]; /* number of the last call that the bus reported as

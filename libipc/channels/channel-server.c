@@ -63,7 +63,7 @@ void served_unref(struct served *served)
 		return;
 	for (unsigned int i = 0; i < CHANNEL_CELLS; i++)
 		free(served->cells[i].later_data);
-	if (served->owner == getpid()) {
+	if (served->owner == device_process()) {
 		channel_memory_unmap(served->callee.own, CHANNEL_PART_SIZE);
 		channel_memory_unmap(served->callee.peer, CHANNEL_PART_SIZE);
 		channel_memory_unmap(served->callee.own_huge, CHANNEL_HUGE_MAX);

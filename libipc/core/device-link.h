@@ -78,9 +78,7 @@ struct daemon_link {
 	struct old_region *old_regions;
 };
 
-/* Counts fork() along the ancestry of this process: incremented in each forked child. */
-extern unsigned int daemon_forks;
-/* Counts forks from now on. Returns 0 or -errno. */
+/* Counts forks in daemon_forks from now on. Returns 0 or -errno. */
 int daemon_count_forks(void);
 
 static inline struct ipcbusd_client *first_page(const struct daemon_link *link)

@@ -18,6 +18,7 @@
 #include "device-daemon.h"
 #include "device-link.h"
 #include "device-socket.h"
+#include "device.h"
 
 /* --- Memory ------------------------------------------------------------------------ */
 

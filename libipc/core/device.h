@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include "ipcbus.h"
 
@@ -70,6 +71,16 @@ bool device_set_interruptible(bool on);
  * does not wait now, its next wait ends. Async-signal-safe.
  */
 void device_wake(const struct device *device);
+
+/* Counts fork() along the ancestry of this process: incremented in each forked child. */
+extern unsigned int daemon_forks;
+
+/* Identifies this process among its ancestors, after a bus of a daemon was opened. A pid does not
+ * suffice: a child in a new PID namespace may have the number of its parent. */
+static inline uint64_t device_process(void)
+{
+	return (uint64_t)daemon_forks << 32 | (uint32_t)getpid();
+}
 
 /* Returns an fd that hangs up when the bus ends, or -1 for a bus that does not end. */
 int device_end_fd(const struct device *device);

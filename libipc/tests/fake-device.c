@@ -19,6 +19,7 @@ struct fake_event {
 };
 
 struct fake fake;
+unsigned int daemon_forks;
 /* All events since fake_reset(). */
 static struct fake_event queue[2048];
 static unsigned int queue_begin, queue_end;

@@ -5,8 +5,10 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,25 +68,41 @@ START_TEST(exec_ends_the_channel)
 }
 END_TEST
 
+/* Continues in a child, which has pid 1 if this process is root. */
+static void fork_and_wait(void)
+{
+	int status = unshare(CLONE_NEWPID);
+	pid_t pid = fork();
+
+	if (pid)
+		_exit(waitpid(pid, &status, 0) != pid || status);
+}
+
 /* The child has neither the connection nor the memory, and its end does not end the channel. */
 START_TEST(forked_child_cannot_use_the_channel)
 {
 	uint32_t number;
-	int status;
+	int status, r;
+	void *part;
 	pid_t pid;
 
 	begin(1);
 	pid = fork();
 	if (!pid) {
-		int r = call_for(WHERE, NULL, 0, &number);
-
+		fork_and_wait();
+		open_channel();
+		part = ((struct channel_caller *)proxy->channel)->own;
+		fork_and_wait();
+		mmap(part, 1, PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		r = call_for(WHERE, NULL, 0, &number);
 		ipc_proxy_unref(proxy);
 		ipc_unref(ipc);
+		*(char *)part = 1;
 		_exit(r == -ECHILD ? 0 : 1);
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
-	ck_assert_uint_eq(count_parts(), 2);
+	wait_for_parts(2);
 	ck_assert_uint_eq(get(WHERE), 1);
 	end();
 }

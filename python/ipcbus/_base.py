@@ -9,6 +9,7 @@ import errno
 import inspect
 import logging
 import numbers
+import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol, Union
 
@@ -16,6 +17,22 @@ from . import _core
 from .errors import DeadlineExceeded, Error, InvalidArgument
 
 log = logging.getLogger("ipcbus")
+
+
+_forks = 0
+
+
+def _count_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_count_fork)
+
+
+def this_process() -> tuple[int, int]:
+    """Identifies this process: a child in a new PID namespace may have the pid of its parent."""
+    return os.getpid(), _forks
 
 
 def _log_line(priority: int, text: str, error: BaseException | None = None) -> None:

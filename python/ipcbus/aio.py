@@ -13,7 +13,6 @@ import contextlib
 import contextvars
 import copy
 import inspect
-import os
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
@@ -39,6 +38,7 @@ from ._base import (
     end_stream,
     naming,
     reply_raw,
+    this_process,
     to_changed,
     to_delay,
     to_limit,
@@ -427,7 +427,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._connection = _core.Connection(path, region_size)
-        self._pid = os.getpid()
+        self._process_id = this_process()
         self._closing = False
         self._closed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -466,7 +466,7 @@ class Connection:
         connection is closed. After fork(), close() in the child does not affect the parent's
         connection.
         """
-        if os.getpid() != self._pid:
+        if this_process() != self._process_id:
             self._closing = True
             self._connection.close()
             return

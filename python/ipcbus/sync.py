@@ -42,6 +42,7 @@ from ._base import (
     end_stream,
     naming,
     reply_raw,
+    this_process,
     to_changed,
     to_limit,
     to_metadata,
@@ -458,7 +459,7 @@ class Connection:
             self._connection.set_timeout(to_limit(timeout))
         if reconnect:
             self._connection.set_reconnect(to_changed(reconnect))
-        self._pid = os.getpid()
+        self._process_id = this_process()
         self._stopped, self._stop = os.pipe()
         os.set_blocking(self._stop, False)
 
@@ -513,7 +514,7 @@ class Connection:
         """Makes ``run()`` return on all threads; a later ``run()`` returns at once. May be called
         in a signal handler. Does nothing in a child after fork(), which shares the pipe with its
         parent."""
-        if os.getpid() == self._pid:
+        if this_process() == self._process_id:
             with contextlib.suppress(BlockingIOError):
                 os.write(self._stop, b"\0")
 
