@@ -93,19 +93,10 @@ static void expired(struct timer *timer)
 	(void)timer;
 }
 
-static int limit_locked(struct channels *channels, uint64_t deadline)
-{
-	channels->late.expired = expired;
-	if (channels->late.is_set && deadline >= channels->late.deadline)
-		return 0;
-	return timer_set(channels->ipc, &channels->late, deadline);
-}
-
 /* A call with a deadline, of which time_ns is left, is about to be sent. */
 static int limit(struct ipc *ipc, uint64_t deadline, uint64_t time_ns)
 {
 	struct channels *channels = atomic_load(&ipc->channels);
-	int r = 0;
 
 	/* A serving thread that sleeps does not know the deadline. */
 	if (!polls(ipc)) {
@@ -116,10 +107,7 @@ static int limit(struct ipc *ipc, uint64_t deadline, uint64_t time_ns)
 			channel_wake_private(channels->words.bell, 1);
 		return 0;
 	}
-	pthread_mutex_lock(&channels->lock);
-	r = limit_locked(channels, deadline);
-	pthread_mutex_unlock(&channels->lock);
-	return r;
+	return timer_set_earlier(ipc, &channels->late, deadline);
 }
 
 bool channels_arm(struct ipc *ipc)
@@ -145,9 +133,10 @@ bool channels_arm(struct ipc *ipc)
 		if (next < deadline)
 			deadline = next;
 	}
-	if (unlikely(deadline != UINT64_MAX))
-		limit_locked(channels, deadline);
 	pthread_mutex_unlock(&channels->lock);
+	/* Not under the lock: see private.h. */
+	if (unlikely(deadline != UINT64_MAX))
+		timer_set_earlier(ipc, &channels->late, deadline);
 	/* A call that is late must be ended at once. */
 	return any || (unlikely(deadline != UINT64_MAX) && deadline <= time_now());
 }
@@ -173,6 +162,8 @@ static int list(struct channel *channel, struct ipc *ipc)
 		if (atomic_load(&channel->listed))
 			break;
 		channels->opened[i] = channel;
+		if (!channels->late.expired)
+			channels->late.expired = expired;
 		atomic_store(&channel->listed, true);
 		channels_count(channels);
 	}

@@ -161,16 +161,21 @@ void served_remove(struct served *served)
 	ipc_object_unref(object);
 }
 
+static struct served *find_locked(struct channels *channels, uint32_t id)
+{
+	struct served *served = channels->table[id % CHANNEL_MAX_WAIT];
+
+	return served && served->id == id ? served : NULL;
+}
+
 struct served *served_find(struct channels *channels, uint32_t id)
 {
 	struct served *served;
 
 	pthread_mutex_lock(&channels->lock);
-	served = channels->table[id % CHANNEL_MAX_WAIT];
-	if (served && served->id == id)
+	served = find_locked(channels, id);
+	if (served)
 		refs_take(&served->refs);
-	else
-		served = NULL;
 	pthread_mutex_unlock(&channels->lock);
 	return served;
 }
@@ -179,19 +184,21 @@ struct served *served_find(struct channels *channels, uint32_t id)
 
 int channel_call_canceled(struct ipc *ipc, uint64_t call)
 {
-	struct served *served = served_find(ipc->channels, ID_OF(call));
+	struct channels *channels = ipc->channels;
+	struct served *served;
 	unsigned int cell = CELL_OF(call);
 	int r = 1;
 
-	if (!served)
-		return r;
-	if (atomic_load(&served->callee.seen[cell]) != NUMBER_OF(call) ||
-	    !(atomic_load(&served->open) & 1U << cell))
+	/* Without a reference, which may be the last: the caller may hold ipc->lock. */
+	pthread_mutex_lock(&channels->lock);
+	served = find_locked(channels, ID_OF(call));
+	if (served && (atomic_load(&served->callee.seen[cell]) != NUMBER_OF(call) ||
+		       !(atomic_load(&served->open) & 1U << cell)))
 		r = -ESRCH;
-	else
+	else if (served)
 		r = channel_is_canceled(&served->callee, cell, NUMBER_OF(call)) ||
 		    atomic_load(&served->canceled[cell]) == NUMBER_OF(call);
-	served_unref(served);
+	pthread_mutex_unlock(&channels->lock);
 	return r;
 }
 

@@ -34,14 +34,18 @@
  *
  *   names lock (typed/)     registrations; held during calls to the manager, which makes
  *   |                       no calls while it serves
+ *   stream->lock            a stream; held while it sends oneways
+ *   channel->lock           the client's oneways of a channel; held while it sends oneways
+ *   |                       by the bus
  *   connections lock (ipc.c)   all connections; their threads; the connection to which
  *   |                       a thread's state belongs
- *   |  channels->lock       the tables of channels
- *   +- ipc->lock            the tables of objects, proxies, watches and names
- *   ipc->pool.lock          the threads of ipc_run(); nothing is taken under it
+ *   ipc->lock               the tables of objects, proxies, watches and names
+ *   |
+ *   +- channels->lock       the tables of channels; nothing is taken under it, so drop no
+ *   |                       reference and set no timer there
+ *   +- ipc->pool.lock       the threads of ipc_run(); nothing is taken under it
  *
- * Beside them, each stream, each channel and the link to ipcbusd has locks of its own: stream.h,
- * channel-opened.h, device-link.h.
+ * Beside them, the link to ipcbusd has locks of its own: device-link.h.
  *
  * fork() takes the connections lock, and ipc->lock and pool.lock of all connections, so that they
  * are free in the child. In the child the connection is *foreign*: only freeing memory works, and

@@ -97,18 +97,29 @@ static int set_locked(struct ipc *ipc, struct timer *timer, uint64_t deadline)
 	return r;
 }
 
-int timer_set(struct ipc *ipc, struct timer *timer, uint64_t deadline)
+static int set(struct ipc *ipc, struct timer *timer, uint64_t deadline, bool keeps_earlier)
 {
 	bool was_set;
-	int r;
+	int r = 0;
 
 	ipc_lock(ipc);
 	was_set = timer->is_set;
-	r = set_locked(ipc, timer, deadline);
+	if (!(keeps_earlier && was_set && timer->deadline <= deadline))
+		r = set_locked(ipc, timer, deadline);
 	ipc_unlock(ipc);
 	if (r > 0)
 		device_wake(&ipc->device);
 	return r < 0 ? r : !was_set;
+}
+
+int timer_set(struct ipc *ipc, struct timer *timer, uint64_t deadline)
+{
+	return set(ipc, timer, deadline, /* keeps_earlier= */ false);
+}
+
+int timer_set_earlier(struct ipc *ipc, struct timer *timer, uint64_t deadline)
+{
+	return set(ipc, timer, deadline, /* keeps_earlier= */ true);
 }
 
 bool timer_forget(struct ipc *ipc, struct timer *timer)

@@ -44,6 +44,8 @@ void timers_done(struct ipc *ipc);
 /* Sets the timer, or changes its deadline, which must not be 0. Returns 1, or 0 if it was set
  * already. On failure returns -errno and changes nothing. */
 int timer_set(struct ipc *ipc, struct timer *timer, uint64_t deadline);
+/* Likewise, but never makes the timer expire later. */
+int timer_set_earlier(struct ipc *ipc, struct timer *timer, uint64_t deadline);
 /* Returns true if the timer was set: then expired() is not called. Otherwise it may be running on
  * another thread; does not wait for it. */
 bool timer_forget(struct ipc *ipc, struct timer *timer);
