@@ -385,20 +385,26 @@ static int take(struct thread *t, struct channel *channel, unsigned int cell, ui
 
 bool channel_take_answer(struct thread *t, struct channel *channel, struct ipcbus_event *event)
 {
-	unsigned int asyncs = atomic_load(&channel->asyncs);
+	unsigned int next = atomic_load_explicit(&channel->next, memory_order_relaxed);
+	unsigned int asyncs = atomic_load(&channel->asyncs), cell;
 
-	for (; asyncs; asyncs &= asyncs - 1) {
-		unsigned int cell = (unsigned int)__builtin_ctz(asyncs);
-		uint64_t id = atomic_load(&channel->ids[cell]);
+	for (; asyncs; asyncs &= ~(1U << cell)) {
+		uint64_t id;
 
+		cell = (unsigned int)__builtin_ctz(asyncs >> next ? asyncs >> next << next :
+								    asyncs);
+		id = atomic_load(&channel->ids[cell]);
 		if (channel_is_answered(&channel->caller, cell) && own_end(channel, cell, id) &&
-		    take(t, channel, cell, id, event))
+		    take(t, channel, cell, id, event)) {
+			atomic_store_explicit(&channel->next, cell + 1, memory_order_relaxed);
 			return true;
+		}
 	}
 	return false;
 }
 
-bool channel_take_late(struct channel *channel, uint64_t *until, struct ipcbus_event *event)
+bool channel_take_late(struct thread *t, struct channel *channel, uint64_t *until,
+		       struct ipcbus_event *event)
 {
 	unsigned int cells = atomic_load(&channel->limited) & atomic_load(&channel->asyncs);
 	uint64_t now = cells ? time_now() : 0;
@@ -415,6 +421,11 @@ bool channel_take_late(struct channel *channel, uint64_t *until, struct ipcbus_e
 		}
 		if (!own_end(channel, cell, id))
 			continue;
+		if (channel_is_answered(&channel->caller, cell)) {
+			if (take(t, channel, cell, id, event))
+				return true;
+			continue;
+		}
 		failed(event, id, -ETIMEDOUT);
 		event->code = cell;
 		event->call = channel->caller.posted[cell];

@@ -44,6 +44,7 @@ struct channel {
 	/* Async calls. */
 	atomic_bool listed;		/* serving threads look for replies; channels->lock */
 	atomic_uint asyncs;		/* a bit for each cell with a call */
+	atomic_uint next;		/* the cell to look at first for a reply */
 	atomic_uint limited;		/* likewise, for calls with a deadline; a bit may stay */
 	_Atomic uint64_t ids[CHANNEL_CELLS];	/* of struct async, or 0: see channel-async.c */
 	_Atomic uint64_t deadlines[CHANNEL_CELLS];
@@ -98,9 +99,10 @@ extern const struct object_type life_type;
 /* Takes a reply to an async call: true, with the event that ends the call. A call that the server
  * has refused goes through the bus. */
 bool channel_take_answer(struct thread *t, struct channel *channel, struct ipcbus_event *event);
-/* Ends a call whose deadline has passed: true, with the event. Otherwise reduces *until to the next
- * deadline. */
-bool channel_take_late(struct channel *channel, uint64_t *until, struct ipcbus_event *event);
+/* Ends a call whose deadline has passed: true, with the event, which may be its reply.
+ * Otherwise reduces *until to the next deadline. */
+bool channel_take_late(struct thread *t, struct channel *channel, uint64_t *until,
+		       struct ipcbus_event *event);
 
 /* Whether the channel may carry the call. Makes the extension if the call is not async and needs
  * it. Releases the thread's buffers, which the next exchange would do otherwise. */

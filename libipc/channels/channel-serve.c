@@ -29,7 +29,7 @@ static void view_clear(struct channel_view *view)
 		served_unref(view->served[i]);
 	for (unsigned int i = 0; i < view->n_opened; i++)
 		channel_unref(view->opened[i]);
-	view->n = view->n_opened = view->next = 0;
+	view->n = view->n_opened = view->next = view->next_opened = 0;
 	view->last = view->left = NULL;
 }
 
@@ -145,19 +145,23 @@ static bool take_answer(struct thread *t, uint64_t *until, struct ipcbus_event *
 	struct channel_view *view = t->channels;
 
 	for (unsigned int i = 0; i < view->n_opened; i++) {
-		struct channel *channel = view->opened[i];
+		unsigned int at = view->next_opened;
+		struct channel *channel = view->opened[at];
 		uint32_t answers = channel_answers(&channel->caller);
 
-		if (answers != view->answered[i]) {
+		view->next_opened = at + 1 == view->n_opened ? 0 : at + 1;
+		/* First, because there may always be replies. */
+		if (channel_take_late(t, channel, until, event))
+			goto found;
+		if (answers != view->answered[at]) {
 			if (channel_take_answer(t, channel, event))
 				goto found;
-			view->answered[i] = answers;
+			view->answered[at] = answers;
 		}
-		if (channel_take_late(channel, until, event))
-			goto found;
 	}
 	return false;
 found:
+	view->call_next = true;
 	if (must_ask(t))
 		event->flags |= IPCBUS_EVENT_SPAWN;
 	return true;
@@ -247,6 +251,19 @@ oneways:
 		return true;
 	}
 	return false;
+}
+
+/* Takes a reply or a call: by turns, if there are both. */
+static inline __attribute__((always_inline)) bool
+take_message(struct thread *t, uint64_t *until, struct ipcbus_event *event)
+{
+	struct channel_view *view = t->channels;
+	bool call_first = view->call_next;
+
+	view->call_next = false;
+	return (unlikely(view->n_opened) && !call_first && take_answer(t, until, event)) ||
+	       take_call(t, event) ||
+	       (unlikely(call_first) && take_answer(t, until, event));
 }
 
 static bool has_more(const struct channel_view *view)
@@ -586,8 +603,7 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 			return 0;
 		}
 		view->bus_next = true;
-		if ((unlikely(view->n_opened) && take_answer(t, &until, &x->event)) ||
-		    take_call(t, &x->event)) {
+		if (take_message(t, &until, &x->event)) {
 			begin_work(t, channels);
 			return 0;
 		}

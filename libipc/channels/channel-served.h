@@ -115,6 +115,7 @@ struct channel_view {
 	uint32_t bell;			/* value of words.bell before the last look */
 	uint32_t wakes;			/* value of words.wakes of the last interruption */
 	bool bus_next;			/* take turns, so that neither side starves */
+	bool call_next;			/* the last message was a reply: calls come first */
 	bool oneways_last;		/* the last message was a oneway: calls come first */
 	unsigned int n;
 	unsigned int next;		/* index of the channel to examine first */
@@ -122,6 +123,7 @@ struct channel_view {
 	struct channel_callee *callees[CHANNEL_MAX_WAIT];
 	uint32_t tails[CHANNEL_MAX_WAIT];	/* of the clients, before the last look */
 	unsigned int n_opened;
+	unsigned int next_opened;	/* as next */
 	struct channel *opened[CHANNEL_MAX_CALLERS];
 	struct channel_caller *callers[CHANNEL_MAX_CALLERS];
 	uint32_t answered[CHANNEL_MAX_CALLERS];	/* channel_answers() before the last look */
