@@ -318,7 +318,8 @@ static __attribute__((noinline)) int await_longer(struct channel *channel, struc
 			fail(request, -ETIMEDOUT, IPCBUS_STAGE_REPLY);
 			return -ECANCELED;
 		}
-		if (r != -EINTR) {
+		/* Signals must not end all waits before the thread has asked. */
+		if (r != -EINTR || time_now() - asked >= next_look(asked - begin)) {
 			asked = time_now();
 			if (join_handler(channel, request, cell, thread) < 0)
 				return -ECANCELED;

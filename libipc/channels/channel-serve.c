@@ -16,10 +16,10 @@
 /* Bytes of replies that a channel keeps for its client. Larger replies go by the bus. */
 #define KEPT_MAX ((size_t)256 << 10)
 
-/* Serving threads look for dead clients so often while they wait, and after so many calls of a
- * thread. */
-#define REAP_NS	   ((uint64_t)1000000000)
+/* Serving threads look for dead clients after so many calls of a thread, and in check(). */
 #define REAP_CALLS 4096U
+/* How often serving threads check() before they wait. */
+#define CHECK_NS   ((uint64_t)1000000000)
 
 /* --- Calls -------------------------------------------------------------------------- */
 
@@ -522,23 +522,22 @@ static int wait_for_call(struct thread *t, struct channels *channels, uint64_t u
 		.last = view->last ? &view->last->callee : NULL,
 		.last_cell = view->last_cell,
 	};
-	uint64_t now = time_now();
 	int r;
 
-	if (unlikely(now - atomic_load_explicit(&channels->reaped, memory_order_relaxed) >=
-		     REAP_NS)) {
-		atomic_store(&channels->reaped, now);
-		channels_reap(channels);
-	}
-	/* Check once a second if the bus has ended, like a thread that waits in the bus. */
-	if (until > now + SLEEP_MAX_NS)
-		until = now + SLEEP_MAX_NS;
 	atomic_fetch_add(&channels->sleepers, 1);
 	r = channel_wait_call(&wait, until);
 	atomic_fetch_sub(&channels->sleepers, 1);
-	if (r == -ETIMEDOUT)
-		r = device_has_ended(&t->ipc->device) ? -ECONNRESET : 0;
-	return r;
+	return r == -ETIMEDOUT ? 0 : r;
+}
+
+/* Checks what no event reports: the end of the bus, like a thread that waits in the bus, and
+ * dead clients. May run code of the program. */
+static int check(struct thread *t, struct channels *channels)
+{
+	if (device_has_ended(&t->ipc->device))
+		return -ECONNRESET;
+	channels_reap(channels);
+	return 0;
 }
 
 /* The bus delivers the next oneway of an object when the buffer is released. */
@@ -572,7 +571,7 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 		uint32_t bell = atomic_load(channels->words.bell);
 		uint32_t generation = atomic_load(&channels->generation);
 		uint32_t wakes = atomic_load_explicit(channels->words.wakes, memory_order_relaxed);
-		uint64_t until = UINT64_MAX;
+		uint64_t until = UINT64_MAX, now;
 
 		if (!view || view->generation != generation) {
 			r = view_update(t, channels, generation);
@@ -625,6 +624,18 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 				return r;
 			continue;
 		}
+		now = time_now();
+		if (now - atomic_load_explicit(&channels->checked, memory_order_relaxed) >=
+		    CHECK_NS) {
+			atomic_store(&channels->checked, now);
+			r = check(t, channels);
+			if (r < 0)
+				return r;
+			view = t->channels;
+			continue;
+		}
+		if (until > now + SLEEP_MAX_NS)
+			until = now + SLEEP_MAX_NS;
 		r = wait_for_call(t, channels, until);
 		interrupted = r == -EINTR;
 		if (r < 0 && !interrupted)

@@ -39,7 +39,7 @@
 
 #define REFUSED_MAX	16U
 
-/* A serving thread sleeps for at most that long, then checks if the bus has ended. */
+/* A serving thread sleeps for at most that long, then checks what no event reports. */
 #define SLEEP_MAX_NS	((uint64_t)1000000000)
 
 /* Rare state of the calls of a cell. Under the lock, except for join and nested, which the thread
@@ -102,7 +102,7 @@ struct channels {
 	struct device_words words;	/* the bell: threads must look again */
 	struct channel_spin spin;
 	struct channel_yield yield;	/* for replies to async calls */
-	_Atomic uint64_t reaped;	/* time of the last channels_reap() while waiting */
+	_Atomic uint64_t checked;	/* time of the last check() in channel-serve.c */
 	atomic_bool asked;		/* for another thread, which has not arrived yet */
 	struct ipc_object *door;
 	/* Users that get no channels, because a client did not join. Under the lock. */

@@ -588,10 +588,9 @@ int ring_await(struct ipc_stream *stream, enum ring_wait wait, bool alone, uint6
 
 	r = ring_sleep(&look, channel_now() + 1000 * (usec < SECOND_USEC ? usec : SECOND_USEC));
 	atomic_fetch_sub(&ring->sleepers, 1);
-	if (r == -ETIMEDOUT)
+	/* Signals may end all waits before the time is over. */
+	if (r == -ETIMEDOUT || r == -EINTR)
 		return device_has_ended(&stream->ipc->device) ? -ECONNRESET : 0;
-	if (r == -EINTR)
-		return r;
 	/* The kernel has no futex_waitv(). */
 	if (r < 0)
 		return ring_await(stream, wait, /* alone= */ false, usec);
