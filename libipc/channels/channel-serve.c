@@ -10,6 +10,7 @@
 
 #include "channel-opened.h"
 #include "channel-served.h"
+#include "core/cancel.h"
 #include "core/deadline.h"
 #include "core/loop.h"
 
@@ -530,13 +531,14 @@ static int wait_for_call(struct thread *t, struct channels *channels, uint64_t u
 	return r == -ETIMEDOUT ? 0 : r;
 }
 
-/* Checks what no event reports: the end of the bus, like a thread that waits in the bus, and
- * dead clients. May run code of the program. */
+/* Checks what no event reports: the end of the bus, like a thread that waits in the bus, dead
+ * clients, and late calls of stopped clients. May run code of the program. */
 static int check(struct thread *t, struct channels *channels)
 {
 	if (device_has_ended(&t->ipc->device))
 		return -ECONNRESET;
 	channels_reap(channels);
+	calls_canceled(t->ipc, /* late= */ true);
 	return 0;
 }
 

@@ -331,8 +331,11 @@ int call_ask_canceled(const struct ipc_call *call)
 	struct ipcbus_call_info info = { .call = call->number };
 	int r;
 
-	if (is_channel_call(call->number))
-		return channel_call_canceled(call->ipc, call->number);
+	if (is_channel_call(call->number)) {
+		r = channel_call_canceled(call->ipc, call->number);
+		/* A stopped client does not cancel it. */
+		return r == 0 && call->deadline ? time_now() >= call->deadline : r;
+	}
 	r = device_request(&call->ipc->device, IPCBUS_IOC_CALL_INFO, &info);
 	return r < 0 ? r : !!(info.flags & IPCBUS_CALL_CANCELED);
 }

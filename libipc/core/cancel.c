@@ -13,6 +13,7 @@
 
 #include "call.h"
 #include "cancel.h"
+#include "deadline.h"
 #include "stream.h"
 
 /* --- Lists of dependents ------------------------------------------------------------ */
@@ -251,15 +252,21 @@ void call_canceled(struct ipc *ipc, uint64_t number)
 	ipc_call_unref(call);
 }
 
-/* True: *ret_number is that of a call that was not canceled before, and is now. */
-static bool cancel_next(struct ipc *ipc, size_t *place, uint64_t *ret_number)
+static bool is_late(const struct ipc_call *call, uint64_t now)
 {
+	return call->deadline && call->deadline <= now && !atomic_load(&call->replied);
+}
+
+/* True: *ret_number is that of a call that was not canceled before, and is now. */
+static bool cancel_next(struct ipc *ipc, bool late, size_t *place, uint64_t *ret_number)
+{
+	uint64_t now = time_now();
 	struct ipc_call *call;
 
 	ipc_lock(ipc);
 	do {
 		call = map_next(&ipc->calls, place, ret_number);
-	} while (call && call->dependents.canceled);
+	} while (call && (call->dependents.canceled || (late && !is_late(call, now))));
 	if (call)
 		call->dependents.canceled = true;
 	ipc_unlock(ipc);
@@ -267,7 +274,7 @@ static bool cancel_next(struct ipc *ipc, size_t *place, uint64_t *ret_number)
 }
 
 /* The callbacks may change the table, so this ends with a round that finds no call. */
-void calls_canceled(struct ipc *ipc)
+void calls_canceled(struct ipc *ipc, bool late)
 {
 	uint64_t number;
 	size_t place;
@@ -276,7 +283,7 @@ void calls_canceled(struct ipc *ipc)
 	do {
 		place = 0;
 		found = false;
-		while (cancel_next(ipc, &place, &number)) {
+		while (cancel_next(ipc, late, &place, &number)) {
 			call_canceled(ipc, number);
 			found = true;
 		}

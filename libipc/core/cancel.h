@@ -68,7 +68,7 @@ bool call_unwatch_last(struct ipc_call *call);
 
 /* A CANCELED event came: the caller no longer waits for the call with this number. */
 void call_canceled(struct ipc *ipc, uint64_t number);
-/* The bus has ended: the same for all calls. */
-void calls_canceled(struct ipc *ipc);
+/* The same for all calls: the bus has ended. Or only for those whose deadline has passed. */
+void calls_canceled(struct ipc *ipc, bool late);
 
 #endif /* IPC_CANCEL_H */

@@ -165,7 +165,7 @@ void dispatch_bus_end(struct thread *t)
 	thread_enter(t);
 	watches_died(ipc);
 	asyncs_end(ipc, t, -ECONNRESET);
-	calls_canceled(ipc);
+	calls_canceled(ipc, /* late= */ false);
 	writable_notify(ipc);
 	names_bus_ended(ipc);
 	thread_leave_handler(t);

@@ -48,7 +48,7 @@ static int sleep_until_canceled(struct ipc_call *call)
 
 	if (ipc_call_on_cancel(call, on_cancel, &told, &slot) < 0)
 		return -EINVAL;
-	for (int i = 0; i < 500 && !atomic_load(&told); i++)
+	for (int i = 0; i < 2000 && !atomic_load(&told); i++)
 		usleep(1000);
 	ipc_slot_end(slot);
 	cancels += atomic_load(&told) && ipc_call_is_canceled(call) == 1;

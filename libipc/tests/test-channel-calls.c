@@ -366,6 +366,17 @@ START_TEST(deadline_ends_the_call_and_reaches_the_handler)
 		}
 	}
 	ck_assert_uint_eq(get(WHERE), 1);
+
+	/* A stopped client does not cancel its call. */
+	if (!fork()) {
+		usleep(200000);
+		kill(getppid(), SIGSTOP);
+		usleep(2500000);
+		kill(getppid(), SIGCONT);
+		_exit(0);
+	}
+	call_within(CANCELS, 500000);
+	ck_assert_uint_eq(get(CANCELS), 3);
 	end();
 }
 END_TEST
