@@ -533,10 +533,12 @@ static int wait_for_call(struct thread *t, struct channels *channels, uint64_t u
 
 /* Checks what no event reports: the end of the bus, like a thread that waits in the bus, dead
  * clients, and late calls of stopped clients. May run code of the program. */
-static int check(struct thread *t, struct channels *channels)
+static int check(struct thread *t, struct channels *channels, uint64_t now)
 {
+	/* Other threads must notice that too. */
 	if (device_has_ended(&t->ipc->device))
 		return -ECONNRESET;
+	atomic_store(&channels->checked, now);
 	channels_reap(channels);
 	calls_canceled(t->ipc, /* late= */ true);
 	return 0;
@@ -629,8 +631,7 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 		now = time_now();
 		if (now - atomic_load_explicit(&channels->checked, memory_order_relaxed) >=
 		    CHECK_NS) {
-			atomic_store(&channels->checked, now);
-			r = check(t, channels);
+			r = check(t, channels, now);
 			if (r < 0)
 				return r;
 			view = t->channels;
