@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -171,6 +172,7 @@ found:
 /* Lets a server on this CPU that has async calls run once. Returns whether there are replies. */
 static bool yield_for_answers(struct channels *channels, const struct channel_view *view)
 {
+	struct channel_yield *yield = &channels->spin.yield;
 	int cpu = channel_cpu();
 
 	for (unsigned int i = 0; i < view->n_opened; i++) {
@@ -181,11 +183,12 @@ static bool yield_for_answers(struct channels *channels, const struct channel_vi
 		if (!atomic_load_explicit(&view->opened[i]->asyncs, memory_order_relaxed) ||
 		    channel_server_cpu(caller) != cpu)
 			continue;
-		begin = time_now();
-		if (!channel_yield(&channels->yield))
+		if (!channel_may_yield(yield))
 			return false;
+		begin = time_now();
+		sched_yield();
 		paid = channel_answers(caller) != view->answered[i];
-		channel_yield_end(&channels->yield, paid, begin);
+		channel_yield_end(yield, paid, begin);
 		return paid;
 	}
 	return false;

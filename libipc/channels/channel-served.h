@@ -101,7 +101,6 @@ struct channels {
 	uint32_t last_id;
 	struct device_words words;	/* the bell: threads must look again */
 	struct channel_spin spin;
-	struct channel_yield yield;	/* for replies to async calls */
 	_Atomic uint64_t checked;	/* time of the last check() in channel-serve.c */
 	atomic_bool asked;		/* for another thread, which has not arrived yet */
 	struct ipc_object *door;

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -546,18 +547,19 @@ static bool can_sleep_locked(const struct ipc_stream *stream, struct ring_look *
 	return !(atomic_load(&ipc->attention) & ATTEND_POLL);
 }
 
-/* Lets the peer run once, if it is on this CPU. Returns whether it has sent or granted. */
+/* Lets other threads of this CPU run once, perhaps the peer. Returns whether it has sent or
+ * granted. */
 static bool yield_locked(struct ipc_stream *stream, enum ring_wait wait)
 {
 	struct channel_yield *yield = &stream->ring->yield;
-	uint64_t begin = channel_now();
-	bool yielded;
+	uint64_t begin;
 
-	stream_unlock(stream);
-	yielded = channel_yield(yield);
-	stream_lock(stream);
-	if (!yielded)
+	if (!channel_may_yield(yield))
 		return false;
+	begin = channel_now();
+	stream_unlock(stream);
+	sched_yield();
+	stream_lock(stream);
 	channel_yield_end(yield, has_come_locked(stream, wait), begin);
 	return has_come_locked(stream, wait);
 }

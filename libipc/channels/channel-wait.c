@@ -79,16 +79,14 @@ bool spinning_continue(struct spinning *spinning, int peer)
 #define MAX_SHORT 4U
 #define MAX_LONG 14U
 
-bool channel_yield(struct channel_yield *yield)
+bool channel_may_yield(struct channel_yield *yield)
 {
 	uint32_t skip = atomic_load_explicit(&yield->skip, memory_order_relaxed);
 
-	if (skip) {
-		atomic_store_explicit(&yield->skip, skip - 1, memory_order_relaxed);
-		return false;
-	}
-	sched_yield();
-	return true;
+	if (!skip)
+		return true;
+	atomic_store_explicit(&yield->skip, skip - 1, memory_order_relaxed);
+	return false;
 }
 
 void channel_yield_end(struct channel_yield *yield, bool paid, uint64_t begin)

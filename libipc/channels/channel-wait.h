@@ -45,13 +45,24 @@ static inline int channel_cpu_of(int word)
 /* --- Spinning ----------------------------------------------------------------------- */
 
 /*
+ * Whether it pays that a thread yields while it waits for a reply. If other threads are busy on the
+ * CPU, the thread may get it back only after their time slices, of milliseconds. So after such a
+ * yield, many waits do not yield.
+ */
+struct channel_yield {
+	atomic_uint skip;	/* number of next waits that must not yield */
+	atomic_uint failures;	/* reduced by each yield that paid */
+};
+
+/*
  * Whether spinning or yielding pays, for a kind of wait. Several threads may use it: a lost update
- * only affects how long a thread spins.
+ * only affects how long a thread spins, or whether it yields.
  */
 struct channel_spin {
-	uint32_t budget_ns;	/* 0: never spin */
+	uint32_t budget_ns;	/* 0: never spin or yield */
 	atomic_uint skip;	/* number of next waits that must not spin */
 	atomic_uint failures;	/* consecutive budgets spent in vain */
+	struct channel_yield yield;
 };
 
 /* A wait that spins. */
@@ -82,19 +93,9 @@ bool spinning_continue(struct spinning *spinning, int peer);
 
 /* --- Yielding ----------------------------------------------------------------------- */
 
-/*
- * Whether it pays for a caller to yield. If other threads are busy on the CPU, the caller may get
- * it back only after their time slices, of milliseconds. So after such a yield, many waits do not
- * yield. As with struct channel_spin, several threads may use it.
- */
-struct channel_yield {
-	atomic_uint skip;	/* number of next waits that must not yield */
-	atomic_uint failures;	/* reduced by each yield that paid */
-};
-
-/* Lets other threads of this CPU run. Returns false, at once, if that did not pay lately. Otherwise
+/* Returns whether a wait may yield, once: false if that did not pay lately. If it does,
  * channel_yield_end() must follow. */
-bool channel_yield(struct channel_yield *yield);
+bool channel_may_yield(struct channel_yield *yield);
 /* paid: the wait is over. begin: when it yielded. */
 void channel_yield_end(struct channel_yield *yield, bool paid, uint64_t begin);
 

@@ -197,10 +197,13 @@ static int spin_for_reply(struct channel_caller *caller, unsigned int cell)
 static bool yield_for_reply(struct channel_caller *caller, unsigned int cell, int cpu,
 			    uint64_t now)
 {
-	if (!caller->spin.budget_ns || channel_server_cpu(caller) != cpu ||
-	    !channel_yield(&caller->yield))
+	struct channel_spin *spin = &caller->spin;
+
+	if (!spin->budget_ns || channel_server_cpu(caller) != cpu ||
+	    !channel_may_yield(&spin->yield))
 		return false;
-	channel_yield_end(&caller->yield, is_there(caller, cell), now);
+	sched_yield();
+	channel_yield_end(&spin->yield, is_there(caller, cell), now);
 	return is_there(caller, cell);
 }
 
@@ -612,7 +615,8 @@ static bool has_call(const struct channel_wait *wait)
 }
 
 /* Spins while the last caller runs on another CPU, because its next call comes from there. If the
- * caller runs on this CPU, yields once: its next call then needs no wake-up. */
+ * caller runs on this CPU, yields once: its next call then needs no wake-up. A yield that takes
+ * long delays no reply, so it counts as any other. */
 static bool spin_for_call(const struct channel_wait *wait)
 {
 	struct spinning spinning;

@@ -205,7 +205,6 @@ struct channel_caller {
 	                              	  * Replies may come by another way */
 	bool nests[CHANNEL_CELLS];	 /* likewise: the call is joined to the handler's */
 	struct channel_spin spin;
-	struct channel_yield yield;
 	/* The last async call, and the value of peer->waiting when it woke a thread. Several
 	 * threads may use it: a lost update only causes another wake-up. */
 	atomic_uint async_cell;

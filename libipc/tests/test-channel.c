@@ -232,7 +232,7 @@ static unsigned int yields_in_vain(struct channel_yield *yield, unsigned int n, 
 	unsigned int yielded = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
-		if (!channel_yield(yield))
+		if (!channel_may_yield(yield))
 			continue;
 		yielded++;
 		channel_yield_end(yield, /* paid= */ late, late ? 1 : channel_now());
@@ -246,11 +246,11 @@ START_TEST(yielding_stops_when_it_does_not_pay)
 
 	ck_assert_uint_lt(yields_in_vain(&yield, 10000, /* late= */ false), 10000 / 50);
 	ck_assert_uint_lt(yields_in_vain(&yield, 1000000, /* late= */ true), 30);
-	while (!channel_yield(&yield))
+	while (!channel_may_yield(&yield))
 		;
 	for (int i = 0; i < 100; i++) {
 		channel_yield_end(&yield, /* paid= */ true, channel_now());
-		ck_assert(channel_yield(&yield));
+		ck_assert(channel_may_yield(&yield));
 	}
 }
 END_TEST
