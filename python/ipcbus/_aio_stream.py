@@ -150,10 +150,13 @@ class Stream(Generic[Req, Rep]):
             if self._end is None and not self._canceled:
                 self._opener = asyncio.create_task(self._open())
                 try:
-                    await self._opener
+                    # wait() raises CancelledError only if the current task is canceled.
+                    await asyncio.wait([self._opener])
+                    if not (self._canceled and self._opener.cancelled()):
+                        self._opener.result()
                 except asyncio.CancelledError:
-                    if not self._canceled:
-                        raise
+                    self._opener.cancel()
+                    raise
                 finally:
                     self._opener = None
         if self._end is None:

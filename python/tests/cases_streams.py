@@ -230,7 +230,8 @@ class Streams(Case):
             await stream.receive()
 
     async def test_cancel_before_the_stream_is_open(self):
-        """It is never opened, and tasks that wait for the opening end."""
+        """It is never opened, and tasks that wait for the opening end. A task that is canceled at
+        the same time stays canceled."""
         early = self.kinds.Count(until=10, wait=5)
         early.cancel()
         opening = self.kinds.Count(until=10, wait=5)
@@ -246,6 +247,16 @@ class Streams(Case):
         for wait in early.receive(), early.end(), early.__aenter__(), task, *waiting:
             with self.assertRaisesRegex(ipcbus.Canceled, "^the stream was canceled$"):
                 await self.within(wait)
+        for order in "t", "ts", "st":
+            unaccepted = Kinds(self.client, slow._proxy).Join()
+            task = asyncio.create_task(unaccepted.finish())
+            await asyncio.sleep(0.05)
+            opener = unaccepted._opener
+            for which in order:
+                (task if which == "t" else unaccepted).cancel()
+            await asyncio.wait([task], timeout=10)
+            self.assertTrue(task.cancelled(), order)
+            self.assertTrue(opener.cancelled(), order)
         await self.kinds.ping()
         self.assertEqual(self.service.sent, 0)
 
