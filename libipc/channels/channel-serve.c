@@ -534,16 +534,26 @@ static int wait_for_call(struct thread *t, struct channels *channels, uint64_t u
 	return r == -ETIMEDOUT ? 0 : r;
 }
 
+/* Looks for dead clients, and if late for late calls of stopped clients. May run code of the
+ * program, like dispatch(), which may free the view. */
+static void reap(struct thread *t, struct channels *channels, bool late)
+{
+	thread_enter(t);
+	channels_reap(channels);
+	if (late)
+		calls_canceled(t->ipc, /* late= */ true);
+	thread_leave_handler(t);
+}
+
 /* Checks what no event reports: the end of the bus, like a thread that waits in the bus, dead
- * clients, and late calls of stopped clients. May run code of the program. */
+ * clients, and late calls of stopped clients. May free the view. */
 static int check(struct thread *t, struct channels *channels, uint64_t now)
 {
 	/* Other threads must notice that too. */
 	if (device_has_ended(&t->ipc->device))
 		return -ECONNRESET;
 	atomic_store(&channels->checked, now);
-	channels_reap(channels);
-	calls_canceled(t->ipc, /* late= */ true);
+	reap(t, channels, /* late= */ true);
 	return 0;
 }
 
@@ -560,10 +570,14 @@ static void begin_work(struct thread *t, struct channels *channels)
 {
 	struct channel_view *view = t->channels;
 
-	if (unlikely(!(++view->calls % REAP_CALLS)))
-		channels_reap(channels);
-	pass_on(channels, view);
-	view->left = view->oneways_last ? view->last : NULL;
+	if (unlikely(!(++view->calls % REAP_CALLS))) {
+		reap(t, channels, /* late= */ false);
+		view = t->channels;
+	}
+	if (likely(view)) {
+		pass_on(channels, view);
+		view->left = view->oneways_last ? view->last : NULL;
+	}
 	if (unlikely(t->n_release))
 		release_buffers(t);
 }

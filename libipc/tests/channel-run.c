@@ -32,8 +32,7 @@ static atomic_uint cancels;
 
 static void on_cancel(struct ipc_call *call, void *userdata)
 {
-	(void)call;
-	atomic_store((atomic_bool *)userdata, true);
+	atomic_store((atomic_bool *)userdata, ipc_run(call->ipc) == -EDEADLK);
 }
 
 int reply_number(struct ipc_call *call, uint32_t number)
