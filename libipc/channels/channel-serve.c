@@ -582,6 +582,18 @@ static void begin_work(struct thread *t, struct channels *channels)
 		release_buffers(t);
 }
 
+/* Whether a call of a channel, which may have ended, has no reply yet. */
+static bool has_open(struct channels *channels)
+{
+	bool any = false;
+
+	pthread_mutex_lock(&channels->lock);
+	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT && !any; i++)
+		any = channels->table[i] && atomic_load(&channels->table[i]->open);
+	pthread_mutex_unlock(&channels->lock);
+	return any;
+}
+
 static int serve(struct thread *t, struct channels *channels, struct ipcbus_exchange *x)
 {
 	struct channel_view *view = t->channels;
@@ -601,7 +613,8 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 			view = t->channels;
 		}
 		view->bell = bell;
-		if (!view->n && !view->n_opened)
+		/* Open calls may become late. */
+		if (!view->n && !view->n_opened && !has_open(channels))
 			return 1;
 		if (unlikely(is_monitored(t->ipc)) && view->n) {
 			channels_end(t->ipc);
@@ -685,7 +698,8 @@ int channels_exchange(struct thread *t, struct ipcbus_exchange *x)
 	}
 	if (!serves)
 		return 1;
-	if (!atomic_load_explicit(&channels->n, memory_order_relaxed)) {
+	if (!atomic_load_explicit(&channels->n, memory_order_relaxed) &&
+	    !(t->channels && has_open(channels))) {
 		/* A thread that waits in the bus must not keep the memory of dead clients. */
 		if (t->channels)
 			channels_view_free(t->channels);

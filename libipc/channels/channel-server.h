@@ -43,6 +43,8 @@
  *     end of the bus after an eighth of the time that it has waited, at most a second.
  *   - A frozen process that still runs serves calls of its channels. If it is stopped, as frozen
  *     processes usually are, new calls fail with -EHOSTDOWN.
+ *   - A stopped client does not cancel its calls at their deadline. Serving threads cancel them
+ *     about once a second, but not while they must poll.
  *   - A client that does not join delays the handler by at most a second. If that is at least
  *     100 ms, its user gets no more channels to this connection, and later waits for its clients
  *     last at most 100 ms. Each ends a channel.
