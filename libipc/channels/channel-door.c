@@ -500,7 +500,7 @@ static bool client_waits(struct served *served, uint64_t call)
 }
 
 /* Waits until the client has joined. If it does not, the handler's calls are in no chain, and a
- * callback to a client whose only thread waits is not served. However a long wait ends without the
+ * callback to a client whose only thread waits is not served. However long waits end without the
  * join, the user is refused: a hostile client chooses its deadline, cancels the call, or dies. */
 static void wait_for_join(struct thread *t, struct served *served, uint64_t call,
 			  uint64_t deadline)
@@ -520,7 +520,8 @@ static void wait_for_join(struct thread *t, struct served *served, uint64_t call
 		if (take_join(t, served, call, &x.event))
 			return;
 	}
-	if (time_now() - start >= JOIN_SHORT_NS)
+	start = time_now() - start;
+	if (atomic_fetch_add(&served->unjoined_ns, start) + start >= JOIN_SHORT_NS)
 		refuse_user(served->channels, served->uid);
 }
 
@@ -531,6 +532,9 @@ uint64_t served_join(struct thread *t, struct served *served, uint64_t call, uin
 
 	if (atomic_load(&cell->nested) == NUMBER_OF(call))
 		return atomic_load(&cell->join);
+	/* Each call that was taken before the end of the channel would wait again. */
+	if (atomic_load(&served->unjoined_ns) >= JOIN_SHORT_NS)
+		return 0;
 	atomic_store(&cell->nested, NUMBER_OF(call));
 	/* A thread gets its number from its first exchange. */
 	if (!t->number && thread_exchange_bus(t, &number) < 0)

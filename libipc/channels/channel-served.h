@@ -60,6 +60,7 @@ struct served {
 	uint64_t owner;			/* device_process() that mapped it, not a child */
 	atomic_bool extends;		/* the client has sent an extension, perhaps a wrong one */
 	atomic_uint open;		/* a bit for each cell whose call has no reply yet */
+	_Atomic uint64_t unjoined_ns;	/* total of the waits for joins that did not come */
 	atomic_uint canceled[CHANNEL_CELLS]; /* number of the last call that the bus reported as
 	                                      * canceled */
 	uint32_t id;			/* its low bits are the index in the table */
@@ -199,7 +200,8 @@ void channel_event(struct served *served, struct ipcbus_event *event);
 void channels_wake(struct channels *channels);
 /* Asks the client of the call to join through the bus, once, and blocks until it has. Returns the
  * id of the bus's call, or 0 if the client did not join by the deadline (deadline.h) or within a
- * second, or 100 ms if its user is refused. Uses neither the scratch buffer nor the stash. */
+ * second, or 100 ms if its user is refused. If such waits of the channel took 100 ms in total,
+ * returns 0 at once. Uses neither the scratch buffer nor the stash. */
 uint64_t served_join(struct thread *t, struct served *served, uint64_t call, uint64_t deadline);
 /* Replies to a call of the bus without a payload. If that fails, the caller has died. Uses neither
  * the scratch buffer nor the stash of the thread. */
