@@ -221,7 +221,8 @@ int channel_watch_door(struct channel *channel, struct ipc *ipc)
 	return r;
 }
 
-/* Calls the door in a thread that does not exist. A handler must not count as nesting. */
+/* Calls the door in a thread that does not exist. It is detached because the end of the call that
+ * this thread serves must not hide the answer. */
 static bool door_is_gone(struct channel *channel)
 {
 	struct request request;

@@ -313,19 +313,21 @@ static __attribute__((noinline)) int call_with(struct request *request,
 	return r;
 }
 
-/* A handler makes a call. If its own call came by a channel, the bus does not know the chain. */
+/* A handler makes a call. If its own call came by a channel, the bus does not know the chain.
+ * Calls for a thread come from channels themselves. */
 static __attribute__((noinline)) void nest(struct request *request)
 {
 	const struct ipc_call *serving = request->t->serving;
 
-	if (!serving->object || serving->oneway || request->x.send.flags & IPCBUS_SEND_DETACHED)
+	if (!serving->object || serving->oneway || request->x.send.call)
 		return;
 	atomic_store_explicit(&serving->object->nests, true, memory_order_relaxed);
 	if (!is_channel_call(serving->number))
 		return;
 	channel_nests(request->t, serving->number, serving->deadline);
-	request->x.send.deadline =
-		deadline_earlier(request->x.send.deadline, serving->deadline);
+	if (!(request->x.send.flags & IPCBUS_SEND_DETACHED))
+		request->x.send.deadline =
+			deadline_earlier(request->x.send.deadline, serving->deadline);
 }
 
 int request_call(struct request *request, const struct ipc_options *options)

@@ -77,14 +77,15 @@ static int set_back(const struct ipc_raw_message *request)
 }
 
 /* Replies with the client's number, plus 1000 if that call came through a channel. */
-static int call_back(struct ipc_call *call)
+static int call_back(struct ipc_call *call, uint32_t flags)
 {
+	const struct ipc_options options = { .flags = flags };
 	const struct ipc_raw_message request = { .method = WHERE };
 	uint32_t number = 0;
 
 	for (int i = 0; i < 2; i++) {
 		struct ipc_raw_message *reply;
-		int r = ipc_raw_call(back, &request, NULL, &reply, NULL);
+		int r = ipc_raw_call(back, &request, &options, &reply, NULL);
 
 		if (r < 0)
 			return r;
@@ -196,9 +197,11 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		return fork_inside(call);
 	case CALL_BACK_LATE:
 		usleep(30000);
-		return call_back(call);
+		return call_back(call, 0);
 	case CALL_BACK:
-		return call_back(call);
+		return call_back(call, 0);
+	case CALL_BACK_DETACHED:
+		return call_back(call, IPC_DETACHED);
 	case NUDGE:
 		return ipc_raw_oneway(back, &(struct ipc_raw_message){ .method = ADD }, NULL) ?:
 			       reply_number(call, 0);

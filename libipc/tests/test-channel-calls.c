@@ -600,9 +600,9 @@ static struct ipc_object *give_back(void)
 /* Neither side has a second thread. */
 START_TEST(waiting_client_serves_the_handlers_calls)
 {
-	static const uint32_t codes[] = { CALL_BACK, CALL_BACK_LATE };
+	static const uint32_t codes[] = { CALL_BACK, CALL_BACK_LATE, CALL_BACK_DETACHED };
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 3; i++) {
 		struct ipc_object *object;
 		uint64_t before;
 
