@@ -451,7 +451,7 @@ static void large_unread(unsigned int index)
 			if (!all[i] && streams_twice_open(streams, NULL, &all[i], NULL) < 0)
 				continue;
 			/* Larger messages than the server accepts end their streams. */
-			number.ballast.len = i < 195 ? MESSAGE_BYTES - 64 : sizeof(ballast);
+			number.ballast.len = i < 199 ? MESSAGE_BYTES - 64 : sizeof(ballast);
 			r = streams_twice_send(all[i], 0, &number);
 			if (r < 0 && r != -EAGAIN)
 				all[i] = ipc_stream_unref(all[i]);
