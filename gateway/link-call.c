@@ -165,6 +165,10 @@ static void canceled(struct ipc_call *call, void *userdata)
 	(void)call;
 	pthread_mutex_lock(&link->lock);
 	pending->canceled = true;
+	/* At once: the thread may be in a nested call, which only the other side cancels. */
+	if (map_get(&link->waiting, pending->id) == pending)
+		link_send_locked(link, &(struct link_frame){ .kind = LINK_CANCEL,
+							     .id = pending->id });
 	pthread_cond_broadcast(&pending->changed);
 	pthread_cond_broadcast(&link->changed);
 	pthread_mutex_unlock(&link->lock);
@@ -310,9 +314,6 @@ static int pass_call(struct link *link, struct ipc_call *call, struct link_frame
 	if (r == 0) {
 		wait_locked(&pending, call);
 		leave_locked(&pending);
-		if (pending.canceled && !pending.reply)
-			link_send_locked(link, &(struct link_frame){ .kind = LINK_CANCEL,
-								     .id = pending.id });
 	}
 	link->calls--;
 	pthread_mutex_unlock(&link->lock);
@@ -424,8 +425,11 @@ static bool served_run(struct job *job)
 					   .size = arrived->frame.data_size,
 					   .entries = arrived->entries.all,
 					   .n_entries = arrived->entries.n };
+	/* The other side sends the deadline and cancellations of this call. A call that is detached
+	 * there must not end with the call that this thread serves here. */
 	struct ipc_options options = { .timeout_usec = arrived->frame.timeout ?: IPC_NEVER,
-				       .cancellation = served->cancellation };
+				       .cancellation = served->cancellation,
+				       .flags = IPC_DETACHED };
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	struct ipc_raw_message *reply = NULL;
 	struct link *link = job->link;

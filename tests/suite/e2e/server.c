@@ -457,16 +457,29 @@ static int hang_elsewhere(struct ipc_call *call, struct server *target)
 	return -pthread_detach(thread);
 }
 
+static const struct ipc_options detached = { .flags = IPC_DETACHED };
+
 /* The outer call has ended, so only a detached call reaches the target. */
 static int hang_and_clean_up(struct server *target)
 {
-	const struct ipc_options options = { .flags = IPC_DETACHED };
 	E2e__HangRequest inner = E2E__HANG_REQUEST__INIT;
 	int r = server_hang(target, &inner, NULL);
 
-	if (server_hung_with(target, &options, NULL, NULL) < 0)
+	if (server_hung_with(target, &detached, NULL, NULL) < 0)
 		abort();
 	return r;
+}
+
+/* The outer call ends during the first of these. */
+static int call_detached(struct server *target)
+{
+	E2e__LaterRequest later_request = E2E__LATER_REQUEST__INIT;
+
+	later_request.delay_ms = 2000;
+	if (server_later_with(target, &detached, &later_request, NULL, NULL) < 0 ||
+	    server_hung_with(target, &detached, NULL, NULL) < 0)
+		abort();
+	return 0;
 }
 
 static int hang_calling(struct ipc_call *call, const E2e__HangRequest *request)
@@ -484,6 +497,8 @@ static int hang_calling(struct ipc_call *call, const E2e__HangRequest *request)
 		return hang_elsewhere(call, target);
 	if (request->how == E2E__HANG_REQUEST__HOW__CLEANING_UP)
 		return hang_and_clean_up(target);
+	if (request->how == E2E__HANG_REQUEST__HOW__DETACHED)
+		return call_detached(target);
 
 	ipc_call_ref(call);
 	r = ipc_rpc_call_async(server_proxy(target), method_hang(), NULL, &inner.base, hung,

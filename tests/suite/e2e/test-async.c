@@ -348,6 +348,27 @@ START_TEST(time_runs_out_through_an_async_call)
 }
 END_TEST
 
+START_TEST(time_does_not_run_out_for_detached_calls)
+{
+	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
+	struct ipc_options options = { .timeout_usec = 1000000 };
+	E2e__HangRequest request = E2E__HANG_REQUEST__INIT;
+	Ipc__Object target = IPC__OBJECT__INIT;
+
+	client_start(&one_thread);
+	ck_assert_int_eq(server_object_new(client.ipc, &server_handlers, NULL, NULL, &object), 0);
+	target.id = object_id(object);
+	request.target = &target;
+	request.how = E2E__HANG_REQUEST__HOW__DETACHED;
+	ck_assert_int_eq(server_hang_with(client.server, &options, &request, NULL), -ETIMEDOUT);
+	while (!local_asked(client.ipc)) {
+		ck_assert_int_eq(ipc_wait_event(client.ipc, 20000000), 1);
+		while (ipc_process(client.ipc) > 0)
+			;
+	}
+}
+END_TEST
+
 /* --- Oneways --------------------------------------------------------------------------- */
 
 START_TEST(a_oneway_waits_for_space)
@@ -446,6 +467,7 @@ int main(void)
 			 a_canceled_handler_cleans_up, a_handler_out_of_time_cleans_up,
 			 time_runs_out_through_another_thread,
 			 time_runs_out_through_a_waiting_handler,
-			 time_runs_out_through_an_async_call, a_oneway_waits_for_space,
+			 time_runs_out_through_an_async_call,
+			 time_does_not_run_out_for_detached_calls, a_oneway_waits_for_space,
 			 many_threads_wait_for_space, oneway_replaces_a_queued_oneway);
 }
