@@ -106,8 +106,10 @@ START_TEST(idle_streams_of_a_pool)
 	begin(THREADS);
 	for (int i = 0; i < THREADS + 2; i++) {
 		ck_assert_int_eq(streams_sum_open(streams, NULL, &idle[i], NULL), 0);
-		if (i < THREADS - 1)
+		if (i < THREADS - 1) {
 			look_until((uint32_t)i + 1, 0);
+			usleep(100000); /* until the handler waits */
+		}
 	}
 	for (int i = THREADS - 1; i < THREADS + 2; i++) {
 		until_ended(idle[i]);
