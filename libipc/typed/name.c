@@ -122,9 +122,13 @@ void names_report(struct names *names)
 	while (take_event(names, &event)) {
 		if (event.lost)
 			slot_drop(&event.lost->slot);
-		if (!slots_call(names->ipc, &names->event_slots, call_back, &event) && event.error)
+		if (slots_call(names->ipc, &names->event_slots, call_back, &event))
+			continue;
+		/* -EINTR: the program itself interrupted it, or closes the connection. */
+		if (event.error && event.error != -EINTR)
 			ipc_log(LOG_WARNING, "ipc: %s: %s%s", event.text,
-				event.lost ? "" : "cannot register again: ", ipc_strerror(event.error));
+				event.lost ? "" : "cannot register again: ",
+				ipc_strerror(event.error));
 	}
 }
 
