@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "call.h"
+#include "cancel.h"
 #include "channels/channel-server.h"
 #include "deadline.h"
 #include "descriptor.h"
@@ -334,7 +335,7 @@ int call_ask_canceled(const struct ipc_call *call)
 	if (is_channel_call(call->number)) {
 		r = channel_call_canceled(call->ipc, call->number);
 		/* A stopped client does not cancel it. */
-		return r == 0 && call->deadline ? time_now() >= call->deadline : r;
+		return r == 0 && call->deadline ? call->deadline <= time_now() - CANCEL_LATE_NS : r;
 	}
 	r = device_request(&call->ipc->device, IPCBUS_IOC_CALL_INFO, &info);
 	return r < 0 ? r : !!(info.flags & IPCBUS_CALL_CANCELED);

@@ -254,7 +254,8 @@ void call_canceled(struct ipc *ipc, uint64_t number)
 
 static bool is_late(const struct ipc_call *call, uint64_t now)
 {
-	return call->deadline && call->deadline <= now && !atomic_load(&call->replied);
+	return call->deadline && call->deadline <= now - CANCEL_LATE_NS &&
+	       !atomic_load(&call->replied);
 }
 
 /* True: *ret_number is that of a call that was not canceled before, and is now. */
