@@ -217,9 +217,12 @@ START_TEST(large_oneways_keep_their_place)
 		ck_assert_int_eq(send_to(proxy, LOG, large,
 					 entry.number % 50 == 49 ? PADDING : sizeof(entry), NULL),
 				 0);
+		/* After a large one, the bus is used until the server has caught up. */
+		if (entry.number % 100 == 99)
+			wait_for_total(entry.number + 1);
 	}
 	result = wait_for_total(2000);
-	ck_assert_uint_gt(result.by_channel, 100);
+	ck_assert_uint_gt(result.by_channel, 500);
 	ck_assert_uint_lt(result.by_channel, 2000 - 40);
 	end();
 }
