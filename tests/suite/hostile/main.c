@@ -164,7 +164,7 @@ static void carry_out(const struct attack *of)
 	before[1].peak_kib = holdings_of(scene.manager).peak_kib;
 	clear_board();
 	a = start_attackers(of);
-	for (int i = 0; i < 60000 && (unsigned int)board->begun < a.n && !board->broken; i++)
+	for (int i = 0; i < 20000 && (unsigned int)board->begun < a.n && !board->broken; i++)
 		pause_ms(1);
 	if ((unsigned int)board->begun < a.n)
 		broken("the attackers do not get to work");

