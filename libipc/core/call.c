@@ -334,8 +334,7 @@ int call_ask_canceled(const struct ipc_call *call)
 
 	if (is_channel_call(call->number)) {
 		r = channel_call_canceled(call->ipc, call->number);
-		/* A stopped client does not cancel it. */
-		return r == 0 && call->deadline ? call->deadline <= time_now() - CANCEL_LATE_NS : r;
+		return r ?: call_is_late(call, time_now());
 	}
 	r = device_request(&call->ipc->device, IPCBUS_IOC_CALL_INFO, &info);
 	return r < 0 ? r : !!(info.flags & IPCBUS_CALL_CANCELED);

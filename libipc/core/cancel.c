@@ -16,6 +16,9 @@
 #include "deadline.h"
 #include "stream.h"
 
+/* A client of a channel ends a late call itself, and gets -ETIMEDOUT, unless it is stopped. */
+#define LATE_NS ((uint64_t)100000000)
+
 /* --- Lists of dependents ------------------------------------------------------------ */
 
 static void add_locked(struct dependents *list, struct dependent *dependent)
@@ -252,10 +255,9 @@ void call_canceled(struct ipc *ipc, uint64_t number)
 	ipc_call_unref(call);
 }
 
-static bool is_late(const struct ipc_call *call, uint64_t now)
+bool call_is_late(const struct ipc_call *call, uint64_t now)
 {
-	return call->deadline && call->deadline <= now - CANCEL_LATE_NS &&
-	       !atomic_load(&call->replied);
+	return call->deadline && call->deadline <= now - LATE_NS;
 }
 
 /* True: *ret_number is that of a call that was not canceled before, and is now. */
@@ -267,7 +269,8 @@ static bool cancel_next(struct ipc *ipc, bool late, size_t *place, uint64_t *ret
 	ipc_lock(ipc);
 	do {
 		call = map_next(&ipc->calls, place, ret_number);
-	} while (call && (call->dependents.canceled || (late && !is_late(call, now))));
+	} while (call && (call->dependents.canceled ||
+			  (late && (!call_is_late(call, now) || atomic_load(&call->replied)))));
 	if (call)
 		call->dependents.canceled = true;
 	ipc_unlock(ipc);

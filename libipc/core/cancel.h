@@ -66,13 +66,12 @@ void dependents_release(struct ipc *ipc, struct dependents *list);
  * whether this is the case. Dependents of the call go on without it. */
 bool call_unwatch_last(struct ipc_call *call);
 
-/* A client of a channel ends a late call itself, and gets -ETIMEDOUT. If the call is still open
- * after this time, the client is stopped. */
-#define CANCEL_LATE_NS ((uint64_t)100000000)
+/* Whether the deadline of a channel's call passed so long ago that its client must be stopped. */
+bool call_is_late(const struct ipc_call *call, uint64_t now);
 
 /* A CANCELED event came: the caller no longer waits for the call with this number. */
 void call_canceled(struct ipc *ipc, uint64_t number);
-/* The same for all calls: the bus has ended. Or only for those whose deadline has passed. */
+/* The same for all calls: the bus has ended. Or only for those that are late. */
 void calls_canceled(struct ipc *ipc, bool late);
 
 #endif /* IPC_CANCEL_H */
