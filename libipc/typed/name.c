@@ -124,8 +124,8 @@ void names_report(struct names *names)
 			slot_drop(&event.lost->slot);
 		if (slots_call(names->ipc, &names->event_slots, call_back, &event))
 			continue;
-		/* -EINTR: the program itself interrupted it, or closes the connection. */
-		if (event.error && event.error != -EINTR)
+		/* A closing connection cancels its calls. */
+		if (event.error && event.error != -ECANCELED)
 			ipc_log(LOG_WARNING, "ipc: %s: %s%s", event.text,
 				event.lost ? "" : "cannot register again: ",
 				ipc_strerror(event.error));

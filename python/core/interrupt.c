@@ -65,7 +65,7 @@ static int on_signal(void *userdata)
 	int r = 0;
 
 	if (atomic_load(&connection->closed))
-		return -EINTR;
+		return -ECANCELED;
 	if (!python_enter(&state))
 		return 0;
 	if (PyErr_CheckSignals() < 0) {

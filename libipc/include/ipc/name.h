@@ -116,7 +116,7 @@ int ipc_unregister_name(struct ipc *ipc, const char *name);
  * runs on a serving thread, once for each event. name is a name or the pattern of a watch. It is
  * valid until cb returns. error is the negative errno of IPC_REGISTRATION_FAILED, and 0 for other
  * events. Without a callback, such losses and failures are warnings of the log
- * (ipc_set_log()).
+ * (ipc_set_log()), except for -ECANCELED.
  *
  *   IPC_REGISTRATION_ACQUIRED  The object was in the queue of the name, and has the name now.
  *   IPC_REGISTRATION_LOST      Another object of this user replaced the object, or another process
