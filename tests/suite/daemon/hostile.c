@@ -239,7 +239,7 @@ static int is_served_again(void)
 /* Returns 0, 1 on failure, or 2 if no connection was refused with that error. */
 static int crowd_once(int error)
 {
-	int sockets[CROWD], by_error, failed;
+	int sockets[CROWD], by_error = 0, failed;
 
 	for (int i = 0; i < CROWD; i++)
 		sockets[i] = connect_to_bus();
