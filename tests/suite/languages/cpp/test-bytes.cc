@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <future>
 #include <mutex>
 #include <type_traits>
 
@@ -69,31 +70,31 @@ CASE(a_dropped_call_fails)
 
 CASE(a_call_is_dropped_on_another_thread)
 {
-	std::thread other;
+	std::promise<std::thread> other;
 	pair p([&](ipc::call c) {
-		other = std::thread([c = std::move(c)]() mutable {
+		other.set_value(std::thread([c = std::move(c)]() mutable {
 			std::this_thread::sleep_for(10ms);
 			ipc::call dropped = std::move(c);
-		});
+		}));
 	});
 
 	CHECK_FAILS(ENOMSG, p.proxy.call(ipc::message(1)));
-	other.join();
+	other.get_future().get().join();
 }
 
 CASE(a_reply_comes_from_another_thread)
 {
-	std::thread other;
+	std::promise<std::thread> other;
 	pair p([&](ipc::call c) {
-		other = std::thread([c = std::move(c)]() mutable {
+		other.set_value(std::thread([c = std::move(c)]() mutable {
 			std::this_thread::sleep_for(10ms);
 			std::string text(c.request().bytes());
 			std::move(c).reply(text + " later");
-		});
+		}));
 	});
 
 	CHECK(p.proxy.call(ipc::message(1, "it comes")).bytes() == "it comes later");
-	other.join();
+	other.get_future().get().join();
 }
 
 class counter : public ipc::service {
@@ -580,7 +581,7 @@ CASE(a_cancellation_ends_functions_of_names)
 CASE(a_parent_hands_its_limit_down)
 {
 	std::atomic<bool> limited{ false };
-	std::thread other;
+	std::promise<std::thread> other;
 	pair inner([&](ipc::call c) {
 		limited = c.remaining() <= 5s;
 		std::move(c).reply("");
@@ -590,17 +591,17 @@ CASE(a_parent_hands_its_limit_down)
 		/* A proxy of the connection that serves. */
 		ipc::proxy proxy = server.get("test.cpp");
 
-		other = std::thread([c = std::move(c), proxy]() mutable {
+		other.set_value(std::thread([c = std::move(c), proxy]() mutable {
 			ipc::reply r = proxy.call(ipc::message(1), ipc::options().parent(c));
 
 			std::move(c).reply(r.bytes());
-		});
+		}));
 	});
 	serving serve(server, 2);
 
 	server.register_name("test.outer", outer);
 	inner.client.get("test.outer").call(ipc::message(1), ipc::options().timeout(5s));
-	other.join();
+	other.get_future().get().join();
 	CHECK(limited);
 }
 
