@@ -587,10 +587,12 @@ class Detached(Case):
 
 class Waiting(KindsService):
     def __init__(self) -> None:
+        self.begun = asyncio.Semaphore(0)
         self.canceled: asyncio.Queue[str] = asyncio.Queue()
         self.requests_ended = asyncio.Event()
 
     async def waits(self, what: str) -> None:
+        self.begun.release()
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
@@ -714,7 +716,8 @@ class BusEnds(unittest.IsolatedAsyncioTestCase):
                 "run_sync": asyncio.to_thread(threaded.run),
             }
             tasks = {name: asyncio.create_task(wait) for name, wait in waits.items()}
-            await asyncio.sleep(0.5)
+            for _ in range(4):
+                await asyncio.wait_for(waiting.begun.acquire(), 10)
             private.daemon.kill()
             await asyncio.wait(tasks.values(), timeout=10)
             for name, task in tasks.items():
