@@ -29,6 +29,7 @@ struct pending {
 	uint64_t id;
 	pthread_cond_t changed;
 	bool canceled;
+	struct peer *user;	/* until the call ends or is canceled */
 	struct arrived *reply;
 	struct served *nested;	/* calls that this thread must make */
 	struct served **last_nested;
@@ -165,7 +166,9 @@ static void canceled(struct ipc_call *call, void *userdata)
 	(void)call;
 	pthread_mutex_lock(&link->lock);
 	pending->canceled = true;
-	/* At once: the thread may be in a nested call, which only the other side cancels. */
+	/* Both at once: the thread may be in a nested call, which only the other side cancels. */
+	peers_end(pending->user);
+	pending->user = NULL;
 	if (map_get(&link->waiting, pending->id) == pending)
 		link_send_locked(link, &(struct link_frame){ .kind = LINK_CANCEL,
 							     .id = pending->id });
@@ -295,7 +298,6 @@ static int pass_call(struct link *link, struct ipc_call *call, struct link_frame
 		     const struct ipc_raw_message *request)
 {
 	struct pending pending = { .link = link, .last_nested = &pending.nested };
-	struct peer *user = NULL;
 	struct ipc_slot *slot;
 	int r;
 
@@ -308,7 +310,7 @@ static int pass_call(struct link *link, struct ipc_call *call, struct link_frame
 	/* Each call has a thread. Some threads must be left for cancellations. */
 	if (link->calls++ < link->max_calls)
 		r = peers_begin(link_options(link)->users, peers_user_key(ipc_call_uid(call)),
-				&user);
+				&pending.user);
 	if (r == 0)
 		r = send_locked(&pending, frame, request);
 	if (r == 0) {
@@ -316,9 +318,10 @@ static int pass_call(struct link *link, struct ipc_call *call, struct link_frame
 		leave_locked(&pending);
 	}
 	link->calls--;
-	pthread_mutex_unlock(&link->lock);
 	/* Must come before the reply: the caller can call again at once. */
-	peers_end(user);
+	peers_end(pending.user);
+	pending.user = NULL;
+	pthread_mutex_unlock(&link->lock);
 	ipc_slot_end(slot);
 	if (r == 0)
 		r = pending.canceled ? -ECANCELED : finish_call(&pending, call);

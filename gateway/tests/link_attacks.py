@@ -182,10 +182,9 @@ def replies_of(server, stream):
         at += 5 + size
 
 
-@case
-def callers_of_a_peer_that_does_not_read():
-    """Once, a caller waited for ever if the peer made a nested call for it and then did not read
-    replies. The caller occupied a place among the calls of its user."""
+def attack_caller(attack):
+    """Calls a peer, which attacks with a function for sending and the id of the call. After its
+    timeout, the call must occupy no place among the calls of its user."""
     address = socket_path()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address[len('unix:'):])
@@ -218,14 +217,30 @@ def callers_of_a_peer_that_does_not_read():
         caller = Program(f'{B}/tools/ipcctl', '--bus', os.environ['IPCBUS_BUS'], 'call', '--timeout',
                          '3', 'x.y', 'Empty', '{}')
         chain = wait_for(CALL)[ID]
+        attack(say, chain)
+        assert caller.status() != 0
+        time.sleep(0.5)
+        out, status = ipcctl('call', '--timeout', '1', 'x.y', 'Empty', '{}')
+        assert status and 'quota' not in out, out
+        near.end()
+
+
+@case
+def callers_of_a_peer_that_does_not_read():
+    """Once, the call never ended: its nested call waited for the peer to read replies."""
+    def attack(say, chain):
         # Large replies, which the peer does not read, and a reply that is a part of the call.
         unary = field(KIND, CALL) + field(TARGET, 1) + method_field('Unary') + bytes_field(15, field(1, 1000000))
         for i in range(8):
             say(unary + field(ID, i + 1))
         time.sleep(0.5)
         say(unary + field(ID, 100) + field(CHAIN, chain))
-        assert caller.status() != 0
-        time.sleep(0.5)
-        out, status = ipcctl('call', '--timeout', '1', 'x.y', 'Empty', '{}')
-        assert status and 'quota' not in out, out
-        near.end()
+
+    attack_caller(attack)
+
+
+@case
+def callers_of_a_peer_that_does_not_cancel():
+    """Once, the place stayed occupied: only the peer ends its nested call."""
+    nested = field(KIND, CALL) + field(TARGET, 1) + method_field('Keep') + field(ID, 100)
+    attack_caller(lambda say, chain: say(nested + field(CHAIN, chain)))
