@@ -126,6 +126,12 @@ int call_send(struct ipc_call *call, struct thread *t, uint32_t kind, uint32_t c
 {
 	struct ipcbus_exchange x;
 
+	/* A client of a channel may receive the reply before it notices its deadline. */
+	if (unlikely(kind == IPCBUS_SEND_ERROR) && is_channel_call(call->number) &&
+	    call_is_late(call, time_now())) {
+		code = ETIMEDOUT;
+		size = 0;
+	}
 	if (likely(t->serving == call)) {
 		thread_stash(t, kind, code, call->number, size);
 		call_set_replied(call);

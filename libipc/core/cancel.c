@@ -16,9 +16,6 @@
 #include "deadline.h"
 #include "stream.h"
 
-/* A client of a channel ends a late call itself, and gets -ETIMEDOUT, unless it is stopped. */
-#define LATE_NS ((uint64_t)100000000)
-
 /* --- Lists of dependents ------------------------------------------------------------ */
 
 static void add_locked(struct dependents *list, struct dependent *dependent)
@@ -257,7 +254,7 @@ void call_canceled(struct ipc *ipc, uint64_t number)
 
 bool call_is_late(const struct ipc_call *call, uint64_t now)
 {
-	return call->deadline && call->deadline <= now - LATE_NS;
+	return call->deadline && call->deadline <= now;
 }
 
 /* True: *ret_number is that of a call that was not canceled before, and is now. */

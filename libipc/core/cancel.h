@@ -66,7 +66,8 @@ void dependents_release(struct ipc *ipc, struct dependents *list);
  * whether this is the case. Dependents of the call go on without it. */
 bool call_unwatch_last(struct ipc_call *call);
 
-/* Whether the deadline of a channel's call passed so long ago that its client must be stopped. */
+/* Whether the deadline of the call has passed. A client of a channel that is stopped, or does not
+ * poll, does not cancel such a call. */
 bool call_is_late(const struct ipc_call *call, uint64_t now);
 
 /* A CANCELED event came: the caller no longer waits for the call with this number. */
