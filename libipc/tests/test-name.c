@@ -52,7 +52,7 @@ static void push_reply(int r)
 				      .error = r, .buffer = 70 };
 
 	/* These errors come from the bus. */
-	if (r == -ETIMEDOUT || r == -ENOTCONN || r == -ECONNRESET)
+	if (r == -ETIMEDOUT || r == -ENOTCONN || r == -ECONNRESET || r == -ECANCELED || r == -EINTR)
 		event.kind = IPCBUS_EVENT_FAILED;
 	fake_push(event, "", 0, NULL, 0);
 }
@@ -123,6 +123,7 @@ static void count_line(int priority, const char *line, void *userdata)
 
 START_TEST(failure_without_a_callback_is_logged)
 {
+	struct ipc_cancellation *canceled;
 	int lines = 0;
 
 	ipc_set_log(count_line, &lines);
@@ -139,6 +140,20 @@ START_TEST(failure_without_a_callback_is_logged)
 	ck_assert_int_eq(ipc_register_name(ipc, "name", object, NULL), 0);
 	manager_comes(-EEXIST);
 	ck_assert_int_eq(lines, 1);
+	manager_comes(-EINTR);
+	ck_assert_int_eq(lines, 2);
+	/* The connection closes. */
+	manager_comes(-ECANCELED);
+	ck_assert_int_eq(lines, 2);
+
+	/* A canceled thread registers the names of its connection all the same. */
+	ck_assert_int_eq(ipc_cancellation_new(ipc, &canceled), 0);
+	ipc_cancel(canceled);
+	ipc_raw_set_names_cancellation(canceled);
+	manager_comes(-EEXIST);
+	ck_assert_ptr_eq(ipc_raw_set_names_cancellation(NULL), canceled);
+	ck_assert_int_eq(lines, 3);
+	ipc_cancellation_unref(canceled);
 	end();
 	ipc_set_log(NULL, NULL);
 }

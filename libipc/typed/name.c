@@ -158,13 +158,17 @@ void registration_resend_locked(struct registration *registration)
 void names_manager_came(struct ipc *ipc)
 {
 	struct names *names = atomic_load(&ipc->names);
+	struct ipc_cancellation *of_thread;
 
 	if (!names)
 		return;
+	/* It is for the names that this thread uses, not for those of the connection. */
+	of_thread = ipc_raw_set_names_cancellation(NULL);
 	pthread_mutex_lock(&names->lock);
 	for (struct registration *i = names_first_locked(names); i; i = names_next_locked(i))
 		registration_resend_locked(i);
 	pthread_mutex_unlock(&names->lock);
+	ipc_raw_set_names_cancellation(of_thread);
 	names_report(names);
 }
 
