@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 #include "call.h"
-#include "cancel.h"
 #include "channels/channel-server.h"
 #include "deadline.h"
 #include "descriptor.h"
@@ -128,7 +127,7 @@ int call_send(struct ipc_call *call, struct thread *t, uint32_t kind, uint32_t c
 
 	/* A client of a channel may receive the reply before it notices its deadline. */
 	if (unlikely(kind == IPCBUS_SEND_ERROR) && is_channel_call(call->number) &&
-	    call_is_late(call, time_now())) {
+	    !ipc_call_remaining(call)) {
 		code = ETIMEDOUT;
 		size = 0;
 	}
@@ -340,7 +339,8 @@ int call_ask_canceled(const struct ipc_call *call)
 
 	if (is_channel_call(call->number)) {
 		r = channel_call_canceled(call->ipc, call->number);
-		return r ?: call_is_late(call, time_now());
+		/* A client that is stopped, or does not poll, does not cancel it. */
+		return r ?: !ipc_call_remaining(call);
 	}
 	r = device_request(&call->ipc->device, IPCBUS_IOC_CALL_INFO, &info);
 	return r < 0 ? r : !!(info.flags & IPCBUS_CALL_CANCELED);

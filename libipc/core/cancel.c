@@ -252,9 +252,9 @@ void call_canceled(struct ipc *ipc, uint64_t number)
 	ipc_call_unref(call);
 }
 
-bool call_is_late(const struct ipc_call *call, uint64_t now)
+static bool is_late(const struct ipc_call *call, uint64_t now)
 {
-	return call->deadline && call->deadline <= now;
+	return call->deadline && call->deadline <= now && !atomic_load(&call->replied);
 }
 
 /* True: *ret_number is that of a call that was not canceled before, and is now. */
@@ -266,8 +266,7 @@ static bool cancel_next(struct ipc *ipc, bool late, size_t *place, uint64_t *ret
 	ipc_lock(ipc);
 	do {
 		call = map_next(&ipc->calls, place, ret_number);
-	} while (call && (call->dependents.canceled ||
-			  (late && (!call_is_late(call, now) || atomic_load(&call->replied)))));
+	} while (call && (call->dependents.canceled || (late && !is_late(call, now))));
 	if (call)
 		call->dependents.canceled = true;
 	ipc_unlock(ipc);

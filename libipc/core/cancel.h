@@ -66,13 +66,9 @@ void dependents_release(struct ipc *ipc, struct dependents *list);
  * whether this is the case. Dependents of the call go on without it. */
 bool call_unwatch_last(struct ipc_call *call);
 
-/* Whether the deadline of the call has passed. A client of a channel that is stopped, or does not
- * poll, does not cancel such a call. */
-bool call_is_late(const struct ipc_call *call, uint64_t now);
-
 /* A CANCELED event came: the caller no longer waits for the call with this number. */
 void call_canceled(struct ipc *ipc, uint64_t number);
-/* The same for all calls: the bus has ended. Or only for those that are late. */
+/* The same for all calls: the bus has ended. Or only for those whose deadline has passed. */
 void calls_canceled(struct ipc *ipc, bool late);
 
 #endif /* IPC_CANCEL_H */
