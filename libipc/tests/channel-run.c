@@ -54,6 +54,14 @@ static int sleep_until_canceled(struct ipc_call *call)
 	return reply_number(call, 0);
 }
 
+/* Does not reply. */
+static int look_until_canceled(struct ipc_call *call)
+{
+	while (!ipc_call_is_canceled(call))
+		usleep(1000);
+	return 0;
+}
+
 static int reply_who(struct ipc_call *call)
 {
 	int fd = ipc_call_pidfd(call);
@@ -168,11 +176,8 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		usleep(30000);
 		return reply_number(call, is_channel_call(call->number));
 	case CANCELS:
-		/* A handler that looks itself does not reply. */
-		while (request->size == 2 && !ipc_call_is_canceled(call))
-			usleep(1000);
 		if (request->size == 2)
-			return 0;
+			return look_until_canceled(call);
 		if (request->size)
 			return sleep_until_canceled(call);
 		return reply_number(call, cancels);
