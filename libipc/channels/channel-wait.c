@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "channel-wait.h"
+#include "core/futex.h"
 
 /* After many failures in a row, a wait spins only once in MAX_SKIP times. */
 #define MAX_SKIP 64U
@@ -123,23 +124,16 @@ int channel_cpu(void)
 
 int channel_sleep(const atomic_uint *word, uint32_t value, uint64_t until)
 {
-	struct timespec time = {
-		.tv_sec = (time_t)(until / 1000000000),
-		.tv_nsec = (long)(until % 1000000000),
-	};
+	const struct __kernel_timespec time = futex_time(until);
 
-	if (!syscall(SYS_futex, word, FUTEX_WAIT_BITSET, value, until ? &time : NULL, NULL,
-		     FUTEX_BITSET_MATCH_ANY))
+	if (!futex_wait_until(word, value, until ? &time : NULL))
 		return 0;
 	return errno == EINTR || errno == ETIMEDOUT ? -errno : 0;
 }
 
 int channel_sleep_words(struct futex_waitv *words, unsigned int n, uint64_t until)
 {
-	struct timespec time = {
-		.tv_sec = (time_t)(until / 1000000000),
-		.tv_nsec = (long)(until % 1000000000),
-	};
+	const struct __kernel_timespec time = futex_time(until);
 
 	if (syscall(SYS_futex_waitv, words, n, 0, until ? &time : NULL, CLOCK_MONOTONIC) >= 0)
 		return 0;

@@ -7,7 +7,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
-#include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -17,10 +16,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "deadline.h"
 #include "device-daemon.h"
 #include "device-link.h"
 #include "device-socket.h"
 #include "device.h"
+#include "futex.h"
 #include "ipcbus-daemon.h"
 #include "ipcbus.h"
 
@@ -165,8 +166,7 @@ static bool pass_signal(struct daemon_link *link, unsigned int number)
 /* Sets the time of the next check if the daemon is gone: in a second. */
 static void look_later(struct daemon_thread *thread)
 {
-	clock_gettime(CLOCK_MONOTONIC, &thread->look);
-	thread->look.tv_sec++;
+	thread->look = futex_time(time_now() + 1000000000);
 }
 
 static bool waits_for_event(const struct ipcbusd_cell *cell)
@@ -189,8 +189,7 @@ static int cell_sleep(struct daemon_link *link, unsigned int number, uint32_t st
 		return 0;
 	/* With a timeout the kernel does not restart the wait after a signal. An absolute limit
 	 * that all waits of a second share costs least. */
-	if (!syscall(SYS_futex, word, FUTEX_WAIT_BITSET, sleeps, &thread->look, NULL,
-		     FUTEX_BITSET_MATCH_ANY))
+	if (!futex_wait_until(word, sleeps, &thread->look))
 		return 0;
 	if (errno != ETIMEDOUT)
 		return errno == EINTR ? -EINTR : 0;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/time_types.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,7 +40,7 @@ struct daemon_thread {
 	size_t piece_size;
 	int received;		/* an fd that the daemon sent for it, or -errno; INT_MIN: none */
 	bool inside;		/* its thread is in an ioctl, or about to be refused */
-	struct timespec look;	/* when it looks whether the daemon is gone */
+	struct __kernel_timespec look;	/* when it looks whether the daemon is gone */
 };
 
 /* The region of an earlier daemon. Replies and kept calls of the program may point into it. */
