@@ -307,6 +307,9 @@ int channel_send_async(struct channel *channel, struct thread *t, unsigned int c
 	if (unlikely(call->time_ns))
 		limit(t->ipc, atomic_load(&channel->deadlines[cell]), call->time_ns);
 	channel_post(&channel->caller, cell, call);
+	/* Serving threads may wait in the bus: see has_callers(). */
+	if (channel_cannot_wait())
+		device_wake(&t->ipc->device);
 	/* The server may have looked for the last time before, or its death was reported. */
 	if (likely(!channel_is_refused(&channel->caller, cell) &&
 		   !atomic_load(&channel->door->died)) ||

@@ -79,7 +79,8 @@ int channels_get(struct ipc *ipc, struct channels **ret_channels)
  * replies of a connection with ipc_set_clear() must be overwritten. */
 static bool may_have_channels(struct ipc *ipc)
 {
-	return ipc->monitors && !is_monitored(ipc) && !ipc->device.send_flags && pool_serves(ipc) &&
+	return ipc->monitors && !is_monitored(ipc) && channel_can_wait() &&
+	       !ipc->device.send_flags && pool_serves(ipc) &&
 	       ipc->device.poll_fd < 0 && !(atomic_load(&ipc->attention) & ATTEND_POLL);
 }
 

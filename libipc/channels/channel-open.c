@@ -196,7 +196,7 @@ static __attribute__((noinline)) struct channel *try_open(struct ipc_proxy *prox
 	struct opening opening;
 	int r;
 
-	if (is_monitored(proxy->ipc)) {
+	if (is_monitored(proxy->ipc) || !channel_can_wait()) {
 		atomic_store(&proxy->calls, CHANNEL_AFTER - ASK_BUSY_AGAIN);
 		return NULL;
 	}
@@ -330,7 +330,7 @@ static __attribute__((noinline)) void open_async(struct ipc_proxy *proxy)
 {
 	struct opening *opening;
 
-	if (is_monitored(proxy->ipc)) {
+	if (is_monitored(proxy->ipc) || !channel_can_wait()) {
 		atomic_store(&proxy->calls, CHANNEL_AFTER - ASK_BUSY_AGAIN);
 		return;
 	}

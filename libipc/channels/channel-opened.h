@@ -66,7 +66,7 @@ static inline bool channel_is_unusable(const struct channel *channel, const stru
 {
 	return unlikely(atomic_load_explicit(&channel->ended, memory_order_relaxed)) ||
 	       unlikely(channel_is_ended(&channel->caller)) ||
-	       unlikely(is_monitored(ipc));
+	       unlikely(is_monitored(ipc)) || channel_cannot_wait();
 }
 
 /* Whether the bus need not know the message, and it has at most max bytes. */

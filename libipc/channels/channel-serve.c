@@ -594,6 +594,17 @@ static bool has_open(struct channels *channels)
 	return any;
 }
 
+/* Whether the thread must wait for replies to async calls. Calls that were sent before the process
+ * could not wait any more may be pending. */
+static bool has_callers(const struct channel_view *view)
+{
+	bool any = !channel_cannot_wait() && view->n_opened;
+
+	for (unsigned int i = 0; i < view->n_opened && !any; i++)
+		any = atomic_load(&view->opened[i]->asyncs);
+	return any;
+}
+
 static int serve(struct thread *t, struct channels *channels, struct ipcbus_exchange *x)
 {
 	struct channel_view *view = t->channels;
@@ -614,9 +625,9 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 		}
 		view->bell = bell;
 		/* Open calls may become late. */
-		if (!view->n && !view->n_opened && !has_open(channels))
+		if (!view->n && !has_callers(view) && !has_open(channels))
 			return 1;
-		if (unlikely(is_monitored(t->ipc)) && view->n) {
+		if (unlikely(is_monitored(t->ipc) || channel_cannot_wait()) && view->n) {
 			channels_end(t->ipc);
 			continue;
 		}

@@ -544,7 +544,7 @@ static bool can_sleep_locked(const struct ipc_stream *stream, struct ring_look *
 	look->bell = words.bell;
 	look->rung = atomic_load(words.bell);
 	/* A timer, or a sender that waits for space, needs a thread that polls. */
-	return !(atomic_load(&ipc->attention) & ATTEND_POLL);
+	return !channel_cannot_wait() && !(atomic_load(&ipc->attention) & ATTEND_POLL);
 }
 
 /* Lets other threads of this CPU run once, perhaps the peer. Returns whether it has sent or
@@ -593,7 +593,6 @@ int ring_await(struct ipc_stream *stream, enum ring_wait wait, bool alone, uint6
 	/* Signals may end all waits before the time is over. */
 	if (r == -ETIMEDOUT || r == -EINTR)
 		return device_has_ended(&stream->ipc->device) ? -ECONNRESET : 0;
-	/* The kernel has no futex_waitv(). */
 	if (r < 0)
 		return ring_await(stream, wait, /* alone= */ false, usec);
 	return atomic_load(look.event) ? 2 : 0;

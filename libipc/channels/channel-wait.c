@@ -131,13 +131,29 @@ int channel_sleep(const atomic_uint *word, uint32_t value, uint64_t until)
 	return errno == EINTR || errno == ETIMEDOUT ? -errno : 0;
 }
 
+atomic_bool channel_no_waitv;
+
 int channel_sleep_words(struct futex_waitv *words, unsigned int n, uint64_t until)
 {
 	const struct __kernel_timespec time = futex_time(until);
 
 	if (syscall(SYS_futex_waitv, words, n, 0, until ? &time : NULL, CLOCK_MONOTONIC) >= 0)
 		return 0;
-	return errno == EAGAIN ? 0 : -errno;
+	if (errno == EAGAIN)
+		return 0;
+	if (errno == EINTR || errno == ETIMEDOUT)
+		return -errno;
+	atomic_store(&channel_no_waitv, true);
+	return -EOPNOTSUPP;
+}
+
+/* A wait for a word that has another value already. */
+bool channel_can_wait(void)
+{
+	static const atomic_uint word;
+	struct futex_waitv wait = channel_wait_private(&word, 1);
+
+	return channel_sleep_words(&wait, 1, /* until= */ 1) == 0;
 }
 
 void channel_wake(const atomic_uint *word, unsigned int threads)

@@ -122,8 +122,21 @@ static inline struct futex_waitv channel_wait_private(const atomic_uint *word, u
 	return wait;
 }
 
-/* Sleeps while all words have their values. Returns as channel_sleep(), and other errors. */
+/* Sleeps while all words have their values. Returns as channel_sleep(), or -EOPNOTSUPP and sets
+ * channel_no_waitv. */
 int channel_sleep_words(struct futex_waitv *words, unsigned int n, uint64_t until);
+
+/* futex_waitv() has failed: kernels before 5.16 and gVisor do not have it, and the seccomp filters
+ * of many containers refuse it. A program may also install a filter later. */
+extern atomic_bool channel_no_waitv;
+/* From then on this process makes no channels, and ends those that it has. */
+static inline bool channel_cannot_wait(void)
+{
+	return __builtin_expect(atomic_load_explicit(&channel_no_waitv, memory_order_relaxed), 0);
+}
+/* Tries futex_waitv(), before a channel is made. */
+bool channel_can_wait(void);
+
 void channel_wake(const atomic_uint *word, unsigned int threads);
 /* For a private word of struct channel_wait, or the second alarm of channel_await_alarms(). The
  * kernel need not look up the page of such a word. */

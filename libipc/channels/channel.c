@@ -245,6 +245,9 @@ int channel_await_alarms(struct channel_caller *caller, unsigned int cell, uint6
 		r = channel_is_refused(caller, cell) ?
 			    -ESHUTDOWN :
 			    channel_sleep_words(words, 1 + CHANNEL_ALARMS, until);
+	/* Then the caller misses the alarms until the time is over. */
+	if (unlikely(r == -EOPNOTSUPP))
+		r = channel_sleep(number, number_before(caller, cell), until);
 	return is_there(caller, cell) ? 0 : r < 0 ? r : -EAGAIN;
 }
 
@@ -649,10 +652,14 @@ static void change_waiting(const struct channel_wait *wait, uint32_t by, int cpu
 		atomic_fetch_add(&wait->callers[i]->own->waiting, by);
 }
 
+/* If a thread can sleep only for the event, it looks at the other words that often. */
+#define LOOK_NS ((uint64_t)5000000)
+
 static int sleep_for_call(const struct channel_wait *wait, uint64_t until)
 {
 	struct futex_waitv words[CHANNEL_MAX_WAIT + CHANNEL_MAX_CALLERS + 2];
 	unsigned int n = 0;
+	int r;
 
 	words[n++] = channel_wait_for(wait->event, 0);
 	words[n++] = channel_wait_private(wait->bell, wait->rung);
@@ -660,7 +667,9 @@ static int sleep_for_call(const struct channel_wait *wait, uint64_t until)
 		words[n++] = channel_wait_for(&wait->callees[i]->peer->tail, wait->tails[i]);
 	for (unsigned int i = 0; i < wait->n_callers; i++)
 		words[n++] = channel_wait_for(&wait->callers[i]->peer->tail, wait->answered[i]);
-	return channel_sleep_words(words, n, until);
+	r = channel_sleep_words(words, n, until);
+	return likely(r != -EOPNOTSUPP) ? r :
+					  channel_sleep(wait->event, 0, channel_now() + LOOK_NS);
 }
 
 int channel_wait_call(const struct channel_wait *wait, uint64_t until)

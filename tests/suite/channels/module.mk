@@ -85,7 +85,13 @@ run-test-kills: run-channel-kills
 run-channel-kills: $(CHANNELS_B)/kills $(IPCBUSD_ASAN)
 	@$< --daemon $(IPCBUSD_ASAN) --kills $(KILLS)
 
-TEST_BUILDS += $(CHANNELS_B)/model $(CHANNELS_B)/asan/hostile
-UNIT_TESTS += $(CHANNELS_B)/model $(CHANNELS_B)/asan/hostile
+# --- Seccomp filters ---------------------------------------------------------------------------
+
+$(CHANNELS_B)/filtered: $(CHANNELS_B)/filtered.o
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+TEST_BUILDS += $(CHANNELS_B)/model $(CHANNELS_B)/asan/hostile $(CHANNELS_B)/filtered
+UNIT_TESTS += $(CHANNELS_B)/model $(CHANNELS_B)/asan/hostile $(CHANNELS_S)/test-filtered
 MORE_BUILDS += $(CHANNELS_B)/tsan/hostile $(CHANNELS_B)/kills
 MORE_UNIT_TESTS += $(CHANNELS_B)/tsan/hostile $(CHANNELS_B)/kills $(CHANNELS_S)/mutants
