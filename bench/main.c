@@ -5,7 +5,10 @@
  *
  *   kernel  case  transport  bytes  instructions
  *
- * With option -e, interrupts, context switches and sleeps per call follow.
+ * With option -e, interrupts, context switches and sleeps per call follow. With option -k, it only
+ * prints the names of these figures:
+ *
+ *   plan  case  transport  bytes
  *
  * bench/run starts it in the deterministic guest, where a nanosecond is an instruction, and prints
  * the table. Elsewhere the last column is time.
@@ -54,7 +57,7 @@ static const struct bench_beside besides[] = {
  * @events: also print interrupts, context switches and sleeps
  * @now: do not wait until the guest is idle after booting
  * @any: succeed even if this program has none of these cases
- * @check: measure nothing; only check whether there are such cases
+ * @check: measure nothing; only print which figures there are
  */
 struct options {
 	const char *transport;
@@ -149,8 +152,10 @@ static int run_case(struct bench_case *c, const struct options *o)
 	char what[64];
 	int r;
 
-	if (o->check)
+	if (o->check) {
+		printf("plan\t%s\t%s\t%zu\n", case_name(c), c->transport->name, c->size);
 		return 0;
+	}
 	r = bench_pair_run(c, run_client, o);
 	if (r == 0)
 		return 0;
@@ -218,7 +223,7 @@ static int usage(FILE *to)
 	      "      were sleeps, a call\n"
 	      "  -h  print this\n"
 	      "  -i  if there is none of these cases, say nothing; the status is 3\n"
-	      "  -k  only check the options: measure nothing\n"
+	      "  -k  only print the names of the figures: measure nothing\n"
 	      "  -n  now, without the idle seconds that follow the boot of a guest\n"
 	      "  -t  only these, of which there are: ",
 	      to);
