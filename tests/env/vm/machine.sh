@@ -5,7 +5,7 @@
 #
 # Either writes the console into file $console, the command's output into its
 # stdout, the report into file $work/report, and what $save asks for into its file;
-# see init.
+# see init. With $ticks, the guest gets the seconds of $work/clock.
 
 # Sets `machine`, the command line, for the kernel in folder $1.
 machine_qemu() {
@@ -54,6 +54,8 @@ machine_uml() {
 # killed, the kernel kills the machine. QEMU never gets our own stdout, for it
 # would leave that non-blocking.
 machine_start() {
+	local input=/dev/null
+	[ -z "$ticks" ] || input=$work/clock
 	if [ "$kernel" = uml ]; then
 		local saved=${save%%=*}
 		machine_uml "$1"
@@ -64,7 +66,7 @@ machine_start() {
 		arm64-*) machine_arm64 "$1" ;;
 		*) machine_qemu "$1" ;;
 		esac
-		setpriv --pdeathsig KILL "${machine[@]}" </dev/null >"$work/output" 2>"$work/qemu" &
+		setpriv --pdeathsig KILL "${machine[@]}" <"$input" >"$work/output" 2>"$work/qemu" &
 	fi
 	qemu=$!
 }

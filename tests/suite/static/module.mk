@@ -5,7 +5,7 @@
 # everything again are for `make test-all`.
 
 UNIT_TESTS += $(addprefix tests/suite/static/,spdx paths sizes includes layers abi claims readme guide man forge errors \
-	kernel-style kernel-doc calls)
+	kernel-style kernel-doc calls limits)
 MORE_UNIT_TESTS += $(addprefix tests/suite/static/,headers build driver)
 LONG_UNIT_TESTS += $(addprefix tests/suite/static/,gcc clang tidy analyzer)
 
