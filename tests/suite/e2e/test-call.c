@@ -179,12 +179,12 @@ START_TEST(a_oneway_does_not_wait)
 	}
 	ck_assert_uint_lt(now_ms() - begin, 1900);
 	/* A call is handled after all these oneways, and finds them in order. */
-	do {
+	for (;;) {
 		ck_assert_int_eq(server_logged(client.server, &reply, NULL), 0);
-		if (reply->n_numbers == 20)
+		if (reply->n_numbers >= 20)
 			break;
 		server_logged_reply_free(reply);
-	} while (now_ms() - begin < 10000);
+	}
 	ck_assert_uint_eq(reply->n_numbers, 20);
 	for (uint32_t i = 0; i < 20; i++)
 		ck_assert_uint_eq(reply->numbers[i], i);
@@ -215,8 +215,10 @@ START_TEST(too_many_oneways)
 	/* There is still space for a call, and for more oneways after it. */
 	ck_assert_int_eq(say(&client, "still there?", &reply), 0);
 	server_say_reply_free(reply);
-	for (uint64_t begin = now_ms(); r == -EAGAIN && now_ms() - begin < 10000; sleep_ms(10))
+	while (r == -EAGAIN) {
+		sleep_ms(10);
 		r = server_log(client.server, &request);
+	}
 	ck_assert_int_eq(r, 0);
 	free(ballast);
 }

@@ -62,11 +62,11 @@ static int add(struct side *side, unsigned int flags)
 /* Handles the side's messages until its list of events equals @events. */
 static void await_events(struct side *side, const char *events)
 {
-	for (uint64_t since = now_ms(); strcmp(side->events, events);) {
-		ck_assert_msg(now_ms() - since < 10000, "\"%s\" instead of \"%s\"", side->events,
-			      events);
-		if (ipc_wait_event(side->ipc, 10000) == 1)
-			ck_assert_int_ge(ipc_process(side->ipc), 0);
+	while (strcmp(side->events, events)) {
+		ck_assert_msg(!strncmp(side->events, events, strlen(side->events)),
+			      "\"%s\" instead of \"%s\"", side->events, events);
+		ck_assert_int_eq(ipc_wait_event(side->ipc, IPC_NEVER), 1);
+		ck_assert_int_ge(ipc_process(side->ipc), 0);
 	}
 }
 
@@ -152,8 +152,8 @@ START_TEST(second_registration_fails)
 
 	/* The name is free as soon as its owner has ended. */
 	side_close(&a);
-	for (uint64_t since = now_ms(); add(&b, 0) < 0; sleep_ms(1))
-		ck_assert_uint_lt(now_ms() - since, 5000);
+	while (add(&b, 0) < 0)
+		sleep_ms(1);
 	side_open(&a);
 	ck_assert(has_name(&b, &a));
 	handle_all(&b);

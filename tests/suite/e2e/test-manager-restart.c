@@ -51,8 +51,8 @@ static pid_t start(int (*fn)(int), int number)
 
 static void await_ready(unsigned int n)
 {
-	for (uint64_t since = now_ms(); atomic_load(&shared->ready) < n; sleep_ms(2))
-		ck_assert_uint_lt(now_ms() - since, 20000);
+	while (atomic_load(&shared->ready) < n)
+		sleep_ms(2);
 }
 
 static void name_of(char name[32], int service, int number)
@@ -184,13 +184,13 @@ static void begin(void)
 	await_ready(SERVICES + CLIENTS + WAITERS + 2);
 }
 
-/* Waits until the counter has increased by @more; otherwise fails the test. */
+/* Waits until the counter has increased by @more. */
 static void await_more(const atomic_uint *count, unsigned int more)
 {
 	unsigned int before = atomic_load(count);
 
-	for (uint64_t since = now_ms(); atomic_load(count) - before < more; sleep_ms(1))
-		ck_assert_uint_lt(now_ms() - since, 20000);
+	while (atomic_load(count) - before < more)
+		sleep_ms(1);
 }
 
 static void end(void)
@@ -243,8 +243,8 @@ START_TEST(a_hundred_times)
 	}
 
 	serve_the_late();
-	for (took = now_ms(); !shared->settled && now_ms() - took < 20000; sleep_ms(5))
-		;
+	while (!atomic_load(&shared->settled))
+		sleep_ms(5);
 	printf("# %d times killed: %u calls, %u of them failed; %u times a name was got, %u times there was no manager; all %d names got again after %u ms, at most %u\n",
 	       n, shared->calls, shared->failed, shared->gets, shared->away, SERVICES * NAMES,
 	       (unsigned int)(sum / (n > 0 ? n : 1)), (unsigned int)longest);
@@ -348,8 +348,8 @@ static void await_owner(struct ipc *ipc, uid_t uid)
 
 static void await_failure(int error)
 {
-	for (uint64_t since = now_ms(); !atomic_load(&shared->failure); sleep_ms(2))
-		ck_assert_uint_lt(now_ms() - since, 20000);
+	while (!atomic_load(&shared->failure))
+		sleep_ms(2);
 	ck_assert_int_eq(atomic_load(&shared->failure), error);
 }
 
@@ -457,10 +457,8 @@ static uint64_t process_until(struct ipc *ipc, bool (*done)(void))
 	uint64_t since = now_ms();
 
 	while (!done()) {
-		ck_assert_msg(now_ms() - since < 20000, "changes: %s, %s, %s, %s", changes[0], changes[1],
-			      changes[2], changes[3]);
-		if (ipc_wait_event(ipc, 10000) == 1)
-			ck_assert_int_ge(ipc_process(ipc), 0);
+		ck_assert_int_eq(ipc_wait_event(ipc, IPC_NEVER), 1);
+		ck_assert_int_ge(ipc_process(ipc), 0);
 	}
 	return now_ms() - since;
 }

@@ -42,21 +42,16 @@ static void on_change(struct ipc *ipc, enum ipc_name_change change,
 	pthread_mutex_unlock(&seen->lock);
 }
 
-/* Waits until the watch has seen exactly that text, and clears it. */
+/* Waits until the watch has seen as much as that text, which must be the same, and clears it. */
 static void expect(struct seen *seen, const char *text)
 {
-	uint64_t begin = now_ms();
-	bool same = false;
-
-	while (!same && now_ms() - begin < 10000) {
-		pthread_mutex_lock(&seen->lock);
-		same = !strcmp(seen->text, text);
+	pthread_mutex_lock(&seen->lock);
+	while (strlen(seen->text) < strlen(text)) {
 		pthread_mutex_unlock(&seen->lock);
-		if (!same)
-			sleep_ms(5);
+		sleep_ms(5);
+		pthread_mutex_lock(&seen->lock);
 	}
 	ck_assert_str_eq(seen->text, text);
-	pthread_mutex_lock(&seen->lock);
 	seen->text[0] = '\0';
 	pthread_mutex_unlock(&seen->lock);
 }
@@ -266,7 +261,6 @@ START_TEST(slow_watcher_gets_a_replay)
 {
 	struct ipc_name_info **infos;
 	struct ipc_slot *slot;
-	uint64_t since;
 
 	party_open(&watcher, 64 << 10);
 	party_open(&owner, IPC_REGION_DEFAULT);
@@ -286,9 +280,8 @@ START_TEST(slow_watcher_gets_a_replay)
 
 	/* In the end the watcher has the right state, and got no notification twice. */
 	party_serve(&watcher);
-	for (since = now_ms(); now_ms() - since < 20000 && wrong; sleep_ms(10))
-		;
-	ck_assert_int_eq(wrong, 0);
+	while (wrong)
+		sleep_ms(10);
 	ipc_slot_end(slot);
 	party_close(&owner);
 	party_close(&watcher);

@@ -20,12 +20,10 @@
 /* A call beside the streams must be served. */
 static void expect_service(void)
 {
-	uint64_t before = now_ms();
 	Stream__LookReply *reply;
 
 	ck_assert_int_eq(streams_look(streams, &reply, NULL), 0);
 	streams_look_reply_free(reply);
-	ck_assert_uint_lt(now_ms() - before, 10000);
 }
 
 /* --- Many silent streams ------------------------------------------------------------- */
@@ -160,16 +158,13 @@ START_TEST(an_idle_stream_does_not_keep_a_server)
 	};
 	struct ipc_stream *stream;
 	struct ipc_proxy *proxy;
-	uint64_t before;
 
 	server = start_server(&options);
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
 	streams = streams_from_proxy(proxy);
 	ck_assert_int_eq(streams_sum_open(streams, NULL, &stream, NULL), 0);
-	before = now_ms();
 	ck_assert_int_eq(wait_server(server), 0);
-	ck_assert_uint_lt(now_ms() - before, 5000);
 	ipc_stream_unref(stream);
 	streams_unref(streams);
 	ipc_unref(ipc);

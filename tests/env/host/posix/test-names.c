@@ -404,8 +404,8 @@ static bool knows(int name)
 
 static void await_known(int name)
 {
-	for (uint64_t since = now_ms(); !knows(name); sleep_ms(2))
-		ck_assert_uint_lt(now_ms() - since, 20000);
+	while (!knows(name))
+		sleep_ms(2);
 }
 
 START_TEST(while_connections_come_and_go)
