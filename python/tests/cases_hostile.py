@@ -343,15 +343,22 @@ class Ends(Case):
             self.run_program,
             """
             import sys
-            import _xxsubinterpreters as interpreters
             import ipcbus
             from ipcbus import sync
 
-            other = interpreters.create(isolated=False)
-            try:
-                interpreters.run_string(other, f"import sys; sys.path = {sys.path}; import ipcbus")
-            except interpreters.RunFailedError as error:
-                print(error)
+            code = f"import sys; sys.path = {sys.path}; import ipcbus"
+            if sys.version_info >= (3, 13):
+                import _interpreters
+
+                print(_interpreters.run_string(_interpreters.create("legacy"), code).formatted)
+            else:
+                import _xxsubinterpreters
+
+                other = _xxsubinterpreters.create(isolated=False)
+                try:
+                    _xxsubinterpreters.run_string(other, code)
+                except _xxsubinterpreters.RunFailedError as error:
+                    print(error)
             try:
                 sync.Connection().get_raw("test.nobody")
             except ipcbus.NotFound:
