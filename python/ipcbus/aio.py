@@ -15,7 +15,7 @@ import copy
 import inspect
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -342,7 +342,7 @@ class Service(stubs.BaseService):
         context = Context(bus, stream)
         end = End(bus, stream, _current.get())
         try:
-            requests = _requests(end, method, context)
+            requests = _Requests(end, method, context)
             if method.sends:
                 result = handler(requests, context)
             elif method.request is None:
@@ -350,7 +350,7 @@ class Service(stubs.BaseService):
                 result = handler(context)
             else:
                 try:
-                    request = await requests.__anext__()
+                    request = await anext(requests)
                 except StopAsyncIteration:
                     raise NoReply(f"{method.name} was opened without a request") from None
                 result = handler(request, context)
@@ -366,14 +366,20 @@ class Service(stubs.BaseService):
             context._end()
 
 
-async def _requests(
-    end: End, method: stubs.Method, context: Context
-) -> AsyncGenerator[Any, None]:
-    while True:
-        item = await end.receive()
+class _Requests(AsyncIterator[Any]):
+    """The requests of a stream. An error or a canceled wait does not end them: the next request can
+    still be received. A generator would have ended, as if the client had ended its messages."""
+
+    def __init__(self, end: End, method: stubs.Method, context: Context) -> None:
+        self._end = end
+        self._method = method
+        self._context = context
+
+    async def __anext__(self) -> Any:
+        item = await self._end.receive()
         if item is None:
-            return
-        yield context._request(method, item)
+            raise StopAsyncIteration
+        return self._context._request(self._method, item)
 
 
 def _awaitable(service: Service | RawService, handler: str, result: Any) -> Awaitable[Any]:

@@ -385,7 +385,7 @@ class Service(stubs.BaseService):
         handler = getattr(self, method.attribute)
         context = Context(bus, stream)
         try:
-            requests = _requests(stream, method, context)
+            requests = _Requests(stream, method, context)
             if method.sends:
                 result = handler(requests, context)
             elif method.request is None:
@@ -422,12 +422,20 @@ def _plain(service: Service | RawService, handler: str, result: T) -> T:
     return result
 
 
-def _requests(stream: _core.Stream, method: stubs.Method, context: Context) -> Iterator[Any]:
-    while True:
-        received = stream.receive(_core.NEVER)
+class _Requests(Iterator[Any]):
+    """The requests of a stream. An error does not end them, as it would end a generator: the next
+    request can still be received."""
+
+    def __init__(self, stream: _core.Stream, method: stubs.Method, context: Context) -> None:
+        self._stream = stream
+        self._method = method
+        self._context = context
+
+    def __next__(self) -> Any:
+        received = self._stream.receive(_core.NEVER)
         if received is None:
-            return
-        yield context._request(method, stubs.Item(received))
+            raise StopIteration
+        return self._context._request(self._method, stubs.Item(received))
 
 
 class Connection:

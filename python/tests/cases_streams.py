@@ -66,6 +66,38 @@ class Slow(aio.RawService):
         self.served += 1
 
 
+class Patient(KindsService):
+    """Waits again after a timeout and after a message that is damaged."""
+
+    def __init__(self):
+        self.waited = asyncio.Event()
+
+    async def Join(self, requests, context):
+        texts = []
+        while True:
+            try:
+                async with asyncio.timeout(0.01 if texts else None):
+                    texts.append((await anext(requests)).text)
+            except TimeoutError:
+                self.waited.set()
+            except ipcbus.BadMessage:
+                texts.append("bad")
+            except StopAsyncIteration:
+                return {"text": " ".join(texts)}
+
+
+class PatientSync(KindsSyncService):
+    def Join(self, requests, context):
+        texts = []
+        while True:
+            try:
+                texts.append(next(requests).text)
+            except ipcbus.BadMessage:
+                texts.append("bad")
+            except StopIteration:
+                return {"text": " ".join(texts)}
+
+
 class MySync(KindsSyncService):
     def Count(self, request, context):
         for i in range(request.until):
@@ -327,6 +359,27 @@ class Streams(Case):
                     break
                 texts.append(reply.text)
         self.assertEqual(texts, [str(i) for i in range(200)])
+
+    async def test_errors_and_timeouts_do_not_end_the_requests(self):
+        """A handler that waits again gets the next request, and not the end."""
+        patient = Patient()
+        with sync.Connection() as server:
+            await self.server.register("test.patient", patient)
+            await asyncio.to_thread(server.register, "test.patient-sync", PatientSync())
+            serving = threading.Thread(target=server.run)
+            serving.start()
+            for name in ("test.patient", "test.patient-sync"):
+                kinds = await self.client.get(Kinds, name)
+                async with kinds.Join() as join:
+                    await join.send(text="a")
+                    if name == "test.patient":
+                        await self.within(patient.waited.wait())
+                    (await join._opened()).stream.send(b"\xff", None, 0)
+                    await join.send(text="b")
+                    reply = await self.within(join.finish())
+                self.assertEqual(reply.text, "a bad b")
+            server.stop()
+            await asyncio.to_thread(serving.join)
 
     async def test_server_closes(self):
         stream = self.kinds.Count(until=10, wait=5)
