@@ -169,6 +169,11 @@ def find_folders(file: str, module: str, descriptors: bytes) -> None:
             places.append(path)
 
 
+def _is_fields(content: Any) -> bool:
+    """Returns whether content is a mapping, and not a message: google.protobuf.Struct is both."""
+    return isinstance(content, Mapping) and not hasattr(content, "DESCRIPTOR")
+
+
 def _varint(number: int) -> bytes:
     out = bytearray()
     while number > 0x7F:
@@ -199,7 +204,7 @@ class Packer:
         result is empty."""
         if kind is None:
             return b""
-        if not isinstance(content, Mapping):
+        if not _is_fields(content):
             data = serialize(kind, content)
             check_unattached(content)
             return data
@@ -257,7 +262,7 @@ class Packer:
             target.fd = self._fd(value)
         elif name == "ipc.Memory":
             target.fd.fd = self._fd(value)
-        elif isinstance(value, Mapping):
+        elif _is_fields(value):
             self._fill(target, value, depth + 1)
         else:
             target.CopyFrom(value)
@@ -340,7 +345,7 @@ def _has_nul(message: Any) -> bool:
     for field, value in message.ListFields():
         if field.type not in (field.TYPE_STRING, field.TYPE_MESSAGE):
             continue
-        if isinstance(value, Mapping):
+        if _is_fields(value):
             values = [*value, *value.values()]
         else:
             values = value if field.label == field.LABEL_REPEATED else [value]
@@ -394,7 +399,7 @@ def choose(method: Method, request: Any, fields: Mapping[str, Any] | None) -> An
 
 def pack_plain(kind: Any, content: Any) -> bytes:
     """Serializes a message without objects and files."""
-    if isinstance(content, Mapping):
+    if _is_fields(content):
         try:
             content = kind(**content)
         except (TypeError, ValueError) as error:

@@ -21,6 +21,7 @@ import ipcbus
 import kinds_pb2
 from common import Case, new_name
 from echo_ipc import Echo, EchoService, EchoSync, EchoSyncService
+from google.protobuf import struct_pb2
 from ipc import ipc_pb2
 from ipcbus import aio, sync
 from kinds_ipc import Kinds, KindsService, KindsSync
@@ -106,6 +107,15 @@ class MyKinds(KindsService):
 
     async def Make(self, context):
         return {"object": MyEcho()}
+
+    async def Same(self, request, context):
+        return request
+
+    async def Hold(self, request, context):
+        return {"values": request.values, "list": request.list}
+
+    async def Attach(self, request, context):
+        return request.values
 
 
 class Typed(Case):
@@ -394,6 +404,26 @@ class Typed(Case):
                     self.assertEqual(bytes(theirs.data[:6]), b"hello\0")
                     with self.assertRaises(TypeError):
                         theirs.data[0] = 0
+
+    async def test_struct(self):
+        """A google.protobuf.Struct is a message, although it also is a mapping."""
+        values = struct_pb2.Struct()
+        values.update({"a": 1, "b": "x", "more": {"fields": [True, None]}})
+        texts = struct_pb2.ListValue()
+        texts.extend(["a", 1])
+        unset = struct_pb2.Struct()
+        unset.fields["unset"].SetInParent()
+        for each in (struct_pb2.Struct(), values, unset):
+            held = kinds_pb2.Holder(values=each, list=texts)
+            self.assertEqual(await self.kinds.Same(each), each)
+            self.assertEqual(await self.kinds.Hold(held), held)
+            self.assertEqual(await self.kinds.Hold(values=each, list=texts), held)
+            self.assertEqual(await self.kinds.Attach(values=each), each)
+            self.assertEqual(await self.kinds.Attach(values=each, object=MyEcho()), each)
+            self.assertEqual(await self.kinds.Attach(kinds_pb2.Attached(values=each)), each)
+        with self.assertRaisesRegex(ipcbus.InvalidArgument, "NUL"):
+            values["nul"] = ["a\0b"]
+            await self.kinds.Same(values)
 
     async def test_memory_that_is_refused(self):
         """The service tries to write to read-only memory, and receives files that are no memory."""
