@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import _core, stubs
-from ._base import Entry, to_delay, to_metadata, to_usec
+from ._base import Entry, Unique, to_delay, to_metadata, to_usec
 from .errors import Canceled, DeadlineExceeded, Error, NoReply, WouldBlock
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ async def _limit(delay: float | None, text: str) -> AsyncIterator[None]:
         raise WouldBlock(text) from None
 
 
-class Stream(Generic[Req, Rep]):
+class Stream(Unique, Generic[Req, Rep]):
     """The client's side of a method with streams. It is an iterator of the replies::
 
         async with clock.Ticks(count=3) as ticks:

@@ -190,6 +190,13 @@ def to_metadata(metadata: Mapping[str, str] | None) -> tuple[str, ...] | None:
     return tuple(text for pair in metadata.items() for text in pair)
 
 
+class Unique:
+    """An object that owns a file, a connection or a stream. Two copies would both close it."""
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError(f"{type(self).__name__} cannot be copied or pickled")
+
+
 class Slot:
     """A callback that the program can end. The callback goes on if the Slot is deleted."""
 

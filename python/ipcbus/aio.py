@@ -31,6 +31,7 @@ from ._base import (
     BaseProxy,
     BaseRawService,
     RawRequest,
+    Unique,
     check_callback,
     check_kind,
     check_service,
@@ -406,7 +407,7 @@ async def _send_reply(bus: Connection, end: End, method: stubs.Method, reply: An
     await end.send(packer.pack(method.reply, reply), packer.entries)
 
 
-class Connection:
+class Connection(Unique):
     """A connection to a bus.
 
     ``async with Connection() as bus`` opens and closes it. path is the path of a bus; None is the

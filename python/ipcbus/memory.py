@@ -8,6 +8,7 @@ import mmap
 import os
 import stat
 
+from ._base import Unique
 from .errors import BadMessage, InvalidArgument, PermissionDenied
 
 _SIZE_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
@@ -24,7 +25,7 @@ def _seals(fd: int) -> int:
         return 0
 
 
-class Memory:
+class Memory(Unique):
     """Memory that several processes map: each sees the writes of the others, and must synchronize
     access itself. The size never changes. ``data`` is the mapping, an ``mmap.mmap``. To send
     memory, set a field of the type ipc.Memory to a Memory. ``take_memory()`` of a request or reply

@@ -35,6 +35,7 @@ from ._base import (
     BaseProxy,
     BaseRawService,
     RawRequest,
+    Unique,
     check_callback,
     check_kind,
     check_service,
@@ -242,7 +243,7 @@ class TypedProxy(Proxy):
 C = TypeVar("C", bound=TypedProxy)
 
 
-class Stream(Generic[Req, Rep]):
+class Stream(Unique, Generic[Req, Rep]):
     """The client's side of a method with streams. It is an iterator of the replies::
 
         with clock.Ticks(count=3) as ticks:
@@ -438,7 +439,7 @@ class _Requests(Iterator[Any]):
         return self._context._request(self._method, stubs.Item(received))
 
 
-class Connection:
+class Connection(Unique):
     """A connection to a bus.
 
     ``with Connection() as bus`` opens and closes it. path is the path of a bus; None is the default

@@ -425,6 +425,14 @@ class Typed(Case):
             values["nul"] = ["a\0b"]
             await self.kinds.Same(values)
 
+    async def test_owners_of_files_are_not_copied(self):
+        with ipcbus.Memory(4096) as memory, sync.Connection() as connection:
+            stream = self.kinds.Count(until=1)
+            for owner in (memory, connection, self.client, stream):
+                for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+                    with self.assertRaisesRegex(TypeError, "cannot be copied or pickled"):
+                        copied(owner)
+
     async def test_memory_that_is_refused(self):
         """The service tries to write to read-only memory, and receives files that are no memory."""
         with ipcbus.Memory(4096) as memory:
