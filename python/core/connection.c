@@ -261,10 +261,12 @@ static PyObject *fileno_(PyObject *self, PyObject *nothing)
 	return r < 0 ? fail(r, NULL) : PyLong_FromLong(r);
 }
 
-/* process(most) -> bool: serves at most that many events. Returns True if more may be pending. */
+/* process(most) -> bool: serves at most that many events, and after stop() a single event. Returns
+ * True if more may be pending. */
 static PyObject *process(PyObject *self, PyObject *most)
 {
-	struct ipc *ipc = connection_hold(of(self));
+	struct connection *connection = of(self);
+	struct ipc *ipc = connection_hold(connection);
 	long left;
 	int r = 0;
 
@@ -278,12 +280,20 @@ static PyObject *process(PyObject *self, PyObject *most)
 	Py_BEGIN_ALLOW_THREADS
 	for (; left > 0 && !interrupt_is_kept(); left--) {
 		r = ipc_process(ipc);
-		if (r <= 0)
+		if (r <= 0 || atomic_load(&connection->stopped))
 			break;
 	}
 	ipc_unref(ipc);
 	Py_END_ALLOW_THREADS
 	return interrupt_raise(r < 0 ? fail(r, NULL) : PyBool_FromLong(r));
+}
+
+/* stop(): ends a running process() after its handler. */
+static PyObject *stop(PyObject *self, PyObject *nothing)
+{
+	(void)nothing;
+	atomic_store(&of(self)->stopped, true);
+	Py_RETURN_NONE;
 }
 
 /* --- Names ----------------------------------------------------------------------- */
@@ -619,6 +629,7 @@ static PyMethodDef methods[] = {
 	{ "close", close_, METH_NOARGS, NULL },
 	{ "fileno", fileno_, METH_NOARGS, NULL },
 	{ "process", process, METH_O, NULL },
+	{ "stop", stop, METH_NOARGS, NULL },
 	{ "cancellation", cancellation, METH_NOARGS, NULL },
 	{ "register", FAST(register_name), METH_FASTCALL, NULL },
 	{ "unregister", unregister, METH_O, NULL },

@@ -48,6 +48,7 @@ struct connection {
 	/* For functions of names and blocking calls; close() cancels it. */
 	struct ipc_cancellation *closing;
 	atomic_bool closed;		/* ends interruptible waits */
+	atomic_bool stopped;		/* process() serves single events */
 	struct part *parts;
 	atomic_uint openings;		/* streams being opened: close() serves their end */
 	unsigned int discarded;		/* oneways that close() discards, for the log */

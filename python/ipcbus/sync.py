@@ -61,6 +61,7 @@ T = TypeVar("T")
 Req = TypeVar("Req")
 Rep = TypeVar("Rep")
 
+# Maximum number of events that are served before run() looks for stop(), or process() returns.
 _AT_ONCE = 64
 _parent: contextvars.ContextVar[_core.Call | _core.Stream | None] = contextvars.ContextVar(
     "ipcbus parent", default=None
@@ -503,9 +504,9 @@ class Connection(Unique):
         return self._connection.fileno()
 
     def process(self) -> None:
-        """Serves all pending events without waiting."""
-        while self._connection.process(_AT_ONCE):
-            pass
+        """Serves pending events without waiting, at most 64. If more are pending, ``fileno()``
+        stays readable."""
+        self._connection.process(_AT_ONCE)
 
     def run(self) -> None:
         """Serves until ``stop()`` or ``close()``, or raises an error such as ``BusEnded``. Signal
@@ -520,10 +521,11 @@ class Connection(Unique):
                 self.process()
 
     def stop(self) -> None:
-        """Makes ``run()`` return on all threads; a later ``run()`` returns at once. May be called
-        in a signal handler. Does nothing in a child after fork(), which shares the pipe with its
-        parent."""
+        """Makes ``run()`` return on all threads as soon as their handlers have returned; a later
+        ``run()`` returns at once. May be called in a signal handler. Does nothing in a child after
+        fork(), which shares the pipe with its parent."""
         if this_process() == self._process_id:
+            self._connection.stop()
             with contextlib.suppress(BlockingIOError):
                 os.write(self._stop, b"\0")
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 
+import ipcbus
 from common import Case, Echo, new_name, program
 from echo_ipc import EchoSync
 from ipcbus import sync
@@ -138,6 +139,17 @@ class Deaf(sync.RawService):
     pass
 
 
+class Counts(sync.RawService):
+    def __init__(self) -> None:
+        self.served = 0
+        self.stops: sync.Connection | None = None
+
+    def serve(self, request: ipcbus._base.RawRequest) -> None:
+        self.served += 1
+        if self.stops:
+            self.stops.stop()
+
+
 class CallsBack(KindsSyncService):
     def Callback(self, request, context):  # type: ignore
         return {"text": context.take(request.to, EchoSync).Say(text="x").text}
@@ -216,6 +228,22 @@ class Signals(Case):
         await asyncio.sleep(0.2)
         process.send_signal(signal.SIGINT)
         self.assertEqual(await self.end(process), ("interrupted", 0))
+
+    async def test_stop(self) -> None:
+        """While messages wait, process() returns at times, and stop() ends run() after its handler."""
+        name = new_name()
+        counts = Counts()
+        with sync.Connection() as server, sync.Connection() as client:
+            server.register(name, counts)
+            proxy = client.get_raw(name)
+            for _ in range(200):
+                proxy.oneway(1)
+            server.process()
+            self.assertIn(counts.served, range(1, 65))
+            before = counts.served
+            counts.stops = server
+            server.run()
+            self.assertEqual(counts.served, before + 1)
 
     async def test_run_in_handler(self) -> None:
         """An exception that ends the program in a handler ends run(). The caller gets an error."""
