@@ -53,7 +53,6 @@ static int view_update(struct thread *t, struct channels *channels, uint32_t gen
 		/* Like the driver, interrupts the first wait of a thread, which may have looked
 		 * for ipc_stop() just before. */
 		view->wakes = atomic_load(channels->words.wakes) - 1;
-		atomic_store(&channels->asked, false);
 	}
 	view_clear(view);
 	pthread_mutex_lock(&channels->lock);
@@ -83,24 +82,12 @@ static int view_update(struct thread *t, struct channels *channels, uint32_t gen
 	return 0;
 }
 
-/* Like the driver, asks for another thread if no thread waits. */
-static bool must_ask(const struct thread *t)
-{
-	struct channels *channels = t->ipc->channels;
-
-	return __atomic_load_n(&t->ipc->pool.limit, __ATOMIC_RELAXED) > 1 &&
-	       !atomic_load_explicit(&channels->sleepers, memory_order_relaxed) &&
-	       !atomic_exchange(&channels->asked, true);
-}
-
 static void to_event(struct thread *t, struct served *served, const struct channel_taken *taken,
 		     void *buffer, struct ipcbus_event *event)
 {
 	served_event(t, served, IPCBUS_EVENT_CALL,
 		     CALL_OF(served->id, taken->cell, taken->number), event);
 	served_event_take(t, taken, buffer, event);
-	if (must_ask(t))
-		event->flags = IPCBUS_EVENT_SPAWN;
 	if (taken->time_ns) {
 		event->deadline = time_now();
 		if (__builtin_add_overflow(event->deadline, taken->time_ns, &event->deadline))
@@ -136,8 +123,6 @@ static bool take_oneways(struct thread *t, struct served *served, struct ipcbus_
 	}
 	channel_event(served, event);
 	event->call = (uintptr_t)object;
-	if (must_ask(t))
-		event->flags = IPCBUS_EVENT_SPAWN;
 	return true;
 }
 
@@ -164,8 +149,6 @@ static bool take_answer(struct thread *t, uint64_t *until, struct ipcbus_event *
 	return false;
 found:
 	view->call_next = true;
-	if (must_ask(t))
-		event->flags |= IPCBUS_EVENT_SPAWN;
 	return true;
 }
 
@@ -528,8 +511,10 @@ static int wait_for_call(struct thread *t, struct channels *channels, uint64_t u
 	};
 	int r;
 
+	if (channel_spin_for_call(&wait))
+		return 0;
 	atomic_fetch_add(&channels->sleepers, 1);
-	r = channel_wait_call(&wait, until);
+	r = channel_sleep_for_call(&wait, until);
 	atomic_fetch_sub(&channels->sleepers, 1);
 	return r == -ETIMEDOUT ? 0 : r;
 }
@@ -554,6 +539,7 @@ static int check(struct thread *t, struct channels *channels, uint64_t now)
 		return -ECONNRESET;
 	atomic_store(&channels->checked, now);
 	reap(t, channels, /* late= */ true);
+	thread_idle(t);
 	return 0;
 }
 

@@ -92,7 +92,7 @@ struct channels {
 	struct ipc *ipc;
 	pthread_mutex_t lock;
 	atomic_uint generation;		/* of the table */
-	atomic_uint sleepers;		/* threads that wait */
+	atomic_uint sleepers;		/* threads that sleep */
 	atomic_uint n;			/* channels of both tables that have not ended */
 	struct served *table[CHANNEL_MAX_WAIT];
 	/* Channels of this client with async calls. No references: a channel that closes leaves. */
@@ -103,7 +103,6 @@ struct channels {
 	struct device_words words;	/* the bell: threads must look again */
 	struct channel_spin spin;
 	_Atomic uint64_t checked;	/* time of the last check() in channel-serve.c */
-	atomic_bool asked;		/* for another thread, which has not arrived yet */
 	struct ipc_object *door;
 	/* Users that get no channels, because a client did not join. Under the lock. */
 	uid_t refused[REFUSED_MAX];

@@ -315,14 +315,6 @@ static void end_channels(struct ipc *ipc, uint64_t object)
 	}
 }
 
-void channels_ask_again(struct ipc *ipc)
-{
-	struct channels *channels = atomic_load(&ipc->channels);
-
-	if (channels)
-		atomic_store(&channels->asked, false);
-}
-
 void channels_end(struct ipc *ipc)
 {
 	end_channels(ipc, 0);

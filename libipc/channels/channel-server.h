@@ -197,8 +197,6 @@ uint64_t channel_join_canceled(struct ipc *ipc, uint64_t join);
 /* The object that a client sent at the set-up of its channels has ended. */
 void channels_client_died(struct ipc *ipc, const struct ipc_proxy *life);
 
-/* Forgets that another thread was requested. */
-void channels_ask_again(struct ipc *ipc);
 /* Ends all channels because serving threads must poll. Clients notice it at their next call. */
 void channels_end(struct ipc *ipc);
 struct channel_view;

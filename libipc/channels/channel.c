@@ -620,7 +620,7 @@ static bool has_call(const struct channel_wait *wait)
 /* Spins while the last caller runs on another CPU, because its next call comes from there. If the
  * caller runs on this CPU, yields once: its next call then needs no wake-up. A yield that takes
  * long delays no reply, so it counts as any other. */
-static bool spin_for_call(const struct channel_wait *wait)
+bool channel_spin_for_call(const struct channel_wait *wait)
 {
 	struct spinning spinning;
 	bool paid = true;
@@ -655,7 +655,7 @@ static void change_waiting(const struct channel_wait *wait, uint32_t by, int cpu
 /* If a thread can sleep only for the event, it looks at the other words that often. */
 #define LOOK_NS ((uint64_t)5000000)
 
-static int sleep_for_call(const struct channel_wait *wait, uint64_t until)
+static int sleep_for_words(const struct channel_wait *wait, uint64_t until)
 {
 	struct futex_waitv words[CHANNEL_MAX_WAIT + CHANNEL_MAX_CALLERS + 2];
 	unsigned int n = 0;
@@ -672,15 +672,13 @@ static int sleep_for_call(const struct channel_wait *wait, uint64_t until)
 					  channel_sleep(wait->event, 0, channel_now() + LOOK_NS);
 }
 
-int channel_wait_call(const struct channel_wait *wait, uint64_t until)
+int channel_sleep_for_call(const struct channel_wait *wait, uint64_t until)
 {
 	int r = 0;
 
-	if (spin_for_call(wait))
-		return 0;
 	change_waiting(wait, CHANNEL_SLEEP, channel_asleep(channel_cpu()));
 	if (!has_call(wait))
-		r = sleep_for_call(wait, until);
+		r = sleep_for_words(wait, until);
 	change_waiting(wait, 0 - 1U, channel_cpu());
 	return r;
 }

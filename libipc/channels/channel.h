@@ -474,8 +474,14 @@ struct channel_wait {
 	unsigned int last_cell;
 };
 
-/* Spins, then sleeps. Returns 0 if a word may have changed, -ETIMEDOUT, or -EINTR after a
- * signal. */
-int channel_wait_call(const struct channel_wait *wait, uint64_t until);
+/* Spins. Returns whether a word has changed. */
+bool channel_spin_for_call(const struct channel_wait *wait);
+/* Sleeps. Returns 0 if a word may have changed, -ETIMEDOUT, or -EINTR after a signal. */
+int channel_sleep_for_call(const struct channel_wait *wait, uint64_t until);
+
+static inline int channel_wait_call(const struct channel_wait *wait, uint64_t until)
+{
+	return channel_spin_for_call(wait) ? 0 : channel_sleep_for_call(wait, until);
+}
 
 #endif /* IPC_CHANNEL_H */

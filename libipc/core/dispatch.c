@@ -175,8 +175,8 @@ void dispatch_bus_end(struct thread *t)
 
 void dispatch(struct thread *t, const struct ipcbus_event *event)
 {
-	if (unlikely(event->flags & IPCBUS_EVENT_SPAWN))
-		pool_grow(t->ipc);
+	if (unlikely(event->kind <= IPCBUS_EVENT_INTERRUPTED))
+		return;
 
 	thread_enter(t);
 	switch (event->kind) {
@@ -220,8 +220,6 @@ void dispatch(struct thread *t, const struct ipcbus_event *event)
 	case IPCBUS_EVENT_RECORD:
 		monitor_deliver(t, event);
 		break;
-	case IPCBUS_EVENT_NONE:
-	case IPCBUS_EVENT_INTERRUPTED:
 	default:
 		break;
 	}

@@ -2,8 +2,15 @@
 /*
  * The serving threads, which wait for events and hand them to dispatch.c.
  *
- * ipc_run() makes its caller a serving thread. If all are busy, the driver asks for another.
- * ipc_run() starts it if ipc_set_threads() allows, and joins it before it returns.
+ * ipc_run() makes its caller a serving thread, and joins the threads that it started before it
+ * returns.
+ *
+ * The rule for starting threads holds for work of the bus, of channels and of the backlog. A thread
+ * is *idle* while it looks or waits for work. A started thread is idle from its start. The thread
+ * that takes work when no other thread is idle starts a thread, if ipc_set_threads() allows it.
+ * So while fewer threads serve than are allowed, new work does not wait for a handler that blocks.
+ * If a start fails, the thread that next takes work in this way tries again. IPCBUS_EVENT_SPAWN is
+ * ignored: the driver does not see threads that wait for channels.
  *
  * ipc_stop() sets a flag, makes stop_fd readable for threads that poll, and makes the driver
  * interrupt all waits. A thread may have read the flag just before, and wait now. The driver
@@ -146,6 +153,7 @@ static int serve_events(struct thread *t)
 	int r;
 
 	for (;;) {
+		thread_idle(t);
 		attention = atomic_load_explicit(&ipc->attention, memory_order_acquire);
 		if (unlikely(attention)) {
 			if (attention & ATTEND_STOP)
@@ -186,6 +194,9 @@ static int serve_until_stop(struct thread *t)
 		reconnect_catch_up(t);
 		r = serve_events(t);
 	} while (unlikely(r == -ECONNRESET) && reconnect_lost(t->ipc));
+	if (t->idle)
+		atomic_fetch_sub(&t->ipc->pool.idle, 1);
+	t->idle = false;
 	return serve_ended(t, r);
 }
 
@@ -340,11 +351,10 @@ static void reset_stop_fd(struct ipc *ipc)
 
 /* --- The pool ----------------------------------------------------------------- */
 
-int pool_ask_again(struct ipc *ipc, unsigned int limit)
+int pool_report_limit(struct ipc *ipc, unsigned int limit)
 {
 	struct ipcbus_threads threads = { .max = limit };
 
-	channels_ask_again(ipc);
 	return device_request(&ipc->device, IPCBUS_IOC_SET_THREADS, &threads);
 }
 
@@ -365,8 +375,12 @@ static void *pool_main(void *data)
 	int r;
 
 	r = thread_find_serving(self->ipc, &t);
-	if (r == 0)
+	if (r == 0) {
+		t->idle = true;
 		r = serve_until_stop(t);
+	} else {
+		atomic_fetch_sub(&self->ipc->pool.idle, 1);
+	}
 	if (r < 0)
 		pool_fail(self->ipc, r);
 	return NULL;
@@ -397,8 +411,10 @@ static int pool_start_locked(struct ipc *ipc)
 		return -ENOMEM;
 
 	thread->ipc = ipc;
+	atomic_fetch_add(&ipc->pool.idle, 1);
 	r = start_without_signals(thread);
 	if (r < 0) {
+		atomic_fetch_sub(&ipc->pool.idle, 1);
 		free(thread);
 		return r;
 	}
@@ -408,18 +424,20 @@ static int pool_start_locked(struct ipc *ipc)
 	return 0;
 }
 
-/*
- * If a thread cannot be started, the existing threads go on serving. The driver asks once and then
- * waits for the thread. Setting the limit again makes it ask again.
- */
+static bool may_grow(const struct pool *pool)
+{
+	return pool->runners && pool->runners + pool->started < pool->limit;
+}
+
 void pool_grow(struct ipc *ipc)
 {
 	struct pool *pool = &ipc->pool;
 
+	if (!may_grow(pool))
+		return;
 	pthread_mutex_lock(&pool->lock);
-	if (pool->runners && pool->runners + pool->started < pool->limit && !is_stopping(ipc) &&
-	    pool_start_locked(ipc) < 0)
-		pool_ask_again(ipc, pool->limit);
+	if (may_grow(pool) && !atomic_load(&pool->idle) && !is_stopping(ipc))
+		pool_start_locked(ipc);
 	pthread_mutex_unlock(&pool->lock);
 }
 
@@ -492,21 +510,14 @@ static void pool_join(struct pool *pool)
 	pthread_mutex_unlock(&pool->lock);
 }
 
-/*
- * The driver asks for a thread only once. If ipc_process() has consumed that event, the pool would
- * never grow. So the first thread in ipc_run() makes the driver ask again.
- */
-static int pool_enter(struct ipc *ipc)
+static void pool_enter(struct ipc *ipc)
 {
 	struct pool *pool = &ipc->pool;
-	unsigned int limit;
 
 	pthread_mutex_lock(&pool->lock);
-	limit = pool->runners ? 0 : pool->limit;
 	if (!pool->runners++)
 		reset_stop_fd(ipc);
 	pthread_mutex_unlock(&pool->lock);
-	return limit > 1 ? unless_lost(ipc, pool_ask_again(ipc, limit)) : 0;
 }
 
 /* The last thread to leave joins the started threads and resets the pool for the next ipc_run(). */
@@ -550,13 +561,16 @@ int ipc_set_threads(struct ipc *ipc, unsigned int threads)
 	int r = threads >= 1 && threads <= IPC_MAX_THREADS ? ipc_check(ipc) : -EINVAL;
 
 	if (r == 0)
-		r = unless_lost(ipc, pool_ask_again(ipc, threads > 1 ? threads : 0));
+		r = unless_lost(ipc, pool_report_limit(ipc, threads > 1 ? threads : 0));
 	if (r < 0)
 		return r;
 
 	pthread_mutex_lock(&ipc->pool.lock);
 	ipc->pool.limit = threads;
 	pthread_mutex_unlock(&ipc->pool.lock);
+	/* All threads may be in handlers already. */
+	if (!atomic_load(&ipc->pool.idle))
+		pool_grow(ipc);
 	return 0;
 }
 
@@ -572,8 +586,8 @@ int ipc_run(struct ipc *ipc)
 		return r;
 
 	ipc_ref(ipc);
-	r = pool_enter(ipc);
-	r = pool_leave(ipc, r < 0 ? serve_ended(t, r) : serve_until_stop(t));
+	pool_enter(ipc);
+	r = pool_leave(ipc, serve_until_stop(t));
 	ipc_unref(ipc);
 	return r;
 }

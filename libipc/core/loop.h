@@ -11,10 +11,10 @@ void pool_done(struct pool *pool);
 /* Makes the threads of ipc_run() poll instead of waiting in the driver. Returns 1 if the
  * caller must wake them for that, 0 if they poll already, or -errno. */
 int pool_poll_locked(struct ipc *ipc);
-/* Makes the driver, and channels, ask for a thread again, up to that many. Returns 0 or -errno. */
-int pool_ask_again(struct ipc *ipc, unsigned int limit);
-/* Starts another thread, for which the driver asked, if the limit of ipc_run() allows it. */
+/* Starts another thread if none is idle and the limit of ipc_run() allows it. */
 void pool_grow(struct ipc *ipc);
+/* Tells the driver the limit, for reports. Returns 0 or -errno. */
+int pool_report_limit(struct ipc *ipc, unsigned int limit);
 
 /* Serves one event without sleeping: 1, 0 if there is none, or -errno. */
 int loop_serve_one(struct thread *t);

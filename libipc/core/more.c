@@ -240,7 +240,6 @@ int more_take(struct thread *t, struct ipcbus_event *ret_event)
 	state->last_wait = 0;
 	more = take_spare(t, &x.event);
 	more->events[0] = x.event;
-	more->events[0].flags &= ~IPCBUS_EVENT_SPAWN;
 	more->next = 0;
 	if (dispatch_is_for_stream(t->ipc, x.event.cookie))
 		run(t, &more->base);

@@ -95,9 +95,13 @@ struct thread;
 /* The threads of ipc_run(). */
 struct pool {
 	pthread_mutex_t lock;
-	unsigned int limit;		/* threads that may serve, started here or by the program */
-	unsigned int runners;		/* threads of the program in ipc_run() */
-	unsigned int started;		/* threads that were started and not joined */
+	/* Written under the lock: */
+	atomic_uint limit;		/* threads that may serve, started here or by the program */
+	atomic_uint runners;		/* threads of the program in ipc_run() */
+	atomic_uint started;		/* threads that were started and not joined */
+	/* Without it: */
+	atomic_uint idle;		/* threads of ipc_run() that look or wait for work, or have
+					 * been started for it */
 	unsigned int blocked;		/* threads in handlers that wait for a stream */
 	int error;			/* why a thread ended, if not by ipc_stop() */
 	struct pool_thread *threads;

@@ -160,7 +160,7 @@ static void end(struct thread *t)
 static void set_again(struct ipc *ipc)
 {
 	if (ipc->pool.limit > 1)
-		pool_ask_again(ipc, ipc->pool.limit);
+		pool_report_limit(ipc, ipc->pool.limit);
 	if (ipc->manager)
 		ipc_set_manager(ipc, ipc->manager);
 	names_bus_came_back(ipc);

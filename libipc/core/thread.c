@@ -71,6 +71,8 @@ static void thread_leave(struct thread *t)
 	if (t->ipc && t->channels)
 		end_channels_unlocked(t);
 	if (t->ipc) {
+		if (t->idle)
+			atomic_fetch_sub(&t->ipc->pool.idle, 1);
 		if (!t->ipc->foreign && !t->ipc->closing) {
 			thread_flush(t);
 			more_thread_ends(t, /* live= */ true);

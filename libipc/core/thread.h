@@ -47,6 +47,7 @@ struct thread {
 	struct ipc_call *serving;	/* innermost call whose handler runs here */
 	unsigned int depth;		/* handlers and callbacks on its stack */
 	bool blocked;			/* counted in pool.blocked */
+	bool idle;			/* counted in pool.idle */
 	struct ipc_call *spare;		/* memory for the next call */
 	struct reply *spare_reply;	/* and for the next reply */
 	struct ipc_object *served;	/* the object served last; no reference: see object.h */
@@ -92,10 +93,27 @@ static inline int thread_get(struct ipc *ipc, struct thread **ret_thread)
 	return thread_find(ipc, ret_thread);
 }
 
-/* A handler or callback begins, and ends. */
+/* A thread of ipc_run() looks for work. */
+static inline void thread_idle(struct thread *t)
+{
+	if (t->idle)
+		return;
+	t->idle = true;
+	atomic_fetch_add(&t->ipc->pool.idle, 1);
+}
+
+void pool_grow(struct ipc *ipc);
+
+/* A handler or callback begins, and ends. If no other thread is idle, starts one: see loop.c. */
 static inline void thread_enter(struct thread *t)
 {
 	t->depth++;
+	if (!t->idle)
+		return;
+	t->idle = false;
+	if (atomic_fetch_sub(&t->ipc->pool.idle, 1) == 1 &&
+	    unlikely(atomic_load_explicit(&t->ipc->pool.limit, memory_order_relaxed) > 1))
+		pool_grow(t->ipc);
 }
 
 void pool_unblock(struct thread *t);

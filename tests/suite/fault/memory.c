@@ -208,7 +208,6 @@ void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static long handles;
-static unsigned int set_threads;
 
 long memory_handles(void)
 {
@@ -218,11 +217,6 @@ long memory_handles(void)
 void memory_handle_arrived(void)
 {
 	handles++;
-}
-
-unsigned int memory_set_threads(void)
-{
-	return set_threads;
 }
 
 int __real_device_exchange(const struct device *device, uint64_t generation,
@@ -287,7 +281,6 @@ int __wrap_device_open(struct device *device, const char *path, size_t region_si
 
 int __wrap_device_request(const struct device *device, unsigned long request, void *arg)
 {
-	set_threads += request == IPCBUS_IOC_SET_THREADS;
 	if ((request == IPCBUS_IOC_NODE_CREATE || request == IPCBUS_IOC_WATCH) &&
 	    fails(MEMORY_DRIVER))
 		return -ENOMEM;

@@ -32,7 +32,5 @@ long memory_pieces(void);
 long memory_handles(void);
 /* Counts a handle that did not come in an event. */
 void memory_handle_arrived(void);
-/* Returns how often the library set the driver's number of threads. */
-unsigned int memory_set_threads(void);
 
 #endif /* TESTS_FAIL_MEMORY_H */
