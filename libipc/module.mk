@@ -6,8 +6,8 @@
 # that out, for programs in packages.
 #
 # Unit tests are tests/test-*.c. They link the library's objects, so that they can use hidden
-# symbols, with tests/fake-device.c instead of core/device.c. test-bus-end, test-daemon, test-poll
-# and test-reconnect use the real device.c and a daemon.
+# symbols, with tests/fake-device.c instead of core/device.c. test-bus-end, test-daemon, test-dump,
+# test-poll and test-reconnect use the real device.c and a daemon.
 
 LIBIPC_SONAME := libipc.so.0
 # The installed file has its version in its name: libipc.so.0.9.
@@ -113,7 +113,7 @@ LIBIPC_TEST_CHANNELS := $(addprefix $(B)/libipc/tests/,test-channel-async test-c
 	test-channel-filters test-channel-hostile test-channel-oneways test-channel-processes \
 	test-channel-streams test-pool)
 LIBIPC_TEST_DAEMON := $(LIBIPC_TEST_CHANNELS) $(addprefix $(B)/libipc/tests/,test-bus-end test-daemon \
-	test-poll test-reconnect)
+	test-dump test-poll test-reconnect)
 # Each case is a process that checks at its end for leaked memory, and fails if there is any.
 LIBIPC_TEST_LEAKS := $(if $(ARM64),,-fsanitize=leak)
 

@@ -4,15 +4,11 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -41,101 +37,41 @@ static const struct verb_option options[] = {
 
 /* --- One service -------------------------------------------------------------------- */
 
-/**
- * struct dump - copying of a service's output
- * @thread: copies it
- * @ends: a pipe. The service gets the write end instead of the terminal, which it could keep and
- *	read from.
- * @left: number of bytes that may still be printed
- * @over: the service has replied, so its output is in the pipe
- */
-struct dump {
-	pthread_t thread;
-	int ends[2];
-	size_t left;
-	atomic_bool over;
-};
-
-static void print_some(struct dump *dump, const char *bytes, size_t size)
+/* Prints the text as far as it is printable: the service chose it. */
+static void print_file(int fd, size_t max)
 {
-	if (dump->left)
-		out_bytes(bytes, size < dump->left ? size : dump->left, /* text= */ true);
-	if (size > dump->left)
-		dump->left = 0;
-	else
-		dump->left -= size;
-}
-
-/* Reads to the end even if printing fails: a full pipe would block the service, and a closed pipe
- * could kill it. */
-static void *copy_dump(void *argument)
-{
-	struct dump *dump = argument;
-	struct pollfd poll_fd = { .fd = dump->ends[0], .events = POLLIN };
-	/* After the reply, read at most the capacity of the pipe: the service may continue to
-	 * write. */
-	ssize_t left = fcntl(dump->ends[0], F_GETPIPE_SZ), n = 1;
 	char buffer[4096];
-	bool over;
+	off_t at = 0;
+	ssize_t n;
 
-	while (n > 0 && left > 0) {
-		over = dump->over;
-		/* The service may keep its end of the pipe open. */
-		if (poll(&poll_fd, 1, over ? 0 : 20) == 0) {
-			if (over)
-				break;
-			continue;
-		}
-		n = read(dump->ends[0], buffer, sizeof(buffer));
-		if (n > 0)
-			print_some(dump, buffer, n);
-		if (over)
-			left -= n;
+	while ((n = pread(fd, buffer, sizeof(buffer), at)) > 0 && (size_t)at < max) {
+		out_bytes(buffer, (size_t)n, /* text= */ true);
+		at += n;
 	}
 	out_bytes_end();
-	return NULL;
+	if (n > 0)
+		puts("\nipcctl: the rest is left out");
 }
 
-static int start_dump(struct dump *dump)
-{
-	int r;
-
-	signal(SIGPIPE, SIG_IGN);
-	if (pipe2(dump->ends, O_CLOEXEC) < 0)
-		return fail_with(STATUS_FAILED, NULL, "cannot make a pipe: %s", strerror(errno));
-	r = pthread_create(&dump->thread, NULL, copy_dump, dump);
-	return r ? fail_with(STATUS_FAILED, NULL, "cannot start a thread: %s", strerror(r)) :
-		   STATUS_OK;
-}
-
-static void end_dump(struct dump *dump)
-{
-	dump->over = true;
-	pthread_join(dump->thread, NULL);
-	close(dump->ends[0]);
-	close(dump->ends[1]);
-}
-
-/* Prints at most max bytes of the service's output. */
+/* Prints at most max bytes of the service's output, a multiple of 4 KiB. */
 static int dump_service(const char *name, const char *const *arguments, size_t n_arguments,
 			size_t max)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	ipc_auto(ipc_proxy_unref) struct ipc_proxy *proxy = NULL;
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
-	struct dump dump = { .left = max };
-	int status, r;
+	int fd, status, r;
 
 	status = bus_find(name, &ipc, &proxy);
-	if (!status)
-		status = start_dump(&dump);
 	if (status)
 		return status;
+	fd = memfd_create("dump", MFD_CLOEXEC);
+	if (fd < 0)
+		return fail_with(STATUS_FAILED, NULL, "cannot make a file: %s", strerror(errno));
 	ipc_set_timeout(ipc, bus_request_usec());
-	r = ipc_proxy_dump(proxy, dump.ends[1], arguments, n_arguments, &error);
-	end_dump(&dump);
-	if (!dump.left)
-		puts("\nipcctl: the rest is left out");
+	r = ipc_proxy_dump(proxy, fd, arguments, n_arguments, &error);
+	print_file(fd, max);
+	close(fd);
 	if (r == -EOPNOTSUPP)
 		return fail_with(STATUS_NOT_FOUND, "services in C may have one, see ipc_object_set_dump()",
 				 "service %s has no dump", name);

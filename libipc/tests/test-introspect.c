@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <ipc/rpc.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "core/proxy.h"
@@ -108,12 +109,13 @@ static int dump(struct ipc_call *call, int fd, char *const *args, size_t n_args,
 
 static void dump_arrives(uint64_t cookie, uid_t uid, const char *arg)
 {
-	struct ipcbus_object came = { IPCBUS_OBJECT_FD, .value = (uint64_t)dup(0), .tag = 5 };
+	struct ipcbus_object came = { IPCBUS_OBJECT_FD, .tag = 5 };
 	Ipc__DumpRequest request = IPC__DUMP_REQUEST__INIT;
 	Ipc__Fd fd = IPC__FD__INIT;
 	char *args[] = { (char *)arg };
 	uint8_t data[64];
 
+	came.value = (uint64_t)memfd_create("dump", MFD_CLOEXEC);
 	fd.fd = 5;
 	request.fd = &fd;
 	request.args = args;

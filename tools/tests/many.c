@@ -4,7 +4,7 @@
  * describe itself.
  *
  * many 3 0 flood: when asked for a dump, the first service writes three MiB, the second writes
- * until its reader is gone, and the third writes "last".
+ * until that fails, and the third writes "last".
  *
  * many 2 0 apart: each name has a connection of its own. Only the last connection is served.
  */

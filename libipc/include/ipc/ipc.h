@@ -459,8 +459,9 @@ int ipc_object_set_priority(struct ipc_object *object, int sched_policy, int pri
  * Let the object write its internal state as text, for people: see ipc_proxy_dump(). cb
  * writes to fd and returns 0 or -errno. fd stays open only during cb. args are the words
  * of the request. Only root and the user of this process may request a dump; other users get
- * -EPERM. The write blocks the serving thread if fd does. Set-up only, before the object is
- * registered, sent, or its id is read.
+ * -EPERM. fd is always a file of memory: a write neither waits for a reader nor raises a signal.
+ * Beyond 64 MiB it fails with EPERM, and beyond RLIMIT_FSIZE with EFBIG. Set-up only, before the
+ * object is registered, sent, or its id is read.
  *
  *   -EBUSY    The object is already in use.
  *   -EINVAL   ipc_raw_object_new() created the object.
@@ -516,9 +517,11 @@ struct ipc *ipc_proxy_ipc(const struct ipc_proxy *proxy);
  *
  * ipc_proxy_ping() returns 0 when a thread of the object's process has served it.
  *
- * ipc_proxy_dump() makes the object write its internal state to fd; args are n_args words
- * for it. fd goes to the other process: never pass a terminal to a process that you do not
- * trust.
+ * ipc_proxy_dump() makes the object write its internal state; args are n_args words for it. The
+ * object writes to a file of memory. When the call has ended, also if it failed, the calling thread
+ * copies the text to fd. If the end of fd's pipe that others read is closed, that write raises
+ * SIGPIPE in this process, or fails with -EPIPE. The text comes from the other process: a terminal
+ * would obey its control characters.
  *
  *   -EOPNOTSUPP  ipc_proxy_dump(): the object has no dump.
  *   -EPERM       ipc_proxy_dump(): the object belongs to another user.
@@ -560,6 +563,10 @@ int ipc_proxy_on_freeze(struct ipc_proxy *proxy, ipc_freeze_cb cb, void *userdat
  * it with ipc_proxy_unref() or ipc_object_unref(). fd must point to the fd of an Ipc__Fd in a
  * received message. ipc_take_fd() returns the file descriptor, which is O_CLOEXEC and belongs to
  * the program then. One thread at a time for each message.
+ *
+ * A received file is of any kind. A write to a pipe or socket whose reader is gone raises SIGPIPE,
+ * which ends a program that does not ignore this signal. If the reader does not read, the write
+ * blocks the thread.
  *
  *   -ENOENT   The field is empty, or the own object in it has ended.
  *   -EXDEV    ipc_take_proxy(): the object belongs to this connection.
