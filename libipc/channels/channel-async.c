@@ -373,9 +373,6 @@ static int take(struct thread *t, struct channel *channel, unsigned int cell, ui
 			.error = end.kind == CHANNEL_REPLY ? 0 : end.error,
 		};
 		channel_buffer_event(t, buffer, end.size, event);
-		/* The object ended: later calls get the error from the bus. */
-		if (unlikely(event->error == -EOWNERDEAD))
-			atomic_store(&channel->ended, true);
 		return 1;
 	}
 	channel_buffer_put(t, buffer, end.size);

@@ -406,9 +406,6 @@ static int take_reply(struct channel *channel, struct request *request, unsigned
 			.error = end.error,
 		};
 		channel_buffer_event(request->t, buffer, end.size, &request->x.event);
-		/* The object ended: later calls get the error from the bus. */
-		if (end.error == -EOWNERDEAD)
-			atomic_store(&channel->ended, true);
 		return 0;
 	}
 	channel_buffer_put(request->t, buffer, end.size);

@@ -156,6 +156,7 @@ static int fork_inside(struct ipc_call *call)
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
 	static uint8_t large[LARGE];
+	int error;
 
 	(void)userdata;
 	switch (request->method) {
@@ -169,6 +170,10 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		return ipc_raw_reply(call, &(struct ipc_raw_message){ .data = large,
 								      .size = sizeof(large) });
 	case FAIL:
+		if (request->size == sizeof(error)) {
+			memcpy(&error, request->data, sizeof(error));
+			return error;
+		}
 		return ipc_call_fail(call, 0, "test.Failed", "as %s", "asked");
 	case FAIL_LARGE:
 		return ipc_raw_fail(call, EDOM, large, sizeof(large));

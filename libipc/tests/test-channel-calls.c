@@ -312,6 +312,31 @@ START_TEST(errors_are_explained)
 }
 END_TEST
 
+/* Errnos that the bus has for the call or the server too. */
+START_TEST(error_of_a_handler_does_not_end_the_channel)
+{
+	static const int codes[] = { -EOWNERDEAD, -ECONNRESET, -ENOTCONN, -EHOSTDOWN, -ETIMEDOUT,
+				     -ECANCELED, -ECHILD, -EPROTO };
+	struct ipc_error error = IPC_ERROR_INIT;
+
+	begin(1);
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		const struct ipc_raw_message request = {
+			.method = FAIL, .data = &codes[i], .size = sizeof(codes[i]),
+		};
+		bool behind = codes[i] != -EPROTO;
+
+		ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, NULL, &error),
+				 behind ? -EREMOTEIO : codes[i]);
+		ck_assert_int_eq(error.origin, behind ? IPC_ORIGIN_BEHIND : IPC_ORIGIN_PEER);
+		ck_assert_int_eq(error.cause, behind ? codes[i] : 0);
+		ck_assert_uint_eq(get(WHERE), 1);
+	}
+	ipc_error_done(&error);
+	end();
+}
+END_TEST
+
 START_TEST(caller_is_that_of_the_set_up)
 {
 	struct ipc_raw_message *reply;
@@ -735,6 +760,7 @@ int main(void)
 			 large_reply_comes_by_the_bus,
 			 reply_larger_than_the_region_arrives_as_a_file,
 			 mostly_large_messages_end_the_channel, errors_are_explained,
+			 error_of_a_handler_does_not_end_the_channel,
 			 caller_is_that_of_the_set_up, long_call_is_waited_for,
 			 deadline_ends_the_call_and_reaches_the_handler,
 			 death_of_the_server_ends_its_calls, killed_server_ends_calls_that_wait,
