@@ -294,7 +294,7 @@ void async_end(struct thread *t, const struct ipcbus_event *event)
 	if (!async_take(t->ipc, event->cookie, &async)) {
 		/* The program has canceled a call in a channel. */
 		event_refuse(t->ipc, event);
-		thread_release_later(t, event->buffer, event->data_size);
+		reply_release(t, event);
 		return;
 	}
 	if (unlikely(async.proxy) && event->kind == IPCBUS_EVENT_FAILED &&

@@ -94,6 +94,16 @@ int ipc_take_fd(int32_t *fd)
 	return taken;
 }
 
+bool event_has_own(const struct ipc *ipc, const struct ipcbus_event *event)
+{
+	const struct ipcbus_object *objects = event_objects(ipc, event);
+	bool has = false;
+
+	for (unsigned int i = 0; i < event->object_count && !has; i++)
+		has = objects[i].type == IPCBUS_OBJECT_NODE;
+	return has;
+}
+
 int entries_take(struct ipc_raw_entry *entries, size_t *ret_n, struct ipc *ipc,
 		 const struct ipcbus_event *event)
 {

@@ -40,6 +40,8 @@ static inline const struct ipcbus_object *event_objects(const struct ipc *ipc,
 	return device_at(&ipc->device, event->objects);
 }
 
+/* Whether the message contains objects of this connection. Its buffer keeps them alive. */
+bool event_has_own(const struct ipc *ipc, const struct ipcbus_event *event);
 /* Moves the references of all received objects into entries, which must have space for them. On
  * failure (-ENOMEM, -EMFILE), *ret_n entries have a reference, and the others were released. */
 int entries_take(struct ipc_raw_entry *entries, size_t *ret_n, struct ipc *ipc,

@@ -252,7 +252,7 @@ static int receive(struct thread *t, struct ipcbus_event *event, uint64_t deadli
 		event_refuse(t->ipc, event);
 	if (r < 0 && event->kind == IPCBUS_EVENT_REPLY)
 		error_set(error, r);
-	thread_release_later(t, event->buffer, event->data_size);
+	reply_release(t, event);
 	return r;
 }
 

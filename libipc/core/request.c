@@ -15,6 +15,7 @@
 #include "channels/channel-client.h"
 #include "channels/channel-server.h"
 #include "deadline.h"
+#include "entry.h"
 #include "loop.h"
 #include "object.h"
 #include "proxy.h"
@@ -463,14 +464,28 @@ void reply_hold(struct reply *reply, struct ipc *ipc, struct ipcbus_event *event
 {
 	reply->file = *file;
 	reply->borrowed = borrowed;
+	reply->has_own = unlikely(event->object_count) && event_has_own(ipc, event);
 	reply->ipc = ipc_ref(ipc);
 	reply->buffer = event->buffer;
 	reply->buffer_size = event->data_size;
 	event->buffer = 0;
 }
 
-/* The buffer is released with this thread's next exchange. The memory stays with the
- * thread that frees it. */
+/* The buffer is released with this thread's next exchange. A buffer with own objects must be
+ * released at once: until then they live, and this thread may not use the bus for long. */
+static void release_buffer(struct thread *t, uint64_t buffer, size_t size, bool has_own)
+{
+	thread_release_later(t, buffer, size);
+	if (unlikely(has_own))
+		thread_flush(t);
+}
+
+void reply_release_objects(struct thread *t, const struct ipcbus_event *event)
+{
+	release_buffer(t, event->buffer, event->data_size, event_has_own(t->ipc, event));
+}
+
+/* The memory stays with the thread that frees it. */
 void reply_free(struct reply *reply)
 {
 	struct thread *t;
@@ -480,7 +495,7 @@ void reply_free(struct reply *reply)
 		if (reply->borrowed)
 			borrow_end(reply->ipc, reply->buffer_size);
 		if (thread_get(reply->ipc, &t) == 0)
-			thread_release_later(t, reply->buffer, reply->buffer_size);
+			release_buffer(t, reply->buffer, reply->buffer_size, reply->has_own);
 		ipc_unref(reply->ipc);
 	}
 	t = thread_last;

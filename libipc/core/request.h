@@ -56,6 +56,7 @@ struct reply {
 	size_t size;			/* bytes of memory, this included */
 	bool kept;			/* by the callback of an async call */
 	bool borrowed;			/* its buffer counts in ipc->borrowed */
+	bool has_own;			/* its buffer holds references of own objects */
 	struct ipc *ipc;		/* a reference, if the reply holds a buffer; or NULL */
 	uint64_t buffer;
 	size_t buffer_size;
@@ -74,6 +75,15 @@ struct reply *reply_alloc(struct thread *t, size_t size);
 void reply_hold(struct reply *reply, struct ipc *ipc, struct ipcbus_event *event, bool borrowed,
 		const struct mapping *file);
 void reply_free(struct reply *reply);
+/* Releases the buffer of an event that ended a call, unless a reply holds it. */
+void reply_release_objects(struct thread *t, const struct ipcbus_event *event);
+static inline void reply_release(struct thread *t, const struct ipcbus_event *event)
+{
+	if (unlikely(event->object_count && event->buffer))
+		reply_release_objects(t, event);
+	else
+		thread_release_later(t, event->buffer, event->data_size);
+}
 
 /*
  * Handles the end of a call by ERROR or FAILED: releases the objects of the event but not the

@@ -219,6 +219,32 @@ START_TEST(requests_that_are_none)
 }
 END_TEST
 
+/* The buffer keeps the object alive. */
+START_TEST(buffer_with_an_own_object_is_released_at_once)
+{
+	struct ipc_raw_message request = { .method = 1 }, *reply;
+	struct ipcbus_object came = { IPCBUS_OBJECT_NODE, .tag = 3 };
+
+	begin();
+	came.cookie = fake.cookie;
+	push(IPCBUS_EVENT_REPLY, "", &came, 1);
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
+	ck_assert_uint_eq(fake.n_released, 0);
+	ipc_raw_free(reply);
+	ck_assert_uint_eq(fake.n_released, 1);
+	push(IPCBUS_EVENT_REPLY, "", &came, 1);
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, NULL, NULL), 0);
+	ck_assert_uint_eq(fake.n_released, 2);
+	/* A handle does not depend on the buffer. */
+	came = (struct ipcbus_object){ IPCBUS_OBJECT_HANDLE, .value = 9, .tag = 1 };
+	push(IPCBUS_EVENT_REPLY, "", &came, 1);
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
+	ipc_raw_free(reply);
+	ck_assert_uint_eq(fake.n_released, 2);
+	end();
+}
+END_TEST
+
 START_TEST(entries_both_ways)
 {
 	struct ipcbus_object came[3] = {
@@ -763,6 +789,7 @@ int main(void)
 {
 	return RUN_TESTS("raw", a_handler_knows_a_oneway, call_is_a_single_exchange,
 			 parts_and_metadata, requests_that_are_none,
+			 buffer_with_an_own_object_is_released_at_once,
 			 entries_both_ways, the_longest_table, unrequested_fds_are_closed,
 			 an_object_that_was_not_sent, errors_are_explained, async_calls,
 			 served_call_is_a_single_exchange, a_reply_in_parts, errors_of_a_handler,

@@ -234,7 +234,7 @@ static int receive(struct thread *t, const struct ipc_method *method, struct ipc
 	} else if (!ret_reply) {
 		event_refuse(t->ipc, event);
 	}
-	thread_release_later(t, event->buffer, event->data_size);
+	reply_release(t, event);
 	return r;
 }
 
