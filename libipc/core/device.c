@@ -170,6 +170,11 @@ static int set_poll_daemon(struct device *device, unsigned int polls)
 
 	/* device_poll() looks for events in any case. */
 	r = daemon_set_poll(device->link, writable);
+	/* The bus has ended, which poll_fd reports already. Waiters for space need the error. */
+	if (r == -ECONNRESET && !writable) {
+		device->polls = polls;
+		return 0;
+	}
 	if (r == 0)
 		r = poll_change(device->poll_fd, events ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, device->fd,
 				&event);

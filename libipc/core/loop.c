@@ -214,6 +214,13 @@ static int serving_thread(struct ipc *ipc, struct thread **ret_thread)
 	return (*ret_thread)->waiting ? -EDEADLK : 0;
 }
 
+/* With channels, a look for events may not need the bus, and then does not notice its end. The fd
+ * for event loops reports the end, so the loop comes here again after a look without result. */
+static bool end_unnoticed(struct thread *t)
+{
+	return t->no_event && atomic_load(&t->ipc->channels) && device_has_ended(&t->ipc->device);
+}
+
 int ipc_process(struct ipc *ipc)
 {
 	struct thread *t;
@@ -231,6 +238,9 @@ int ipc_process(struct ipc *ipc)
 	if (unlikely(atomic_load(&ipc->attention) & ATTEND_LOST))
 		return reconnect_step(t);
 	r = loop_serve_one(t);
+	if (r == 0 && unlikely(end_unnoticed(t)))
+		r = -ECONNRESET;
+	t->no_event = r <= 0;
 	if (unlikely(r == -ECONNRESET) && reconnect_lost(ipc))
 		return 1;
 	if (r)

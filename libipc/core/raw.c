@@ -287,7 +287,7 @@ int ipc_raw_call(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
 	if (unlikely(r < 0 || call.x.event.kind == IPCBUS_EVENT_FAILED))
 		table_unsent(&out.table, call.t->ipc);
 	if (unlikely(r < 0))
-		return error_from(error, request_origin(&call), r);
+		return error_from(error, request_origin(&call, r), r);
 	return receive(call.t, &call.x.event, call.x.send.deadline, ret_reply, error);
 }
 

@@ -37,9 +37,10 @@ int request_init(struct request *request, uint32_t kind, struct ipc_proxy *proxy
  * meanwhile. options are those of request_init(). On failure the call was not sent, except with
  * -ECONNRESET: if the bus ended meanwhile, the call may have been served. */
 int request_call(struct request *request, const struct ipc_options *options);
-static inline enum ipc_origin request_origin(const struct request *request)
+/* The origin of an error that request_call() returned. */
+static inline enum ipc_origin request_origin(const struct request *request, int error)
 {
-	return request->x.event.stage ? IPC_ORIGIN_BUS : IPC_ORIGIN_HERE;
+	return request->x.event.stage || error == -ECONNRESET ? IPC_ORIGIN_BUS : IPC_ORIGIN_HERE;
 }
 
 /* Must be called when a signal handler has run on a waiting thread. Returns 0, or the -errno with

@@ -48,6 +48,7 @@ struct thread {
 	unsigned int depth;		/* handlers and callbacks on its stack */
 	bool blocked;			/* counted in pool.blocked */
 	bool idle;			/* counted in pool.idle */
+	bool no_event;			/* its last ipc_process() found no event */
 	struct ipc_call *spare;		/* memory for the next call */
 	struct reply *spare_reply;	/* and for the next reply */
 	struct ipc_object *served;	/* the object served last; no reference: see object.h */

@@ -112,6 +112,12 @@ static void kill_bus(void)
 	ck_assert_int_eq(kill(ipc_test_bus_pid(bus), SIGKILL), 0);
 }
 
+static void end_of_bus_is_known(void)
+{
+	while (ipc_proxy_ping(proxy, NULL) != -ECONNRESET)
+		usleep(1000);
+}
+
 static void end(void)
 {
 	pthread_join(thread, NULL);
@@ -400,6 +406,50 @@ START_TEST(a_call_fails_after_all_descriptors_were_closed)
 }
 END_TEST
 
+static void *call_and_fail(void *unused)
+{
+	const struct ipc_raw_message request = { .method = HANG };
+	struct ipc_error error = IPC_ERROR_INIT;
+
+	(void)unused;
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, NULL, &error), -ECONNRESET);
+	ck_assert_int_eq(error.origin, IPC_ORIGIN_BUS);
+	ipc_error_done(&error);
+	return NULL;
+}
+
+/* Before the end of the bus, and afterwards. */
+START_TEST(a_call_fails_with_an_error_of_the_bus)
+{
+	pthread_t caller;
+
+	begin();
+	ck_assert_int_eq(pthread_create(&caller, NULL, call_and_fail, NULL), 0);
+	until(&arrived);
+	kill_bus();
+	pthread_join(caller, NULL);
+	call_and_fail(NULL);
+	end();
+}
+END_TEST
+
+START_TEST(an_event_loop_that_begins_after_the_end_learns_of_it)
+{
+	struct pollfd fd = { .events = POLLIN };
+
+	begin();
+	kill_bus();
+	end_of_bus_is_known();
+	fd.fd = ipc_get_fd(client);
+	ck_assert_int_ge(fd.fd, 0);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(poll(&fd, 1, 20000), 1);
+		ck_assert_int_eq(ipc_process(client), -ECONNRESET);
+	}
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("bus-end", a_call_fails_after_all_descriptors_were_closed,
@@ -407,5 +457,7 @@ int main(void)
 			 pending_operations_complete_in_an_event_loop,
 			 receiver_wakes_without_a_serving_thread,
 			 a_receiver_wakes_while_callbacks_run,
-			 a_stream_is_canceled_without_a_serving_thread, watched_names_are_gone);
+			 a_stream_is_canceled_without_a_serving_thread, watched_names_are_gone,
+			 a_call_fails_with_an_error_of_the_bus,
+			 an_event_loop_that_begins_after_the_end_learns_of_it);
 }

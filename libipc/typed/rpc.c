@@ -267,7 +267,7 @@ int ipc_rpc_call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
 	if (unlikely(r < 0 || rpc.request.x.event.kind == IPCBUS_EVENT_FAILED))
 		table_unsent(&rpc.packed.table, rpc.request.t->ipc);
 	if (unlikely(r < 0))
-		return error_from(error, request_origin(&rpc.request), r);
+		return error_from(error, request_origin(&rpc.request, r), r);
 	return receive(rpc.request.t, method, &rpc.request.x.event, rpc.request.x.send.deadline,
 		       ret_reply, error);
 }
