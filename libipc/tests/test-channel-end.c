@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The end of the bus in direct channels, and errors that must not be taken for an end.
+ * The end of the bus or of a client, in direct channels, and errors that must not be taken for an
+ * end.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -123,9 +124,145 @@ START_TEST(dead_owner_as_an_error_does_not_end_the_channel)
 }
 END_TEST
 
+/* --- The death of a client --------------------------------------------------------------- */
+
+enum { HOLD = 100, COUNT, PIDFD_FLAGS };
+
+static atomic_uint n_held, n_canceled;
+
+static void on_cancel(struct ipc_call *call, void *userdata)
+{
+	(void)userdata;
+	ck_assert_int_eq(ipc_call_is_canceled(call), 1);
+	atomic_fetch_add(&n_canceled, 1);
+	ipc_call_unref(call);
+}
+
+static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
+{
+	uint32_t counts[2];
+	int fd, flags;
+
+	switch (request->method) {
+	case HOLD:
+		if (!is_channel_call(call->number))
+			return -EXDEV;
+		ipc_call_ref(call);
+		atomic_fetch_add(&n_held, 1);
+		return ipc_call_on_cancel(call, on_cancel, NULL, NULL);
+	case COUNT:
+		counts[0] = atomic_load(&n_held);
+		counts[1] = atomic_load(&n_canceled);
+		return ipc_raw_reply(call, &(struct ipc_raw_message){ .data = counts,
+								      .size = sizeof(counts) });
+	case PIDFD_FLAGS:
+		fd = ipc_call_pidfd(call);
+		flags = fcntl(fd, F_GETFD);
+		close(fd);
+		return reply_number(call, (uint32_t)flags | is_channel_call(call->number) << 8);
+	default:
+		return server_ops.serve(call, request, userdata);
+	}
+}
+
+static const struct ipc_raw_ops ops = { .serve = serve };
+
+static void get_a_channel(void)
+{
+	while (!get(WHERE))
+		;
+}
+
+static void *hold(void *size)
+{
+	static const uint8_t data[CHANNEL_DATA_MAX + 1];
+
+	ipc_raw_call(proxy,
+		     &(struct ipc_raw_message){ .method = HOLD, .data = data,
+						.size = (size_t)(uintptr_t)size },
+		     NULL, NULL, NULL);
+	_exit(1);
+}
+
+static void count(uint32_t counts[2])
+{
+	struct ipc_raw_message *reply;
+
+	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .method = COUNT }, NULL,
+				      &reply, NULL), 0);
+	memcpy(counts, reply->data, 2 * sizeof(counts[0]));
+	ipc_raw_free(reply);
+}
+
+/* Begins n blocking calls of that size, and m async calls. */
+static void be_client(unsigned int n, size_t size, unsigned int m)
+{
+	pthread_t thread;
+
+	connect_again();
+	get_a_channel();
+	for (unsigned int i = 0; i < m; i++)
+		ipc_raw_call_async(proxy, &(struct ipc_raw_message){ .method = HOLD }, NULL, on_end,
+				   NULL, NULL);
+	for (unsigned int i = 0; i < n; i++)
+		pthread_create(&thread, NULL, hold, (void *)(uintptr_t)size);
+	pause();
+}
+
+/* Each kind of cell: the calls end, however many other cells of the channel have one. */
+static void client_dies(unsigned int n, size_t size, unsigned int m)
+{
+	uint32_t before[2], counts[2];
+	pid_t pid;
+
+	count(before);
+	pid = fork();
+	if (!pid)
+		be_client(n, size, m);
+	do {
+		usleep(1000);
+		count(counts);
+		ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), 0);
+	} while (counts[0] - before[0] < n + m);
+	ck_assert_uint_eq(counts[1], before[1]);
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	do {
+		usleep(1000);
+		count(counts);
+	} while (counts[1] - before[1] < n + m);
+}
+
+START_TEST(calls_of_a_dead_client_are_canceled)
+{
+	begin_ops(2, "1", &ops);
+	client_dies(1, 0, 0);
+	client_dies(0, 0, 1);
+	client_dies(1, CHANNEL_DATA_MAX + 1, 0);
+	client_dies(CHANNEL_LARGE, 0, CHANNEL_HUGE - CHANNEL_LARGE);
+	end();
+}
+END_TEST
+
+/* --- Files ------------------------------------------------------------------------------- */
+
+START_TEST(pidfd_of_a_caller_is_closed_by_exec)
+{
+	begin_ops(2, "1", &ops);
+	get_a_channel();
+	ck_assert_uint_eq(get(PIDFD_FLAGS), FD_CLOEXEC | 1 << 8);
+	end();
+	begin_ops(2, "0", &ops);
+	ck_assert_uint_eq(get(PIDFD_FLAGS), FD_CLOEXEC);
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("channel-end", end_of_the_bus_ends_an_event_loop,
 			 end_of_the_bus_ends_a_loop_with_ipc_wait_event,
-			 dead_owner_as_an_error_does_not_end_the_channel);
+			 dead_owner_as_an_error_does_not_end_the_channel,
+			 calls_of_a_dead_client_are_canceled,
+			 pidfd_of_a_caller_is_closed_by_exec);
 }
