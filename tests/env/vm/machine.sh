@@ -66,7 +66,7 @@ machine_start() {
 		arm64-*) machine_arm64 "$1" ;;
 		*) machine_qemu "$1" ;;
 		esac
-		setpriv --pdeathsig KILL "${machine[@]}" <"$input" >"$work/output" 2>"$work/qemu" &
+		setpriv --pdeathsig KILL "${machine[@]}" <>"$input" >"$work/output" 2>"$work/qemu" &
 	fi
 	qemu=$!
 }
