@@ -20,7 +20,7 @@ FNR == NR {
 
 function ours(cpus, kind,  driver, daemon) {
 	driver = figure[cpus, "ipcbus " kind]
-	daemon = figure[cpus, "channels " kind] " (ipcbusd)"
+	daemon = figure[cpus, "channels " kind] " (ipcbusd, server in `ipc_run()`)"
 	return driver ? driver "; " daemon : daemon
 }
 
