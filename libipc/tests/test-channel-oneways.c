@@ -193,7 +193,7 @@ START_TEST(oneways_open_a_channel)
 	uint32_t number = 0;
 
 	begin_ops(1, "1", &log_ops);
-	/* If the server is slow, the client tries again later, each time after four times as many. */
+	/* If the server is slow, the client tries again after four times as many. */
 	do {
 		for (int j = 0; j < 200; j++)
 			ck_assert_int_eq(log_small(0, number++), 0);
