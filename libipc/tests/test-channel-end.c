@@ -16,7 +16,8 @@
 
 #include "channel-run.h"
 #include "channels/channel-client.h"
-#include "channels/channel-server.h"
+#include "channels/channel-opened.h"
+#include "channels/channel-served.h"
 #include "core/call.h"
 
 #include <ipc/test.h>
@@ -126,7 +127,7 @@ END_TEST
 
 /* --- The death of a client --------------------------------------------------------------- */
 
-enum { HOLD = 100, COUNT, PIDFD_FLAGS };
+enum { HOLD = 100, COUNT, PIDFD_FLAGS, SPIN };
 
 static atomic_uint n_held, n_canceled;
 
@@ -160,6 +161,8 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		flags = fcntl(fd, F_GETFD);
 		close(fd);
 		return reply_number(call, (uint32_t)flags | is_channel_call(call->number) << 8);
+	case SPIN:
+		return reply_number(call, atomic_load(&call->ipc->channels)->spin.budget_ns);
 	default:
 		return server_ops.serve(call, request, userdata);
 	}
@@ -258,11 +261,25 @@ START_TEST(pidfd_of_a_caller_is_closed_by_exec)
 }
 END_TEST
 
+/* --- Waiting ------------------------------------------------------------------------------ */
+
+/* See waits_spin_for_50_microseconds of test-channel. */
+START_TEST(both_sides_spin_for_50_microseconds)
+{
+	begin_ops(1, "1", &ops);
+	get_a_channel();
+	ck_assert_uint_eq(get(SPIN), 50000);
+	ck_assert_uint_eq(atomic_load(&proxy->channel)->caller.spin.budget_ns, 50000);
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("channel-end", end_of_the_bus_ends_an_event_loop,
 			 end_of_the_bus_ends_a_loop_with_ipc_wait_event,
 			 dead_owner_as_an_error_does_not_end_the_channel,
 			 calls_of_a_dead_client_are_canceled,
-			 pidfd_of_a_caller_is_closed_by_exec);
+			 pidfd_of_a_caller_is_closed_by_exec,
+			 both_sides_spin_for_50_microseconds);
 }

@@ -3,11 +3,14 @@
  * The memory of a direct channel: calls and replies, waiting, and a peer that writes arbitrary
  * bytes into its own part.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
 
 #include "channels/channel.h"
 #include "test-run.h"
@@ -17,6 +20,33 @@ static struct channel_server_part *replies;
 static struct channel_caller caller;
 static struct channel_callee callee;
 static uint8_t data[CHANNEL_HUGE_MAX], huge_request[CHANNEL_HUGE_MAX], huge_reply[CHANNEL_HUGE_MAX];
+
+/* --- Time -------------------------------------------------------------------------------- */
+
+/* For cases that set the clock: each look at it takes a microsecond, and threads run on CPU 0. So
+ * no other load of the machine counts. 0: the real clock. */
+static uint64_t clock_ns;
+
+int clock_gettime(clockid_t clock, struct timespec *ret_now)
+{
+	if (!clock_ns)
+		return (int)syscall(SYS_clock_gettime, clock, ret_now);
+	clock_ns += 1000;
+	*ret_now = (struct timespec){
+		.tv_sec = (time_t)(clock_ns / 1000000000),
+		.tv_nsec = (long)(clock_ns % 1000000000),
+	};
+	return 0;
+}
+
+int sched_getcpu(void)
+{
+	unsigned int cpu = 0;
+
+	if (!clock_ns)
+		syscall(SYS_getcpu, &cpu, NULL, NULL);
+	return (int)cpu;
+}
 
 static void begin(void)
 {
@@ -226,6 +256,40 @@ START_TEST(spinning_stops_when_it_does_not_pay)
 }
 END_TEST
 
+/* Nothing comes from CPU 1. */
+START_TEST(waits_spin_for_50_microseconds)
+{
+	struct channel_spin spin = { .budget_ns = CHANNEL_SPIN_NS };
+	struct channel_callee *callees[] = { &callee };
+	static atomic_uint event, bell;
+	const uint32_t tail = 1;
+	struct channel_wait wait = {
+		.n = 1, .callees = callees, .tails = &tail, .event = &event, .bell = &bell,
+		.spin = &spin, .last = &callee,
+	};
+	unsigned int cell;
+	uint64_t before;
+
+	begin();
+	caller.spin.budget_ns = CHANNEL_SPIN_NS;
+	atomic_store(&replies->cpu, 1);
+	cell = post(1, NULL, 0);
+	before = clock_ns = 1000000;
+	/* Sleeps until a time that has passed on the kernel's clock. */
+	ck_assert_int_eq(channel_await(&caller, cell, 1), -ETIMEDOUT);
+	ck_assert_uint_ge(clock_ns - before, 50000);
+	ck_assert_uint_lt(clock_ns - before, 60000);
+	before = clock_ns;
+	wait.last_cell = cell;
+	atomic_store(&channel_request_at(requests, cell)->cpu, 1);
+	ck_assert(!channel_spin_for_call(&wait));
+	ck_assert_uint_ge(clock_ns - before, 50000);
+	ck_assert_uint_lt(clock_ns - before, 60000);
+	clock_ns = 0;
+	end();
+}
+END_TEST
+
 /* Returns how many of n waits yielded. The reply never comes, or too late. */
 static unsigned int yields_in_vain(struct channel_yield *yield, unsigned int n, bool late)
 {
@@ -244,6 +308,7 @@ START_TEST(yielding_stops_when_it_does_not_pay)
 {
 	struct channel_yield yield = { 0 };
 
+	clock_ns = 1000000;
 	ck_assert_uint_lt(yields_in_vain(&yield, 10000, /* late= */ false), 10000 / 50);
 	ck_assert_uint_lt(yields_in_vain(&yield, 1000000, /* late= */ true), 30);
 	while (!channel_may_yield(&yield))
@@ -547,6 +612,7 @@ int main(void)
 			 huge_cell_has_one_call_at_a_time,
 			 abandoned_cell_is_free_after_its_reply,
 			 spinning_stops_when_it_does_not_pay,
+			 waits_spin_for_50_microseconds,
 			 yielding_stops_when_it_does_not_pay, server_refuses_impossible_numbers,
 			 server_refuses_impossible_sizes,
 			 server_takes_one_call_of_a_cell_at_a_time,
