@@ -50,6 +50,7 @@ int bus_open(struct ipc **ret_ipc)
 
 int bus_open_sized(struct ipc **ret_ipc, size_t region_size)
 {
+	char text[IPC_ERROR_TEXT_MAX];
 	bool limited = deadline_begin();
 	int r = ipc_open_sized(ret_ipc, ctl_bus_path(), region_size);
 
@@ -76,8 +77,8 @@ int bus_open_sized(struct ipc **ret_ipc, size_t region_size)
 	case -ENOTTY:
 		return fail_with(STATUS_NO_BUS, NULL, "%s is not a bus", ctl_bus_path());
 	default:
-		return fail_with(STATUS_FAILED, "see ipcctl doctor", "cannot open the bus %s: %s",
-				 ctl_bus_path(), ipc_strerror(r));
+		return fail_with(STATUS_FAILED, NULL, "%s",
+				 ipc_open_error_text(text, sizeof(text), ctl_bus_path(), r));
 	}
 }
 

@@ -136,6 +136,40 @@ static enum ipc_bus_kind kind_of(const char *path)
 				      IPC_BUS_UNKNOWN;
 }
 
+/* What errnos mean for opening a bus. ipc_strerror() is about calls. Others have the system's
+ * text. */
+static const struct {
+	int code;
+	const char *meaning;
+} open_meanings[] = {
+	{ ENOENT, "there is no bus" },
+	{ EACCES, "its permissions do not let this user open it" },
+	{ EPROTO, "it is not a socket of ipcbusd, or ipcbusd has another protocol version" },
+	{ EINVAL, "the size of the region must be a multiple of the page size, up to 1 GiB" },
+	{ ECONNREFUSED, "no daemon runs the bus: it has ended" },
+	{ ECONNRESET, "ipcbusd ended, or closed the connection, before the bus was open" },
+	{ EPIPE, "ipcbusd ended, or closed the connection, before the bus was open" },
+	{ ETIMEDOUT, "ipcbusd does not reply: it is stopped or overloaded" },
+	{ EAGAIN, "ipcbusd does not accept connections at the moment" },
+	{ ENOTTY, "the path is not a bus" },
+	{ EISDIR, "the path is a folder, not a bus" },
+	{ ESRCH, "ipcbusd cannot see this process: it runs in another PID namespace" },
+	{ EDQUOT, "this user has too many connections, or too many files or memory in them" },
+	{ ENOSPC, "ipcbusd, or the system, has reached a limit, such as fs.epoll.max_user_watches" },
+	{ ENOMEM, "this process, or ipcbusd, has no memory" },
+	{ EMFILE, "this process has no free file descriptor; raise RLIMIT_NOFILE (ulimit -n)" },
+	{ ENFILE, "ipcbusd, or the system, has no free file descriptor; raise RLIMIT_NOFILE of "
+		  "ipcbusd" },
+};
+
+static const char *open_meaning(int code)
+{
+	for (size_t i = 0; i < sizeof(open_meanings) / sizeof(open_meanings[0]); i++)
+		if (open_meanings[i].code == abs(code))
+			return open_meanings[i].meaning;
+	return strerrordesc_np(abs(code)) ?: "unknown error";
+}
+
 char *ipc_open_error_text(char *to, size_t size, const char *bus, int code)
 {
 	enum ipc_bus_reason reason;
@@ -148,13 +182,7 @@ char *ipc_open_error_text(char *to, size_t size, const char *bus, int code)
 		 reason == IPC_BUS_BY_ENVIRONMENT ? ", which IPCBUS_BUS names" :
 		 reason == IPC_BUS_NOT_FOUND	  ? ", and no ipcbusd was found" :
 						    "",
-		 code == -ENOENT ? "there is no bus" :
-		 code == -EACCES ? "its permissions do not let this user open it" :
-		 code == -EPROTO ? "it is not a socket of ipcbusd, or ipcbusd has another protocol "
-				   "version" :
-		 code == -EINVAL ? "the size of the region must be a multiple of the page size, up to "
-				   "1 GiB" :
-				   ipc_strerror(code),
+		 open_meaning(code),
 		 may_be_device	 ? "; start ipcbusd, or load the driver: modprobe ipcbus" :
 		 is_gone	 ? "; start it: ipcbusd --bus " :
 		 code == -EINVAL ? "" :

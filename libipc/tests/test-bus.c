@@ -188,6 +188,31 @@ START_TEST(the_hint_names_the_bus_of_the_program)
 }
 END_TEST
 
+/* Not the meaning for a call: an object, a receiver or a message. */
+START_TEST(texts_are_about_opening)
+{
+	static const char *const of_calls[] = {
+		"object", "receiver", "message", "the call", "this side", "the server", "such name",
+	};
+	char text[IPC_ERROR_TEXT_MAX], *meaning;
+
+	for (int code = 1; code < 134; code++) {
+		/* The system's text. */
+		if (code == ENAMETOOLONG || code == EBADMSG || code == ENOMSG || code == EMSGSIZE ||
+		    !strerrorname_np(code))
+			continue;
+		ipc_open_error_text(text, sizeof(text), "/x", -code);
+		meaning = strchr(text, ':');
+		for (size_t i = 0; i < sizeof(of_calls) / sizeof(of_calls[0]); i++)
+			ck_assert_msg(!strstr(meaning, of_calls[i]), "%s", text);
+	}
+	ipc_open_error_text(text, sizeof(text), "/x", -ENOSPC);
+	ck_assert_ptr_nonnull(strstr(text, "ipcbusd, or the system, has reached a limit"));
+	ipc_open_error_text(text, sizeof(text), "/x", -EIO);
+	ck_assert_str_eq(text, "cannot open the bus /x: Input/output error; see ipcctl doctor");
+}
+END_TEST
+
 START_TEST(a_connection_knows_the_features_of_its_bus)
 {
 	uint64_t features = 0;
@@ -210,5 +235,6 @@ int main(void)
 {
 	return RUN_TESTS("bus", named_bus_is_used, device_precedes_daemons, only_the_path_is_needed,
 			 error_lists_the_tried_buses, the_hint_names_the_bus_of_the_program,
+			 texts_are_about_opening,
 			 a_connection_knows_the_features_of_its_bus);
 }
