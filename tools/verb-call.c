@@ -33,15 +33,24 @@ static const struct verb_option options[] = {
 
 /* --- The request ------------------------------------------------------------------ */
 
+/* Names the first methods only: a service can have thousands. */
 static int no_method(const struct schema *schema, const char *name)
 {
-	char known[512] = "";
+	size_t n = schema_count(schema), i = 0, used = 0;
+	char known[256] = "", more[64] = "", hint[256];
 
-	for (size_t i = 0; i < schema_count(schema); i++)
-		snprintf(known + strlen(known), sizeof(known) - strlen(known), " %s",
-			 schema_at(schema, i)->name);
-	return fail_with(STATUS_NOT_FOUND, NULL, "%s has no method %s; it has:%s",
-			 schema_interface(schema), name, known);
+	for (; i < n; i++) {
+		const char *method = schema_at(schema, i)->name;
+
+		if (used + strlen(method) + 2 > sizeof(known))
+			break;
+		used += (size_t)snprintf(known + used, sizeof(known) - used, " %s", method);
+	}
+	if (i < n)
+		snprintf(more, sizeof(more), "%s %zu more", i ? " and" : "", n - i);
+	snprintf(hint, sizeof(hint), "ipcctl describe --methods %s lists all", service);
+	return fail_with(STATUS_NOT_FOUND, i < n ? hint : NULL, "%s has no method %s; it has:%s%s",
+			 schema_interface(schema), name, known, more);
 }
 
 /* Name and value of each pair, ending with NULL. */
