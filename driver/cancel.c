@@ -13,6 +13,7 @@
 #include "cancel.h"
 #include "monitor.h"
 #include "node.h"
+#include "object.h"
 #include "proc.h"
 #include "reply.h"
 #include "thread.h"
@@ -75,6 +76,19 @@ static void cancel_nested_locked(struct ipcbus_transaction *t, struct list_head 
 	}
 }
 
+/* Drops a request that was taken back. If the current thread is of another process, or a worker of
+ * the kernel, it must not close files. */
+static void drop_request(struct ipcbus_transaction *t)
+{
+	struct ipcbus_buffer *buffer = t->buffer;
+
+	if (buffer && buffer->cargo.objects && t->caller->pid != task_tgid(current)) {
+		ipcbus_objects_close_later(buffer->cargo.objects);
+		buffer->cargo.objects = NULL;
+	}
+	ipcbus_transaction_drop_request(t);
+}
+
 static void cancel_at_server(struct ipcbus_transaction *t, struct list_head *nested)
 {
 	struct ipcbus_proc *server = t->node->proc;
@@ -94,7 +108,7 @@ static void cancel_at_server(struct ipcbus_transaction *t, struct list_head *nes
 	if (idle)
 		ipcbus_node_check_idle(t->node);
 	if (queued) {
-		ipcbus_transaction_drop_request(t);
+		drop_request(t);
 		ipcbus_transaction_put(t, NULL);
 	}
 }

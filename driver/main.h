@@ -72,7 +72,7 @@
  *         +- wait queues' own      wake-ups for events happen under proc->lock
  *   region->lock         spinlock  the proc's ranges, buffer states and quotas; leaf
  *   bus->space_lock      spinlock  the procs that poll for space, and in which regions; leaf
- *   user->spare_lock     spinlock  the spare transactions of a user; leaf
+ *   user->spare_lock     spinlock  the spare transactions of a user, and its files to close; leaf
  *   monitors->lock       spinlock  the monitors of a bus and their filters; leaf
  *   xa_lock              spinlock  of the tables of nodes and threads by number; leaf
  *

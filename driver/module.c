@@ -11,6 +11,7 @@
 #include "bus.h"
 #include "cancel.h"
 #include "mem/reclaim.h"
+#include "object.h"
 #include "opener.h"
 #include "proc.h"
 #include "trace.h"
@@ -59,16 +60,19 @@ static int __init ipcbus_init(void)
 {
 	int ret;
 
-	ipcbus_users_init();
+	ipcbus_users_init(ipcbus_objects_close);
 	ret = ipcbus_transaction_cache_init();
 	if (ret)
 		return ret;
 	ret = ipcbus_expiry_init();
 	if (ret)
 		goto err_cache;
-	ret = ipcbus_reclaim_init();
+	ret = ipcbus_closing_init();
 	if (ret)
 		goto err_expiry;
+	ret = ipcbus_reclaim_init();
+	if (ret)
+		goto err_closing;
 	ipcbus_opener_init(ipcbus_opener_shut_down);
 	ret = ipcbus_fs_init();
 	if (ret)
@@ -85,6 +89,8 @@ err_fs:
 	ipcbus_fs_done();
 err_reclaim:
 	ipcbus_reclaim_done();
+err_closing:
+	ipcbus_closing_done();
 err_expiry:
 	ipcbus_expiry_done();
 err_cache:
@@ -102,6 +108,7 @@ static void __exit ipcbus_exit(void)
 	ipcbus_fs_done();
 	ipcbus_opener_done();
 	ipcbus_expiry_done();
+	ipcbus_closing_done();
 	ipcbus_trace_done();
 	/* Wait for the RCU callbacks that free threads, nodes and handles. */
 	rcu_barrier();

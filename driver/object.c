@@ -6,9 +6,12 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/fdtable.h>
+#include <linux/module.h>
 #include <linux/overflow.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/workqueue.h>
 
 #include "compat.h"
 #include "handle.h"
@@ -19,17 +22,24 @@
 #include "stats.h"
 #include "user.h"
 
+/* The file was put. */
+static void end_file(struct ipcbus_object_ref *ref)
+{
+	ipcbus_user_uncharge(ref->user, IPCBUS_USE_FILES);
+	ipcbus_stat_remove(IPCBUS_STAT_FILES);
+	ipcbus_user_put(ref->user);
+}
+
 static void drop_one(struct ipcbus_object_ref *ref)
 {
 	if (ref->type == IPCBUS_OBJECT_FD) {
 		fput(ref->file);
-		ipcbus_user_uncharge(ref->user, IPCBUS_USE_FILES);
-		ipcbus_stat_remove(IPCBUS_STAT_FILES);
+		end_file(ref);
 	} else {
 		ipcbus_node_put_remote(ref->node);
 		ipcbus_user_uncharge(ref->user, IPCBUS_USE_OBJECTS);
+		ipcbus_user_put(ref->user);
 	}
-	ipcbus_user_put(ref->user);
 }
 
 void ipcbus_objects_drop(struct ipcbus_objects *objects)
@@ -273,4 +283,83 @@ struct ipcbus_objects *ipcbus_objects_keep_home(struct ipcbus_objects *objects,
 		return objects;
 	kfree(objects);
 	return NULL;
+}
+
+/* --- Files of calls that others ended ------------------------------------------------ */
+
+static struct workqueue_struct *queue;
+
+int ipcbus_closing_init(void)
+{
+	/* A user can block one worker of this queue. */
+	queue = alloc_workqueue("ipcbus_close", WQ_UNBOUND, WQ_MAX_ACTIVE);
+	return queue ? 0 : -ENOMEM;
+}
+
+void ipcbus_closing_done(void)
+{
+	destroy_workqueue(queue);
+}
+
+/* fput() of a kernel thread would leave the file to a worker that all users share. */
+static void close_files(struct ipcbus_objects *objects)
+{
+	u32 i;
+
+	for (i = 0; i < objects->count; i++) {
+		__fput_sync(objects->ref[i].file);
+		end_file(&objects->ref[i]);
+		cond_resched();
+	}
+	kfree(objects);
+}
+
+/* With its last file the user may be freed. If files come in the meantime, the work is queued
+ * again. */
+void ipcbus_objects_close(struct work_struct *work)
+{
+	struct ipcbus_user *user = container_of(work, struct ipcbus_user, close.work);
+	struct ipcbus_objects *objects, *next;
+	LIST_HEAD(closing);
+
+	spin_lock(&user->spare_lock);
+	list_splice_tail_init(&user->closing, &closing);
+	spin_unlock(&user->spare_lock);
+	list_for_each_entry_safe(objects, next, &closing, closing) {
+		close_files(objects);
+		module_put(THIS_MODULE);
+	}
+}
+
+void ipcbus_objects_close_later(struct ipcbus_objects *objects)
+{
+	struct ipcbus_user *user;
+	u32 i, kept = 0;
+
+	for (i = 0; i < objects->count; i++) {
+		struct ipcbus_object_ref *ref = &objects->ref[i];
+
+		if (ref->type == IPCBUS_OBJECT_FD)
+			objects->ref[kept++] = *ref;
+		else
+			drop_one(ref);
+	}
+	objects->count = kept;
+	if (!kept) {
+		kfree(objects);
+		return;
+	}
+	/* The sender is charged for all files of a request. Its parents are as well, so that a user
+	 * with a range of ids has a single worker. */
+	for (user = objects->ref[0].user; user->parent;)
+		user = user->parent;
+	/* No bus may be open any more: then rmmod must fail with EBUSY instead of waiting. */
+	__module_get(THIS_MODULE);
+	spin_lock(&user->spare_lock);
+	/* If the list is not empty, the work has not run yet, and with these files it may free the
+	 * user. */
+	if (list_empty(&user->closing))
+		mod_delayed_work(queue, &user->close, 0);
+	list_add_tail(&objects->closing, &user->closing);
+	spin_unlock(&user->spare_lock);
 }

@@ -6,7 +6,10 @@
  * checks the copy, and turns it into counted references.
  *
  * If a message with a file is dropped, the dropping thread closes the file, as with files in the
- * queue of a Unix socket.
+ * queue of a Unix socket. Closing may block for as long as the sender likes: a TCP socket with
+ * SO_LINGER waits for its peer. So only the sender and the receiver may drop a message in this way.
+ * If another process or a worker ends a call, a worker of the sender's user closes the files
+ * (ipcbus_objects_close_later()).
  *
  * buffer.c takes objects on the sender's thread, and installs them on the thread that receives the
  * message. The references belong to the buffer. No function may be called with a spinlock held.
@@ -14,7 +17,11 @@
 #ifndef IPCBUS_OBJECT_H
 #define IPCBUS_OBJECT_H
 
+#include <linux/list.h>
+
 #include "main.h"
+
+struct work_struct;
 
 /**
  * struct ipcbus_object_ref - an object in flight
@@ -37,10 +44,12 @@ struct ipcbus_object_ref {
 
 /**
  * struct ipcbus_objects - the objects of a message
+ * @closing: in user->closing of the sender's user
  * @count: length of @ref, at most IPCBUS_MAX_OBJECTS
  * @ref: the objects, a counted reference each
  */
 struct ipcbus_objects {
+	struct list_head closing;
 	u32 count;
 	struct ipcbus_object_ref ref[];
 };
@@ -81,5 +90,17 @@ struct ipcbus_objects *ipcbus_objects_keep_home(struct ipcbus_objects *objects,
 
 /* Drops all references, and frees objects, which must not be NULL. May sleep. */
 void ipcbus_objects_drop(struct ipcbus_objects *objects);
+
+int ipcbus_closing_init(void);
+/* Waits for pending closes. No object may be in flight. */
+void ipcbus_closing_done(void);
+
+/* As ipcbus_objects_drop(), for a thread that neither sent the message nor receives it: drops nodes
+ * and handles, and leaves the files to a worker. All files of a user, and of its children, are
+ * closed one after the other, so a file that closes slowly delays only these. The files stay
+ * charged until they are closed. */
+void ipcbus_objects_close_later(struct ipcbus_objects *objects);
+/* The function of user->close. */
+void ipcbus_objects_close(struct work_struct *work);
 
 #endif

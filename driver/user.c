@@ -52,12 +52,15 @@ MODULE_PARM_DESC(user_threads, "threads of one user that use a bus");
 module_param_named(user_memory, limits[IPCBUS_USE_MEMORY], uint, 0644);
 MODULE_PARM_DESC(user_memory, "KiB that the regions of one user occupy");
 
-void ipcbus_users_init(void)
+static work_func_t close_files;
+
+void ipcbus_users_init(work_func_t close)
 {
 	u32 mib = min_t(u64, (u64)totalram_pages() * PAGE_SIZE >> 20, U32_MAX >> 10);
 	u32 part = clamp(mib, SMALL_MIB, LARGE_MIB);
 	enum ipcbus_use use;
 
+	close_files = close;
 	for (use = 0; use < IPCBUS_USE_COUNT; use++)
 		if (!limits[use])
 			limits[use] = (u64)default_limits[use] * part / LARGE_MIB;
@@ -121,7 +124,9 @@ static struct ipcbus_user *user_new(kuid_t uid, struct ipcbus_user *parent)
 	user->uid = uid;
 	user->parent = parent;
 	user->depth = parent ? parent->depth + 1 : 0;
+	INIT_DELAYED_WORK(&user->close, close_files);
 	spin_lock_init(&user->spare_lock);
+	INIT_LIST_HEAD(&user->closing);
 	ipcbus_stat_add(IPCBUS_STAT_USERS);
 	return user;
 }

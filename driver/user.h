@@ -21,6 +21,7 @@
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
+#include <linux/workqueue.h>
 
 #include "main.h"
 
@@ -35,10 +36,12 @@ struct user_namespace;
  * @parent: charged as well, counted; or NULL; constant
  * @depth: number of parents above it; constant
  * @used: resources in use, by enum ipcbus_use
+ * @close: closes the files in @closing
  * @spare_lock: protects the rest
  * @procs: number of its procs that are not shut down
  * @spares: transactions without a message, charged to it: see transaction.c
  * @spare_count: number of @spares; 0 if @procs is 0
+ * @closing: objects with files to close, of this user and its children: see object.c
  */
 struct ipcbus_user {
 	refcount_t ref;
@@ -47,14 +50,17 @@ struct ipcbus_user {
 	struct ipcbus_user *parent;
 	u32 depth;
 	atomic_t used[IPCBUS_USE_COUNT];
+	struct delayed_work close;
 	spinlock_t spare_lock;
 	u32 procs;
 	struct ipcbus_transaction *spares;
 	u32 spare_count;
+	struct list_head closing;
 };
 
-/* Sets the limits that the administrator did not set, from the size of the machine's memory. */
-void ipcbus_users_init(void);
+/* Sets the limits that the administrator did not set, from the size of the machine's memory. close
+ * is the function of each user's @close. */
+void ipcbus_users_init(work_func_t close);
 
 /* Returns the user, counted, or NULL if there is no memory. ns is the namespace of the process
  * that opens the file or mounts the bus. May sleep. */

@@ -149,7 +149,8 @@
  * @user_calls: out: calls and oneways of the user that have not ended; the driver also counts one
  *	unused call per thread and up to 64 more that it keeps for reuse
  * @user_files: out: fds in requests of the user, and in the replies to them, that no receiver has
- *	taken; RLIMIT_NOFILE of the sending process is a limit as well
+ *	taken. If the call ends before, by its deadline or by another process, they count until the
+ *	driver has closed them. RLIMIT_NOFILE of the sending process is a limit as well.
  * @user_threads: out: threads of the user that use a bus
  * @user_memory: out: KiB for regions of the user and for handle tables with more than 128 handles
  *

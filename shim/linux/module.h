@@ -7,6 +7,8 @@
 #include "../kernel.h"
 
 #define THIS_MODULE NULL
+#define __module_get(module) ((void)(module))
+#define module_put(module) ((void)(module))
 #define MODULE_DESCRIPTION(text) _Static_assert(1, text)
 #define MODULE_AUTHOR(text) _Static_assert(1, text)
 #define MODULE_PARM_DESC(name, text) _Static_assert(1, text)

@@ -8,6 +8,7 @@ struct work_struct;
 struct workqueue_struct;
 
 #define WQ_UNBOUND 1
+#define WQ_MAX_ACTIVE 512
 
 /**
  * struct work_struct - a work item

@@ -25,8 +25,8 @@ HOST_LIBIPC := $(patsubst %.c,%.o,$(wildcard libipc/core/*.c libipc/channels/*.c
 # Generated code has no sanitizers, because it calls nothing of the device's.
 HOST_STUBS := $(addprefix $(B)/libipc/,ipc.pb-c.o servicemanager.ipc.o servicemanager.pb-c.o) \
 	$(LIBIPC_SHAPE)
-# test-trace needs tracefs, test-wake a scheduler, and test-memcg memory cgroups.
-HOST_KTESTS := $(filter-out test-trace test-memcg test-wake, \
+# test-trace needs tracefs, test-wake a scheduler, test-memcg memory cgroups, and test-close sockets.
+HOST_KTESTS := $(filter-out test-trace test-memcg test-wake test-close, \
 	$(patsubst tests/suite/kernel/%.c,%,$(sort $(wildcard tests/suite/kernel/test-*.c))))
 # Programs of tests/suite/e2e that can run their servers on threads as well as in processes.
 HOST_E2E := async bytes call memory object oneways raw serve stream stream-hostile stream-parent stream-space threads watch

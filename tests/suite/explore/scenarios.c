@@ -720,6 +720,7 @@ static const struct {
 	{ frozen_scenarios, &n_frozen_scenarios },
 	{ more_scenarios, &n_more_scenarios },
 	{ directed_scenarios, &n_directed_scenarios },
+	{ close_scenarios, &n_close_scenarios },
 };
 
 const struct scenario *scenario_nth(size_t i)

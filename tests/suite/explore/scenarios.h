@@ -4,7 +4,8 @@
 
 #include "world.h"
 
-/* Tables in other files: quotas, mounts, boosts, records, deaths, frozen, more, directed. */
+/* Tables in other files: quotas, mounts, boosts, records, deaths, frozen, more, directed,
+ * closes. */
 extern const struct scenario quota_scenarios[];
 extern const size_t n_quota_scenarios;
 extern const struct scenario mount_scenarios[];
@@ -21,6 +22,8 @@ extern const struct scenario more_scenarios[];
 extern const size_t n_more_scenarios;
 extern const struct scenario directed_scenarios[];
 extern const size_t n_directed_scenarios;
+extern const struct scenario close_scenarios[];
+extern const size_t n_close_scenarios;
 
 /* Handles an event as a server does. */
 void reply_to(const struct ipcbus_event *event);
