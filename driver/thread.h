@@ -8,8 +8,8 @@
  *
  * If a thread ends without THREAD_EXIT, its structure stays, with the thread's identity but without
  * a reference to its task. When new threads come, the driver removes structures of ended threads
- * before they outnumber the living threads and the threads in a call. If an ended thread holds an
- * event for other threads, it is removed within a second.
+ * before they outnumber the living threads and the threads in a call. A call that came back to an
+ * ended thread stays queued for it until it is canceled or its deadline passes.
  */
 #ifndef IPCBUS_THREAD_H
 #define IPCBUS_THREAD_H

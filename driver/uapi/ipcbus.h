@@ -106,7 +106,8 @@
 /* The calling thread no longer uses the file. The argument must be 0 (-EINVAL). If the thread has
  * made a call that has not ended, its reply is discarded. Calls that the thread serves stay open,
  * and any other thread may reply to them. A thread that ends without THREAD_EXIT may count as a
- * thread until new threads come. */
+ * thread until new threads come. A call that came back to it before stays queued until it is
+ * canceled or its deadline passes. */
 #define IPCBUS_IOC_THREAD_EXIT	_IO(IPCBUS_IOC_TYPE, 0x0a)
 #define IPCBUS_IOC_CANCEL	_IOW(IPCBUS_IOC_TYPE, 0x0b, struct ipcbus_cancel)
 #define IPCBUS_IOC_CALL_INFO	_IOWR(IPCBUS_IOC_TYPE, 0x0c, struct ipcbus_call_info)
