@@ -189,9 +189,7 @@ void ipcbus_deliver_taken_locked(struct ipcbus_work *work, struct ipcbus_thread 
 	}
 	t->delivering = true;
 	t->call = ++thread->proc->calls.last;
-	t->server = thread;
-	t->to_below = thread->top;
-	thread->top = t;
+	ipcbus_transaction_begin_serving_locked(t, thread);
 	ipcbus_open_add_locked(thread->proc, t);
 }
 

@@ -214,12 +214,10 @@ static void unclaim(struct ipcbus_proc *proc, struct ipcbus_transaction *t,
 	proc->calls.count++;
 	proc->freeze.reopened++;
 	WRITE_ONCE(thread->replies, false);
-	if (t->server == thread) {
-		t->to_below = thread->top;
-		thread->top = t;
-	} else {
+	if (t->server == thread)
+		ipcbus_transaction_begin_serving_locked(t, thread);
+	else
 		t->server = NULL;
-	}
 	/* It was canceled while its reply was being sent: notify the server now. */
 	if (READ_ONCE(t->state) != IPCBUS_PENDING)
 		ipcbus_cancel_notify_locked(t);

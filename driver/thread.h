@@ -129,8 +129,8 @@ struct ipcbus_more {
  * @given: work that this thread got while it was idle (proc->lock)
  * @work: calls that came back to this thread while it waits (proc->lock)
  * @idle: in proc->pool.idle while it waits for any work (proc->lock)
- * @deadline: until when the thread waits for its call on @top, or listens, or 0; used by the thread
- *	only
+ * @deadline: until when the thread waits for its call on @top, or listens, whichever is earlier, or
+ *	0; used by the thread only
  * @listens: until when the thread takes calls that are directed to it, or 0 (proc->lock to clear)
  * @top: stack of the calls that the thread is in, the innermost first (proc->lock): calls that it
  *	made (transaction->from is this thread) and calls that it serves
@@ -301,7 +301,7 @@ void ipcbus_threads_interrupt(struct ipcbus_proc *proc);
  *      got while idle. It comes first, because the thread may never wait again after its reply.
  *   2. the end of the call that it made last
  *   3. if it serves and is in no call: the proc's queue
- *   4. the deadline of its call
+ *   4. the deadline of its call, or the time until which it listens
  *   5. an interruption
  *
  * While the proc is frozen, the thread gets only interruptions.

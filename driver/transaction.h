@@ -44,7 +44,9 @@ enum ipcbus_transaction_state {
  * @code: ipcbus_send.code; constant
  * @oneway: a oneway, not a call; constant
  * @flags: IPCBUS_SEND_*, and IPCBUS_ROUND_ROBIN; constant
- * @depth: number of calls in the chain up to this call; constant
+ * @depth: at least the number of calls in the chain up to this call, and more than the depth of the
+ *	call below it on the stack of a thread, so that the stack is limited as well. Rises if the
+ *	call comes onto the stack of its server (node->proc->lock).
  * @sender: the sender as the receiver sees it; constant
  * @sender_id: for a oneway or async call: the process that sent it; constant
  * @deadline: when the call ends, or 0 for never; constant
@@ -190,6 +192,21 @@ static inline struct ipcbus_transaction *ipcbus_transaction_of(struct ipcbus_wor
 	if (work->ops != &ipcbus_transaction_ops)
 		return NULL;
 	return container_of(work, struct ipcbus_transaction, work);
+}
+
+/* Pushes t on the stack of the thread that serves it (proc->lock). A call that came back, was
+ * directed to the thread, or whose reply failed may be less deep than the call below it. */
+static __always_inline void ipcbus_transaction_begin_serving_locked(struct ipcbus_transaction *t,
+								    struct ipcbus_thread *thread)
+{
+	struct ipcbus_transaction *below = thread->top;
+
+	lockdep_assert_held(&thread->proc->lock);
+	if (unlikely(below) && t->depth <= below->depth)
+		t->depth = below->depth + 1;
+	t->server = thread;
+	t->to_below = below;
+	thread->top = t;
 }
 
 /* Takes t off the thread's stack, at any position (proc->lock). */

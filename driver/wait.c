@@ -51,21 +51,26 @@ static bool is_in_own_call_locked(const struct ipcbus_thread *thread,
 static bool has_expired_locked(struct ipcbus_thread *thread)
 {
 	bool waits = is_in_own_call_locked(thread, IPCBUS_PENDING);
+	u64 deadline = waits ? thread->top->deadline : 0;
 
-	thread->deadline = waits ? thread->top->deadline : thread->listens;
+	if (unlikely(thread->listens) && (!deadline || thread->listens < deadline))
+		deadline = thread->listens;
+	thread->deadline = deadline;
 	return unlikely(thread->deadline) && ktime_get_ns() >= thread->deadline;
 }
 
 /* Ends the thread's own call, or its wait for directed calls. */
 static noinline void expire_locked(struct ipcbus_thread *thread, struct pick *pick)
 {
-	pick->expired = thread->top;
-	if (!pick->expired) {
+	struct ipcbus_transaction *t = thread->top;
+
+	if (!t || t->deadline != thread->deadline) {
 		pick->interrupted = true;
 		return;
 	}
-	thread->top = pick->expired->from_below;
-	ipcbus_reply_abandon_locked(pick->expired);
+	pick->expired = t;
+	thread->top = t->from_below;
+	ipcbus_reply_abandon_locked(t);
 }
 
 /* A call that comes back is first, because the thread may never wait again after its reply. Then

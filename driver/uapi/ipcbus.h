@@ -65,7 +65,8 @@
  *   EHOSTDOWN   The target is frozen.
  *   EINTR       A signal interrupted FREEZE.
  *   EINVAL      The argument is malformed or inconsistent, or the target is the sender's own node.
- *   ELOOP       Calls are nested deeper than IPCBUS_MAX_DEPTH, or an object is an fd of a bus.
+ *   ELOOP       Calls are nested deeper than IPCBUS_MAX_DEPTH: in the chain of calls, or on the
+ *               sending thread. Or an object is an fd of a bus.
  *   EMFILE      The receiver cannot open another file descriptor. If a security module forbids the
  *               fd, the module chooses the error.
  *   EMSGSIZE    The message is too large for the receiver's region, even if that were empty.
@@ -121,7 +122,7 @@
 #define IPCBUS_MAX_OBJECTS	64	/* objects in one message */
 #define IPCBUS_MAX_RELEASE	256	/* buffers that one exchange releases */
 #define IPCBUS_MAX_MORE		31	/* events that one exchange returns after the first */
-#define IPCBUS_MAX_DEPTH	32	/* calls open in one chain of calls (-ELOOP) */
+#define IPCBUS_MAX_DEPTH	32	/* calls that a chain, or a thread, is in (-ELOOP) */
 #define IPCBUS_MAX_REGION	(1U << 30) /* bytes of one region (-EINVAL) */
 
 /* ipcbus_info.features: optional features. The driver has all of them, ipcbusd(8) has none. */
@@ -269,8 +270,9 @@ enum ipcbus_send_kind {
  * @handle: CALL, ONEWAY: the target
  * @code: CALL, ONEWAY: any number, usually the method; the event has it. ERROR: errno. REPLY: 0.
  * @call: REPLY, ERROR: the call, from the event that delivered it. CALL: 0, or event.thread of a
- *	thread of the target: only that thread gets the call. If it does not listen, the call fails
- *	with -ESRCH. ONEWAY: 0.
+ *	thread of the target: only that thread gets the call. If the thread does not listen, or
+ *	another call that only this thread may take is queued for it, the call fails with -ESRCH.
+ *	ONEWAY: 0.
  * @data: address of the payload, or of its parts with IPCBUS_SEND_IOV
  * @data_size: bytes of the payload, all parts together
  * @iov_count: number of parts, at most IPCBUS_MAX_IOV; 0 without IPCBUS_SEND_IOV. The sizes of the
@@ -494,8 +496,12 @@ struct ipcbus_event {
  *     proc that belongs to the same chain. IPCBUS_SERVE makes no difference.
  *   - Else, if IPCBUS_SERVE is set, it gets the next event of the proc: a call, a oneway, the end
  *     of an async call, or a notification.
- *   - Else there is no event that it could get. It sleeps until it is interrupted. If send.deadline
- *     is set, it *listens* until that time: it gets a call that is directed to it by send.call.
+ *   - Else there is no event that it could get. It sleeps until it is interrupted.
+ * If send.kind is IPCBUS_SEND_NONE and send.deadline is set, the thread also *listens* until that
+ * time, whether it is in a call or not. It gets a call that is directed to it by send.call, or
+ * EVENT_INTERRUPTED at that time. If it is in a call, the directed call is nested in that call: the
+ * thread serves it first, and both count for IPCBUS_MAX_DEPTH, as do the calls that the thread
+ * makes in the meantime. Any event ends the listening.
  * If no event is available, the thread sleeps. If IPCBUS_NONBLOCK is set, or O_NONBLOCK on the
  * file, it returns EVENT_NONE instead.
  *

@@ -517,6 +517,187 @@ START_TEST(listening_ends_at_its_deadline)
 }
 END_TEST
 
+static void *listen_once(void *arg)
+{
+	struct listener *l = arg;
+	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT };
+	struct ipcbus_event ev;
+
+	raw_call(&cli, l->back, 1, NULL, 0);
+	assert_ok(raw_next(&cli, IPCBUS_NONBLOCK, &ev));
+	atomic_store(&l->number, ev.thread);
+	x.send.deadline = deadline_in(l->ms);
+	assert_ok(raw_exchange(&cli, &x));
+	l->event = x.event;
+	if (x.event.kind == IPCBUS_EVENT_CALL)
+		raw_reply(&cli, x.event.call, NULL, 0);
+	raw_wait(&cli, IPCBUS_EVENT_REPLY, &ev);
+	return NULL;
+}
+
+/* Without the deadline the thread would wait until the end of its call. */
+START_TEST(listening_in_a_call_ends_at_its_deadline)
+{
+	struct listener l = { .ms = 30 };
+	struct helper helper;
+
+	helper_start(&helper, listen_once, &l);
+	while (!atomic_load(&l.number))
+		usleep(1000);
+	/* The call ends only after the thread has stopped listening. */
+	usleep(300000);
+	raw_reply(&srv, take_call(&srv, 1), NULL, 0);
+	helper_end(&helper);
+	ck_assert_uint_eq(l.event.kind, IPCBUS_EVENT_INTERRUPTED);
+}
+END_TEST
+
+START_TEST(listening_thread_in_a_call_gets_one_directed_call)
+{
+	struct listener l = { .ms = 10000 };
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL, .code = 7, .cookie = 5 };
+	struct ipcbus_event ev;
+	struct helper helper;
+
+	send.handle = give_handle(&oth, &cli, raw_node(&cli, 0, 1));
+	helper_start(&helper, listen_once, &l);
+	while (!atomic_load(&l.number))
+		usleep(1000);
+	wait_asleep(helper.tid);
+	send.call = l.number;
+	assert_ok(raw_send(&oth, &send, NULL));
+	raw_wait(&oth, IPCBUS_EVENT_REPLY, &ev);
+	raw_fails(&oth, &send, -ESRCH, IPCBUS_STAGE_QUEUE, 0);
+	raw_reply(&srv, take_call(&srv, 1), NULL, 0);
+	helper_end(&helper);
+	ck_assert_uint_eq(l.event.kind, IPCBUS_EVENT_CALL);
+	ck_assert_uint_eq(l.event.code, 7);
+}
+END_TEST
+
+/* The calls that one thread is in are limited, whichever way they came to be on its stack. */
+
+static int call_from(const struct raw *r)
+{
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL, .code = 1, .cookie = 9 };
+
+	return raw_send(r, &send, NULL);
+}
+
+/* Makes calls, and lets @come_in bring another call to the thread after each of them. */
+static void expect_limit(const struct raw *r, void (*come_in)(void *arg), void *arg)
+{
+	int e = 0, calls = 0;
+
+	while (!e && calls <= IPCBUS_MAX_DEPTH) {
+		e = call_from(r);
+		if (e)
+			break;
+		calls++;
+		come_in(arg);
+	}
+	assert_result(e, -ELOOP);
+	ck_assert_int_le(calls, IPCBUS_MAX_DEPTH);
+	ck_assert_int_gt(calls, 1);
+}
+
+struct director {
+	const struct raw *from;
+	uint32_t handle;
+	atomic_uint number;
+	atomic_uint listens; /* how many times */
+	atomic_bool done;
+};
+
+static void *direct_calls(void *arg)
+{
+	struct director *d = arg;
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC, .handle = d->handle,
+		.cookie = 5,
+	};
+
+	for (unsigned int sent = 0; !atomic_load(&d->done);) {
+		send.call = atomic_load(&d->number);
+		if (sent == atomic_load(&d->listens) || raw_send(d->from, &send, NULL))
+			usleep(100);
+		else
+			sent++;
+	}
+	return NULL;
+}
+
+static void listen_for_a_call(void *arg)
+{
+	struct director *d = arg;
+	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT, .send.deadline = deadline_in(60000) };
+
+	atomic_fetch_add(&d->listens, 1);
+	assert_ok(raw_exchange(&cli, &x));
+	ck_assert_uint_eq(x.event.kind, IPCBUS_EVENT_CALL);
+}
+
+START_TEST(directed_calls_on_a_thread_are_limited)
+{
+	struct director d = { .from = &oth };
+	struct ipcbus_event ev;
+	struct helper helper;
+
+	d.handle = give_handle(&oth, &cli, raw_node(&cli, 0, 1));
+	assert_ok(raw_next(&cli, IPCBUS_NONBLOCK, &ev));
+	atomic_store(&d.number, ev.thread);
+	helper_start(&helper, direct_calls, &d);
+	expect_limit(&cli, listen_for_a_call, &d);
+	atomic_store(&d.done, true);
+	helper_end(&helper);
+}
+END_TEST
+
+/* srv calls back in the first call, and cancels that after cli has taken it. */
+static void call_back_and_cancel(void *back)
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_CALL, .handle = *(uint32_t *)back, .code = 2, .cookie = 5,
+	};
+
+	assert_ok(raw_send(&srv, &send, NULL));
+	take_nested(&cli, 2);
+	assert_ok(raw_cancel(&srv, 5));
+	raw_failed(&srv, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
+}
+
+START_TEST(canceled_calls_back_on_a_thread_are_limited)
+{
+	uint32_t back = give_handle(&srv, &cli, raw_node(&cli, 0, 1));
+
+	raw_call(&cli, 0, 0, NULL, 0);
+	take_call(&srv, 0);
+	expect_limit(&cli, call_back_and_cancel, &back);
+}
+END_TEST
+
+/* A reply that fails puts its call on top of the calls that the thread made in the meantime. */
+static void fail_to_reply(void *call)
+{
+	struct ipcbus_send bad = {
+		.kind = IPCBUS_SEND_REPLY, .call = *(uint64_t *)call, .data = 8, .data_size = 8,
+	};
+
+	raw_fails(&oth, &bad, -EFAULT, IPCBUS_STAGE_COPY, 0);
+}
+
+START_TEST(calls_under_a_failed_reply_are_limited)
+{
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL, .code = 3 };
+	uint64_t call;
+
+	send.handle = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
+	assert_ok(raw_send(&cli, &send, NULL));
+	call = take_call(&oth, 3);
+	expect_limit(&oth, fail_to_reply, &call);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("nested");
@@ -545,5 +726,12 @@ int main(void)
 	tcase_add_test(tc, directed_call_makes_the_chain_of_its_thread);
 	tcase_add_test(tc, directed_call_fails_unless_its_thread_listens);
 	tcase_add_test(tc, listening_ends_at_its_deadline);
+	tcase_add_test(tc, listening_in_a_call_ends_at_its_deadline);
+	tcase_add_test(tc, listening_thread_in_a_call_gets_one_directed_call);
+
+	tc = add_case(s, "stack", setup_bus);
+	tcase_add_test(tc, directed_calls_on_a_thread_are_limited);
+	tcase_add_test(tc, canceled_calls_back_on_a_thread_are_limited);
+	tcase_add_test(tc, calls_under_a_failed_reply_are_limited);
 	return suite_main(s);
 }
