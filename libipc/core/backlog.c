@@ -63,6 +63,16 @@ void backlog_add(struct ipc *ipc, struct backlog_work *work, bool wake)
 		device_wake(&ipc->device);
 }
 
+void backlog_wake(struct ipc *ipc)
+{
+	ipc_lock(ipc);
+	if (ipc->backlog.all_fd >= 0) {
+		atomic_fetch_or(&ipc->attention, ATTEND_BACKLOG);
+		set_readable_locked(&ipc->backlog, true);
+	}
+	ipc_unlock(ipc);
+}
+
 bool backlog_run(struct thread *t)
 {
 	struct ipc *ipc = t->ipc;

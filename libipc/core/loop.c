@@ -37,6 +37,10 @@
 #include "loop.h"
 #include "more.h"
 
+/* ipc_process() then returns 0, so that events that keep coming do not starve the program's
+ * loop. */
+#define EVENTS_IN_A_ROW	64
+
 struct pool_thread {
 	struct pool_thread *next;
 	struct ipc *ipc;
@@ -62,6 +66,8 @@ void pool_done(struct pool *pool)
 
 /* --- Serving ------------------------------------------------------------------ */
 
+static int process(struct thread *t);
+
 static int serve_polling(struct thread *t)
 {
 	struct ipc *ipc = t->ipc;
@@ -71,14 +77,14 @@ static int serve_polling(struct thread *t)
 	if (r < 0)
 		return r;
 	if (channels_arm(ipc))
-		return ipc_process(ipc);
+		return process(t);
 	r = device_poll(&ipc->device, DEVICE_POLL_EVENT, ipc->pool.stop_fd, ipc->backlog.fd,
 			IPC_NEVER);
 	if (r < 0)
 		return r == -EINTR ? 0 : r;
 	if (r & DEVICE_POLL_WRITABLE)
 		writable_notify(ipc);
-	return r & DEVICE_POLL_EVENT ? ipc_process(ipc) : 0;
+	return r & DEVICE_POLL_EVENT ? process(t) : 0;
 }
 
 /*
@@ -221,14 +227,21 @@ static bool end_unnoticed(struct thread *t)
 	return t->no_event && atomic_load(&t->ipc->channels) && device_has_ended(&t->ipc->device);
 }
 
-int ipc_process(struct ipc *ipc)
+/* Before the program waits. */
+static int finish(struct thread *t)
 {
-	struct thread *t;
+	if (unlikely(atomic_load(&t->ipc->attention) & ATTEND_WRITABLE)) {
+		writable_notify(t->ipc);
+		backlog_run(t);
+	}
+	return thread_flush(t);
+}
+
+static int process(struct thread *t)
+{
+	struct ipc *ipc = t->ipc;
 	int r;
 
-	r = serving_thread(ipc, &t);
-	if (r < 0)
-		return r;
 	/* Timers, events and the backlog must not starve each other. */
 	if (unlikely(atomic_load(&ipc->attention) & ATTEND_TIMER))
 		timers_run(ipc);
@@ -245,13 +258,28 @@ int ipc_process(struct ipc *ipc)
 		return 1;
 	if (r)
 		return serve_ended(t, r);
-
-	if (unlikely(atomic_load(&ipc->attention) & ATTEND_WRITABLE)) {
-		writable_notify(ipc);
-		backlog_run(t);
-	}
-	r = thread_flush(t);
+	r = finish(t);
 	return r < 0 ? r : !!(atomic_load(&ipc->attention) & ATTEND_BACKLOG);
+}
+
+int ipc_process(struct ipc *ipc)
+{
+	struct thread *t;
+	int r;
+
+	r = serving_thread(ipc, &t);
+	if (r < 0)
+		return r;
+	if (t->processed < EVENTS_IN_A_ROW) {
+		r = process(t);
+		t->processed = r > 0 ? t->processed + 1 : 0;
+		return r;
+	}
+	t->processed = 0;
+	/* The next call reports an error. */
+	finish(t);
+	backlog_wake(ipc);
+	return 0;
 }
 
 /* The fd must be readable if channels have replies already. */
@@ -304,6 +332,8 @@ int ipc_wait_event(struct ipc *ipc, uint64_t timeout_usec)
 
 	if (r < 0)
 		return r;
+	if (thread_last && thread_last->ipc == ipc)
+		thread_last->processed = 0;
 	r = writable_make_poll(ipc, /* polls= */ 0);
 	if (r == 0)
 		r = backlog_make_fd(ipc);

@@ -49,6 +49,7 @@ struct thread {
 	bool blocked;			/* counted in pool.blocked */
 	bool idle;			/* counted in pool.idle */
 	bool no_event;			/* its last ipc_process() found no event */
+	unsigned int processed;		/* calls of ipc_process() in a row that returned 1 */
 	struct ipc_call *spare;		/* memory for the next call */
 	struct reply *spare_reply;	/* and for the next reply */
 	struct ipc_object *served;	/* the object served last; no reference: see object.h */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "core/device-daemon.h"
@@ -16,6 +17,9 @@
 #include "ipcbus-daemon.h"
 #include "ipcbus.h"
 #include "test-run.h"
+
+#include <ipc/admin.h>
+#include <ipc/raw.h>
 
 static struct ipc_test_bus *bus;
 static struct ipc *client;
@@ -140,8 +144,62 @@ START_TEST(a_thread_too_many)
 }
 END_TEST
 
+static unsigned int served;
+
+static int count(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
+{
+	(void)call, (void)request, (void)userdata;
+	served++;
+	return 0;
+}
+
+static const struct ipc_raw_ops counting = { .serve = count };
+
+/* Also the wait of a loop for an edge, which comes only once for events that have arrived. */
+static void serve_all(uint32_t events, unsigned int n)
+{
+	struct epoll_event event = { .events = events };
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	unsigned int before;
+
+	served = 0;
+	ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, ipc_get_fd(client), &event), 0);
+	while (served < n) {
+		ck_assert_int_eq(epoll_wait(epoll, &event, 1, 20000), 1);
+		before = served;
+		while (ipc_process(client) > 0)
+			;
+		ck_assert_uint_le(served - before, 64);
+	}
+	close(epoll);
+}
+
+START_TEST(a_loop_gets_its_turn_while_events_wait)
+{
+	const struct ipc_raw_message message = { .method = 1 };
+	struct ipc_object *object;
+	struct ipc_proxy *proxy;
+	struct ipc *sender;
+
+	begin();
+	ck_assert_int_eq(ipc_raw_object_new(client, &counting, NULL, &object), 0);
+	ck_assert_int_eq(ipc_set_manager(client, object), 0);
+	ck_assert_int_eq(ipc_open(&sender, ipc_test_bus_path(bus)), 0);
+	ck_assert_int_eq(ipc_get_manager(sender, &proxy), 0);
+	for (uint32_t i = 0; i < 2; i++) {
+		for (int n = 0; n < 200; n++)
+			ck_assert_int_eq(ipc_raw_oneway(proxy, &message, NULL), 0);
+		serve_all(i ? EPOLLIN | EPOLLET : EPOLLIN, 200);
+	}
+	ipc_proxy_unref(proxy);
+	ipc_unref(sender);
+	ipc_object_unref(object);
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("poll", only_requested_events_are_polled, a_poll_keeps_events_from_errors,
-			 a_thread_too_many);
+			 a_thread_too_many, a_loop_gets_its_turn_while_events_wait);
 }

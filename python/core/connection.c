@@ -165,8 +165,8 @@ static bool serve_last(struct connection *connection, struct ipc *ipc)
 	for (int i = 0; i < LAST_EVENTS && r > 0; i++) {
 		Py_BEGIN_ALLOW_THREADS
 		r = ipc_process(ipc);
-		if (r == 0 && atomic_load(&connection->openings))
-			r = ipc_wait_event(ipc, LAST_WAIT_USEC);
+		if (r == 0)
+			r = ipc_wait_event(ipc, connection->openings ? LAST_WAIT_USEC : 0);
 		Py_END_ALLOW_THREADS
 	}
 	return r > 0;

@@ -271,8 +271,8 @@ int ipc_open_sized(struct ipc **ret_ipc, const char *bus, size_t region_size);
  * the connection until it returns. Never drop the last reference while another thread is inside
  * such a function. Slots, streams, kept calls, replies of bytes (raw.h), and generated replies that
  * lie in the region or in a file (<ipc/call.h>) hold a reference. To close a connection with
- * streams that have callbacks, end or cancel the streams, call ipc_process() until it returns 0,
- * and drop the references.
+ * streams that have callbacks, end or cancel the streams, call ipc_process() while
+ * ipc_wait_event(ipc, 0) returns 1, and drop the references.
  */
 struct ipc *ipc_ref(struct ipc *ipc);
 struct ipc *ipc_unref(struct ipc *ipc);
@@ -363,8 +363,10 @@ void ipc_stop(struct ipc *ipc);
 /*
  * Serve in an event loop. ipc_get_fd() returns a file descriptor that is readable (EPOLLIN) when an
  * event is pending. The connection owns it. ipc_process() handles one event and the next callbacks
- * of one stream, without sleeping, and returns 1. It returns 0 if no event is pending. Call it
- * until it returns 0. A handler that it runs may block.
+ * of one stream, without sleeping, and returns 1. It returns 0 if no event is pending, and after 64
+ * events in a row: the program then serves the other sources of its loop, and the file descriptor
+ * is still readable, also for EPOLLET. Call it until it returns 0. A handler that it runs may
+ * block.
  *
  *   -EMFILE   ipc_get_fd(): the first use cannot create the file descriptor.
  *   -EDEADLK  ipc_process(): the calling thread waits for a reply: it is in a nested handler.

@@ -156,7 +156,8 @@ impl Connection {
         Ok(Background { connection: self.clone(), thread: Some(thread) })
     }
 
-    /// Handles one event without sleeping. Returns false if no event is pending.
+    /// Handles one event without sleeping. Returns false if no event is pending, and after 64
+    /// events in a row: the program's loop then serves its other sources.
     pub fn process(&self) -> Result<bool> {
         Ok(check(unsafe { sys::ipc_process(self.0) })? > 0)
     }

@@ -414,7 +414,7 @@ public:
 	}
 
 	/* For event loops: when the file descriptor is readable, call process() until it returns
-	 * false. The connection still owns the file descriptor. */
+	 * false, at the latest after 64 events, although more may be pending. The connection still owns the file descriptor. */
 	outcome<int> get_fd() const
 	{
 		int r = c::ipc_get_fd(raw);
