@@ -262,6 +262,8 @@ static void call_free(struct ipc_call *call)
 		/* Now: a oneway that comes next may be waiting for it. */
 		thread_release_next(t, call->buffer);
 		thread_flush(t);
+	} else if (!call->detached) {
+		thread_release_lost(call->ipc, call->buffer);
 	}
 	if (unlikely(call->more))
 		more_release(call->ipc, call->more);

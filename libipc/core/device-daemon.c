@@ -394,7 +394,6 @@ static int move_message(struct ipcbus_send *send, uint8_t *to)
  * carries the tag of its daemon, in bits that the driver does not use: in a buffer above its offset
  * in the region, in a call above its count.
  */
-#define BUFFER_TAG_SHIFT	24
 #define CALL_TAG_SHIFT		56
 
 static bool untag(const struct daemon_link *link, __u64 *number, unsigned int shift)
@@ -414,6 +413,12 @@ static void tag_event(const struct daemon_link *link, struct ipcbus_event *event
 		event->buffer |= link->tag << BUFFER_TAG_SHIFT;
 	if (event->call)
 		event->call |= link->tag << CALL_TAG_SHIFT;
+}
+
+static void hold(struct daemon_link *link, const struct ipcbus_event *event)
+{
+	if (event->buffer)
+		__atomic_fetch_add(&link->held[link->tag], 1, __ATOMIC_SEQ_CST);
 }
 
 /* Buffers of an earlier daemon are gone, and are not released. Returns how many are left. */
@@ -537,12 +542,16 @@ static int do_exchange(struct daemon_link *link, unsigned int number, struct ipc
 		arg->event = x->event;
 		tag_event(link, &arg->event);
 	}
+	if (!r)
+		hold(link, &arg->event);
 	if (more && !r && arg->event.more) {
 		struct ipcbus_event *events = (void *)(uintptr_t)arg->more;
 
 		memcpy(events, x + 1, arg->event.more * sizeof(*events));
-		for (uint32_t i = 0; i < arg->event.more; i++)
+		for (uint32_t i = 0; i < arg->event.more; i++) {
 			tag_event(link, &events[i]);
+			hold(link, &events[i]);
+		}
 	}
 	if (thread->piece_size > KEEP)
 		free_piece(link, thread);

@@ -39,10 +39,16 @@ int daemon_change_poll(struct daemon_link *link, unsigned int add, unsigned int 
 int daemon_set_poll(struct daemon_link *link, bool writable);
 /*
  * Connects a link whose daemon is gone to the daemon that now listens at path. The fds keep their
- * numbers, and addresses in the old region stay valid. Waits until no thread is in an ioctl of the
- * old daemon. Ioctls fail with -ECONNRESET until the caller sets the generation of the link and
- * clears gone. Only one thread at a time may call it.
+ * numbers. The old region stays mapped until the program has released all of its buffers. Waits
+ * until no thread is in an ioctl of the old daemon. Ioctls fail with -ECONNRESET until the caller
+ * sets the generation of the link and clears gone. Only one thread at a time may call it.
  */
 int daemon_reopen(struct daemon_link *link, const char *path);
+
+/* The program no longer uses a buffer that was received. */
+void daemon_released(struct daemon_link *link, uint64_t buffer);
+
+/* Returns whether the address is in the region of an earlier daemon. */
+bool daemon_is_old(struct daemon_link *link, const void *at);
 
 #endif /* IPC_DEVICE_DAEMON_H */

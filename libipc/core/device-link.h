@@ -33,6 +33,8 @@
 
 /* Of daemon_link.tag. */
 #define TAG_MAX		255
+/* Of the tag in the number of a buffer: see device-daemon.c. */
+#define BUFFER_TAG_SHIFT	24
 
 struct daemon_thread {
 	uint32_t tid;		/* 0: the cell is free */
@@ -43,10 +45,11 @@ struct daemon_thread {
 	struct __kernel_timespec look;	/* when it looks whether the daemon is gone */
 };
 
-/* The region of an earlier daemon. Replies and kept calls of the program may point into it. */
+/* The region of an earlier daemon. Replies and kept calls of the program point into it. */
 struct old_region {
 	struct old_region *next;
 	void *region;
+	uint64_t tag;
 };
 
 struct daemon_link {
@@ -74,6 +77,7 @@ struct daemon_link {
 	uint64_t generation;	/* 0: the first daemon */
 	uint64_t tag;		/* in numbers of this daemon: 0 for the first daemon, else 1 to
 	             		 * 255 */
+	uint32_t held[TAG_MAX + 1];	/* received buffers that are not released, by tag */
 	uint64_t shift;		/* from offsets of this region to offsets of the first one */
 	void *first_region;
 	struct old_region *old_regions;

@@ -206,6 +206,49 @@ static void take_cells(struct daemon_link *link)
 	pthread_mutex_unlock(&link->lock);
 }
 
+static void unmap_unused(struct daemon_link *link)
+{
+	struct old_region **next = &link->old_regions, *old;
+
+	pthread_mutex_lock(&link->lock);
+	while ((old = *next)) {
+		if (__atomic_load_n(&link->held[old->tag], __ATOMIC_SEQ_CST)) {
+			next = &old->next;
+			continue;
+		}
+		*next = old->next;
+		munmap(old->region, link->region_size);
+		free(old);
+	}
+	pthread_mutex_unlock(&link->lock);
+}
+
+/* A thread that releases the last buffer, and take_over() on another thread: each first changes
+ * held or the tag, and then reads the other. So at least one of them unmaps the region. */
+void daemon_released(struct daemon_link *link, uint64_t buffer)
+{
+	uint64_t tag = buffer >> BUFFER_TAG_SHIFT & TAG_MAX;
+
+	/* A forked child has no region. */
+	if (link->forks != daemon_forks)
+		return;
+	if (!__atomic_sub_fetch(&link->held[tag], 1, __ATOMIC_SEQ_CST) &&
+	    __atomic_load_n(&link->tag, __ATOMIC_SEQ_CST) != tag)
+		unmap_unused(link);
+}
+
+bool daemon_is_old(struct daemon_link *link, const void *at)
+{
+	struct old_region *old;
+
+	pthread_mutex_lock(&link->lock);
+	for (old = link->old_regions; old; old = old->next)
+		if ((uintptr_t)at - (uintptr_t)old->region < link->region_size)
+			break;
+	pthread_mutex_unlock(&link->lock);
+	return old;
+}
+
 /* Moves the resources of the new link to link. Its area and bell are already in place. */
 static int take_over(struct daemon_link *link, struct daemon_link *new, struct old_region *old)
 {
@@ -221,13 +264,18 @@ static int take_over(struct daemon_link *link, struct daemon_link *new, struct o
 	link->inode = new->inode;
 	link->number = new->number;
 	take_cells(link);
-	*old = (struct old_region){ .next = link->old_regions, .region = link->region };
+	*old = (struct old_region){
+		.next = link->old_regions, .region = link->region, .tag = link->tag,
+	};
+	pthread_mutex_lock(&link->lock);
 	link->old_regions = old;
+	pthread_mutex_unlock(&link->lock);
 	link->region = new->region;
 	new->region = NULL;
 	link->shift = (uintptr_t)link->region - (uintptr_t)link->first_region;
-	link->tag = link->tag % TAG_MAX + 1;
+	__atomic_store_n(&link->tag, link->tag % TAG_MAX + 1, __ATOMIC_SEQ_CST);
 	link->polls = 0;
+	unmap_unused(link);
 	return 0;
 }
 

@@ -258,12 +258,12 @@ int device_resume(struct device *device, uint64_t generation)
 
 bool device_is_old(const struct device *device, const void *at)
 {
-	const struct old_region *old = device->link ? device->link->old_regions : NULL;
+	return device->link && daemon_is_old(device->link, at);
+}
 
-	for (; old; old = old->next)
-		if ((uintptr_t)at - (uintptr_t)old->region < device->region_size)
-			return true;
-	return false;
+void device_released_slowly(const struct device *device, uint64_t buffer)
+{
+	daemon_released(device->link, buffer);
 }
 
 /* --- Waiting ----------------------------------------------------------------------- */

@@ -60,6 +60,16 @@ void device_close(struct device *device, bool mapped);
  */
 int device_exchange(const struct device *device, uint64_t generation, struct ipcbus_exchange *x);
 
+/* Must be called when a received buffer is no longer used, before it is released by an exchange or
+ * forgotten. */
+void device_released_slowly(const struct device *device, uint64_t buffer);
+
+static inline void device_released(const struct device *device, uint64_t buffer)
+{
+	if (__builtin_expect(device->link != NULL, 0))
+		device_released_slowly(device, buffer);
+}
+
 /* Sets whether waits of the calling thread for an event must not miss a signal. This also affects
  * waits of handlers that run on it in the meantime. Through a daemon, such waits may also end
  * without a signal, at most once a second. Returns the previous value. It is false in a forked

@@ -10,7 +10,8 @@
  *   end     A serving thread completes all pending operations (dispatch_bus_end()). Proxies lose
  *           their handles, and objects their nodes.
  *   open    A serving thread connects to the socket at the same path, with growing pauses. The
- *           device keeps its fds and the addresses of both regions (device-open.c).
+ *           device keeps its fds and, while messages in it are in use, the old region
+ *           (device-open.c).
  *   up      The connection gets a new generation. The state that the driver keeps for the
  *           connection is set again: its threads, its polls, its manager, its names and watches of
  *           names.

@@ -496,6 +496,8 @@ void reply_free(struct reply *reply)
 			borrow_end(reply->ipc, reply->buffer_size);
 		if (thread_get(reply->ipc, &t) == 0)
 			release_buffer(t, reply->buffer, reply->buffer_size, reply->has_own);
+		else
+			thread_release_lost(reply->ipc, reply->buffer);
 		ipc_unref(reply->ipc);
 	}
 	t = thread_last;

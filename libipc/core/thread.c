@@ -401,6 +401,7 @@ static inline bool release(struct thread *t, uint64_t buffer)
 	}
 	if (!buffer)
 		return false;
+	device_released(&t->ipc->device, buffer);
 	t->release[t->n_release++] = buffer;
 	if (unlikely(t->n_release == THREAD_MAX_RELEASE))
 		release_now(t);
@@ -410,6 +411,12 @@ static inline bool release(struct thread *t, uint64_t buffer)
 void thread_release_next(struct thread *t, uint64_t buffer)
 {
 	release(t, buffer);
+}
+
+void thread_release_lost(struct ipc *ipc, uint64_t buffer)
+{
+	if (buffer && !is_channel_buffer(buffer))
+		device_released(&ipc->device, buffer);
 }
 
 void thread_release_later(struct thread *t, uint64_t buffer, size_t size)

@@ -166,6 +166,8 @@ void thread_stash(struct thread *t, uint32_t kind, uint32_t code, uint64_t call,
  */
 void thread_release_later(struct thread *t, uint64_t buffer, size_t size);
 void thread_release_next(struct thread *t, uint64_t buffer);
+/* For a buffer that cannot be released, because the bus is away. */
+void thread_release_lost(struct ipc *ipc, uint64_t buffer);
 
 /* Bytes of buffers that a thread may hold back, because its next exchange may come late. */
 size_t thread_may_hold(const struct thread *t);

@@ -271,6 +271,11 @@ bool device_is_old(const struct device *device, const void *at)
 	return false;
 }
 
+void device_released_slowly(const struct device *device, uint64_t buffer)
+{
+	(void)device, (void)buffer;
+}
+
 bool device_has_ended(const struct device *device)
 {
 	(void)device;

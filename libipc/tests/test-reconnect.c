@@ -194,6 +194,30 @@ static void echo_again(struct ipc_proxy *proxy)
 	}
 }
 
+/* Returns the number of regions that this process has mapped. */
+static unsigned int regions(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned long from, to;
+	unsigned int n = 0;
+	char line[256];
+
+	ck_assert_ptr_nonnull(maps);
+	while (fgets(line, sizeof(line), maps))
+		n += sscanf(line, "%lx-%lx r--s", &from, &to) == 2 && strstr(line, " r--s ") &&
+		     to - from == IPC_REGION_DEFAULT;
+	fclose(maps);
+	return n;
+}
+
+/* A thread of the server may still be about to release a message. */
+static void until_regions(unsigned int n)
+{
+	for (int i = 0; regions() != n && i < LIMIT_MSEC; i++)
+		usleep(1000);
+	ck_assert_uint_eq(regions(), n);
+}
+
 /* --- Cases --------------------------------------------------------------------------------- */
 
 START_TEST(a_client_that_only_calls_finds_the_name_again)
@@ -217,12 +241,6 @@ START_TEST(a_client_that_only_calls_finds_the_name_again)
 }
 END_TEST
 
-static void on_death(struct ipc_proxy *proxy, void *userdata)
-{
-	ck_assert_ptr_eq(proxy, userdata);
-	atomic_fetch_add(&died, 1);
-}
-
 static void on_reply(int r, struct ipc_raw_message *reply, const struct ipc_error *error,
 		     void *userdata)
 {
@@ -230,6 +248,49 @@ static void on_reply(int r, struct ipc_raw_message *reply, const struct ipc_erro
 	/* The last call is canceled by the end of its connection. */
 	ck_assert(r == -ECONNRESET || r == -ECANCELED);
 	atomic_fetch_add(&failed, 1);
+}
+
+/* The client's region and the server's, and those of earlier buses with a reply or a kept call. */
+START_TEST(a_region_stays_while_a_message_in_it_is_used)
+{
+	struct ipc_raw_message *replies[RESTARTS], request = { .size = sizeof(path), .data = path };
+	struct ipc_proxy *proxy;
+
+	begin();
+	ck_assert_int_eq(ipc_proxy_get(client, NAME, NULL, &proxy), 0);
+	for (int i = 0; i < RESTARTS; i++) {
+		echo_again(proxy);
+		request.method = ECHO;
+		ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &replies[i], NULL), 0);
+		if (i == 0) {
+			request.method = KEEP;
+			ck_assert_int_eq(ipc_raw_call_async(proxy, &request, NULL, on_reply, NULL,
+							    NULL), 0);
+			until(&arrived, 1);
+		}
+		stop_bus();
+		ck_assert_int_eq(echo(proxy, "away"), -ECONNRESET);
+		start_bus();
+		echo_again(proxy);
+		/* The server's region of the first bus has the kept call. */
+		until_regions(2 + i + 1 + 1);
+	}
+	for (int i = 0; i < RESTARTS; i++) {
+		ck_assert_mem_eq(replies[i]->data, path, sizeof(path));
+		ipc_raw_free(replies[i]);
+		until_regions(2 + RESTARTS - i);
+	}
+	ipc_call_unref(atomic_exchange(&kept, NULL));
+	until_regions(2);
+	ipc_proxy_unref(proxy);
+	end();
+}
+END_TEST
+
+static void on_death(struct ipc_proxy *proxy, void *userdata)
+{
+	ck_assert_ptr_eq(proxy, userdata);
+	atomic_fetch_add(&died, 1);
 }
 
 static void on_end(struct ipc_stream *stream, int r, const struct ipc_error *error, void *userdata)
@@ -304,6 +365,7 @@ START_TEST(everything_ends_and_begins_again)
 	ck_assert_uint_eq(failed, RESTARTS);
 	ck_assert_uint_eq(ended, RESTARTS);
 	ck_assert_uint_eq(gone, RESTARTS);
+	until_regions(2);
 	end();
 }
 END_TEST
@@ -527,6 +589,7 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("reconnect", a_client_that_only_calls_finds_the_name_again,
+			 a_region_stays_while_a_message_in_it_is_used,
 			 everything_ends_and_begins_again, an_event_loop_keeps_its_fd,
 			 threads_stop_while_the_bus_is_away,
 			 a_connection_closes_while_the_bus_is_away,

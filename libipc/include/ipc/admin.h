@@ -161,7 +161,7 @@ enum ipc_bus_event {
  *   - Death watches and monitors have ended with the bus. Watch again.
  *
  * cb runs once for each event, without locks of the library, and may call any function. The
- * region of the old bus stays mapped until the connection closes.
+ * region of the old bus stays mapped while the program keeps a request or reply in it.
  *
  *   -EMFILE   This process cannot open more files.
  */
