@@ -9,11 +9,15 @@
 #include <string.h>
 
 #include "channel-served.h"
+#include "core/deadline.h"
 #include "core/entry.h"
 #include "core/loop.h"
 
 /* Maximum of oneways of a turn. Then calls and other events come first. */
 #define TURN_MAX 16U
+
+/* See is_stale(). */
+#define DYING_NS ((uint64_t)10000000000)
 
 static struct served *served_of_event(const struct ipcbus_event *event)
 {
@@ -61,9 +65,9 @@ static bool object_ended(struct ipc *ipc, struct served *served)
 	return false;
 }
 
-/* Serves at most max oneways, and none at or after the position until. */
-static void serve_some(struct thread *t, struct served *served, uint32_t until, unsigned int max,
-		       const struct turn_frame *frame)
+/* Serves at most max oneways, and none at or after the position until, unless it is NULL. */
+static void serve_some(struct thread *t, struct served *served, const uint32_t *until,
+		       unsigned int max, const struct turn_frame *frame)
 {
 	uint32_t epoch = atomic_load_explicit(&served->epoch, memory_order_relaxed);
 	struct ipcbus_event event;
@@ -72,8 +76,7 @@ static void serve_some(struct thread *t, struct served *served, uint32_t until, 
 	served_event(t, served, IPCBUS_EVENT_ONEWAY, CALL_OF(served->id, CHANNEL_ONEWAYS, 0),
 		     &event);
 	while (max-- && !frame->kept && !unlikely(t->ipc->foreign)) {
-		uint32_t left = until - atomic_load_explicit(&served->callee.drained,
-							     memory_order_relaxed);
+		uint32_t left = until ? *until - atomic_load(&served->callee.drained) : 1;
 		struct channel_taken taken;
 		void *buffer;
 		int r;
@@ -99,7 +102,7 @@ static void serve_some(struct thread *t, struct served *served, uint32_t until, 
 /* Serves all that the client has sent, except oneways that must wait for a fence. */
 static void serve_rest(struct thread *t, struct served *served, const struct turn_frame *frame)
 {
-	serve_some(t, served, channel_sent(&served->callee), UINT_MAX, frame);
+	serve_some(t, served, /* until= */ NULL, UINT_MAX, frame);
 	if (!frame->kept && !unlikely(t->ipc->foreign) && atomic_load(&served->dying) &&
 	    channel_sent(&served->callee) == atomic_load(&served->callee.drained))
 		served_remove(served);
@@ -134,7 +137,8 @@ static void serve_switch(struct thread *t, const struct ipcbus_event *event,
 	struct served *served = served_by_switch(t, event, &number);
 
 	if (served && event->code == CHANNEL_DRAIN) {
-		serve_some(t, served, number, UINT_MAX, frame);
+		channel_drain_until(&served->callee, number);
+		serve_some(t, served, &number, UINT_MAX, frame);
 	} else if (served) {
 		atomic_store(&served->epoch, number);
 		if (atomic_load(&served->ended))
@@ -163,7 +167,7 @@ void channel_serve_oneways(struct thread *t, const struct ipcbus_event *event,
 	if (unlikely(atomic_load(&served->ended))) {
 		serve_rest(t, served, frame);
 	} else {
-		serve_some(t, served, channel_sent(&served->callee), TURN_MAX, frame);
+		serve_some(t, served, /* until= */ NULL, TURN_MAX, frame);
 		/* A handler that serves may not look at the channel again soon. */
 		if (unlikely(t->depth > 1) && !frame->kept)
 			turn_skip(frame->object);
@@ -176,22 +180,42 @@ void channel_serve_oneways(struct thread *t, const struct ipcbus_event *event,
 
 void served_drop_oneways(struct served *served)
 {
-	atomic_store(&served->callee.drained, channel_sent(&served->callee));
+	channel_drop_oneways(&served->callee);
 	served_end(served);
 }
 
-/* All fences that the client sent before its death have been served, because the bus has no message
- * for the object, and no thread has its turn. */
+/*
+ * Whether no fence of the client comes any more. The bus keeps the oneways to an object in order.
+ * Either it has none now, or as many were handled since the death of the client as the bus then had
+ * messages. These include calls of other clients, so after DYING_NS it suffices that no oneway
+ * waits for another oneway: the last fence was delivered long ago.
+ */
 static bool is_stale(struct served *served, struct ipc_object *object)
 {
 	struct ipc_object_info info = { .size = sizeof(info) };
 	int r;
 
 	if (channel_has_oneway(&served->callee, atomic_load(&served->epoch)) ||
-	    atomic_load(&served->queued) || atomic_load(&object->turn.state))
+	    atomic_load(&served->queued))
 		return false;
 	r = ipc_object_info(object, &info);
-	return r == -ENOENT || (r == 0 && !info.pending);
+	if (r < 0)
+		return r == -ENOENT;
+	return (!info.pending && !atomic_load(&object->turn.state)) ||
+	       (int32_t)(atomic_load(&object->turn.handled) - served->last_fence) > 0 ||
+	       (!info.oneways && time_now() - served->died_at > DYING_NS);
+}
+
+uint32_t served_last_fence(struct served *served)
+{
+	struct ipc_object *object = object_from_cookie(served->channels->ipc, served->cookie);
+	struct ipc_object_info info = { .size = sizeof(info) };
+	uint32_t last = 0;
+
+	if (object && ipc_object_info(object, &info) == 0)
+		last = atomic_load(&object->turn.handled) + info.pending;
+	ipc_object_unref(object);
+	return last;
 }
 
 void served_remove_stale(struct served *served)

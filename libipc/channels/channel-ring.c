@@ -10,7 +10,7 @@
  * wake-up now would be in vain, and the only one. */
 static unsigned int bell(struct ring *ring, enum ring_wait wait, uint32_t value)
 {
-	unsigned int armed = atomic_load(&ring->peer->armed[wait]);
+	unsigned int armed = peer_ring_armed(ring->peer, wait);
 
 	if (armed == ring->rung[wait] || !((armed ^ value << 2) & ~RING_FLAGS))
 		return 0;
@@ -34,7 +34,7 @@ unsigned int ring_grant(struct ring *ring, unsigned int messages)
 
 int ring_count(struct ring *ring)
 {
-	uint32_t granted = atomic_load(&ring->peer->granted), n = granted - ring->counted;
+	uint32_t granted = peer_ring_granted(ring->peer), n = granted - ring->counted;
 
 	if (n > RING_SLOTS)
 		return -EPROTO;
@@ -44,16 +44,15 @@ int ring_count(struct ring *ring)
 
 int ring_next(const struct ring *ring, uint32_t end, uint32_t *ret_size)
 {
-	const volatile struct ring_slot *slot = &ring->peer->slots[ring->taken % RING_SLOTS];
-	uint32_t n = end - ring->taken, size;
+	uint32_t n = end - ring->taken;
+	int r;
 
 	if (!n)
 		return 0;
-	size = slot->size;
-	if (n > RING_SLOTS || (size > RING_DATA_MAX && size != RING_BUS))
+	if (n > RING_SLOTS)
 		return -EPROTO;
-	*ret_size = size;
-	return 1;
+	r = peer_ring_size(ring->peer, ring->taken, ret_size);
+	return r < 0 ? r : 1;
 }
 
 void ring_arm(struct ring *ring, enum ring_wait wait, uint32_t seen, bool by_bus)

@@ -13,52 +13,19 @@
  * once for each value: by the futex, or through the bus. A value with RING_BY_BUS stays until its
  * bell comes: that bell wakes all threads that wait.
  *
- * The other side is not trusted: as in channel.h, each field of its part is read once, all counts
- * are private, and a payload is copied before it is examined.
+ * The other side is not trusted: only channel-peer.h reads its part, and all counts are private.
  *
  * The caller must hold the lock of the stream, except for ring_sleep() and ring_wake().
  */
 #ifndef IPC_CHANNEL_RING_H
 #define IPC_CHANNEL_RING_H
 
-#include <string.h>
-
 #include "channel.h"
-
-#define RING_SLOTS	16U
-#define RING_SLOT_SIZE	((size_t)512)
-#define RING_BUS	UINT32_MAX
-/* armed[]: these bits, and the value seen before them. */
-#define RING_BY_BUS	1U
-#define RING_ARMED	2U
-#define RING_FLAGS	3U
-
-struct ring_slot {
-	uint32_t size;		/* or RING_BUS */
-	uint32_t unused;
-	uint8_t data[RING_SLOT_SIZE - 8];
-};
-
-#define RING_DATA_MAX	sizeof(((struct ring_slot *)0)->data)
-
-enum ring_wait { FOR_MESSAGE, FOR_CREDIT, RING_WAITS };
-
-struct ring_part {
-	_Alignas(64) atomic_uint sent;		/* slots written so far; a futex */
-	atomic_uint granted;			/* credit granted so far; a futex */
-	_Alignas(64) atomic_uint armed[RING_WAITS];
-	uint8_t unused[CHANNEL_PAGE - 64 - 4 * RING_WAITS];
-	struct ring_slot slots[RING_SLOTS];
-};
-
-#define RING_PART_SIZE	(CHANNEL_PAGE + RING_SLOTS * RING_SLOT_SIZE)
-
-_Static_assert(sizeof(struct ring_part) == RING_PART_SIZE, "a page and the slots");
 
 /* The counts of a side. */
 struct ring {
 	struct ring_part *own;		/* NULL: the stream is closed */
-	const struct ring_part *peer;
+	const struct peer_ring *peer;
 	uint32_t sent, taken;		/* slots */
 	uint32_t granted, counted;	/* credit: granted to the peer, and by it */
 	uint32_t rung[RING_WAITS];	/* the last of peer->armed[] that was answered */
@@ -80,7 +47,7 @@ int ring_count(struct ring *ring);
 
 static inline uint32_t ring_sent(const struct ring *ring)
 {
-	return atomic_load(&ring->peer->sent);
+	return peer_ring_sent(ring->peer);
 }
 
 /* Looks at the next message before the slot end, a value of ring_sent(). Returns 1 and its size or
@@ -89,12 +56,19 @@ int ring_next(const struct ring *ring, uint32_t end, uint32_t *ret_size);
 /* Removes that message, and copies its size bytes. */
 static inline void ring_take(struct ring *ring, void *to, uint32_t size)
 {
-	memcpy(to, ring->peer->slots[ring->taken++ % RING_SLOTS].data, size);
+	peer_ring_copy(ring->peer, ring->taken++, to, size);
 }
 
-static inline const atomic_uint *ring_word(const struct ring *ring, enum ring_wait wait)
+/* The number that changes when that comes, and its futex. */
+static inline uint32_t ring_seen(const struct ring *ring, enum ring_wait wait)
 {
-	return wait == FOR_MESSAGE ? &ring->peer->sent : &ring->peer->granted;
+	return wait == FOR_MESSAGE ? ring_sent(ring) : peer_ring_granted(ring->peer);
+}
+
+static inline const atomic_uint *ring_futex(const struct ring *ring, enum ring_wait wait)
+{
+	return wait == FOR_MESSAGE ? peer_ring_sent_futex(ring->peer) :
+				     peer_ring_granted_futex(ring->peer);
 }
 
 /* Announces that a thread waits until the word differs from seen, its current value. The caller
@@ -105,7 +79,7 @@ void ring_disarm(struct ring *ring);
 
 /* The values that a thread saw before its last look. */
 struct ring_look {
-	const atomic_uint *word;	/* ring_word() */
+	const atomic_uint *word;	/* ring_futex() */
 	uint32_t seen;
 	const atomic_uint *event;	/* not 0: the bus has an event */
 	const atomic_uint *bell;	/* of this process */

@@ -43,7 +43,7 @@ static int send_switch_locked(struct channel *channel, const struct request *req
 
 static bool is_drained_locked(struct channel *channel)
 {
-	return channel_drained(&channel->caller) == channel->caller.sent;
+	return !channel_used(&channel->caller);
 }
 
 /* Changes to the bus. The server serves the oneways in the ring before it takes the next one from
@@ -69,10 +69,9 @@ static int leave_ring_locked(struct channel *channel, const struct request *requ
  * oneways through the bus since the last fence. Returns false if the bus must send the oneway. */
 static bool enter_ring_locked(struct channel *channel, const struct request *request)
 {
-	uint32_t used = channel->caller.sent - channel_drained(&channel->caller);
-
 	if (!channel->in_ring &&
-	    (channel->by_bus < BUS_ONEWAYS || used > CHANNEL_RING_SIZE / 2))
+	    (channel->by_bus < BUS_ONEWAYS ||
+	     channel_used(&channel->caller) > CHANNEL_RING_SIZE / 2))
 		return false;
 	if (send_switch_locked(channel, request, CHANNEL_FENCE, channel->epoch + 1) < 0)
 		return false;
@@ -94,7 +93,7 @@ static int send_locked(struct channel *channel, struct request *request)
 	channel_send_oneway(&channel->caller, channel->epoch, send->code, send->data_size);
 	/* The server may have looked at the ring for the last time before this oneway. If the drain
 	 * cannot be sent now, the next oneway sends it. */
-	if (unlikely(atomic_load(&channel->caller.peer->ended)))
+	if (unlikely(channel_is_ended(&channel->caller)))
 		leave_ring_locked(channel, request);
 	return 0;
 }

@@ -63,7 +63,7 @@ static int view_update(struct thread *t, struct channels *channels, uint32_t gen
 			continue;
 		refs_take(&served->refs);
 		/* The thread has not looked there. */
-		view->tails[view->n] = atomic_load(&served->callee.peer->tail) - 1;
+		view->tails[view->n] = peer_tail(served->callee.peer) - 1;
 		view->callees[view->n] = &served->callee;
 		view->served[view->n++] = served;
 	}
@@ -205,7 +205,7 @@ static bool take_call(struct thread *t, struct ipcbus_event *event)
 		int r;
 
 		view->next = at + 1 == view->n ? 0 : at + 1;
-		view->tails[at] = atomic_load(&served->callee.peer->tail);
+		view->tails[at] = peer_tail(served->callee.peer);
 		if (oneways_first && take_oneways(t, served, event))
 			goto oneways;
 		r = channel_take(&served->callee, &taken);

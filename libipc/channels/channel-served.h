@@ -76,6 +76,8 @@ struct served {
 	atomic_bool ended;		/* written under the lock */
 	atomic_bool dying;		/* likewise: the client is gone, but not all of its oneways
 	                   		 * are served */
+	uint64_t died_at;		/* constant if dying: when that was found, */
+	uint32_t last_fence;		/* and served_last_fence() */
 	atomic_uint epoch;		/* of the oneways that may be served. Only for the thread
 	                   		 * with the turn: */
 	uint64_t forced_ends;		/* ipc->forced_ends when the object had not ended */
@@ -158,6 +160,8 @@ void served_remove(struct served *served);
  * index: of the table. */
 struct served *served_find(struct channels *channels, uint32_t id);
 struct served *served_at(struct channels *channels, unsigned int index);
+/* Returns the object's turn.handled after the last fence of a client that is dead now. */
+uint32_t served_last_fence(struct served *served);
 /* Removes a dying channel whose oneways wait for a fence that never comes. */
 void served_remove_stale(struct served *served);
 /* Ends the channels of dead clients, which are then dying, and removes stale ones. The life object

@@ -14,6 +14,7 @@
 
 #include "channel-served.h"
 #include "core/call.h"
+#include "core/deadline.h"
 #include "core/loop.h"
 #include "core/proxy.h"
 
@@ -99,13 +100,14 @@ void served_end(struct served *served)
 
 	pthread_mutex_lock(&channels->lock);
 	before = atomic_exchange(&served->ended, true);
-	if (!before)
+	if (!before) {
 		atomic_fetch_sub(&channels->n, 1);
+		channel_end(&served->callee);
+	}
 	pthread_mutex_unlock(&channels->lock);
 	if (before)
 		return;
 	channels_wake(channels);
-	channel_end(&served->callee);
 	served_notify(served);
 	served_finish(served);
 }
@@ -231,10 +233,25 @@ struct served *served_at(struct channels *channels, unsigned int index)
 static void client_died(struct served *served)
 {
 	unsigned int open;
+	uint32_t last_fence;
+	bool before;
 
+	if (atomic_load(&served->dying))
+		return;
+	last_fence = served_last_fence(served);
 	pthread_mutex_lock(&served->channels->lock);
+	before = atomic_load(&served->dying);
+	if (!before) {
+		served->died_at = time_now();
+		served->last_fence = last_fence;
+	}
+	/* Oneways that it sent after the end of the channel, without a drain. */
+	if (!before && atomic_load(&served->ended))
+		channel_close_ring(&served->callee);
 	atomic_store(&served->dying, true);
 	pthread_mutex_unlock(&served->channels->lock);
+	if (before)
+		return;
 	served_end(served);
 	/* If the channel had ended before, served_end() did nothing. */
 	served_finish(served);

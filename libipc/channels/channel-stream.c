@@ -495,7 +495,7 @@ static bool has_come_locked(const struct ipc_stream *stream, enum ring_wait wait
 
 	if (wait == FOR_CREDIT)
 		return !stream->credit &&
-		       atomic_load(ring_word(&ring->side, wait)) != ring->side.counted;
+		       ring_seen(&ring->side, wait) != ring->side.counted;
 	return stream_has_message_locked(stream);
 }
 
@@ -505,8 +505,7 @@ bool ring_arm_locked(struct ipc_stream *stream, enum ring_wait wait)
 
 	if (!ring_is_open(stream) || ring->stopped)
 		return false;
-	ring_arm(&ring->side, wait, atomic_load(ring_word(&ring->side, wait)),
-		 /* by_bus= */ true);
+	ring_arm(&ring->side, wait, ring_seen(&ring->side, wait), /* by_bus= */ true);
 	return has_come_locked(stream, wait);
 }
 
@@ -579,8 +578,8 @@ int ring_await(struct ipc_stream *stream, enum ring_wait wait, bool alone, uint6
 		return r;
 	}
 	sleeps = alone && can_sleep_locked(stream, &look);
-	look.word = ring_word(&ring->side, wait);
-	look.seen = atomic_load(look.word);
+	look.word = ring_futex(&ring->side, wait);
+	look.seen = ring_seen(&ring->side, wait);
 	ring_arm(&ring->side, wait, look.seen, /* by_bus= */ !sleeps);
 	waits = !has_come_locked(stream, wait) && (!sleeps || !has_ended_locked(stream, wait));
 	atomic_fetch_add(&ring->sleepers, waits && sleeps);

@@ -15,8 +15,7 @@
 
 static uint32_t reply_number(const struct channel_caller *caller, unsigned int cell)
 {
-	return atomic_load_explicit(&channel_reply_at(caller->peer, cell)->number,
-				    memory_order_acquire);
+	return peer_number(caller->peer, cell);
 }
 
 /* Records that the cell has the reply to its last call, so the next wait is for another number. */
@@ -105,7 +104,7 @@ static bool was_woken(struct channel_caller *caller, unsigned int cell, uint32_t
 	uint32_t number = atomic_load_explicit(&caller->async_number, memory_order_relaxed);
 	uint32_t woken = atomic_load_explicit(&caller->async_woken, memory_order_relaxed);
 
-	if (waiting == woken && number && atomic_load(&caller->peer->taken[last]) != number)
+	if (waiting == woken && number && peer_taken(caller->peer, last) != number)
 		return true;
 	atomic_store_explicit(&caller->async_cell, cell, memory_order_relaxed);
 	atomic_store_explicit(&caller->async_number, caller->posted[cell], memory_order_relaxed);
@@ -146,7 +145,7 @@ void channel_post(struct channel_caller *caller, unsigned int cell,
 		atomic_fetch_add(&caller->own->others, 1);
 	atomic_fetch_add(&caller->own->tail, 1);
 	/* After tail: see "Sleeping" in channel.h. */
-	waiting = atomic_load(&caller->peer->waiting);
+	waiting = peer_server_waiting(caller->peer);
 	if (waiting & CHANNEL_SLEEPERS && !(call->async && was_woken(caller, cell, waiting)))
 		channel_wake(&caller->own->tail, 1);
 }
@@ -173,8 +172,8 @@ bool channel_is_answered(const struct channel_caller *caller, unsigned int cell)
 /* The server stores taken first and then reads whether the channel has ended. */
 bool channel_is_refused(const struct channel_caller *caller, unsigned int cell)
 {
-	return atomic_load(&caller->peer->ended) &&
-	       atomic_load(&caller->peer->taken[cell]) != caller->posted[cell];
+	return peer_ended(caller->peer) &&
+	       peer_taken(caller->peer, cell) != caller->posted[cell];
 }
 
 /* Spins while the server runs on another CPU, or slept there and was woken. Returns -1 if the reply
@@ -210,7 +209,6 @@ static bool yield_for_reply(struct channel_caller *caller, unsigned int cell, in
 int channel_await(struct channel_caller *caller, unsigned int cell, uint64_t sleep_ns)
 {
 	struct channel_request *request = channel_request_at(caller->own, cell);
-	const struct channel_reply *reply = channel_reply_at(caller->peer, cell);
 	uint32_t before = number_before(caller, cell);
 	int cpu = spin_for_reply(caller, cell), r = 0;
 	uint64_t now;
@@ -221,10 +219,11 @@ int channel_await(struct channel_caller *caller, unsigned int cell, uint64_t sle
 	if (yield_for_reply(caller, cell, cpu, now))
 		return 0;
 	atomic_store(&request->cpu, channel_asleep(cpu));
-	while (atomic_load(&reply->number) == before && r == 0)
-		r = channel_is_refused(caller, cell) ? -ESHUTDOWN :
-					       channel_sleep(&reply->number, before,
-							     sleep_ns ? now + sleep_ns : 0);
+	while (reply_number(caller, cell) == before && r == 0)
+		r = channel_is_refused(caller, cell) ?
+			    -ESHUTDOWN :
+			    channel_sleep(peer_number_futex(caller->peer, cell), before,
+					  sleep_ns ? now + sleep_ns : 0);
 	return is_there(caller, cell) ? 0 : r;
 }
 
@@ -232,7 +231,7 @@ int channel_await_alarms(struct channel_caller *caller, unsigned int cell, uint6
 			 const atomic_uint *const alarms[CHANNEL_ALARMS])
 {
 	struct channel_request *request = channel_request_at(caller->own, cell);
-	const atomic_uint *number = &channel_reply_at(caller->peer, cell)->number;
+	const atomic_uint *number = peer_number_futex(caller->peer, cell);
 	struct futex_waitv words[1 + CHANNEL_ALARMS];
 	uint64_t until = channel_now() + sleep_ns;
 	int r = 0;
@@ -241,7 +240,7 @@ int channel_await_alarms(struct channel_caller *caller, unsigned int cell, uint6
 	words[1] = channel_wait_for(alarms[0], 0);
 	words[2] = channel_wait_private(alarms[1], 0);
 	atomic_store(&request->cpu, channel_asleep(channel_cpu()));
-	if (atomic_load(number) == number_before(caller, cell))
+	if (!is_there(caller, cell))
 		r = channel_is_refused(caller, cell) ?
 			    -ESHUTDOWN :
 			    channel_sleep_words(words, 1 + CHANNEL_ALARMS, until);
@@ -253,35 +252,26 @@ int channel_await_alarms(struct channel_caller *caller, unsigned int cell, uint6
 
 bool channel_must_join(struct channel_caller *caller, unsigned int cell, uint32_t *ret_thread)
 {
-	const volatile struct channel_reply *fields = channel_reply_at(caller->peer, cell);
-
 	if (reply_number(caller, cell) != (caller->posted[cell] ^ CHANNEL_NESTS) ||
 	    caller->nests[cell])
 		return false;
 	caller->nests[cell] = true;
-	*ret_thread = fields->thread;
+	*ret_thread = peer_thread(caller->peer, cell);
 	return true;
 }
 
 int channel_take_end(struct channel_caller *caller, unsigned int cell, struct channel_end *ret_end)
 {
-	const volatile struct channel_reply *fields = channel_reply_at(caller->peer, cell);
-
 	/* On a wrong number the channel ends, so the cell stays taken. */
 	if (reply_number(caller, cell) != caller->posted[cell])
 		return -EPROTO;
-	*ret_end = (struct channel_end){
-		.kind = fields->kind,
-		.error = fields->error,
-		.size = fields->size,
-	};
-	return ret_end->size > channel_data_max(cell) ? -EPROTO : 0;
+	return peer_reply(caller->peer, cell, ret_end);
 }
 
 void channel_take_reply(struct channel_caller *caller, unsigned int cell,
 			const struct channel_end *end, void *data)
 {
-	memcpy(data, channel_payload_of_reply(caller, cell), end->size);
+	peer_copy_reply(caller->peer, caller->peer_huge, cell, end, data);
 	set_before(caller, cell);
 	if (end->kind != CHANNEL_LATER && end->kind != CHANNEL_REFUSED)
 		channel_put_cell(caller, cell);
@@ -302,7 +292,7 @@ bool channel_withdraw(struct channel_caller *caller, unsigned int cell)
 
 	/* channel_take() stores taken first and then reads canceled. */
 	atomic_store(canceled, number);
-	if (atomic_load(&caller->peer->taken[cell]) == number) {
+	if (peer_taken(caller->peer, cell) == number) {
 		atomic_store(canceled, number - 1);
 		return false;
 	}
@@ -318,44 +308,27 @@ void channel_recover_cell(struct channel_caller *caller, unsigned int cell)
 
 /* --- Oneways ----------------------------------------------------------------------- */
 
-#define ALIGN_ONEWAY 16U
-
-static inline uint32_t oneway_size(size_t size)
+static inline struct channel_oneway *oneway_at(struct channel_client_part *part, uint32_t position)
 {
-	return (uint32_t)((sizeof(struct channel_oneway) + size + ALIGN_ONEWAY - 1) &
-			  ~(size_t)(ALIGN_ONEWAY - 1));
-}
-
-static inline struct channel_oneway *oneway_at(const struct channel_client_part *part,
-					       uint32_t position)
-{
-	const uint8_t *at = &part->ring[position % CHANNEL_RING_SIZE];
-
-	return (struct channel_oneway *)(uintptr_t)at;
-}
-
-static inline uint32_t contiguous(uint32_t position)
-{
-	return (uint32_t)CHANNEL_RING_SIZE - position % (uint32_t)CHANNEL_RING_SIZE;
+	return (struct channel_oneway *)(void *)&part->ring[channel_oneway_at(position)];
 }
 
 uint8_t *channel_reserve_oneway(struct channel_caller *caller, size_t size)
 {
-	uint32_t left = contiguous(caller->sent), needed = oneway_size(size);
+	uint32_t left = channel_contiguous(caller->sent), needed = channel_oneway_size(size);
 	uint32_t skip = needed > left ? left : 0;
 
-	/* If the server writes a wrong position, it loses only its own oneways. */
-	if (size > CHANNEL_DATA_MAX ||
-	    caller->sent - channel_drained(caller) + skip + needed > CHANNEL_RING_SIZE)
+	if (size > CHANNEL_DATA_MAX || channel_used(caller) + skip + needed > CHANNEL_RING_SIZE)
 		return NULL;
 	return oneway_at(caller->own, caller->sent + skip)->data;
 }
 
 void channel_send_oneway(struct channel_caller *caller, uint32_t epoch, uint32_t code, size_t size)
 {
-	uint32_t left = contiguous(caller->sent), needed = oneway_size(size), waiting;
-	bool pending = caller->sent != channel_drained(caller);
+	uint32_t left = channel_contiguous(caller->sent), needed = channel_oneway_size(size);
+	bool pending = channel_used(caller);
 	struct channel_oneway *oneway;
+	uint32_t waiting;
 
 	if (unlikely(needed > left)) {
 		oneway = oneway_at(caller->own, caller->sent);
@@ -373,7 +346,7 @@ void channel_send_oneway(struct channel_caller *caller, uint32_t epoch, uint32_t
 	/* Before the caller reads ended: see channel_end(). */
 	atomic_store(&caller->own->sent, caller->sent);
 	atomic_fetch_add(&caller->own->tail, 1);
-	waiting = atomic_load(&caller->peer->waiting);
+	waiting = peer_server_waiting(caller->peer);
 	/* If the last wake-up was for the same sleepers, a woken thread has not looked at the ring
 	 * yet, and will find this oneway too. */
 	if (!(waiting & CHANNEL_SLEEPERS) || (pending && waiting == caller->woken))
@@ -382,59 +355,52 @@ void channel_send_oneway(struct channel_caller *caller, uint32_t epoch, uint32_t
 	channel_wake(&caller->own->tail, 1);
 }
 
-static bool is_later(uint32_t epoch, uint32_t than)
-{
-	return (int32_t)(epoch - than) > 0;
-}
-
-bool channel_may_take(const struct channel_callee *callee, uint32_t drained, uint32_t epoch)
-{
-	const volatile struct channel_oneway *oneway = oneway_at(callee->peer, drained);
-
-	return !is_later(oneway->epoch, epoch);
-}
-
 static void set_drained(struct channel_callee *callee, uint32_t drained)
 {
 	atomic_store_explicit(&callee->drained, drained, memory_order_relaxed);
 	atomic_store_explicit(&callee->own->drained, drained, memory_order_release);
 }
 
+static bool is_possible(uint32_t filled)
+{
+	return filled <= CHANNEL_RING_SIZE && filled % CHANNEL_ONEWAY_ALIGN == 0;
+}
+
 int channel_take_oneway(struct channel_callee *callee, uint32_t epoch, void *data,
 			struct channel_taken *ret_taken)
 {
 	uint32_t drained = atomic_load_explicit(&callee->drained, memory_order_relaxed);
-	uint32_t filled = channel_sent(callee) - drained, size, needed;
-	const struct channel_oneway *oneway = oneway_at(callee->peer, drained);
-	const volatile struct channel_oneway *fields = oneway;
+	uint32_t filled = channel_sent(callee) - drained;
+	int r;
 
 	if (!filled)
 		return 0;
-	if (filled > CHANNEL_RING_SIZE || filled % ALIGN_ONEWAY)
+	if (!is_possible(filled))
 		return -EPROTO;
-	if (is_later(fields->epoch, epoch))
+	if (peer_oneway_waits(callee->peer, drained, epoch))
 		return 0;
-	size = fields->size;
-	if (unlikely(size == CHANNEL_SKIP)) {
-		/* A oneway follows at the ring's begin. */
-		if (filled <= contiguous(drained))
-			return -EPROTO;
-		filled -= contiguous(drained);
-		drained += contiguous(drained);
-		oneway = oneway_at(callee->peer, drained);
-		fields = oneway;
-		size = fields->size;
-	}
-	if (size > CHANNEL_DATA_MAX)
-		return -EPROTO;
-	needed = oneway_size(size);
-	if (needed > filled || needed > contiguous(drained))
-		return -EPROTO;
-	ret_taken->code = fields->code;
-	ret_taken->size = size;
-	memcpy(data, oneway->data, size);
-	set_drained(callee, drained + needed);
+	r = peer_take_oneway(callee->peer, drained, filled, data, ret_taken);
+	if (r < 0)
+		return r;
+	set_drained(callee, drained + (uint32_t)r);
 	return 1;
+}
+
+void channel_close_ring(struct channel_callee *callee)
+{
+	unsigned int live = CHANNEL_RING_LIVE;
+
+	atomic_store(&callee->last, peer_sent(callee->peer));
+	atomic_compare_exchange_strong(&callee->ring, &live, CHANNEL_RING_CLOSED);
+}
+
+void channel_drain_until(struct channel_callee *callee, uint32_t position)
+{
+	uint32_t drained = atomic_load(&callee->drained), last = atomic_load(&callee->last);
+
+	if (atomic_load(&callee->ring) == CHANNEL_RING_CLOSED && is_possible(position - drained) &&
+	    position - drained > last - drained)
+		atomic_store(&callee->last, position);
 }
 
 /* --- The server --------------------------------------------------------------------- */
@@ -444,14 +410,13 @@ int channel_take_oneway(struct channel_callee *callee, uint32_t epoch, void *dat
 static inline __attribute__((always_inline)) int take_cell(struct channel_callee *callee,
 							   unsigned int cell)
 {
-	const atomic_uint *posted = &callee->peer->posted[cell];
 	uint32_t seen = atomic_load_explicit(&callee->seen[cell], memory_order_relaxed), number;
 
-	if (atomic_load_explicit(posted, memory_order_relaxed) == seen ||
+	if (peer_posted(callee->peer, cell) == seen ||
 	    atomic_fetch_or(&callee->busy, 1U << cell) & 1U << cell)
 		return 0;
 	seen = atomic_load_explicit(&callee->seen[cell], memory_order_relaxed);
-	number = atomic_load_explicit(posted, memory_order_acquire);
+	number = peer_posted(callee->peer, cell);
 	if (number == seen) {
 		atomic_fetch_and(&callee->busy, ~(1U << cell));
 		return 0;
@@ -477,53 +442,49 @@ take_of(struct channel_callee *callee, unsigned int first, unsigned int end,
 	struct channel_taken *ret_taken)
 {
 	for (unsigned int cell = first; cell < end; cell++) {
-		const struct channel_request *request = channel_request_at(callee->peer, cell);
-		const volatile struct channel_request *fields = request;
 		int r = take_cell(callee, cell);
+		uint32_t number;
 
 		if (r < 0)
 			return r;
 		if (!r)
 			continue;
-		if (unlikely(atomic_load(&request->canceled) ==
-			     atomic_load_explicit(&callee->seen[cell], memory_order_relaxed))) {
+		number = atomic_load_explicit(&callee->seen[cell], memory_order_relaxed);
+		if (unlikely(channel_is_canceled(callee, cell, number))) {
 			refuse(callee, cell);
 			continue;
 		}
-		*ret_taken = (struct channel_taken){
-			.cell = cell,
-			.number = atomic_load_explicit(&callee->seen[cell], memory_order_relaxed),
-			.code = fields->code,
-			.size = fields->size,
-			.time_ns = fields->time_ns,
-		};
-		if (ret_taken->size > channel_data_max(cell))
+		if (unlikely(cell == CHANNEL_HUGE) && !atomic_load(&callee->is_extended))
 			return -EPROTO;
-		return unlikely(cell == CHANNEL_HUGE) && !atomic_load(&callee->is_extended) ?
-			       -EPROTO : 1;
+		r = peer_request(callee->peer, cell, number, ret_taken);
+		return r < 0 ? r : 1;
 	}
 	return 0;
 }
 
-static inline bool has_posted(const struct channel_callee *callee, unsigned int first)
+/* except: a bit for each cell that does not count. */
+static inline bool has_posted(const struct channel_callee *callee, unsigned int first,
+			      unsigned int except)
 {
 	for (unsigned int cell = first; cell < CHANNEL_CELLS; cell++)
-		if (atomic_load_explicit(&callee->peer->posted[cell], memory_order_relaxed) !=
-		    atomic_load_explicit(&callee->seen[cell], memory_order_relaxed))
+		if (peer_posted(callee->peer, cell) !=
+			    atomic_load_explicit(&callee->seen[cell], memory_order_relaxed) &&
+		    !(except & 1U << cell))
 			return true;
 	return false;
 }
 
+/* In a cell whose call is being served, only a hostile client posts another call. */
 bool channel_has_posted(const struct channel_callee *callee)
 {
-	return has_posted(callee, 0);
+	return has_posted(callee, 0, atomic_load(&callee->busy));
 }
 
 /* Begins with the cell of the last call, whose caller often makes the next call, but at times
  * behind that cell. Async calls of a thread are in several cells. */
 int channel_take(struct channel_callee *callee, struct channel_taken *ret_taken)
 {
-	uint32_t others = atomic_load_explicit(&callee->peer->others, memory_order_acquire);
+	uint32_t others = peer_others(callee->peer);
 	bool any = others != atomic_load_explicit(&callee->looked, memory_order_relaxed);
 	unsigned int first = atomic_load_explicit(&callee->next, memory_order_relaxed);
 	unsigned int end = unlikely(any) ? CHANNEL_CELLS : CHANNEL_LARGE;
@@ -539,7 +500,7 @@ int channel_take(struct channel_callee *callee, struct channel_taken *ret_taken)
 		atomic_store_explicit(&callee->next, first, memory_order_relaxed);
 	}
 	/* This thread may have passed over a call while another one held its bit in busy. */
-	if (unlikely(any) && !r && !has_posted(callee, CHANNEL_LARGE))
+	if (unlikely(any) && !r && !has_posted(callee, CHANNEL_LARGE, /* except= */ 0))
 		atomic_store_explicit(&callee->looked, others, memory_order_relaxed);
 	return r;
 }
@@ -558,7 +519,7 @@ bool channel_answer(struct channel_callee *callee, unsigned int cell, uint32_t n
 	/* The client may post the next call of the cell as soon as it sees the number. */
 	atomic_fetch_and(&callee->busy, ~(1U << cell));
 	atomic_store(&reply->number, number);
-	cpu = atomic_load(&channel_request_at(callee->peer, cell)->cpu);
+	cpu = peer_caller_cpu(callee->peer, cell);
 	if (likely(cpu >= 0))
 		return false;
 	if (!channel_is_async(cpu)) {
@@ -576,9 +537,9 @@ void channel_free(struct channel_callee *callee, unsigned int cell)
 
 bool channel_notify(struct channel_callee *callee)
 {
-	uint32_t polls = atomic_load(&callee->peer->polls);
+	uint32_t polls = peer_polls(callee->peer);
 
-	if (atomic_load(&callee->peer->waiting) & CHANNEL_SLEEPERS)
+	if (peer_client_waiting(callee->peer) & CHANNEL_SLEEPERS)
 		channel_wake(&callee->own->tail, 1);
 	if (polls == atomic_load_explicit(&callee->rung, memory_order_relaxed))
 		return false;
@@ -593,7 +554,7 @@ void channel_ask_to_join(struct channel_callee *callee, unsigned int cell, uint3
 
 	reply->thread = thread;
 	atomic_store(&reply->number, number ^ CHANNEL_NESTS);
-	if (atomic_load(&channel_request_at(callee->peer, cell)->cpu) < 0)
+	if (peer_caller_cpu(callee->peer, cell) < 0)
 		channel_wake(&reply->number, 1);
 }
 
@@ -601,6 +562,7 @@ void channel_end(struct channel_callee *callee)
 {
 	atomic_store(&callee->own->ended, 1);
 	atomic_thread_fence(memory_order_seq_cst);
+	channel_close_ring(callee);
 	for (unsigned int cell = 0; cell < CHANNEL_CELLS; cell++)
 		if (take_cell(callee, cell) > 0)
 			refuse(callee, cell);
@@ -664,9 +626,11 @@ static int sleep_for_words(const struct channel_wait *wait, uint64_t until)
 	words[n++] = channel_wait_for(wait->event, 0);
 	words[n++] = channel_wait_private(wait->bell, wait->rung);
 	for (unsigned int i = 0; i < wait->n; i++)
-		words[n++] = channel_wait_for(&wait->callees[i]->peer->tail, wait->tails[i]);
+		words[n++] = channel_wait_for(peer_tail_futex(wait->callees[i]->peer),
+					      wait->tails[i]);
 	for (unsigned int i = 0; i < wait->n_callers; i++)
-		words[n++] = channel_wait_for(&wait->callers[i]->peer->tail, wait->answered[i]);
+		words[n++] = channel_wait_for(peer_answers_futex(wait->callers[i]->peer),
+					      wait->answered[i]);
 	r = channel_sleep_words(words, n, until);
 	return likely(r != -EOPNOTSUPP) ? r :
 					  channel_sleep(wait->event, 0, channel_now() + LOOK_NS);

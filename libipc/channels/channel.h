@@ -39,9 +39,8 @@
  *                  taken[]         -> the number of the last call that a thread took from a cell
  *                  cell.number     ->  the call that is replied to; a futex
  *
- * The other side is not trusted. Each side must read each field of the peer's part only once, and
- * copy a payload before examining it. If a number is impossible, a function returns -EPROTO, and
- * the caller must end the channel. Words that only control spinning and waking may be wrong: the
+ * The other side is not trusted. Only channel-peer.h reads the peer's part. If a number is
+ * impossible, a function returns -EPROTO, and the caller must end the channel. Words that only control spinning and waking may be wrong: the
  * peer then loses wake-ups, and this side spins for a bounded time.
  *
  * A side counts privately, and never uses a value that it reads from its own part. The client
@@ -61,141 +60,16 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "channel-peer.h"
 #include "channel-wait.h"
-
-#define CHANNEL_PAGE	  ((size_t)4096)
-#define CHANNEL_PART_SIZE (16 * CHANNEL_PAGE)
-#define CHANNEL_RING_SIZE (4 * CHANNEL_PAGE)
-/* The first cells are large, the last is huge, the rest are small. A payload of 4 KB fits into a
- * large cell, and one of 64 KB into the huge cell, with some fields beside it. In the part, the
- * huge cell has the size of a small one. */
-#define CHANNEL_CELLS	  31U
-#define CHANNEL_LARGE	  7U
-#define CHANNEL_HUGE	  (CHANNEL_CELLS - 1)
-#define CHANNEL_CELL_SIZE ((size_t)4480)
-#define CHANNEL_SMALL_SIZE ((size_t)512)
-#define CHANNEL_HUGE_MAX (17 * CHANNEL_PAGE)
-#define CHANNEL_CELLS_SIZE (CHANNEL_PART_SIZE - CHANNEL_PAGE - CHANNEL_RING_SIZE)
-
-/* Flipped in cell.number: the handler makes a call, and the caller must join it through the bus.
- * The reply follows. */
-#define CHANNEL_NESTS	(1U << 31)
-
-/* Kinds of a reply. */
-#define CHANNEL_REPLY	1U
-#define CHANNEL_ERROR	2U
-#define CHANNEL_REFUSED 3U	/* not served: the caller may send the call through the bus */
-#define CHANNEL_LATER	4U	/* the reply does not fit: fetch it through the bus */
-#define CHANNEL_BUS	5U	/* the bus delivered the reply to the joined caller */
-
-struct channel_request {
-	_Alignas(64) atomic_int cpu;
-	atomic_uint canceled;
-	uint32_t code;
-	uint32_t size;
-	uint64_t time_ns;	/* timeout of the caller; 0: none */
-	uint8_t data[];
-};
-
-struct channel_reply {
-	_Alignas(64) atomic_uint number;	/* of the call, perhaps with CHANNEL_NESTS
-	                                	 * flipped */
-	uint32_t thread;	/* for CHANNEL_NESTS: the bus's number of the serving thread */
-	uint32_t kind;
-	int32_t error;		/* ERROR: negative errno */
-	uint32_t size;
-	uint8_t data[];
-};
-
-/* A oneway in the ring. It and its payload are contiguous. */
-struct channel_oneway {
-	uint32_t epoch;
-	uint32_t size;		/* of the payload, or CHANNEL_SKIP: continue at the ring's begin */
-	uint32_t code;
-	uint32_t unused;
-	uint8_t data[];
-};
-
-#define CHANNEL_SKIP	UINT32_MAX
-
-struct channel_client_part {
-	_Alignas(64) atomic_uint tail;
-	atomic_uint posted[CHANNEL_CELLS];
-	atomic_uint sent;
-	atomic_int cpu;
-	atomic_uint others;
-	_Alignas(64) atomic_uint waiting;
-	atomic_uint polls;
-	uint8_t unused[CHANNEL_PAGE - 4 * CHANNEL_CELLS - 76];
-	uint8_t cells[CHANNEL_CELLS_SIZE];
-	uint8_t ring[CHANNEL_RING_SIZE];
-};
-
-/* A thread that begins to sleep adds CHANNEL_SLEEP to server.waiting. It subtracts 1 when it is
- * awake. */
-#define CHANNEL_SLEEP	 0x10001U
-#define CHANNEL_SLEEPERS 0xffffU	/* the number of threads that sleep */
-
-struct channel_server_part {
-	/* Never written: a server that sleeps must not find its own words as calls elsewhere. */
-	uint8_t no_calls[192];
-	_Alignas(64) atomic_uint waiting;
-	atomic_int cpu;
-	atomic_uint ended;	/* not 0: the server takes no more calls from here */
-	_Alignas(64) atomic_uint tail;
-	_Alignas(64) atomic_uint taken[CHANNEL_CELLS];
-	atomic_uint drained;
-	uint8_t unused[CHANNEL_PAGE - 324 - 4 * CHANNEL_CELLS];
-	uint8_t cells[CHANNEL_CELLS_SIZE];
-	uint8_t unused_ring[CHANNEL_RING_SIZE];
-};
-
-_Static_assert(offsetof(struct channel_server_part, waiting) >=
-		       offsetof(struct channel_client_part, waiting),
-	       "no word of the server is one of a call");
-_Static_assert(CHANNEL_LARGE * CHANNEL_CELL_SIZE +
-		       (CHANNEL_CELLS - CHANNEL_LARGE) * CHANNEL_SMALL_SIZE <= CHANNEL_CELLS_SIZE,
-	       "the cells have space");
-_Static_assert(sizeof(struct channel_client_part) == CHANNEL_PART_SIZE, "a page, the cells, the ring");
-_Static_assert(sizeof(struct channel_server_part) == CHANNEL_PART_SIZE, "a page, the cells, the ring");
-
-/* Bytes of a payload in a large cell, in both directions, and of a oneway. */
-#define CHANNEL_DATA_MAX (CHANNEL_CELL_SIZE - sizeof(struct channel_request))
-#define CHANNEL_SMALL_MAX (CHANNEL_SMALL_SIZE - sizeof(struct channel_request))
-
-static inline size_t channel_data_max(unsigned int cell)
-{
-	return cell < CHANNEL_LARGE ? CHANNEL_DATA_MAX :
-	       cell < CHANNEL_HUGE  ? CHANNEL_SMALL_MAX :
-				      CHANNEL_HUGE_MAX;
-}
-
-static inline size_t channel_cell_at(unsigned int cell)
-{
-	return cell < CHANNEL_LARGE ? cell * CHANNEL_CELL_SIZE :
-				      CHANNEL_LARGE * CHANNEL_CELL_SIZE +
-					      (cell - CHANNEL_LARGE) * CHANNEL_SMALL_SIZE;
-}
-
-static inline struct channel_request *channel_request_at(const struct channel_client_part *part,
-							 unsigned int cell)
-{
-	return (struct channel_request *)(uintptr_t)(part->cells + channel_cell_at(cell));
-}
-
-static inline struct channel_reply *channel_reply_at(const struct channel_server_part *part,
-						     unsigned int cell)
-{
-	return (struct channel_reply *)(uintptr_t)(part->cells + channel_cell_at(cell));
-}
 
 /* --- The client --------------------------------------------------------------------- */
 
 struct channel_caller {
 	struct channel_client_part *own;
-	const struct channel_server_part *peer;
+	const struct peer_server *peer;
 	uint8_t *own_huge;		 /* the extension, or NULL */
-	const uint8_t *peer_huge;
+	const struct peer_huge *peer_huge;
 	atomic_uint taken;		 /* a bit for each cell that is not free */
 	atomic_uint lost;		 /* a bit for each cell whose caller gave up early */
 	atomic_uint recovered;		 /* a bit for each cell whose reply came by another way
@@ -224,13 +98,6 @@ struct channel_call {
 	bool async;			/* no thread calls channel_await() */
 };
 
-/* How a call ended. */
-struct channel_end {
-	uint32_t kind;
-	int32_t error;
-	uint32_t size;
-};
-
 /* Takes a free cell for a payload of at most CHANNEL_HUGE_MAX bytes: a large cell if it fits there,
  * otherwise the huge cell, which must have its extension. Returns its index, or -EBUSY. */
 int channel_take_cell(struct channel_caller *caller, size_t size);
@@ -242,13 +109,6 @@ static inline uint8_t *channel_payload(struct channel_caller *caller, unsigned i
 {
 	return cell == CHANNEL_HUGE ? caller->own_huge :
 				      channel_request_at(caller->own, cell)->data;
-}
-
-static inline const uint8_t *channel_payload_of_reply(const struct channel_caller *caller,
-						      unsigned int cell)
-{
-	return cell == CHANNEL_HUGE ? caller->peer_huge :
-				      channel_reply_at(caller->peer, cell)->data;
 }
 
 /* Begins an async call before channel_post(): it may be abandoned from now on. */
@@ -269,8 +129,7 @@ int channel_await_alarms(struct channel_caller *caller, unsigned int cell, uint6
 			 const atomic_uint *const alarms[CHANNEL_ALARMS]);
 static inline bool channel_has_reply(const struct channel_caller *caller, unsigned int cell)
 {
-	return atomic_load_explicit(&channel_reply_at(caller->peer, cell)->number,
-				    memory_order_relaxed) == caller->posted[cell];
+	return peer_number(caller->peer, cell) == caller->posted[cell];
 }
 
 /* After channel_await() returned 0: returns whether the handler asks the caller to join it through
@@ -302,11 +161,11 @@ void channel_recover_cell(struct channel_caller *caller, unsigned int cell);
 uint8_t *channel_reserve_oneway(struct channel_caller *caller, size_t size);
 /* Sends the oneway whose payload was written there, and wakes a thread of the server. */
 void channel_send_oneway(struct channel_caller *caller, uint32_t epoch, uint32_t code, size_t size);
-/* Returns the position after the last oneway that the server took. The handler of that oneway may
- * still be running. */
-static inline uint32_t channel_drained(const struct channel_caller *caller)
+/* Returns the bytes in the ring that the server has not taken. If there are none, the handler of
+ * the last oneway may still be running. */
+static inline uint32_t channel_used(const struct channel_caller *caller)
 {
-	return atomic_load_explicit(&caller->peer->drained, memory_order_acquire);
+	return peer_used(caller->peer, caller->sent);
 }
 
 /* Whether the reply to an async call has arrived, or the peer wrote another number. The thread that
@@ -318,26 +177,26 @@ bool channel_is_refused(const struct channel_caller *caller, unsigned int cell);
 /* The number of replies to async calls so far, to which a serving thread compares later. */
 static inline uint32_t channel_answers(const struct channel_caller *caller)
 {
-	return atomic_load(&caller->peer->tail);
+	return peer_answers(caller->peer);
 }
 
 /* The CPU on which a thread of the server runs, or slept and was woken. */
 static inline int channel_server_cpu(const struct channel_caller *caller)
 {
-	return channel_cpu_of(atomic_load_explicit(&caller->peer->cpu, memory_order_relaxed));
+	return channel_cpu_of(peer_server_cpu(caller->peer));
 }
 
 static inline bool channel_is_ended(const struct channel_caller *caller)
 {
-	return atomic_load_explicit(&caller->peer->ended, memory_order_relaxed);
+	return peer_ended(caller->peer);
 }
 
 /* --- The server --------------------------------------------------------------------- */
 
 struct channel_callee {
-	const struct channel_client_part *peer;
+	const struct peer_client *peer;
 	struct channel_server_part *own;
-	const uint8_t *peer_huge;		/* the extension, if is_extended */
+	const struct peer_huge *peer_huge;	/* the extension, if is_extended */
 	uint8_t *own_huge;
 	atomic_bool is_extended;
 	atomic_uint seen[CHANNEL_CELLS];	/* number of calls taken from the cell */
@@ -348,14 +207,8 @@ struct channel_callee {
 	atomic_uint busy;			/* a bit for each cell without a reply */
 	atomic_uint drained;			/* position; written by the thread that takes
 	                    			 * oneways */
-};
-
-struct channel_taken {
-	unsigned int cell;
-	uint32_t number;
-	uint32_t code;
-	uint32_t size;
-	uint64_t time_ns;
+	atomic_uint ring;			/* CHANNEL_RING_* */
+	atomic_uint last;			/* if CLOSED: the position after the last oneway */
 };
 
 /* Takes a call, without its payload. Refuses canceled calls. Returns 1, 0 if there is no call, or
@@ -365,10 +218,7 @@ int channel_take(struct channel_callee *callee, struct channel_taken *ret_taken)
 static inline void channel_copy_request(const struct channel_callee *callee,
 					const struct channel_taken *taken, void *data)
 {
-	memcpy(data,
-	       taken->cell == CHANNEL_HUGE ? callee->peer_huge :
-					     channel_request_at(callee->peer, taken->cell)->data,
-	       taken->size);
+	peer_copy_request(callee->peer, callee->peer_huge, taken, data);
 }
 
 /* Returns the address of the reply's payload, for a server that writes it before
@@ -389,8 +239,7 @@ void channel_free(struct channel_callee *callee, unsigned int cell);
 /* Whether the caller of a taken call does not wait in the channel. */
 static inline bool channel_call_is_async(const struct channel_callee *callee, unsigned int cell)
 {
-	return channel_is_async(atomic_load_explicit(&channel_request_at(callee->peer, cell)->cpu,
-						     memory_order_relaxed));
+	return channel_is_async(peer_caller_cpu(callee->peer, cell));
 }
 
 /* Must follow channel_answer() to async calls: wakes a thread of the client. Returns whether the
@@ -399,45 +248,64 @@ bool channel_notify(struct channel_callee *callee);
 /* Asks the caller of a taken call to join the serving thread through the bus, once. */
 void channel_ask_to_join(struct channel_callee *callee, unsigned int cell, uint32_t number,
 			 uint32_t thread);
-/* Takes the next oneway, unless its epoch is later than that, and copies its payload to data, which
- * has CHANNEL_DATA_MAX bytes. Sets code and size of *ret_taken. Returns 1, 0 if there is none, or
- * -EPROTO. */
-int channel_take_oneway(struct channel_callee *callee, uint32_t epoch, void *data,
-			struct channel_taken *ret_taken);
-bool channel_may_take(const struct channel_callee *callee, uint32_t drained, uint32_t epoch);
-/* Whether channel_take_oneway() may return a oneway. Any thread may call it. */
+/*
+ * Where the oneways of a channel end. While it is live, the client's word determines that. At its
+ * end the server copies that word, and again when the client has died. After that the client sends
+ * oneways through the bus, or a drain with the position of the last one.
+ */
+enum { CHANNEL_RING_LIVE, CHANNEL_RING_CLOSED, CHANNEL_RING_DROPPED };
+
+/* The position after the last oneway. May be impossible: only for comparisons. */
+static inline uint32_t channel_sent(const struct channel_callee *callee)
+{
+	unsigned int ring = atomic_load(&callee->ring);
+
+	return __builtin_expect(ring == CHANNEL_RING_LIVE, 1) ? peer_sent(callee->peer) :
+	       ring == CHANNEL_RING_CLOSED		      ? atomic_load(&callee->last) :
+								atomic_load(&callee->drained);
+}
+
+/* Whether channel_take_oneway() may return anything but 0. Any thread may call it. */
 static inline bool channel_has_oneway(const struct channel_callee *callee, uint32_t epoch)
 {
 	uint32_t drained = atomic_load_explicit(&callee->drained, memory_order_relaxed);
 
-	return atomic_load_explicit(&callee->peer->sent, memory_order_acquire) != drained &&
-	       channel_may_take(callee, drained, epoch);
+	return channel_sent(callee) != drained && !peer_oneway_waits(callee->peer, drained, epoch);
 }
 
-/* The position after the last oneway that the client has sent. */
-static inline uint32_t channel_sent(const struct channel_callee *callee)
+/* The next functions must be called by the thread that takes oneways. */
+/* Takes the next oneway, unless its epoch is later than that, and copies its payload to data, which
+ * has CHANNEL_DATA_MAX bytes. Sets code and size of *ret_taken. Returns 1, 0 if there is none, or
+ * -EPROTO: the caller must drop the oneways. */
+int channel_take_oneway(struct channel_callee *callee, uint32_t epoch, void *data,
+			struct channel_taken *ret_taken);
+/* After a drain: no oneways come at or after this position, unless the channel is live. */
+void channel_drain_until(struct channel_callee *callee, uint32_t position);
+/* Oneways that were not taken will never be. */
+static inline void channel_drop_oneways(struct channel_callee *callee)
 {
-	return atomic_load(&callee->peer->sent);
+	atomic_store(&callee->ring, CHANNEL_RING_DROPPED);
 }
 
-/* Sets own->ended, and refuses the calls that no thread has taken. A thread that takes a call
- * afterwards must refuse it as well. */
+/* The client has died after channel_end(). A lock must exclude both. */
+void channel_close_ring(struct channel_callee *callee);
+/* Sets own->ended, closes the ring, and refuses the calls that no thread has taken. A thread that
+ * takes a call afterwards must refuse it as well. */
 void channel_end(struct channel_callee *callee);
 /* Whether the caller has stopped waiting. */
 static inline bool channel_is_canceled(const struct channel_callee *callee, unsigned int cell,
 				       uint32_t number)
 {
-	return atomic_load_explicit(&channel_request_at(callee->peer, cell)->canceled,
-				    memory_order_relaxed) == number;
+	return peer_canceled(callee->peer, cell) == number;
 }
 
 /* Whether a call may be pending. Cheap enough for a spin loop. */
 static inline bool channel_has_call(const struct channel_callee *callee, uint32_t tail)
 {
-	return atomic_load_explicit(&callee->peer->tail, memory_order_acquire) != tail;
+	return peer_tail(callee->peer) != tail;
 }
 
-/* Whether a call is pending that no thread has taken yet. */
+/* Whether a call is pending that no thread has taken yet, and that a thread may take now. */
 bool channel_has_posted(const struct channel_callee *callee);
 
 /* In place of a cell: oneways. */
@@ -446,10 +314,8 @@ bool channel_has_posted(const struct channel_callee *callee);
 /* The CPU on which the caller of a cell, or the thread that sends oneways, runs. */
 static inline int channel_caller_cpu(const struct channel_callee *callee, unsigned int cell)
 {
-	return atomic_load_explicit(cell == CHANNEL_ONEWAYS ?
-					    &callee->peer->cpu :
-					    &channel_request_at(callee->peer, cell)->cpu,
-				    memory_order_relaxed);
+	return cell == CHANNEL_ONEWAYS ? peer_oneway_cpu(callee->peer) :
+					 peer_caller_cpu(callee->peer, cell);
 }
 
 /* Maximum numbers of channels that a thread serves, and of channels whose async calls it ends. */

@@ -197,6 +197,9 @@ void turn_run(struct thread *t, struct ipc_object *object, const struct ipcbus_e
 	} else {
 		dispatch_serve(t, event);
 	}
+	/* Unless the event is parked. */
+	if (event->kind != CHANNEL_EVENT && !(frame.kept && frame.event))
+		atomic_fetch_add(&object->turn.handled, 1);
 	t->turn = frame.outer;
 	/* In a forked child the turn is the parent's. */
 	if (!frame.kept && !t->ipc->foreign)

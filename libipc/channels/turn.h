@@ -28,6 +28,7 @@ struct turn_item;
 struct turn {
 	atomic_bool shared;		/* never cleared */
 	atomic_uint state;		/* TURN_* */
+	atomic_uint handled;		/* oneways that came by the bus: number so far */
 	struct turn_item *parked;	/* oldest first; under ipc->lock */
 };
 

@@ -319,7 +319,7 @@ START_TEST(messages_before_the_end_of_a_dead_server_are_received)
 	usleep(100000);
 	for (uint32_t i = 40; i < 40 + STREAM_WINDOW / 2; i++)
 		expect_number(stream, i, 100);
-	while (stream->ring->side.peer->sent != stream->ring->side.taken)
+	while (ring_sent(&stream->ring->side) != stream->ring->side.taken)
 		ck_assert_int_eq(ipc_raw_stream_receive(stream, 0,
 							&(const struct ipc_raw_message *){ NULL },
 							NULL), 1);

@@ -55,12 +55,13 @@ static void begin(void)
 	memset(requests, 0, sizeof(*requests));
 	memset(replies, 0, sizeof(*replies));
 	caller = (struct channel_caller){
-		.own = requests, .peer = replies,
-		.own_huge = huge_request, .peer_huge = huge_reply,
+		.own = requests, .peer = (const void *)replies,
+		.own_huge = huge_request, .peer_huge = (const void *)huge_reply,
 	};
 	callee = (struct channel_callee){
-		.peer = requests, .own = replies,
-		.peer_huge = huge_request, .own_huge = huge_reply, .is_extended = true,
+		.peer = (const void *)requests, .own = replies,
+		.peer_huge = (const void *)huge_request, .own_huge = huge_reply,
+		.is_extended = true,
 	};
 }
 

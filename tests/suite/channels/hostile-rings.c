@@ -35,6 +35,50 @@ static struct ring possible;
 static unsigned int possible_credit;
 static atomic_ulong taken, promised, sent, bells, by_bus, refused, recovered;
 
+/* --- Values ------------------------------------------------------------------------------- */
+
+uint32_t any_value(uint64_t *dice)
+{
+	static const uint32_t borders[] = {
+		0,
+		1,
+		2,
+		0x7fffffff,
+		0x80000000,
+		0xfffffffe,
+		0xffffffff,
+		CHANNEL_DATA_MAX,
+		CHANNEL_DATA_MAX + 1,
+		CHANNEL_CELL_SIZE,
+		CHANNEL_HUGE_MAX,
+		CHANNEL_HUGE_MAX + 1,
+		CHANNEL_PART_SIZE,
+	};
+
+	if (chance(dice, 2))
+		return chance(dice, 0xffffffff);
+	return borders[chance(dice, sizeof(borders) / sizeof(borders[0]))];
+}
+
+uint32_t beside(uint64_t *dice, uint32_t number)
+{
+	static const uint32_t far[] = {
+		0, 1, 2, 4, 8, 15, 16, 17, CHANNEL_RING_SIZE, CHANNEL_RING_SIZE - 1,
+		CHANNEL_RING_SIZE + 1, CHANNEL_RING_SIZE - 16, CHANNEL_RING_SIZE + 16, 0x7fffffff,
+		0x80000000,
+	};
+	uint32_t by = far[chance(dice, sizeof(far) / sizeof(far[0]))];
+
+	if (!chance(dice, 4))
+		return any_value(dice);
+	return chance(dice, 2) ? number + by : number - by;
+}
+
+void put(void *word, uint32_t value)
+{
+	__atomic_store_n((uint32_t *)word, value, __ATOMIC_RELAXED);
+}
+
 /* --- The hostile side ---------------------------------------------------------------------- */
 
 /* Also changes messages that the honest side copies now. */
@@ -147,8 +191,8 @@ static void await(enum ring_wait wait, uint64_t *dice)
 
 	pthread_mutex_lock(&lock);
 	look.rung = atomic_load(&bell);
-	look.word = ring_word(&ring, wait);
-	look.seen = atomic_load(look.word);
+	look.word = ring_futex(&ring, wait);
+	look.seen = ring_seen(&ring, wait);
 	if (!chance(dice, 4))
 		ring_disarm(&ring);
 	ring_arm(&ring, wait, look.seen, !chance(dice, 4));
@@ -310,7 +354,7 @@ void run_ring_round(uint64_t round_seed)
 		.own = map_guarded(own_fd, PROT_READ | PROT_WRITE),
 		.peer = map_guarded(hostile_fd, PROT_READ),
 	};
-	possible = (struct ring){ .own = hostile_part, .peer = ring.own };
+	possible = (struct ring){ .own = hostile_part, .peer = (const void *)ring.own };
 	credit = possible_credit = habit == POSSIBLE ? RING_SLOTS : 0;
 	owed = 0;
 	atomic_store(&over, false);

@@ -20,6 +20,8 @@
  *   - The client takes a reply only if its number is that of the call. Some hostile servers never
  *     write this number, so their clients never get a reply.
  *   - -EPROTO is for impossible claims: a peer that makes none never gets it.
+ *   - After the end of a channel, the server takes at most a ring of oneways for each message of
+ *     the bus, and none after it has dropped them.
  *   - When the peer behaves again, in a channel that has not ended, every cell becomes free.
  */
 #define _GNU_SOURCE
@@ -65,7 +67,7 @@ static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 /* A hostile client that makes only possible claims sends oneways by this. */
 static struct channel_caller possible;
 /* Something of everything happened. */
-static atomic_ulong oneways_taken, oneways_sent, full;
+static atomic_ulong oneways_taken, oneways_sent, full, ends;
 static atomic_ulong asyncs, rings;
 static atomic_ulong taken, refused, replies, joins, timeouts, abandoned, busy, recovered;
 
@@ -123,34 +125,6 @@ static uint32_t spins(void)
 
 /* --- The hostile side ---------------------------------------------------------------------- */
 
-uint32_t any_value(uint64_t *dice)
-{
-	static const uint32_t borders[] = {
-		0,
-		1,
-		2,
-		0x7fffffff,
-		0x80000000,
-		0xfffffffe,
-		0xffffffff,
-		CHANNEL_DATA_MAX,
-		CHANNEL_DATA_MAX + 1,
-		CHANNEL_CELL_SIZE,
-		CHANNEL_HUGE_MAX,
-		CHANNEL_HUGE_MAX + 1,
-		CHANNEL_PART_SIZE,
-	};
-
-	if (chance(dice, 2))
-		return chance(dice, 0xffffffff);
-	return borders[chance(dice, sizeof(borders) / sizeof(borders[0]))];
-}
-
-void put(void *word, uint32_t value)
-{
-	__atomic_store_n((uint32_t *)word, value, __ATOMIC_RELAXED);
-}
-
 /* Any words of the part, wherever they are. */
 static void write_anywhere(uint64_t *dice)
 {
@@ -207,7 +181,8 @@ static void attack_ring(uint64_t *dice)
 	}
 	put(&next->epoch, chance(dice, 4));
 	put(&next->size, chance(dice, 4) ? size : chance(dice, 2) ? CHANNEL_SKIP : any_value(dice));
-	put(&part->sent, chance(dice, 8) ? drained + 16 * chance(dice, 1100) : any_value(dice));
+	put(&part->sent,
+	    chance(dice, 8) ? drained + 16 * chance(dice, 1100) : beside(dice, drained));
 	atomic_fetch_add(&part->tail, 1);
 	channel_wake(&part->tail, 1);
 }
@@ -396,6 +371,39 @@ static bool take_oneways(uint8_t *data, uint64_t *dice)
 	return r < 0;
 }
 
+/* The channel has ended, and the client still writes. */
+static void end_oneways(uint8_t *data, uint64_t *dice)
+{
+	struct channel_taken oneway;
+	int r = 0;
+
+	pthread_mutex_lock(&turn);
+	channel_end(&callee);
+	CHECK(callee.ring != CHANNEL_RING_LIVE);
+	for (unsigned int i = 0; i < 8; i++) {
+		uint32_t from = callee.drained, epoch = chance(dice, 4);
+
+		CHECK(from % CHANNEL_ONEWAY_ALIGN == 0);
+		do {
+			r = channel_take_oneway(&callee, epoch, data, &oneway);
+			CHECK(r == 0 || r == 1 || r == -EPROTO);
+			CHECK(callee.drained - from <= CHANNEL_RING_SIZE);
+		} while (r > 0);
+		atomic_fetch_add(&ends, callee.drained - from > 0);
+		if (r < 0)
+			channel_drop_oneways(&callee);
+		/* A drain comes, or the death of the client is found. */
+		if (chance(dice, 2))
+			channel_drain_until(&callee, beside(dice, callee.drained));
+		else
+			channel_close_ring(&callee);
+		CHECK(r == 0 || !channel_has_oneway(&callee, epoch));
+	}
+	channel_drop_oneways(&callee);
+	CHECK(!channel_has_oneway(&callee, chance(dice, 4)));
+	pthread_mutex_unlock(&turn);
+}
+
 static void *serve(void *number)
 {
 	uint64_t dice = options.seed << 32 ^ round_now << 4 ^ (8 + (uintptr_t)number);
@@ -418,11 +426,10 @@ static void *serve(void *number)
 		int r;
 
 		if (i == STEPS / 2 && number && round_now % 5 == 0) {
-			channel_end(&callee);
 			atomic_store(&ended, true);
 			break;
 		}
-		tail = atomic_load(&callee.peer->tail);
+		tail = peer_tail(callee.peer);
 		r = take_oneways(data, &dice) ? -EPROTO : channel_take(&callee, &call);
 		CHECK(r == 0 || r == 1 || r == -EPROTO);
 		if (r == 1) {
@@ -437,6 +444,8 @@ static void *serve(void *number)
 			atomic_store(&ended, true);
 		}
 	}
+	if (atomic_load(&ended))
+		end_oneways(data, &dice);
 	free(data);
 	return NULL;
 }
@@ -539,6 +548,7 @@ static void send_oneways(const uint8_t *data, uint64_t *dice)
 	pthread_mutex_lock(&turn);
 	payload = channel_reserve_oneway(&caller, size);
 	if (payload) {
+		CHECK(size <= CHANNEL_DATA_MAX);
 		CHECK(payload >= ring && payload + size <= ring + CHANNEL_RING_SIZE);
 		memcpy(payload, data, size);
 		channel_send_oneway(&caller, 1, 1, size);
@@ -622,7 +632,7 @@ static void recover_client(void)
 
 /* --- Rounds -------------------------------------------------------------------------------- */
 
-static void set_up(const void *hostile, void *own, const uint8_t *peer_huge, uint8_t *own_huge)
+static void set_up(const void *hostile, void *own, const void *peer_huge, uint8_t *own_huge)
 {
 	caller = (struct channel_caller){ .spin.budget_ns = spins() };
 	callee = (struct channel_callee){ .own = NULL };
@@ -744,14 +754,16 @@ int main(int argc, char **argv)
 				    round_now < options.rounds));
 	printf("%lu rounds: %lu calls taken, %lu async, %lu rings, %lu replies, %lu joins, %lu timeouts, "
 	       "%lu abandoned, %lu busy, "
-	       "%lu channels ended, %lu recovered, %lu oneways taken, %lu sent, %lu not\n",
+	       "%lu channels ended, %lu recovered, %lu oneways taken, %lu sent, %lu not, "
+	       "%lu times after the end\n",
 	       round_now - options.only, taken, asyncs, rings, replies, joins, timeouts, abandoned,
-	       busy, refused, recovered, oneways_taken, oneways_sent, full);
+	       busy, refused, recovered, oneways_taken, oneways_sent, full, ends);
 	streams = show_ring_rounds();
 	/* Otherwise the fuzzer has no effect. */
 	if (!options.only &&
 	    (!taken || !asyncs || !rings || !replies || !joins || !timeouts || !abandoned ||
-	     !refused || !recovered || !oneways_taken || !oneways_sent || !full || !streams))
+	     !refused || !recovered || !oneways_taken || !oneways_sent || !full || !ends ||
+	     !streams))
 		fail("something never happened");
 	return 0;
 }

@@ -31,6 +31,8 @@ _Noreturn void fail(const char *format, ...);
 
 uint32_t chance(uint64_t *state, uint32_t n);
 uint32_t any_value(uint64_t *dice);
+/* A number beside the honest side's, at a limit, or any. */
+uint32_t beside(uint64_t *dice, uint32_t number);
 void put(void *word, uint32_t value);
 
 /* A round with the rings of a stream. */

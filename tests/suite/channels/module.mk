@@ -41,7 +41,8 @@ $(CHANNELS_B)/asan/%: CHANNELS_SANITIZER := $(HOST_asan)
 $(CHANNELS_B)/tsan/%: CHANNELS_SANITIZER := $(HOST_tsan)
 
 CHANNELS_HOSTILE_FILES := $(addprefix $(CHANNELS_S)/,hostile.c hostile-rings.c hostile.h) \
-	$(CHANNELS_FILES:%=libipc/channels/%.c) $(CHANNELS_FILES:%=libipc/channels/%.h)
+	$(CHANNELS_FILES:%=libipc/channels/%.c) $(CHANNELS_FILES:%=libipc/channels/%.h) \
+	$(addprefix libipc/channels/channel-,parts.h peer.h)
 
 $(CHANNELS_HOSTILE): %/hostile: $(CHANNELS_HOSTILE_FILES)
 	$(call msg,CC,$@)

@@ -313,7 +313,7 @@ static void send_oneway(struct channel_caller *caller, uint32_t number)
 	memcpy(payload, data, size);
 	atomic_fetch_add(&oneways_sent, 1);
 	channel_send_oneway(caller, 1, number, size);
-	saw_end = atomic_load(&caller->peer->ended);
+	saw_end = channel_is_ended(caller);
 }
 
 static void sender(uintptr_t channel)
@@ -449,7 +449,7 @@ static void server(uintptr_t unused)
 		if (now->comes_late)
 			wait.n = 1 + atomic_load(&generation);
 		for (unsigned int i = 0; i < wait.n && !served; i++) {
-			tails[i] = atomic_load(&callees[i].peer->tail);
+			tails[i] = peer_tail(callees[i].peer);
 			if (now->oneways && serve_oneways(&callees[i])) {
 				wait.last = &callees[i];
 				wait.last_cell = CHANNEL_ONEWAYS;
@@ -515,9 +515,9 @@ static void set_up(void)
 	for (unsigned int i = 0; i < channels; i++) {
 		callers[i] = (struct channel_caller){
 			.own = &shared.requests[i],
-			.peer = &shared.replies[i],
+			.peer = (const void *)&shared.replies[i],
 			.own_huge = shared.huge_requests[i],
-			.peer_huge = shared.huge_replies[i],
+			.peer_huge = (const void *)shared.huge_replies[i],
 			.taken = ((1U << CHANNEL_CELLS) - 1) &
 				 ~(((1U << now->cells) - 1) << (now->async ? CHANNEL_LARGE : 0)) &
 				 ~((unsigned int)now->huge << CHANNEL_HUGE),
@@ -525,9 +525,9 @@ static void set_up(void)
 		};
 		callees[i] = (struct channel_callee){
 			.own = &shared.replies[i],
-			.peer = &shared.requests[i],
+			.peer = (const void *)&shared.requests[i],
 			.own_huge = shared.huge_replies[i],
-			.peer_huge = shared.huge_requests[i],
+			.peer_huge = (const void *)shared.huge_requests[i],
 			.is_extended = true,
 		};
 		turns[i] = oneways_next[i] = 0;

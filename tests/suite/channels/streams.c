@@ -88,7 +88,7 @@ static bool has_come(const struct side *side, enum ring_wait wait)
 	if (side->messages == now->messages)
 		return true;
 	if (wait == FOR_CREDIT)
-		return side->credit || atomic_load(&side->ring.peer->granted) != side->ring.counted;
+		return side->credit || peer_ring_granted(side->ring.peer) != side->ring.counted;
 	return ring_sent(&side->ring) != side->ring.taken;
 }
 
@@ -100,8 +100,8 @@ static void await(struct side *side, enum ring_wait wait, bool by_bus)
 
 	lock(side);
 	look.rung = atomic_load(&side->bell);
-	look.word = ring_word(&side->ring, wait);
-	look.seen = atomic_load(look.word);
+	look.word = ring_futex(&side->ring, wait);
+	look.seen = ring_seen(&side->ring, wait);
 	ring_arm(&side->ring, wait, look.seen, by_bus);
 	if (by_bus) {
 		look.word = &never;
@@ -198,7 +198,9 @@ void streams_set_up(const struct scenario *scenario, struct ring_part *parts)
 {
 	now = scenario;
 	for (unsigned int i = 0; i < SIDES; i++)
-		sides[i] = (struct side){ .ring = { .own = &parts[i], .peer = &parts[!i] } };
+		sides[i] = (struct side){
+			.ring = { .own = &parts[i], .peer = (const void *)&parts[!i] },
+		};
 	sides[SENDER].credit = now->window;
 	for (unsigned int i = 0; i < now->senders; i++)
 		model_spawn("sender", sender, i);
