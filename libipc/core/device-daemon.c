@@ -21,7 +21,6 @@
 #include "device-link.h"
 #include "device-socket.h"
 #include "device.h"
-#include "futex.h"
 #include "ipcbus-daemon.h"
 #include "ipcbus.h"
 
