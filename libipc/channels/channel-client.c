@@ -430,7 +430,7 @@ static __attribute__((noinline)) bool may_carry_huge(struct channel *channel,
 
 	if (request_is_plain(request, CHANNEL_HUGE_MAX)) {
 		if (!async)
-			channel_extend(channel, request->t);
+			channel_extend(channel, request->t, request->x.send.deadline);
 		extension = atomic_load(&channel->extension);
 		/* While another thread makes it, calls do not count as unfit. */
 		if (extension == EXTENSION_DONE || extension == EXTENSION_PENDING)

@@ -23,8 +23,9 @@
 #define CHANNEL_AFTER 16U
 
 /* Returns the channel for the next call or oneway of the proxy, or NULL. Opens the channel when it
- * is due. Must not be called while the thread's scratch buffer is in use. */
-struct channel *channel_of_proxy(struct ipc_proxy *proxy, bool oneway);
+ * is due, which blocks until the deadline at most (0: none). Must not be called while the thread's
+ * scratch buffer is in use. */
+struct channel *channel_of_proxy(struct ipc_proxy *proxy, bool oneway, uint64_t deadline);
 
 /* The same for an async call, but never blocks: opens the channel by async calls. */
 struct channel *channel_of_async(struct ipc_proxy *proxy);

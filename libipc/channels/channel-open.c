@@ -13,6 +13,7 @@
 
 #include "channel-memory.h"
 #include "channel-opened.h"
+#include "core/deadline.h"
 #include "core/raw.h"
 
 /* How long the set-up waits for the server. */
@@ -27,7 +28,6 @@
 #define REFUSALS_MAX   9U
 
 static const struct ipc_options open_options = { .timeout_usec = OPEN_USEC };
-static const struct ipc_options oneway_options = { .timeout_usec = OPEN_ONEWAY_USEC };
 static const struct ipc_raw_message door_request = { .method = IPC_NUMBER_CHANNEL };
 
 struct opening {
@@ -167,13 +167,25 @@ static void opening_end(struct opening *opening, int r, bool busy)
 
 /* --- For calls and oneways ---------------------------------------------------------- */
 
-static int open_channel(struct opening *opening, const struct ipc_options *options)
+/* A step of the set-up lasts at most that long, and until the deadline of the message. */
+static int call_door(struct ipc_proxy *proxy, const struct ipc_raw_message *request, uint64_t usec,
+		     uint64_t deadline, struct ipc_raw_message **ret_reply)
+{
+	uint64_t left = deadline ? time_until(deadline) : usec;
+	const struct ipc_options options = { .timeout_usec = left < usec ? left : usec };
+
+	if (!left)
+		return -ETIMEDOUT;
+	return ipc_raw_call(proxy, request, &options, ret_reply, NULL);
+}
+
+static int open_channel(struct opening *opening, uint64_t usec, uint64_t deadline)
 {
 	struct ipc_raw_message *reply;
 	struct open_request request;
 	int r;
 
-	r = ipc_raw_call(opening->proxy, &door_request, options, &reply, NULL);
+	r = call_door(opening->proxy, &door_request, usec, deadline, &reply);
 	if (r < 0)
 		return r;
 	r = take_door(opening, reply);
@@ -183,7 +195,7 @@ static int open_channel(struct opening *opening, const struct ipc_options *optio
 	if (r < 0)
 		return r;
 	open_request(opening, &request);
-	r = ipc_raw_call(opening->channel->door, &request.message, options, &reply, NULL);
+	r = call_door(opening->channel->door, &request.message, usec, deadline, &reply);
 	if (r < 0)
 		return r;
 	r = take_id(opening, reply);
@@ -191,7 +203,8 @@ static int open_channel(struct opening *opening, const struct ipc_options *optio
 	return r;
 }
 
-static __attribute__((noinline)) struct channel *try_open(struct ipc_proxy *proxy, bool oneway)
+static __attribute__((noinline)) struct channel *try_open(struct ipc_proxy *proxy, bool oneway,
+							  uint64_t deadline)
 {
 	struct opening opening;
 	int r;
@@ -202,8 +215,8 @@ static __attribute__((noinline)) struct channel *try_open(struct ipc_proxy *prox
 	}
 	if (opening_begin(&opening, proxy) < 0)
 		return NULL;
-	r = open_channel(&opening, oneway ? &oneway_options : &open_options);
-	opening_end(&opening, r, oneway && r == -ETIMEDOUT);
+	r = open_channel(&opening, oneway ? OPEN_ONEWAY_USEC : OPEN_USEC, deadline);
+	opening_end(&opening, r, (oneway || deadline) && r == -ETIMEDOUT);
 	return atomic_load(&proxy->channel);
 }
 
@@ -215,18 +228,18 @@ static bool is_due(struct ipc_proxy *proxy)
 	       (proxy->ipc->channels_random ? 1 : CHANNEL_AFTER);
 }
 
-struct channel *channel_of_proxy(struct ipc_proxy *proxy, bool oneway)
+struct channel *channel_of_proxy(struct ipc_proxy *proxy, bool oneway, uint64_t deadline)
 {
 	struct channel *channel = atomic_load_explicit(&proxy->channel, memory_order_acquire);
 
 	if (channel)
 		return channel;
-	return is_due(proxy) ? try_open(proxy, oneway) : NULL;
+	return is_due(proxy) ? try_open(proxy, oneway, deadline) : NULL;
 }
 
 /* --- The extension ------------------------------------------------------------------ */
 
-static int send_extension(struct channel *channel, const int fds[2])
+static int send_extension(struct channel *channel, const int fds[2], uint64_t deadline)
 {
 	const struct channel_ref ref = { .id = channel->id };
 	struct ipc_raw_entry entries[] = {
@@ -242,11 +255,11 @@ static int send_extension(struct channel *channel, const int fds[2])
 	};
 	int r;
 
-	r = ipc_raw_call(channel->door, &request, &open_options, NULL, NULL);
+	r = call_door(channel->door, &request, OPEN_USEC, deadline, NULL);
 	return r < 0 ? r : channel_memory_check(fds[1], CHANNEL_HUGE_MAX);
 }
 
-static int make_extension(struct channel *channel)
+static int make_extension(struct channel *channel, uint64_t deadline)
 {
 	const void *peer;
 	void *own;
@@ -254,7 +267,7 @@ static int make_extension(struct channel *channel)
 
 	r = channel_memory_make(CHANNEL_HUGE_MAX, fds, &own, &peer);
 	if (r == 0) {
-		r = send_extension(channel, fds);
+		r = send_extension(channel, fds, deadline);
 		/* A handler on this thread has forked: the memory is not mapped in the child. */
 		if (channel->owner != device_process()) {
 			r = -ECHILD;
@@ -270,7 +283,7 @@ static int make_extension(struct channel *channel)
 	return r;
 }
 
-void channel_extend(struct channel *channel, struct thread *t)
+void channel_extend(struct channel *channel, struct thread *t, uint64_t deadline)
 {
 	struct scratch scratch = t->scratch;
 	unsigned int none = EXTENSION_NONE;
@@ -280,12 +293,16 @@ void channel_extend(struct channel *channel, struct thread *t)
 		return;
 	/* The request may lie in the scratch buffer, which this call may use, too. */
 	t->scratch = (struct scratch){ 0 };
-	r = make_extension(channel);
+	r = make_extension(channel, deadline);
 	free(t->scratch.data);
 	t->scratch = scratch;
-	/* In a child, which must not touch the channel's memory, it stays pending. */
+	/* In a child, which must not touch the channel's memory, it stays pending. After the
+	 * deadline of a call, the next call tries again: the server has dropped the request, or
+	 * refuses another. */
 	if (r != -ECHILD)
-		atomic_store(&channel->extension, r == 0 ? EXTENSION_DONE : EXTENSION_FAILED);
+		atomic_store(&channel->extension, r == 0 ? EXTENSION_DONE :
+						  r == -ETIMEDOUT && deadline ? EXTENSION_NONE :
+										EXTENSION_FAILED);
 }
 
 /* --- For async calls ---------------------------------------------------------------- */

@@ -83,8 +83,8 @@ static inline bool request_is_plain(const struct request *request, size_t max)
 
 void channel_unref(struct channel *channel);
 /* Makes the extension for a call that does not fit into a large cell, unless another thread has
- * begun. Blocks for the server as the set-up does, also after the call's deadline. */
-void channel_extend(struct channel *channel, struct thread *t);
+ * begun. Blocks for the server as the set-up does, until the deadline at most (0: none). */
+void channel_extend(struct channel *channel, struct thread *t, uint64_t deadline);
 /* The door's death is not reported yet. */
 void channel_init_watch(struct channel *channel);
 /* Requests the report of the server's death, once. */

@@ -116,16 +116,16 @@ static bool is_simple_call(const struct request *request, uint32_t kind,
 }
 
 static __attribute__((noinline)) void find_channel(struct request *request, uint32_t kind,
-						   uint32_t code,
 						   const struct ipc_options *options)
 {
 	/* The call that sets up a channel uses none. */
-	if (code == IPC_NUMBER_CHANNEL)
+	if (request->x.send.code == IPC_NUMBER_CHANNEL)
 		return;
 	if (is_simple_call(request, kind, options)) {
 		request->channel = kind == REQUEST_ASYNC ?
 					   channel_of_async(request->proxy) :
-					   channel_of_proxy(request->proxy, false);
+					   channel_of_proxy(request->proxy, false,
+							    request->x.send.deadline);
 	} else if (kind == IPCBUS_SEND_ONEWAY) {
 		request->channel = atomic_load(&request->proxy->channel);
 	}
@@ -151,8 +151,6 @@ int request_init(struct request *request, uint32_t kind, struct ipc_proxy *proxy
 
 	request->proxy = proxy;
 	request->channel = NULL;
-	if (unlikely(proxy->ipc->monitors))
-		find_channel(request, kind, code, options);
 	request->x.send = (struct ipcbus_send){
 		.kind = kind,
 		.handle = handle,
@@ -173,6 +171,8 @@ int request_init(struct request *request, uint32_t kind, struct ipc_proxy *proxy
 		if (r < 0)
 			return r;
 	}
+	if (unlikely(proxy->ipc->monitors))
+		find_channel(request, kind, options);
 	return thread_flush_stash(request->t);
 }
 
@@ -424,7 +424,7 @@ static __attribute__((noinline)) int oneway_by_channel(struct request *request)
 		channel_used_bus(request->channel, request);
 	/* Not in a handler, where it would be a nested call. */
 	if (!request->channel && r == 0 && !request->t->serving)
-		channel_of_proxy(proxy, true);
+		channel_of_proxy(proxy, true, /* deadline= */ 0);
 	return r;
 }
 
