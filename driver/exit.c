@@ -47,6 +47,7 @@ void ipcbus_thread_exit(struct ipcbus_thread *thread)
 			ipcbus_cancel_server(t);
 		ipcbus_reply_drop(t);
 	}
+	/* Other users decide how many calls are directed to the thread. No more can come. */
 	spin_lock(&proc->lock);
 	while ((work = ipcbus_thread_pop_own_locked(thread))) {
 		/* Work of a dead proc is not given to another thread. shut_down() discards it. */
@@ -54,6 +55,9 @@ void ipcbus_thread_exit(struct ipcbus_thread *thread)
 			ipcbus_queue_add_locked(&proc->work, work);
 		else
 			ipcbus_proc_queue_locked(proc, work);
+		spin_unlock(&proc->lock);
+		cond_resched();
+		spin_lock(&proc->lock);
 	}
 	if (thread->serves) {
 		thread->serves = false;

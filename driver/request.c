@@ -190,11 +190,9 @@ static int queue_call(struct ipcbus_transaction *t, u64 number)
 	thread = t->parent ? waiting_in_chain_locked(t, target) : NULL;
 	if (unlikely(number)) {
 		thread = xa_load(&target->pool.threads, number);
-		/* A call that was directed to the thread before ends its wait. */
-		if (!thread || !READ_ONCE(thread->listens) || !list_empty(&thread->work)) {
-			ret = -ESRCH;
+		ret = thread && READ_ONCE(thread->listens) ? 0 : -ESRCH;
+		if (ret)
 			goto out;
-		}
 	}
 	t->node->pending++;
 	target->calls.count++;

@@ -270,9 +270,8 @@ enum ipcbus_send_kind {
  * @handle: CALL, ONEWAY: the target
  * @code: CALL, ONEWAY: any number, usually the method; the event has it. ERROR: errno. REPLY: 0.
  * @call: REPLY, ERROR: the call, from the event that delivered it. CALL: 0, or event.thread of a
- *	thread of the target: only that thread gets the call. If the thread does not listen, or
- *	another call that only this thread may take is queued for it, the call fails with -ESRCH.
- *	ONEWAY: 0.
+ *	thread of the target: only that thread gets the call. If it does not listen, the call fails
+ *	with -ESRCH. ONEWAY: 0.
  * @data: address of the payload, or of its parts with IPCBUS_SEND_IOV
  * @data_size: bytes of the payload, all parts together
  * @iov_count: number of parts, at most IPCBUS_MAX_IOV; 0 without IPCBUS_SEND_IOV. The sizes of the
@@ -501,7 +500,8 @@ struct ipcbus_event {
  * time, whether it is in a call or not. It gets a call that is directed to it by send.call, or
  * EVENT_INTERRUPTED at that time. If it is in a call, the directed call is nested in that call: the
  * thread serves it first, and both count for IPCBUS_MAX_DEPTH, as do the calls that the thread
- * makes in the meantime. Any event ends the listening.
+ * makes in the meantime. Any event ends the listening; the thread gets other calls that were
+ * directed to it before by its next waits.
  * If no event is available, the thread sleeps. If IPCBUS_NONBLOCK is set, or O_NONBLOCK on the
  * file, it returns EVENT_NONE instead.
  *
