@@ -63,6 +63,11 @@ static void reply(struct client *client, u32 kind, int error, const int *fds, si
 		.error = error,
 		.number = client->number,
 	};
+	struct timespec now;
+
+	/* The client may have another clock, in a time namespace. */
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	message.size = now.tv_sec * 1000000000ULL + now.tv_nsec;
 
 	if (flight_send(client->flight, &message, fds, error ? 0 : n_fds))
 		shutdown(client->peer.socket, SHUT_RDWR);

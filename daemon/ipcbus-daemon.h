@@ -161,7 +161,8 @@ struct ipcbusd_bell {
  * @IPCBUSD_WELCOME: From the daemon, first: a random @nonce, or @error, after which the daemon
  *	closes the socket. The kernel reports which process repeats the nonce.
  * @IPCBUSD_HELLO: From the client: the @nonce, and @base and @size of the area. The process that
- *	connected must send it. Reply: @error, or the client's @number at the bell with four fds:
+ *	connected must send it. Reply: @error, or the client's @number at the bell, the time of the
+ *	daemon's CLOCK_MONOTONIC in @size, in nanoseconds, and four fds:
  *	area, bell, and two fds to poll. No other process gets this open file of the area. If the
  *	open file is neither open nor mapped any more, the daemon ends the client. So the client
  *	must map it with MADV_DONTFORK and close the fd.

@@ -93,14 +93,14 @@ static void expired(struct timer *timer)
 	(void)timer;
 }
 
-/* A call with a deadline, of which time_ns is left, is about to be sent. */
-static int limit(struct ipc *ipc, uint64_t deadline, uint64_t time_ns)
+/* A call with a deadline is about to be sent. */
+static int limit(struct ipc *ipc, uint64_t deadline)
 {
 	struct channels *channels = atomic_load(&ipc->channels);
 
 	/* A serving thread that sleeps does not know the deadline. */
 	if (!polls(ipc)) {
-		if (time_ns > SLEEP_MAX_NS)
+		if (deadline > time_now() + SLEEP_MAX_NS)
 			return 0;
 		atomic_fetch_add(channels->words.bell, 1);
 		if (atomic_load(&channels->sleepers))
@@ -237,8 +237,9 @@ int channel_reserve_async(struct channel *channel, struct request *request, uint
 	};
 	if (!channel_may_carry(channel, request, /* async= */ true))
 		return 1;
-	if (unlikely(deadline) && !(ret_call->time_ns = channel_time_left(deadline)))
+	if (unlikely(deadline) && !channel_time_left(deadline))
 		return 1;
+	ret_call->deadline = device_time_out(&ipc->device, deadline);
 	if (unlikely(!atomic_load_explicit(&channel->listed, memory_order_acquire)) &&
 	    list(channel, ipc) < 0)
 		return 1;
@@ -295,7 +296,7 @@ int channel_send_async(struct channel *channel, struct thread *t, unsigned int c
 	if (unlikely(polls(t->ipc)) &&
 	    !atomic_load_explicit(&channel->has_bell, memory_order_relaxed))
 		give_bell(channel, t->ipc);
-	if (unlikely(call->time_ns))
+	if (unlikely(call->deadline))
 		atomic_fetch_or(&channel->limited, 1U << cell);
 	/* Before the id, with which another thread may end the call and clear the bit. */
 	first = !atomic_fetch_or(&channel->asyncs, 1U << cell);
@@ -304,8 +305,8 @@ int channel_send_async(struct channel *channel, struct thread *t, unsigned int c
 	if (first && polls(t->ipc))
 		arm(channel);
 	/* If that fails, the call ends late. */
-	if (unlikely(call->time_ns))
-		limit(t->ipc, atomic_load(&channel->deadlines[cell]), call->time_ns);
+	if (unlikely(call->deadline))
+		limit(t->ipc, atomic_load(&channel->deadlines[cell]));
 	channel_post(&channel->caller, cell, call);
 	/* Serving threads may wait in the bus: see has_callers(). */
 	if (channel_cannot_wait())

@@ -476,8 +476,9 @@ int channel_call(struct channel *channel, struct request *request)
 
 	if (!channel_may_carry(channel, request, /* async= */ false))
 		return 1;
-	if (unlikely(send->deadline) && !(call.time_ns = channel_time_left(send->deadline)))
+	if (unlikely(send->deadline) && !channel_time_left(send->deadline))
 		return 1;
+	call.deadline = device_time_out(&request->t->ipc->device, send->deadline);
 	cell = channel_take_cell(&channel->caller, send->data_size);
 	if (cell < 0)
 		return 1;

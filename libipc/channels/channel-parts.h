@@ -41,7 +41,7 @@ struct channel_request {
 	atomic_uint canceled;
 	uint32_t code;
 	uint32_t size;
-	uint64_t time_ns;	/* timeout of the caller; 0: none */
+	uint64_t deadline;	/* on the clock of the bus; 0: none */
 	uint8_t data[];
 };
 

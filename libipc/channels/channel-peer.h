@@ -36,7 +36,7 @@ struct channel_taken {
 	uint32_t number;
 	uint32_t code;
 	uint32_t size;
-	uint64_t time_ns;
+	uint64_t deadline;
 };
 
 /* How a call ended. */
@@ -130,7 +130,7 @@ static inline int peer_request(const struct peer_client *peer, unsigned int cell
 		.number = number,
 		.code = fields->code,
 		.size = fields->size,
-		.time_ns = fields->time_ns,
+		.deadline = fields->deadline,
 	};
 	return ret_taken->size > channel_data_max(cell) ? -EPROTO : 0;
 }

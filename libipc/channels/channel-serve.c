@@ -88,11 +88,8 @@ static void to_event(struct thread *t, struct served *served, const struct chann
 	served_event(t, served, IPCBUS_EVENT_CALL,
 		     CALL_OF(served->id, taken->cell, taken->number), event);
 	served_event_take(t, taken, buffer, event);
-	if (taken->time_ns) {
-		event->deadline = time_now();
-		if (__builtin_add_overflow(event->deadline, taken->time_ns, &event->deadline))
-			event->deadline = 0;
-	}
+	/* A client may send any time: it affects only its own call. */
+	event->deadline = device_time_in(&t->ipc->device, taken->deadline);
 }
 
 static void refuse(struct served *served, const struct channel_taken *taken)

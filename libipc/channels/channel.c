@@ -136,7 +136,7 @@ void channel_post(struct channel_caller *caller, unsigned int cell,
 		memcpy(channel_payload(caller, cell), call->data, call->size);
 	request->code = call->code;
 	request->size = (uint32_t)call->size;
-	request->time_ns = call->time_ns;
+	request->deadline = call->deadline;
 	atomic_store_explicit(&request->cpu,
 			      call->async ? channel_async(channel_cpu()) : channel_cpu(),
 			      memory_order_relaxed);

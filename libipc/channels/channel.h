@@ -92,7 +92,7 @@ struct channel_caller {
 /* What a caller sends. */
 struct channel_call {
 	uint32_t code;
-	uint64_t time_ns;		/* 0: no deadline */
+	uint64_t deadline;		/* on the clock of the bus; 0: none */
 	const void *data;
 	size_t size;			/* at most channel_data_max() */
 	bool async;			/* no thread calls channel_await() */

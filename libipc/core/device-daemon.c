@@ -405,6 +405,7 @@ static bool untag(const struct daemon_link *link, __u64 *number, unsigned int sh
 
 static void tag_event(const struct daemon_link *link, struct ipcbus_event *event)
 {
+	event->deadline = link_time_in(link, event->deadline);
 	event->offset += link->shift;
 	event->objects += link->shift;
 	event->label += link->shift;
@@ -532,6 +533,7 @@ static int do_exchange(struct daemon_link *link, unsigned int number, struct ipc
 	memcpy(x, arg, offsetof(struct ipcbus_exchange, event));
 	if (more)
 		more_in(x, arg);
+	x->send.deadline = link_time_out(link, x->send.deadline);
 	r = exchange_in(link, thread, x);
 	if (r < 0)
 		return r;

@@ -72,6 +72,7 @@ struct daemon_link {
 	unsigned int polls;
 	uint32_t wakes;		/* counts daemon_wake() */
 	uint32_t wait_word;	/* changes with it: see struct device_words */
+	int64_t clock_ahead;	/* of the daemon's clock, in nanoseconds: 0 in its time namespace */
 	bool gone;		/* the daemon is */
 	/* Since daemon_reopen(). They change only while gone is set and no thread is inside. */
 	uint64_t generation;	/* 0: the first daemon */
@@ -94,6 +95,17 @@ static inline struct ipcbusd_client *first_page(const struct daemon_link *link)
 static inline struct ipcbusd_cell *cell_at(const struct daemon_link *link, unsigned int number)
 {
 	return (void *)(link->area + IPCBUSD_FIRST_CELL + (size_t)number * IPCBUSD_CELL_SIZE);
+}
+
+/* A time of this process's clock, or 0, on the clock of the daemon. */
+static inline uint64_t link_time_out(const struct daemon_link *link, uint64_t time)
+{
+	return time ? time - (uint64_t)link->clock_ahead : 0;
+}
+
+static inline uint64_t link_time_in(const struct daemon_link *link, uint64_t time)
+{
+	return time ? time + (uint64_t)link->clock_ahead : 0;
 }
 
 static inline bool has_ended(uint32_t tid)

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "deadline.h"
 #include "device-daemon.h"
 #include "device-link.h"
 #include "device-socket.h"
@@ -52,11 +53,21 @@ static void *map(int fd, void *at, size_t size, int prot)
 	return memory;
 }
 
+/* The daemon read its clock after that time and before now. If both clocks may be the same, they
+ * are. Otherwise deadlines may be early by the time of the reply. */
+static void note_clock(struct daemon_link *link, uint64_t clock, uint64_t sent)
+{
+	uint64_t now = time_now();
+
+	link->clock_ahead = clock && (clock < sent || clock > now) ? (int64_t)(now - clock) : 0;
+}
+
 /* old: the link to an earlier daemon, in whose place the area and the bell are mapped; or NULL */
 static int say_hello(struct daemon_link *link, const struct daemon_link *old)
 {
 	const int prot = PROT_READ | PROT_WRITE;
 	uint8_t *area = old ? old->area : link->area;
+	uint64_t sent = time_now();
 	struct ipcbusd_message message, welcome;
 	struct ipcbusd_bell *bell;
 	int r;
@@ -76,6 +87,7 @@ static int say_hello(struct daemon_link *link, const struct daemon_link *old)
 	if (r < 0)
 		return r;
 	link->number = message.number;
+	note_clock(link, message.size, sent);
 	bell = map(link->fds[1], old ? old->bell : NULL, sizeof(*bell), prot);
 	if (!old)
 		link->bell = bell;
@@ -263,6 +275,7 @@ static int take_over(struct daemon_link *link, struct daemon_link *new, struct o
 		return r;
 	link->inode = new->inode;
 	link->number = new->number;
+	link->clock_ahead = new->clock_ahead;
 	take_cells(link);
 	*old = (struct old_region){
 		.next = link->old_regions, .region = link->region, .tag = link->tag,

@@ -150,6 +150,16 @@ int device_end_fd(const struct device *device)
 	return device->link && !device->is_lost ? device->link->socket : -1;
 }
 
+uint64_t device_time_out(const struct device *device, uint64_t time)
+{
+	return device->link ? link_time_out(device->link, time) : time;
+}
+
+uint64_t device_time_in(const struct device *device, uint64_t time)
+{
+	return device->link ? link_time_in(device->link, time) : time;
+}
+
 bool device_has_ended(const struct device *device)
 {
 	return device->link && daemon_is_gone(device->link);

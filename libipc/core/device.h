@@ -46,6 +46,12 @@ static inline const void *device_at(const struct device *device, uint64_t offset
 	return (const void *)((uintptr_t)device->region + (uintptr_t)offset);
 }
 
+/* Convert a time of CLOCK_MONOTONIC, or 0, between this process and the clock of the bus, by which
+ * other processes of a daemon's bus know it. Processes of a time namespace have another clock. The
+ * functions above do that by themselves. */
+uint64_t device_time_out(const struct device *device, uint64_t time);
+uint64_t device_time_in(const struct device *device, uint64_t time);
+
 /* Opens the device, or connects to the daemon whose socket is at path, and maps a region of
  * region_size bytes. */
 int device_open(struct device *device, const char *path, size_t region_size);

@@ -5,8 +5,11 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <ipc/test.h>
@@ -156,8 +159,100 @@ START_TEST(timeout_of_a_large_call_applies_while_its_memory_is_set_up)
 }
 END_TEST
 
+/* Returns what remains in the handler, through a channel. */
+static uint64_t get_remaining(uint64_t timeout_usec)
+{
+	const struct ipc_options options = { .timeout_usec = timeout_usec };
+	struct ipc_raw_message *reply;
+	struct remain remain;
+
+	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .method = REMAIN },
+				      &options, &reply, NULL), 0);
+	memcpy(&remain, reply->data, sizeof(remain));
+	ipc_raw_free(reply);
+	ck_assert_uint_eq(remain.by_channel, 1);
+	return remain.usec;
+}
+
+static void *unblock_later(void *other)
+{
+	usleep(200000);
+	unblock(other);
+	return NULL;
+}
+
+/* The call waits for at least 200 ms before the server takes it. */
+START_TEST(time_in_the_queue_of_a_channel_counts)
+{
+	struct other other;
+	pthread_t thread;
+	uint64_t remaining;
+
+	begin_here();
+	while (!get(WHERE))
+		;
+	remaining = get_remaining(100000000);
+	ck_assert_uint_le(remaining, 100000000);
+	ck_assert_uint_gt(remaining, 40000000);
+	block(&other);
+	ck_assert_int_eq(pthread_create(&thread, NULL, unblock_later, &other), 0);
+	remaining = get_remaining(100000000);
+	ck_assert_uint_le(remaining, 100000000 - 150000);
+	ck_assert_uint_gt(remaining, 40000000);
+	pthread_join(thread, NULL);
+	end_here();
+}
+END_TEST
+
+/* A process of another time namespace has another clock. The daemon and the server are in this
+ * one. */
+static void call_from_namespace(const char *offset)
+{
+	FILE *file;
+	int status;
+	pid_t pid;
+
+	begin_here();
+	pid = fork();
+	if (!pid) {
+		if (unshare(CLONE_NEWTIME) < 0)
+			_exit(77);
+		file = fopen("/proc/self/timens_offsets", "we");
+		if (!file || fprintf(file, "monotonic %s 0\n", offset) < 0 || fclose(file))
+			_exit(77);
+		/* Its children are in the namespace. */
+		pid = fork();
+		if (!pid) {
+			uint64_t remaining;
+
+			connect_again();
+			ck_assert_int_eq(call_within(SLEEP, 50000000), 0);
+			while (!get(WHERE))
+				;
+			remaining = get_remaining(50000000);
+			ck_assert_int_eq(call_within(CANCELS, 20000), -ETIMEDOUT);
+			_exit(remaining > 20000000 && remaining <= 51000000 ? 0 : 2);
+		}
+		waitpid(pid, &status, 0);
+		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 3);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status));
+	ck_assert(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77);
+	end_here();
+}
+
+START_TEST(timeouts_hold_between_time_namespaces)
+{
+	call_from_namespace("100000");
+	call_from_namespace("-100");
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("channel-time", timeout_of_a_call_applies_while_a_channel_is_set_up,
-			 timeout_of_a_large_call_applies_while_its_memory_is_set_up);
+			 timeout_of_a_large_call_applies_while_its_memory_is_set_up,
+			 time_in_the_queue_of_a_channel_counts,
+			 timeouts_hold_between_time_namespaces);
 }

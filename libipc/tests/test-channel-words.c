@@ -166,7 +166,7 @@ static uint32_t *word_of(const struct opened *opened, unsigned int n)
 		&own->tail, &own->posted[0], &own->posted[CHANNEL_LARGE],
 		&own->posted[CHANNEL_HUGE], &own->sent, &own->cpu, &own->others, &own->waiting,
 		&own->polls, &request->cpu, &request->canceled, &request->code, &request->size,
-		&request->time_ns, (uint32_t *)&request->time_ns + 1, &oneway->epoch,
+		&request->deadline, (uint32_t *)&request->deadline + 1, &oneway->epoch,
 		&oneway->size, &oneway->code, &peer->waiting, &peer->cpu, &peer->ended,
 		&peer->tail, &peer->taken[0], &peer->drained, &reply->number, &reply->thread,
 		&reply->kind, &reply->error, &reply->size, NULL,

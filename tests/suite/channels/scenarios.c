@@ -184,7 +184,7 @@ static enum fate call_in_cell(struct channel_caller *caller, unsigned int cell, 
 {
 	const struct channel_call call = {
 		.code = number,
-		.time_ns = number,
+		.deadline = number,
 		.data = &number,
 		.size = sizeof(number),
 	};
@@ -216,7 +216,7 @@ static int post_async(struct channel_caller *caller, uint32_t number)
 {
 	const struct channel_call call = {
 		.code = number,
-		.time_ns = number,
+		.deadline = number,
 		.data = &number,
 		.size = sizeof(number),
 		.async = true,
@@ -395,7 +395,7 @@ static void serve_call(struct channel_callee *callee, const struct channel_taken
 	}
 	CHECK(taken->size == sizeof(number));
 	channel_copy_request(callee, taken, &number);
-	CHECK(number < n_calls && taken->code == number && taken->time_ns == number);
+	CHECK(number < n_calls && taken->code == number && taken->deadline == number);
 	times_served[number]++;
 	if (now->joins)
 		channel_ask_to_join(callee, taken->cell, taken->number, THREAD);
