@@ -148,6 +148,7 @@ help:
   'make test-debug-more  what kernels with KASAN, KCSAN and KMSAN find alone' \
 	  'make test-debug-all  every guest test in every kernel with checkers (over 1 h)' \
 	  'make test-releases  make demo and make test in minimal roots of Debian 12 and 13' \
+	  'make test-debian13  the tests of the host in a root of Debian 13 that is kept' \
 	  'make test-packages  install, boot, upgrade and remove the packages on Debian 12 and 13' \
 	  'make test-ports  the module and its tests on armhf, s390x and riscv64' \
 	  'make test-mutants  whether the tests find changes of the code (COUNT=300 SEED=1)' \

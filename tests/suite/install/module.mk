@@ -11,6 +11,9 @@ MORE_GUEST_TESTS += tests/suite/install/test-echo
 GUEST_FILES += $(INSTALL_ECHO)
 
 # Status 77 is a skip.
-.PHONY: test-releases
+.PHONY: test-releases test-debian13
+test-debian13:
+	@tests/suite/install/releases --host trixie || [ $$? = 77 ]
+
 test-releases:
 	@tests/suite/install/releases || [ $$? = 77 ]
