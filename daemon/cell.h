@@ -131,13 +131,11 @@ void fds_init(void);
 /* --- Poll: poll.c ----------------------------------------------------------------- */
 
 int poll_begin(struct client *client);
-/* Returns the fd to send to the client. After sending, call poll_shown(), which closes the daemon's
- * copy. */
+/* Returns an fd for the client. */
 int poll_fd(struct client *client, int which);
-void poll_shown(struct client *client);
 /* Implements IPCBUSD_IOC_POLL. */
 int poll_choose(struct client *client, unsigned long wanted);
-/* Sets the client's eventfds according to the driver's poll(). Fast path: returns at once if the
+/* Sets the client's fds according to the driver's poll(). Fast path: returns at once if the
  * client does not poll. */
 void poll_update(struct client *client);
 void poll_end(struct client *client);

@@ -180,7 +180,6 @@ static void control_main(void *arg)
 	fds[2] = poll_fd(client, 0);
 	fds[3] = poll_fd(client, 1);
 	reply(client, IPCBUSD_HELLO, ret, fds, 4);
-	poll_shown(client);
 	if (client->shown >= 0)
 		close(client->shown);
 	handle_requests(client);

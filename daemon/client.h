@@ -126,9 +126,6 @@ unsigned int memory_max_maps(void);
 /* Eventfds, initially 0. The daemon never passes them to a client. */
 int event_new(void);
 void event_set(int fd, bool set);
-/* Returns a new fd for a client that is readable while the eventfd is readable. The client cannot
- * reach the eventfd through it. On failure returns -errno. */
-int event_show(int fd);
 /* fcntl(F_GETFL) of an fd that a client sent. Returns flags or -errno: -EBADF for O_PATH, as in the
  * driver. */
 int file_flags(int fd);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * System resources that the daemon allocates for its clients: sealed memory, eventfds. Also the
- * limits of the system.
+ * System resources that the daemon allocates for its clients: memory, fds to poll. Also the limits
+ * of the system.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -10,9 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "client.h"
@@ -140,32 +139,17 @@ unsigned int memory_max_maps(void)
 
 int event_new(void)
 {
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 
 	return fd < 0 ? -errno : fd;
 }
 
-int event_show(int fd)
-{
-	struct epoll_event event = { .events = EPOLLIN };
-	int shown = epoll_create1(EPOLL_CLOEXEC);
-
-	if (shown < 0)
-		return -errno;
-	if (!epoll_ctl(shown, EPOLL_CTL_ADD, fd, &event))
-		return shown;
-	close(shown);
-	return -ENOSPC;
-}
-
+/* A timer that has expired is readable. */
 void event_set(int fd, bool set)
 {
-	eventfd_t value;
+	const struct itimerspec at = { .it_value.tv_nsec = set };
 
-	if (set)
-		(void)!eventfd_write(fd, 1);
-	else
-		(void)!eventfd_read(fd, &value);
+	timerfd_settime(fd, 0, &at, NULL);
 }
 
 int file_flags(int fd)

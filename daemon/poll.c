@@ -6,9 +6,10 @@
  * Likewise, a word in the client's area reports events to threads that wait in a futex for direct
  * channels.
  *
- * Each fd is an epoll fd that watches an eventfd of the daemon. The client must not get the eventfd
- * itself: it could fill the counter and clear O_NONBLOCK, which belongs to the open file. Then the
- * worker would block forever.
+ * Each fd is a timerfd, because the daemon can set and clear it without ever waiting for the
+ * client. The client could fill the counter of an eventfd and clear O_NONBLOCK, which belongs to
+ * the open file, or hold the lock of a pipe or socket. It could add watches to an epoll file, and
+ * the kernel would count them for the user of the daemon.
  *
  * The last close() of a watched file waits for the lock of the epoll file. A client can hold that
  * lock as long as it likes, by an epoll_wait() into a page that is never supplied. So once the
@@ -35,9 +36,8 @@
  * @entry: in that wait queue
  * @queue: that wait queue; NULL before the first poll
  * @wanted: IPCBUSD_POLL_*
- * @fd: an eventfd for each bit of @wanted
- * @shown: the epoll fds for the client; -1 after they were sent
- * @set: bits with an eventfd that is readable, or with a word that is 1
+ * @fd: a timerfd for each bit of @wanted
+ * @set: bits with a timerfd that is readable, or with a word that is 1
  */
 struct client_poll {
 	struct client *client;
@@ -46,7 +46,6 @@ struct client_poll {
 	wait_queue_head_t *queue;
 	unsigned int wanted;
 	int fd[2];
-	int shown[2];
 	unsigned int set;
 };
 
@@ -57,17 +56,15 @@ int poll_begin(struct client *client)
 	if (!poll)
 		return -ENOMEM;
 	poll->client = client;
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2; i++)
 		poll->fd[i] = event_new();
-		poll->shown[i] = poll->fd[i] < 0 ? -1 : event_show(poll->fd[i]);
-	}
 	client->poll = poll;
-	return poll->shown[0] < 0 || poll->shown[1] < 0 ? -EMFILE : 0;
+	return poll->fd[0] < 0 || poll->fd[1] < 0 ? -EMFILE : 0;
 }
 
 int poll_fd(struct client *client, int which)
 {
-	return client->poll->shown[which];
+	return client->poll->fd[which];
 }
 
 static void close_shared(struct client *client, int fd)
@@ -76,16 +73,6 @@ static void close_shared(struct client *client, int fd)
 		return;
 	account_take_file(client->peer.account);
 	close_later(fd, client->peer.account);
-}
-
-void poll_shown(struct client *client)
-{
-	struct client_poll *poll = client->poll;
-
-	for (int i = 0; i < 2; i++) {
-		close_shared(client, poll->shown[i]);
-		poll->shown[i] = -1;
-	}
 }
 
 /* Called under locks of the driver, on any thread. */
@@ -181,7 +168,6 @@ void poll_end(struct client *client)
 		return;
 	if (poll->queue)
 		remove_wait_queue(poll->queue, &poll->entry);
-	poll_shown(client);
 	for (int i = 0; i < 2; i++)
 		close_shared(client, poll->fd[i]);
 	free(poll);

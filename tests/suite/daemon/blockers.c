@@ -252,16 +252,22 @@ static int polled(void)
 {
 	struct epoll_event event = { .events = EPOLLIN };
 	struct peer peer;
-	int fds[2], dup_fd;
+	int fds[2], epoll = epoll_create1(0);
 
 	if (pipe(fds) || write(fds[1], "", 1) != 1)
 		return fails("no pipe");
 	if (try_open(&peer))
 		return 1;
-	dup_fd = dup(peer.fds[2]);
-	if (epoll_ctl(dup_fd, EPOLL_CTL_ADD, fds[0], &event))
+	for (int i = 2; i < 4; i++) {
+		/* The kernel would count such a watch for the user of the daemon. */
+		if (!epoll_ctl(peer.fds[i], EPOLL_CTL_ADD, fds[0], &event))
+			return fails("a client adds a watch to a file of the daemon");
+		if (epoll_ctl(epoll, EPOLL_CTL_ADD, peer.fds[i], &event))
+			return fails("epoll_ctl");
+	}
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, fds[0], &event))
 		return fails("epoll_ctl");
-	if (!hold_lock(dup_fd, /* polls= */ true))
+	if (!hold_lock(epoll, /* polls= */ true))
 		return SKIPPED;
 	peer_close(&peer);
 	for (int i = 0; i < 3; i++) {

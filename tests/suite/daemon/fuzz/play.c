@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "../messages.h"
@@ -555,11 +556,17 @@ static void change_poll_fd(const struct peer *peer, const struct op *op)
 	if (op->a & 1)
 		fcntl(fd, F_SETFL, 0);
 	if (op->a & 2)
+	const struct itimerspec timer = {
+		.it_value.tv_nsec = op->value % 1000000000,
+		.it_interval.tv_nsec = op->a & 32 ? op->value % 1000000 : 0,
+	};
 		fcntl(fd, F_SETFL, O_NONBLOCK);
 	if (op->a & 4) {
 		struct pollfd can_read = { .fd = fd, .events = POLLIN };
 
 		if (poll(&can_read, 1, 0) == 1)
+	if (op->a & 16)
+		timerfd_settime(fd, op->a & 1, &timer, NULL);
 			(void)!read(fd, &number, sizeof(number));
 	} else {
 		struct pollfd can_write = { .fd = fd, .events = POLLOUT };
