@@ -40,8 +40,9 @@
  *                  cell.number     ->  the call that is replied to; a futex
  *
  * The other side is not trusted. Only channel-peer.h reads the peer's part. If a number is
- * impossible, a function returns -EPROTO, and the caller must end the channel. Words that only control spinning and waking may be wrong: the
- * peer then loses wake-ups, and this side spins for a bounded time.
+ * impossible, a function returns -EPROTO, and the caller must end the channel. Words that only
+ * control spinning and waking may be wrong: the peer then loses wake-ups, and this side spins for a
+ * bounded time.
  *
  * A side counts privately, and never uses a value that it reads from its own part. The client
  * creates both files, so a hostile client can keep a writable mapping of the server's part. It can

@@ -318,6 +318,8 @@ START_TEST(yielding_stops_when_it_does_not_pay)
 		channel_yield_end(&yield, /* paid= */ true, channel_now());
 		ck_assert(channel_may_yield(&yield));
 	}
+	/* Check takes the time of the case. */
+	clock_ns = 0;
 }
 END_TEST
 
