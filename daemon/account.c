@@ -34,21 +34,21 @@
 
 /* Each user's connections may take 1/PART of the daemon's fds and maps, but always MIN_CONNECTIONS.
  * The user's files in messages may take as many fds again, and so may the files that are being
- * closed. A connection takes seven fds: socket, pidfd, area, region, two eventfds, and the bell if
- * it is the first connection of its uid. Its area, its region, and a stack with a guard page are
- * four maps. A thread takes a stack with a guard page. */
+ * closed. A connection takes eight fds: socket, pidfd, area, region, two timerfds, and bell and
+ * status if it is the first connection of its uid. Its area, its region, and a stack with a guard
+ * page are four maps. A thread takes a stack with a guard page. */
 #define PART		16
-#define FDS_OF_CONNECTION 7
+#define FDS_OF_CONNECTION 8
 #define MAPS_OF_CONNECTION 4
 #define MAPS_OF_THREAD	2
 #define MIN_CONNECTIONS 64
 #define MIN_FILES	64	/* fds of a message */
 #define MAX_FILES	16384
 
-/* WELCOME is the first message and has no fd. The reply to HELLO is the second and has four. Each
+/* WELCOME is the first message and has no fd. The reply to HELLO is the second and has five. Each
  * other message has a single fd, or counts as if it had. */
 #define BEFORE_HELLO 1
-#define OTHERS_OF_HELLO 3
+#define OTHERS_OF_HELLO (IPCBUSD_MAX_FDS - 1)
 /* Seconds that a sender waits until its user's files are closed. The first tick comes after less
  * than a second, so the sender waits up to a second more. */
 #define MAX_WAIT 1
@@ -257,6 +257,22 @@ void account_end_close(struct account *account)
 	account->closing_files--;
 	for (struct account_wait *wait = account->waits; wait; wait = wait->next)
 		wait->wake(wait->arg);
+	put_locked(account);
+	pthread_mutex_unlock(&accounts_lock);
+}
+
+void account_begin_memory(struct account *account)
+{
+	pthread_mutex_lock(&accounts_lock);
+	account->connections++;
+	account->holders++;
+	pthread_mutex_unlock(&accounts_lock);
+}
+
+void account_end_memory(struct account *account)
+{
+	pthread_mutex_lock(&accounts_lock);
+	account->connections--;
 	put_locked(account);
 	pthread_mutex_unlock(&accounts_lock);
 }

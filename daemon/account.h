@@ -57,6 +57,10 @@ void account_wait_begin(struct account *account, struct account_wait *wait);
 int account_may_send(struct account *account, const struct account_wait *wait);
 void account_wait_end(struct account *account, struct account_wait *wait);
 
+/* Charges memory of a connection that has ended like a connection, and holds a reference. */
+void account_begin_memory(struct account *account);
+void account_end_memory(struct account *account);
+
 struct closer *account_closer(struct account *account);
 void account_hold(struct account *account);
 void account_put(struct account *account);

@@ -61,7 +61,7 @@ int admin_advance(uint64_t by, uint64_t *ret_now)
 	if (by > INT64_MAX - ktime_get_ns())
 		return -ERANGE;
 	shim_clock_advance(by);
-	workers_look_at_clock();
+	workers_wake();
 	*ret_now = ktime_get_ns();
 	return 0;
 }

@@ -307,12 +307,31 @@ void cell_look(struct client *client, unsigned int number)
 		look_running(cell);
 }
 
+/* Seals the area of a client that has mapped it, because it has submitted a cell. That the bell
+ * rang is not enough: it may have been an earlier client with the same number. */
+static noinline bool seal(struct client *client)
+{
+	struct ipcbusd_client page;
+	bool rang, sealed;
+
+	rcu_sleeps();
+	rang = memory_read(client->memory.fd, &page, sizeof(page), 0) &&
+	       (page.summary || page.interrupt);
+	sealed = rang && memory_seal(&client->memory);
+	rcu_awakes();
+	if (rang && !sealed)
+		shutdown(client->peer.socket, SHUT_RDWR);
+	return sealed;
+}
+
 void client_look(struct client *client)
 {
 	struct ipcbusd_client *area = client->area;
 	u64 words, bits;
 
 	if (unlikely(!client->memory.payer))
+		return;
+	if (unlikely(!client->memory.sealed) && !seal(client))
 		return;
 	if (__atomic_load_n(&area->interrupt, __ATOMIC_RELAXED) &&
 	    __atomic_exchange_n(&area->interrupt, 0, __ATOMIC_SEQ_CST)) {

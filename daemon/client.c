@@ -154,12 +154,18 @@ static void close_bus(struct client *client)
 
 static void client_free(struct client *client)
 {
+	bool sealed;
+
 	cells_free(client);
-	flight_end(client->flight);
-	/* Freeing up to 4 GB takes long, so leave the RCU read side first: other threads may be
-	 * waiting for a grace period. */
+	/* Waiting for the client and freeing up to 4 GB take long, so leave the RCU read side
+	 * first: other threads may be waiting for a grace period. */
 	rcu_sleeps();
-	memory_free(&client->memory);
+	sealed = memory_seal(&client->memory);
+	if (!sealed)
+		memory_free_later(&client->memory, client->peer.account);
+	flight_end(client->flight);
+	if (sealed)
+		memory_free(&client->memory);
 	rcu_awakes();
 	free(client);
 }
@@ -169,17 +175,18 @@ static void control_main(void *arg)
 	struct client *client = arg;
 	struct process *process = client->process;
 	struct user *user = client->user;
-	int ret, fds[4];
+	int ret, fds[IPCBUSD_MAX_FDS];
 
 	/* As with the device, clients that ended before this client connected must be gone when it
 	 * gets the reply to HELLO. For example, a new service manager must not find the old one. */
 	user_wait_for_ends(user, client->ends_before);
 	ret = open_bus(client);
 	fds[0] = client->shown < 0 ? client->memory.fd : client->shown;
-	fds[1] = user_bell(client->user);
+	fds[1] = user_bell(user);
 	fds[2] = poll_fd(client, 0);
 	fds[3] = poll_fd(client, 1);
-	reply(client, IPCBUSD_HELLO, ret, fds, 4);
+	fds[4] = user_status(user);
+	reply(client, IPCBUSD_HELLO, ret, fds, IPCBUSD_MAX_FDS);
 	if (client->shown >= 0)
 		close(client->shown);
 	handle_requests(client);
@@ -279,10 +286,10 @@ static int begin(struct client *client, const struct client_peer *peer, u64 base
 	if (base % PAGE_SIZE || size % PAGE_SIZE || size <= IPCBUSD_SEND_AREA ||
 	    size > IPCBUSD_MAX_AREA || base > ~0ULL - size)
 		return -EINVAL;
-	ret = user_get(peer->uid, peer->payer, &client->user);
+	ret = user_get(peer, &client->user);
 	if (ret)
 		return ret;
-	ret = memory_new(&client->memory, "ipcbus area", size);
+	ret = memory_new(&client->memory, "ipcbus area", size, /* sealed= */ false);
 	if (ret)
 		goto err_user;
 	client->flight = peer->flight;

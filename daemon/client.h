@@ -26,7 +26,7 @@ struct client_range {
 };
 
 /**
- * struct client_memory - the area of a client, or a bell
+ * struct client_memory - the area of a client, or the status of a user
  * @base: address in the client
  * @size: constant, because the memfd is sealed
  * @at: address in the daemon
@@ -37,6 +37,7 @@ struct client_range {
  * @payer: holds a reference; NULL while the bus is not open, and then the daemon must not use the
  *	area
  * @refused: the daemon could not use a page because its payer is at the limit
+ * @sealed: the memory cannot have holes any more
  */
 struct client_memory {
 	uint64_t base;
@@ -48,6 +49,7 @@ struct client_memory {
 	struct client_range ready[2];
 	struct ipcbus_user *payer;
 	bool refused;
+	bool sealed;
 };
 
 /* struct client begins with its client_memory. */
@@ -115,15 +117,35 @@ int command_start(char **argv, const char *bus);
 
 /* --- Memory: memory.c; any thread ----------------------------------------------- */
 
-/* Creates a memfd of whole pages with sealed size and maps it for writing. Returns 0 or -errno. */
-int memory_new(struct client_memory *memory, const char *name, uint64_t size);
+/*
+ * As long as a client can write to memory, it can punch holes, unless the memory is sealed
+ * against new writable mappings. An access to a hole waits until the hole is complete, and so
+ * does munmap(). Both wait with the lock of the daemon's address space, and the client can make
+ * that take seconds. So the daemon must not access mapped memory before it is sealed.
+ */
+
+/* Creates a memfd of whole pages with constant size and maps it for writing. Returns 0 or -errno.
+ * sealed: clients get no writable mapping; otherwise memory_seal() must follow. */
+int memory_new(struct client_memory *memory, const char *name, uint64_t size, bool sealed);
+/* Prevents holes from now on, and new writable mappings. May wait for the client, so only the
+ * client's worker may call it, outside of read-side sections. Returns false if the client
+ * prevented it. */
+bool memory_seal(struct client_memory *memory);
+/* Creates a memfd with constant size that is never sealed. Returns the fd or -errno. */
+int memory_new_unmapped(const char *name, uint64_t size);
+/* Reads memory that is not sealed. May wait for a client, like memory_seal(). */
+bool memory_read(int fd, void *to, size_t size, uint64_t offset);
+/* Only for memory that is sealed or that no client got. */
 void memory_free(struct client_memory *memory);
+/* Frees memory that is not sealed, once no other process can write to it. Otherwise returns
+ * false. */
+bool memory_free_unused(int fd, void *at, size_t size);
 /* Bytes of memory that the daemon may use: the machine's memory, or the limit of its cgroup if that
  * is lower. */
 uint64_t memory_total(void);
 /* Maximum number of mappings of a process. */
 unsigned int memory_max_maps(void);
-/* Eventfds, initially 0. The daemon never passes them to a client. */
+/* An fd for a client, and whether it is readable. Setting it never waits for the client. */
 int event_new(void);
 void event_set(int fd, bool set);
 /* fcntl(F_GETFL) of an fd that a client sent. Returns flags or -errno: -EBADF for O_PATH, as in the
@@ -170,6 +192,9 @@ void area_unwatch(struct area_watch *watch);
 /* Returns the owner of an area that no process has open or mapped any more, or NULL if there is
  * none. */
 void *areas_next_gone(void);
+
+/* See kernel/fiber.h, whose headers the main loop cannot include. */
+void workers_wake(void);
 
 /* --- Start: client.c ------------------------------------------------------------ */
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Closes descriptors whose close() a client can block: files that the client sent, connections with
- * such files in their queue, and files of the daemon that a file of the client watches. close() of
- * a socket with SO_LINGER or of a file in FUSE can block for as long as the client likes. So each
- * account has its own thread for closes, which runs while descriptors are queued. A client that
- * blocks the thread delays only closes of its own account, which stay charged to that account.
+ * such files in their queue, and files of the daemon that a file of the client watches. Also
+ * frees memory whose munmap() a client can block. close() of a socket with SO_LINGER or of a file
+ * in FUSE can block for as long as the client likes. So each account has its own thread for
+ * closes, which runs while descriptors are queued. A client that blocks the thread delays only
+ * closes of its own account, which stay charged to that account.
  *
  * A queue is a list in a table indexed by descriptor, so queueing allocates no memory and cannot
  * fail. If the thread cannot be started, the queue is kept, and closer_retry() starts the thread
@@ -13,21 +14,27 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "account.h"
+#include "client.h"
 #include "closer.h"
 
 #define STACK_SIZE (64UL << 10)
 #define NONE	   (-1)
 /* Seconds that the thread waits for another descriptor before it ends. */
 #define IDLE	   1
+/* Microseconds until the thread tries again to free memory. */
+#define RETRY	   10000
 
 /* Protects the queues. accounts_lock may be taken under it. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct {
+static struct entry {
 	struct flight *flight;	/* of a connection, or NULL */
+	void *at;		/* of memory, or NULL */
+	size_t size;
 	int next;
 } closing[CLOSER_MAX_FDS];
 
@@ -49,7 +56,7 @@ void closer_done(struct closer *closer)
 
 /* Takes the first descriptor of the queue. If none arrives in time, returns NONE and the thread
  * must end. */
-static int take(struct closer *closer, struct flight **ret_flight)
+static int take(struct closer *closer, struct entry *ret_entry)
 {
 	struct timespec end;
 	int fd;
@@ -65,29 +72,13 @@ static int take(struct closer *closer, struct flight **ret_flight)
 		closer->runs = false;
 	} else {
 		closer->first = closing[fd].next;
-		*ret_flight = closing[fd].flight;
+		*ret_entry = closing[fd];
 	}
 	pthread_mutex_unlock(&lock);
 	return fd;
 }
 
-static void *closer_main(void *arg)
-{
-	struct account *account = arg;
-	struct flight *flight;
-	int fd;
-
-	while ((fd = take(account_closer(account), &flight)) != NONE) {
-		if (flight) {
-			flight_close(flight);
-			continue;
-		}
-		close(fd);
-		account_end_close(account);
-	}
-	account_put(account);
-	return NULL;
-}
+static void *closer_main(void *arg);
 
 static void start_locked(struct account *account)
 {
@@ -107,13 +98,13 @@ static void start_locked(struct account *account)
 	pthread_attr_destroy(&attributes);
 }
 
-static void queue(int fd, struct flight *flight, struct account *account)
+static void queue(int fd, struct entry entry, struct account *account)
 {
 	struct closer *closer = account_closer(account);
 
 	pthread_mutex_lock(&lock);
-	closing[fd].flight = flight;
-	closing[fd].next = NONE;
+	entry.next = NONE;
+	closing[fd] = entry;
 	if (closer->first == NONE)
 		closer->first = fd;
 	else
@@ -126,15 +117,55 @@ static void queue(int fd, struct flight *flight, struct account *account)
 	pthread_mutex_unlock(&lock);
 }
 
+/* If a client can still write to the memory, other descriptors get their turn first. */
+static void free_memory(int fd, const struct entry *entry, struct account *account)
+{
+	if (memory_free_unused(fd, entry->at, entry->size)) {
+		account_end_memory(account);
+		return;
+	}
+	usleep(RETRY);
+	queue(fd, *entry, account);
+}
+
+static void *closer_main(void *arg)
+{
+	struct account *account = arg;
+	struct entry entry;
+	int fd;
+
+	while ((fd = take(account_closer(account), &entry)) != NONE) {
+		if (entry.flight) {
+			flight_close(entry.flight);
+		} else if (entry.at) {
+			free_memory(fd, &entry, account);
+		} else {
+			close(fd);
+			account_end_close(account);
+		}
+	}
+	account_put(account);
+	return NULL;
+}
+
 void close_later(int fd, struct account *account)
 {
 	account_begin_close(account);
-	queue(fd, NULL, account);
+	queue(fd, (struct entry){ 0 }, account);
 }
 
 void flight_close_later(struct flight *flight, int socket, struct account *account)
 {
-	queue(socket, flight, account);
+	queue(socket, (struct entry){ .flight = flight }, account);
+}
+
+void memory_free_later(struct client_memory *memory, struct account *account)
+{
+	free(memory->used);
+	if (memory_free_unused(memory->fd, memory->at, memory->size))
+		return;
+	account_begin_memory(account);
+	queue(memory->fd, (struct entry){ .at = memory->at, .size = memory->size }, account);
 }
 
 void closer_retry(struct account *account)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Closer: closes descriptors whose close() a client can block, on a thread of the client's account.
- * See closer.c. Any thread may call these functions. They never block on a client.
+ * Closer: closes descriptors whose close() or munmap() a client can block, on a thread of the
+ * client's account. See closer.c. Any thread may call these functions. They never block on a
+ * client.
  */
 #pragma once
 
@@ -9,6 +10,7 @@
 #include <stdbool.h>
 
 struct account;
+struct client_memory;
 struct flight;
 
 /* Upper bound of the daemon's descriptors, which limits_raise() enforces. */
@@ -35,5 +37,8 @@ void closer_done(struct closer *closer);
 void close_later(int fd, struct account *account);
 /* Calls flight_close() on the account's thread. socket: that of the flight. */
 void flight_close_later(struct flight *flight, int socket, struct account *account);
+/* Frees memory by memory_free_unused(). Until that succeeds, the account's thread tries it again,
+ * and the memory counts as a connection. */
+void memory_free_later(struct client_memory *memory, struct account *account);
 /* If the thread is needed but could not be started earlier, starts it. */
 void closer_retry(struct account *account);

@@ -13,11 +13,16 @@
  * The *area* is memory that the client and the daemon share: the cells, then the send area. The
  * daemon creates the area and seals its size. The client maps it at the address that it sent in
  * HELLO. Pointers in UAPI structures must point into the area: other addresses fail with -EFAULT.
+ * When the client first rings, the daemon seals the area (F_SEAL_FUTURE_WRITE): from then on it
+ * cannot be mapped for writing, and it has no holes. If the client prevents that, its connection
+ * ends.
  *
  * A *cell* belongs to one thread of the client. To run an ioctl, the thread fills in cmd and arg,
  * stores IPCBUSD_SUBMITTED, rings, and waits until the state is IPCBUSD_DONE. To ring, it sets by
- * atomic OR the cell's bit and then the client's bit, each followed by its bit in @summary. Then it
- * wakes the worker if @word of the bell is 1. The daemon reads each field once.
+ * atomic OR the cell's bit and then its bit in @summary. Then it increments the client's number in
+ * @rings of the bell, and after that in @groups. Finally it wakes the worker if @asleep of the
+ * status is 1. A worker that is frozen misses that, so the client must ring again, each second,
+ * while @summary is not 0. The daemon reads each field once.
  *
  * The descriptions of enum ipcbusd_state say which side may write in each state. If a client writes
  * anything else, it harms only its own calls and the wake-ups of clients of the same user, which
@@ -29,13 +34,15 @@
 #include <linux/types.h>
 
 #define IPCBUSD_MAGIC		0x69706362U
-#define IPCBUSD_VERSION		1
+#define IPCBUSD_VERSION		2
 
 #define IPCBUSD_CELLS		1024	/* threads of a client */
 #define IPCBUSD_CLIENTS		4096	/* clients of a user */
 #define IPCBUSD_CELL_SIZE	4096
 /* Bytes. An area consists of whole pages and extends beyond IPCBUSD_SEND_AREA. */
 #define IPCBUSD_MAX_AREA	(1ULL << 32)
+/* Maximum number of fds in a message of the daemon. */
+#define IPCBUSD_MAX_FDS		5
 
 /**
  * enum ipcbusd_state - state of a cell, which determines the side that owns it
@@ -135,21 +142,28 @@ struct ipcbusd_client {
 };
 
 /**
- * struct ipcbusd_bell - memory that all clients of a user share
- * @word: a futex; 1 means that the daemon's worker sleeps. A client that exchanges the 1 for a 0
- *	must wake the worker.
- * @submitted: a bit for each client that the worker must examine
- * @summary: a bit for each word of @submitted
+ * struct ipcbusd_bell - memory that all clients of a user write
+ * @groups: how often the clients of each group of 64 rang; wraps around
+ * @rings: how often each client rang; wraps around
+ *
+ * New clients must be able to map the bell for writing, so it cannot be sealed, and clients can
+ * punch holes. So the daemon does not map it, but reads it by pread(2).
+ */
+struct ipcbusd_bell {
+	__u32 groups[IPCBUSD_CLIENTS / 64];
+	__u32 rings[IPCBUSD_CLIENTS];
+};
+
+/**
+ * struct ipcbusd_status - memory that all clients of a user can only read
+ * @asleep: a futex; 1 means that the daemon's worker sleeps, so that a client that rang must wake
+ * it
  * @monitors: how many clients monitor the bus. While it is not 0, clients must not use direct
  *	channels.
  */
-struct ipcbusd_bell {
-	__u32 word;
-	__u32 reserved;
-	__u64 summary;
-	__u64 submitted[IPCBUSD_CLIENTS / 64];
+struct ipcbusd_status {
+	__u32 asleep;
 	__u32 monitors;
-	__u32 reserved2;
 };
 
 /* Offsets of the cells and of the send area in an area. */
@@ -162,10 +176,10 @@ struct ipcbusd_bell {
  *	closes the socket. The kernel reports which process repeats the nonce.
  * @IPCBUSD_HELLO: From the client: the @nonce, and @base and @size of the area. The process that
  *	connected must send it. Reply: @error, or the client's @number at the bell, the time of the
- *	daemon's CLOCK_MONOTONIC in @size, in nanoseconds, and four fds:
- *	area, bell, and two fds to poll. No other process gets this open file of the area. If the
- *	open file is neither open nor mapped any more, the daemon ends the client. So the client
- *	must map it with MADV_DONTFORK and close the fd.
+ *	daemon's CLOCK_MONOTONIC in @size, in nanoseconds, and five fds: area, bell, two fds to
+ *	poll, and status. No other process gets this open file of the area. If the open file is
+ *	neither open nor mapped any more, the daemon ends the client. So the client must map it
+ *	with MADV_DONTFORK and close the fd.
  * @IPCBUSD_MAP: From the client, one at a time: @size of its region, below 4 GiB. Reply: @error, or
  *	the region's fd, which can be mapped for reading only. Corresponds to mmap() of the
  *	device.

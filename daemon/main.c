@@ -98,7 +98,7 @@ static unsigned long raise_limits(void)
 	if (files >= MIN_FILES)
 		return files;
 	fprintf(stderr, "ipcbusd: RLIMIT_NOFILE (ulimit -n) is %lu: ipcbusd needs at least %d file "
-			"descriptors, and seven for each connection\n", files, MIN_FILES);
+			"descriptors, and eight for each connection\n", files, MIN_FILES);
 	exit(1);
 }
 
@@ -262,6 +262,7 @@ static int watch_signals(void)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGCONT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -282,7 +283,10 @@ static void take_signal(int fd)
 
 	if (read(fd, &info, sizeof(info)) != sizeof(info))
 		return;
-	if (info.ssi_signo != SIGCHLD)
+	/* The kernel has interrupted the waits of workers, so they missed clients that rang. */
+	if (info.ssi_signo == SIGCONT)
+		workers_wake();
+	else if (info.ssi_signo != SIGCHLD)
 		end((int)info.ssi_signo);
 	/* The first process of a PID namespace also reaps orphans. */
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {

@@ -16,8 +16,13 @@
 
 #include "client.h"
 
-int memory_new(struct client_memory *memory, const char *name, uint64_t size)
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x10
+#endif
+
+int memory_new(struct client_memory *memory, const char *name, uint64_t size, bool sealed)
 {
+	int seals = F_SEAL_SHRINK | F_SEAL_GROW | (sealed ? F_SEAL_FUTURE_WRITE | F_SEAL_SEAL : 0);
 	size_t pages = size / (size_t)sysconf(_SC_PAGESIZE), bits = 8 * sizeof(*memory->used);
 	int r = -ENOMEM;
 
@@ -36,8 +41,10 @@ int memory_new(struct client_memory *memory, const char *name, uint64_t size)
 			  memory->fd, 0);
 	if (memory->at == MAP_FAILED)
 		goto err;
-	if (!fcntl(memory->fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW))
+	if (!fcntl(memory->fd, F_ADD_SEALS, seals)) {
+		memory->sealed = sealed;
 		return 0;
+	}
 	r = -errno;
 	munmap(memory->at, size);
 err:
@@ -51,6 +58,43 @@ void memory_free(struct client_memory *memory)
 	munmap(memory->at, memory->size);
 	free(memory->used);
 	close(memory->fd);
+}
+
+bool memory_seal(struct client_memory *memory)
+{
+	int seals = memory->sealed ? 0 : fcntl(memory->fd, F_ADD_SEALS,
+					       F_SEAL_SEAL | F_SEAL_FUTURE_WRITE);
+
+	memory->sealed = !seals;
+	return memory->sealed;
+}
+
+int memory_new_unmapped(const char *name, uint64_t size)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), r;
+
+	if (fd < 0 || (!ftruncate(fd, (off_t)size) &&
+		       !fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW)))
+		return fd < 0 ? -errno : fd;
+	r = -errno;
+	close(fd);
+	return r;
+}
+
+bool memory_read(int fd, void *to, size_t size, uint64_t offset)
+{
+	return pread(fd, to, size, (off_t)offset) == (ssize_t)size;
+}
+
+/* While the daemon has the lease, an open() for writing waits. The daemon's own memfd does not
+ * count as a writer. */
+bool memory_free_unused(int fd, void *at, size_t size)
+{
+	if (fcntl(fd, F_SETLEASE, F_RDLCK))
+		return false;
+	munmap(at, size);
+	close(fd);
+	return true;
 }
 
 /* --- Limits of the system ----------------------------------------------------------- */

@@ -13,12 +13,9 @@
 #include "ipcbus-daemon.h"
 #include "socket.h"
 
-/* The reply to HELLO has the most fds. */
-#define MAX_FDS 4
-
 union control {
 	struct cmsghdr header;
-	char space[CMSG_SPACE(MAX_FDS * sizeof(int))];
+	char space[CMSG_SPACE(IPCBUSD_MAX_FDS * sizeof(int))];
 };
 
 int socket_send(int socket, struct ipcbusd_message *message, const int *fds, size_t n_fds)

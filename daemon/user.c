@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Users: see user.h. The bell is memory that all clients of the user can write. A set bit is only a
- * hint that the worker should examine a client or cell.
+ * Users: see user.h. The bell is memory that all clients of the user can write. That a client
+ * rang is only a hint that the worker should examine the client.
  */
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "kernel/fiber.h"
+#include "kernel/rcu.h"
 #include "client.h"
 #include "ipcbus-daemon.h"
 #include "shim.h"
 #include "user.h"
+
+#define WORDS (IPCBUSD_CLIENTS / 64)
 
 /* A fiber in user_wait_for_ends(). */
 struct waiting {
@@ -23,8 +28,13 @@ struct waiting {
  * @next: in the list of all users (lock)
  * @uid: constant
  * @ref: number of clients (lock)
- * @memory: memory of the bell, which its clients map
- * @bell: in @memory
+ * @bell: memfd of the bell
+ * @seen: the bell when it was last read (worker)
+ * @numbers: all clients have lower numbers; never falls (main thread writes)
+ * @memory: memory of the status, which clients only read
+ * @status: in @memory; any thread may write it
+ * @rung: bits of clients to examine (worker)
+ * @rung_words: a bit for each word of @rung (worker)
  * @worker: constant
  * @ns: holds a reference; the namespace of the payer if the payer is another user; constant
  * @ends: number of clients that the main thread has told to end (main thread)
@@ -36,8 +46,13 @@ struct user {
 	struct user *next;
 	uint32_t uid;
 	unsigned int ref;
+	int bell;
+	struct ipcbusd_bell seen;
+	unsigned int numbers;
 	struct client_memory memory;
-	struct ipcbusd_bell *bell;
+	struct ipcbusd_status *status;
+	u64 rung[WORDS];
+	u64 rung_words;
 	struct worker *worker;
 	struct user_namespace *ns;
 	uint64_t ends;
@@ -50,19 +65,43 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct user *users;
 static unsigned int monitors; /* (lock) */
 
-/* Takes the bits that clients set in a word. */
-static u64 take_bits(u64 *word)
+/* Reads 64 counts of the bell. Returns a bit for each count that changed. */
+static u64 read_counts(struct user *user, size_t offset)
 {
-	if (!__atomic_load_n(word, __ATOMIC_RELAXED))
+	u32 *seen = (u32 *)((char *)&user->seen + offset), counts[64];
+	u64 bits = 0;
+
+	if (!memory_read(user->bell, counts, sizeof(counts), offset))
 		return 0;
-	return __atomic_exchange_n(word, 0, __ATOMIC_SEQ_CST);
+	for (int i = 0; i < 64; i++)
+		bits |= (u64)(counts[i] != seen[i]) << i;
+	memcpy(seen, counts, sizeof(counts));
+	return bits;
+}
+
+static void read_bell(struct user *user)
+{
+	u64 words = 1, bits;
+
+	rcu_sleeps();
+	if (__atomic_load_n(&user->numbers, __ATOMIC_RELAXED) > 64)
+		words = read_counts(user, offsetof(struct ipcbusd_bell, groups));
+	for (; words; words &= words - 1) {
+		unsigned int word = __builtin_ctzll(words);
+
+		bits = read_counts(user, offsetof(struct ipcbusd_bell, rings[word * 64]));
+		user->rung[word] |= bits;
+		user->rung_words |= (u64)!!bits << word;
+	}
+	rcu_awakes();
 }
 
 static void look_at_clients(struct user *user, unsigned int word)
 {
-	u64 bits = take_bits(&user->bell->submitted[word]);
+	u64 bits = user->rung[word];
 	struct client *client;
 
+	user->rung[word] = 0;
 	for (; bits; bits &= bits - 1) {
 		client = __atomic_load_n(&user->client[word * 64 + __builtin_ctzll(bits)],
 					 __ATOMIC_ACQUIRE);
@@ -74,9 +113,13 @@ static void look_at_clients(struct user *user, unsigned int word)
 static bool look(void *arg)
 {
 	struct user *user = arg;
-	u64 words = take_bits(&user->bell->summary);
-	bool any = words;
+	u64 words;
+	bool any;
 
+	read_bell(user);
+	words = user->rung_words;
+	any = words;
+	user->rung_words = 0;
 	for (; words; words &= words - 1)
 		look_at_clients(user, __builtin_ctzll(words));
 	return any;
@@ -86,13 +129,29 @@ static void user_free(void *arg)
 {
 	struct user *user = arg;
 
+	close(user->bell);
 	memory_free(&user->memory);
 	if (user->ns)
 		put_user_ns(user->ns);
 	free(user);
 }
 
-static int user_new(uint32_t uid, uint32_t payer, struct user **ret_user)
+static int make_memory(struct user *user)
+{
+	int ret = memory_new(&user->memory, "ipcbus status", PAGE_SIZE, /* sealed= */ true);
+
+	if (ret)
+		return ret;
+	user->status = (struct ipcbusd_status *)user->memory.at;
+	user->status->monitors = monitors;
+	user->bell = memory_new_unmapped("ipcbus bell", sizeof(struct ipcbusd_bell));
+	if (user->bell >= 0)
+		return 0;
+	memory_free(&user->memory);
+	return user->bell;
+}
+
+static int user_new(const struct client_peer *peer, struct user **ret_user)
 {
 	struct worker_ops ops = { .look = look, .free = user_free };
 	struct user *user = calloc(1, sizeof(*user));
@@ -100,15 +159,13 @@ static int user_new(uint32_t uid, uint32_t payer, struct user **ret_user)
 
 	if (!user)
 		return ret;
-	user->uid = uid;
+	user->uid = peer->uid;
 	/* The driver uses this namespace only for its owner, whom it charges as well. */
-	user->ns = payer == uid ? NULL : shim_user_ns_owned(payer);
-	ret = memory_new(&user->memory, "ipcbus bell", ALIGN(sizeof(*user->bell), PAGE_SIZE));
+	user->ns = peer->payer == peer->uid ? NULL : shim_user_ns_owned(peer->payer);
+	ret = make_memory(user);
 	if (ret)
 		goto err;
-	user->bell = (struct ipcbusd_bell *)user->memory.at;
-	user->bell->monitors = monitors;
-	ops.word = &user->bell->word;
+	ops.asleep = &user->status->asleep;
 	ops.arg = user;
 	user->worker = worker_new(&ops);
 	if (user->worker) {
@@ -116,6 +173,7 @@ static int user_new(uint32_t uid, uint32_t payer, struct user **ret_user)
 		return 0;
 	}
 	ret = -ENOMEM;
+	close(user->bell);
 	memory_free(&user->memory);
 err:
 	if (user->ns)
@@ -124,17 +182,17 @@ err:
 	return ret;
 }
 
-int user_get(uint32_t uid, uint32_t payer, struct user **ret_user)
+int user_get(const struct client_peer *peer, struct user **ret_user)
 {
 	struct user *user;
 	int ret = 0;
 
 	pthread_mutex_lock(&lock);
 	user = users;
-	while (user && user->uid != uid)
+	while (user && user->uid != peer->uid)
 		user = user->next;
 	if (!user) {
-		ret = user_new(uid, payer, &user);
+		ret = user_new(peer, &user);
 		if (!ret) {
 			user->next = users;
 			users = user;
@@ -176,6 +234,11 @@ struct worker *user_worker(struct user *user)
 
 int user_bell(struct user *user)
 {
+	return user->bell;
+}
+
+int user_status(struct user *user)
+{
 	return user->memory.fd;
 }
 
@@ -184,21 +247,22 @@ void users_add_monitors(int change)
 	pthread_mutex_lock(&lock);
 	monitors += (unsigned int)change;
 	for (struct user *user = users; user; user = user->next)
-		__atomic_store_n(&user->bell->monitors, monitors, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&user->status->monitors, monitors, __ATOMIC_SEQ_CST);
 	pthread_mutex_unlock(&lock);
 }
 
 void user_ring(struct user *user, unsigned int number)
 {
-	__atomic_fetch_or(&user->bell->submitted[number / 64], 1ULL << number % 64,
-			  __ATOMIC_SEQ_CST);
-	__atomic_fetch_or(&user->bell->summary, 1ULL << number / 64, __ATOMIC_SEQ_CST);
+	user->rung[number / 64] |= 1ULL << number % 64;
+	user->rung_words |= 1ULL << number / 64;
 }
 
 int user_add(struct user *user, struct client *client)
 {
 	for (int i = 0; i < IPCBUSD_CLIENTS; i++)
 		if (!__atomic_load_n(&user->client[i], __ATOMIC_ACQUIRE)) {
+			if ((unsigned int)i >= user->numbers)
+				__atomic_store_n(&user->numbers, i + 1, __ATOMIC_RELAXED);
 			__atomic_store_n(&user->client[i], client, __ATOMIC_RELEASE);
 			return i;
 		}

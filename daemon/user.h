@@ -7,22 +7,23 @@
 #include <stdint.h>
 
 struct client;
+struct client_peer;
 struct user;
 struct user_namespace;
 struct worker;
 
-/* Finds or creates the user with that id, and takes a reference. If the user is new, @payer is the
- * payer of its first client. Main thread only. */
-int user_get(uint32_t uid, uint32_t payer, struct user **ret_user);
+/* Finds or creates the user of the peer, and takes a reference. Main thread only. */
+int user_get(const struct client_peer *peer, struct user **ret_user);
 /* Drops a reference. The last reference ends the worker and the bell. Any thread. */
 void user_put(struct user *user);
 struct worker *user_worker(struct user *user);
 /* Returns the namespace of the user's credentials, which the payer owns, or NULL for the daemon's
  * namespace. */
 struct user_namespace *user_ns(struct user *user);
-/* The bell's memfd. */
+/* The memfds of the bell and of the status. */
 int user_bell(struct user *user);
-/* Adds to the number of monitors that all bells show. Any thread may call it. */
+int user_status(struct user *user);
+/* Adds to the number of monitors that each status shows. Any thread may call it. */
 void users_add_monitors(int change);
 /* Makes the worker examine the client with that number again. Worker only: does not wake it. */
 void user_ring(struct user *user, unsigned int number);

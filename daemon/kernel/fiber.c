@@ -44,7 +44,6 @@
  * @last: likewise
  * @remote: fibers that other threads woke, newest first
  * @timers: fibers with a timer, earliest first; private to the worker
- * @asleep: the worker sleeps, or is about to
  * @steps: calls of cond_resched() since the current fiber was resumed
  * @fibers: number of its fibers that are not yet freed; any thread may add fibers
  * @ends: the worker must end when it has no fibers
@@ -52,14 +51,13 @@
  * @sp: saved stack pointer of the worker
  * @task: current task while no fiber runs
  * @tsan: handle of the thread sanitizer
- * @rcu: for freeing: the thread that woke the last fiber may still read @asleep
+ * @rcu: for freeing: the thread that woke the last fiber may still read the word
  */
 struct worker {
 	struct worker_ops ops;
 	struct shim_fiber *first, *last;
 	struct shim_fiber *remote;
 	struct list_head timers;
-	bool asleep;
 	unsigned int steps;
 	unsigned int fibers;
 	bool ends;
@@ -139,12 +137,11 @@ static void append(struct worker *worker, struct shim_fiber *fiber)
 /* The caller must first publish whatever the worker checks before it sleeps. */
 static void worker_wake(struct worker *worker)
 {
-	if (!__atomic_load_n(&worker->asleep, __ATOMIC_SEQ_CST))
+	if (!__atomic_load_n(worker->ops.asleep, __ATOMIC_SEQ_CST))
 		return;
-	/* Clients may have changed the word. That is harmless: the worker checks for work before it
-	 * sleeps. */
-	__atomic_store_n(worker->ops.word, 0, __ATOMIC_SEQ_CST);
-	futex(worker->ops.word, FUTEX_WAKE, 1, NULL);
+	/* The worker may sleep again in the meantime. It checks for work before it sleeps. */
+	__atomic_store_n(worker->ops.asleep, 0, __ATOMIC_SEQ_CST);
+	futex(worker->ops.asleep, FUTEX_WAKE, 1, NULL);
 }
 
 static void push(struct worker *worker, struct shim_fiber *fiber)
@@ -282,15 +279,14 @@ static bool is_over(const struct worker *worker)
 	       !__atomic_load_n(&worker->fibers, __ATOMIC_SEQ_CST);
 }
 
-/* Other threads first publish remote fibers, bits, a moved clock, the end or the word, and then
- * read @asleep. So this function sets @asleep before it checks them. */
+/* Other threads and clients first publish remote fibers, bits, a moved clock or the end, and then
+ * read the word. So this function sets the word before it checks them. */
 static void worker_sleep(struct worker *worker)
 {
 	struct timespec ts, *until = NULL;
 	u64 when = next_timer(worker);
 
-	__atomic_store_n(worker->ops.word, 1, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&worker->asleep, true, __ATOMIC_SEQ_CST);
+	__atomic_store_n(worker->ops.asleep, 1, __ATOMIC_SEQ_CST);
 	if (!__atomic_load_n(&worker->remote, __ATOMIC_SEQ_CST) &&
 	    !worker->ops.look(worker->ops.arg) && !is_over(worker) &&
 	    !(when && shim_clock_is_stopped() && when <= ktime_get_ns())) {
@@ -300,15 +296,14 @@ static void worker_sleep(struct worker *worker)
 			until = &ts;
 		}
 		rcu_sleeps();
-		futex(worker->ops.word, FUTEX_WAIT_BITSET, 1, until);
+		futex(worker->ops.asleep, FUTEX_WAIT_BITSET, 1, until);
 		rcu_awakes();
 	} else {
 		/* Clients can make the check find bits that make no fiber runnable, for as long as
 		 * they like. */
 		rcu_quiet();
 	}
-	__atomic_store_n(&worker->asleep, false, __ATOMIC_SEQ_CST);
-	__atomic_store_n(worker->ops.word, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(worker->ops.asleep, 0, __ATOMIC_RELAXED);
 }
 
 /* The kernel writes to a thread's rseq area at each switch. Workers have no restartable
@@ -361,13 +356,13 @@ static void *worker_main(void *arg)
 		shim_thread.now = 0;
 		take_remote(worker);
 		fire_timers(worker);
-		worker->ops.look(worker->ops.arg);
 		if (!worker->first) {
 			if (is_over(worker))
 				break;
 			worker_sleep(worker);
 			continue;
 		}
+		worker->ops.look(worker->ops.arg);
 		/* Run only the fibers that are queued now, so that bells and timers get their
 		 * turn. */
 		for (struct shim_fiber *last = worker->last; (fiber = worker->first); ) {
@@ -413,7 +408,7 @@ void worker_end(struct worker *worker)
 	rcu_read_unlock();
 }
 
-void workers_look_at_clock(void)
+void workers_wake(void)
 {
 	pthread_mutex_lock(&workers_lock);
 	for (struct worker *worker = workers; worker; worker = worker->next)

@@ -49,7 +49,9 @@ struct shim_fiber {
 
 /* The word on which a worker sleeps, and its callbacks. */
 struct worker_ops {
-	u32 *word;	/* a futex that clients may write */
+	/* A futex that is 1 while the worker sleeps. Clients may read it and wake the worker. Its
+	 * memory must not have holes, because any thread writes it. */
+	u32 *asleep;
 	/* Called before the worker sleeps. Returns true if there was work; may queue fibers. */
 	bool (*look)(void *arg);
 	/* Called after the worker has ended and no thread reads the word any more. */
@@ -61,8 +63,8 @@ struct worker_ops {
 struct worker *worker_new(const struct worker_ops *ops);
 /* Ends the worker after its last fiber. It must get no more fibers. Any thread. */
 void worker_end(struct worker *worker);
-/* Must be called after the stopped clock was moved. */
-void workers_look_at_clock(void);
+/* Must be called after the stopped clock was moved, or the daemon was continued. */
+void workers_wake(void);
 
 /* Any thread may call these. Returns NULL if memory is short. */
 struct shim_fiber *fiber_new(struct worker *worker, struct task_struct *task,

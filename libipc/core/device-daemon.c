@@ -82,7 +82,7 @@ static int send_fd(const struct daemon_link *link, unsigned int number, int fd)
 static int receive_fd(struct daemon_link *link, unsigned int number)
 {
 	struct ipcbusd_message message;
-	int fds[4], r = 0;
+	int fds[IPCBUSD_MAX_FDS], r = 0;
 
 	pthread_mutex_lock(&link->lock);
 	while (link->thread[number].received == INT_MIN) {
@@ -115,7 +115,7 @@ static int do_ask(struct daemon_link *link, unsigned int number, const struct ip
 
 /* --- Cells ----------------------------------------------------------------------- */
 
-static void wake(uint32_t *word)
+static void wake(const uint32_t *word)
 {
 	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
@@ -130,11 +130,10 @@ static void ring(const struct daemon_link *link)
 {
 	struct ipcbusd_bell *bell = link->bell;
 
-	set_bit((uint64_t *)bell->submitted, link->number);
-	set_bit((uint64_t *)&bell->summary, link->number / 64);
-	if (__atomic_load_n(&bell->word, __ATOMIC_SEQ_CST) &&
-	    __atomic_exchange_n(&bell->word, 0, __ATOMIC_SEQ_CST))
-		wake(&bell->word);
+	__atomic_fetch_add(&bell->rings[link->number], 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&bell->groups[link->number / 64], 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&link->status->asleep, __ATOMIC_SEQ_CST))
+		wake(&link->status->asleep);
 }
 
 static void ring_cell(const struct daemon_link *link, unsigned int number)
@@ -180,6 +179,7 @@ static bool waits_for_event(const struct ipcbusd_cell *cell)
 static int cell_sleep(struct daemon_link *link, unsigned int number, uint32_t state)
 {
 	struct daemon_thread *thread = &link->thread[number];
+	const struct ipcbusd_client *page = first_page(link);
 	uint32_t *word = &cell_at(link, number)->state;
 	uint32_t sleeps = state | IPCBUSD_SLEEPS;
 
@@ -197,6 +197,10 @@ static int cell_sleep(struct daemon_link *link, unsigned int number, uint32_t st
 		return -ECONNRESET;
 	}
 	look_later(thread);
+	/* While the daemon was stopped or frozen, it missed that a thread rang. */
+	if (__atomic_load_n(&page->summary, __ATOMIC_RELAXED) ||
+	    __atomic_load_n(&page->interrupt, __ATOMIC_RELAXED))
+		ring(link);
 	/* The handler of a signal that came just then has run, and left no trace. */
 	return interruptible && waits_for_event(cell_at(link, number)) ? -EINTR : 0;
 }
@@ -304,9 +308,6 @@ static void free_piece(struct daemon_link *link, struct daemon_thread *thread)
 {
 	if (!thread->piece)
 		return;
-	/* The pages of a large piece go back to the system, before another thread has the piece. */
-	if (thread->piece_size > KEEP)
-		madvise(thread->piece, thread->piece_size, MADV_REMOVE);
 	pthread_mutex_lock(&link->lock);
 	memset(&link->taken[(size_t)(thread->piece - send_area(link)) / UNIT], 0,
 	       thread->piece_size / UNIT);

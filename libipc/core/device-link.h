@@ -26,10 +26,14 @@
 #define KEEP		((4UL << 20) + UNIT)
 #define NO_CELL		UINT_MAX
 
-/* In daemon_link.fds: the fd that is readable while an event is queued, or while a refused oneway
- * may be sent again. Only conditions that daemon_change_poll() chose are reported. */
+/* In daemon_link.fds: memory, which is mapped and closed, then the fd that is readable while an
+ * event is queued, or while a refused oneway may be sent again. Only conditions that
+ * daemon_change_poll() chose are reported. */
+#define LINK_AREA	0
+#define LINK_BELL	1
 #define LINK_EVENTS	2
 #define LINK_WRITABLE	3
+#define LINK_STATUS	4
 
 /* Of daemon_link.tag. */
 #define TAG_MAX		255
@@ -57,11 +61,12 @@ struct daemon_link {
 	unsigned int forks;	/* how often processes had forked when it was opened */
 	int socket;
 	ino_t inode;		/* of the socket */
-	int fds[4];		/* area, bell, and LINK_*; LINK_* keep their numbers */
+	int fds[IPCBUSD_MAX_FDS]; /* of the reply to HELLO; LINK_* keep their numbers */
 	unsigned int number;	/* at the bell */
 	uint8_t *area;
 	size_t size;
 	struct ipcbusd_bell *bell;
+	const struct ipcbusd_status *status;
 	void *region;
 	size_t region_size;
 	pthread_mutex_t lock;	/* the rest, but each cell's thread has its part to itself */

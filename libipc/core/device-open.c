@@ -2,8 +2,9 @@
 /*
  * Opens and closes links to ipcbusd, and reconnects them to another daemon: see device-daemon.h.
  *
- * A link that continues keeps its fds and the addresses of its area and its bell. So a thread that
- * uses them at that moment, as daemon_wake() does in a signal handler, never finds them missing.
+ * A link that continues keeps its fds and the addresses of its area, its bell and its status. So
+ * a thread that uses them at that moment, as daemon_wake() does in a signal handler, never finds
+ * them missing.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -62,13 +63,27 @@ static void note_clock(struct daemon_link *link, uint64_t clock, uint64_t sent)
 	link->clock_ahead = clock && (clock < sent || clock > now) ? (int64_t)(now - clock) : 0;
 }
 
-/* old: the link to an earlier daemon, in whose place the area and the bell are mapped; or NULL */
+/* Maps a file of the link and closes it, because a child would inherit it: the daemon takes the
+ * mapping of the area as proof that this address space exists. Returns NULL with errno. */
+static void *map_file(struct daemon_link *link, int which, const void *at, size_t size, int prot)
+{
+	void *memory = map(link->fds[which], (void *)(uintptr_t)at, size, prot);
+
+	if (!memory)
+		return NULL;
+	close(link->fds[which]);
+	link->fds[which] = -1;
+	return memory;
+}
+
+/* old: the link to an earlier daemon, in whose place the memory is mapped; or NULL */
 static int say_hello(struct daemon_link *link, const struct daemon_link *old)
 {
 	const int prot = PROT_READ | PROT_WRITE;
 	uint8_t *area = old ? old->area : link->area;
 	uint64_t sent = time_now();
 	struct ipcbusd_message message, welcome;
+	const struct ipcbusd_status *status;
 	struct ipcbusd_bell *bell;
 	int r;
 
@@ -88,18 +103,18 @@ static int say_hello(struct daemon_link *link, const struct daemon_link *old)
 		return r;
 	link->number = message.number;
 	note_clock(link, message.size, sent);
-	bell = map(link->fds[1], old ? old->bell : NULL, sizeof(*bell), prot);
+	/* First, because the daemon seals the area when a thread first rings. */
+	if (!map_file(link, LINK_AREA, area, link->size, prot))
+		return -errno;
+	status = map_file(link, LINK_STATUS, old ? old->status : NULL, sizeof(*status), PROT_READ);
+	if (!old)
+		link->status = status;
+	if (!status)
+		return -errno;
+	bell = map_file(link, LINK_BELL, old ? old->bell : NULL, sizeof(*bell), prot);
 	if (!old)
 		link->bell = bell;
-	if (!bell || !map(link->fds[0], area, link->size, prot))
-		return -errno;
-	/* Close the files, which a child would inherit: the daemon takes the mapping of the area as
-	 * proof that this address space exists. */
-	for (int i = 0; i < 2; i++) {
-		close(link->fds[i]);
-		link->fds[i] = -1;
-	}
-	return 0;
+	return bell ? 0 : -errno;
 }
 
 /* old: as of say_hello() */
@@ -117,7 +132,7 @@ static int open_link(const char *path, const struct daemon_link *old, struct dae
 	if (!link)
 		return -ENOMEM;
 	link->forks = daemon_forks;
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < IPCBUSD_MAX_FDS; i++)
 		link->fds[i] = -1;
 	link->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
 	pthread_mutex_init(&link->lock, NULL);
@@ -151,7 +166,7 @@ int daemon_open(const char *path, struct daemon_link **ret_link)
 int daemon_map(struct daemon_link *link, size_t size, const void **ret_region)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_MAP, .size = size };
-	int fds[4], r;
+	int fds[IPCBUSD_MAX_FDS], r;
 
 	r = socket_send(link->socket, &message, NULL);
 	if (r < 0)
@@ -328,13 +343,13 @@ int daemon_reopen(struct daemon_link *link, const char *path)
 static void say_bye(struct daemon_link *link)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_BYE };
-	int fds[4], r;
+	int fds[IPCBUSD_MAX_FDS], r;
 
 	if (socket_send(link->socket, &message, NULL) < 0)
 		return;
 	do {
 		r = socket_receive(link->socket, &message, fds);
-		for (int i = 0; i < 4; i++)
+		for (int i = 0; i < IPCBUSD_MAX_FDS; i++)
 			if (fds[i] >= 0)
 				close(fds[i]);
 	} while (r == 0 || r == -EMFILE);
@@ -358,7 +373,9 @@ void daemon_close(struct daemon_link *link, bool mapped)
 		munmap(link->area, link->size);
 	if (mapped && link->bell)
 		munmap(link->bell, sizeof(*link->bell));
-	for (int i = 0; i < 4; i++)
+	if (mapped && link->status)
+		munmap((void *)(uintptr_t)link->status, sizeof(*link->status));
+	for (int i = 0; i < IPCBUSD_MAX_FDS; i++)
 		if (link->fds[i] >= 0)
 			close(link->fds[i]);
 	if (link->socket >= 0)

@@ -19,7 +19,7 @@
 
 union control {
 	struct cmsghdr header;
-	char space[CMSG_SPACE(4 * sizeof(int))];
+	char space[CMSG_SPACE(IPCBUSD_MAX_FDS * sizeof(int))];
 };
 
 /* The socket's own timeout expires with -EAGAIN. */
@@ -92,7 +92,7 @@ static int judge(const struct ipcbusd_message *message, ssize_t n, const struct 
 	return msg->msg_flags & MSG_CTRUNC ? -EMFILE : message->error;
 }
 
-int socket_receive(int socket, struct ipcbusd_message *message, int fds[4])
+int socket_receive(int socket, struct ipcbusd_message *message, int fds[IPCBUSD_MAX_FDS])
 {
 	union control control;
 	struct iovec part = { message, sizeof(*message) };
@@ -106,7 +106,7 @@ int socket_receive(int socket, struct ipcbusd_message *message, int fds[4])
 	ssize_t n;
 	int r;
 
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < IPCBUSD_MAX_FDS; i++)
 		fds[i] = -1;
 	while ((n = recvmsg(socket, &msg, MSG_CMSG_CLOEXEC)) < 0)
 		if (errno != EINTR)
@@ -115,14 +115,14 @@ int socket_receive(int socket, struct ipcbusd_message *message, int fds[4])
 	if (header && header->cmsg_type == SCM_RIGHTS)
 		memcpy(fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
 	r = judge(message, n, &msg);
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < IPCBUSD_MAX_FDS; i++) {
 		bool came = fds[i] >= 0;
 
 		fds[i] = descriptor_move(fds[i]);
 		if (came && fds[i] < 0 && r == 0)
 			r = -errno;
 	}
-	for (int i = 0; r < 0 && i < 4; i++) {
+	for (int i = 0; r < 0 && i < IPCBUSD_MAX_FDS; i++) {
 		if (fds[i] >= 0)
 			close(fds[i]);
 		fds[i] = -1;
@@ -167,7 +167,7 @@ int socket_connect(const char *path)
 	return r;
 }
 
-int socket_administer(const char *path, struct ipcbusd_message *message, int fds[4])
+int socket_administer(const char *path, struct ipcbusd_message *message, int fds[IPCBUSD_MAX_FDS])
 {
 	struct ipcbusd_message welcome;
 	int socket = socket_connect(path), r;
@@ -188,7 +188,7 @@ int socket_administer(const char *path, struct ipcbusd_message *message, int fds
 int daemon_open_state(const char *path, const char *name)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_READ };
-	int fds[4], r;
+	int fds[IPCBUSD_MAX_FDS], r;
 
 	if (strlen(name) > sizeof(message.name))
 		return -ENOENT;

@@ -8,16 +8,16 @@
 
 #include <stdbool.h>
 
-struct ipcbusd_message;
+#include "ipcbus-daemon.h"
 
 /* Returns the socket. */
 int socket_connect(const char *path);
 
 /* Sends a message, with the fd if that is not NULL. */
 int socket_send(int socket, struct ipcbusd_message *message, const int *fd);
-/* Waits for a message with up to four fds; missing fds are set to -1. On failure no fd is left
+/* Waits for a message with its fds; missing fds are set to -1. On failure no fd is left
  * open. Returns the error in the message, if any. */
-int socket_receive(int socket, struct ipcbusd_message *message, int fds[4]);
+int socket_receive(int socket, struct ipcbusd_message *message, int fds[IPCBUSD_MAX_FDS]);
 
 /*
  * Whether fd is a connection to the bus that socket is connected to. libipc checks this before it
@@ -27,6 +27,6 @@ bool socket_is_of_bus(int fd, int socket);
 
 /* Sends an administrator's message over a new connection, and replaces it by the reply, which has
  * at most one fd. */
-int socket_administer(const char *path, struct ipcbusd_message *message, int fds[4]);
+int socket_administer(const char *path, struct ipcbusd_message *message, int fds[IPCBUSD_MAX_FDS]);
 
 #endif /* IPC_DEVICE_SOCKET_H */

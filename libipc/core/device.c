@@ -337,7 +337,7 @@ int device_poll_words(const struct device *device, struct device_words *ret_word
 
 const uint32_t *device_monitors(const struct device *device)
 {
-	return device->link ? &device->link->bell->monitors : NULL;
+	return device->link ? &device->link->status->monitors : NULL;
 }
 
 bool device_is_writable(const struct device *device)

@@ -359,7 +359,7 @@ int ipc_test_bus_fail_memory(struct ipc_test_bus *bus, pid_t pid, uint64_t nth)
 		.number = (uint32_t)pid,
 		.size = nth,
 	};
-	int fds[4], r;
+	int fds[IPCBUSD_MAX_FDS], r;
 
 	if (!bus || pid < 0)
 		return -EINVAL;
@@ -370,7 +370,7 @@ int ipc_test_bus_fail_memory(struct ipc_test_bus *bus, pid_t pid, uint64_t nth)
 int ipc_test_bus_advance(struct ipc_test_bus *bus, uint64_t usec)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_ADVANCE };
-	int fds[4];
+	int fds[IPCBUSD_MAX_FDS];
 
 	if (bus && __builtin_mul_overflow(usec, 1000, &message.size))
 		return -ERANGE;

@@ -8,12 +8,14 @@
  *   ipcbusd -- hostile threads
  *   ipcbusd -- hostile nobody
  *   ipcbusd -- hostile deaf
+ *   ipcbusd -- hostile holes
  *
  * A crowd connects but sends no message. Connections above the quota must be refused with ERRNO.
  * The daemon must sleep in the meantime, and must serve again once the crowd has exited.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
@@ -25,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -448,6 +451,87 @@ static int deaf(void)
 	return failed;
 }
 
+/* --- Holes in shared memory ------------------------------------------------------------- */
+
+/* An access of the daemon to a hole can wait for seconds, with the lock of its address space. */
+static bool can_punch(const struct peer *peer)
+{
+	void *area = mmap(NULL, peer->size, PROT_READ | PROT_WRITE, MAP_SHARED, peer->fds[0], 0);
+
+	return area != MAP_FAILED || !madvise(peer->area, 4096, MADV_REMOVE) ||
+	       !fallocate(peer->fds[0], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096) ||
+	       !fallocate(peer->fds[4], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096);
+}
+
+/* Counts the daemon's mappings of memory with that name. */
+static int mappings(const char *name)
+{
+	char path[64], line[512];
+	FILE *file;
+	int n = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)getppid());
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		n += !!strstr(line, name);
+	if (file)
+		fclose(file);
+	return n;
+}
+
+/* Waits until the daemon has that number of areas. */
+static bool has_areas(int n)
+{
+	struct timespec begin;
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	while (mappings("ipcbus area") != n)
+		if (seconds_since(&begin) > 100)
+			return false;
+	return true;
+}
+
+/* A client that prevents the seal is disconnected. The daemon frees the area after the client. */
+static int prevents_seal(void)
+{
+	struct pollfd end = { 0 };
+	struct peer peer;
+	int before = mappings("ipcbus area");
+
+	if (open_sealed(&peer) || fcntl(peer.fds[0], F_ADD_SEALS, F_SEAL_SEAL))
+		return 1;
+	peer_cell(&peer, 0)->tid = (uint32_t)getpid();
+	peer_cell(&peer, 0)->state = IPCBUSD_SUBMITTED;
+	peer_ring(&peer, 0);
+	end.fd = peer.socket;
+	if (poll(&end, 1, 100000) != 1 || !(end.revents & POLLHUP))
+		return 2;
+	close(peer.socket);
+	peer.socket = -1;
+	usleep(50000);
+	if (mappings("ipcbus area") != before + 1 || honest() || !has_areas(before + 2))
+		return 3;
+	peer_close(&peer);
+	return has_areas(before + 1) ? 0 : 4;
+}
+
+static int holes(void)
+{
+	struct peer peer;
+	int r;
+
+	if (open_sealed(&peer) || info_by(&peer, 0)) {
+		perror("hostile: cannot begin");
+		return 1;
+	}
+	/* The bell cannot be sealed. */
+	r = can_punch(&peer) || mappings("ipcbus bell");
+	printf("%s - a client cannot punch holes into memory that the daemon maps\n", r ? "not ok" : "ok");
+	r |= prevents_seal();
+	printf("%s - a client that prevents the seal is disconnected: %d\n", r ? "not ok" : "ok", r);
+	return r;
+}
+
 int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -461,6 +545,8 @@ int main(int argc, char **argv)
 		return nobody();
 	if (argc == 2 && !strcmp(argv[1], "deaf"))
 		return deaf();
-	fprintf(stderr, "usage: hostile crowd ERRNO | visit UID | threads | nobody | deaf\n");
+	if (argc == 2 && !strcmp(argv[1], "holes"))
+		return holes();
+	fprintf(stderr, "usage: hostile crowd ERRNO | visit UID | threads | nobody | deaf | holes\n");
 	return 2;
 }

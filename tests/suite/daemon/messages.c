@@ -35,7 +35,17 @@ int send_message(int fd, struct ipcbusd_message *message, int pass)
 
 int receive_message(int fd, struct ipcbusd_message *message, int fds[4])
 {
-	char space[CMSG_SPACE(4 * sizeof(int))];
+	int all[IPCBUSD_MAX_FDS], r = receive_all(fd, message, all);
+
+	memcpy(fds, all, 4 * sizeof(int));
+	if (all[4] >= 0)
+		close(all[4]);
+	return r;
+}
+
+int receive_all(int fd, struct ipcbusd_message *message, int fds[IPCBUSD_MAX_FDS])
+{
+	char space[CMSG_SPACE(IPCBUSD_MAX_FDS * sizeof(int))];
 	struct iovec part = { message, sizeof(*message) };
 	struct msghdr msg = {
 		.msg_iov = &part,
@@ -45,7 +55,7 @@ int receive_message(int fd, struct ipcbusd_message *message, int fds[4])
 	};
 	struct cmsghdr *header;
 
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < IPCBUSD_MAX_FDS; i++)
 		fds[i] = -1;
 	if (recvmsg(fd, &msg, MSG_CMSG_CLOEXEC) != sizeof(*message))
 		return -EPROTO;

@@ -11,6 +11,8 @@
 int send_message(int fd, struct ipcbusd_message *message, int pass);
 /* Waits for a message. Missing fds are -1. Returns the message's error, or -EPROTO at the end. */
 int receive_message(int fd, struct ipcbusd_message *message, int fds[4]);
+/* Likewise, also with the fifth fd, the status. */
+int receive_all(int fd, struct ipcbusd_message *message, int fds[IPCBUSD_MAX_FDS]);
 
 /* Return a connected socket, or -1. The first creates it, the second reuses an existing socket. */
 int bus_connect(const char *path);

@@ -16,7 +16,7 @@
 static int say_hello(struct peer *peer)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_HELLO }, welcome;
-	int r = receive_message(peer->socket, &welcome, peer->fds);
+	int r = receive_all(peer->socket, &welcome, peer->fds);
 
 	if (r)
 		return r;
@@ -24,7 +24,7 @@ static int say_hello(struct peer *peer)
 	message.base = (uintptr_t)peer->area;
 	message.size = peer->size;
 	send_message(peer->socket, &message, -1);
-	r = receive_message(peer->socket, &message, peer->fds);
+	r = receive_all(peer->socket, &message, peer->fds);
 	peer->number = message.number;
 	return r;
 }
@@ -49,7 +49,7 @@ static int map_region(struct peer *peer)
 
 static int map_shared(struct peer *peer)
 {
-	void *bell;
+	void *bell, *status;
 
 	if (mmap(peer->area, peer->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
 		 peer->fds[0], 0) == MAP_FAILED)
@@ -59,12 +59,16 @@ static int map_shared(struct peer *peer)
 	if (bell == MAP_FAILED)
 		return -errno;
 	peer->bell = bell;
+	status = mmap(NULL, sizeof(*peer->status), PROT_READ, MAP_SHARED, peer->fds[4], 0);
+	if (status == MAP_FAILED)
+		return -errno;
+	peer->status = status;
 	return 0;
 }
 
 static void peer_release(struct peer *peer)
 {
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < IPCBUSD_MAX_FDS; i++)
 		if (peer->fds[i] >= 0)
 			close(peer->fds[i]);
 	if (peer->region_fd >= 0)
@@ -73,6 +77,8 @@ static void peer_release(struct peer *peer)
 		munmap((void *)peer->region, PEER_REGION);
 	if (peer->bell)
 		munmap(peer->bell, sizeof(*peer->bell));
+	if (peer->status)
+		munmap((void *)peer->status, sizeof(*peer->status));
 	if (peer->area)
 		munmap(peer->area, peer->size);
 }
@@ -83,7 +89,7 @@ int peer_open(struct peer *peer, const char *path, size_t send_size)
 	int r;
 
 	*peer = (struct peer){
-		.fds = { -1, -1, -1, -1 },
+		.fds = { -1, -1, -1, -1, -1 },
 		.region_fd = -1,
 		.size = IPCBUSD_SEND_AREA + send_size,
 	};
@@ -121,7 +127,8 @@ bool peer_is_sealed(const struct peer *peer)
 	return mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, peer->region_fd, 0) ==
 		       MAP_FAILED &&
 	       ftruncate(peer->region_fd, 0) && ftruncate(peer->fds[0], 0) &&
-	       ftruncate(peer->fds[1], 0);
+	       ftruncate(peer->fds[1], 0) && ftruncate(peer->fds[4], 0) &&
+	       mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, peer->fds[4], 0) == MAP_FAILED;
 }
 
 struct ipcbusd_cell *peer_cell(const struct peer *peer, unsigned int number)
@@ -135,9 +142,8 @@ void peer_ring(const struct peer *peer, unsigned int cell)
 
 	__atomic_fetch_or(&page->submitted[cell / 64], 1ULL << cell % 64, __ATOMIC_SEQ_CST);
 	__atomic_fetch_or(&page->summary, 1ULL << cell / 64, __ATOMIC_SEQ_CST);
-	__atomic_fetch_or(&peer->bell->submitted[peer->number / 64], 1ULL << peer->number % 64,
-			  __ATOMIC_SEQ_CST);
-	__atomic_fetch_or(&peer->bell->summary, 1ULL << peer->number / 64, __ATOMIC_SEQ_CST);
-	if (__atomic_exchange_n(&peer->bell->word, 0, __ATOMIC_SEQ_CST))
-		syscall(SYS_futex, &peer->bell->word, FUTEX_WAKE, 1, NULL, NULL, 0);
+	__atomic_fetch_add(&peer->bell->rings[peer->number], 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&peer->bell->groups[peer->number / 64], 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&peer->status->asleep, __ATOMIC_SEQ_CST))
+		syscall(SYS_futex, &peer->status->asleep, FUTEX_WAKE, 1, NULL, NULL, 0);
 }

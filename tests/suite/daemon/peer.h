@@ -20,8 +20,9 @@
  * @size: of the area
  * @region: mapped for reading
  * @bell: of the user
+ * @status: of the user
  * @number: index in the bell
- * @fds: area, bell, and the two to poll
+ * @fds: area, bell, the two to poll, and status
  * @region_fd: of the region
  */
 struct peer {
@@ -30,8 +31,9 @@ struct peer {
 	size_t size;
 	const uint8_t *region;
 	struct ipcbusd_bell *bell;
+	const struct ipcbusd_status *status;
 	unsigned int number;
-	int fds[4];
+	int fds[IPCBUSD_MAX_FDS];
 	int region_fd;
 };
 

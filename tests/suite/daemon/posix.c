@@ -524,7 +524,7 @@ static void *map_region(struct daemon_link *link, void *at, size_t size, int pro
 			off_t offset)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_MAP, .size = size };
-	int fds[4] = { -1, -1, -1, -1 }, r;
+	int fds[IPCBUSD_MAX_FDS], r;
 	void *map = MAP_FAILED;
 
 	pthread_mutex_lock(&link->lock);
@@ -567,7 +567,7 @@ int __wrap_chmod(const char *path, mode_t mode)
 int set_parameter(const char *name, unsigned int value)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_SET, .number = value };
-	int fds[4], r;
+	int fds[IPCBUSD_MAX_FDS], r;
 
 	memcpy(message.name, name, strnlen(name, sizeof(message.name)));
 	r = socket_administer(bus_path(DEVICE), &message, fds);

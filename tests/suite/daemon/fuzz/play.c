@@ -117,16 +117,19 @@ static void use_cells(const struct peer *peer)
 	struct ipcbusd_message message;
 	struct ipcbusd_client *page;
 	struct peer mapped = *peer;
-	int fds[4];
+	void *status;
+	int fds[IPCBUSD_MAX_FDS];
 
-	if (receive_message(peer->socket, &message, fds) || fds[1] < 0)
+	if (receive_all(peer->socket, &message, fds) || fds[1] < 0)
 		return;
 	page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
 	mapped.bell = mmap(NULL, sizeof(*mapped.bell), PROT_READ | PROT_WRITE, MAP_SHARED, fds[1],
 			   0);
+	status = mmap(NULL, sizeof(*mapped.status), PROT_READ, MAP_SHARED, fds[4], 0);
 	mapped.number = message.number;
-	if (page == MAP_FAILED || mapped.bell == MAP_FAILED)
+	if (page == MAP_FAILED || mapped.bell == MAP_FAILED || status == MAP_FAILED)
 		return;
+	mapped.status = status;
 	mapped.area = (void *)page;
 	memset(page, 0xff, sizeof(*page));
 	peer_ring(&mapped, 0);
@@ -534,16 +537,17 @@ static void set_bits(const struct peer *peer, const struct op *op)
 	page->summary = op->a & 2 ? ~0ULL : 1ULL << op->b % 16;
 	page->interrupt = op->a >> 2 & 1;
 	if (stage->owns_bell && op->a & 8) {
-		bell->submitted[op->b % 64] = bits;
-		bell->summary = op->a & 16 ? bits : ~0ULL;
-		bell->word = op->a & 32 ? 0 : op->value;
+		bell->rings[op->b] = (uint32_t)bits;
+		bell->groups[op->b % 64] = op->a & 16 ? (uint32_t)bits : 0;
 	} else {
+		for (unsigned int i = 0; i < IPCBUSD_CLIENTS; i++)
+			__atomic_fetch_add(&bell->rings[i], (uint32_t)(bits >> i % 64 & 1),
+					   __ATOMIC_SEQ_CST);
 		for (int i = 0; i < 64; i++)
-			__atomic_fetch_or(&bell->submitted[i], bits, __ATOMIC_SEQ_CST);
-		__atomic_fetch_or(&bell->summary, ~0ULL, __ATOMIC_SEQ_CST);
+			__atomic_fetch_add(&bell->groups[i], 1, __ATOMIC_SEQ_CST);
 	}
 	if (op->a & 64)
-		syscall(SYS_futex, &bell->word, FUTEX_WAKE, 1, NULL, NULL, 0);
+		syscall(SYS_futex, &peer->status->asleep, FUTEX_WAKE, 1, NULL, NULL, 0);
 	peer_ring(peer, cell_of(op));
 }
 
@@ -552,21 +556,21 @@ static void change_poll_fd(const struct peer *peer, const struct op *op)
 {
 	int fd = peer->fds[2 + (op->b & 1)];
 	uint64_t number = op->a & 8 ? op->value : ~0ULL - 1;
-
-	if (op->a & 1)
-		fcntl(fd, F_SETFL, 0);
-	if (op->a & 2)
 	const struct itimerspec timer = {
 		.it_value.tv_nsec = op->value % 1000000000,
 		.it_interval.tv_nsec = op->a & 32 ? op->value % 1000000 : 0,
 	};
+
+	if (op->a & 1)
+		fcntl(fd, F_SETFL, 0);
+	if (op->a & 2)
 		fcntl(fd, F_SETFL, O_NONBLOCK);
+	if (op->a & 16)
+		timerfd_settime(fd, op->a & 1, &timer, NULL);
 	if (op->a & 4) {
 		struct pollfd can_read = { .fd = fd, .events = POLLIN };
 
 		if (poll(&can_read, 1, 0) == 1)
-	if (op->a & 16)
-		timerfd_settime(fd, op->a & 1, &timer, NULL);
 			(void)!read(fd, &number, sizeof(number));
 	} else {
 		struct pollfd can_write = { .fd = fd, .events = POLLOUT };
