@@ -23,6 +23,9 @@ void accounts_look(void);
 /* Schedules accounts_look() within a second. */
 void accounts_look_later(void);
 
+/* Returns true if the kernel reports the uid for all users that are not mapped into the daemon's
+ * user namespace. Main thread only. */
+bool uid_is_ambiguous(uint32_t uid);
 /* Returns the user that pays for a process with that uid. See payer.c. Main thread only. */
 uint32_t payer_of(uint32_t uid, int pid);
 

@@ -143,6 +143,9 @@ static int identify(struct connection *connection)
 
 	if (peer->pid <= 0)
 		return -ESRCH;
+	/* The socket of a daemon with that uid is private: see refuse_ambiguous_users(). */
+	if (uid_is_ambiguous(peer->uid) && peer->uid != geteuid())
+		return -EOVERFLOW;
 	if (getsockopt(peer->socket, SOL_SOCKET, SO_PEERPIDFD, &connection->pidfd, &size)) {
 		connection->pidfd = (int)syscall(SYS_pidfd_open, peer->pid, 0);
 		if (connection->pidfd < 0)

@@ -242,6 +242,16 @@ static int listen_at(mode_t mode)
 	return fd;
 }
 
+/* Strangers would be the user of the daemon, and administrators. */
+static void refuse_ambiguous_users(void)
+{
+	if (!uid_is_ambiguous(geteuid()))
+		return;
+	fprintf(stderr, "ipcbusd: uid %u stands for all users from outside this user namespace, so "
+			"only this user may connect; use another uid, or --mode 600\n", geteuid());
+	exit(1);
+}
+
 static void warn_if_hidden(void)
 {
 	if (connections_are_hidden())
@@ -494,6 +504,8 @@ int main(int argc, char **argv)
 		      stderr);
 		return 2;
 	}
+	if (mode & 066 || listener >= 0)
+		refuse_ambiguous_users();
 	signals = watch_signals();
 	if (listener < 0) {
 		choose_path(bus, optind < argc || print_fd >= 0);

@@ -135,6 +135,40 @@ static uint32_t lowest_beside(uint32_t uid, int pid)
 	return is_there && lowest ? lowest : uid;
 }
 
+/* Returns true if every uid is mapped into the daemon's user namespace. */
+static bool all_are_mapped(void)
+{
+	uint32_t inside, outside, count;
+	uint64_t mapped = 0;
+	FILE *file = fopen("/proc/self/uid_map", "re");
+
+	/* Without user namespaces there is no such file. */
+	if (!file)
+		return true;
+	while (fscanf(file, "%" SCNu32 " %" SCNu32 " %" SCNu32, &inside, &outside, &count) == 3)
+		mapped += count;
+	fclose(file);
+	return mapped >= UINT32_MAX;
+}
+
+bool uid_is_ambiguous(uint32_t uid)
+{
+	static uint64_t overflow = UINT64_MAX;	/* the ambiguous uid, or no uid */
+	static bool known;
+	FILE *file;
+
+	if (!known && !all_are_mapped()) {
+		overflow = 65534; /* the kernel's default */
+		file = fopen("/proc/sys/kernel/overflowuid", "re");
+		if (file) {
+			(void)!fscanf(file, "%" SCNu64, &overflow);
+			fclose(file);
+		}
+	}
+	known = true;
+	return uid == overflow;
+}
+
 uint32_t payer_of(uint32_t uid, int pid)
 {
 	uint32_t owner = uid ? owner_by_file(uid) : uid;

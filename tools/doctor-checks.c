@@ -122,6 +122,10 @@ static void check_refusal(const struct facts *facts, struct finding *finding)
 		fix(finding, "if /proc has hidepid=, mount it with gid= and a group of ipcbusd, or run "
 			     "ipcbusd as root; otherwise run it in the PID namespace of its clients");
 		break;
+	case -EOVERFLOW:
+		what = "cannot identify this user";
+		fix(finding, "map the user into its user namespace (/proc/%d/uid_map)", pid);
+		break;
 	case -ENFILE:
 		what = "has no free file descriptor";
 		fix(finding, "prlimit --pid %d --nofile=65536, and start it with such a limit", pid);

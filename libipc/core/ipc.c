@@ -154,6 +154,7 @@ static const struct {
 	{ ENOTTY, "the path is not a bus" },
 	{ EISDIR, "the path is a folder, not a bus" },
 	{ ESRCH, "ipcbusd cannot see this process: it runs in another PID namespace" },
+	{ EOVERFLOW, "this user is not mapped into the user namespace of ipcbusd" },
 	{ EDQUOT, "this user has too many connections, or too many files or memory in them" },
 	{ ENOSPC, "ipcbusd, or the system, has reached a limit, such as fs.epoll.max_user_watches" },
 	{ ENOMEM, "this process, or ipcbusd, has no memory" },

@@ -260,6 +260,7 @@ struct ipc_cancellation;
  *   -EMFILE   This process cannot open more files.
  *   -ETIMEDOUT  ipcbusd took more than 30 seconds to accept the connection.
  *   -ESRCH    The daemon cannot see this process: a PID namespace or /proc (hidepid=) hides it.
+ *   -EOVERFLOW  This user is not mapped into the user namespace of the daemon.
  */
 int ipc_open(struct ipc **ret_ipc, const char *bus);
 int ipc_open_sized(struct ipc **ret_ipc, const char *bus, size_t region_size);
