@@ -5,7 +5,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 #include "channel-served.h"
@@ -13,8 +12,9 @@
 #include "core/entry.h"
 #include "core/loop.h"
 
-/* Maximum of oneways of a turn. Then calls and other events come first. */
+/* Maximum of oneways of a turn, and if other messages wait. Then these come first. */
 #define TURN_MAX 16U
+#define TURN_MIN 2U
 
 /* See is_stale(). */
 #define DYING_NS ((uint64_t)10000000000)
@@ -65,9 +65,10 @@ static bool object_ended(struct ipc *ipc, struct served *served)
 	return false;
 }
 
-/* Serves at most max oneways, and none at or after the position until, unless it is NULL. */
-static void serve_some(struct thread *t, struct served *served, const uint32_t *until,
-		       unsigned int max, const struct turn_frame *frame)
+/* Serves oneways of a turn, and none at or after the position until, unless it is NULL. Returns
+ * whether others may remain that need another turn. */
+static bool serve_some(struct thread *t, struct served *served, const uint32_t *until,
+		       const struct turn_frame *frame)
 {
 	uint32_t epoch = atomic_load_explicit(&served->epoch, memory_order_relaxed);
 	struct ipcbus_event event;
@@ -75,37 +76,43 @@ static void serve_some(struct thread *t, struct served *served, const uint32_t *
 	/* The number is for ipc_call_pidfd(). */
 	served_event(t, served, IPCBUS_EVENT_ONEWAY, CALL_OF(served->id, CHANNEL_ONEWAYS, 0),
 		     &event);
-	while (max-- && !frame->kept && !unlikely(t->ipc->foreign)) {
+	for (unsigned int n = 0; !frame->kept && !unlikely(t->ipc->foreign); n++) {
 		uint32_t left = until ? *until - atomic_load(&served->callee.drained) : 1;
 		struct channel_taken taken;
 		void *buffer;
 		int r;
 
 		if (!left || left > CHANNEL_RING_SIZE)
-			return;
+			return false;
+		if (n == TURN_MAX || (n >= TURN_MIN && channels_others_wait(t, served)))
+			return true;
 		buffer = channel_buffer_get(t, CHANNEL_DATA_MAX);
 		/* Without memory the oneways stay in the channel. */
 		if (unlikely(!buffer))
-			return;
+			return false;
 		r = channel_take_oneway(&served->callee, epoch, buffer, &taken);
 		if (r <= 0 || object_ended(t->ipc, served)) {
 			channel_buffer_put(t, buffer, CHANNEL_DATA_MAX);
 			if (r)
 				served_drop_oneways(served);
-			return;
+			return false;
 		}
 		served_event_take(t, &taken, buffer, &event);
 		dispatch_serve(t, &event);
 	}
+	return false;
 }
 
-/* Serves all that the client has sent, except oneways that must wait for a fence. */
-static void serve_rest(struct thread *t, struct served *served, const struct turn_frame *frame)
+/* Serves what the client has sent before the end, except oneways that must wait for a fence.
+ * Returns as serve_some(). */
+static bool serve_rest(struct thread *t, struct served *served, const struct turn_frame *frame)
 {
-	serve_some(t, served, /* until= */ NULL, UINT_MAX, frame);
+	bool more = serve_some(t, served, /* until= */ NULL, frame);
+
 	if (!frame->kept && !unlikely(t->ipc->foreign) && atomic_load(&served->dying) &&
 	    channel_sent(&served->callee) == atomic_load(&served->callee.drained))
 		served_remove(served);
+	return more;
 }
 
 /* Returns the channel of a message of the client that sent it, with a reference, or NULL. */
@@ -130,50 +137,52 @@ static struct served *served_by_switch(struct thread *t, const struct ipcbus_eve
 	return served;
 }
 
-static void serve_switch(struct thread *t, const struct ipcbus_event *event,
+static bool serve_switch(struct thread *t, const struct ipcbus_event *event,
 			 const struct turn_frame *frame)
 {
 	uint32_t number;
 	struct served *served = served_by_switch(t, event, &number);
+	bool more = false;
 
 	if (served && event->code == CHANNEL_DRAIN) {
 		channel_drain_until(&served->callee, number);
-		serve_some(t, served, &number, UINT_MAX, frame);
+		more = serve_some(t, served, &number, frame);
 	} else if (served) {
 		atomic_store(&served->epoch, number);
 		if (atomic_load(&served->ended))
-			serve_rest(t, served, frame);
+			more = serve_rest(t, served, frame);
 		else
 			turn_skip(frame->object);
 	}
 	if (served)
 		served_unref(served);
-	if (frame->kept)
-		return;
+	if (frame->kept || more)
+		return more;
 	event_refuse(t->ipc, event);
 	thread_release_next(t, event->buffer);
+	return false;
 }
 
-void channel_serve_oneways(struct thread *t, const struct ipcbus_event *event,
+bool channel_serve_oneways(struct thread *t, const struct ipcbus_event *event,
 			   const struct turn_frame *frame)
 {
 	struct served *served;
+	bool more = false;
 
-	if (event->kind != CHANNEL_EVENT) {
-		serve_switch(t, event, frame);
-		return;
-	}
+	if (event->kind != CHANNEL_EVENT)
+		return serve_switch(t, event, frame);
 	served = served_of_event(event);
 	if (unlikely(atomic_load(&served->ended))) {
-		serve_rest(t, served, frame);
+		more = serve_rest(t, served, frame);
 	} else {
-		serve_some(t, served, /* until= */ NULL, TURN_MAX, frame);
+		serve_some(t, served, /* until= */ NULL, frame);
 		/* A handler that serves may not look at the channel again soon. */
 		if (unlikely(t->depth > 1) && !frame->kept)
 			turn_skip(frame->object);
 	}
-	if (!frame->kept)
+	if (!frame->kept && !more)
 		served_unref(served);
+	return more;
 }
 
 /* --- The end ---------------------------------------------------------------------------- */

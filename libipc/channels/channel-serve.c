@@ -20,6 +20,8 @@
 
 /* Serving threads look for dead clients after so many calls of a thread, and in check(). */
 #define REAP_CALLS 4096U
+/* Maximum of further oneways in a batch of the bus, if channels have messages. */
+#define MORE_MAX 2U
 /* How often serving threads check() before they wait. */
 #define CHECK_NS   ((uint64_t)1000000000)
 
@@ -31,7 +33,8 @@ static void view_clear(struct channel_view *view)
 		served_unref(view->served[i]);
 	for (unsigned int i = 0; i < view->n_opened; i++)
 		channel_unref(view->opened[i]);
-	view->n = view->n_opened = view->next = view->next_opened = 0;
+	view->n = view->n_opened = view->next_opened = 0;
+	view->oneways_last = view->again = 0;
 	view->last = view->left = NULL;
 }
 
@@ -53,6 +56,7 @@ static int view_update(struct thread *t, struct channels *channels, uint32_t gen
 		/* Like the driver, interrupts the first wait of a thread, which may have looked
 		 * for ipc_stop() just before. */
 		view->wakes = atomic_load(channels->words.wakes) - 1;
+		round_end(&view->round);
 	}
 	view_clear(view);
 	pthread_mutex_lock(&channels->lock);
@@ -78,6 +82,8 @@ static int view_update(struct thread *t, struct channels *channels, uint32_t gen
 		view->opened[view->n_opened++] = channel;
 	}
 	pthread_mutex_unlock(&channels->lock);
+	if (view->next >= view->n)
+		view->next = 0;
 	view->generation = generation;
 	return 0;
 }
@@ -146,6 +152,7 @@ static bool take_answer(struct thread *t, uint64_t *until, struct ipcbus_event *
 	return false;
 found:
 	view->call_next = true;
+	view->round.channels -= !!view->round.channels;
 	return true;
 }
 
@@ -187,21 +194,24 @@ static bool may_poll(struct thread *t)
 	return false;
 }
 
-/* Takes a call or oneways of any channel. Returns false if there is none. */
+/* Takes a call or oneways of a channel. Returns false if there is none in this round. */
 static bool take_call(struct thread *t, struct ipcbus_event *event)
 {
 	struct channel_view *view = t->channels;
-	bool oneways_first = !view->oneways_last;
 	struct channel_taken taken;
 	void *buffer;
 
-	view->oneways_last = false;
-	for (unsigned int i = 0; i < view->n; i++) {
+	for (; view->looks && view->round.channels; view->looks--) {
 		unsigned int at = view->next;
 		struct served *served = view->served[at];
+		uint64_t bit = 1ULL << at;
+		bool oneways_first = !(view->oneways_last & bit);
 		int r;
 
+		view->round.channels--;
 		view->next = at + 1 == view->n ? 0 : at + 1;
+		view->oneways_last &= ~bit;
+		view->again &= ~bit;
 		view->tails[at] = peer_tail(served->callee.peer);
 		if (oneways_first && take_oneways(t, served, event))
 			goto oneways;
@@ -223,13 +233,14 @@ static bool take_call(struct thread *t, struct ipcbus_event *event)
 			continue;
 		}
 		channel_copy_request(&served->callee, &taken, buffer);
+		view->again |= bit;
 		view->last = served;
 		view->last_cell = taken.cell;
 		to_event(t, served, &taken, buffer, event);
 		return true;
 oneways:
 		view->left = NULL;
-		view->oneways_last = true;
+		view->oneways_last |= bit;
 		view->last = served;
 		view->last_cell = CHANNEL_ONEWAYS;
 		return true;
@@ -262,6 +273,33 @@ static bool has_more(const struct channel_view *view)
 		if (channel_answers(view->callers[i]) != view->answered[i])
 			return true;
 	return left && channel_has_oneway(&left->callee, atomic_load(&left->epoch));
+}
+
+/* Whether there may be a message, except for that channel. Cheaper than has_more(). */
+static bool may_have_more(const struct channel_view *view, const struct served *but)
+{
+	for (unsigned int i = 0; i < view->n; i++)
+		if ((view->again >> i & 1 ||
+		     channel_has_call(view->callees[i], view->tails[i])) &&
+		    view->served[i] != but)
+			return true;
+	for (unsigned int i = 0; i < view->n_opened; i++)
+		if (channel_answers(view->callers[i]) != view->answered[i])
+			return true;
+	return false;
+}
+
+static bool has_work(const struct channel_view *view)
+{
+	return view->left || may_have_more(view, /* but= */ NULL);
+}
+
+bool channels_others_wait(const struct thread *t, const struct served *served)
+{
+	const struct channel_view *view = t->channels;
+
+	return view && (atomic_load(t->ipc->channels->words.event) ||
+			may_have_more(view, served));
 }
 
 /* The thread has work, which may take long. If there is more, wakes another thread: the wake-up for
@@ -472,21 +510,57 @@ static int reply(struct thread *t, struct ipcbus_exchange *x)
 
 /* --- Waiting ------------------------------------------------------------------------ */
 
-static int take_event(struct thread *t, struct channels *channels, struct ipcbus_exchange *x)
+/* Begins the channels' part of a round, which serving threads share. */
+static void begin_round(struct thread *t)
+{
+	const struct pool *pool = &t->ipc->pool;
+	unsigned int threads = atomic_load_explicit(&pool->runners, memory_order_relaxed) +
+			       atomic_load_explicit(&pool->started, memory_order_relaxed);
+	unsigned int n = t->channels->n + t->channels->n_opened;
+
+	t->channels->round.channels = likely(threads <= 1) ? n : (n + threads - 1) / threads;
+}
+
+/* Sends a reply of the bus in the channels' part of a round. */
+static int send_reply(struct thread *t, struct ipcbus_exchange *x)
 {
 	uint32_t flags = x->flags;
 	int r;
 
+	x->flags = 0;
+	r = thread_exchange_bus(t, x);
+	x->flags = flags;
+	if (r == 0)
+		x->send = (struct ipcbus_send){ .kind = IPCBUS_SEND_NONE };
+	return r;
+}
+
+static int take_event(struct thread *t, struct channels *channels, struct ipcbus_exchange *x)
+{
+	struct channel_view *view = t->channels;
+	uint32_t flags = x->flags;
+	int r;
+
 	x->flags |= IPCBUS_NONBLOCK;
+	if (flags & IPCBUS_MORE && x->more_count > MORE_MAX && has_work(view))
+		x->more_count = MORE_MAX;
 	r = thread_exchange_bus(t, x);
 	x->flags = flags;
 	/* On failure, the caller sends the message in another way. */
-	if (r == 0)
-		x->send = (struct ipcbus_send){ .kind = IPCBUS_SEND_NONE };
-	/* The daemon has woken all threads at the first event. */
-	if (r == 0 && x->event.kind && atomic_load(channels->words.event))
+	if (r < 0)
+		return r;
+	x->send = (struct ipcbus_send){ .kind = IPCBUS_SEND_NONE };
+	if (!x->event.kind) {
+		round_end(&view->round);
+		return 0;
+	}
+	if (round_note(&view->round, (uint64_t)x->event.pid << 32 | x->event.tid))
+		begin_round(t);
+	/* The daemon has woken all threads. */
+	if (atomic_load(channels->words.event))
 		channel_wake(channels->words.event, 1);
-	return r;
+	pass_on(channels, view);
+	return 0;
 }
 
 static int wait_for_call(struct thread *t, struct channels *channels, uint64_t until)
@@ -559,7 +633,7 @@ static void begin_work(struct thread *t, struct channels *channels)
 	}
 	if (likely(view)) {
 		pass_on(channels, view);
-		view->left = view->oneways_last ? view->last : NULL;
+		view->left = view->last && view->last_cell == CHANNEL_ONEWAYS ? view->last : NULL;
 	}
 	if (unlikely(t->n_release))
 		release_buffers(t);
@@ -588,6 +662,27 @@ static bool has_callers(const struct channel_view *view)
 	return any;
 }
 
+/* Takes a message in this round, or in the next one if the bus has no part in this one. */
+static inline __attribute__((always_inline)) bool
+take_in_round(struct thread *t, struct channels *channels, uint64_t *until,
+	      struct ipcbus_event *event)
+{
+	struct channel_view *view = t->channels;
+
+	view->looks = view->n;
+	do {
+		if (!view->round.channels)
+			begin_round(t);
+		if (take_message(t, until, event)) {
+			begin_work(t, channels);
+			return true;
+		}
+	} while (view->looks && !atomic_load(channels->words.event));
+	view->round.channels = 0;
+	view->left = NULL;
+	return false;
+}
+
 static int serve(struct thread *t, struct channels *channels, struct ipcbus_exchange *x)
 {
 	struct channel_view *view = t->channels;
@@ -614,12 +709,14 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 			channels_end(t->ipc);
 			continue;
 		}
-		if (x->send.kind ||
-		    (view->bus_next && (atomic_load(channels->words.event) || t->n_release))) {
-			view->bus_next = false;
+		if (x->send.kind && view->round.channels && has_work(view)) {
+			r = send_reply(t, x);
+			if (r < 0)
+				return r;
+		} else if (x->send.kind ||
+			   (!view->round.channels &&
+			    (atomic_load(channels->words.event) || t->n_release))) {
 			r = take_event(t, channels, x);
-			if (r == 0 && x->event.kind)
-				pass_on(channels, view);
 			if (r < 0 || x->event.kind)
 				return r;
 		}
@@ -629,12 +726,8 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 			x->event = (struct ipcbus_event){ .kind = IPCBUS_EVENT_INTERRUPTED };
 			return 0;
 		}
-		view->bus_next = true;
-		if (take_message(t, &until, &x->event)) {
-			begin_work(t, channels);
+		if (take_in_round(t, channels, &until, &x->event))
 			return 0;
-		}
-		view->left = NULL;
 		if (atomic_load(channels->words.event))
 			continue;
 		if (unlikely(view->n_opened) && yield_for_answers(channels, view))
@@ -646,12 +739,8 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 		if (x->flags & IPCBUS_NONBLOCK)
 			continue;
 		/* Release buffers before the wait, which may be long. */
-		if (t->n_release) {
-			r = take_event(t, channels, x);
-			if (r < 0 || x->event.kind)
-				return r;
+		if (t->n_release)
 			continue;
-		}
 		now = time_now();
 		if (now - atomic_load_explicit(&channels->checked, memory_order_relaxed) >=
 		    CHECK_NS) {

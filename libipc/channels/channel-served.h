@@ -24,6 +24,7 @@
 #define IPC_CHANNEL_SERVED_H
 
 #include "channel-memory.h"
+#include "channel-round.h"
 #include "channel-server.h"
 #include "core/backlog.h"
 #include "core/object.h"
@@ -115,9 +116,12 @@ struct channel_view {
 	uint32_t generation;		/* of the table, when the view was made */
 	uint32_t bell;			/* value of words.bell before the last look */
 	uint32_t wakes;			/* value of words.wakes of the last interruption */
-	bool bus_next;			/* take turns, so that neither side starves */
+	struct round round;
+	unsigned int looks;		/* channels to look at before the thread may sleep */
 	bool call_next;			/* the last message was a reply: calls come first */
-	bool oneways_last;		/* the last message was a oneway: calls come first */
+	/* Bits of channels: */
+	uint64_t oneways_last;		/* the last message was a oneway: calls come first */
+	uint64_t again;			/* the last look found a call: there may be another */
 	unsigned int n;
 	unsigned int next;		/* index of the channel to examine first */
 	struct served *served[CHANNEL_MAX_WAIT];
@@ -199,6 +203,8 @@ static inline void served_event_take(const struct thread *t, const struct channe
 
 /* Makes an event of the channel's oneways. It has a reference of the channel. */
 void channel_event(struct served *served, struct ipcbus_event *event);
+/* Whether messages of other channels, or events of the bus, may wait for this thread. */
+bool channels_others_wait(const struct thread *t, const struct served *served);
 /* Makes serving threads look at the table again. */
 void channels_wake(struct channels *channels);
 /* Asks the client of the call to join through the bus, once, and blocks until it has. Returns the

@@ -332,6 +332,11 @@ static void end_channels(struct ipc *ipc, uint64_t object)
 	}
 }
 
+unsigned int channels_viewed(const struct thread *t)
+{
+	return t->channels ? t->channels->n : 0;
+}
+
 void channels_end(struct ipc *ipc)
 {
 	end_channels(ipc, 0);

@@ -158,8 +158,9 @@ static inline struct ipc_object *channel_event_object(const struct ipcbus_event 
 	return (struct ipc_object *)(uintptr_t)event->call;
 }
 
-/* Serves oneways of a channel. If a handler keeps its call, stops, and the event stays. */
-void channel_serve_oneways(struct thread *t, const struct ipcbus_event *event,
+/* Serves oneways of a channel. If a handler keeps its call, stops, and the event stays. Returns
+ * whether the event needs another turn, and also stays. */
+bool channel_serve_oneways(struct thread *t, const struct ipcbus_event *event,
 			   const struct turn_frame *frame);
 /* Drops an event that is not served. ipc: NULL if the connection is closed. */
 void channel_event_drop(struct ipc *ipc, const struct ipcbus_event *event);
@@ -181,6 +182,8 @@ int channel_serve(struct ipc_call *call, const struct ipcbus_event *event);
  * result of the exchange.
  */
 int channels_exchange(struct thread *t, struct ipcbus_exchange *x);
+/* Returns the number of channels that the thread serves. */
+unsigned int channels_viewed(const struct thread *t);
 
 /* Must be called before the handler of a channel's call makes a call. Ends the channel, so that
  * later calls use the bus. At the first call of the handler, waits for the client to join. Uses

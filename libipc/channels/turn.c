@@ -156,8 +156,8 @@ void turn_run_or_park(struct thread *t, struct ipc_object *object,
 	turn_run(t, object, event);
 }
 
-/* A handler keeps its call before all oneways of a channel's event are served: parks the event as
- * the first. It continues when that call is released. */
+/* Not all oneways of a channel's event are served: parks the event as the first. It continues when
+ * the turn ends, or when the call that a handler keeps is released. */
 static void park_first(struct thread *t, struct ipc_object *object,
 		       const struct ipcbus_event *event)
 {
@@ -193,7 +193,8 @@ void turn_run(struct thread *t, struct ipc_object *object, const struct ipcbus_e
 	t->turn = &frame;
 	if (channel_has_event(event)) {
 		frame.event = event;
-		channel_serve_oneways(t, event, &frame);
+		if (channel_serve_oneways(t, event, &frame) && !frame.kept)
+			park_first(t, object, event);
 	} else {
 		dispatch_serve(t, event);
 	}

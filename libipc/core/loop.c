@@ -127,6 +127,17 @@ static int unless_lost(const struct ipc *ipc, int r)
 }
 
 /* 0: the thread can wait for an event. 1: look again. */
+/* Serves as many events as there are channels, and one: work of the backlog has the share of a
+ * channel. Returns 1 or -errno. */
+static int serve_between(struct thread *t)
+{
+	int r = 1;
+
+	for (unsigned int n = 1 + channels_viewed(t); n && r > 0; n--)
+		r = atomic_load(&t->ipc->attention) & ATTEND_STOP ? 0 : loop_serve_one(t);
+	return r < 0 ? r : 1;
+}
+
 static __attribute__((noinline)) int attend(struct thread *t, unsigned int attention)
 {
 	struct ipc *ipc = t->ipc;
@@ -138,11 +149,8 @@ static __attribute__((noinline)) int attend(struct thread *t, unsigned int atten
 	}
 	if (attention & ATTEND_TIMER)
 		timers_run(ipc);
-	/* Events come in between, by turns. */
-	if (attention & ATTEND_BACKLOG && backlog_run(t)) {
-		r = loop_serve_one(t);
-		return r < 0 ? r : 1;
-	}
+	if (attention & ATTEND_BACKLOG && backlog_run(t))
+		return serve_between(t);
 	if (attention & ATTEND_POLL) {
 		channels_end(ipc);
 		r = serve_polling(t);

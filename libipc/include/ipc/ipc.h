@@ -102,6 +102,7 @@
  *   Channels    Through ipcbusd, a proxy that is used often gets a direct channel to its server
  *               if ipc_run() serves there: memory that both processes share, for small messages.
  *               To get the channel, a call may wait for the server for 2 s, and a oneway for 10 ms.
+ *               A oneway also waits for up to 10 ms if the channel is full of oneways.
  *               The environment variable IPC_CHANNELS=0 turns channels off for the connections that
  *               ipc_open() opens after that, on either side. A channel takes 128 KB of the client's
  *               memory, and 264 KB after a request over 4,416 bytes. A waiting client notices the

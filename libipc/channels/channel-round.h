@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rounds: how a serving thread divides its time between channels and the bus.
+ *
+ * A round has two parts. In the first part, the thread looks at each channel once, and takes at
+ * most one message from it. In the second part it takes events of the bus, until there is none, or
+ * until a sender's second event comes. So a sender whose messages come through the bus has at most
+ * one message in a round, as has each channel, regardless of how many senders use either way.
+ *
+ * Only for the thread itself. No threads, memory or bus.
+ */
+#ifndef IPC_CHANNEL_ROUND_H
+#define IPC_CHANNEL_ROUND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Maximum of senders in a round. */
+#define ROUND_SENDERS 256U
+
+struct round {
+	unsigned int channels;		/* left to look at in this round; 0: the bus has its part */
+	unsigned int n;			/* senders of this round */
+	uint64_t number;		/* of this round; 0: before the first one */
+	struct {
+		uint64_t sender;
+		uint64_t number;	/* of the round in which it was seen last */
+	} seen[2 * ROUND_SENDERS];	/* open addressing: entries of older rounds are free */
+};
+
+/* The bus has no event: its part is over. Also begins the first round. */
+static inline void round_end(struct round *round)
+{
+	round->number++;
+	round->n = 0;
+}
+
+/* An event of that sender was taken from the bus. If the part of the bus is over, returns true, and
+ * the event is the first of the next round. */
+static inline bool round_note(struct round *round, uint64_t sender)
+{
+	unsigned int first = (unsigned int)(sender * 0x9e3779b97f4a7c15U >> 55), at = first;
+	bool over = round->n == ROUND_SENDERS;
+
+	while (!over && round->seen[at].number == round->number) {
+		over = round->seen[at].sender == sender;
+		at = (at + 1) % (2 * ROUND_SENDERS);
+	}
+	if (over) {
+		round_end(round);
+		at = first;
+	}
+	round->seen[at].sender = sender;
+	round->seen[at].number = round->number;
+	round->n++;
+	return over;
+}
+
+#endif /* IPC_CHANNEL_ROUND_H */
