@@ -146,6 +146,34 @@ static void refuse_user(struct channels *channels, uid_t uid)
 	pthread_mutex_unlock(&channels->lock);
 }
 
+/*
+ * The server cannot know which uids belong to one user, and each uid can delay a handler. So joins
+ * that do not come may take STALLS_NS at once, and in the long run 1/STALLS_SHARE of the time.
+ * While they have taken more, the connection has no channels.
+ */
+#define STALLS_NS    ((uint64_t)1500000000)
+#define STALLS_SHARE 64U
+
+static bool is_stalled_locked(const struct channels *channels)
+{
+	return channels->stalls_until > time_now() + STALLS_NS * STALLS_SHARE;
+}
+
+static void note_stall(struct channels *channels, uint64_t ns)
+{
+	uint64_t now = time_now();
+	bool stalled;
+
+	pthread_mutex_lock(&channels->lock);
+	if (channels->stalls_until < now)
+		channels->stalls_until = now;
+	channels->stalls_until += ns * STALLS_SHARE;
+	stalled = is_stalled_locked(channels);
+	pthread_mutex_unlock(&channels->lock);
+	if (stalled)
+		channels_end(channels->ipc);
+}
+
 /* Fails with -EDQUOT if a limit is reached. */
 static int add_locked(struct channels *channels, struct served *served)
 {
@@ -229,7 +257,9 @@ static int try_add(struct channels *channels, struct served *served)
 	int r;
 
 	pthread_mutex_lock(&channels->lock);
-	r = is_refused_locked(channels, served->uid) ? -EACCES : add_locked(channels, served);
+	r = is_refused_locked(channels, served->uid) || is_stalled_locked(channels) ?
+		    -EACCES :
+		    add_locked(channels, served);
 	pthread_mutex_unlock(&channels->lock);
 	return r;
 }
@@ -524,6 +554,7 @@ static void wait_for_join(struct thread *t, struct served *served, uint64_t call
 	start = time_now() - start;
 	if (atomic_fetch_add(&served->unjoined_ns, start) + start >= JOIN_SHORT_NS)
 		refuse_user(served->channels, served->uid);
+	note_stall(served->channels, start);
 }
 
 uint64_t served_join(struct thread *t, struct served *served, uint64_t call, uint64_t deadline)

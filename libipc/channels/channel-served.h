@@ -110,6 +110,7 @@ struct channels {
 	/* Users that get no channels, because a client did not join. Under the lock. */
 	uid_t refused[REFUSED_MAX];
 	unsigned int n_refused;		/* total; the latest replaces the oldest */
+	uint64_t stalls_until;		/* when joins that did not come are paid off; likewise */
 };
 
 struct channel_view {

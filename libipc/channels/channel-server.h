@@ -47,7 +47,8 @@
  *     about once a second, but not while they must poll.
  *   - A client that does not join delays the handler by at most a second. If that is at least
  *     100 ms, its user gets no more channels to this connection, and later waits for its clients
- *     last at most 100 ms. After 100 ms in total, no handler waits for the same channel again.
+ *     last at most 100 ms. After 100 ms in total, no handler waits for the same channel again. If
+ *     such waits take more than 1.5 s, and then a 64th of the time, the connection has no channels.
  */
 #ifndef IPC_CHANNEL_SERVER_H
 #define IPC_CHANNEL_SERVER_H

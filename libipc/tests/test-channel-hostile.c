@@ -462,6 +462,37 @@ START_TEST(client_that_does_not_join_gets_no_more_channels)
 }
 END_TEST
 
+/* Some uids may belong to one user. */
+START_TEST(clients_that_do_not_join_cost_the_connection_its_channels)
+{
+	struct ipc_proxy *proxies[8], *first;
+	struct ipc *others[8];
+
+	begin(1);
+	first = proxy;
+	for (int i = 0; i < 8; i++) {
+		ck_assert_int_eq(ipc_open(&others[i], ipc_test_bus_path(bus)), 0);
+		ck_assert_int_eq(ipc_get_manager(others[i], &proxies[i]), 0);
+		proxy = proxies[i];
+		while (!get(WHERE))
+			;
+	}
+	proxy = first;
+	ck_assert_uint_eq(get(WHERE), 1);
+	/* A second, and at least a tenth for each other channel. */
+	for (int i = 0; i < 8; i++) {
+		struct channel *channel = atomic_load(&proxies[i]->channel);
+
+		if (!channel_is_ended((struct channel_caller *)channel))
+			do_not_join(proxies[i], 0);
+		ipc_proxy_unref(proxies[i]);
+		ipc_unref(others[i]);
+	}
+	ck_assert_uint_eq(get(WHERE), 0);
+	end();
+}
+END_TEST
+
 START_TEST(channels_of_a_user_are_limited)
 {
 	struct ipc_proxy *proxies[40], *first;
@@ -705,6 +736,7 @@ int main(void)
 			 call_in_the_huge_cell_without_extension_ends_the_channel,
 			 hostile_words_end_the_channel_and_no_other,
 			 client_that_does_not_join_gets_no_more_channels,
+			 clients_that_do_not_join_cost_the_connection_its_channels,
 			 channels_of_a_user_are_limited, servers_own_part_brings_no_calls,
 			 channel_ends_with_its_process_even_if_its_object_stays,
 			 idle_channel_ends_if_another_client_needs_one,
