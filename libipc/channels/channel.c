@@ -474,10 +474,16 @@ static inline bool has_posted(const struct channel_callee *callee, unsigned int 
 	return false;
 }
 
-/* In a cell whose call is being served, only a hostile client posts another call. */
+/* In a cell whose call is being served, only a hostile client posts another call. Only a hostile
+ * client also hides a call in the other cells from channel_take(), by leaving others as it was. */
 bool channel_has_posted(const struct channel_callee *callee)
 {
-	return has_posted(callee, 0, atomic_load(&callee->busy));
+	unsigned int except = atomic_load(&callee->busy);
+
+	if (peer_others(callee->peer) ==
+	    atomic_load_explicit(&callee->looked, memory_order_relaxed))
+		except |= ~LARGE_CELLS;
+	return has_posted(callee, 0, except);
 }
 
 /* Begins with the cell of the last call, whose caller often makes the next call, but at times

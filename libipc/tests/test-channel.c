@@ -383,6 +383,21 @@ START_TEST(server_takes_one_call_of_a_cell_at_a_time)
 }
 END_TEST
 
+/* Each message of another client would wake a thread in vain. */
+START_TEST(hidden_calls_are_not_pending)
+{
+	begin();
+	atomic_store(&requests->posted[CHANNEL_LARGE], 1);
+	atomic_store(&requests->posted[CHANNEL_HUGE], 1);
+	ck_assert_int_eq(take_nothing(), 0);
+	ck_assert(!channel_has_posted(&callee));
+	atomic_fetch_add(&requests->others, 1);
+	ck_assert(channel_has_posted(&callee));
+	ck_assert_uint_eq(take().cell, CHANNEL_LARGE);
+	end();
+}
+END_TEST
+
 /* A caller that is quicker than the server, and a slow one. */
 START_TEST(calls_in_a_row_do_not_delay_other_cells_for_long)
 {
@@ -619,6 +634,7 @@ int main(void)
 			 yielding_stops_when_it_does_not_pay, server_refuses_impossible_numbers,
 			 server_refuses_impossible_sizes,
 			 server_takes_one_call_of_a_cell_at_a_time,
+			 hidden_calls_are_not_pending,
 			 calls_in_a_row_do_not_delay_other_cells_for_long,
 			 client_refuses_impossible_replies,
 			 false_position_brings_no_oneway_outside_the_ring,
