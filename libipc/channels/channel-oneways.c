@@ -18,6 +18,8 @@
 
 /* See is_stale(). */
 #define DYING_NS ((uint64_t)10000000000)
+/* See is_abandoned(). */
+#define RETRIES_MAX 10U
 
 static struct served *served_of_event(const struct ipcbus_event *event)
 {
@@ -194,6 +196,22 @@ void served_drop_oneways(struct served *served)
 }
 
 /*
+ * The next oneway of a dead client may be served. If no thread is about to serve it, there was no
+ * memory for it, or its epoch has changed since: a child of the client may still write the ring.
+ * Serves the rest again, but not for ever. Returns whether the oneways must be dropped.
+ */
+static bool is_abandoned(struct served *served, struct ipc_object *object)
+{
+	/* The event of the channel may be parked. */
+	if (atomic_load(&object->turn.state))
+		return false;
+	if (atomic_fetch_add(&served->retries, 1) >= RETRIES_MAX)
+		return true;
+	served_finish(served);
+	return false;
+}
+
+/*
  * Whether no fence of the client comes any more. The bus keeps the oneways to an object in order.
  * Either it has none now, or as many were handled since the death of the client as the bus then had
  * messages. These include calls of other clients, so after DYING_NS it suffices that no oneway
@@ -204,9 +222,10 @@ static bool is_stale(struct served *served, struct ipc_object *object)
 	struct ipc_object_info info = { .size = sizeof(info) };
 	int r;
 
-	if (channel_has_oneway(&served->callee, atomic_load(&served->epoch)) ||
-	    atomic_load(&served->queued))
+	if (atomic_load(&served->queued))
 		return false;
+	if (channel_has_oneway(&served->callee, atomic_load(&served->epoch)))
+		return is_abandoned(served, object);
 	r = ipc_object_info(object, &info);
 	if (r < 0)
 		return r == -ENOENT;

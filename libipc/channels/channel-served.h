@@ -79,6 +79,7 @@ struct served {
 	                   		 * are served */
 	uint64_t died_at;		/* constant if dying: when that was found, */
 	uint32_t last_fence;		/* and served_last_fence() */
+	atomic_uint retries;		/* of serving its rest: see is_abandoned() */
 	atomic_uint epoch;		/* of the oneways that may be served. Only for the thread
 	                   		 * with the turn: */
 	uint64_t forced_ends;		/* ipc->forced_ends when the object had not ended */

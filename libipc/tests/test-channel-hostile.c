@@ -611,6 +611,76 @@ START_TEST(channel_ends_with_its_process_even_if_its_object_stays)
 }
 END_TEST
 
+#define CALLERS 3
+
+/* Calls of the server's object are pending for half a second. */
+static void keep_pending(void)
+{
+	uint64_t until = now_usec() + 500000;
+
+	for (unsigned int i = 0; i < CALLERS; i++) {
+		if (fork())
+			continue;
+		setenv("IPC_CHANNELS", "0", 1);
+		connect_again();
+		while (now_usec() < until)
+			get(SLEEP);
+		_exit(0);
+	}
+}
+
+/* Opens a channel. When it has ended, a child permits its oneway, which had to wait until then. */
+static _Noreturn void open_and_leave_a_child(void)
+{
+	int fds[] = { part_new(), part_new() };
+	struct channel_client_part *own;
+	struct channel_server_part *peer;
+	volatile struct channel_oneway *oneway;
+
+	own = mmap(NULL, sizeof(*own), PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
+	peer = mmap(NULL, sizeof(*peer), PROT_READ, MAP_SHARED, fds[1], 0);
+	ck_assert(own != MAP_FAILED && peer != MAP_FAILED);
+	ck_assert_int_eq(fcntl(fds[0], F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL), 0);
+	connect_again();
+	ck_assert_int_eq(open_with(fds[0], fds[1], life_new()), 0);
+	oneway = (void *)own->ring;
+	oneway->epoch = 7;
+	oneway->code = ADD;
+	atomic_store(&own->sent, sizeof(*oneway));
+	if (fork())
+		_exit(0);
+	while (!atomic_load(&peer->ended))
+		usleep(1000);
+	usleep(100000);
+	oneway->epoch = 0;
+	_exit(0);
+}
+
+START_TEST(child_of_a_dead_client_keeps_no_channel)
+{
+	unsigned int before;
+	int status;
+	pid_t pid;
+
+	begin(2);
+	before = count_parts();
+	keep_pending();
+	usleep(100000);
+	pid = fork();
+	if (!pid)
+		open_and_leave_a_child();
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	/* The test fails if this never ends. */
+	while (count_parts() > before)
+		usleep(10000);
+	for (unsigned int i = 0; i < CALLERS; i++)
+		ck_assert_int_gt(wait(NULL), 0);
+	ck_assert_uint_eq(get(WHERE), 1);
+	end();
+}
+END_TEST
+
 static uint32_t get_many(unsigned int n)
 {
 	uint32_t last = 0;
@@ -739,6 +809,7 @@ int main(void)
 			 clients_that_do_not_join_cost_the_connection_its_channels,
 			 channels_of_a_user_are_limited, servers_own_part_brings_no_calls,
 			 channel_ends_with_its_process_even_if_its_object_stays,
+			 child_of_a_dead_client_keeps_no_channel,
 			 idle_channel_ends_if_another_client_needs_one,
 			 failed_set_ups_leave_nothing, unfetched_replies_are_limited);
 }
