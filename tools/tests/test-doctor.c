@@ -226,8 +226,8 @@ START_TEST(daemon_refuses)
 	facts.info_error = -ESRCH;
 	is_defect("abi", "error", "does not let this process open", "PID namespace");
 	facts.info_error = -EPROTO;
-	facts.peer.version = IPCBUSD_VERSION + 1;
-	is_defect("abi", "error", "the daemon has protocol version 2", "upgrade");
+	facts.peer.version = 99;
+	is_defect("abi", "error", "the daemon has protocol version 99", "upgrade");
 	refuse(0);
 	facts.peer.version = IPCBUSD_VERSION;
 	facts.manager = 0;
