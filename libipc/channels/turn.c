@@ -189,17 +189,19 @@ void turn_done(struct ipc_object *object)
 void turn_run(struct thread *t, struct ipc_object *object, const struct ipcbus_event *event)
 {
 	struct turn_frame frame = { .outer = t->turn, .object = object, .depth = t->depth };
+	bool more = false;
 
 	t->turn = &frame;
 	if (channel_has_event(event)) {
 		frame.event = event;
-		if (channel_serve_oneways(t, event, &frame) && !frame.kept)
+		more = channel_serve_oneways(t, event, &frame);
+		if (more && !frame.kept)
 			park_first(t, object, event);
 	} else {
 		dispatch_serve(t, event);
 	}
-	/* Unless the event is parked. */
-	if (event->kind != CHANNEL_EVENT && !(frame.kept && frame.event))
+	/* Once for each event: not if it is parked, and will run again. */
+	if (event->kind != CHANNEL_EVENT && !more && !(frame.kept && frame.event))
 		atomic_fetch_add(&object->turn.handled, 1);
 	t->turn = frame.outer;
 	/* In a forked child the turn is the parent's. */
