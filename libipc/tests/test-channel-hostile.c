@@ -493,32 +493,6 @@ START_TEST(clients_that_do_not_join_cost_the_connection_its_channels)
 }
 END_TEST
 
-START_TEST(channels_of_a_user_are_limited)
-{
-	struct ipc_proxy *proxies[40], *first;
-	unsigned int direct = 0;
-	struct ipc *others[40];
-
-	begin(1);
-	first = proxy;
-	for (int i = 0; i < 40; i++) {
-		ck_assert_int_eq(ipc_open(&others[i], ipc_test_bus_path(bus)), 0);
-		ck_assert_int_eq(ipc_get_manager(others[i], &proxies[i]), 0);
-		proxy = proxies[i];
-		for (unsigned int j = 0; j < CHANNEL_AFTER; j++)
-			get(WHERE);
-		direct += get(WHERE);
-	}
-	ck_assert_uint_eq(direct, 15);
-	for (int i = 0; i < 40; i++) {
-		ipc_proxy_unref(proxies[i]);
-		ipc_unref(others[i]);
-	}
-	proxy = first;
-	end();
-}
-END_TEST
-
 static uint64_t cpu_usec(pid_t pid)
 {
 	struct timespec time;
@@ -681,55 +655,6 @@ START_TEST(child_of_a_dead_client_keeps_no_channel)
 }
 END_TEST
 
-static uint32_t get_many(unsigned int n)
-{
-	uint32_t last = 0;
-
-	while (n--)
-		last = get(WHERE);
-	return last;
-}
-
-/* 10 s pass. */
-START_TEST(idle_channel_ends_if_another_client_needs_one)
-{
-	struct ipc_proxy *proxies[16], *first;
-	struct ipc *others[16];
-	unsigned int direct = 0;
-
-	begin(1);
-	first = proxy;
-	for (int i = 0; i < 16; i++) {
-		ck_assert_int_eq(ipc_open(&others[i], ipc_test_bus_path(bus)), 0);
-		ck_assert_int_eq(ipc_get_manager(others[i], &proxies[i]), 0);
-		proxy = proxies[i];
-		ck_assert_uint_eq(get_many(CHANNEL_AFTER + 1), i < 15);
-	}
-	/* Asks again, but too early. */
-	ck_assert_uint_eq(get_many(4096), 0);
-	proxy = first;
-	for (int i = 0; i < 105; i++) {
-		ck_assert_uint_eq(get(WHERE), 1);
-		usleep(100000);
-	}
-	/* The first request ends the channel, and the second request gets its place. */
-	proxy = proxies[15];
-	ck_assert_uint_eq(get_many(4 * 4096), 0);
-	usleep(1100000);
-	ck_assert_uint_eq(get_many(16 * 4096), 1);
-	for (int i = 0; i < 16; i++) {
-		proxy = proxies[i];
-		direct += get(WHERE);
-		ipc_proxy_unref(proxies[i]);
-		ipc_unref(others[i]);
-	}
-	ck_assert_uint_eq(direct, 15);
-	proxy = first;
-	ck_assert_uint_eq(get(WHERE), 1);
-	end();
-}
-END_TEST
-
 static long resident_kb(pid_t pid)
 {
 	long size, resident;
@@ -772,29 +697,6 @@ START_TEST(failed_set_ups_leave_nothing)
 }
 END_TEST
 
-START_TEST(unfetched_replies_are_limited)
-{
-	struct channel_call call = { .code = REPLY_LARGE };
-	struct channel_caller *caller;
-	unsigned int joins = 0;
-	uint32_t thread;
-	int cell;
-
-	begin(1);
-	caller = (void *)atomic_load(&proxy->channel);
-	for (unsigned int i = 0; i < CHANNEL_HUGE && !joins; i++) {
-		cell = i < CHANNEL_LARGE ? channel_take_cell(caller, 0) :
-					   channel_take_async_cell(caller, 0);
-		ck_assert_int_ge(cell, 0);
-		channel_post(caller, (unsigned int)cell, &call);
-		ck_assert_int_eq(channel_await(caller, (unsigned int)cell, 0), 0);
-		joins += channel_must_join(caller, (unsigned int)cell, &thread);
-	}
-	ck_assert_uint_eq(joins, 1);
-	end();
-}
-END_TEST
-
 int main(void)
 {
 	return RUN_TESTS("channel-hostile", client_parts_that_could_fail_are_refused,
@@ -807,9 +709,8 @@ int main(void)
 			 hostile_words_end_the_channel_and_no_other,
 			 client_that_does_not_join_gets_no_more_channels,
 			 clients_that_do_not_join_cost_the_connection_its_channels,
-			 channels_of_a_user_are_limited, servers_own_part_brings_no_calls,
+			 servers_own_part_brings_no_calls,
 			 channel_ends_with_its_process_even_if_its_object_stays,
 			 child_of_a_dead_client_keeps_no_channel,
-			 idle_channel_ends_if_another_client_needs_one,
-			 failed_set_ups_leave_nothing, unfetched_replies_are_limited);
+			 failed_set_ups_leave_nothing);
 }
