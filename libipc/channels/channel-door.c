@@ -21,6 +21,8 @@
 
 /* Maximum number of channels of a user to a connection. */
 #define USER_MAX	16U
+/* The same for channels that have ended while handlers run, on threads that still refer to them. */
+#define REMOVED_MAX	64U
 /* Time without calls after which a channel may end if another client needs one. */
 #define IDLE_NS		((uint64_t)10000000000)
 /* The same for the removal of a channel that has ended. */
@@ -119,6 +121,16 @@ static unsigned int count_user_locked(const struct channels *channels, uid_t uid
 	return n;
 }
 
+static unsigned int count_removed_locked(const struct channels *channels, uid_t uid)
+{
+	unsigned int n = 0;
+
+	for (const struct served *served = channels->removed; served;
+	     served = served->next_removed)
+		n += served->uid == uid;
+	return n;
+}
+
 static bool is_refused_locked(const struct channels *channels, uid_t uid)
 {
 	for (unsigned int i = 0; i < channels->n_refused && i < REFUSED_MAX; i++)
@@ -179,7 +191,8 @@ static int add_locked(struct channels *channels, struct served *served)
 {
 	uint32_t id = channels->last_id;
 
-	if (count_user_locked(channels, served->uid) >= USER_MAX)
+	if (count_user_locked(channels, served->uid) >= USER_MAX ||
+	    count_removed_locked(channels, served->uid) >= REMOVED_MAX)
 		return -EDQUOT;
 	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT; i++) {
 		id = (id + 1) & ((1U << ID_BITS) - 1);

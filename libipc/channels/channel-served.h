@@ -85,6 +85,10 @@ struct served {
 	uint64_t forced_ends;		/* ipc->forced_ends when the object had not ended */
 	struct backlog_work work;	/* serves the rest after the end */
 	atomic_bool queued;		/* the work is in the backlog, with a reference */
+	/* Under the lock: the next channel of channels->removed, or NULL, and whether this one is
+	 * there. */
+	struct served *next_removed;
+	bool removed;
 	/* Under the lock: the number of calls and bytes of oneways so far, and when it was
 	 * first seen. */
 	uint32_t noted_calls;
@@ -99,6 +103,7 @@ struct channels {
 	atomic_uint sleepers;		/* threads that sleep */
 	atomic_uint n;			/* channels of both tables that have not ended */
 	struct served *table[CHANNEL_MAX_WAIT];
+	struct served *removed;		/* those that threads still refer to: no references */
 	/* Channels of this client with async calls. No references: a channel that closes leaves. */
 	struct channel *opened[CHANNEL_MAX_CALLERS];
 	struct timer late;		/* expires at a deadline of an async call, if the program

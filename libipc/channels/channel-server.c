@@ -58,10 +58,29 @@ void channel_buffer_event(const struct thread *t, void *buffer, size_t size,
 
 /* --- Life --------------------------------------------------------------------------- */
 
+/* The last reference is gone. In a forked child, the lock may be taken for ever. */
+static void forget_removed(struct served *served)
+{
+	struct channels *channels = served->channels;
+	struct served **place;
+
+	if (!channels || served->owner != device_process())
+		return;
+	pthread_mutex_lock(&channels->lock);
+	for (place = &channels->removed; served->removed; place = &(*place)->next_removed) {
+		if (*place != served)
+			continue;
+		*place = served->next_removed;
+		break;
+	}
+	pthread_mutex_unlock(&channels->lock);
+}
+
 void served_unref(struct served *served)
 {
 	if (!refs_drop(&served->refs))
 		return;
+	forget_removed(served);
 	for (unsigned int i = 0; i < CHANNEL_CELLS; i++)
 		free(served->cells[i].later_data);
 	if (served->owner == device_process()) {
@@ -155,6 +174,9 @@ void served_remove(struct served *served)
 		*place = NULL;
 		object = served->object;
 		served->object = NULL;
+		served->removed = true;
+		served->next_removed = channels->removed;
+		channels->removed = served;
 	}
 	pthread_mutex_unlock(&channels->lock);
 	if (was_there)
@@ -370,9 +392,17 @@ void channels_close(struct ipc *ipc)
 
 	if (!channels || ipc->foreign)
 		return;
-	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT; i++)
-		if (channels->table[i])
-			served_unref(channels->table[i]);
+	/* Events that are dropped later may have the last references. */
+	for (struct served *served = channels->removed; served; served = served->next_removed)
+		served->channels = NULL;
+	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT; i++) {
+		struct served *served = channels->table[i];
+
+		if (!served)
+			continue;
+		served->channels = NULL;
+		served_unref(served);
+	}
 	channels_unlist_all(channels);
 	timer_forget(ipc, &channels->late);
 	channels_free(channels);

@@ -37,6 +37,8 @@
  *   - Each proxy has its own channel, of 128 KB, or 264 KB with the extension. The client allocates
  *     the memory. A connection has at most 64 channels, and at most 16 for each user. If a limit is
  *     reached, the channel that has had no calls for the longest time ends, but only after 10 s.
+ *     A thread in a handler maps the channels that it looked at before, also after their end: at
+ *     most 64 such channels of a user, which otherwise gets no more channels.
  *   - Servers with their own event loop, and servers that poll for timers, get no channels.
  *   - A proxy whose channel has ended uses the bus from then on.
  *   - A waiting client notices the death of the server after about 10 ms at most. It notices the

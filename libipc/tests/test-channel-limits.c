@@ -50,6 +50,69 @@ START_TEST(channels_of_a_user_are_limited)
 }
 END_TEST
 
+#define ROUNDS	 8
+#define CHANNELS 16
+
+/* Handlers return. */
+static atomic_bool *go;
+
+static int serve_long(struct ipc_call *call, const struct ipc_raw_message *request,
+		      void *userdata)
+{
+	if (request->method != SLEEP)
+		return server_ops.serve(call, request, userdata);
+	while (!atomic_load(go))
+		usleep(1000);
+	return reply_number(call, 0);
+}
+
+/* Opens channels, and ends while a thread of the server, which looks at them, is in a handler.
+ * Returns their number. */
+static int open_and_end(void)
+{
+	pid_t pid = fork();
+	int status, n = 0;
+
+	if (!pid) {
+		for (unsigned int i = 0; i < CHANNELS; i++) {
+			ck_assert_int_eq(ipc_open(&ipc, ipc_test_bus_path(bus)), 0);
+			ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
+			n += get_many(CHANNEL_AFTER + 1);
+		}
+		call_within(SLEEP, 50000);
+		_exit(n);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status));
+	/* The server learns of the end. */
+	usleep(100000);
+	return WEXITSTATUS(status);
+}
+
+/* Threads in handlers refer to the channels that they had. */
+START_TEST(ended_channels_of_a_user_are_limited)
+{
+	static const struct ipc_raw_ops ops = { .serve = serve_long };
+	int n = 0;
+
+	go = mmap(NULL, sizeof(*go), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(go, MAP_FAILED);
+	begin_ops(4 * ROUNDS, "1", &ops);
+	for (unsigned int i = 0; i < ROUNDS; i++)
+		n += open_and_end();
+	ck_assert_int_ge(n, CHANNELS);
+	ck_assert_int_le(n, 64 + CHANNELS);
+	ck_assert_uint_le(count_parts(), 2 * (64 + CHANNELS));
+	atomic_store(go, true);
+	/* The test fails if this never ends. */
+	while (count_parts())
+		usleep(10000);
+	ck_assert_int_gt(open_and_end(), 0);
+	end();
+	munmap(go, sizeof(*go));
+}
+END_TEST
+
 /* 10 s pass. */
 START_TEST(idle_channel_ends_if_another_client_needs_one)
 {
@@ -116,6 +179,7 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("channel-limits", channels_of_a_user_are_limited,
+			 ended_channels_of_a_user_are_limited,
 			 idle_channel_ends_if_another_client_needs_one,
 			 unfetched_replies_are_limited);
 }
