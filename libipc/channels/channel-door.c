@@ -149,19 +149,25 @@ static bool is_refused(struct channels *channels, uid_t uid)
 	return is;
 }
 
-/* Refuses channels to a user whose client has delayed a handler. */
-static void refuse_user(struct channels *channels, uid_t uid)
+/* Refuses channels to a user whose client has delayed a handler. Returns false if that was done
+ * before. */
+static bool refuse_user(struct channels *channels, uid_t uid)
 {
+	bool before;
+
 	pthread_mutex_lock(&channels->lock);
-	if (!is_refused_locked(channels, uid))
+	before = is_refused_locked(channels, uid);
+	if (!before)
 		channels->refused[channels->n_refused++ % REFUSED_MAX] = uid;
 	pthread_mutex_unlock(&channels->lock);
+	return !before;
 }
 
 /*
  * The server cannot know which uids belong to one user, and each uid can delay a handler. So joins
  * that do not come may take STALLS_NS at once, and in the long run 1/STALLS_SHARE of the time.
- * While they have taken more, the connection has no channels.
+ * While they have taken more, the connection has no channels. The waits of a user that gets no more
+ * channels do not count: by its 16 channels, a single uid would end those of all clients.
  */
 #define STALLS_NS    ((uint64_t)1500000000)
 #define STALLS_SHARE 64U
@@ -549,7 +555,7 @@ static bool client_waits(struct served *served, uint64_t call)
 static void wait_for_join(struct thread *t, struct served *served, uint64_t call,
 			  uint64_t deadline)
 {
-	bool refused = is_refused(served->channels, served->uid);
+	bool refused = is_refused(served->channels, served->uid), counts;
 	uint64_t start = time_now();
 	uint64_t end = deadline_earlier(start + (refused ? JOIN_SHORT_NS : JOIN_NS), deadline);
 
@@ -566,8 +572,11 @@ static void wait_for_join(struct thread *t, struct served *served, uint64_t call
 	}
 	start = time_now() - start;
 	if (atomic_fetch_add(&served->unjoined_ns, start) + start >= JOIN_SHORT_NS)
-		refuse_user(served->channels, served->uid);
-	note_stall(served->channels, start);
+		counts = refuse_user(served->channels, served->uid);
+	else
+		counts = !is_refused(served->channels, served->uid);
+	if (counts)
+		note_stall(served->channels, start);
 }
 
 uint64_t served_join(struct thread *t, struct served *served, uint64_t call, uint64_t deadline)

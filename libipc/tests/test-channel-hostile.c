@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -462,32 +463,51 @@ START_TEST(client_that_does_not_join_gets_no_more_channels)
 }
 END_TEST
 
-/* Some uids may belong to one user. */
+/* Opens several channels as another user, and joins no handler of them. */
+static void do_not_join_as(uid_t uid)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		struct ipc_proxy *proxies[8];
+
+		ck_assert_int_eq(setuid(uid), 0);
+		for (int i = 0; i < 8; i++) {
+			ck_assert_int_eq(ipc_open(&ipc, ipc_test_bus_path(bus)), 0);
+			ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
+			proxies[i] = proxy;
+			for (unsigned int j = 0; j < 2 * CHANNEL_AFTER && !get(WHERE); j++)
+				;
+		}
+		/* A second, and at least a tenth for each other channel. */
+		for (int i = 0; i < 8; i++) {
+			struct channel *channel = atomic_load(&proxies[i]->channel);
+
+			if (channel && !channel_is_ended((struct channel_caller *)channel))
+				do_not_join(proxies[i], 0);
+		}
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+
+/* Some uids may belong to one user, but a single uid ends no channel of others. */
 START_TEST(clients_that_do_not_join_cost_the_connection_its_channels)
 {
-	struct ipc_proxy *proxies[8], *first;
-	struct ipc *others[8];
+	char folder[256];
 
+	if (getuid())
+		return;
 	begin(1);
-	first = proxy;
-	for (int i = 0; i < 8; i++) {
-		ck_assert_int_eq(ipc_open(&others[i], ipc_test_bus_path(bus)), 0);
-		ck_assert_int_eq(ipc_get_manager(others[i], &proxies[i]), 0);
-		proxy = proxies[i];
-		while (!get(WHERE))
-			;
-	}
-	proxy = first;
+	snprintf(folder, sizeof(folder), "%s", ipc_test_bus_path(bus));
+	ck_assert_int_eq(chmod(folder, 0666), 0);
+	*strrchr(folder, '/') = '\0';
+	ck_assert_int_eq(chmod(folder, 0711), 0);
+	do_not_join_as(65533);
 	ck_assert_uint_eq(get(WHERE), 1);
-	/* A second, and at least a tenth for each other channel. */
-	for (int i = 0; i < 8; i++) {
-		struct channel *channel = atomic_load(&proxies[i]->channel);
-
-		if (!channel_is_ended((struct channel_caller *)channel))
-			do_not_join(proxies[i], 0);
-		ipc_proxy_unref(proxies[i]);
-		ipc_unref(others[i]);
-	}
+	do_not_join_as(65532);
 	ck_assert_uint_eq(get(WHERE), 0);
 	end();
 }
