@@ -21,8 +21,10 @@
  * stores IPCBUSD_SUBMITTED, rings, and waits until the state is IPCBUSD_DONE. To ring, it sets by
  * atomic OR the cell's bit and then its bit in @summary. Then it increments the client's number in
  * @rings of the bell, and after that in @groups. Finally it wakes the worker if @asleep of the
- * status is 1. A worker that is frozen misses that, so the client must ring again, each second,
- * while @summary is not 0. The daemon reads each field once.
+ * status is 1. If FUTEX_WAKE wakes no thread and @asleep is still 1, the worker is about to sleep
+ * and may miss the ring, because the client cannot change the futex. So the client must ring again
+ * soon, while @summary is not 0. A worker that is frozen misses a ring as well, so the client must
+ * also ring again each second. The daemon reads each field once.
  *
  * The descriptions of enum ipcbusd_state say which side may write in each state. If a client writes
  * anything else, it harms only its own calls and the wake-ups of clients of the same user, which

@@ -115,9 +115,16 @@ static int do_ask(struct daemon_link *link, unsigned int number, const struct ip
 
 /* --- Cells ----------------------------------------------------------------------- */
 
-static void wake(const uint32_t *word)
+/* Nanoseconds until a thread that waits checks if the daemon is gone, and until it rings again
+ * after the worker may have missed the first ring. */
+#define LOOK	    1000000000
+#define FIRST_RETRY 500000
+/* The threads that daemon_wake() interrupts ring again themselves, each second. */
+#define WAKE_TRIES  100
+
+static bool wake(const uint32_t *word)
 {
-	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+	return syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0) > 0;
 }
 
 static void set_bit(uint64_t *words, unsigned int bit)
@@ -125,24 +132,46 @@ static void set_bit(uint64_t *words, unsigned int bit)
 	__atomic_fetch_or(&words[bit / 64], 1ULL << bit % 64, __ATOMIC_SEQ_CST);
 }
 
-/* Makes the daemon examine this client. */
-static void ring(const struct daemon_link *link)
+/* Makes the daemon examine this client. Returns false if the worker may miss that: it is about to
+ * sleep, but could not be woken yet. */
+static bool ring(const struct daemon_link *link)
 {
+	const uint32_t *asleep = &link->status->asleep;
 	struct ipcbusd_bell *bell = link->bell;
 
 	__atomic_fetch_add(&bell->rings[link->number], 1, __ATOMIC_SEQ_CST);
 	__atomic_fetch_add(&bell->groups[link->number / 64], 1, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&link->status->asleep, __ATOMIC_SEQ_CST))
-		wake(&link->status->asleep);
+	return !__atomic_load_n(asleep, __ATOMIC_SEQ_CST) || wake(asleep) ||
+	       !__atomic_load_n(asleep, __ATOMIC_SEQ_CST);
 }
 
-static void ring_cell(const struct daemon_link *link, unsigned int number)
+/* Sets the time at which the thread checks if the daemon is gone, or if it must ring again. */
+static void look_later(struct daemon_thread *thread)
 {
+	thread->look = futex_time(time_now() + (thread->again ? thread->again : LOOK));
+}
+
+/* After each ring that the worker may miss, the thread waits longer until it rings again. */
+static void ring_or_retry(const struct daemon_link *link, struct daemon_thread *thread)
+{
+	if (ring(link))
+		thread->again = 0;
+	else if (!thread->again)
+		thread->again = FIRST_RETRY;
+	else if (thread->again < LOOK)
+		thread->again *= 2;
+}
+
+static void ring_cell(struct daemon_link *link, unsigned int number)
+{
+	struct daemon_thread *thread = &link->thread[number];
 	struct ipcbusd_client *page = first_page(link);
 
 	set_bit((uint64_t *)page->submitted, number);
 	set_bit((uint64_t *)&page->summary, number / 64);
-	ring(link);
+	ring_or_retry(link, thread);
+	if (thread->again)
+		look_later(thread);
 }
 
 /* Reports a signal to the daemon, which ends the ioctl. Returns false if the daemon
@@ -159,12 +188,6 @@ static bool pass_signal(struct daemon_link *link, unsigned int number)
 					      __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
 	ring_cell(link, number);
 	return true;
-}
-
-/* Sets the time of the next check if the daemon is gone: in a second. */
-static void look_later(struct daemon_thread *thread)
-{
-	thread->look = futex_time(time_now() + 1000000000);
 }
 
 static bool waits_for_event(const struct ipcbusd_cell *cell)
@@ -196,11 +219,13 @@ static int cell_sleep(struct daemon_link *link, unsigned int number, uint32_t st
 		__atomic_store_n(&link->gone, true, __ATOMIC_SEQ_CST);
 		return -ECONNRESET;
 	}
-	look_later(thread);
-	/* While the daemon was stopped or frozen, it missed that a thread rang. */
+	/* The worker missed that a thread rang: it was about to sleep, stopped or frozen. */
 	if (__atomic_load_n(&page->summary, __ATOMIC_RELAXED) ||
 	    __atomic_load_n(&page->interrupt, __ATOMIC_RELAXED))
-		ring(link);
+		ring_or_retry(link, thread);
+	else
+		thread->again = 0;
+	look_later(thread);
 	/* The handler of a signal that came just then has run, and left no trace. */
 	return interruptible && waits_for_event(cell_at(link, number)) ? -EINTR : 0;
 }
@@ -208,6 +233,7 @@ static int cell_sleep(struct daemon_link *link, unsigned int number, uint32_t st
 static int cell_run(struct daemon_link *link, unsigned int number, unsigned long request,
 		    const void *arg)
 {
+	struct daemon_thread *thread = &link->thread[number];
 	struct ipcbusd_cell *cell = cell_at(link, number);
 	bool signalled = false;
 	uint32_t state;
@@ -238,6 +264,10 @@ static int cell_run(struct daemon_link *link, unsigned int number, unsigned long
 			return r;
 	}
 	cell->state = IPCBUSD_FREE;
+	if (thread->again) {
+		thread->again = 0;
+		look_later(thread);
+	}
 	return cell->result;
 }
 
@@ -633,7 +663,8 @@ void daemon_wake(struct daemon_link *link)
 	if (link->forks != daemon_forks)
 		return;
 	__atomic_store_n(&first_page(link)->interrupt, 1, __ATOMIC_SEQ_CST);
-	ring(link);
+	for (int i = 0; i < WAKE_TRIES && !ring(link); i++)
+		;
 	__atomic_fetch_add(&link->wakes, 1, __ATOMIC_SEQ_CST);
 	__atomic_fetch_add(&link->wait_word, 1, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&link->polls, __ATOMIC_RELAXED) & IPCBUSD_POLL_WORD)

@@ -47,6 +47,7 @@ struct daemon_thread {
 	int received;		/* an fd that the daemon sent for it, or -errno; INT_MIN: none */
 	bool inside;		/* its thread is in an ioctl, or about to be refused */
 	struct __kernel_timespec look;	/* when it looks whether the daemon is gone */
+	uint64_t again;		/* nanoseconds until it rings again, or 0 if it need not */
 };
 
 /* The region of an earlier daemon. Replies and kept calls of the program point into it. */

@@ -25,9 +25,13 @@ $(DAEMON_B)/signals: $(DAEMON_B)/signals.o $(B)/libipc/core/device-socket.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^
 
-$(DAEMON_B)/newcomers: $(DAEMON_B)/newcomers.o $(addprefix $(B)/libipc/core/,device-daemon.o device-open.o device-socket.o)
+$(addprefix $(DAEMON_B)/,newcomers wakes): %: %.o $(addprefix $(B)/libipc/core/,device-daemon.o device-open.o device-socket.o)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^
+
+$(DAEMON_B)/late.so: tests/suite/daemon/late.c
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -fPIC -MD -MP $(LDFLAGS) -shared -o $@ $<
 
 $(DAEMON_B)/asan/%: DAEMON_FLAGS = $(HOST_asan) -fno-lto
 $(eval $(call ipcbusd_in,$(DAEMON_B)/asan))
@@ -81,9 +85,9 @@ run-test-kills: $(DAEMON_B)/fuzz/cells $(IPCBUSD_ASAN) $(DAEMON_B)/comeback $(IP
 	@ASAN_OPTIONS=detect_leaks=1 $< --daemon $(IPCBUSD_ASAN) --kills $(KILLS) --found $(DAEMON_B)/fuzz/found
 	@COUNT=$(DAEMON_KILLS) tests/suite/daemon/test-comeback
 
-TEST_BUILDS += $(addprefix $(DAEMON_B)/,comeback newcomers signals threads) $(DAEMON_KERNEL) $(DAEMON_ATTACKERS) $(IPCBUSD_ASAN)
+TEST_BUILDS += $(addprefix $(DAEMON_B)/,comeback late.so newcomers signals threads wakes) $(DAEMON_KERNEL) $(DAEMON_ATTACKERS) $(IPCBUSD_ASAN)
 MORE_BUILDS += $(DAEMON_B)/fuzz/cells $(IPCBUSD_TSAN)
 UNIT_TESTS += $(addprefix tests/suite/daemon/test-,activation comeback doctor e2e hostile identity idle kernel left-out \
-	namespaces no-channels options random-channels seccomp signals surroundings users)
+	namespaces no-channels options random-channels seccomp signals surroundings users wakes)
 MORE_UNIT_TESTS += $(addprefix tests/suite/daemon/test-,no-channels-all races \
 	random-channels-all cells)
