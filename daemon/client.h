@@ -135,6 +135,9 @@ bool memory_seal(struct client_memory *memory);
 int memory_new_unmapped(const char *name, uint64_t size);
 /* Reads memory that is not sealed. May wait for a client, like memory_seal(). */
 bool memory_read(int fd, void *to, size_t size, uint64_t offset);
+/* Returns true if the page at that offset is allocated, also if it was swapped out. Memory that is
+ * sealed keeps its pages. May wait for a client, like memory_seal(). */
+bool memory_has_page(int fd, uint64_t offset);
 /* Only for memory that is sealed or that no client got. */
 void memory_free(struct client_memory *memory);
 /* Frees memory that is not sealed, once no other process can write to it. Otherwise returns
@@ -155,10 +158,10 @@ int file_flags(int fd);
 /* --- Areas: kernel/user.c ------------------------------------------------------- */
 
 /* Charges the client's user for the pages of a range before the daemon uses them. The first process
- * that touches a page allocates it, and if that is the daemon, the page stays in the memory of its
- * cgroup. The daemon charges the user even if the client has already touched the page, because the
- * client can free it at any time. Returns false if the user is at its limit. Worker only, like all
- * functions of this section. */
+ * that touches a page allocates it. If that were the daemon, the page would stay in the memory of
+ * its cgroup for as long as any process keeps the area, even after area_end(). So the client must
+ * have written each page before. Returns false if it has not, or if the user is at its limit.
+ * Worker only, like all functions of this section. */
 bool area_use(struct client_memory *memory, uint64_t offset, uint64_t size);
 /* From now on the owner of an open file pays, until area_end(). Returns 0 or -EDQUOT. */
 int area_begin(struct client_memory *memory, struct file *file);

@@ -12,7 +12,8 @@
  *
  * The *area* is memory that the client and the daemon share: the cells, then the send area. The
  * daemon creates the area and seals its size. The client maps it at the address that it sent in
- * HELLO. Pointers in UAPI structures must point into the area: other addresses fail with -EFAULT.
+ * HELLO. Pointers in UAPI structures must point into pages of the area that the client has written:
+ * other addresses fail with -EFAULT.
  * When the client first rings, the daemon seals the area (F_SEAL_FUTURE_WRITE): from then on it
  * cannot be mapped for writing, and it has no holes. If the client prevents that, its connection
  * ends.

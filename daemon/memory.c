@@ -86,6 +86,11 @@ bool memory_read(int fd, void *to, size_t size, uint64_t offset)
 	return pread(fd, to, size, (off_t)offset) == (ssize_t)size;
 }
 
+bool memory_has_page(int fd, uint64_t offset)
+{
+	return lseek(fd, (off_t)offset, SEEK_DATA) == (off_t)offset;
+}
+
 /* While the daemon has the lease, an open() for writing waits. The daemon's own memfd does not
  * count as a writer. */
 bool memory_free_unused(int fd, void *at, size_t size)

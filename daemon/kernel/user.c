@@ -2,7 +2,7 @@
 /*
  * User copies. A user address is an address of the client whose fiber runs: it must be in the area
  * that the client maps. Other memory cannot be accessed. The area's size is sealed, so copies never
- * fault. Pages are charged before they are used: see area_use().
+ * fault. Pages must exist, and are charged, before they are used: see area_use().
  */
 #include <string.h>
 
@@ -13,6 +13,7 @@
 #include "../client.h"
 #include "../ipcbus-daemon.h"
 #include "fiber.h"
+#include "rcu.h"
 #include "shim.h"
 
 void shim_check_write(const volatile void *to, size_t size)
@@ -25,6 +26,15 @@ void shim_check_write(const volatile void *to, size_t size)
 
 static noinline bool charge_page(struct client_memory *memory, u64 page)
 {
+	bool allocated;
+
+	/* The first page is charged before the client has it. The daemon accesses it only after the
+	 * client has written it: see seal() in cell.c. */
+	rcu_sleeps();
+	allocated = !page || memory_has_page(memory->fd, page << PAGE_SHIFT);
+	rcu_awakes();
+	if (!allocated)
+		return false;
 	if (!memory->payer ||
 	    ipcbus_user_charge_n(memory->payer, IPCBUS_USE_MEMORY, PAGE_KIB)) {
 		memory->refused = true;

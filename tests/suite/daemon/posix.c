@@ -266,7 +266,11 @@ static uint64_t place_for_more(struct staged *staged, uint64_t to, size_t size)
 	if (!there || size > staged->size - staged->used || (there < size && staged->has_edge))
 		return to;
 	staged->used += align8(size);
-	return (uintptr_t)(there < size ? edge(staged, there) : at);
+	if (there < size)
+		at = edge(staged, there);
+	/* The daemon refuses pages that were never written. */
+	memset(at, 0, there);
+	return (uintptr_t)at;
 }
 
 static int write_more(const struct ipcbus_exchange *x, uint64_t to)
