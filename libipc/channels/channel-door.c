@@ -131,12 +131,19 @@ static unsigned int count_removed_locked(const struct channels *channels, uid_t 
 	return n;
 }
 
-static bool is_refused_locked(const struct channels *channels, uid_t uid)
+static struct unjoined *find_unjoined_locked(struct channels *channels, uid_t uid)
 {
-	for (unsigned int i = 0; i < channels->n_refused && i < REFUSED_MAX; i++)
-		if (channels->refused[i] == uid)
-			return true;
-	return false;
+	for (unsigned int i = 0; i < channels->n_unjoined && i < UNJOINED_MAX; i++)
+		if (channels->unjoined[i].uid == uid)
+			return &channels->unjoined[i];
+	return NULL;
+}
+
+static bool is_refused_locked(struct channels *channels, uid_t uid)
+{
+	const struct unjoined *user = find_unjoined_locked(channels, uid);
+
+	return user && user->refused;
 }
 
 static bool is_refused(struct channels *channels, uid_t uid)
@@ -147,20 +154,6 @@ static bool is_refused(struct channels *channels, uid_t uid)
 	is = is_refused_locked(channels, uid);
 	pthread_mutex_unlock(&channels->lock);
 	return is;
-}
-
-/* Refuses channels to a user whose client has delayed a handler. Returns false if that was done
- * before. */
-static bool refuse_user(struct channels *channels, uid_t uid)
-{
-	bool before;
-
-	pthread_mutex_lock(&channels->lock);
-	before = is_refused_locked(channels, uid);
-	if (!before)
-		channels->refused[channels->n_refused++ % REFUSED_MAX] = uid;
-	pthread_mutex_unlock(&channels->lock);
-	return !before;
 }
 
 /*
@@ -177,16 +170,34 @@ static bool is_stalled_locked(const struct channels *channels)
 	return channels->stalls_until > time_now() + STALLS_NS * STALLS_SHARE;
 }
 
-static void note_stall(struct channels *channels, uint64_t ns)
+/* A user whose waits have taken more than that at once, or 1/STALLS_SHARE of the time in the long
+ * run, is refused. A last wait of JOIN_NS does not exceed STALLS_NS. */
+#define USER_STALLS_NS ((uint64_t)250000000)
+
+static void pay_off_later(uint64_t *until, uint64_t now, uint64_t ns)
+{
+	*until = (*until > now ? *until : now) + ns * STALLS_SHARE;
+}
+
+/* A client has delayed a handler for that long. refuse: its user gets no more channels. */
+static void note_stall(struct channels *channels, uid_t uid, uint64_t ns, bool refuse)
 {
 	uint64_t now = time_now();
-	bool stalled;
+	struct unjoined *user;
+	bool stalled = false;
 
 	pthread_mutex_lock(&channels->lock);
-	if (channels->stalls_until < now)
-		channels->stalls_until = now;
-	channels->stalls_until += ns * STALLS_SHARE;
-	stalled = is_stalled_locked(channels);
+	user = find_unjoined_locked(channels, uid);
+	if (!user) {
+		user = &channels->unjoined[channels->n_unjoined++ % UNJOINED_MAX];
+		*user = (struct unjoined){ .uid = uid };
+	}
+	if (!user->refused) {
+		pay_off_later(&user->until, now, ns);
+		user->refused = refuse || user->until > now + USER_STALLS_NS * STALLS_SHARE;
+		pay_off_later(&channels->stalls_until, now, ns);
+		stalled = is_stalled_locked(channels);
+	}
 	pthread_mutex_unlock(&channels->lock);
 	if (stalled)
 		channels_end(channels->ipc);
@@ -555,7 +566,7 @@ static bool client_waits(struct served *served, uint64_t call)
 static void wait_for_join(struct thread *t, struct served *served, uint64_t call,
 			  uint64_t deadline)
 {
-	bool refused = is_refused(served->channels, served->uid), counts;
+	bool refused = is_refused(served->channels, served->uid);
 	uint64_t start = time_now();
 	uint64_t end = deadline_earlier(start + (refused ? JOIN_SHORT_NS : JOIN_NS), deadline);
 
@@ -571,12 +582,8 @@ static void wait_for_join(struct thread *t, struct served *served, uint64_t call
 			return;
 	}
 	start = time_now() - start;
-	if (atomic_fetch_add(&served->unjoined_ns, start) + start >= JOIN_SHORT_NS)
-		counts = refuse_user(served->channels, served->uid);
-	else
-		counts = !is_refused(served->channels, served->uid);
-	if (counts)
-		note_stall(served->channels, start);
+	note_stall(served->channels, served->uid, start,
+		   atomic_fetch_add(&served->unjoined_ns, start) + start >= JOIN_SHORT_NS);
 }
 
 uint64_t served_join(struct thread *t, struct served *served, uint64_t call, uint64_t deadline)

@@ -38,7 +38,13 @@
 #define CELL_OF(call)	((unsigned int)((call) >> 32) & 31U)
 #define NUMBER_OF(call) ((uint32_t)(call))
 
-#define REFUSED_MAX	16U
+#define UNJOINED_MAX	16U
+
+struct unjoined {
+	uid_t uid;
+	bool refused;			/* it gets no channels any more */
+	uint64_t until;			/* when its waits are paid off */
+};
 
 /* A serving thread sleeps for at most that long, then checks what no event reports. */
 #define SLEEP_MAX_NS	((uint64_t)1000000000)
@@ -113,9 +119,9 @@ struct channels {
 	struct channel_spin spin;
 	_Atomic uint64_t checked;	/* time of the last check() in channel-serve.c */
 	struct ipc_object *door;
-	/* Users that get no channels, because a client did not join. Under the lock. */
-	uid_t refused[REFUSED_MAX];
-	unsigned int n_refused;		/* total; the latest replaces the oldest */
+	/* Users whose clients did not join. Under the lock. */
+	struct unjoined unjoined[UNJOINED_MAX];
+	unsigned int n_unjoined;	/* total; the latest replaces the oldest */
 	uint64_t stalls_until;		/* when joins that did not come are paid off; likewise */
 };
 

@@ -48,7 +48,8 @@
  *   - A stopped client does not cancel its calls at their deadline. Serving threads cancel them
  *     about once a second, but not while they must poll.
  *   - A client that does not join delays the handler by at most a second. If that is at least
- *     100 ms, its user gets no more channels to this connection, and later waits for its clients
+ *     100 ms, or the waits for its user take more than 250 ms at once or a 64th of the time, this
+ *     user gets no more channels to this connection, and later waits for its clients
  *     last at most 100 ms. After 100 ms in total, no handler waits for the same channel again. If
  *     such waits take more than 1.5 s, and then a 64th of the time, the connection has no channels.
  */

@@ -463,51 +463,85 @@ START_TEST(client_that_does_not_join_gets_no_more_channels)
 }
 END_TEST
 
-/* Opens several channels as another user, and joins no handler of them. */
-static void do_not_join_as(uid_t uid)
+static void connect_directly(void)
+{
+	ck_assert_int_eq(ipc_open(&ipc, ipc_test_bus_path(bus)), 0);
+	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
+	for (unsigned int i = 0; i < 2 * CHANNEL_AFTER && !get(WHERE); i++)
+		;
+}
+
+static void do_not_join_by(struct ipc_proxy *by, useconds_t cancel_after)
+{
+	struct channel *channel = atomic_load(&by->channel);
+
+	if (channel && !channel_is_ended((struct channel_caller *)channel))
+		do_not_join(by, cancel_after);
+}
+
+/* Takes a second, and at least a tenth for each other channel. */
+static void join_no_handler(void)
+{
+	struct ipc_proxy *proxies[8];
+
+	for (int i = 0; i < 8; i++) {
+		connect_directly();
+		proxies[i] = proxy;
+	}
+	for (int i = 0; i < 8; i++)
+		do_not_join_by(proxies[i], 0);
+}
+
+static void cancel_before_joins(void)
+{
+	for (int i = 0; i < 30; i++) {
+		connect_directly();
+		do_not_join_by(proxy, 60000);
+		usleep(25000);
+		ipc_proxy_unref(proxy);
+		ipc_unref(ipc);
+	}
+}
+
+static void run_as(uid_t uid, void (*run)(void))
 {
 	pid_t pid = fork();
 	int status;
 
 	if (!pid) {
-		struct ipc_proxy *proxies[8];
-
 		ck_assert_int_eq(setuid(uid), 0);
-		for (int i = 0; i < 8; i++) {
-			ck_assert_int_eq(ipc_open(&ipc, ipc_test_bus_path(bus)), 0);
-			ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
-			proxies[i] = proxy;
-			for (unsigned int j = 0; j < 2 * CHANNEL_AFTER && !get(WHERE); j++)
-				;
-		}
-		/* A second, and at least a tenth for each other channel. */
-		for (int i = 0; i < 8; i++) {
-			struct channel *channel = atomic_load(&proxies[i]->channel);
-
-			if (channel && !channel_is_ended((struct channel_caller *)channel))
-				do_not_join(proxies[i], 0);
-		}
+		run();
 		_exit(0);
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
 }
 
-/* Some uids may belong to one user, but a single uid ends no channel of others. */
-START_TEST(clients_that_do_not_join_cost_the_connection_its_channels)
+static void begin_for_all(void)
 {
 	char folder[256];
 
-	if (getuid())
-		return;
 	begin(1);
 	snprintf(folder, sizeof(folder), "%s", ipc_test_bus_path(bus));
 	ck_assert_int_eq(chmod(folder, 0666), 0);
 	*strrchr(folder, '/') = '\0';
 	ck_assert_int_eq(chmod(folder, 0711), 0);
-	do_not_join_as(65533);
+}
+
+/* Some uids may belong to one user, but a single uid ends no channel of others. */
+START_TEST(clients_that_do_not_join_cost_the_connection_its_channels)
+{
+	if (getuid())
+		return;
+	begin_for_all();
+	run_as(65533, cancel_before_joins);
 	ck_assert_uint_eq(get(WHERE), 1);
-	do_not_join_as(65532);
+	end();
+
+	begin_for_all();
+	run_as(65533, join_no_handler);
+	ck_assert_uint_eq(get(WHERE), 1);
+	run_as(65532, join_no_handler);
 	ck_assert_uint_eq(get(WHERE), 0);
 	end();
 }
