@@ -307,16 +307,38 @@ void cell_look(struct client *client, unsigned int number)
 		look_running(cell);
 }
 
-/* Seals the area of a client that has mapped it, because it has submitted a cell. That the bell
- * rang is not enough: it may have been an earlier client with the same number. */
-static noinline bool seal(struct client *client)
+/* Before the area is sealed, it may have holes. */
+static noinline bool rang_before_seal(const struct client *client)
 {
 	struct ipcbusd_client page;
-	bool rang, sealed;
+	bool rang;
 
 	rcu_sleeps();
 	rang = memory_read(client->memory.fd, &page, sizeof(page), 0) &&
 	       (page.summary || page.interrupt);
+	rcu_awakes();
+	return rang;
+}
+
+bool client_rang(const struct client *client)
+{
+	const struct ipcbusd_client *area = client->area;
+
+	if (unlikely(!client->memory.payer))
+		return false;
+	if (unlikely(!client->memory.sealed))
+		return rang_before_seal(client);
+	return __atomic_load_n(&area->summary, __ATOMIC_RELAXED) ||
+	       __atomic_load_n(&area->interrupt, __ATOMIC_RELAXED);
+}
+
+/* Seals the area of a client that has mapped it, because it has submitted a cell. That the bell
+ * rang is not enough: it may have been an earlier client with the same number. */
+static noinline bool seal(struct client *client)
+{
+	bool rang = rang_before_seal(client), sealed;
+
+	rcu_sleeps();
 	sealed = rang && memory_seal(&client->memory);
 	rcu_awakes();
 	if (rang && !sealed)

@@ -45,3 +45,5 @@ void user_wait_for_ends(struct user *user, uint64_t ends);
 
 /* Examines a client after its bit was set. Worker only. */
 void client_look(struct client *client);
+/* Worker: whether client_look() would find anything that the client submitted. */
+bool client_rang(const struct client *client);

@@ -286,7 +286,8 @@ static void worker_sleep(struct worker *worker)
 	struct timespec ts, *until = NULL;
 	u64 when = next_timer(worker);
 
-	__atomic_store_n(worker->ops.asleep, 1, __ATOMIC_SEQ_CST);
+	/* An exchange, because the looks must come after it. */
+	__atomic_exchange_n(worker->ops.asleep, 1, __ATOMIC_SEQ_CST);
 	if (!__atomic_load_n(&worker->remote, __ATOMIC_SEQ_CST) &&
 	    !worker->ops.look(worker->ops.arg) && !is_over(worker) &&
 	    !(when && shim_clock_is_stopped() && when <= ktime_get_ns())) {
