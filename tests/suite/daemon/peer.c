@@ -14,7 +14,10 @@
 #include "messages.h"
 #include "peer.h"
 
-#define MAX_WAKES 1000
+/* How often a client tries to wake a worker that is about to sleep: for a second. The first tries
+ * only yield. A worker that has not slept until then belongs to a daemon that is stopped. */
+#define MAX_WAKES 2000
+#define YIELDS	  50
 
 static int say_hello(struct peer *peer)
 {
@@ -151,5 +154,8 @@ void peer_ring(const struct peer *peer, unsigned int cell)
 	for (int i = 0; i < MAX_WAKES && __atomic_load_n(&peer->status->asleep, __ATOMIC_SEQ_CST) &&
 			syscall(SYS_futex, &peer->status->asleep, FUTEX_WAKE, 1, NULL, NULL, 0) < 1;
 	     i++)
-		sched_yield();
+		if (i < YIELDS)
+			sched_yield();
+		else
+			usleep(500);
 }
