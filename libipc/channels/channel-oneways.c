@@ -12,9 +12,9 @@
 #include "core/entry.h"
 #include "core/loop.h"
 
-/* Maximum of oneways of a turn, and if other messages wait. Then these come first. */
+/* Maximum of oneways of a turn. If other messages wait, the turn ends after TURN_NS. */
 #define TURN_MAX 16U
-#define TURN_MIN 2U
+#define TURN_NS	 50000U
 
 /* See is_stale(). */
 #define DYING_NS ((uint64_t)10000000000)
@@ -73,6 +73,7 @@ static bool serve_some(struct thread *t, struct served *served, const uint32_t *
 		       const struct turn_frame *frame)
 {
 	uint32_t epoch = atomic_load_explicit(&served->epoch, memory_order_relaxed);
+	uint64_t end = time_now() + TURN_NS;
 	struct ipcbus_event event;
 
 	/* The number is for ipc_call_pidfd(). */
@@ -86,7 +87,7 @@ static bool serve_some(struct thread *t, struct served *served, const uint32_t *
 
 		if (!left || left > CHANNEL_RING_SIZE)
 			return false;
-		if (n == TURN_MAX || (n >= TURN_MIN && channels_others_wait(t, served)))
+		if (n == TURN_MAX || (n && time_now() >= end && channels_others_wait(t, served)))
 			return true;
 		buffer = channel_buffer_get(t, CHANNEL_DATA_MAX);
 		/* Without memory the oneways stay in the channel. */

@@ -71,7 +71,7 @@ static int opening_begin(struct opening *opening, struct ipc_proxy *proxy)
 	if (!channel)
 		return -ENOMEM;
 	atomic_init(&channel->refs, 1);
-	channel->by_bus = BUS_ONEWAYS;
+	channel->by_bus = channel->wait_after = BUS_ONEWAYS;
 	channel->owner = device_process();
 	channel->caller.spin.budget_ns = CHANNEL_SPIN_NS;
 	channel_init_watch(channel);

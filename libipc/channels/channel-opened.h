@@ -59,6 +59,7 @@ struct channel {
 	bool in_ring;			/* oneways use the ring; otherwise the bus */
 	bool fenced;			/* no oneway used the bus after the last fence */
 	unsigned int by_bus;		/* small oneways through the bus since a large oneway */
+	unsigned int wait_after;	/* so many before the next wait for the ring */
 	uint32_t epoch;			/* of the last fence */
 };
 

@@ -7,10 +7,17 @@
 
 #include "channel-memory.h"
 #include "channel-opened.h"
+#include "core/deadline.h"
 
-/* How long a oneway waits at most for space in the ring, and how often it looks. */
+/* How long a oneway with a deadline waits at most for the ring, and how often it looks. */
 #define FULL_NS	 10000000U
 #define PAUSE_NS 50000
+
+/* Maximum of oneways through the bus before the next wait. */
+#define BUS_MAX	 65536U
+
+/* The bus must send the oneway, but the server may soon have served half of the ring. */
+#define RING_FULL 2
 
 /* A mutex would cost as much as the rest of a oneway. */
 static inline void lock(struct channel *channel)
@@ -72,46 +79,37 @@ static int leave_ring_locked(struct channel *channel, const struct request *requ
 }
 
 /* Changes to the ring if that pays, or stays there with a new fence: other threads may have sent
- * oneways through the bus since the last fence. Returns false if the bus must send the oneway. */
-static bool enter_ring_locked(struct channel *channel, const struct request *request)
+ * oneways through the bus since the last fence. Returns 0, RING_FULL, or 1 if the bus must send the
+ * oneway. */
+static int enter_ring_locked(struct channel *channel, const struct request *request)
 {
-	if (!channel->in_ring &&
-	    (channel->by_bus < BUS_ONEWAYS ||
-	     channel_used(&channel->caller) > CHANNEL_RING_SIZE / 2))
-		return false;
+	if (!channel->in_ring && channel->by_bus < BUS_ONEWAYS)
+		return 1;
+	if (!channel->in_ring && channel_used(&channel->caller) > CHANNEL_RING_SIZE / 2)
+		return channel->by_bus < channel->wait_after ? 1 : RING_FULL;
 	if (send_switch_locked(channel, request, CHANNEL_FENCE, channel->epoch + 1) < 0)
-		return false;
+		return 1;
 	channel->epoch++;
 	channel->in_ring = channel->fenced = true;
-	return true;
-}
-
-/* The ring is full. A server that keeps up serves half of it soon, and then the ring costs less
- * than the bus. Returns whether it did. */
-static bool await_ring_locked(struct channel *channel)
-{
-	const struct timespec pause = { .tv_nsec = PAUSE_NS };
-	uint64_t until = channel_now() + FULL_NS;
-
-	while (!channel_is_ended(&channel->caller) && channel_now() < until) {
-		nanosleep(&pause, NULL);
-		if (channel_used(&channel->caller) <= CHANNEL_RING_SIZE / 2)
-			return true;
-	}
-	return false;
+	channel->wait_after = BUS_ONEWAYS;
+	return 0;
 }
 
 static int send_locked(struct channel *channel, struct request *request)
 {
 	const struct ipcbus_send *send = &request->x.send;
 	uint8_t *payload;
+	int r;
 
-	if (unlikely(!channel->in_ring || !channel->fenced) && !enter_ring_locked(channel, request))
-		return 1;
+	if (unlikely(!channel->in_ring || !channel->fenced)) {
+		r = enter_ring_locked(channel, request);
+		if (r)
+			return r;
+	}
 	payload = channel_reserve_oneway(&channel->caller, send->data_size);
-	if (unlikely(!payload) && await_ring_locked(channel))
-		payload = channel_reserve_oneway(&channel->caller, send->data_size);
-	if (unlikely(!payload) || unlikely(channel_gather(send, payload) < 0))
+	if (unlikely(!payload))
+		return RING_FULL;
+	if (unlikely(channel_gather(send, payload) < 0))
 		return 1;
 	channel_send_oneway(&channel->caller, channel->epoch, send->code, send->data_size);
 	/* The server may have looked at the ring for the last time before this oneway. If the drain
@@ -119,6 +117,41 @@ static int send_locked(struct channel *channel, struct request *request)
 	if (unlikely(channel_is_ended(&channel->caller)))
 		leave_ring_locked(channel, request);
 	return 0;
+}
+
+static int try_send(struct channel *channel, struct request *request)
+{
+	int r;
+
+	lock(channel);
+	r = send_locked(channel, request);
+	unlock(channel);
+	return r;
+}
+
+/*
+ * Waits until the server has served half of the ring, and returns whether it has. A server that
+ * keeps up does so soon, and then the ring costs less than the bus. Otherwise the bus sends twice
+ * as many oneways before the next wait. While senders wait, the bus has few oneways before the
+ * fences and drains, for which the server leaves oneways in the rings.
+ */
+static bool await_ring(struct channel *channel, const struct request *request)
+{
+	const struct timespec pause = { .tv_nsec = PAUSE_NS };
+	uint64_t until = deadline_earlier(time_now() + FULL_NS, request->x.send.deadline);
+	bool full = true, waits;
+
+	do {
+		waits = time_now() < until && !channel_is_ended(&channel->caller);
+		if (waits)
+			nanosleep(&pause, NULL);
+		lock(channel);
+		full = channel_used(&channel->caller) > CHANNEL_RING_SIZE / 2;
+		if (full && !waits && channel->wait_after < BUS_MAX)
+			channel->wait_after *= 2;
+		unlock(channel);
+	} while (full && waits);
+	return !full;
 }
 
 bool channel_choose_bus(void)
@@ -142,9 +175,10 @@ int channel_oneway(struct channel *channel, struct request *request)
 	/* A channel makes no exchange, which would release the thread's buffers. */
 	if (unlikely(request->t->n_release))
 		thread_flush(request->t);
-	lock(channel);
-	r = send_locked(channel, request);
-	unlock(channel);
+	r = try_send(channel, request);
+	/* Without a deadline a oneway does not wait. */
+	if (unlikely(r == RING_FULL) && request->x.send.deadline && await_ring(channel, request))
+		r = try_send(channel, request);
 	return r;
 }
 

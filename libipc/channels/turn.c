@@ -149,8 +149,10 @@ void turn_run_or_park(struct thread *t, struct ipc_object *object,
 			lose(t, object, event);
 			return;
 		}
-		if (!take_or_park(object, item))
+		if (!take_or_park(object, item)) {
+			t->parked = true;
 			return;
+		}
 		free(item);
 	}
 	turn_run(t, object, event);

@@ -126,18 +126,20 @@ static int unless_lost(const struct ipc *ipc, int r)
 	return r == -ECONNRESET && ipc->reconnect.enabled ? 0 : r;
 }
 
-/* 0: the thread can wait for an event. 1: look again. */
-/* Serves as many events as there are channels, and one: work of the backlog has the share of a
- * channel. Returns 1 or -errno. */
+/* Work of the backlog has the share of a channel, and that of a oneway of the bus that was parked:
+ * serves as many events as there are channels, and one, or until a oneway is parked. Returns 1 or
+ * -errno. */
 static int serve_between(struct thread *t)
 {
 	int r = 1;
 
-	for (unsigned int n = 1 + channels_viewed(t); n && r > 0; n--)
+	t->parked = false;
+	for (unsigned int n = 1 + channels_viewed(t); n && r > 0 && !t->parked; n--)
 		r = atomic_load(&t->ipc->attention) & ATTEND_STOP ? 0 : loop_serve_one(t);
 	return r < 0 ? r : 1;
 }
 
+/* 0: the thread can wait for an event. 1: look again. */
 static __attribute__((noinline)) int attend(struct thread *t, unsigned int attention)
 {
 	struct ipc *ipc = t->ipc;

@@ -58,6 +58,7 @@ struct thread {
 	struct ipc_object *_Atomic looking;	/* its memory must not be freed now; or NULL */
 	struct more_state more;		/* batches of oneways */
 	struct turn_frame *turn;	/* innermost turn of an object, or NULL */
+	bool parked;			/* it has parked a oneway since it was set to false */
 	struct channel_view *channels;	/* that the thread serves, or NULL */
 	void *channel_buffer;		/* a spare buffer, or NULL */
 	struct stash stash;
