@@ -102,6 +102,9 @@ static void open_peer(struct peer *peer)
 	/* The memory stays mapped: another thread may write there. */
 	if (peer_open(peer, stage->path, SEND_SIZE) && peer->socket < 0)
 		_exit(0);
+	/* The daemon refuses pages that the client has not written. */
+	if (peer->area)
+		memset(peer->area + IPCBUSD_SEND_AREA, 0, SEND_SIZE);
 }
 
 static void connect_peer(struct peer *peer)
