@@ -148,11 +148,20 @@ int ipc_proxy_ping(struct ipc_proxy *proxy, struct ipc_error *error)
 /* The size of the text. A page without text may follow, because memory can come in large pages. */
 static off_t text_size(int fd)
 {
-	off_t end = lseek(fd, 0, SEEK_HOLE);
-	char last;
+	off_t end = lseek(fd, 0, SEEK_HOLE), begin;
+	char block[4096];
+	ssize_t n = 0;
 
-	while (end > 0 && pread(fd, &last, 1, end - 1) == 1 && !last)
-		end--;
+	/* In blocks, because a hostile object may fill the file with zeros. */
+	while (!n && end > 0) {
+		begin = (end - 1) / (off_t)sizeof(block) * (off_t)sizeof(block);
+		n = pread(fd, block, (size_t)(end - begin), begin);
+		if (n != end - begin)
+			return end;
+		while (n && !block[n - 1])
+			n--;
+		end = begin + n;
+	}
 	return end;
 }
 
