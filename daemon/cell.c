@@ -326,8 +326,9 @@ bool client_rang(const struct client *client)
 
 	if (unlikely(!client->memory.payer))
 		return false;
+	/* A client that prevented the seal is ended, and must not keep the worker awake. */
 	if (unlikely(!client->memory.sealed))
-		return rang_before_seal(client);
+		return !client->ending && rang_before_seal(client);
 	return __atomic_load_n(&area->summary, __ATOMIC_RELAXED) ||
 	       __atomic_load_n(&area->interrupt, __ATOMIC_RELAXED);
 }
