@@ -662,7 +662,7 @@ static bool has_callers(const struct channel_view *view)
 	return any;
 }
 
-/* Takes a message in this round, or in the next one if the bus has no part in this one. */
+/* Takes a message in this round. If the bus has no events, also begins the next round. */
 static inline __attribute__((always_inline)) bool
 take_in_round(struct thread *t, struct channels *channels, uint64_t *until,
 	      struct ipcbus_event *event)

@@ -202,8 +202,8 @@ struct channel_callee {
 	atomic_bool is_extended;
 	atomic_uint seen[CHANNEL_CELLS];	/* number of calls taken from the cell */
 	atomic_uint next;			/* the cell to look at first */
-	atomic_uint looked;			/* value of peer->others when those cells had no
-	                   			 * call */
+	atomic_uint looked;			/* value of peer->others at the last look that
+	                   			 * found no call in those cells */
 	atomic_uint rung;			/* value of peer->polls that channel_notify() saw */
 	atomic_uint busy;			/* a bit for each cell without a reply */
 	atomic_uint drained;			/* position; written by the thread that takes

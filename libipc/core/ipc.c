@@ -136,8 +136,8 @@ static enum ipc_bus_kind kind_of(const char *path)
 				      IPC_BUS_UNKNOWN;
 }
 
-/* What errnos mean for opening a bus. ipc_strerror() is about calls. Others have the system's
- * text. */
+/* Meanings of errnos for opening a bus, because those of ipc_strerror() are about calls. Other
+ * errnos have the system's text. */
 static const struct {
 	int code;
 	const char *meaning;

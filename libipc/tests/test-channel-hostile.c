@@ -528,7 +528,7 @@ static void begin_for_all(void)
 	ck_assert_int_eq(chmod(folder, 0711), 0);
 }
 
-/* Some uids may belong to one user, but a single uid ends no channel of others. */
+/* Several uids may belong to one user. A single uid must not end the channels of other users. */
 START_TEST(clients_that_do_not_join_cost_the_connection_its_channels)
 {
 	if (getuid())

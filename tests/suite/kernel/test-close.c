@@ -179,7 +179,8 @@ START_TEST(caller_does_not_wait_for_files_of_its_server)
 }
 END_TEST
 
-/* A call whose deadline passes while the other end of its file waits. Nobody takes its end. */
+/* The deadline of a call passes while a thread waits at the other end of its file. The caller does
+ * not take the end of the call. */
 static void expect_closed_at_deadline(const struct raw *r)
 {
 	int p[2];
