@@ -303,8 +303,8 @@ static void noisy_description(unsigned int index)
 
 /* --- Dumps --------------------------------------------------------------------------------- */
 
-/* Keeps the file, and writes to it until that fails. It must not be the terminal, and must be empty:
- * a file of memory is zero. */
+/* Keeps the file, and writes to it until that fails. It must not be the terminal, and must be
+ * empty: a file of memory is zero. */
 static int serve_dump(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
 	(void)userdata;
