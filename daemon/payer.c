@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The payer of a client: the user whose account pays for the client. Otherwise a user with
- * subordinate uids would have a quota for each of them. The daemon needs no privileges, so it
- * cannot ask the kernel for the owner of a user namespace. The payer is the first of these:
+ * subordinate uids would have a quota for each of them. The payer is the first of these:
  *
  * - the owner of the uid according to /etc/subuid
- * - if the process is in a user namespace with several uids: the owner of the lowest uid, or the
- *   lowest uid
+ * - if the process is in a user namespace below the daemon's: the payer of that namespace
  * - the uid itself
+ *
+ * The daemon needs no privileges, so the kernel does not tell it the owner or the parent of a user
+ * namespace. Users that have several uids there can make any number of namespaces below with any of
+ * these uids. So all uids of a block of 65,536 have the same payer, unless one of the files in /etc
+ * has an owner. systemd and container engines hand out such blocks.
  *
  * Ranges of root have no owner: root decides how many uids its containers have.
  */
@@ -35,23 +38,30 @@ static size_t n_ranges;
 
 /* --- /etc/subuid ------------------------------------------------------------------- */
 
-/* Does not use NSS, which may ask another machine. A number that is no name is a uid. If the name
- * is unknown, the first uid of the range pays. */
-static uint32_t owner_of(const char *name, uint32_t first)
+/* Finds the user with that name, or with that uid if name is NULL. Does not use NSS, which may ask
+ * another machine. */
+static bool find_user(const char *name, uint32_t *uid)
 {
 	FILE *file = fopen("/etc/passwd", "re");
 	struct passwd *entry = NULL;
+
+	while (file && (entry = fgetpwent(file)) &&
+	       (name ? strcmp(entry->pw_name, name) : entry->pw_uid != *uid))
+		;
+	if (file)
+		fclose(file);
+	if (entry)
+		*uid = entry->pw_uid;
+	return entry;
+}
+
+/* A number that is no name is a uid. If the name is unknown, the first uid of the range pays. */
+static uint32_t owner_of(const char *name, uint32_t first)
+{
 	char *end;
 	unsigned long uid = strtoul(name, &end, 10);
 
-	if (file) {
-		while ((entry = fgetpwent(file)) && strcmp(entry->pw_name, name))
-			;
-		if (entry)
-			first = entry->pw_uid;
-		fclose(file);
-	}
-	return !entry && *name && !*end ? (uint32_t)uid : first;
+	return !find_user(name, &first) && *name && !*end ? (uint32_t)uid : first;
 }
 
 static bool read_range(const char *line, struct range *range)
@@ -112,27 +122,66 @@ static uint32_t owner_by_file(uint32_t uid)
 
 /* --- User namespaces ---------------------------------------------------------------- */
 
-/* Returns the lowest uid that is mapped into the process's user namespace, as seen from the daemon.
- * If uid is not mapped there, or the lowest uid is root, returns uid: so it does for the daemon's
- * own namespace. */
-static uint32_t lowest_beside(uint32_t uid, int pid)
+/* Holds a map with the kernel's maximum of 340 lines. */
+#define MAP_SIZE 16384
+
+/* Reads the map of a process's user namespace. Without user namespaces there is no such file, and
+ * the text is empty. */
+static bool read_map(const char *process, char *text)
 {
-	uint32_t inside, outside, count, lowest = UINT32_MAX;
-	bool is_there = false;
 	char path[64];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
+	snprintf(path, sizeof(path), "/proc/%s/uid_map", process);
 	file = fopen(path, "re");
-	if (!file)
-		return uid;
-	while (fscanf(file, "%" SCNu32 " %" SCNu32 " %" SCNu32, &inside, &outside, &count) == 3) {
-		is_there |= uid >= outside && uid - outside < count;
+	text[file ? fread(text, 1, MAP_SIZE - 1, file) : 0] = 0;
+	if (file)
+		fclose(file);
+	return file;
+}
+
+/* Returns the lowest uid of a map, as seen from the daemon. If the map is not written yet, returns
+ * uid. */
+static uint32_t lowest_of(char *map, uint32_t uid)
+{
+	uint32_t outside, lowest = UINT32_MAX;
+
+	/* A line has the first uid inside, the first uid outside, and their number. */
+	for (char *end; strtoul(map, &end, 10), end != map; map = end) {
+		outside = (uint32_t)strtoul(end, &end, 10);
+		strtoul(end, &end, 10);
 		if (outside < lowest)
 			lowest = outside;
 	}
-	fclose(file);
-	return is_there && lowest ? lowest : uid;
+	return lowest == UINT32_MAX ? uid : lowest;
+}
+
+/* Last uid of the block, which is no user's: 65535 is invalid where uids have 16 bits. */
+static uint32_t payer_of_block(uint32_t uid)
+{
+	uint32_t last = uid | 0xffff;
+
+	return last < UINT32_MAX ? last : last - 1;
+}
+
+/* The map of the daemon's namespace looks the same to the daemon in all processes of the namespace.
+ * Only root can make a map with uid 0. */
+static uint32_t payer_in_namespace(uint32_t uid, int pid)
+{
+	static char own[MAP_SIZE], map[MAP_SIZE];
+	uint32_t lowest, owner;
+	char process[16];
+
+	snprintf(process, sizeof(process), "%d", pid);
+	if (!*own && !read_map("self", own))
+		return uid;
+	if (!read_map(process, map) || !strcmp(map, own))
+		return uid;
+	lowest = lowest_of(map, uid);
+	if (!lowest)
+		return uid;
+	owner = owner_by_file(lowest);
+	return owner != lowest || find_user(NULL, &lowest) ? owner : payer_of_block(lowest);
 }
 
 /* Returns true if every uid is mapped into the daemon's user namespace. */
@@ -173,5 +222,5 @@ uint32_t payer_of(uint32_t uid, int pid)
 {
 	uint32_t owner = uid ? owner_by_file(uid) : uid;
 
-	return owner == uid && uid ? owner_by_file(lowest_beside(uid, pid)) : owner;
+	return owner == uid && uid ? payer_in_namespace(uid, pid) : owner;
 }
