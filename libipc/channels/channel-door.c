@@ -19,8 +19,8 @@
 #include "core/proxy.h"
 #include "core/raw.h"
 
-/* Maximum number of channels of a user to a connection. */
-#define USER_MAX	16U
+/* A user with so many channels to a connection leaves as many places free for other users. */
+#define USER_SHARE	16U
 /* The same for channels that have ended while handlers run, on threads that still refer to them. */
 #define REMOVED_MAX	64U
 /* Time without calls after which a channel may end if another client needs one. */
@@ -160,7 +160,7 @@ static bool is_refused(struct channels *channels, uid_t uid)
  * The server cannot know which uids belong to one user, and each uid can delay a handler. So joins
  * that do not come may take STALLS_NS at once, and in the long run 1/STALLS_SHARE of the time.
  * While they have taken more, the connection has no channels. The waits of a user that gets no more
- * channels do not count: by its 16 channels, a single uid would end those of all clients.
+ * channels do not count: by its channels, a single uid would end those of all clients.
  */
 #define STALLS_NS    ((uint64_t)1500000000)
 #define STALLS_SHARE 64U
@@ -203,13 +203,22 @@ static void note_stall(struct channels *channels, uid_t uid, uint64_t ns, bool r
 		channels_end(channels->ipc);
 }
 
-/* Fails with -EDQUOT if a limit is reached. */
+static bool has_place_locked(const struct channels *channels, uid_t uid)
+{
+	unsigned int kept = count_user_locked(channels, uid) < USER_SHARE ? 0 : USER_SHARE;
+	unsigned int places = 0;
+
+	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT; i++)
+		places += !channels->table[i];
+	return places > kept;
+}
+
+/* Fails with -EDQUOT if the user may have no place. */
 static int add_locked(struct channels *channels, struct served *served)
 {
 	uint32_t id = channels->last_id;
 
-	if (count_user_locked(channels, served->uid) >= USER_MAX ||
-	    count_removed_locked(channels, served->uid) >= REMOVED_MAX)
+	if (!has_place_locked(channels, served->uid))
 		return -EDQUOT;
 	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT; i++) {
 		id = (id + 1) & ((1U << ID_BITS) - 1);
@@ -241,29 +250,39 @@ static uint64_t idle_since_locked(struct served *served, uint64_t now)
 	return served->noted_at;
 }
 
-/* Ends the channel that has been idle for the longest time, of this user if its limit is reached.
- * Its place becomes free when another client without space finds it idle again: a oneway of the
- * client may have been on its way when the channel ended. */
+/* Ends the channel that has been idle for the longest time: of this user, if it has its share. For
+ * a user below its share, a channel of a user with more channels counts as idle.
+ * The place becomes free when another client without space finds the channel idle again: a oneway
+ * of its client may have been on its way when the channel ended. */
 static void end_idle(struct channels *channels, uid_t uid)
 {
 	uint64_t now = time_now(), longest = IDLE_NS;
 	struct served *idle = NULL;
-	bool any;
+	bool below, pending = false;
+	unsigned int n;
 
 	pthread_mutex_lock(&channels->lock);
-	any = count_user_locked(channels, uid) < USER_MAX;
+	n = count_user_locked(channels, uid);
+	below = n < USER_SHARE;
+	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT; i++)
+		pending |= channels->table[i] && atomic_load(&channels->table[i]->ended);
 	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT; i++) {
 		struct served *served = channels->table[i];
 		uint64_t ns;
 
-		if (!served || !(any || served->uid == uid))
+		if (!served || !(below || served->uid == uid))
 			continue;
 		ns = now - idle_since_locked(served, now);
-		if (atomic_load(&served->ended) && ns >= ENDED_NS) {
+		if (atomic_load(&served->ended)) {
+			if (ns < ENDED_NS)
+				continue;
 			idle = served;
 			break;
 		}
-		if (!atomic_load(&served->ended) && ns >= longest) {
+		/* At equal numbers users would take places from each other for ever. */
+		if (below && !pending && count_user_locked(channels, served->uid) > n + 1)
+			ns += IDLE_NS;
+		if (ns >= longest) {
 			longest = ns;
 			idle = served;
 		}
@@ -287,7 +306,8 @@ static int try_add(struct channels *channels, struct served *served)
 	int r;
 
 	pthread_mutex_lock(&channels->lock);
-	r = is_refused_locked(channels, served->uid) || is_stalled_locked(channels) ?
+	r = is_refused_locked(channels, served->uid) || is_stalled_locked(channels) ||
+			    count_removed_locked(channels, served->uid) >= REMOVED_MAX ?
 		    -EACCES :
 		    add_locked(channels, served);
 	pthread_mutex_unlock(&channels->lock);

@@ -35,8 +35,9 @@
  *
  * Limits:
  *   - Each proxy has its own channel, of 128 KB, or 264 KB with the extension. The client allocates
- *     the memory. A connection has at most 64 channels, and at most 16 for each user. If a limit is
- *     reached, the channel that has had no calls for the longest time ends, but only after 10 s.
+ *     the memory. A connection has at most 64 channels. A user with 16 of them must leave 16
+ *     places free. If there is no place, the channel that has had no calls for the longest time
+ *     ends, after 10 s, or at once if its user has more channels than a user with fewer than 16.
  *     A thread in a handler maps the channels that it looked at before, also after their end: at
  *     most 64 such channels of a user, which otherwise gets no more channels.
  *   - Servers with their own event loop, and servers that poll for timers, get no channels.

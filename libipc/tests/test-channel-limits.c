@@ -3,9 +3,13 @@
  * Limits of direct channels for each user and each client.
  */
 #define _GNU_SOURCE
+#include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,28 +28,125 @@ static uint32_t get_many(unsigned int n)
 	return last;
 }
 
-START_TEST(channels_of_a_user_are_limited)
-{
-	struct ipc_proxy *proxies[40], *first;
-	unsigned int direct = 0;
-	struct ipc *others[40];
+#define MANY 60
 
-	begin(1);
-	first = proxy;
-	for (int i = 0; i < 40; i++) {
-		ck_assert_int_eq(ipc_open(&others[i], ipc_test_bus_path(bus)), 0);
-		ck_assert_int_eq(ipc_get_manager(others[i], &proxies[i]), 0);
-		proxy = proxies[i];
-		for (unsigned int j = 0; j < CHANNEL_AFTER; j++)
-			get(WHERE);
-		direct += get(WHERE);
+static struct ipc *others[MANY];
+static struct ipc_proxy *proxies[MANY];
+
+/* Opens connections, and returns how many have a channel. */
+static unsigned int open_many(unsigned int n)
+{
+	struct ipc_proxy *first_proxy = proxy;
+	struct ipc *first = ipc;
+	unsigned int direct = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		ck_assert_int_eq(ipc_open(&ipc, ipc_test_bus_path(bus)), 0);
+		ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
+		direct += get_many(CHANNEL_AFTER + 1);
+		others[i] = ipc;
+		proxies[i] = proxy;
 	}
-	ck_assert_uint_eq(direct, 15);
-	for (int i = 0; i < 40; i++) {
+	ipc = first;
+	proxy = first_proxy;
+	return direct;
+}
+
+static void close_many(unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
 		ipc_proxy_unref(proxies[i]);
 		ipc_unref(others[i]);
 	}
+}
+
+/* A user leaves places to other users, and no more than that. */
+START_TEST(channels_of_a_user_are_limited)
+{
+	begin(1);
+	ck_assert_uint_eq(open_many(MANY), 48 - 1);
+	close_many(MANY);
+	end();
+}
+END_TEST
+
+static pid_t start_as(uid_t uid, void (*run)(void))
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	ck_assert_int_eq(setuid(uid), 0);
+	run();
+	_exit(0);
+}
+
+static void wait_end(pid_t pid)
+{
+	int status;
+
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+
+static int opened[2];
+
+static void open_share(void)
+{
+	ck_assert_uint_eq(open_many(20), 16);
+	ck_assert_int_eq(write(opened[1], "", 1), 1);
+	pause();
+}
+
+/* The first request ends a channel of the user with most channels, and the second request gets its
+ * place. */
+static void open_late(void)
+{
+	connect_again();
+	ck_assert_uint_eq(get_many(CHANNEL_AFTER + 1), 0);
+	usleep(1100000);
+	ck_assert_uint_eq(get_many(4096), 1);
+}
+
+static void allow_all(void)
+{
+	char folder[256];
+
+	snprintf(folder, sizeof(folder), "%s", ipc_test_bus_path(bus));
+	ck_assert_int_eq(chmod(folder, 0666), 0);
+	*strrchr(folder, '/') = '\0';
+	ck_assert_int_eq(chmod(folder, 0711), 0);
+}
+
+START_TEST(users_get_their_share_of_channels)
+{
+	struct ipc_proxy *first;
+	unsigned int direct = 0;
+	pid_t second;
+	char byte;
+
+	/* Another user needs root. */
+	if (getuid())
+		return;
+	begin(1);
+	first = proxy;
+	allow_all();
+	ck_assert_int_eq(pipe(opened), 0);
+	ck_assert_uint_eq(open_many(MANY), 48 - 1);
+	second = start_as(65533, open_share);
+	ck_assert_int_eq(read(opened[0], &byte, 1), 1);
+	wait_end(start_as(65532, open_late));
+	for (unsigned int i = 0; i < MANY; i++) {
+		proxy = proxies[i];
+		direct += get(WHERE);
+	}
+	ck_assert_uint_ge(direct, 48 - 2);
 	proxy = first;
+	kill(second, SIGKILL);
+	waitpid(second, NULL, 0);
+	close_many(MANY);
+	close(opened[0]);
+	close(opened[1]);
 	end();
 }
 END_TEST
@@ -116,19 +217,14 @@ END_TEST
 /* 10 s pass. */
 START_TEST(idle_channel_ends_if_another_client_needs_one)
 {
-	struct ipc_proxy *proxies[16], *first;
-	struct ipc *others[16];
+	struct ipc_proxy *first;
 	unsigned int direct = 0;
 
 	begin(1);
 	first = proxy;
-	for (int i = 0; i < 16; i++) {
-		ck_assert_int_eq(ipc_open(&others[i], ipc_test_bus_path(bus)), 0);
-		ck_assert_int_eq(ipc_get_manager(others[i], &proxies[i]), 0);
-		proxy = proxies[i];
-		ck_assert_uint_eq(get_many(CHANNEL_AFTER + 1), i < 15);
-	}
+	ck_assert_uint_eq(open_many(48), 47);
 	/* Asks again, but too early. */
+	proxy = proxies[47];
 	ck_assert_uint_eq(get_many(4096), 0);
 	proxy = first;
 	for (int i = 0; i < 105; i++) {
@@ -136,17 +232,16 @@ START_TEST(idle_channel_ends_if_another_client_needs_one)
 		usleep(100000);
 	}
 	/* The first request ends the channel, and the second request gets its place. */
-	proxy = proxies[15];
+	proxy = proxies[47];
 	ck_assert_uint_eq(get_many(4 * 4096), 0);
 	usleep(1100000);
 	ck_assert_uint_eq(get_many(16 * 4096), 1);
-	for (int i = 0; i < 16; i++) {
+	for (int i = 0; i < 48; i++) {
 		proxy = proxies[i];
 		direct += get(WHERE);
-		ipc_proxy_unref(proxies[i]);
-		ipc_unref(others[i]);
 	}
-	ck_assert_uint_eq(direct, 15);
+	close_many(48);
+	ck_assert_uint_eq(direct, 47);
 	proxy = first;
 	ck_assert_uint_eq(get(WHERE), 1);
 	end();
@@ -179,6 +274,7 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("channel-limits", channels_of_a_user_are_limited,
+			 users_get_their_share_of_channels,
 			 ended_channels_of_a_user_are_limited,
 			 idle_channel_ends_if_another_client_needs_one,
 			 unfetched_replies_are_limited);
