@@ -67,13 +67,19 @@ static bool object_ended(struct ipc *ipc, struct served *served)
 	return false;
 }
 
+/* Reads the clock only if there may be other messages. */
+static bool is_over(const struct thread *t, const struct served *served, uint64_t end)
+{
+	return channels_others_may_wait(t) && time_now() >= end && channels_others_wait(t, served);
+}
+
 /* Serves oneways of a turn, and none at or after the position until, unless it is NULL. Returns
  * whether others may remain that need another turn. */
 static bool serve_some(struct thread *t, struct served *served, const uint32_t *until,
 		       const struct turn_frame *frame)
 {
 	uint32_t epoch = atomic_load_explicit(&served->epoch, memory_order_relaxed);
-	uint64_t end = time_now() + TURN_NS;
+	uint64_t end = channels_others_may_wait(t) ? time_now() + TURN_NS : 0;
 	struct ipcbus_event event;
 
 	/* The number is for ipc_call_pidfd(). */
@@ -87,7 +93,7 @@ static bool serve_some(struct thread *t, struct served *served, const uint32_t *
 
 		if (!left || left > CHANNEL_RING_SIZE)
 			return false;
-		if (n == TURN_MAX || (n && time_now() >= end && channels_others_wait(t, served)))
+		if (n == TURN_MAX || (n && is_over(t, served, end)))
 			return true;
 		buffer = channel_buffer_get(t, CHANNEL_DATA_MAX);
 		/* Without memory the oneways stay in the channel. */
