@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ipcbus.h"
+
 /* Maximum of senders in a round. */
 #define ROUND_SENDERS 256U
 
@@ -33,6 +35,15 @@ static inline void round_end(struct round *round)
 {
 	round->number++;
 	round->n = 0;
+}
+
+/* Returns the number of an event's sender. This process cannot see the senders of a user in another
+ * pid namespace: together they count as one, and as one for each channel. */
+static inline uint64_t round_sender(const struct round *round, const struct ipcbus_event *event,
+				    unsigned int channels)
+{
+	return event->pid ? (uint64_t)event->pid << 32 | event->tid :
+			    (uint64_t)event->uid << 32 | round->n % (channels + 1);
 }
 
 /* An event of that sender was taken from the bus. If the part of the bus is over, returns true, and

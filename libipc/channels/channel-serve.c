@@ -554,7 +554,7 @@ static int take_event(struct thread *t, struct channels *channels, struct ipcbus
 		round_end(&view->round);
 		return 0;
 	}
-	if (round_note(&view->round, (uint64_t)x->event.pid << 32 | x->event.tid))
+	if (round_note(&view->round, round_sender(&view->round, &x->event, view->n)))
 		begin_round(t);
 	/* The daemon has woken all threads. */
 	if (atomic_load(channels->words.event))

@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -23,7 +24,7 @@
 
 enum { PASS = 1, BLOCK, NOTE };
 
-#define CLIENTS	 32U
+#define CLIENTS	 80U
 #define MESSAGES 10U
 #define FLOOD	 300U
 
@@ -31,6 +32,8 @@ static struct shared {
 	atomic_uint blocked, go;
 	atomic_uint n;			/* handled messages */
 	uint8_t order[1024];		/* their clients */
+	atomic_uint direct;		/* processes with a channel */
+	sem_t ready, may_call[CLIENTS];	/* of processes */
 } *shared;
 
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
@@ -117,17 +120,21 @@ static void on_end(int code, struct ipc_raw_message *reply, const struct ipc_err
 	(void)code, (void)reply, (void)error, (void)userdata;
 }
 
-static void start_calls(unsigned int i)
+static void start_call(struct ipc_proxy *by, unsigned int i)
 {
 	const uint8_t client = (uint8_t)i;
 
+	ck_assert_int_eq(ipc_raw_call_async(by,
+					    &(struct ipc_raw_message){
+						    .method = NOTE, .data = &client, .size = 1,
+					    },
+					    NULL, on_end, NULL, NULL), 0);
+}
+
+static void start_calls(unsigned int i)
+{
 	for (unsigned int call = 0; call < MESSAGES; call++)
-		ck_assert_int_eq(ipc_raw_call_async(proxies[i],
-						    &(struct ipc_raw_message){
-							    .method = NOTE, .data = &client,
-							    .size = 1,
-						    },
-						    NULL, on_end, NULL, NULL), 0);
+		start_call(proxies[i], i);
 }
 
 static void send_oneway(size_t size)
@@ -204,6 +211,55 @@ START_TEST(channel_and_bus_take_turns) { mix(1, 1); } END_TEST
 START_TEST(several_channels_and_bus_take_turns) { mix(5, 1); } END_TEST
 START_TEST(bus_with_more_clients_does_not_delay_channels) { mix(2, 4); } END_TEST
 
+static _Noreturn void run_client(unsigned int i)
+{
+	connect_again();
+	for (unsigned int call = 0; call < CHANNEL_AFTER; call++)
+		get(PASS);
+	atomic_fetch_add(&shared->direct, get(PASS));
+	for (unsigned int call = 0; call < MESSAGES; call++) {
+		sem_post(&shared->ready);
+		sem_wait(&shared->may_call[i]);
+		start_call(proxy, i);
+	}
+	sem_post(&shared->ready);
+	while (atomic_load(&shared->n) < CLIENTS * MESSAGES)
+		usleep(10000);
+	_exit(0);
+}
+
+/* A process with a thread for each client. Of these, 47 get channels: the user has another one. */
+START_TEST(more_clients_than_channels_take_turns)
+{
+	pid_t pids[CLIENTS];
+	pthread_t thread;
+	int status;
+
+	begin_blocked();
+	ck_assert_int_eq(sem_init(&shared->ready, /* pshared= */ 1, 0), 0);
+	for (unsigned int i = 0; i < CLIENTS; i++) {
+		ck_assert_int_eq(sem_init(&shared->may_call[i], 1, 0), 0);
+		pids[i] = fork();
+		if (!pids[i])
+			run_client(i);
+		sem_wait(&shared->ready);
+	}
+	ck_assert_uint_eq(atomic_load(&shared->direct), 47);
+	thread = start_block();
+	for (unsigned int n = 0; n < CLIENTS * MESSAGES; n++) {
+		sem_post(&shared->may_call[n % CLIENTS]);
+		sem_wait(&shared->ready);
+	}
+	go(thread, CLIENTS * MESSAGES);
+	check_order(CLIENTS, 3);
+	for (unsigned int i = 0; i < CLIENTS; i++) {
+		ck_assert_int_eq(waitpid(pids[i], &status, 0), pids[i]);
+		ck_assert_int_eq(status, 0);
+	}
+	end_blocked();
+}
+END_TEST
+
 /* A client that fills its ring, and then must use the bus, delays the calls of another client by a
  * few oneways for each call. */
 static void flood(bool large, const char *channels)
@@ -262,6 +318,21 @@ START_TEST(round_ends_at_the_second_event_of_a_sender)
 }
 END_TEST
 
+START_TEST(invisible_senders_have_the_share_of_the_channels)
+{
+	const struct ipcbus_event event = { .uid = 7 }, seen = { .pid = 7, .tid = 7, .uid = 7 };
+	static struct round round;
+
+	round_end(&round);
+	for (unsigned int n = 0; n < 9; n++)
+		ck_assert_uint_eq(round_note(&round, round_sender(&round, &event, 2)),
+				  n && n % 3 == 0);
+	round_end(&round);
+	ck_assert(!round_note(&round, round_sender(&round, &seen, 2)));
+	ck_assert(round_note(&round, round_sender(&round, &seen, 2)));
+}
+END_TEST
+
 START_TEST(round_with_many_senders_ends)
 {
 	static struct round round;
@@ -279,8 +350,11 @@ int main(void)
 	return RUN_TESTS("channel-fairness", channel_and_bus_take_turns,
 			 several_channels_and_bus_take_turns,
 			 bus_with_more_clients_does_not_delay_channels,
+			 more_clients_than_channels_take_turns,
 			 oneways_in_the_ring_do_not_delay_calls,
 			 oneways_before_the_bus_do_not_delay_calls,
 			 oneways_before_the_bus_do_not_delay_calls_of_the_bus,
-			 round_ends_at_the_second_event_of_a_sender, round_with_many_senders_ends);
+			 round_ends_at_the_second_event_of_a_sender,
+			 invisible_senders_have_the_share_of_the_channels,
+			 round_with_many_senders_ends);
 }
