@@ -66,12 +66,23 @@ void channel_note_unfit(struct channel *channel)
 }
 
 /* A call that begins now sees that the channel has ended: see channel_call(). */
-static __attribute__((noinline)) void forget(struct channel *channel)
+static __attribute__((noinline)) void forget(struct channel *channel, struct ipc_proxy *proxy)
 {
 	atomic_store(&channel->ended, true);
-	if (atomic_load(&channel->caller.taken) == atomic_load(&channel->caller.lost) &&
-	    !atomic_exchange(&channel->forgotten, true))
-		ipc_object_end(channel->life);
+	if (atomic_load(&channel->forgotten) ||
+	    atomic_load(&channel->caller.taken) != atomic_load(&channel->caller.lost) ||
+	    atomic_exchange(&channel->forgotten, true))
+		return;
+	channel_ask_later(proxy, ASK_AGAIN);
+	ipc_object_end(channel->life);
+}
+
+bool channel_has_ended(struct channel *channel, const struct request *request)
+{
+	if (likely(!channel_is_unusable(channel, request->t->ipc)))
+		return false;
+	forget(channel, request->proxy);
+	return true;
 }
 
 static void fail(struct request *request, int error, uint32_t stage)
@@ -442,11 +453,8 @@ static __attribute__((noinline)) bool may_carry_huge(struct channel *channel,
 
 bool channel_may_carry(struct channel *channel, struct request *request, bool async)
 {
-	if (channel_is_unusable(channel, request->t->ipc)) {
-		if (!atomic_load_explicit(&channel->forgotten, memory_order_relaxed))
-			forget(channel);
+	if (channel_has_ended(channel, request))
 		return false;
-	}
 	if (unlikely(!request_is_plain(request, CHANNEL_DATA_MAX)) &&
 	    !may_carry_huge(channel, request, async))
 		return false;

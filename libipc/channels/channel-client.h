@@ -75,12 +75,13 @@ bool channel_server_died(struct channel *channel);
  * bus, which reports it, too. */
 void channel_object_died(struct channel *channel);
 
-/* Must be called before the last handle of the object is dropped. Until the server has served the
- * oneways in the ring, a oneway through the bus then keeps the object alive. */
-void channel_leave(struct channel *channel, struct ipc_proxy *proxy);
+/* Must be called before the last handle of the object is dropped, and before the proxy gets
+ * another channel. Until the server has served the oneways in the ring, a oneway through the bus
+ * then keeps the object alive. If that fails, only the server's reference does. */
+int channel_leave(struct channel *channel, struct ipc_proxy *proxy);
 
-/* Closes the channel of a proxy that is freed or whose connection is closed. channel may be
- * NULL. */
+/* Closes the channels of a proxy that is freed or whose connection is closed. channel: the latest,
+ * or NULL. */
 void channel_close(struct channel *channel);
 
 #endif /* IPC_CHANNEL_CLIENT_H */

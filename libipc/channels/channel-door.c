@@ -77,13 +77,12 @@ int channels_get(struct ipc *ipc, struct channels **ret_channels)
 	return 0;
 }
 
-/* Threads that poll, and programs with their own event loop, do not notice a channel's calls. The
- * replies of a connection with ipc_set_clear() must be overwritten. */
+/* Programs with their own event loop do not notice a channel's calls. The replies of a connection
+ * with ipc_set_clear() must be overwritten. */
 static bool may_have_channels(struct ipc *ipc)
 {
 	return ipc->monitors && !is_monitored(ipc) && channel_can_wait() &&
-	       !ipc->device.send_flags && pool_serves(ipc) &&
-	       ipc->device.poll_fd < 0 && !(atomic_load(&ipc->attention) & ATTEND_POLL);
+	       !ipc->device.send_flags && pool_serves(ipc);
 }
 
 static bool may_have_channel(const struct ipc_object *object)

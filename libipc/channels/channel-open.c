@@ -20,10 +20,8 @@
 #define OPEN_USEC      ((uint64_t)1000000)
 /* The same after a oneway, which should not wait. */
 #define OPEN_ONEWAY_USEC ((uint64_t)5000)
-/* Messages through the bus after a refusal, or if the server is busy, before the client asks for a
- * channel again. Each refusal quadruples it: a hostile server can refuse the channel and keep its
- * memory, 128 KB. */
-#define ASK_AGAIN      4096U
+/* Like ASK_AGAIN, if the server is busy. Each refusal or end of a channel quadruples both: a
+ * hostile server can refuse a channel and keep its memory, 128 KB. */
 #define ASK_BUSY_AGAIN 1024U
 #define REFUSALS_MAX   9U
 
@@ -31,7 +29,7 @@ static const struct ipc_options open_options = { .timeout_usec = OPEN_USEC };
 static const struct ipc_raw_message door_request = { .method = IPC_NUMBER_CHANNEL };
 
 struct opening {
-	struct ipc_proxy *proxy;
+	struct ipc_proxy *proxy;	/* its previous channel is channel->before */
 	struct channel *channel;
 	int fds[2];	/* of the client's part, and of the server's */
 };
@@ -51,15 +49,23 @@ void channel_unref(struct channel *channel)
 	free(channel);
 }
 
-void channel_close(struct channel *channel)
+static void close_one(struct channel *channel)
 {
-	if (!channel)
-		return;
 	channel_unlist(channel);
 	/* The server is notified of its end. */
 	if (channel->life && channel->life->ipc)
 		ipc_object_end(channel->life);
 	channel_unref(channel);
+}
+
+void channel_close(struct channel *channel)
+{
+	while (channel) {
+		struct channel *before = channel->before;
+
+		close_one(channel);
+		channel = before;
+	}
 }
 
 /* --- Steps -------------------------------------------------------------------------- */
@@ -75,6 +81,7 @@ static int opening_begin(struct opening *opening, struct ipc_proxy *proxy)
 	channel->owner = device_process();
 	channel->caller.spin.budget_ns = CHANNEL_SPIN_NS;
 	channel_init_watch(channel);
+	channel->before = atomic_load(&proxy->channel);
 	*opening = (struct opening){
 		.proxy = proxy, .channel = channel, .fds = { -1, -1 },
 	};
@@ -146,23 +153,32 @@ static int take_id(struct opening *opening, const struct ipc_raw_message *reply)
 	return channel_memory_check(opening->fds[1], CHANNEL_PART_SIZE);
 }
 
+void channel_ask_later(struct ipc_proxy *proxy, unsigned int messages)
+{
+	unsigned int refusals = atomic_load(&proxy->refusals);
+
+	if (refusals < REFUSALS_MAX)
+		atomic_store(&proxy->refusals, refusals + 1);
+	atomic_store(&proxy->calls, CHANNEL_AFTER - (messages << 2 * refusals));
+}
+
 /* Gives the channel to the proxy, or drops it. busy: the server may have had no time. */
 static void opening_end(struct opening *opening, int r, bool busy)
 {
 	struct ipc_proxy *proxy = opening->proxy;
-	struct channel *none = NULL;
-	unsigned int refusals = atomic_load(&proxy->refusals);
+	struct channel *before = opening->channel->before;
 
 	channel_memory_close(opening->fds);
-	if (r == 0 && atomic_compare_exchange_strong(&proxy->channel, &none, opening->channel))
+	if (r == 0 && before)
+		r = channel_leave(before, proxy);
+	if (r == 0 && atomic_compare_exchange_strong(&proxy->channel, &before, opening->channel)) {
+		if (before)
+			channel_unlist(before);
 		return;
-	channel_close(opening->channel);
-	if (r == 0)
-		return;
-	if (refusals < REFUSALS_MAX)
-		atomic_store(&proxy->refusals, refusals + 1);
-	atomic_store(&proxy->calls,
-		     CHANNEL_AFTER - ((busy ? ASK_BUSY_AGAIN : ASK_AGAIN) << 2 * refusals));
+	}
+	close_one(opening->channel);
+	if (r < 0)
+		channel_ask_later(proxy, busy ? ASK_BUSY_AGAIN : ASK_AGAIN);
 }
 
 /* --- For calls and oneways ---------------------------------------------------------- */
@@ -211,13 +227,17 @@ static __attribute__((noinline)) struct channel *try_open(struct ipc_proxy *prox
 
 	if (is_monitored(proxy->ipc) || !channel_can_wait()) {
 		atomic_store(&proxy->calls, CHANNEL_AFTER - ASK_BUSY_AGAIN);
-		return NULL;
+	} else if (opening_begin(&opening, proxy) == 0) {
+		r = open_channel(&opening, oneway ? OPEN_ONEWAY_USEC : OPEN_USEC, deadline);
+		opening_end(&opening, r, (oneway || deadline) && r == -ETIMEDOUT);
 	}
-	if (opening_begin(&opening, proxy) < 0)
-		return NULL;
-	r = open_channel(&opening, oneway ? OPEN_ONEWAY_USEC : OPEN_USEC, deadline);
-	opening_end(&opening, r, (oneway || deadline) && r == -ETIMEDOUT);
 	return atomic_load(&proxy->channel);
+}
+
+static bool may_open(const struct channel *channel)
+{
+	return unlikely(!channel) ||
+	       unlikely(atomic_load_explicit(&channel->forgotten, memory_order_relaxed));
 }
 
 /* Only the thread whose call reaches the number asks the server; other threads use the bus
@@ -232,9 +252,9 @@ struct channel *channel_of_proxy(struct ipc_proxy *proxy, bool oneway, uint64_t 
 {
 	struct channel *channel = atomic_load_explicit(&proxy->channel, memory_order_acquire);
 
-	if (channel)
+	if (!may_open(channel))
 		return channel;
-	return is_due(proxy) ? try_open(proxy, oneway, deadline) : NULL;
+	return is_due(proxy) ? try_open(proxy, oneway, deadline) : channel;
 }
 
 /* --- The extension ------------------------------------------------------------------ */
@@ -367,7 +387,7 @@ struct channel *channel_of_async(struct ipc_proxy *proxy)
 {
 	struct channel *channel = atomic_load_explicit(&proxy->channel, memory_order_acquire);
 
-	if (!channel && is_due(proxy))
+	if (may_open(channel) && is_due(proxy))
 		open_async(proxy);
 	return channel;
 }

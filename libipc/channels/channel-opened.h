@@ -31,7 +31,7 @@ struct channel {
 	uint64_t id;			/* the server's */
 	atomic_bool ended;		/* later calls go through the bus */
 	atomic_bool forgotten;		/* and no call is pending: life was ended, and so the
-	                      		 * server notified */
+	                      		 * server notified. The proxy may get another channel */
 	struct ipc_proxy *door;
 	/* If 0, the bus has no event that could report the death of the door: the word of
 	 * device_poll_words(), but not_watched before channel_watch_door(). */
@@ -41,6 +41,8 @@ struct channel {
 	uint64_t owner;			/* device_process() that mapped it, not a child */
 	atomic_uint extension;		/* enum channel_extension */
 	atomic_uint refs;		/* of the proxy, and of serving threads */
+	struct channel *before;		/* the proxy's previous channel, or NULL: other threads may
+	                       		 * still look there, until the proxy is freed */
 	/* Async calls. */
 	atomic_bool listed;		/* serving threads look for replies; channels->lock */
 	atomic_uint asyncs;		/* a bit for each cell with a call */
@@ -83,6 +85,10 @@ static inline bool request_is_plain(const struct request *request, size_t max)
 }
 
 void channel_unref(struct channel *channel);
+/* The proxy asks for a channel again after that many messages, or more after each refusal. */
+void channel_ask_later(struct ipc_proxy *proxy, unsigned int messages);
+/* Messages through the bus after a refusal, or after the end of a channel. */
+#define ASK_AGAIN 4096U
 /* Makes the extension for a call that does not fit into a large cell, unless another thread has
  * begun. Blocks for the server as the set-up does, until the deadline at most (0: none). */
 void channel_extend(struct channel *channel, struct thread *t, uint64_t deadline);
@@ -105,6 +111,8 @@ bool channel_take_answer(struct thread *t, struct channel *channel, struct ipcbu
 bool channel_take_late(struct thread *t, struct channel *channel, uint64_t *until,
 		       struct ipcbus_event *event);
 
+/* Whether the channel has ended, or messages must use the bus for another reason. */
+bool channel_has_ended(struct channel *channel, const struct request *request);
 /* Whether the channel may carry the call. Makes the extension if the call is not async and needs
  * it. Releases the thread's buffers, which the next exchange would do otherwise. */
 bool channel_may_carry(struct channel *channel, struct request *request, bool async);

@@ -165,7 +165,7 @@ int channel_oneway(struct channel *channel, struct request *request)
 {
 	int r;
 
-	if (channel_is_unusable(channel, request->t->ipc) ||
+	if (channel_has_ended(channel, request) ||
 	    unlikely(!request_is_plain(request, CHANNEL_DATA_MAX)) ||
 	    (unlikely(request->t->ipc->channels_random) && channel_choose_bus()))
 		return 1;
@@ -192,17 +192,13 @@ int channel_use_bus(struct channel *channel, struct request *request)
 	return r;
 }
 
-void channel_leave(struct channel *channel, struct ipc_proxy *proxy)
+int channel_leave(struct channel *channel, struct ipc_proxy *proxy)
 {
 	struct request request = { .x.send.handle = proxy->handle };
+	int r;
 
-	/* Best effort: without the thread's state, only the server's reference to the object keeps
-	 * it alive until the ring is served. */
-	if (thread_get(proxy->ipc, &request.t) < 0)
-		return;
-	lock(channel);
-	leave_ring_locked(channel, &request);
-	unlock(channel);
+	r = thread_get(proxy->ipc, &request.t);
+	return r < 0 ? r : channel_use_bus(channel, &request);
 }
 
 void channel_used_bus(struct channel *channel, const struct request *request)

@@ -24,6 +24,9 @@
 #define MORE_MAX 2U
 /* How often serving threads check() before they wait. */
 #define CHECK_NS   ((uint64_t)1000000000)
+/* Limits of the pauses between two looks for space, which only poll() reports. */
+#define SPACE_MIN_NS 100000U
+#define SPACE_MAX_NS 10000000U
 
 /* --- Calls -------------------------------------------------------------------------- */
 
@@ -257,8 +260,15 @@ take_message(struct thread *t, uint64_t *until, struct ipcbus_event *event)
 
 	view->call_next = false;
 	return (unlikely(view->n_opened) && !call_first && take_answer(t, until, event)) ||
-	       take_call(t, event) ||
-	       (unlikely(call_first) && take_answer(t, until, event));
+	       take_call(t, event) || (unlikely(call_first) && take_answer(t, until, event));
+}
+
+static bool has_answers(const struct channel_view *view)
+{
+	for (unsigned int i = 0; i < view->n_opened; i++)
+		if (channel_answers(view->callers[i]) != view->answered[i])
+			return true;
+	return false;
 }
 
 static bool has_more(const struct channel_view *view)
@@ -269,10 +279,8 @@ static bool has_more(const struct channel_view *view)
 		if (channel_has_call(view->callees[i], view->tails[i]) ||
 		    channel_has_posted(view->callees[i]))
 			return true;
-	for (unsigned int i = 0; i < view->n_opened; i++)
-		if (channel_answers(view->callers[i]) != view->answered[i])
-			return true;
-	return left && channel_has_oneway(&left->callee, atomic_load(&left->epoch));
+	return has_answers(view) ||
+	       (left && channel_has_oneway(&left->callee, atomic_load(&left->epoch)));
 }
 
 /* Whether there may be a message, except for that channel. Cheaper than has_more(). */
@@ -283,10 +291,7 @@ static bool may_have_more(const struct channel_view *view, const struct served *
 		     channel_has_call(view->callees[i], view->tails[i])) &&
 		    view->served[i] != but)
 			return true;
-	for (unsigned int i = 0; i < view->n_opened; i++)
-		if (channel_answers(view->callers[i]) != view->answered[i])
-			return true;
-	return false;
+	return has_answers(view);
 }
 
 static bool has_work(const struct channel_view *view)
@@ -605,7 +610,6 @@ static void reap(struct thread *t, struct channels *channels, bool late)
  * clients, and late calls of stopped clients. May free the view. */
 static int check(struct thread *t, struct channels *channels, uint64_t now)
 {
-	/* Other threads must notice that too. */
 	if (device_has_ended(&t->ipc->device))
 		return -ECONNRESET;
 	atomic_store(&channels->checked, now);
@@ -639,27 +643,14 @@ static void begin_work(struct thread *t, struct channels *channels)
 		release_buffers(t);
 }
 
-/* Whether a call of a channel, which may have ended, has no reply yet. */
-static bool has_open(struct channels *channels)
-{
-	bool any = false;
-
-	pthread_mutex_lock(&channels->lock);
-	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT && !any; i++)
-		any = channels->table[i] && atomic_load(&channels->table[i]->open);
-	pthread_mutex_unlock(&channels->lock);
-	return any;
-}
-
 /* Whether the thread must wait for replies to async calls. Calls that were sent before the process
  * could not wait any more may be pending. */
 static bool has_callers(const struct channel_view *view)
 {
-	bool any = !channel_cannot_wait() && view->n_opened;
-
-	for (unsigned int i = 0; i < view->n_opened && !any; i++)
-		any = atomic_load(&view->opened[i]->asyncs);
-	return any;
+	for (unsigned int i = 0; i < view->n_opened; i++)
+		if (!channel_cannot_wait() || atomic_load(&view->opened[i]->asyncs))
+			return true;
+	return false;
 }
 
 /* Takes a message in this round. If the bus has no events, also begins the next round. */
@@ -683,6 +674,18 @@ take_in_round(struct thread *t, struct channels *channels, uint64_t *until,
 	return false;
 }
 
+/* Returns when a thread that sleeps now must look for more than messages: @until at the latest. */
+static uint64_t next_look(struct thread *t, uint64_t now, uint64_t until)
+{
+	struct channel_view *view = t->channels;
+	bool full = atomic_load(&t->ipc->attention) & ATTEND_WRITABLE;
+
+	view->space_ns = !full ? SPACE_MIN_NS :
+			 view->space_ns < SPACE_MAX_NS ? 2 * view->space_ns : SPACE_MAX_NS;
+	now += full ? view->space_ns : SLEEP_MAX_NS;
+	return deadline_earlier(until < now ? until : now, atomic_load(&t->ipc->timers.next));
+}
+
 static int serve(struct thread *t, struct channels *channels, struct ipcbus_exchange *x)
 {
 	struct channel_view *view = t->channels;
@@ -703,7 +706,7 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 		}
 		view->bell = bell;
 		/* Open calls may become late. */
-		if (!view->n && !has_callers(view) && !has_open(channels))
+		if (!view->n && !has_callers(view) && !channels_have_open(channels))
 			return 1;
 		if (unlikely(is_monitored(t->ipc) || channel_cannot_wait()) && view->n) {
 			channels_end(t->ipc);
@@ -732,12 +735,12 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 			continue;
 		if (unlikely(view->n_opened) && yield_for_answers(channels, view))
 			continue;
-		if (x->flags & IPCBUS_NONBLOCK && may_poll(t)) {
+		if (x->flags & IPCBUS_NONBLOCK) {
+			if (!may_poll(t))
+				continue;
 			x->event = (struct ipcbus_event){ .kind = IPCBUS_EVENT_NONE };
 			return 0;
 		}
-		if (x->flags & IPCBUS_NONBLOCK)
-			continue;
 		/* Release buffers before the wait, which may be long. */
 		if (t->n_release)
 			continue;
@@ -750,12 +753,11 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 			view = t->channels;
 			continue;
 		}
-		if (until > now + SLEEP_MAX_NS)
-			until = now + SLEEP_MAX_NS;
-		r = wait_for_call(t, channels, until);
-		interrupted = r == -EINTR;
-		if (r < 0 && !interrupted)
+		r = wait_for_call(t, channels, next_look(t, now, until));
+		if (r < 0 && r != -EINTR)
 			return r;
+		/* Timers and space are the caller's. */
+		interrupted = r == -EINTR || atomic_load(&t->ipc->attention) & ATTEND_POLL;
 	}
 }
 
@@ -782,7 +784,7 @@ int channels_exchange(struct thread *t, struct ipcbus_exchange *x)
 	if (!serves)
 		return 1;
 	if (!atomic_load_explicit(&channels->n, memory_order_relaxed) &&
-	    !(t->channels && has_open(channels))) {
+	    !(t->channels && channels_have_open(channels))) {
 		/* A thread that waits in the bus must not keep the memory of dead clients. */
 		if (t->channels)
 			channels_view_free(t->channels);

@@ -131,6 +131,7 @@ struct channel_view {
 	uint32_t wakes;			/* value of words.wakes of the last interruption */
 	struct round round;
 	unsigned int looks;		/* channels to look at before the thread may sleep */
+	unsigned int space_ns;		/* the last pause before a look for space */
 	bool call_next;			/* the last message was a reply: calls come first */
 	/* Bits of channels: */
 	uint64_t oneways_last;		/* the last message was a oneway: calls come first */
@@ -181,6 +182,8 @@ struct served *served_at(struct channels *channels, unsigned int index);
 uint32_t served_last_fence(struct served *served);
 /* Removes a dying channel whose oneways wait for a fence that never comes. */
 void served_remove_stale(struct served *served);
+/* Whether a call of a channel, which may have ended, has no reply yet. */
+bool channels_have_open(struct channels *channels);
 /* Ends the channels of dead clients, which are then dying, and removes stale ones. The life object
  * does not suffice: a hostile client may send another process's. */
 void channels_reap(struct channels *channels);

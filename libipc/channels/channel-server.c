@@ -318,6 +318,17 @@ void channels_reap(struct channels *channels)
 	}
 }
 
+bool channels_have_open(struct channels *channels)
+{
+	bool any = false;
+
+	pthread_mutex_lock(&channels->lock);
+	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT && !any; i++)
+		any = channels->table[i] && atomic_load(&channels->table[i]->open);
+	pthread_mutex_unlock(&channels->lock);
+	return any;
+}
+
 bool channels_have_work(struct ipc_object *object)
 {
 	struct channels *channels = atomic_load(&object->ipc->channels);
@@ -352,6 +363,13 @@ static void end_channels(struct ipc *ipc, uint64_t object)
 			served_end(served);
 		served_unref(served);
 	}
+}
+
+bool channels_serve(struct ipc *ipc)
+{
+	struct channels *channels = atomic_load(&ipc->channels);
+
+	return channels && atomic_load(&channels->n);
 }
 
 unsigned int channels_viewed(const struct thread *t)

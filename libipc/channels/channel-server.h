@@ -29,7 +29,7 @@
  * bus.
  *
  * A channel ends with the death of either process, exec(), the end of the client's proxy, a monitor
- * of the bus, a handler that makes a call, serving threads that must poll, and a peer that violates
+ * of the bus, a handler that makes a call, the last return of ipc_run(), and a peer that violates
  * the protocol. Memory of channels is not mapped in a forked child. As for all calls through
  * ipcbusd, the caller's ids are those it had when it opened the bus.
  *
@@ -40,14 +40,15 @@
  *     ends, after 10 s, or at once if its user has more channels than a user with fewer than 16.
  *     A thread in a handler maps the channels that it looked at before, also after their end: at
  *     most 64 such channels of a user, which otherwise gets no more channels.
- *   - Servers with their own event loop, and servers that poll for timers, get no channels.
- *   - A proxy whose channel has ended uses the bus from then on.
+ *   - Servers with their own event loop get no channels.
+ *   - A proxy whose channel has ended uses the bus, and asks for another after ASK_AGAIN messages.
+ *     Its memory of the ended channel stays mapped.
  *   - A waiting client notices the death of the server after about 10 ms at most. It notices the
  *     end of the bus after an eighth of the time that it has waited, at most a second.
  *   - A frozen process that still runs serves calls of its channels. If it is stopped, as frozen
  *     processes usually are, new calls fail with -EHOSTDOWN.
  *   - A stopped client does not cancel its calls at their deadline. Serving threads cancel them
- *     about once a second, but not while they must poll.
+ *     about once a second.
  *   - A client that does not join delays the handler by at most a second. If that is at least
  *     100 ms, or the waits for its user take more than 250 ms at once or a 64th of the time, this
  *     user gets no more channels to this connection, and later waits for its clients
@@ -205,7 +206,9 @@ uint64_t channel_join_canceled(struct ipc *ipc, uint64_t join);
 /* The object that a client sent at the set-up of its channels has ended. */
 void channels_client_died(struct ipc *ipc, const struct ipc_proxy *life);
 
-/* Ends all channels because serving threads must poll. Clients notice it at their next call. */
+/* Whether serving threads wait for channels. */
+bool channels_serve(struct ipc *ipc);
+/* Ends all channels. Clients notice it at their next call. */
 void channels_end(struct ipc *ipc);
 struct channel_view;
 /* Drops a thread's references of channels. The device must be open. */

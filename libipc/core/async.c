@@ -123,7 +123,7 @@ struct ipc_proxy *async_use_bus(struct ipc *ipc, uint64_t id)
 /* Ends a call in a channel, whose slot the program has ended. Not under the lock. */
 static void cancel_in_channel(struct async *async)
 {
-	channel_cancel_async(atomic_load(&async->proxy->channel), async->cell, async->id);
+	channel_cancel_async(async->channel, async->cell, async->id);
 	ipc_proxy_unref(async->proxy);
 	free(async);
 }
@@ -161,6 +161,7 @@ static int send_by_channel(struct request *request, struct async *async)
 		return r;
 	ipc_lock(request->t->ipc);
 	async->proxy = ipc_proxy_ref(request->proxy);
+	async->channel = request->channel;
 	async->cell = cell;
 	atomic_store(&async->ready, true);
 	ipc_unlock(request->t->ipc);
@@ -299,7 +300,7 @@ void async_end(struct thread *t, const struct ipcbus_event *event)
 	}
 	if (unlikely(async.proxy) && event->kind == IPCBUS_EVENT_FAILED &&
 	    event->error == -ETIMEDOUT)
-		channel_async_is_late(atomic_load(&async.proxy->channel), event);
+		channel_async_is_late(async.channel, event);
 	end(t, &async, &copy);
 }
 

@@ -16,6 +16,8 @@ struct async_slot {
 	uint64_t id;
 };
 
+struct channel;
+
 struct async {
 	/*
 	 * Called when the call ended with a REPLY, ERROR or FAILED. Takes all that came with
@@ -32,7 +34,8 @@ struct async {
 	uint64_t deadline;		/* 0: none */
 	atomic_bool ready;		/* the sending thread does not use it any more */
 	struct ipc_proxy *proxy;	/* a reference, if its channel carries the call; or NULL */
-	unsigned int cell;		/* of that channel */
+	struct channel *channel;	/* that channel, which is valid as long as the proxy, */
+	unsigned int cell;		/* and its cell */
 	uint64_t id;
 	struct dependence dependence;
 };

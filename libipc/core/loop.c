@@ -18,7 +18,8 @@
  * does not know yet.
  *
  * If a sender waits for space, which only poll() reports, or a timer is set, the threads poll
- * before they wait.
+ * before they wait. While there are channels, the threads do not poll: they wait for channels until
+ * the next timer, and look for space after pauses.
  *
  * A handler may wait for a stream. Its thread does not serve then and is *blocked*. At least one of
  * the threads that ipc_set_threads() allows must not be blocked.
@@ -153,11 +154,12 @@ static __attribute__((noinline)) int attend(struct thread *t, unsigned int atten
 		timers_run(ipc);
 	if (attention & ATTEND_BACKLOG && backlog_run(t))
 		return serve_between(t);
-	if (attention & ATTEND_POLL) {
-		channels_end(ipc);
+	if (attention & ATTEND_POLL && !channels_serve(ipc)) {
 		r = serve_polling(t);
 		return r < 0 ? r : 1;
 	}
+	if (attention & ATTEND_WRITABLE)
+		writable_notify(ipc);
 	return 0;
 }
 

@@ -423,7 +423,7 @@ static __attribute__((noinline)) int oneway_by_channel(struct request *request)
 	if (request->channel)
 		channel_used_bus(request->channel, request);
 	/* Not in a handler, where it would be a nested call. */
-	if (!request->channel && r == 0 && !request->t->serving)
+	if (r == 0 && !request->t->serving)
 		channel_of_proxy(proxy, true, /* deadline= */ 0);
 	return r;
 }

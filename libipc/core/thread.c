@@ -287,6 +287,9 @@ static __attribute__((noinline)) int exchange_channels(struct thread *t, struct 
 {
 	int r = channels_exchange(t, x);
 
+	/* A thread that must poll does not wait in the bus after the end of the last channel. */
+	if (x->flags & IPCBUS_SERVE && unlikely(atomic_load(&t->ipc->attention) & ATTEND_POLL))
+		x->flags |= IPCBUS_NONBLOCK;
 	return r <= 0 ? r : thread_exchange_bus(t, x);
 }
 

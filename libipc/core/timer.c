@@ -6,6 +6,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "channels/channel-server.h"
 #include "deadline.h"
 #include "descriptor.h"
 #include "loop.h"
@@ -76,7 +77,8 @@ static void settle_locked(struct ipc *ipc)
 	writable_stop_polling_locked(ipc);
 }
 
-/* Returns 1 if the caller has to wake the threads of ipc_run(), so that they poll. */
+/* Returns 1 if the caller has to wake the threads of ipc_run(), so that they poll, or wait for a
+ * shorter time for channels. */
 static int set_locked(struct ipc *ipc, struct timer *timer, uint64_t deadline)
 {
 	int r;
@@ -92,8 +94,10 @@ static int set_locked(struct ipc *ipc, struct timer *timer, uint64_t deadline)
 	timer->is_set = true;
 	timer->deadline = deadline;
 	atomic_fetch_or(&ipc->attention, ATTEND_TIMER);
-	if (!ipc->timers.next || deadline < ipc->timers.next)
+	if (!ipc->timers.next || deadline < ipc->timers.next) {
 		start_fd_locked(ipc, deadline);
+		return channels_serve(ipc) ? 1 : r;
+	}
 	return r;
 }
 

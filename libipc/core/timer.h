@@ -5,8 +5,8 @@
  * threads and on threads that wait for a stream.
  *
  * A timerfd, which is part of device.poll_fd, expires with the earliest timer or before it, so each
- * thread that polls for events wakes up. While a timer is set, the threads of ipc_run() poll, and
- * ATTEND_TIMER is set.
+ * thread that polls for events wakes up. While a timer is set, the threads of ipc_run() poll, or
+ * wait for channels until the earliest timer. ATTEND_TIMER is set.
  */
 #ifndef IPC_TIMER_H
 #define IPC_TIMER_H
@@ -32,7 +32,7 @@ LIST_HEAD(timer_list, timer);
 /* Of a connection, under ipc->lock. */
 struct timers {
 	struct timer_list list;
-	uint64_t next;			/* when the timerfd expires; 0: never */
+	_Atomic uint64_t next;		/* when the timerfd expires; 0: never */
 	int fd;				/* or -1 */
 };
 

@@ -127,7 +127,7 @@ END_TEST
 
 /* --- The death of a client --------------------------------------------------------------- */
 
-enum { HOLD = 100, COUNT, PIDFD_FLAGS, SPIN };
+enum { HOLD = 100, COUNT, PIDFD_FLAGS, SPIN, POLL };
 
 static atomic_uint n_held, n_canceled;
 
@@ -161,6 +161,8 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		flags = fcntl(fd, F_GETFD);
 		close(fd);
 		return reply_number(call, (uint32_t)flags | is_channel_call(call->number) << 8);
+	case POLL:
+		return reply_number(call, ipc_get_fd(call->ipc) >= 0);
 	case SPIN:
 		return reply_number(call, atomic_load(&call->ipc->channels)->spin.budget_ns);
 	default:
@@ -236,6 +238,45 @@ static void client_dies(unsigned int n, size_t size, unsigned int m)
 	} while (counts[1] - before[1] < n + m);
 }
 
+/* The server leaves ipc_run(), and enters it again. */
+static void stop_and_come_back(unsigned int messages, uint32_t by)
+{
+	uint32_t noted = get(GET_ADDED);
+
+	ck_assert_uint_eq(get(STOP), 1);
+	for (unsigned int i = 0; i < messages; i++) {
+		if (by == ADD)
+			ck_assert_int_eq(ipc_raw_oneway(proxy, &(struct ipc_raw_message){
+							       .method = ADD }, NULL), 0);
+		else
+			ck_assert_uint_eq(get(WHERE), 0);
+	}
+	while (get(WHERE) == 0)
+		;
+	if (by == ADD)
+		ck_assert_uint_eq(get(GET_ADDED), noted + messages);
+}
+
+START_TEST(channel_comes_back_when_the_server_serves_again)
+{
+	begin(1);
+	stop_and_come_back(4000, WHERE);
+	stop_and_come_back(4000, ADD);
+	/* The server has one channel of this client. */
+	ck_assert_uint_eq(count_parts(), 2);
+	end();
+}
+END_TEST
+
+START_TEST(server_that_has_polled_gets_channels)
+{
+	begin_ops(1, "1", &ops);
+	ck_assert_uint_eq(get(POLL), 1);
+	get_a_channel();
+	end();
+}
+END_TEST
+
 START_TEST(calls_of_a_dead_client_are_canceled)
 {
 	begin_ops(2, "1", &ops);
@@ -279,6 +320,8 @@ int main(void)
 	return RUN_TESTS("channel-end", end_of_the_bus_ends_an_event_loop,
 			 end_of_the_bus_ends_a_loop_with_ipc_wait_event,
 			 dead_owner_as_an_error_does_not_end_the_channel,
+			 channel_comes_back_when_the_server_serves_again,
+			 server_that_has_polled_gets_channels,
 			 calls_of_a_dead_client_are_canceled,
 			 pidfd_of_a_caller_is_closed_by_exec,
 			 both_sides_spin_for_50_microseconds);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Timeouts and deadlines of calls that use, or set up, direct channels.
+ * Timeouts and deadlines of calls that use, or set up, direct channels. Timers of a server with
+ * channels, and its senders that wait for space.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,11 +19,16 @@
 #include "channels/channel-client.h"
 #include "channels/channel-server.h"
 #include "core/call.h"
+#include "core/deadline.h"
+#include "core/private.h"
 
 /* Methods of this file's server, beside those of channel-run.h. */
 enum {
 	BLOCK = 100,	/* serves no call until the test calls unblock() */
 	REMAIN,		/* -> ipc_call_remaining(), and whether it came through a channel */
+	SET_TIMERS,	/* two timers; writes how late the earlier one expires to blocked */
+	FILL,		/* sends oneways to the client until it has no space; writes a byte to
+			 * blocked when there is space */
 };
 
 struct remain {
@@ -32,6 +38,44 @@ struct remain {
 
 /* The server tells that it is blocked, and waits for a byte. */
 static int blocked[2], go_on[2];
+
+static void expired(struct timer *timer)
+{
+	uint64_t late = time_now() - timer->deadline;
+
+	if (write(blocked[1], &late, sizeof(late)) != sizeof(late))
+		_exit(1);
+}
+
+static int set_timers(struct ipc_call *call)
+{
+	static struct timer timers[2] = { { .expired = expired }, { .expired = expired } };
+
+	if (timer_set(call->ipc, &timers[0], time_now() + 1000000000000) < 0 ||
+	    timer_set(call->ipc, &timers[1], time_now() + 20000000) < 0)
+		return -EIO;
+	return reply_number(call, is_channel_call(call->number));
+}
+
+static void has_space(struct ipc *own, void *userdata)
+{
+	(void)own, (void)userdata;
+	if (write(blocked[1], "", 1) != 1)
+		_exit(1);
+}
+
+static int fill(struct ipc_call *call, struct ipc_proxy *back)
+{
+	static const uint8_t data[60000];
+	struct ipc_raw_message message = { .method = ADD, .data = data, .size = sizeof(data) };
+	int r = 0;
+
+	while (r == 0)
+		r = ipc_raw_oneway(back, &message, NULL);
+	if (r == -EAGAIN)
+		r = ipc_on_writable(call->ipc, has_space, NULL, NULL);
+	return r < 0 ? r : reply_number(call, 0);
+}
 
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
@@ -43,6 +87,10 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		if (write(blocked[1], &byte, 1) != 1 || read(go_on[0], &byte, 1) != 1)
 			return -EIO;
 		return reply_number(call, 0);
+	case SET_TIMERS:
+		return set_timers(call);
+	case FILL:
+		return fill(call, request->entries[0].proxy);
 	case REMAIN:
 		return ipc_raw_reply(call, &(struct ipc_raw_message){ .data = &remain,
 								      .size = sizeof(remain) });
@@ -249,10 +297,76 @@ START_TEST(timeouts_hold_between_time_namespaces)
 }
 END_TEST
 
+/* The server does not poll for timers, so its channels stay. A thread that does not know the timer
+ * looks after a second. On a busy machine, a thread may be late. */
+START_TEST(timer_of_a_server_expires_beside_channels)
+{
+	uint64_t late = UINT64_MAX;
+
+	begin_here();
+	while (!get(WHERE))
+		;
+	for (int try = 0; try < 20 && late > 400000000; try++) {
+		ck_assert_uint_eq(get(SET_TIMERS), 1);
+		ck_assert_int_eq(read(blocked[0], &late, sizeof(late)), sizeof(late));
+	}
+	ck_assert_uint_le(late, 400000000);
+	ck_assert_uint_eq(get(WHERE), 1);
+	end_here();
+}
+END_TEST
+
+static atomic_uint taken;
+
+static int take(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
+{
+	(void)call, (void)request, (void)userdata;
+	taken++;
+	return 0;
+}
+
+/* A client that takes no messages must not end the channels of others. */
+START_TEST(sender_of_a_server_waits_for_space_beside_channels)
+{
+	static const struct ipc_raw_ops take_ops = { .serve = take };
+	struct ipc_raw_entry entry = { .type = IPC_RAW_OBJECT };
+	const struct ipc_raw_message request = {
+		.method = FILL, .entries = &entry, .n_entries = 1,
+	};
+	struct ipc_proxy *other_proxy;
+	struct ipc *other;
+	char byte;
+
+	begin_here();
+	while (!get(WHERE))
+		;
+	ck_assert_int_eq(ipc_open(&other, ipc_test_bus_path(bus)), 0);
+	ck_assert_int_eq(ipc_get_manager(other, &other_proxy), 0);
+	ck_assert_int_eq(ipc_raw_object_new(other, &take_ops, NULL, &entry.object), 0);
+	ck_assert_int_eq(ipc_raw_call(other_proxy, &request, NULL, NULL, NULL), 0);
+	for (int i = 0; i < 100; i++)
+		ck_assert_uint_eq(get(WHERE), 1);
+	/* The server sleeps. */
+	usleep(50000);
+	ck_assert_uint_eq(get(WHERE), 1);
+	while (ipc_wait_event(other, 0) == 1)
+		ck_assert_int_ge(ipc_process(other), 0);
+	ck_assert_uint_gt(taken, 0);
+	ck_assert_int_eq(read(blocked[0], &byte, 1), 1);
+	ck_assert_uint_eq(get(WHERE), 1);
+	ipc_object_unref(entry.object);
+	ipc_proxy_unref(other_proxy);
+	ipc_unref(other);
+	end_here();
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("channel-time", timeout_of_a_call_applies_while_a_channel_is_set_up,
 			 timeout_of_a_large_call_applies_while_its_memory_is_set_up,
 			 time_in_the_queue_of_a_channel_counts,
-			 timeouts_hold_between_time_namespaces);
+			 timeouts_hold_between_time_namespaces,
+			 timer_of_a_server_expires_beside_channels,
+			 sender_of_a_server_waits_for_space_beside_channels);
 }
