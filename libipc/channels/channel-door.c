@@ -21,6 +21,8 @@
 
 /* A user with so many channels to a connection leaves as many places free for other users. */
 #define USER_SHARE	16U
+/* No other user takes the place of a channel that is not idle, if its user has no more channels. */
+#define USER_KEPT	4U
 /* The same for channels that have ended while handlers run, on threads that still refer to them. */
 #define REMOVED_MAX	64U
 /* Time without calls after which a channel may end if another client needs one. */
@@ -138,11 +140,23 @@ static struct unjoined *find_unjoined_locked(struct channels *channels, uid_t ui
 	return NULL;
 }
 
+/*
+ * The server cannot know which uids belong to one user, and each uid can delay a handler. So joins
+ * that do not come may take STALLS_NS at once, and in the long run 1/STALLS_SHARE of the time.
+ * While they have taken more, the connection gets no more channels, and a handler waits as for a
+ * refused user. So each channel can delay a handler once, by JOIN_SHORT_NS. The channels of other
+ * users stay. The waits of a refused user do not count.
+ */
+#define STALLS_NS    ((uint64_t)1500000000)
+#define STALLS_SHARE 64U
+
+/* Whether a handler must not wait for long for a client of the user, which gets no channels now. */
 static bool is_refused_locked(struct channels *channels, uid_t uid)
 {
 	const struct unjoined *user = find_unjoined_locked(channels, uid);
 
-	return user && user->refused;
+	return (user && user->refused) ||
+	       channels->stalls_until > time_now() + STALLS_NS * STALLS_SHARE;
 }
 
 static bool is_refused(struct channels *channels, uid_t uid)
@@ -153,20 +167,6 @@ static bool is_refused(struct channels *channels, uid_t uid)
 	is = is_refused_locked(channels, uid);
 	pthread_mutex_unlock(&channels->lock);
 	return is;
-}
-
-/*
- * The server cannot know which uids belong to one user, and each uid can delay a handler. So joins
- * that do not come may take STALLS_NS at once, and in the long run 1/STALLS_SHARE of the time.
- * While they have taken more, the connection has no channels. The waits of a user that gets no more
- * channels do not count: by its channels, a single uid would end those of all clients.
- */
-#define STALLS_NS    ((uint64_t)1500000000)
-#define STALLS_SHARE 64U
-
-static bool is_stalled_locked(const struct channels *channels)
-{
-	return channels->stalls_until > time_now() + STALLS_NS * STALLS_SHARE;
 }
 
 /* A user whose waits have taken more than that at once, or 1/STALLS_SHARE of the time in the long
@@ -183,7 +183,6 @@ static void note_stall(struct channels *channels, uid_t uid, uint64_t ns, bool r
 {
 	uint64_t now = time_now();
 	struct unjoined *user;
-	bool stalled = false;
 
 	pthread_mutex_lock(&channels->lock);
 	user = find_unjoined_locked(channels, uid);
@@ -195,11 +194,8 @@ static void note_stall(struct channels *channels, uid_t uid, uint64_t ns, bool r
 		pay_off_later(&user->until, now, ns);
 		user->refused = refuse || user->until > now + USER_STALLS_NS * STALLS_SHARE;
 		pay_off_later(&channels->stalls_until, now, ns);
-		stalled = is_stalled_locked(channels);
 	}
 	pthread_mutex_unlock(&channels->lock);
-	if (stalled)
-		channels_end(channels->ipc);
 }
 
 static bool has_place_locked(const struct channels *channels, uid_t uid)
@@ -258,10 +254,12 @@ static void end_idle(struct channels *channels, uid_t uid)
 	uint64_t now = time_now(), longest = IDLE_NS;
 	struct served *idle = NULL;
 	bool below, pending = false;
-	unsigned int n;
+	unsigned int n, more;
 
 	pthread_mutex_lock(&channels->lock);
 	n = count_user_locked(channels, uid);
+	/* At equal numbers users would take places from each other for ever. */
+	more = n + 1 > USER_KEPT ? n + 1 : USER_KEPT;
 	below = n < USER_SHARE;
 	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT; i++)
 		pending |= channels->table[i] && atomic_load(&channels->table[i]->ended);
@@ -278,8 +276,7 @@ static void end_idle(struct channels *channels, uid_t uid)
 			idle = served;
 			break;
 		}
-		/* At equal numbers users would take places from each other for ever. */
-		if (below && !pending && count_user_locked(channels, served->uid) > n + 1)
+		if (below && !pending && count_user_locked(channels, served->uid) > more)
 			ns += IDLE_NS;
 		if (ns >= longest) {
 			longest = ns;
@@ -305,7 +302,7 @@ static int try_add(struct channels *channels, struct served *served)
 	int r;
 
 	pthread_mutex_lock(&channels->lock);
-	r = is_refused_locked(channels, served->uid) || is_stalled_locked(channels) ||
+	r = is_refused_locked(channels, served->uid) ||
 			    count_removed_locked(channels, served->uid) >= REMOVED_MAX ?
 		    -EACCES :
 		    add_locked(channels, served);

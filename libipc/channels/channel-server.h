@@ -38,6 +38,7 @@
  *     the memory. A connection has at most 64 channels. A user with 16 of them must leave 16
  *     places free. If there is no place, the channel that has had no calls for the longest time
  *     ends, after 10 s, or at once if its user has more channels than a user with fewer than 16.
+ *     No other user ends a channel of a user with up to 4 channels that is not idle.
  *     A thread in a handler maps the channels that it looked at before, also after their end: at
  *     most 64 such channels of a user, which otherwise gets no more channels.
  *   - Servers with their own event loop get no channels.
@@ -53,7 +54,8 @@
  *     100 ms, or the waits for its user take more than 250 ms at once or a 64th of the time, this
  *     user gets no more channels to this connection, and later waits for its clients
  *     last at most 100 ms. After 100 ms in total, no handler waits for the same channel again. If
- *     such waits take more than 1.5 s, and then a 64th of the time, the connection has no channels.
+ *     such waits take more than 1.5 s, and then a 64th of the time, the connection gets no new
+ *     channels, and waits last at most 100 ms. Users keep the channels that they have.
  */
 #ifndef IPC_CHANNEL_SERVER_H
 #define IPC_CHANNEL_SERVER_H

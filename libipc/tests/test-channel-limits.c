@@ -151,6 +151,104 @@ START_TEST(users_get_their_share_of_channels)
 }
 END_TEST
 
+#define USERS 15
+#define KEPT  4
+
+static void open_few(void)
+{
+	connect_again();
+	ck_assert_uint_eq(open_many(KEPT), KEPT);
+	ck_assert_int_eq(write(opened[1], "", 1), 1);
+	pause();
+}
+
+static void open_in_vain(void)
+{
+	connect_again();
+	ck_assert_uint_eq(get_many(CHANNEL_AFTER + 1), 0);
+	usleep(1100000);
+	ck_assert_uint_eq(get_many(4096), 0);
+}
+
+static unsigned int count_direct(unsigned int n)
+{
+	struct ipc_proxy *first = proxy;
+	unsigned int direct = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		proxy = proxies[i];
+		direct += get(WHERE);
+	}
+	proxy = first;
+	return direct;
+}
+
+/* Each other uid may belong to the same hostile user. */
+START_TEST(user_keeps_few_channels_against_many_uids)
+{
+	pid_t pids[USERS];
+	char byte;
+
+	if (getuid())
+		return;
+	begin_with(1, "1");
+	allow_all();
+	ck_assert_int_eq(pipe(opened), 0);
+	ck_assert_uint_eq(open_many(KEPT), KEPT);
+	for (uid_t i = 0; i < USERS; i++) {
+		pids[i] = start_as(65500 + i, open_few);
+		ck_assert_int_eq(read(opened[0], &byte, 1), 1);
+		ck_assert_uint_eq(count_direct(KEPT), KEPT);
+	}
+	wait_end(start_as(65532, open_in_vain));
+	ck_assert_uint_eq(count_direct(KEPT), KEPT);
+	for (unsigned int i = 0; i < USERS; i++) {
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
+	}
+	close_many(KEPT);
+	close(opened[0]);
+	close(opened[1]);
+	end();
+}
+END_TEST
+
+/* Calls until the server asks the client to join, and leaves the handler waiting for a second. */
+static void never_join(void)
+{
+	struct channel_call call = { .code = REPLY_LARGE };
+	struct channel_caller *caller;
+	uint32_t thread;
+	int cell;
+
+	connect_again();
+	ck_assert_uint_eq(get_many(CHANNEL_AFTER + 1), 1);
+	caller = (void *)atomic_load(&proxy->channel);
+	do {
+		cell = channel_take_async_cell(caller, 0);
+		ck_assert_int_ge(cell, 0);
+		channel_post(caller, (unsigned int)cell, &call);
+		ck_assert_int_eq(channel_await(caller, (unsigned int)cell, 0), 0);
+	} while (!channel_must_join(caller, (unsigned int)cell, &thread));
+	usleep(1200000);
+}
+
+/* The second one makes the server open no more channels. */
+START_TEST(clients_that_do_not_join_end_no_channels_of_others)
+{
+	if (getuid())
+		return;
+	begin(1);
+	allow_all();
+	wait_end(start_as(65531, never_join));
+	wait_end(start_as(65532, never_join));
+	ck_assert_uint_eq(get(WHERE), 1);
+	wait_end(start_as(65533, open_in_vain));
+	ck_assert_uint_eq(get(WHERE), 1);
+	end();
+}
+END_TEST
+
 #define ROUNDS	 8
 #define CHANNELS 16
 
@@ -275,6 +373,8 @@ int main(void)
 {
 	return RUN_TESTS("channel-limits", channels_of_a_user_are_limited,
 			 users_get_their_share_of_channels,
+			 user_keeps_few_channels_against_many_uids,
+			 clients_that_do_not_join_end_no_channels_of_others,
 			 ended_channels_of_a_user_are_limited,
 			 idle_channel_ends_if_another_client_needs_one,
 			 unfetched_replies_are_limited);
