@@ -36,16 +36,6 @@ int areas_init(void)
 	return inotify_fd;
 }
 
-int area_show(int memfd)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", memfd);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
 static struct area_watch **bucket_of(int number)
 {
 	return &bucket[(unsigned int)number % BUCKETS];

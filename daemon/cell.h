@@ -63,7 +63,7 @@ struct cell {
  * struct client - see client.h
  * @memory: the area; must be first
  * @area: the first page of the area
- * @shown: the open file of the area for the client; -1 after it was sent
+ * @shown: the open file of the area for the client; closed after it was sent
  * @peer: constant
  * @flight: for all messages to the client
  * @user: constant

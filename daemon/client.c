@@ -92,7 +92,7 @@ static int map_region(struct client *client, u64 size)
 	mutex_lock(&mm->mmap_lock);
 	ret = file->f_op->mmap(file, &vma);
 	mutex_unlock(&mm->mmap_lock);
-	return ret ?: region_fd(file->f_mapping);
+	return ret ?: region_open(file->f_mapping);
 }
 
 static void do_map(struct client *client)
@@ -103,6 +103,8 @@ static void do_map(struct client *client)
 	__atomic_store_n(&client->maps, false, __ATOMIC_RELEASE);
 	fd = map_region(client, size);
 	reply(client, IPCBUSD_MAP, fd < 0 ? fd : 0, &fd, 1);
+	if (fd >= 0)
+		close(fd);
 }
 
 /* Handles requests until the client ends. */
@@ -152,20 +154,28 @@ static void close_bus(struct client *client)
 	client_set_monitors(client, false);
 }
 
+struct account *client_account(const struct client *client)
+{
+	return client->peer.account;
+}
+
 static void client_free(struct client *client)
 {
+	struct client_memory *memory = &client->memory;
 	bool sealed;
 
 	cells_free(client);
 	/* Waiting for the client and freeing up to 4 GB take long, so leave the RCU read side
 	 * first: other threads may be waiting for a grace period. */
 	rcu_sleeps();
-	sealed = memory_seal(&client->memory);
-	if (!sealed)
-		memory_free_later(&client->memory, client->peer.account);
+	sealed = memory_seal(memory);
+	if (!sealed) {
+		free(memory->used);
+		memory_end_later(memory->fd, memory_free_unused, memory->at, client->peer.account);
+	}
 	flight_end(client->flight);
 	if (sealed)
-		memory_free(&client->memory);
+		memory_free(memory);
 	rcu_awakes();
 	free(client);
 }
@@ -181,14 +191,17 @@ static void control_main(void *arg)
 	 * gets the reply to HELLO. For example, a new service manager must not find the old one. */
 	user_wait_for_ends(user, client->ends_before);
 	ret = open_bus(client);
-	fds[0] = client->shown < 0 ? client->memory.fd : client->shown;
+	fds[0] = client->shown;
 	fds[1] = user_bell(user);
 	fds[2] = poll_fd(client, 0);
 	fds[3] = poll_fd(client, 1);
-	fds[4] = user_status(user);
+	fds[4] = user_open_status(user);
+	if (fds[4] < 0)
+		ret = ret ?: fds[4];
 	reply(client, IPCBUSD_HELLO, ret, fds, IPCBUSD_MAX_FDS);
-	if (client->shown >= 0)
-		close(client->shown);
+	close(client->shown);
+	if (fds[4] >= 0)
+		close(fds[4]);
 	handle_requests(client);
 	close_bus(client);
 	process_leave(process);
@@ -289,9 +302,13 @@ static int begin(struct client *client, const struct client_peer *peer, u64 base
 	ret = user_get(peer, &client->user);
 	if (ret)
 		return ret;
-	ret = memory_new(&client->memory, "ipcbus area", size, /* sealed= */ false);
+	ret = memory_new(&client->memory, "ipcbus area", size);
 	if (ret)
 		goto err_user;
+	client->shown = memory_open(client->memory.fd, /* writes= */ true);
+	ret = client->shown < 0 ? client->shown : 0;
+	if (ret)
+		goto err_memory;
 	client->flight = peer->flight;
 	client->memory.base = base;
 	client->area = (struct ipcbusd_client *)client->memory.at;
@@ -304,12 +321,13 @@ static int begin(struct client *client, const struct client_peer *peer, u64 base
 	ret = user_add(client->user, client);
 	if (ret >= 0) {
 		client->number = ret;
-		client->shown = area_show(client->memory.fd);
 		return 0;
 	}
 	remove_task(client);
 err_poll:
 	poll_end(client);
+	close(client->shown);
+err_memory:
 	memory_free(&client->memory);
 err_user:
 	user_put(client->user);
@@ -324,8 +342,7 @@ struct client *client_new(const struct client_peer *peer, uint64_t base, uint64_
 
 	message.error = client ? begin(client, peer, base, size) : -ENOMEM;
 	if (!message.error) {
-		if (client->shown >= 0)
-			area_watch(watch, client->memory.fd, owner);
+		area_watch(watch, client->memory.fd, owner);
 		fiber_wake(client->control);
 		return client;
 	}

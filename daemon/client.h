@@ -26,7 +26,7 @@ struct client_range {
 };
 
 /**
- * struct client_memory - the area of a client, or the status of a user
+ * struct client_memory - the area of a client
  * @base: address in the client
  * @size: constant, because the memfd is sealed
  * @at: address in the daemon
@@ -97,6 +97,9 @@ bool client_give_fd(struct client *client, uint32_t cell, int fd);
  * client afterwards. */
 void client_end(struct client *client);
 
+/* The account of the client's payer. */
+struct account *client_account(const struct client *client);
+
 /* Start time of a process, in ticks. Returns -ESRCH if there is no such process. See
  * connection.c. */
 int read_start(int pid, uint64_t *ret_start);
@@ -125,14 +128,25 @@ int command_start(char **argv, const char *bus);
  */
 
 /* Creates a memfd of whole pages with constant size and maps it for writing. Returns 0 or -errno.
- * sealed: clients get no writable mapping; otherwise memory_seal() must follow. */
-int memory_new(struct client_memory *memory, const char *name, uint64_t size, bool sealed);
+ * memory_seal() must follow. */
+int memory_new(struct client_memory *memory, const char *name, uint64_t size);
 /* Prevents holes from now on, and new writable mappings. May wait for the client, so only the
  * client's worker may call it, outside of read-side sections. Returns false if the client
  * prevented it. */
 bool memory_seal(struct client_memory *memory);
 /* Creates a memfd with constant size that is never sealed. Returns the fd or -errno. */
 int memory_new_unmapped(const char *name, uint64_t size);
+/* Creates a memfd with constant size for clients of that uid, and maps it for writing at *ret_at.
+ * The clients must get files of memory_open() for reading: then they cannot punch holes either.
+ * Returns the fd or -errno. memory_end() must follow. */
+int memory_new_read_only(const char *name, uint64_t size, uint32_t uid, void **ret_at);
+/* Frees the pages, which would stay in the daemon's cgroup for as long as a process keeps the
+ * memory, and then unmaps and closes it. A process that still reads it reads zeros, from pages of
+ * its own cgroup. The time depends on how often processes have mapped the memory, so only the
+ * client's worker or closer may call it, outside of read-side sections. */
+void memory_end(int fd, void *at, uint64_t size);
+/* Returns a new open file of the memory, for a client, or -errno. */
+int memory_open(int fd, bool writes);
 /* Reads memory that is not sealed. May wait for a client, like memory_seal(). */
 bool memory_read(int fd, void *to, size_t size, uint64_t offset);
 /* Returns true if the page at that offset is allocated, also if it was swapped out. Memory that is
@@ -140,9 +154,9 @@ bool memory_read(int fd, void *to, size_t size, uint64_t offset);
 bool memory_has_page(int fd, uint64_t offset);
 /* Only for memory that is sealed or that no client got. */
 void memory_free(struct client_memory *memory);
-/* Frees memory that is not sealed, once no other process can write to it. Otherwise returns
- * false. */
-bool memory_free_unused(int fd, void *at, size_t size);
+/* Frees memory that is not sealed if no other process can write to it. Otherwise returns false.
+ * Only a closer may call it, because processes can make it take long by locks of the file. */
+bool memory_free_unused(int fd, void *at);
 /* Bytes of memory that the daemon may use: the machine's memory, or the limit of its cgroup if that
  * is lower. */
 uint64_t memory_total(void);
@@ -186,10 +200,8 @@ struct area_watch {
 /* Returns the fd to poll for areas_next_gone(), or -1 if the daemon cannot watch areas. Main thread
  * only, like all functions of this section. */
 int areas_init(void);
-/* Returns a new open file of the area, for its client only, or -errno. The caller must close it
- * after sending it. */
-int area_show(int memfd);
-/* Must be called before the client receives that file; unwatch before the client ends. */
+/* Must be called before the client receives a file of the area, which no other client gets; unwatch
+ * before the client ends. */
 void area_watch(struct area_watch *watch, int memfd, void *owner);
 void area_unwatch(struct area_watch *watch);
 /* Returns the owner of an area that no process has open or mapped any more, or NULL if there is

@@ -33,8 +33,8 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct entry {
 	struct flight *flight;	/* of a connection, or NULL */
-	void *at;		/* of memory, or NULL */
-	size_t size;
+	bool (*end)(int fd, void *arg); /* of memory, or NULL */
+	void *arg;
 	int next;
 } closing[CLOSER_MAX_FDS];
 
@@ -118,9 +118,9 @@ static void queue(int fd, struct entry entry, struct account *account)
 }
 
 /* If a client can still write to the memory, other descriptors get their turn first. */
-static void free_memory(int fd, const struct entry *entry, struct account *account)
+static void end_memory(int fd, const struct entry *entry, struct account *account)
 {
-	if (memory_free_unused(fd, entry->at, entry->size)) {
+	if (entry->end(fd, entry->arg)) {
 		account_end_memory(account);
 		return;
 	}
@@ -137,8 +137,8 @@ static void *closer_main(void *arg)
 	while ((fd = take(account_closer(account), &entry)) != NONE) {
 		if (entry.flight) {
 			flight_close(entry.flight);
-		} else if (entry.at) {
-			free_memory(fd, &entry, account);
+		} else if (entry.end) {
+			end_memory(fd, &entry, account);
 		} else {
 			close(fd);
 			account_end_close(account);
@@ -159,13 +159,10 @@ void flight_close_later(struct flight *flight, int socket, struct account *accou
 	queue(socket, (struct entry){ .flight = flight }, account);
 }
 
-void memory_free_later(struct client_memory *memory, struct account *account)
+void memory_end_later(int fd, bool (*end)(int fd, void *arg), void *arg, struct account *account)
 {
-	free(memory->used);
-	if (memory_free_unused(memory->fd, memory->at, memory->size))
-		return;
 	account_begin_memory(account);
-	queue(memory->fd, (struct entry){ .at = memory->at, .size = memory->size }, account);
+	queue(fd, (struct entry){ .end = end, .arg = arg }, account);
 }
 
 void closer_retry(struct account *account)

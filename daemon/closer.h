@@ -10,7 +10,6 @@
 #include <stdbool.h>
 
 struct account;
-struct client_memory;
 struct flight;
 
 /* Upper bound of the daemon's descriptors, which limits_raise() enforces. */
@@ -37,8 +36,8 @@ void closer_done(struct closer *closer);
 void close_later(int fd, struct account *account);
 /* Calls flight_close() on the account's thread. socket: that of the flight. */
 void flight_close_later(struct flight *flight, int socket, struct account *account);
-/* Frees memory by memory_free_unused(). Until that succeeds, the account's thread tries it again,
- * and the memory counts as a connection. */
-void memory_free_later(struct client_memory *memory, struct account *account);
+/* Calls end(), which must free the memory and close its memfd. Until it returns true, the account's
+ * thread calls it again, and the memory counts as a connection. */
+void memory_end_later(int fd, bool (*end)(int fd, void *arg), void *arg, struct account *account);
 /* If the thread is needed but could not be started earlier, starts it. */
 void closer_retry(struct account *account);

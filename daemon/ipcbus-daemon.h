@@ -185,7 +185,8 @@ struct ipcbusd_status {
  *	with MADV_DONTFORK and close the fd.
  * @IPCBUSD_MAP: From the client, one at a time: @size of its region, below 4 GiB. Reply: @error, or
  *	the region's fd, which can be mapped for reading only. Corresponds to mmap() of the
- *	device.
+ *	device, but at the end of the connection the daemon frees the pages. Then mappings read
+ *	zeros.
  * @IPCBUSD_SEND_FD: From the client, with one fd: @number of the cell that the daemon asked for the
  *	fd. If the daemon asked no such cell, it ends the connection.
  * @IPCBUSD_RECEIVE_FD: From the daemon, with one fd: @number of the cell.

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -20,37 +21,47 @@
 #define F_SEAL_FUTURE_WRITE 0x10
 #endif
 
-int memory_new(struct client_memory *memory, const char *name, uint64_t size, bool sealed)
+/* Returns the fd or -errno. The daemon can open the file again, other users cannot. */
+static int make(const char *name, uint64_t size, int seals, void **ret_at)
 {
-	int seals = F_SEAL_SHRINK | F_SEAL_GROW | (sealed ? F_SEAL_FUTURE_WRITE | F_SEAL_SEAL : 0);
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), r;
+	void *at = NULL;
+
+	if (fd < 0)
+		return -errno;
+	if (fchmod(fd, 0600) || ftruncate(fd, (off_t)size))
+		goto err;
+	if (ret_at)
+		at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (at == MAP_FAILED || fcntl(fd, F_ADD_SEALS, seals | F_SEAL_SHRINK | F_SEAL_GROW))
+		goto err;
+	if (ret_at)
+		*ret_at = at;
+	return fd;
+err:
+	r = -errno;
+	if (at && at != MAP_FAILED)
+		munmap(at, size);
+	close(fd);
+	return r;
+}
+
+int memory_new(struct client_memory *memory, const char *name, uint64_t size)
+{
 	size_t pages = size / (size_t)sysconf(_SC_PAGESIZE), bits = 8 * sizeof(*memory->used);
-	int r = -ENOMEM;
+	void *at;
 
 	memory->size = size;
-	memory->fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (memory->fd < 0)
-		return -errno;
 	memory->used = calloc((pages + bits - 1) / bits, sizeof(*memory->used));
 	if (!memory->used)
-		goto err;
-	if (ftruncate(memory->fd, (off_t)size)) {
-		r = -errno;
-		goto err;
-	}
-	memory->at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-			  memory->fd, 0);
-	if (memory->at == MAP_FAILED)
-		goto err;
-	if (!fcntl(memory->fd, F_ADD_SEALS, seals)) {
-		memory->sealed = sealed;
+		return -ENOMEM;
+	memory->fd = make(name, size, 0, &at);
+	if (memory->fd >= 0) {
+		memory->at = at;
 		return 0;
 	}
-	r = -errno;
-	munmap(memory->at, size);
-err:
 	free(memory->used);
-	close(memory->fd);
-	return r;
+	return memory->fd;
 }
 
 void memory_free(struct client_memory *memory)
@@ -71,14 +82,29 @@ bool memory_seal(struct client_memory *memory)
 
 int memory_new_unmapped(const char *name, uint64_t size)
 {
-	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), r;
+	return make(name, size, F_SEAL_SEAL, NULL);
+}
 
-	if (fd < 0 || (!ftruncate(fd, (off_t)size) &&
-		       !fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW)))
-		return fd < 0 ? -errno : fd;
-	r = -errno;
+/* Processes of the daemon's own user could open the file again for writing. */
+int memory_new_read_only(const char *name, uint64_t size, uint32_t uid, void **ret_at)
+{
+	return make(name, size, F_SEAL_SEAL | (uid == geteuid() ? F_SEAL_FUTURE_WRITE : 0), ret_at);
+}
+
+void memory_end(int fd, void *at, uint64_t size)
+{
+	fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)size);
+	munmap(at, size);
 	close(fd);
-	return r;
+}
+
+int memory_open(int fd, bool writes)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	fd = open(path, (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 bool memory_read(int fd, void *to, size_t size, uint64_t offset)
@@ -93,11 +119,13 @@ bool memory_has_page(int fd, uint64_t offset)
 
 /* While the daemon has the lease, an open() for writing waits. The daemon's own memfd does not
  * count as a writer. */
-bool memory_free_unused(int fd, void *at, size_t size)
+bool memory_free_unused(int fd, void *at)
 {
-	if (fcntl(fd, F_SETLEASE, F_RDLCK))
+	struct stat status;
+
+	if (fcntl(fd, F_SETLEASE, F_RDLCK) || fstat(fd, &status))
 		return false;
-	munmap(at, size);
+	munmap(at, (size_t)status.st_size);
 	close(fd);
 	return true;
 }

@@ -31,8 +31,8 @@ struct waiting {
  * @bell: memfd of the bell
  * @seen: the bell when it was last read (worker)
  * @numbers: all clients have lower numbers; never falls (main thread writes)
- * @memory: memory of the status, which clients only read
- * @status: in @memory; any thread may write it
+ * @status_fd: memfd of the status
+ * @status: memory of the status, which clients only read; any thread may write it
  * @rung: bits of clients to examine (worker)
  * @rung_words: a bit for each word of @rung (worker)
  * @worker: constant
@@ -49,7 +49,7 @@ struct user {
 	int bell;
 	struct ipcbusd_bell seen;
 	unsigned int numbers;
-	struct client_memory memory;
+	int status_fd;
 	struct ipcbusd_status *status;
 	u64 rung[WORDS];
 	u64 rung_words;
@@ -142,12 +142,17 @@ static bool look(void *arg)
 	return any;
 }
 
+static void free_memory(struct user *user)
+{
+	close(user->bell);
+	memory_end(user->status_fd, user->status, PAGE_SIZE);
+}
+
 static void user_free(void *arg)
 {
 	struct user *user = arg;
 
-	close(user->bell);
-	memory_free(&user->memory);
+	free_memory(user);
 	if (user->ns)
 		put_user_ns(user->ns);
 	free(user);
@@ -155,17 +160,19 @@ static void user_free(void *arg)
 
 static int make_memory(struct user *user)
 {
-	int ret = memory_new(&user->memory, "ipcbus status", PAGE_SIZE, /* sealed= */ true);
+	void *status;
 
-	if (ret)
-		return ret;
-	user->status = (struct ipcbusd_status *)user->memory.at;
-	user->status->monitors = monitors;
 	user->bell = memory_new_unmapped("ipcbus bell", sizeof(struct ipcbusd_bell));
-	if (user->bell >= 0)
-		return 0;
-	memory_free(&user->memory);
-	return user->bell;
+	if (user->bell < 0)
+		return user->bell;
+	user->status_fd = memory_new_read_only("ipcbus status", PAGE_SIZE, user->uid, &status);
+	if (user->status_fd < 0) {
+		close(user->bell);
+		return user->status_fd;
+	}
+	user->status = status;
+	user->status->monitors = monitors;
+	return 0;
 }
 
 static int user_new(const struct client_peer *peer, struct user **ret_user)
@@ -190,8 +197,7 @@ static int user_new(const struct client_peer *peer, struct user **ret_user)
 		return 0;
 	}
 	ret = -ENOMEM;
-	close(user->bell);
-	memory_free(&user->memory);
+	free_memory(user);
 err:
 	if (user->ns)
 		put_user_ns(user->ns);
@@ -254,9 +260,9 @@ int user_bell(struct user *user)
 	return user->bell;
 }
 
-int user_status(struct user *user)
+int user_open_status(struct user *user)
 {
-	return user->memory.fd;
+	return memory_open(user->status_fd, /* writes= */ false);
 }
 
 void users_add_monitors(int change)

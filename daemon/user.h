@@ -20,9 +20,10 @@ struct worker *user_worker(struct user *user);
 /* Returns the namespace of the user's credentials, which the payer owns, or NULL for the daemon's
  * namespace. */
 struct user_namespace *user_ns(struct user *user);
-/* The memfds of the bell and of the status. */
+/* The memfd of the bell. */
 int user_bell(struct user *user);
-int user_status(struct user *user);
+/* Returns a new open file of the status, for reading, or -errno. */
+int user_open_status(struct user *user);
 /* Adds to the number of monitors that each status shows. Any thread may call it. */
 void users_add_monitors(int change);
 /* Makes the worker examine the client with that number again. Worker only: does not wake it. */

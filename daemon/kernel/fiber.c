@@ -51,7 +51,6 @@
  * @sp: saved stack pointer of the worker
  * @task: current task while no fiber runs
  * @tsan: handle of the thread sanitizer
- * @rcu: for freeing: the thread that woke the last fiber may still read the word
  */
 struct worker {
 	struct worker_ops ops;
@@ -70,7 +69,6 @@ struct worker {
 	void *tsan;
 	void *spare[SPARE_STACKS];
 	int spares;
-	struct rcu_head rcu;
 };
 
 static _Thread_local struct worker *this_worker;
@@ -318,14 +316,6 @@ static void rseq_leave(void)
 			UNREGISTER, RSEQ_SIGNATURE);
 }
 
-static void free_worker(struct rcu_head *rcu)
-{
-	struct worker *worker = container_of(rcu, struct worker, rcu);
-
-	worker->ops.free(worker->ops.arg);
-	free(worker);
-}
-
 /* The worker has no fibers and gets no new fibers. */
 static void worker_leave(struct worker *worker)
 {
@@ -340,7 +330,10 @@ static void worker_leave(struct worker *worker)
 		munmap(worker->spare[--worker->spares], GUARD + STACK_SIZE);
 	shim_task_exit();
 	rcu_retire();
-	call_rcu(&worker->rcu, free_worker);
+	/* The thread that woke the last fiber may still read the word. */
+	rcu_wait();
+	worker->ops.free(worker->ops.arg);
+	free(worker);
 }
 
 static void *worker_main(void *arg)

@@ -13,22 +13,16 @@
 
 #include "../../driver/mem/pages.h"
 #include "../../driver/stats.h"
+#include "../account.h"
+#include "../client.h"
+#include "../closer.h"
+#include "fiber.h"
 #include "pages.h"
+#include "rcu.h"
 #include "shim.h"
 
 /* <fcntl.h> conflicts with the kernel's asm/fcntl.h. */
-int fcntl(int fd, int cmd, ...);
 int fallocate(int fd, int mode, long offset, long size);
-
-#ifndef F_ADD_SEALS
-#define F_ADD_SEALS 1033
-#define F_SEAL_SEAL 1
-#define F_SEAL_SHRINK 2
-#define F_SEAL_GROW 4
-#endif
-#ifndef F_SEAL_FUTURE_WRITE
-#define F_SEAL_FUTURE_WRITE 16
-#endif
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -36,59 +30,70 @@ int fallocate(int fd, int mode, long offset, long size);
 
 #define PAGE_KIB	(PAGE_SIZE / 1024)
 
+/**
+ * struct memory - the pages of a region
+ * @fd: memfd
+ * @at: address
+ * @size: constant
+ * @worker: of the receiver; constant
+ * @account: of the receiver's payer; holds a reference
+ * @payer: holds a reference
+ * @kib: charged to @payer when @fd is closed
+ */
 struct memory {
 	int fd;
-	char *at;
+	void *at;
 	size_t size;
+	struct worker *worker;
+	struct account *account;
+	struct ipcbus_user *payer;
+	u32 kib;
 };
 
-int region_fd(const struct address_space *mapping)
+int region_open(const struct address_space *mapping)
 {
 	const struct memory *memory = mapping->host->i_private;
 
-	return memory ? memory->fd : -1;
+	return memory ? memory_open(memory->fd, /* writes= */ false) : -EINVAL;
 }
 
 /* --- The memfd ----------------------------------------------------------------- */
 
-static int make_sealed(struct memory *memory)
-{
-	if (ftruncate(memory->fd, memory->size))
-		return -errno;
-	memory->at = mmap(NULL, memory->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-			  memory->fd, 0);
-	if (memory->at == MAP_FAILED)
-		return -ENOMEM;
-	if (!fcntl(memory->fd, F_ADD_SEALS,
-		   F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE))
-		return 0;
-	munmap(memory->at, memory->size);
-	return -EOPNOTSUPP;
-}
-
-static struct memory *memory_new(size_t size)
+/* The receiver's control fiber calls it. */
+static struct memory *pages_new(struct ipcbus_user *payer, size_t size)
 {
 	struct memory *memory = kzalloc(sizeof(*memory), GFP_KERNEL);
-	int ret;
+	const struct shim_fiber *fiber = current->fiber;
 
 	if (!memory)
 		return ERR_PTR(-ENOMEM);
 	memory->size = size;
-	memory->fd = memfd_create("ipcbus region", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	ret = memory->fd < 0 ? -errno : make_sealed(memory);
-	if (!ret)
-		return memory;
-	if (memory->fd >= 0)
-		close(memory->fd);
-	kfree(memory);
-	return ERR_PTR(ret);
+	memory->fd = memory_new_read_only("ipcbus region", size, __kuid_val(current_euid()),
+					  &memory->at);
+	if (memory->fd < 0) {
+		int ret = memory->fd;
+
+		kfree(memory);
+		return ERR_PTR(ret);
+	}
+	memory->payer = ipcbus_user_get(payer);
+	memory->worker = fiber->worker;
+	memory->account = client_account(fiber->client);
+	account_hold(memory->account);
+	return memory;
 }
 
-static void memory_free(struct memory *memory)
+/* Any thread. The payer pays until the pages are free. */
+static bool pages_free(int fd, void *arg)
 {
-	munmap(memory->at, memory->size);
-	close(memory->fd);
+	struct memory *memory = arg;
+
+	memory_end(fd, memory->at, memory->size);
+	ipcbus_user_uncharge_n(memory->payer, IPCBUS_USE_MEMORY, memory->kib);
+	ipcbus_user_put(memory->payer);
+	account_put(memory->account);
 	kfree(memory);
+	return true;
 }
 
 /* --- Functions that the driver calls ------------------------------------------- */
@@ -117,16 +122,16 @@ int ipcbus_pages_init(struct ipcbus_pages *pages, struct mem_cgroup *group,
 	ret = ipcbus_user_charge_n(user, IPCBUS_USE_MEMORY, index_kib(pages));
 	if (ret)
 		return ret;
-	memory = memory_new(size);
-	ret = IS_ERR(memory) ? PTR_ERR(memory) : 0;
-	pages->frame = ret ? NULL : kvcalloc(pages->count, sizeof(*pages->frame), GFP_KERNEL);
-	if (!ret && !pages->frame) {
-		memory_free(memory);
-		ret = -ENOMEM;
-	}
-	if (ret) {
+	memory = pages_new(user, size);
+	if (IS_ERR(memory)) {
 		ipcbus_user_uncharge_n(user, IPCBUS_USE_MEMORY, index_kib(pages));
-		return ret;
+		return PTR_ERR(memory);
+	}
+	memory->kib = index_kib(pages);
+	pages->frame = kvcalloc(pages->count, sizeof(*pages->frame), GFP_KERNEL);
+	if (!pages->frame) {
+		pages_free(memory->fd, memory);
+		return -ENOMEM;
 	}
 	mapping->host->i_private = memory;
 	ihold(mapping->host);
@@ -144,15 +149,24 @@ static unsigned long resident(const struct ipcbus_pages *pages)
 
 void ipcbus_pages_done(struct ipcbus_pages *pages)
 {
+	const struct shim_fiber *fiber = current->fiber;
+	struct memory *memory = memory_of(pages);
 	unsigned long n = resident(pages), i;
 
 	for (i = 0; i < n; i++)
 		ipcbus_stat_remove(IPCBUS_STAT_PAGES);
-	ipcbus_user_uncharge_n(pages->user, IPCBUS_USE_MEMORY, n * PAGE_KIB + index_kib(pages));
+	memory->kib += n * PAGE_KIB;
 	kvfree(pages->frame);
 	pages->frame = NULL;
 	pages->count = 0;
-	memory_free(memory_of(pages));
+	/* Another user's message may have kept the region: then its worker must not wait. */
+	if (fiber && fiber->worker == memory->worker) {
+		rcu_sleeps();
+		pages_free(memory->fd, memory);
+		rcu_awakes();
+	} else {
+		memory_end_later(memory->fd, pages_free, memory, memory->account);
+	}
 	pages->mapping->host->i_private = NULL;
 	iput(pages->mapping->host);
 }

@@ -4,6 +4,5 @@
 
 #include <linux/fs.h>
 
-/* Returns the region's memfd, sealed so that its owner can only read it, or -1 if there is no
- * region. */
-int region_fd(const struct address_space *mapping);
+/* Returns a new open file of the region for its owner, which can only read it, or -errno. */
+int region_open(const struct address_space *mapping);

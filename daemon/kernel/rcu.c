@@ -135,7 +135,7 @@ static void wait_for(struct reader *reader, unsigned long now)
 }
 
 /* Readers that begin after the increment see everything that was unlinked before it. */
-static void wait_for_readers(void)
+void rcu_wait(void)
 {
 	unsigned long now = __atomic_add_fetch(&period, 1, __ATOMIC_SEQ_CST);
 	struct reader *reader = __atomic_load_n(&readers, __ATOMIC_SEQ_CST);
@@ -167,7 +167,7 @@ static void *reclaim(void *unused)
 		queue = NULL;
 		busy = true;
 		pthread_mutex_unlock(&lock);
-		wait_for_readers();
+		rcu_wait();
 		for (; head; head = next) {
 			next = head->next;
 			run(head);

@@ -13,3 +13,5 @@ void rcu_quiet(void);
 /* The thread is in no read-side section until rcu_awakes(). */
 void rcu_sleeps(void);
 void rcu_awakes(void);
+/* Waits until all sections have ended that read now. Must be called outside of sections. */
+void rcu_wait(void);

@@ -9,6 +9,7 @@
  *   ipcbusd -- hostile nobody
  *   ipcbusd -- hostile deaf
  *   ipcbusd -- hostile holes
+ *   ipcbusd -- hostile kept
  *
  * A crowd connects but sends no message. Connections above the quota must be refused with ERRNO.
  * The daemon must sleep in the meantime, and must serve again once the crowd has exited.
@@ -30,6 +31,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -532,6 +534,114 @@ static int holes(void)
 	return r;
 }
 
+/* --- Memory that a process keeps -------------------------------------------------------- */
+
+#define KEPT_SIZE (256UL << 10)
+#define KEPT_UID  65534
+
+static int exchange(struct peer *peer, uint32_t flags, struct ipcbus_send send)
+{
+	struct ipcbus_exchange *x = (void *)peer_cell(peer, 0)->space;
+
+	*x = (struct ipcbus_exchange){ .size = sizeof(*x), .flags = flags, .send = send };
+	return run_by(peer, 0, IPCBUS_IOC_EXCHANGE);
+}
+
+/* Makes the daemon fill the client's region with a reply. */
+static int fill_region(struct peer *server, struct peer *client)
+{
+	const struct ipcbus_exchange *x = (void *)peer_cell(server, 0)->space;
+	struct ipcbus_node *node = (void *)peer_cell(server, 0)->space;
+	uint8_t *data = server->area + IPCBUSD_SEND_AREA;
+	int r;
+
+	*node = (struct ipcbus_node){ .size = sizeof(*node) };
+	r = run_by(server, 0, IPCBUS_IOC_NODE_CREATE);
+	if (!r)
+		r = run_by(server, 0, IPCBUS_IOC_SET_MANAGER);
+	if (!r)
+		r = exchange(client, 0, (struct ipcbus_send){
+			.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC });
+	if (!r)
+		r = exchange(server, IPCBUS_WAIT | IPCBUS_SERVE, (struct ipcbus_send){ 0 });
+	if (r)
+		return r;
+	memset(data, 1, KEPT_SIZE);
+	return exchange(server, 0, (struct ipcbus_send){
+		.kind = IPCBUS_SEND_REPLY, .call = x->event.call, .data = (uintptr_t)data,
+		.data_size = KEPT_SIZE });
+}
+
+static unsigned long allocated(int fd)
+{
+	struct stat status;
+
+	return fstat(fd, &status) ? ULONG_MAX : (unsigned long)status.st_blocks * 512;
+}
+
+/* Waits until the file of memory has no pages. */
+static bool is_freed(int fd)
+{
+	struct timespec begin;
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	while (allocated(fd))
+		if (seconds_since(&begin) > 100)
+			return false;
+	return true;
+}
+
+/* Returns true if the process can open the memory of that fd for writing. */
+static bool can_open_again(int fd)
+{
+	char path[64];
+	int again;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	again = open(path, O_RDWR);
+	if (again < 0)
+		again = open(path, O_RDONLY);
+	if (again >= 0)
+		close(again);
+	return again >= 0 || !fchmod(fd, 0777);
+}
+
+/* A client of another user keeps all its memory, also in a mapping. The daemon allocated the pages
+ * of its region and its status, in its own cgroup. */
+static int keep(void)
+{
+	struct peer server, client;
+	const uint8_t *region;
+
+	if (open_sealed(&server) || setegid(KEPT_UID) || seteuid(KEPT_UID) || open_sealed(&client))
+		return 1;
+	if (fill_region(&server, &client) || allocated(client.region_fd) < KEPT_SIZE)
+		return 2;
+	region = memchr(client.region, 1, PEER_REGION);
+	if (!region || can_punch(&client) || can_open_again(client.region_fd) ||
+	    can_open_again(client.fds[0]) || can_open_again(client.fds[1]) ||
+	    can_open_again(client.fds[4]))
+		return 3;
+	close(client.socket);
+	if (!is_freed(client.region_fd) || !is_freed(client.fds[4]))
+		return 4;
+	/* In pages of the client, which the daemon does not use. */
+	return *region ? 5 : 0;
+}
+
+static int kept(void)
+{
+	int r;
+
+	if (getuid()) {
+		printf("ok - the daemon frees memory that a client keeps # SKIP needs root\n");
+		return 0;
+	}
+	r = keep();
+	printf("%s - the daemon frees memory that a client keeps: %d\n", r ? "not ok" : "ok", r);
+	return r;
+}
+
 int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -547,6 +657,9 @@ int main(int argc, char **argv)
 		return deaf();
 	if (argc == 2 && !strcmp(argv[1], "holes"))
 		return holes();
-	fprintf(stderr, "usage: hostile crowd ERRNO | visit UID | threads | nobody | deaf | holes\n");
+	if (argc == 2 && !strcmp(argv[1], "kept"))
+		return kept();
+	fputs("usage: hostile crowd ERRNO | visit UID | threads | nobody | deaf | holes | kept\n",
+	      stderr);
 	return 2;
 }
