@@ -6,13 +6,10 @@
  *
  * So a client gets an open file of its area that no other process has, maps it with MADV_DONTFORK,
  * and closes the fd. The kernel closes the open file when the address space ends, and inotify
- * reports it. Other processes may open and close the area as well. So after each event the daemon
- * checks whether any process still has the area open for writing. If so, the kernel refuses a read
- * lease. The daemon's own memfd does not count as a writer.
+ * reports it, once. A client that opens its area again for writing, and closes that, ends itself.
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,10 +17,9 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "closer.h"
 
-#define BUCKETS	   1024
-/* Bounds the time for which a process delays other clients by opening and closing its area. */
-#define MAX_EVENTS 64
+#define BUCKETS	1024
 
 static int inotify_fd = -1;
 static struct area_watch *bucket[BUCKETS];
@@ -41,14 +37,25 @@ static struct area_watch **bucket_of(int number)
 	return &bucket[(unsigned int)number % BUCKETS];
 }
 
-void area_watch(struct area_watch *watch, int memfd, void *owner)
+/* Returns inotify's number, or -1. */
+static int add(int memfd, uint32_t flags)
 {
 	char path[64];
 
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", memfd);
+	return inotify_add_watch(inotify_fd, path, IN_CLOSE_WRITE | IN_ONESHOT | flags);
+}
+
+bool area_wait(int memfd)
+{
+	return add(memfd, 0) >= 0;
+}
+
+void area_watch(struct area_watch *watch, int memfd, void *owner)
+{
 	watch->memfd = memfd;
 	watch->owner = owner;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", memfd);
-	watch->number = inotify_fd < 0 ? -1 : inotify_add_watch(inotify_fd, path, IN_CLOSE_WRITE);
+	watch->number = add(memfd, 0);
 	if (watch->number < 0)
 		return;
 	watch->next = *bucket_of(watch->number);
@@ -69,43 +76,46 @@ void area_unwatch(struct area_watch *watch)
 	watch->number = -1;
 }
 
-static bool is_unused(int memfd)
+/* Returns true if the kernel has removed the watch, as after its event. */
+static bool has_fired(const struct area_watch *watch)
 {
-	if (fcntl(memfd, F_SETLEASE, F_RDLCK))
-		return false;
-	fcntl(memfd, F_SETLEASE, F_UNLCK);
-	return true;
+	int number = add(watch->memfd, IN_MASK_CREATE);
+
+	if (number >= 0)
+		inotify_rm_watch(inotify_fd, number);
+	return number >= 0;
 }
 
-/* Examines all areas, after events were lost. */
-static void *find_unused(void)
+/* Examines all watches, after events were lost. */
+static void *find_fired(void)
 {
 	for (unsigned int i = 0; i < BUCKETS; i++)
 		for (struct area_watch *watch = bucket[i]; watch; watch = watch->next)
-			if (is_unused(watch->memfd))
+			if (has_fired(watch))
 				return watch->owner;
 	return NULL;
 }
 
 void *areas_next_gone(void)
 {
-	static bool lost;	/* events, and an unused area may be left */
+	static bool lost;	/* events, and a watch that fired may be left */
 	struct inotify_event event;
 	struct area_watch *watch;
 	void *owner;
 
-	/* Each read returns a single event, because events of a watched file carry no name. */
-	for (int i = 0; i < MAX_EVENTS; i++) {
-		if (read(inotify_fd, &event, sizeof(event)) != sizeof(event))
-			break;
+	/* Each read returns a single event, because events of a watched file carry no name. Each
+	 * watch causes at most two events. */
+	while (read(inotify_fd, &event, sizeof(event)) == sizeof(event)) {
 		lost |= event.mask & IN_Q_OVERFLOW;
+		if (event.mask & (IN_Q_OVERFLOW | IN_CLOSE_WRITE))
+			closers_retry_later();
 		watch = event.mask & IN_CLOSE_WRITE ? *bucket_of(event.wd) : NULL;
 		while (watch && watch->number != event.wd)
 			watch = watch->next;
-		if (watch && is_unused(watch->memfd))
+		if (watch)
 			return watch->owner;
 	}
-	owner = lost ? find_unused() : NULL;
+	owner = lost ? find_fired() : NULL;
 	lost &= owner != NULL;
 	return owner;
 }

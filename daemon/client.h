@@ -204,9 +204,11 @@ int areas_init(void);
  * before the client ends. */
 void area_watch(struct area_watch *watch, int memfd, void *owner);
 void area_unwatch(struct area_watch *watch);
-/* Returns the owner of an area that no process has open or mapped any more, or NULL if there is
- * none. */
+/* Returns the owner of an area whose open file was closed, or NULL if there is none. */
 void *areas_next_gone(void);
+/* Calls closers_retry_later() when a process closes the area, which is not watched. Returns false
+ * if that is not possible. Any thread. */
+bool area_wait(int memfd);
 
 /* See kernel/fiber.h, whose headers the main loop cannot include. */
 void workers_wake(void);

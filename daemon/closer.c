@@ -26,8 +26,6 @@
 #define NONE	   (-1)
 /* Seconds that the thread waits for another descriptor before it ends. */
 #define IDLE	   1
-/* Microseconds until the thread tries again to free memory. */
-#define RETRY	   10000
 
 /* Protects the queues. accounts_lock may be taken under it. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -37,12 +35,14 @@ static struct entry {
 	void *arg;
 	int next;
 } closing[CLOSER_MAX_FDS];
+/* The number of kept descriptors, and of requests to retry them. */
+static unsigned int n_kept, retries;
 
 void closer_init(struct closer *closer)
 {
 	pthread_condattr_t attributes;
 
-	closer->first = NONE;
+	closer->first = closer->kept = NONE;
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&closer->more, &attributes);
@@ -98,34 +98,48 @@ static void start_locked(struct account *account)
 	pthread_attr_destroy(&attributes);
 }
 
-static void queue(int fd, struct entry entry, struct account *account)
+static void append_locked(struct closer *closer, int fd)
 {
-	struct closer *closer = account_closer(account);
-
-	pthread_mutex_lock(&lock);
-	entry.next = NONE;
-	closing[fd] = entry;
+	closing[fd].next = NONE;
 	if (closer->first == NONE)
 		closer->first = fd;
 	else
 		closing[closer->last].next = fd;
 	closer->last = fd;
-	if (closer->runs)
-		pthread_cond_signal(&closer->more);
-	else
+	pthread_cond_signal(&closer->more);
+}
+
+static void queue(int fd, struct entry entry, struct account *account)
+{
+	struct closer *closer = account_closer(account);
+
+	pthread_mutex_lock(&lock);
+	closing[fd] = entry;
+	append_locked(closer, fd);
+	if (!closer->runs)
 		start_locked(account);
 	pthread_mutex_unlock(&lock);
 }
 
-/* If a client can still write to the memory, other descriptors get their turn first. */
+/* If a process can still write to the memory, closer_retry() queues it again. */
 static void end_memory(int fd, const struct entry *entry, struct account *account)
 {
+	unsigned int before = __atomic_load_n(&retries, __ATOMIC_SEQ_CST);
+	struct closer *closer = account_closer(account);
+	bool retry;
+
 	if (entry->end(fd, entry->arg)) {
 		account_end_memory(account);
 		return;
 	}
-	usleep(RETRY);
-	queue(fd, *entry, account);
+	pthread_mutex_lock(&lock);
+	closing[fd].next = closer->kept;
+	closer->kept = fd;
+	n_kept++;
+	retry = retries != before;
+	pthread_mutex_unlock(&lock);
+	if (retry)
+		accounts_look_later();
 }
 
 static void *closer_main(void *arg)
@@ -168,9 +182,27 @@ void memory_end_later(int fd, bool (*end)(int fd, void *arg), void *arg, struct 
 void closer_retry(struct account *account)
 {
 	struct closer *closer = account_closer(account);
+	int fd;
 
 	pthread_mutex_lock(&lock);
+	while ((fd = closer->kept) != NONE) {
+		closer->kept = closing[fd].next;
+		n_kept--;
+		append_locked(closer, fd);
+	}
 	if (closer->first != NONE && !closer->runs)
 		start_locked(account);
 	pthread_mutex_unlock(&lock);
+}
+
+void closers_retry_later(void)
+{
+	bool retry;
+
+	pthread_mutex_lock(&lock);
+	__atomic_add_fetch(&retries, 1, __ATOMIC_SEQ_CST);
+	retry = n_kept;
+	pthread_mutex_unlock(&lock);
+	if (retry)
+		accounts_look_later();
 }

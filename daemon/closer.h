@@ -19,12 +19,14 @@ struct flight;
  * struct closer - queue of an account; all fields are private to closer.c
  * @first: first descriptor in the queue
  * @last: last descriptor in the queue
+ * @kept: list of descriptors of memory that could not be freed
  * @runs: the thread runs
  * @more: signaled when a descriptor is queued
  */
 struct closer {
 	int first;
 	int last;
+	int kept;
 	bool runs;
 	pthread_cond_t more;
 };
@@ -36,8 +38,11 @@ void closer_done(struct closer *closer);
 void close_later(int fd, struct account *account);
 /* Calls flight_close() on the account's thread. socket: that of the flight. */
 void flight_close_later(struct flight *flight, int socket, struct account *account);
-/* Calls end(), which must free the memory and close its memfd. Until it returns true, the account's
- * thread calls it again, and the memory counts as a connection. */
+/* Calls end() on the account's thread. It must free the memory, close its memfd and return true.
+ * Otherwise closer_retry() calls it again. Until then, the memory counts as a connection. */
 void memory_end_later(int fd, bool (*end)(int fd, void *arg), void *arg, struct account *account);
-/* If the thread is needed but could not be started earlier, starts it. */
+/* If the thread is needed but could not be started earlier, starts it. Also retries to end
+ * memory. */
 void closer_retry(struct account *account);
+/* If an account has memory that could not be ended, calls closer_retry() within a second. */
+void closers_retry_later(void);

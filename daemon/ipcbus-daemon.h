@@ -180,9 +180,9 @@ struct ipcbusd_status {
  * @IPCBUSD_HELLO: From the client: the @nonce, and @base and @size of the area. The process that
  *	connected must send it. Reply: @error, or the client's @number at the bell, the time of the
  *	daemon's CLOCK_MONOTONIC in @size, in nanoseconds, and five fds: area, bell, two fds to
- *	poll, and status. No other process gets this open file of the area. If the open file is
- *	neither open nor mapped any more, the daemon ends the client. So the client must map it
- *	with MADV_DONTFORK and close the fd.
+ *	poll, and status. No other process gets this open file of the area. When it is neither
+ *	open nor mapped any more, the daemon ends the client. So the client must map it with
+ *	MADV_DONTFORK and close the fd, and never open the area again for writing.
  * @IPCBUSD_MAP: From the client, one at a time: @size of its region, below 4 GiB. Reply: @error, or
  *	the region's fd, which can be mapped for reading only. Corresponds to mmap() of the
  *	device, but at the end of the connection the daemon frees the pages. Then mappings read

@@ -15,6 +15,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "account.h"
 #include "client.h"
 
 #ifndef F_SEAL_FUTURE_WRITE
@@ -121,10 +122,14 @@ bool memory_has_page(int fd, uint64_t offset)
  * count as a writer. */
 bool memory_free_unused(int fd, void *at)
 {
+	bool waits = area_wait(fd);
 	struct stat status;
 
-	if (fcntl(fd, F_SETLEASE, F_RDLCK) || fstat(fd, &status))
+	if (fcntl(fd, F_SETLEASE, F_RDLCK) || fstat(fd, &status)) {
+		if (!waits)
+			accounts_look_later();
 		return false;
+	}
 	munmap(at, (size_t)status.st_size);
 	close(fd);
 	return true;

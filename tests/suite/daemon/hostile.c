@@ -17,6 +17,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
@@ -493,6 +494,44 @@ static bool has_areas(int n)
 	return true;
 }
 
+/* Counts the context switches of the daemon's threads. */
+static unsigned long switches(void)
+{
+	char path[64], line[128];
+	unsigned long n = 0, one;
+	FILE *file;
+	glob_t all;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/*/status", (int)getppid());
+	if (glob(path, 0, NULL, &all))
+		return 0;
+	for (size_t i = 0; i < all.gl_pathc; i++) {
+		file = fopen(all.gl_pathv[i], "re");
+		while (file && fgets(line, sizeof(line), file))
+			if (sscanf(line, "voluntary_ctxt_switches: %lu", &one) == 1)
+				n += one;
+		if (file)
+			fclose(file);
+	}
+	globfree(&all);
+	return n;
+}
+
+/* Waits until the daemon sleeps for two seconds. */
+static bool falls_asleep(void)
+{
+	unsigned long before, now = switches();
+
+	for (int i = 0; i < 50; i++) {
+		before = now;
+		poll(NULL, 0, 2000);
+		now = switches();
+		if (now == before)
+			return true;
+	}
+	return false;
+}
+
 /* A client that prevents the seal is disconnected. The daemon frees the area after the client. */
 static int prevents_seal(void)
 {
@@ -510,11 +549,34 @@ static int prevents_seal(void)
 		return 2;
 	close(peer.socket);
 	peer.socket = -1;
-	usleep(50000);
+	if (!falls_asleep())
+		return 5;
 	if (mappings("ipcbus area") != before + 1 || honest() || !has_areas(before + 2))
 		return 3;
 	peer_close(&peer);
 	return has_areas(before + 1) ? 0 : 4;
+}
+
+/* A client that opens its area again ends when it closes it, also if it still has the area. */
+static int closes_again(void)
+{
+	struct pollfd end = { 0 };
+	char path[64];
+	struct peer peer;
+	int fd;
+
+	if (open_sealed(&peer) || info_by(&peer, 0))
+		return 1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", peer.fds[0]);
+	fd = open(path, O_RDWR);
+	if (fd < 0)
+		return 2;
+	close(fd);
+	end.fd = peer.socket;
+	if (poll(&end, 1, 100000) != 1 || !(end.revents & POLLHUP))
+		return 3;
+	peer_close(&peer);
+	return 0;
 }
 
 static int holes(void)
@@ -531,6 +593,8 @@ static int holes(void)
 	printf("%s - a client cannot punch holes into memory that the daemon maps\n", r ? "not ok" : "ok");
 	r |= prevents_seal();
 	printf("%s - a client that prevents the seal is disconnected: %d\n", r ? "not ok" : "ok", r);
+	r |= closes_again();
+	printf("%s - a client that opens its area again ends: %d\n", r ? "not ok" : "ok", r);
 	return r;
 }
 
