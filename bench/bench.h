@@ -29,7 +29,7 @@
 #define BENCH_MAX_SIZE		((size_t)1 << 20)
 #define BENCH_MAX_BATCH		16
 /* The maximum number of processes beside the client and the server. */
-#define BENCH_MAX_BESIDE	16
+#define BENCH_MAX_BESIDE	80
 
 /**
  * struct bench_beside - other work while calls are measured
@@ -37,6 +37,7 @@
  * @calls: the number of calls that are averaged; 0: 2,000
  * @hog: a separate process computes all the time
  * @clients: the number of further clients that call the server all the time
+ * @threads: the number of the server's threads; 0: one
  * @nap: nanoseconds that the client sleeps before each call
  * @think: work of the client before each call (see bench_spin())
  * @work: work of the server before each reply
@@ -46,6 +47,7 @@ struct bench_beside {
 	unsigned int calls;
 	bool hog;
 	unsigned int clients;
+	unsigned int threads;
 	unsigned long nap;
 	unsigned long think;
 	unsigned long work;
@@ -63,7 +65,7 @@ struct bench_beside {
  * @server: the process of the server; set in the client
  * @daemon: the daemon between the two, if create started one
  * @pids_beside: the processes that @beside needs, terminated by 0
- * @calls_beside: further clients add their calls to this; NULL: they are not counted
+ * @calls_beside: [BENCH_MAX_BESIDE] further clients count their calls here; NULL: they do not
  * @client_cpu: the only CPU of the client, not of the daemon; -1: any
  * @server_cpu: the only CPU of the server; -1: any
  * @ready_fd: with which the server reports that it is ready, see bench_ready()
@@ -97,6 +99,7 @@ struct bench_case {
  * @has_oneway: @round also does oneways
  * @has_beside: its server does bench_case.work
  * @many: its server has many clients
+ * @threads: its server has bench_beside.threads
  * @spins: each side takes a CPU all the time
  * @exists: whether it can be measured here; NULL: always. If the user asked for it by name, prints
  *	the reason.
@@ -117,6 +120,7 @@ struct bench_transport {
 	bool has_oneway;
 	bool has_beside;
 	bool many;
+	bool threads;
 	bool spins;
 	bool (*exists)(void);
 	int (*create)(struct bench_case *c);

@@ -104,7 +104,10 @@ static int daemon_serve(struct bench_case *c)
 	r = ipc_set_manager(s->ipc, object);
 	if (r < 0)
 		return bench_fail("become handle 0", r);
-	r = bench_ready(c);
+	if (c->beside && c->beside->threads)
+		r = ipc_set_threads(s->ipc, c->beside->threads);
+	if (r == 0)
+		r = bench_ready(c);
 	return r < 0 ? r : ipc_run(s->ipc);
 }
 
@@ -137,6 +140,7 @@ const struct bench_transport bench_daemon = {
 	.state_size = sizeof(struct daemon_state),
 	.has_beside = true,
 	.many = true,
+	.threads = true,
 	.exists = bench_daemon_exists,
 	.create = bench_daemon_start,
 	.serve = daemon_serve,
@@ -151,6 +155,7 @@ const struct bench_transport bench_channels = {
 	.state_size = sizeof(struct daemon_state),
 	.has_beside = true,
 	.many = true,
+	.threads = true,
 	.exists = bench_daemon_exists,
 	.create = bench_channels_start,
 	.serve = daemon_serve,

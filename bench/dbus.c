@@ -165,7 +165,7 @@ static int listen_as(char *name)
 	strcpy(address.sun_path + 1, name);
 	if (bind(fd, (struct sockaddr *)&address,
 		 offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name)) < 0 ||
-	    listen(fd, 16) < 0)
+	    listen(fd, BENCH_MAX_BESIDE) < 0)
 		return -errno;
 	return fd;
 }

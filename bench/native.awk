@@ -18,7 +18,7 @@ BEGIN {
 	order[!(cell in first) ? ++cells : 0] = cell
 	first[cell] = 1
 	calls[cell] += $8
-	for (i = 9; i <= 13; i++)
+	for (i = 9; i <= 15; i++)
 		value[cell, i, n] = $i
 	p50[cell, $1] = $9
 	if ($1 + 0 > most)
@@ -71,8 +71,9 @@ function print_tsv(cell,  key) {
 		rounds[cell], calls[cell]
 	for (i = 9; i <= 12; i++)
 		printf "\t%s", rounded("%d", figure(cell, i))
-	printf "\t%s\t%s\t%s\n", rounded("%.2f", figure(cell, 13)), \
+	printf "\t%s\t%s\t%s", rounded("%.2f", figure(cell, 13)), \
 		rounded("%.2f", ratio(cell, "shared call")), rounded("%.2f", ratio(cell, "seqpacket call"))
+	printf "\t%s\t%s\n", rounded("%.2f", figure(cell, 14)), rounded("%d", figure(cell, 15))
 }
 
 # A table with all figures of a condition.
@@ -94,7 +95,7 @@ function print_condition(title, key,  i, cell, any) {
 }
 
 # A table with a single figure of several conditions.
-function print_figures(title, field, keys, titles,  i, j, n, key, name, line, any, all) {
+function print_figures(title, field, keys, titles, times,  i, j, n, key, name, line, any, all, x) {
 	n = split(keys, key, "|")
 	split(titles, name, "|")
 	for (i = 1; i <= rows; i++) {
@@ -103,7 +104,8 @@ function print_figures(title, field, keys, titles,  i, j, n, key, name, line, an
 		for (j = 1; j <= n; j++) {
 			cell = key[j] " " row[i]
 			any = any || rounds[cell]
-			line = line sprintf(" %10s", commas(figure(cell, field)))
+			x = figure(cell, field)
+			line = line sprintf(" %10s", commas(x == "-" ? x : x * (times ? times : 1)))
 		}
 		if (!any)
 			continue
@@ -140,6 +142,9 @@ END {
 	print_figures("p50 by other work", 9, work, "one: none|20 us|1 ms|two: none|20 us|1 ms")
 	print_figures("CPU by other work", 12, work, "one: none|20 us|1 ms|two: none|20 us|1 ms")
 	print_figures("p50 by clients", 9, "any 4 1 0|any 4 4 0|any 4 16 0", "1|4|16")
+	fair = "any 4 24 0|any 4 80 0|any4 4 24 0|any4 4 80 0"
+	print_figures("fastest to slowest, %", 14, fair, "24|80|24: 4 thr.|80: 4 thr.", 100)
+	print_figures("calls/s of all", 15, fair, "24|80|24: 4 thr.|80: 4 thr.")
 	print "one, two     Client, server and daemon on one CPU; client and server on a CPU each. any: the"
 	print "             scheduler decides. a busy CPU: all on one CPU, with a process that computes."
 	print "p50 ...      Nanoseconds of a call; the reply has 4 bytes. -: too few calls."
@@ -148,4 +153,6 @@ END {
 	print "x spin ...   p50 by that of the spin ring, of the futex pair and of seqpacket, in the same round."
 	print "other work   The client computes for 20 us, or sleeps for 1 ms, before each call."
 	print "clients      So many call all the time. The figure is of one of them."
+	if (rounds["any 4 24 0 channels call"])
+		print "fastest ...  Calls of the fastest client for 100 calls of the slowest; 4 thr.: of the server."
 }

@@ -4,9 +4,12 @@
  * line for each, tab-separated:
  *
  *   round  cpus  bytes  clients  work  transport  case  calls  p50  p99  p99.9  cpu  switches
+ *     fastest  calls/s
  *
- * cpus is `one`, `two`, `any`, or `busy`, which is one CPU with a process that computes. work is
- * the microseconds of other work before each call. bench/native starts this and prints the table.
+ * cpus is `one`, `two`, `any`, or `busy`, which is one CPU with a process that computes, or `any4`
+ * if the server has four threads. work is the microseconds of other work before each call. The
+ * fastest client has `fastest` times as many calls as the slowest; `calls/s` are those of all
+ * clients. bench/native starts this and prints the table.
  *
  * The time of the whole run is fixed, and each line gets a part of the time that is left. If
  * set-ups are slow, measurements get shorter. If set-ups take all of the time, there are fewer
@@ -28,6 +31,7 @@
 #include <unistd.h>
 
 #define MAX_TRANSPORTS 32
+#define FAIR	       "fair"
 #define WORK_NSEC      20000
 #define NAP_NSEC       1000000
 
@@ -68,6 +72,11 @@ static const struct condition conditions[] = {
 	{ "work", TWO, 4, .beside.nap = NAP_NSEC, .weight = 2 },
 	{ "clients", ANY, 4, .beside.clients = 3, .weight = 1 },
 	{ "clients", ANY, 4, .beside.clients = 15, .weight = 2 },
+	/* Only on request, because a figure takes seconds. */
+	{ FAIR, ANY, 4, .beside.clients = 23, .weight = 1 },
+	{ FAIR, ANY, 4, .beside.clients = 79, .weight = 1 },
+	{ FAIR, ANY, 4, .beside.clients = 23, .beside.threads = 4, .weight = 1 },
+	{ FAIR, ANY, 4, .beside.clients = 79, .beside.threads = 4, .weight = 1 },
 };
 
 /**
@@ -115,6 +124,7 @@ static char request[BENCH_MAX_SIZE];
 static int print_line(struct bench_case *c, const void *userdata)
 {
 	static const char *const cpus[] = { "one", "two", "any" };
+	const char *name;
 	const struct line *line = userdata;
 	const struct condition *condition = line->condition;
 	struct bench_spread s;
@@ -126,11 +136,15 @@ static int print_line(struct bench_case *c, const void *userdata)
 	r = bench_measure_spread(c, end > line->end ? end : line->end, &s);
 	if (r < 0)
 		return r;
-	printf("%u\t%s\t%zu\t%u\t%lu\t%s\t%s\t%u\t%llu\t%llu\t%llu\t%.0f\t%.2f\n", line->round,
-	       condition->beside.hog ? "busy" : cpus[condition->placement], c->size,
+	name = condition->beside.threads ? "any4" :
+	       condition->beside.hog	 ? "busy" :
+					   cpus[condition->placement];
+	printf("%u\t%s\t%zu\t%u\t%lu\t%s\t%s\t%u\t%llu\t%llu\t%llu\t%.0f\t%.2f\t%.2f\t%.0f\n",
+	       line->round, name, c->size,
 	       1 + condition->beside.clients, (condition->work + condition->beside.nap) / 1000,
 	       c->transport->name, c->transport->call, s.calls, (unsigned long long)s.p50,
-	       (unsigned long long)s.p99, (unsigned long long)s.p999, s.cpu, s.switches);
+	       (unsigned long long)s.p99, (unsigned long long)s.p999, s.cpu, s.switches,
+	       s.fastest, s.per_second);
 	return fflush(stdout) == 0 ? 0 : -errno;
 }
 
@@ -202,7 +216,9 @@ static int place(const struct plan *p, const struct condition *condition, struct
 static bool possible(const struct plan *p, const struct condition *condition,
 		     const struct bench_transport *t)
 {
-	if (!bench_listed(p->conditions, condition->name))
+	if (!bench_listed(p->conditions, condition->name) ||
+	    (!p->conditions && !strcmp(condition->name, FAIR)) ||
+	    (condition->beside.threads && !t->threads))
 		return false;
 	if (condition->placement == TWO && p->cpus[1] < 0)
 		return false;
@@ -276,7 +292,7 @@ static void run_line(struct plan *p, size_t condition, size_t transport, const s
 
 	if (conditions[condition].work)
 		beside.think = p->work_turns;
-	*p->calls_beside = 0;
+	memset(p->calls_beside, 0, BENCH_MAX_BESIDE * sizeof(*p->calls_beside));
 	r = place(p, line->condition, &c);
 	if (r == 0)
 		r = bench_pair_run(&c, print_line, line);
@@ -345,7 +361,7 @@ static int usage(FILE *to)
 		if (is_first_of_name(t))
 			fprintf(to, " %s", bench_transports[t]->name);
 	fputs("\n"
-	      "  -c  only these: one, two, any, busy, sizes, work, clients\n"
+	      "  -c  only these: one, two, any, busy, sizes, work, clients; or fair\n"
 	      "  -r  so many rounds (5)\n"
 	      "  -s  so many seconds for all of them (105)\n",
 	      to);
@@ -399,8 +415,8 @@ int main(int argc, char **argv)
 		return usage(stderr);
 	if (sched_getaffinity(0, sizeof(p.all), &p.all) < 0)
 		return bench_fail("find the CPUs", -errno) != 0;
-	p.calls_beside = mmap(NULL, sizeof(*p.calls_beside), PROT_READ | PROT_WRITE,
-			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	p.calls_beside = mmap(NULL, BENCH_MAX_BESIDE * sizeof(*p.calls_beside),
+			      PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (p.calls_beside == MAP_FAILED)
 		return bench_fail("map a counter", -errno) != 0;
 	memset(request, 'x', sizeof(request));

@@ -85,7 +85,7 @@ static void call(struct bench_case *c)
 	while (r == 0) {
 		r = c->transport->round(c);
 		if (c->calls_beside)
-			__atomic_fetch_add(c->calls_beside, 1, __ATOMIC_RELAXED);
+			__atomic_fetch_add(&c->calls_beside[c->client - 1], 1, __ATOMIC_RELAXED);
 	}
 	bench_fail("a client beside", r);
 	_exit(1);

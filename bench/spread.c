@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #define MAX_CALLS 100000
+/* Calls of each further client before the measurement. */
+#define SETTLED	  32
 /* Repetitions of the client's other work alone. Its cost is subtracted. */
 #define MAX_TURNS 64
 
@@ -126,12 +128,39 @@ static int time_calls(struct bench_case *c, uint64_t end, uint32_t *times, unsig
 	return 0;
 }
 
+/* Waits until all clients have settled. */
+static void reset_beside(struct bench_case *c)
+{
+	for (unsigned int i = 0; c->calls_beside && i < c->beside->clients; i++)
+		while (__atomic_load_n(&c->calls_beside[i], __ATOMIC_RELAXED) < SETTLED)
+			usleep(1000);
+	for (unsigned int i = 0; c->calls_beside && i < c->beside->clients; i++)
+		__atomic_store_n(&c->calls_beside[i], 0, __ATOMIC_RELAXED);
+}
+
+/* Returns the calls of all clients. own: those of this client */
+static double count_all(const struct bench_case *c, double own, double *ret_most,
+			double *ret_least)
+{
+	double all = own, calls;
+
+	*ret_most = *ret_least = own;
+	for (unsigned int i = 0; c->calls_beside && i < c->beside->clients; i++) {
+		calls = (double)__atomic_load_n(&c->calls_beside[i], __ATOMIC_RELAXED);
+		all += calls;
+		*ret_most = calls > *ret_most ? calls : *ret_most;
+		*ret_least = calls < *ret_least ? calls : *ret_least;
+	}
+	return all;
+}
+
 int bench_measure_spread(struct bench_case *c, uint64_t end, struct bench_spread *ret_spread)
 {
 	static uint32_t times[MAX_CALLS];
-	double cpu, switches, all;
+	double cpu, switches, all, most, least;
 	unsigned int n = 0;
 	struct usage own;
+	uint64_t time;
 	int r;
 
 	/* Allocates the pages before the first call. */
@@ -141,19 +170,18 @@ int bench_measure_spread(struct bench_case *c, uint64_t end, struct bench_spread
 	if (r < 0)
 		return r;
 	own = usage_of_work(c, end);
-	if (c->calls_beside)
-		__atomic_store_n(c->calls_beside, 0, __ATOMIC_RELAXED);
+	reset_beside(c);
 	/* Read the switches first, because that takes CPU time. */
 	switches = sum(c, switches_of);
 	cpu = sum(c, cpu_of);
+	time = bench_now();
 	r = time_calls(c, end, times, &n);
 	if (r < 0)
 		return r;
 	cpu = sum(c, cpu_of) - cpu;
 	switches = sum(c, switches_of) - switches;
-	all = n;
-	if (c->calls_beside)
-		all += (double)__atomic_load_n(c->calls_beside, __ATOMIC_RELAXED);
+	time = bench_now() - time;
+	all = count_all(c, n, &most, &least);
 	qsort(times, n, sizeof(times[0]), compare);
 	*ret_spread = (struct bench_spread){
 		.calls = n,
@@ -162,6 +190,8 @@ int bench_measure_spread(struct bench_case *c, uint64_t end, struct bench_spread
 		.p999 = percentile(times, n, 999),
 		.cpu = cpu / all - own.cpu,
 		.switches = switches / all - own.switches,
+		.fastest = most / (least > 0 ? least : 1),
+		.per_second = all * 1e9 / (double)time,
 	};
 	return 0;
 }

@@ -16,6 +16,8 @@
  * @p999: likewise, a thousandth; 0: too few calls
  * @cpu: nanoseconds of CPU time of client, server and daemon, per call
  * @switches: context switches of these processes, per call
+ * @fastest: calls of the fastest client, divided by those of the slowest
+ * @per_second: calls of all clients
  */
 struct bench_spread {
 	unsigned int calls;
@@ -24,6 +26,8 @@ struct bench_spread {
 	uint64_t p999;
 	double cpu;
 	double switches;
+	double fastest;
+	double per_second;
 };
 
 /*
