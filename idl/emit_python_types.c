@@ -15,6 +15,18 @@ typedef Google__Protobuf__FieldDescriptorProto Field;
 
 /* --- Fields ------------------------------------------------------------------------- */
 
+/* Returns the type of the values that a program may give for a message. */
+static const char *content_type(struct emitter *e, const struct type *type)
+{
+	const char *message = python_type(e->arena, type);
+
+	if (!strcmp(type->full_name, "google.protobuf.Value"))
+		return arena_printf(e->arena, "_Union[%s, _stubs.JsonLike]", message);
+	if (!strcmp(type->full_name, "google.protobuf.ListValue"))
+		return arena_printf(e->arena, "_Union[%s, _stubs.JsonList]", message);
+	return arena_printf(e->arena, "_Union[%s, _Mapping[str, _Any]]", message);
+}
+
 static const char *message_type(struct emitter *e, const struct type *type)
 {
 	static const struct {
@@ -29,8 +41,7 @@ static const char *message_type(struct emitter *e, const struct type *type)
 	for (size_t i = 0; i < sizeof(special) / sizeof(special[0]); i++)
 		if (!strcmp(type->full_name, special[i].name))
 			return special[i].as;
-	return arena_printf(e->arena, "_Union[%s, _Mapping[str, _Any]]",
-			    python_type(e->arena, type));
+	return content_type(e, type);
 }
 
 static const char *value_type(struct emitter *e, const struct types *types, const Field *field)
@@ -92,6 +103,13 @@ static bool is_keyword_argument(const char *name)
 
 static void emit_fields(struct emitter *e, const struct types *types, const struct type *type)
 {
+	if (!strcmp(type->full_name, "google.protobuf.Struct")) {
+		emit(e, "        **fields: _stubs.JsonLike,\n");
+		return;
+	}
+	if (!strcmp(type->full_name, "google.protobuf.Value") ||
+	    !strcmp(type->full_name, "google.protobuf.ListValue"))
+		return;
 	for (size_t i = 0; i < type->descriptor->n_field; i++) {
 		const Field *field = type->descriptor->field[i];
 
@@ -129,8 +147,8 @@ static void emit_client_class(struct emitter *e, const struct service *s, const 
 		emit(e, "    %sdef %s(\n        self,\n", m->streams ? "" : async,
 		     m->ident);
 		if (request)
-			emit(e, "        request: _Optional[_Union[%s, _Mapping[str, _Any]]] = ...,\n"
-				"        /,\n", request_type(e, m));
+			emit(e, "        request: _Optional[%s] = ...,\n        /,\n",
+			     content_type(e, m->request));
 		emit(e, "        *,\n        timeout: _Optional[float] = ...,\n");
 		emit(e, "        metadata: _Optional[_Mapping[str, str]] = ...,\n");
 		emit(e, "        detached: bool = ...,\n");
@@ -158,8 +176,7 @@ static void emit_service_class(struct emitter *e, const struct service *s, const
 		const char *reply = "None";
 
 		if (m->has_reply)
-			reply = arena_printf(e->arena, "_Union[%s, _Mapping[str, _Any]]",
-					     python_type(e->arena, m->reply));
+			reply = content_type(e, m->reply);
 		if (m->pushes)
 			reply = arena_printf(e->arena, "%s[%s]", iterator, reply);
 		emit(e, "    %sdef %s(\n        self,\n", async && !m->pushes ? "async " : "",

@@ -24,6 +24,15 @@ M = TypeVar("M")
 C = TypeVar("C")
 # Greater than protobuf's own limit of nesting.
 MAX_DEPTH = 100
+# A str of a program that means a list of strings, or a mapping, would become a list of its parts.
+NOT_LISTS = (str, bytes, bytearray, memoryview, Mapping)
+# Messages that a program may give as values of JSON.
+_JSON_TYPES = {
+    "google.protobuf.Struct": "a dict",
+    "google.protobuf.ListValue": "a list",
+    "google.protobuf.Value": "None, a bool, number, str, list or dict",
+}
+_EMPTY_JSON = {"google.protobuf.ListValue": (), "google.protobuf.Value": None}
 # Seconds that a client waits for space for the request of a stream of replies.
 REQUEST_WAIT = 5.0
 
@@ -39,6 +48,9 @@ class HasProxy(Protocol):
 # A proxy; an implementation, of which each use makes a new object; or an object of
 # make_object().
 ObjectLike = Union[HasProxy, "HasServe", _core.Object]
+# The content of google.protobuf.Value and ListValue. A google.protobuf.Struct is a mapping.
+JsonLike = Union[bool, int, float, str, "list[Any]", "tuple[Any, ...]", Mapping[str, Any], None]
+JsonList = Union["list[Any]", "tuple[Any, ...]"]
 # A file descriptor or a file object. The sender still owns it after sending.
 FdLike = Union[int, HasFileno]
 
@@ -56,9 +68,10 @@ class Exporter(Protocol):
 class Method:
     """A method of an interface. request and reply are None for ipc.None. request_holds and
     reply_holds are true if the message may contain objects or files. timeout is the option of the
-    method, in seconds."""
+    method, in seconds. empty is the content of a call without a request."""
 
     __slots__ = (
+        "empty",
         "name",
         "attribute",
         "number",
@@ -98,6 +111,8 @@ class Method:
         self.request_holds = request_holds
         self.reply_holds = reply_holds
         self.timeout = timeout
+        full_name = request.DESCRIPTOR.full_name if request else ""
+        self.empty: Any = _EMPTY_JSON.get(full_name, {})
 
 
 class Interface:
@@ -186,6 +201,34 @@ def _varint(number: int) -> bytes:
 # --- Sending ---------------------------------------------------------------------------------
 
 
+class _Field:
+    """The parts of a descriptor of a field. Reading them from protobuf takes longer."""
+
+    __slots__ = ("enum", "is_message", "map_value", "name", "repeated")
+
+    def __init__(self, field: Any) -> None:
+        kind = field.message_type
+        self.name = field.name
+        self.repeated = field.label == field.LABEL_REPEATED
+        self.is_message = kind is not None
+        self.enum = field.enum_type
+        self.map_value = _Field(kind.fields_by_name["value"]) if kind and _is_map(kind) else None
+
+    def number(self, value: Any) -> Any:
+        """Returns the number of a value of the enum, which may be a name."""
+        if not isinstance(value, str):
+            return value
+        known = self.enum.values_by_name.get(value)
+        if known is None:
+            raise ValueError(f"{self.enum.full_name} has no value with this name")
+        return known.number
+
+
+@functools.lru_cache(maxsize=None)
+def _fields(descriptor: Any) -> dict[str, _Field]:
+    return {field.name: _Field(field) for field in descriptor.fields}
+
+
 class Packer:
     """Serializes a mapping, and collects the entries for its objects and files."""
 
@@ -200,17 +243,21 @@ class Packer:
         return tuple(self._entries) or None
 
     def pack(self, kind: Any, content: Any) -> bytes:
-        """Serializes content, a message of the kind or a mapping of its fields. Without a kind the
-        result is empty."""
+        """Serializes content: a message of the kind, a mapping of its fields, or a value of JSON for
+        the types of struct.proto. Without a kind the result is empty."""
         if kind is None:
             return b""
-        if not _is_fields(content):
+        is_json = kind.DESCRIPTOR.full_name in _JSON_TYPES
+        if hasattr(content, "DESCRIPTOR") or not (is_json or isinstance(content, Mapping)):
             data = serialize(kind, content)
             check_unattached(content)
             return data
         message = kind()
         try:
-            self._fill(message, content, 0)
+            if is_json:
+                _set_json(message, content, 0)
+            else:
+                self._fill(message, content, 0)
         except (TypeError, ValueError) as error:
             if isinstance(error, Error) or not self._path:
                 raise
@@ -220,7 +267,7 @@ class Packer:
     def _fill(self, message: Any, content: Mapping[str, Any], depth: int) -> None:
         if depth > MAX_DEPTH:
             raise BadMessage("the message nests too deeply")
-        fields = message.DESCRIPTOR.fields_by_name
+        fields = _fields(message.DESCRIPTOR)
         for name in content:
             if name not in fields:
                 raise ValueError(f"{message.DESCRIPTOR.full_name} has no field {name!r}")
@@ -230,16 +277,20 @@ class Packer:
                 self._set(message, fields[name], content[name], depth)
                 self._path.pop()
 
-    def _set(self, message: Any, field: Any, value: Any, depth: int) -> None:
-        repeated = field.label == field.LABEL_REPEATED
-        if field.message_type is None:
-            if repeated:
+    def _set(self, message: Any, field: _Field, value: Any, depth: int) -> None:
+        if field.map_value is not None:
+            self._set_map(getattr(message, field.name), field.map_value, value, depth)
+            return
+        if field.repeated and isinstance(value, NOT_LISTS):
+            raise TypeError(f"a list is needed, not {_type_name(value)}")
+        if not field.is_message:
+            if field.enum is not None:
+                value = [field.number(each) for each in value] if field.repeated else field.number(value)
+            if field.repeated:
                 getattr(message, field.name).extend(value)
             else:
                 setattr(message, field.name, value)
-        elif field.message_type.GetOptions().map_entry:
-            self._set_map(getattr(message, field.name), field.message_type, value, depth)
-        elif repeated:
+        elif field.repeated:
             for one in value:
                 self._set_message(getattr(message, field.name).add(), one, depth)
         else:
@@ -247,8 +298,10 @@ class Packer:
             target.SetInParent()
             self._set_message(target, value, depth)
 
-    def _set_map(self, target: Any, entry: Any, value: Mapping[Any, Any], depth: int) -> None:
-        if entry.fields_by_name["value"].message_type is None:
+    def _set_map(self, target: Any, field: _Field, value: Mapping[Any, Any], depth: int) -> None:
+        if not field.is_message:
+            if field.enum is not None:
+                value = {key: field.number(value[key]) for key in value}
             target.update(value)
             return
         for key in value:
@@ -262,11 +315,15 @@ class Packer:
             target.fd = self._fd(value)
         elif name == "ipc.Memory":
             target.fd.fd = self._fd(value)
-        elif _is_fields(value):
-            self._fill(target, value, depth + 1)
-        else:
+        elif hasattr(value, "DESCRIPTOR"):
             target.CopyFrom(value)
             check_unattached(value)
+        elif name in _JSON_TYPES:
+            _set_json(target, value, depth + 1)
+        elif isinstance(value, Mapping):
+            self._fill(target, value, depth + 1)
+        else:
+            raise TypeError(f"{name} or a mapping is needed, not {_type_name(value)}")
 
     def _add(self, what: _core.Object | _core.Proxy | int) -> int:
         tag = len(self._entries) + 1
@@ -287,6 +344,52 @@ class Packer:
         if not isinstance(value, int) and not hasattr(value, "fileno"):
             raise TypeError(f"a file or file descriptor is needed, not {_type_name(value)}")
         return self._add(value if isinstance(value, int) else value.fileno())
+
+
+@functools.lru_cache(maxsize=None)
+def _is_map(descriptor: Any) -> bool:
+    return bool(descriptor.GetOptions().map_entry)
+
+
+def _set_json(target: Any, value: Any, depth: int) -> None:
+    """Sets a message of struct.proto to a value of JSON, which may contain such messages."""
+    if depth > MAX_DEPTH:
+        raise BadMessage("the message nests too deeply")
+    name = target.DESCRIPTOR.full_name
+    if getattr(value, "DESCRIPTOR", None) == target.DESCRIPTOR:
+        target.CopyFrom(value)
+    elif name == "google.protobuf.Value":
+        _set_value(target, value, depth)
+    elif name == "google.protobuf.Struct" and isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise TypeError(f"a key is a str, not {_type_name(key)}")
+            _set_json(target.fields[key], value[key], depth + 1)
+    elif name == "google.protobuf.ListValue" and not isinstance(value, NOT_LISTS):
+        for one in value:
+            _set_json(target.values.add(), one, depth + 1)
+    else:
+        raise TypeError(f"{_JSON_TYPES[name]} is needed, not {_type_name(value)}")
+
+
+def _set_value(target: Any, value: Any, depth: int) -> None:
+    kind = _type_name(value)
+    if value is None:
+        target.null_value = 0
+    elif isinstance(value, bool):
+        target.bool_value = value
+    elif isinstance(value, (int, float)):
+        target.number_value = value
+    elif isinstance(value, str):
+        target.string_value = value
+    elif kind == "google.protobuf.Struct" or (kind not in _JSON_TYPES and isinstance(value, Mapping)):
+        target.struct_value.SetInParent()
+        _set_json(target.struct_value, value, depth)
+    elif isinstance(value, (list, tuple)) or kind == "google.protobuf.ListValue":
+        target.list_value.SetInParent()
+        _set_json(target.list_value, value, depth)
+    else:
+        raise TypeError(f"{_JSON_TYPES['google.protobuf.Value']} is needed, not {kind}")
 
 
 def _type_name(value: object) -> str:
@@ -390,47 +493,21 @@ def end_requests(stream: _core.Stream) -> None:
 
 def choose(method: Method, request: Any, fields: Mapping[str, Any] | None) -> Any:
     """Returns the request itself, or its fields."""
-    if request is None:
-        return fields or {}
-    if fields:
+    if not fields:
+        return method.empty if request is None else request
+    if request is not None:
         raise TypeError(f"{method.name} takes a request or its fields, not both")
-    return request
-
-
-def pack_plain(kind: Any, content: Any) -> bytes:
-    """Serializes a message without objects and files."""
-    if _is_fields(content):
-        try:
-            content = kind(**content)
-        except (TypeError, ValueError) as error:
-            name = _wrong_field(kind, content)
-            if name is None:
-                raise
-            raise _with_field(error, kind, name) from error
-    return serialize(kind, content)
-
-
-def _wrong_field(kind: Any, content: Mapping[str, Any]) -> str | None:
-    """Returns the name of the first field with a wrong value. protobuf's error has no name."""
-    for name in content:
-        if name not in kind.DESCRIPTOR.fields_by_name:
-            return None  # That error has the name.
-        try:
-            kind(**{name: content[name]})
-        except (TypeError, ValueError):
-            return name
-    return None
+    if method.empty != {}:
+        raise TypeError(f"{method.name} takes {_JSON_TYPES[method.request.DESCRIPTOR.full_name]}")
+    return fields
 
 
 def pack_request(
     bus: Exporter, method: Method, request: Any, fields: Mapping[str, Any] | None
 ) -> tuple[bytes, tuple[Entry, ...] | None]:
     """Returns the bytes and entries of a call of the method."""
-    content = choose(method, request, fields)
-    if method.request_holds:
-        packer = Packer(bus)
-        return packer.pack(method.request, content), packer.entries
-    return b"" if method.request is None else pack_plain(method.request, content), None
+    packer = Packer(bus)
+    return packer.pack(method.request, choose(method, request, fields)), packer.entries
 
 
 def reply(bus: Exporter, call: _core.Call, method: Method, content: Any) -> None:
@@ -439,14 +516,12 @@ def reply(bus: Exporter, call: _core.Call, method: Method, content: Any) -> None
         if content is not None:
             raise TypeError(f"{method.name} returns ipc.None, but its handler returned {_type_name(content)}")
         call.reply(b"", None)
-    elif content is None:
+    elif content is None and method.reply.DESCRIPTOR.full_name != "google.protobuf.Value":
         raise TypeError(f"the handler of {method.name} returned None")
-    elif method.reply_holds:
+    else:
         packer = Packer(bus)
         data = packer.pack(method.reply, content)
         call.reply(data, packer.entries)
-    else:
-        call.reply(pack_plain(method.reply, content), None)
 
 
 # --- Receiving -------------------------------------------------------------------------------
@@ -580,7 +655,7 @@ def _messages(field: Any, value: Any) -> Iterable[Any]:
     kind = field.message_type
     if kind is None:
         return ()
-    if kind.GetOptions().map_entry:
+    if _is_map(kind):
         value = value.values() if kind.fields_by_name["value"].message_type else ()
     elif field.label != field.LABEL_REPEATED:
         value = (value,)

@@ -13,6 +13,7 @@ import resource
 import signal
 import subprocess
 import tempfile
+import types
 import weakref
 from unittest import mock
 
@@ -21,7 +22,7 @@ import ipcbus
 import kinds_pb2
 from common import Case, new_name
 from echo_ipc import Echo, EchoService, EchoSync, EchoSyncService
-from google.protobuf import struct_pb2
+from google.protobuf import json_format, struct_pb2
 from ipc import ipc_pb2
 from ipcbus import aio, sync
 from kinds_ipc import Kinds, KindsService, KindsSync
@@ -112,10 +113,23 @@ class MyKinds(KindsService):
         return request
 
     async def Hold(self, request, context):
-        return {"values": request.values, "list": request.list}
+        return {
+            "values": request.values,
+            "list": request.list,
+            "any": request.any if request.HasField("any") else None,
+            "all": request.all,
+            "named": request.named,
+        }
 
     async def Attach(self, request, context):
+        self.attached = request
         return request.values
+
+    async def Any(self, request, context):
+        return json_format.MessageToDict(request) if request.WhichOneof("kind") else request
+
+    async def List(self, request, context):
+        return json_format.MessageToDict(request)
 
 
 class Typed(Case):
@@ -159,6 +173,77 @@ class Typed(Case):
             await self.kinds.Callback(to=7)
         with self.assertRaises(ValueError):
             await self.kinds.Callback(nonsense=1)
+
+    async def test_values_of_json(self):
+        """A Struct, Value or ListValue may be given as dict, list and so on, also by the handler."""
+        struct = {"a": None, "b": [True, 1.5, "x", {}, [], ("y", 2)], "fields": {"c": {"d": False}}}
+        plain = {**struct, "b": [True, 1.5, "x", {}, [], ["y", 2]]}
+        as_dict = json_format.MessageToDict
+
+        for reply in (await self.kinds.Same(struct), await self.kinds.Same(**struct)):
+            self.assertEqual(as_dict(reply), plain)
+        for each in (struct, types.MappingProxyType(struct), await self.kinds.Same(struct)):
+            self.assertEqual(as_dict((await self.kinds.Hold(values=each)).values), plain)
+            # A message with an object is packed by the same rules.
+            self.assertEqual(as_dict(await self.kinds.Attach(values=each, object=MyEcho())), plain)
+        held = await self.kinds.Hold(list=struct["b"], any=struct, all=[1, None, [2]], named={"k": None})
+        back = {"values": {}, "list": plain["b"], "any": plain, "all": [1, None, [2]], "named": {"k": None}}
+        self.assertEqual(as_dict(held), back)
+        for each in (False, 0, -2.5, "", [], {}, [None], {"number_value": 1}, struct_pb2.Value(bool_value=1)):
+            reply = await self.kinds.Any(each)
+            self.assertEqual(as_dict(reply), as_dict(each) if hasattr(each, "DESCRIPTOR") else each)
+        self.assertEqual((await self.kinds.Any()).WhichOneof("kind"), "null_value")
+        # Messages within values stay messages.
+        mixed = struct_pb2.ListValue()
+        mixed.values.add().bool_value = True
+        reply = await self.kinds.List([mixed, mixed.values[0], await self.kinds.Same({"x": mixed})])
+        self.assertEqual(as_dict(reply), [[True], True, {"x": [True]}])
+        self.assertEqual(as_dict(await self.kinds.List()), [])
+
+    async def test_wrong_values_of_json(self):
+        deep = []
+        for _ in range(200):
+            deep = [deep]
+        for call, kind, text in (
+            (self.kinds.Same({1: 2}), TypeError, "a key is a str, not int"),
+            (self.kinds.Same([]), TypeError, "Struct is needed, not list|a dict is needed, not list"),
+            (self.kinds.Hold(values=7), TypeError, "Holder.values: a dict is needed, not int$"),
+            (self.kinds.Hold(values={"x": {1}}), TypeError, "Holder.values: None, .* not set$"),
+            (self.kinds.Hold(list={"x": 1}), TypeError, "Holder.list: a list is needed, not dict$"),
+            (self.kinds.Hold(list="ab"), TypeError, "Holder.list: a list is needed, not str$"),
+            (self.kinds.Hold(any=b"x"), TypeError, "Holder.any: None, .* not bytes$"),
+            (self.kinds.Hold(list=deep), ipcbus.BadMessage, "too deeply"),
+            (self.kinds.Any(number_value=1), TypeError, "^Any takes None, a bool, "),
+            (self.kinds.List(values=[1]), TypeError, "^List takes a list"),
+        ):
+            with self.assertRaisesRegex(kind, text):
+                await call
+
+    async def test_string_is_no_list(self):
+        """A str, bytes or mapping is not taken for a list of its parts."""
+        for call, name in (
+            (self.kinds.Plain(numbers=b"ab"), "PlainRequest.numbers"),
+            (self.kinds.Plain(numbers={1: 2}), "PlainRequest.numbers"),
+            (self.kinds.Turn(chunks=b"ab"), "Chunks.chunks"),
+            (self.kinds.Turn({"chunks": "ab"}), "Chunks.chunks"),
+            (self.kinds.Attach(names="ab"), "Attached.names"),
+            (self.kinds.Attach(names="ab", object=MyEcho()), "Attached.names"),
+            (self.kinds.Callback(more={"text": "x"}), "CallbackRequest.more"),
+        ):
+            with self.assertRaisesRegex(TypeError, f"{name}: a list is needed, not (str|bytes|dict)$"):
+                await call
+        await self.kinds.Plain(numbers={1, 2})
+        await self.kinds.Attach(names=(name for name in "ab"), object=MyEcho())
+        self.assertEqual(self.service.attached.names, ["a", "b"])
+
+    async def test_enum_by_name(self):
+        """Names of values work in messages with and without objects."""
+        for more in ({}, {"object": MyEcho()}):
+            await self.kinds.Attach(color="BLUE", colors={"x": "BLUE", "y": 0}, **more)
+            self.assertEqual(self.service.attached.color, kinds_pb2.BLUE)
+            self.assertEqual(dict(self.service.attached.colors), {"x": 1, "y": 0})
+        with self.assertRaisesRegex(ValueError, "Attached.colors: test.kinds.Color has no value"):
+            await self.kinds.Attach(colors={"x": "secret"})
 
     async def test_wrong_argument_is_named(self):
         """The error names the field and the type, not the contents."""

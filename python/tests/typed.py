@@ -38,6 +38,12 @@ async def right() -> str:
         made = await kinds.Make()
         again = made.take(made.message.object, Kinds)
         await again.Callback(to=Right(), more=[{"object": kinds}])
+        await kinds.Same({"a": [1, None]})
+        await kinds.Same(a=[1, None], b="x")
+        await kinds.Any(None)
+        await kinds.Any([1, {"x": True}])
+        await kinds.List((1, "x"))
+        await kinds.Hold(values={"a": 1}, list=[1], any="x", all=[None, 1], named={"k": [1]})
         turned = await kinds.Turn(chunks=[b"x"])
         size: int = len(turned.chunks)
         try:
