@@ -312,28 +312,44 @@ static void emit_stream_case(struct emitter *e, const struct method *m)
 			"\t\t\t\t\t[this](auto &&end) { return this->%s(::std::move(end)); });\n",
 		     passed(e, m->request), passed(e, m->reply), m->ident);
 	else
-		emit(e, "\t\t\t\treturn ::ipc::typed::serve_replies<%s, %s>(::std::move(s), \"%s\",\n"
+		emit(e, "\t\t\t\treturn ::ipc::typed::serve_replies<%s, %s>(::std::move(s), from, \"%s\",\n"
 			"\t\t\t\t\t[this](auto &%s, auto &&end) { return this->%s(%s::std::move(end)); });\n",
 		     m->has_request ? passed(e, m->request) : "::ipc::ignored", passed(e, m->reply),
 		     m->full_name, m->has_request ? "request" : "", m->ident,
 		     m->has_request ? "request, " : "");
 }
 
+/* Which methods have a single request and a stream of replies. */
+static void emit_has_request(struct emitter *e, const struct service *s)
+{
+	emit(e, "\t\tbool has_request(::std::uint32_t method) const noexcept final\n\t\t{\n");
+	emit(e, "\t\t\tswitch (method) {\n");
+	for (size_t i = 0; i < s->n_methods; i++)
+		if (s->methods[i].streams && !s->methods[i].sends)
+			emit(e, "\t\t\tcase 0x%xU:\n", s->methods[i].number);
+	emit(e, "\t\t\t\treturn true;\n\t\t\t}\n\t\t\treturn false;\n\t\t}\n\n");
+}
+
 /* The handlers run only while the object lives, and the object holds a reference to the service. */
 static void emit_streams(struct emitter *e, const struct service *s)
 {
-	bool any = false;
+	bool any = false, any_request = false;
 
-	for (size_t i = 0; i < s->n_methods; i++)
+	for (size_t i = 0; i < s->n_methods; i++) {
 		any |= s->methods[i].streams;
+		any_request |= s->methods[i].streams && !s->methods[i].sends;
+	}
 	if (!any)
 		return;
-	emit(e, "\t\t::ipc::outcome<void> ipc_open(::ipc::stream s, ::std::uint32_t method) final\n\t\t{\n");
+	if (any_request)
+		emit_has_request(e, s);
+	emit(e, "\t\t::ipc::outcome<void> ipc_open(::ipc::stream s, ::std::uint32_t method,\n"
+		"\t\t\t\t\t     const ::ipc::item *from) final\n\t\t{\n");
 	emit(e, "\t\t\tswitch (method) {\n");
 	for (size_t i = 0; i < s->n_methods; i++)
 		if (s->methods[i].streams)
 			emit_stream_case(e, &s->methods[i]);
-	emit(e, "\t\t\t}\n\t\t\treturn ::ipc::typed_service::ipc_open(::std::move(s), method);\n\t\t}\n\n");
+	emit(e, "\t\t\t}\n\t\t\treturn ::ipc::typed_service::ipc_open(::std::move(s), method, from);\n\t\t}\n\n");
 }
 
 static void emit_case(struct emitter *e, const struct method *m)

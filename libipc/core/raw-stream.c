@@ -62,9 +62,11 @@ static ssize_t pack(const struct ipc_stream *stream, const void *data, uint8_t *
 static int handle(struct ipc_stream *stream, const void *request)
 {
 	const struct ipc_raw_ops *ops = raw_object_ops(stream->service);
+	void *userdata = stream->service->userdata;
 
-	(void)request;
-	return ops->stream(stream, stream->of.number, stream->service->userdata);
+	if (request)
+		return ops->stream_request(stream, stream->of.number, request, userdata);
+	return ops->stream(stream, stream->of.number, userdata);
 }
 
 static const struct stream_type raw_stream = {
@@ -75,36 +77,37 @@ static const struct stream_type raw_stream = {
 	.handle = handle,
 };
 
-static int new_end(struct ipc *ipc, uint32_t method, bool accept_fds, bool server,
-		   struct ipc_stream **ret_stream)
+int raw_stream_new(struct ipc_call *call, uint32_t method, struct ipc_stream **ret_stream)
 {
+	const struct ipc_raw_ops *ops = raw_object_ops(call->object);
 	const struct stream_of of = {
 		.type = &raw_stream,
 		.size = sizeof(struct ipc_stream),
 		.number = method,
-		.accept_fds = accept_fds,
-		.own_flags = IPC_RAW_REFUSE_FDS,
-		.server = server,
+		.accept_fds = ops->flags & IPC_RAW_ACCEPT_FDS,
+		.server = true,
+		.defer = ops->flags & IPC_RAW_STREAM_REQUESTS &&
+			 ops->has_request(method, call->object->userdata),
 	};
 
-	return stream_new(ipc, &of, ret_stream);
-}
-
-int raw_stream_new(struct ipc_call *call, uint32_t method, struct ipc_stream **ret_stream)
-{
-	return new_end(call->ipc, method, raw_object_ops(call->object)->flags & IPC_RAW_ACCEPT_FDS,
-		       /* server= */ true, ret_stream);
+	return stream_new(call->ipc, &of, ret_stream);
 }
 
 static int new_client(struct ipc_proxy *proxy, uint32_t method, const struct ipc_options *options,
 		      struct ipc_stream **ret_stream)
 {
 	struct ipc *ipc = proxy ? ipc_proxy_ipc(proxy) : NULL;
+	const struct stream_of of = {
+		.type = &raw_stream,
+		.size = sizeof(struct ipc_stream),
+		.number = method,
+		.accept_fds = !options || !(options->flags & IPC_RAW_REFUSE_FDS),
+		.own_flags = IPC_RAW_REFUSE_FDS,
+	};
 
 	if (!ipc || !method)
 		return -EINVAL;
-	return new_end(ipc, method, !options || !(options->flags & IPC_RAW_REFUSE_FDS),
-		       /* server= */ false, ret_stream);
+	return stream_new(ipc, &of, ret_stream);
 }
 
 int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t method,

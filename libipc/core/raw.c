@@ -428,11 +428,14 @@ static const struct object_type raw_type = {
 int ipc_raw_object_new(struct ipc *ipc, const struct ipc_raw_ops *ops, void *userdata,
 		       struct ipc_object **ret_object)
 {
+	const uint32_t flags = IPC_RAW_ACCEPT_FDS | IPC_RAW_STREAM_REQUESTS | RAW_SERVE_OWN;
 	struct ipc_object *object;
 	int r;
 
-	if (!ipc || !ops || !ops->serve || ops->flags & ~(IPC_RAW_ACCEPT_FDS | RAW_SERVE_OWN) ||
-	    ops->reserved || !ret_object)
+	if (!ipc || !ops || !ops->serve || ops->flags & ~flags || ops->reserved || !ret_object)
+		return -EINVAL;
+	if (ops->flags & IPC_RAW_STREAM_REQUESTS &&
+	    (!ops->stream || !ops->has_request || !ops->stream_request))
 		return -EINVAL;
 	r = object_new(ipc, &raw_type, sizeof(struct raw_object),
 		       ops->flags & IPC_RAW_ACCEPT_FDS ? IPCBUS_NODE_ACCEPT_FDS : 0, userdata,

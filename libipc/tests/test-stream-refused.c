@@ -356,6 +356,76 @@ START_TEST(refused_end_without_request_sends_no_more)
 }
 END_TEST
 
+/* --- Requests of raw objects --------------------------------------------------------------- */
+
+static unsigned int n_opened;
+static char requested[8];
+
+static int raw_serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
+{
+	(void)call, (void)request, (void)userdata;
+	return -EOPNOTSUPP;
+}
+
+static int raw_stream(struct ipc_stream *to, uint32_t method, void *userdata)
+{
+	(void)userdata;
+	ck_assert_uint_eq(method, 2);
+	n_opened++;
+	return to ? 0 : -EINVAL;
+}
+
+static int raw_has_request(uint32_t method, void *userdata)
+{
+	(void)userdata;
+	return method == 1;
+}
+
+/* The handler may set callbacks. */
+static int raw_stream_request(struct ipc_stream *to, uint32_t method,
+			      const struct ipc_raw_message *request, void *userdata)
+{
+	static const struct ipc_stream_ops ops = { .size = sizeof(ops) };
+
+	ck_assert_uint_eq(method, 1);
+	snprintf(requested, sizeof(requested), "%.*s", (int)request->size,
+		 (const char *)request->data);
+	stream = ipc_stream_ref(to);
+	return ipc_stream_set_ops(to, &ops, userdata);
+}
+
+START_TEST(raw_stream_waits_for_its_request)
+{
+	struct ipc_raw_ops ops = { .flags = IPC_RAW_STREAM_REQUESTS, .serve = raw_serve,
+				   .stream = raw_stream, .has_request = raw_has_request };
+
+	fake_reset();
+	stream = NULL;
+	peer = NULL;
+	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
+	ck_assert_int_eq(ipc_raw_object_new(ipc, &ops, NULL, &object), -EINVAL);
+	ops.stream_request = raw_stream_request;
+	ck_assert_int_eq(ipc_raw_object_new(ipc, &ops, NULL, &object), 0);
+	object_id(object);
+	for (uint32_t method = 1; method <= 2; method++) {
+		push_open((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 100,
+						 .buffer = 50, .cookie = object->wants.cookie,
+						 .code = IPC_NUMBER_STREAM, .uid = 1000 },
+			  method, 0);
+		ck_assert_int_eq(ipc_process(ipc), 1);
+		ck_assert_uint_eq(n_opened, method - 1);
+		if (method == 1)
+			data_cookie = opened_cookie(0);
+	}
+	ck_assert_ptr_null(stream);
+	arrive(data_cookie, STREAM_MESSAGE, "ask", 3);
+	ck_assert_str_eq(requested, "ask");
+	ck_assert_int_eq(ipc_stream_end(stream), 0);
+	serve_all_of(ipc);
+	end();
+}
+END_TEST
+
 /* --- Sizes -------------------------------------------------------------------------------- */
 
 static void end_with_details(size_t size)
@@ -450,7 +520,8 @@ int main(void)
 			 messages_after_the_end_call_no_on_end,
 			 a_message_after_the_end_is_discarded,
 			 messages_after_a_cancellation_call_no_on_end,
-			 refused_end_without_request_sends_no_more, an_explanation_has_a_size,
+			 refused_end_without_request_sends_no_more,
+			 raw_stream_waits_for_its_request, an_explanation_has_a_size,
 			 metadata_has_a_size, a_closed_end_keeps_no_explanation,
 			 origin_of_the_cancellation);
 }

@@ -72,6 +72,8 @@ static void structures(void)
 	FIELD(ipc_raw_ops, serve);
 	FIELD(ipc_raw_ops, stream);
 	FIELD(ipc_raw_ops, destroy);
+	FIELD(ipc_raw_ops, has_request);
+	FIELD(ipc_raw_ops, stream_request);
 	STRUCTURE(ipc_stream_ops);
 	FIELD(ipc_stream_ops, size);
 	FIELD(ipc_stream_ops, on_message);

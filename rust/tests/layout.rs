@@ -45,7 +45,7 @@ fn main() {
         unsafe { addr_of!((*place.as_ptr()).value) as usize - place.as_ptr() as usize }
     });
     structure!(ipc_raw_message: method flags data size parts n_parts entries n_entries);
-    structure!(ipc_raw_ops: interface flags reserved serve stream destroy);
+    structure!(ipc_raw_ops: interface flags reserved serve stream destroy has_request stream_request);
     structure!(ipc_stream_ops: size on_message on_writable on_end destroy);
     constants!(IPC_NEVER IPC_INHERIT IPC_REGION_DEFAULT IPC_PRINTABLE_MAX IPC_ERROR_TEXT_MAX IPC_REPLACE IPC_DETACHED
         IPC_OBJECT_LABEL IPC_MESSAGE_MAX IPC_MEMORY_WRITE IPC_ORIGIN_HERE IPC_ORIGIN_BUS IPC_ORIGIN_PEER

@@ -15,7 +15,13 @@
 #define IPC_GLIB_H
 
 #include <glib-unix.h>
+
+#ifndef IPC_CPP_C_HPP
 #include <ipc/ipc.h>
+#else /* After <ipc/ipc.hpp>, the C functions are in ipc::c. */
+namespace ipc {
+namespace c {
+#endif
 
 #ifdef __cplusplus
 extern "C" {
@@ -124,6 +130,11 @@ static inline guint ipc_attach_glib_context(struct ipc *ipc, GMainContext *conte
 
 #ifdef __cplusplus
 }
+#endif
+
+#ifdef IPC_CPP_C_HPP
+} /* namespace c */
+} /* namespace ipc */
 #endif
 
 #endif /* IPC_GLIB_H */

@@ -6,7 +6,12 @@
 #ifndef IPC_MONITOR_H
 #define IPC_MONITOR_H
 
+#ifndef IPC_CPP_C_HPP
 #include <ipc/ipc.h>
+#else /* After <ipc/ipc.hpp>, the C functions are in ipc::c. */
+namespace ipc {
+namespace c {
+#endif
 
 #ifdef __cplusplus
 extern "C" {
@@ -75,6 +80,11 @@ int ipc_monitor(struct ipc *ipc, unsigned int flags, pid_t pid, size_t max_data,
 
 #ifdef __cplusplus
 }
+#endif
+
+#ifdef IPC_CPP_C_HPP
+} /* namespace c */
+} /* namespace ipc */
 #endif
 
 #endif /* IPC_MONITOR_H */

@@ -91,6 +91,9 @@ struct ipc_raw_message {
  * Without the flag, the sender gets -EPERM. */
 #define IPC_RAW_ACCEPT_FDS	(1U << 0)
 
+/* In an object's flags: has_request and stream_request are set. */
+#define IPC_RAW_STREAM_REQUESTS	(1U << 3)
+
 /*
  * Numbers of methods in generated code. The number of a method without the option (ipc.id) is
  * the FNV-1a hash of "package.Service/Method" with the top bit set. Numbers of (ipc.id) are
@@ -221,7 +224,7 @@ struct ipc_cancellation *ipc_raw_set_names_cancellation(struct ipc_cancellation 
 struct ipc_raw_ops {
 	/* The name of its interface, for ipc_register_name() and tools; or NULL. */
 	const char *interface;
-	uint32_t flags;			/* IPC_RAW_ACCEPT_FDS or 0 */
+	uint32_t flags;			/* IPC_RAW_ACCEPT_FDS, IPC_RAW_STREAM_REQUESTS */
 	uint32_t reserved;		/* 0 */
 	/*
 	 * Serves a call or oneway, on a serving thread, by the rules in <ipc/call.h>. The library
@@ -237,13 +240,21 @@ struct ipc_raw_ops {
 	int (*stream)(struct ipc_stream *stream, uint32_t method, void *userdata);
 	/* Runs when the object's last reference is gone, see ipc_object_new(); or NULL. */
 	void (*destroy)(void *userdata);
+	/* With IPC_RAW_STREAM_REQUESTS, and stream. Returns 1 if the client of a stream with this
+	 * number sends a single request, and 0 otherwise. */
+	int (*has_request)(uint32_t method, void *userdata);
+	/* With IPC_RAW_STREAM_REQUESTS: serves such a stream in place of stream, when its request
+	 * has arrived. request is valid until the function returns. If the client ends its messages
+	 * without a request, it gets -ENOMSG. */
+	int (*stream_request)(struct ipc_stream *stream, uint32_t method,
+			      const struct ipc_raw_message *request, void *userdata);
 };
 
 /*
  * Create an object. The program drops *ret_object with ipc_object_unref(). Register it with
  * ipc_register_name(), or send it as an entry.
  *
- *   -EINVAL   ops has no serve, or unknown flags.
+ *   -EINVAL   ops has no serve, unknown flags, or not all functions of a flag.
  */
 int ipc_raw_object_new(struct ipc *ipc, const struct ipc_raw_ops *ops, void *userdata,
 		       struct ipc_object **ret_object);

@@ -12,9 +12,16 @@
 #ifndef IPC_SD_EVENT_H
 #define IPC_SD_EVENT_H
 
-#include <ipc/ipc.h>
+#include <stdint.h>
 #include <sys/epoll.h>
 #include <systemd/sd-event.h>
+
+#ifndef IPC_CPP_C_HPP
+#include <ipc/ipc.h>
+#else /* After <ipc/ipc.hpp>, the C functions are in ipc::c. */
+namespace ipc {
+namespace c {
+#endif
 
 #ifdef __cplusplus
 extern "C" {
@@ -80,6 +87,11 @@ static inline int ipc_attach_event(struct ipc *ipc, sd_event *event, int64_t pri
 
 #ifdef __cplusplus
 }
+#endif
+
+#ifdef IPC_CPP_C_HPP
+} /* namespace c */
+} /* namespace ipc */
 #endif
 
 #endif /* IPC_SD_EVENT_H */

@@ -155,6 +155,10 @@ pub struct ipc_raw_ops {
     >,
     pub stream: Option<unsafe extern "C" fn(*mut ipc_stream, u32, *mut c_void) -> c_int>,
     pub destroy: Option<unsafe extern "C" fn(*mut c_void)>,
+    pub has_request: Option<unsafe extern "C" fn(u32, *mut c_void) -> c_int>,
+    pub stream_request: Option<
+        unsafe extern "C" fn(*mut ipc_stream, u32, *const ipc_raw_message, *mut c_void) -> c_int,
+    >,
 }
 
 #[repr(C)]

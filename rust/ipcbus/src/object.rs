@@ -234,6 +234,8 @@ impl ObjectBuilder<'_> {
                 serve: Some(serve),
                 stream: if service.has_streams() { Some(open) } else { None },
                 destroy: Some(destroy),
+                has_request: None,
+                stream_request: None,
             },
             interface,
             service: Box::new(service),

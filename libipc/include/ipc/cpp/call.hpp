@@ -201,6 +201,14 @@ public:
 	}
 	virtual bool has_streams() const noexcept { return false; }
 
+	/* Returns whether a client of this number sends a single request. serve_request() then
+	 * serves the stream in place of serve_stream(), when the request has arrived. */
+	virtual bool has_request(std::uint32_t) const noexcept { return false; }
+	virtual outcome<void> serve_request(stream s, std::uint32_t, const item &)
+	{
+		return s.fail(error(EOPNOTSUPP));
+	}
+
 	/* The name of a method for the log, or nullptr. Generated. */
 	virtual const char *ipc_method_name(std::uint32_t) const noexcept { return nullptr; }
 };
@@ -307,9 +315,17 @@ struct object_access {
 
 	static int open(c::ipc_stream *raw, std::uint32_t method, void *userdata) noexcept
 	{
+		return open_with(raw, method, nullptr, userdata);
+	}
+	static int open_with(c::ipc_stream *raw, std::uint32_t method,
+			     const c::ipc_raw_message *request, void *userdata) noexcept
+	{
 		holder &held = *static_cast<holder *>(userdata);
 		auto handler = [&] {
-			return held.by->serve_stream(stream(c::ipc_stream_ref(raw)), method);
+			stream s(c::ipc_stream_ref(raw));
+
+			return request ? held.by->serve_request(std::move(s), method, item(request)) :
+					 held.by->serve_stream(std::move(s), method);
 		};
 		result<void> r = detail::catching<void>(handler, [&] {
 			log(held, method, c::ipc_stream_uid(raw), c::ipc_stream_pid(raw));
@@ -321,6 +337,11 @@ struct object_access {
 			return stream(c::ipc_stream_ref(raw)).fail(r.error());
 		});
 		return -r.error().number_of_errno();
+	}
+
+	static int has_request(std::uint32_t method, void *userdata) noexcept
+	{
+		return static_cast<holder *>(userdata)->by->has_request(method);
 	}
 
 	/* As the library logs it, but with the name of the method. */
@@ -362,8 +383,12 @@ struct object_access {
 								   h->settings.interface.c_str();
 		h->ops.flags = h->settings.accept_fds ? IPC_RAW_ACCEPT_FDS : 0;
 		h->ops.serve = serve;
-		if (h->by->has_streams())
+		if (h->by->has_streams()) {
+			h->ops.flags |= IPC_RAW_STREAM_REQUESTS;
 			h->ops.stream = open;
+			h->ops.has_request = has_request;
+			h->ops.stream_request = open_with;
+		}
 		h->ops.destroy = destroy;
 		r = c::ipc_raw_object_new(ipc, &h->ops, h.get(), &raw);
 		if (r < 0)

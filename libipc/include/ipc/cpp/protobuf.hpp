@@ -258,11 +258,15 @@ public:
 	bool has_streams() const noexcept final { return true; }
 	outcome<void> serve_stream(stream s, std::uint32_t method) final
 	{
-		return ipc_open(std::move(s), method);
+		return ipc_open(std::move(s), method, nullptr);
+	}
+	outcome<void> serve_request(stream s, std::uint32_t method, const item &request) final
+	{
+		return ipc_open(std::move(s), method, &request);
 	}
 
 protected:
-	virtual outcome<void> ipc_open(stream s, std::uint32_t)
+	virtual outcome<void> ipc_open(stream s, std::uint32_t, const item *)
 	{
 		return s.fail(error(EOPNOTSUPP, std::string(ipc_served().name) +
 							" has no such stream"));
@@ -452,49 +456,17 @@ outcome<void> serve_requests(stream s, F function)
 	return stream_of<Reply, Request>::serve(s, std::move(function));
 }
 
-/* A single request, as the first message, and a stream of replies. */
+/* A single request and a stream of replies: function(request, end). */
 template <typename Request, typename Reply, typename F>
-outcome<void> serve_replies(stream s, const char *path, F function)
+outcome<void> serve_replies(stream s, const item *from, const char *path, F function)
 {
-	auto begun = std::make_shared<bool>(false);
-	stream::functions f;
+	Request m;
 
-	f.on_message = [begun, path, function](const stream &from) {
-		auto serve = [&]() -> outcome<void> {
-			Request m;
-#if IPC_RESULTS
-			result<std::optional<item>> got = from.receive(duration(0));
-
-			if (!got)
-				return got.error();
-			const std::optional<item> &first = *got;
-#else
-			const std::optional<item> first = from.receive(duration(0));
-#endif
-			if (*begun || !first || !typed_access::receive(m, *first))
-				return detail::fail<void>(error(
-					EBADMSG, std::string(path) + ": the request is not valid"));
-			*begun = true;
-			return stream_of<Reply, no_message>::serve(from, [&](auto &&end) {
-				return function(m, std::move(end));
-			});
-		};
-		result<void> r = detail::catching<void>(serve, [&] {
-			detail::log_exception("ipc: %s (uid %u, pid %d)", path, from.uid(), from.pid());
-		});
-
-		/* If the stream has ended, the error has no receiver. */
-		if (!r)
-			(void)detail::catching<void>([&] { return from.fail(r.error()); });
-	};
-	f.on_end = [begun, path](const stream &from, result<void> r) {
-		if (r && !*begun)
-			(void)detail::catching<void>([&] {
-				return from.fail(error(
-					EBADMSG, std::string(path) + ": there is no request"));
-			});
-	};
-	return s.set_functions(std::move(f));
+	if (!from || !typed_access::receive(m, *from))
+		return s.fail(error(EBADMSG, std::string(path) + ": the request is not valid"));
+	return stream_of<Reply, no_message>::serve(s, [&](auto &&end) {
+		return function(std::as_const(m), std::move(end));
+	});
 }
 
 /* --- Calling -------------------------------------------------------------------------------- */

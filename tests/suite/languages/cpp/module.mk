@@ -16,7 +16,7 @@ CPP_plain := $(CXX) -std=c++17 -O2 $(CPP_FLAGS) -fno-exceptions
 
 CPP_COMPILERS := gcc plain $(if $(shell command -v clang++),clang)
 CPP_PROGRAMS := results.plain $(foreach compiler,$(filter-out plain,$(CPP_COMPILERS)),\
-	$(addsuffix .$(compiler),bytes callbacks codec exit restart results typed large))
+	$(addsuffix .$(compiler),bytes callbacks codec exit loops restart results typed large))
 
 CPP_STUBS := $(addprefix $(CPP_B)/,desk.ipc.hpp plain.ipc.hpp plain2.ipc.hpp)
 
@@ -24,7 +24,7 @@ CPP_STUBS := $(addprefix $(CPP_B)/,desk.ipc.hpp plain.ipc.hpp plain2.ipc.hpp)
 define cpp_with
 $(CPP_B)/%.$(1).o: $(CPP_S)/test-%.cc | $(CPP_STUBS) $(IPC_CPP_SHARED)
 	$$(call msg,CXX,$$@)
-	$$(Q)$$(CPP_$(1)) -MD -MP -c -o $$@ $$<
+	$$(Q)$$(CPP_$(1)) $$(CPP_HEADERS) -MD -MP -c -o $$@ $$<
 
 $(CPP_B)/%.$(1): $(CPP_B)/%.$(1).o | $(LIBIPC)
 	$$(call msg,LD,$$@)
@@ -43,9 +43,15 @@ $(addprefix $(CPP_B)/,desk.pb.o plain.pb.o plain2.pb.o): $(CPP_B)/%.pb.o: $(CPP_
 $(CPP_B)/ipc.pb.o $(CPP_B)/options.pb.o: $(CPP_B)/%.o: $(IPC_CPP_B)/ipc/%.cc | $(IPC_CPP_SHARED)
 	$(call msg,CXX,$@)
 	$(Q)$(CXX) -std=c++17 -O1 $(IPC_CPP_CFLAGS) -MD -MP -c -o $@ $<
-$(foreach name,typed large,$(foreach compiler,gcc clang fast,$(CPP_B)/$(name).$(compiler))): \
+$(foreach name,typed large loops,$(foreach compiler,gcc clang fast,$(CPP_B)/$(name).$(compiler))): \
 	$(CPP_MESSAGES)
 $(CPP_B)/codec.gcc $(CPP_B)/codec.clang: $(CPP_B)/plain.pb.o $(CPP_B)/plain2.pb.o $(CPP_IPC_MESSAGES)
+
+# The headers of GLib are not checked.
+CPP_LOOPS := libsystemd glib-2.0
+$(addprefix $(CPP_B)/loops.,gcc.o clang.o fast.o): \
+	CPP_HEADERS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(CPP_LOOPS)))
+$(addprefix $(CPP_B)/loops.,gcc clang fast): IPC_CPP_LIBS += $(shell $(PKG_CONFIG) --libs $(CPP_LOOPS))
 
 CPP_TESTS := $(CPP_PROGRAMS:%=$(CPP_B)/%)
 $(CPP_B)/programs: FORCE
