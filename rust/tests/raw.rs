@@ -636,6 +636,29 @@ fn futures_complete_and_cancel() {
     });
 }
 
+fn tasks_on_any_thread_await_calls() {
+    fn needs_send<T: Send>(value: T) -> T {
+        value
+    }
+
+    let bus = start();
+    let runtime = ::tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let (client, desk) = (bus.client.clone(), bus.desk.clone());
+    let serving = runtime.spawn(async move { client.serve().await });
+    let task = needs_send(async move {
+        let stream = desk.open_stream_async(IDLE, &Options::new())?.await?;
+        let message = Message::new(ECHO).bytes(&b"from a task"[..]);
+        let limits = needs_send(Options::new().parent_stream(&stream));
+        let parented = desk.call_async(&message, &limits)?;
+        drop(limits);
+        parented.await?;
+        desk.call_async(&Message::new(ECHO).bytes(&b"x"[..]), &Options::new().metadata("a", "b")?)?.await
+    });
+    let reply = runtime.block_on(runtime.spawn(task)).unwrap().unwrap();
+    assert_eq!(reply.bytes(), b"x");
+    serving.abort();
+}
+
 fn a_connection_is_served_by_two_tasks() {
     let bus = start();
     let runtime =
@@ -1081,6 +1104,7 @@ fn main() {
         labels_and_pids_of_callers_are_known
         death_is_reported
         futures_complete_and_cancel
+        tasks_on_any_thread_await_calls
         a_connection_is_served_by_two_tasks
         streams_that_are_dropped_elsewhere_fail
         streams_carry_messages

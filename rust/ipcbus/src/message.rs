@@ -9,6 +9,7 @@ use std::time::Duration;
 use ipcbus_sys as sys;
 
 use crate::error::exact;
+use crate::stream::Handle;
 use crate::{micros, Call, Cancellation, Connection, Error, Object, Proxy, Result, Stream};
 
 /// An entry of a message to send: an object or file beside its bytes. The sender still owns it
@@ -124,12 +125,23 @@ impl<'a> Message<'a> {
 /// let options = Options::new().timeout(Duration::from_millis(50));
 /// # drop(options);
 /// ```
+///
+/// A task may keep options and messages while it awaits a call, also on other threads:
+///
+/// ```
+/// # use ipcbus::{Message, Options, Proxy, Reply, Result};
+/// # fn needs_send<T: Send>(_: T) {}
+/// # fn example(echo: Proxy) {
+/// needs_send(async move { echo.call_async(&Message::new(1), &Options::new())?.await });
+/// # }
+/// ```
 #[derive(Clone, Default)]
 pub struct Options<'a> {
     timeout: Option<Duration>,
     cancellation: Option<&'a Cancellation>,
     parent: Option<&'a Call>,
-    parent_stream: Option<&'a Stream>,
+    // Not a &Stream, which is not Send.
+    parent_stream: Option<&'a Handle>,
     metadata: Vec<(CString, CString)>,
     flags: u32,
 }
@@ -162,7 +174,7 @@ impl<'a> Options<'a> {
 
     /// Makes the call or stream depend on this stream. Not together with [`Options::parent`].
     pub fn parent_stream(mut self, parent: &'a Stream) -> Self {
-        self.parent_stream = Some(parent);
+        self.parent_stream = Some(parent.handle());
         self
     }
 
@@ -211,7 +223,7 @@ impl<'a> Options<'a> {
             timeout_usec: self.timeout.map_or(0, |t| micros(Some(t)).max(1)),
             cancellation: self.cancellation.map_or(std::ptr::null_mut(), Cancellation::raw),
             parent: self.parent.map_or(std::ptr::null_mut(), Call::raw),
-            parent_stream: self.parent_stream.map_or(std::ptr::null_mut(), Stream::raw),
+            parent_stream: self.parent_stream.map_or(std::ptr::null_mut(), Handle::raw),
             metadata: if self.metadata.is_empty() {
                 std::ptr::null()
             } else {

@@ -202,6 +202,10 @@ impl Drop for Handle {
 }
 
 impl Handle {
+    pub fn raw(&self) -> *mut sys::ipc_stream {
+        self.raw
+    }
+
     pub fn connection(&self) -> Connection {
         // SAFETY: the stream holds a reference of its connection.
         unsafe { Connection::from_raw(sys::ipc_ref(sys::ipc_stream_ipc(self.raw))) }
@@ -490,7 +494,11 @@ impl Stream {
     }
 
     pub(crate) fn raw(&self) -> *mut sys::ipc_stream {
-        self.sender.handle.raw
+        self.handle().raw
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.sender.handle
     }
 
     /// Returns the two halves.
