@@ -217,35 +217,6 @@ static void sort_numbers(struct builder *b, struct service *service)
 
 /* --- Services --------------------------------------------------------------------- */
 
-static bool prefix_belongs_to(const char *prefix, const char *library)
-{
-	size_t length = strlen(library);
-
-	return !strncmp(prefix, library, length) && (!prefix[length] || prefix[length] == '_');
-}
-
-static void check_prefix(struct builder *b, const struct service *service, struct path place)
-{
-	static const char choose[] =
-		"choose another with option (ipc.c_prefix) or parameter c_prefix=INTERFACE=PREFIX";
-	const char *prefix = service->prefix;
-
-	if (service->explicit_prefix && !name_is_snake(prefix))
-		complain(b, place,
-			 "service %s: \"%s\" is not a valid prefix of C names; it needs words of small "
-			 "letters and digits with single underscores between them",
-			 service->name, prefix);
-	else if (service->explicit_prefix && name_is_reserved(prefix))
-		complain(b, place, "service %s: the C name %s is reserved; %s", service->name,
-			 prefix, choose);
-	else if (prefix_belongs_to(prefix, "ipc"))
-		complain(b, place, "service %s: C names that begin with ipc belong to libipc; %s",
-			 service->name, choose);
-	else if (prefix_belongs_to(prefix, "protobuf_c"))
-		complain(b, place, "service %s: C names that begin with protobuf_c belong to protobuf-c; %s",
-			 service->name, choose);
-}
-
 /*
  * Returns package and service in snake case: a_b_store for service Store of package a.b. If the
  * last part of the package is the name of the service, it is omitted: echo for service Echo of
@@ -303,15 +274,13 @@ static void build_service(struct builder *b, struct service *service,
 			  const ServiceProto *proto)
 {
 	const char *package = b->file->package ?: "";
-	struct path prefix_place;
 
 	service->name = proto->name;
 	service->full_name = arena_printf(b->arena, "%s%s%s", package, *package ? "." : "",
 					  proto->name);
 	service->pb_name = types_pb_name(b->arena, b->file, service->full_name);
 	service->comment = source_comment(b->source, service->place);
-	prefix_place = build_prefix(b, service, proto);
-	check_prefix(b, service, prefix_place);
+	service->prefix_place = build_prefix(b, service, proto);
 
 	service->methods = arena_array(b->arena, proto->n_method + 1, sizeof(*service->methods));
 	service->n_methods = proto->n_method;

@@ -45,6 +45,7 @@ struct service {
 	const char *ident;     /* C++, Python and Rust: its class, by the language's naming */
 	const char *prefix;    /* C: "echo" */
 	bool explicit_prefix;  /* the author or the user chose the prefix */
+	struct path prefix_place; /* in the file: the option, or the name */
 	const char *self;      /* C: "echo", the parameter's name */
 	const char *comment;   /* the author's, or NULL */
 	struct method *methods; /* in the order of the file */

@@ -54,7 +54,7 @@ $(B)/idl/extensions.pb-c.c $(B)/idl/extensions.pb-c.h &: idl/extensions.proto
 
 # --- The plugin ----------------------------------------------------------------
 
-IDL_SOURCES := main.c plugin.c request.c model.c scope.c naming_c.c naming_cpp.c naming_python.c naming_rust.c types.c options.c source.c \
+IDL_SOURCES := main.c cpp_macros.c plugin.c request.c model.c scope.c naming_c.c naming_cpp.c naming_python.c naming_rust.c types.c options.c source.c \
 	diag.c names.c wire.c text.c arena.c check.c \
 	parameters.c c_files.c c_messages.c codec.c emit_codec.c emit_header.c emit_source.c emit_server.c emit_client.c emit_stream.c \
 	emit_sign.c emit_cpp.c emit_cpp_codec.c emit_python.c emit_python_types.c \

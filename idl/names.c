@@ -271,8 +271,10 @@ static int compare_words(const void *key, const void *element)
 	return strcmp(key, *(const char *const *)element);
 }
 
-#define IN_LIST(word, list) \
-	(bsearch(word, list, sizeof(list) / sizeof((list)[0]), sizeof((list)[0]), compare_words))
+bool name_is_in(const char *word, const char *const *list, size_t n)
+{
+	return bsearch(word, list, n, sizeof(*list), compare_words);
+}
 
 bool name_is_reserved(const char *word)
 {

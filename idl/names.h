@@ -42,6 +42,10 @@ uint32_t method_number(const char *path);
 
 /* --- Checks ------------------------------------------------------------------ */
 
+/* True if the list, which strcmp() has sorted, has the word. */
+bool name_is_in(const char *word, const char *const *list, size_t n);
+#define IN_LIST(word, list) name_is_in(word, list, sizeof(list) / sizeof((list)[0]))
+
 /* True for [A-Za-z_][A-Za-z0-9_]*. False for NULL. */
 bool name_is_identifier(const char *name);
 
@@ -61,5 +65,9 @@ bool name_is_keyword(const char *word);
 /* True if the C library has a function with that name. The list has only names that a service and a
  * method could form: timer_create, sem_wait. */
 bool name_is_libc(const char *name);
+
+/* True for macros of the headers that generated C++ includes. with_arguments: also those with
+ * arguments, which only a name of a function must not have. */
+bool name_is_cpp_macro(const char *name, bool with_arguments);
 
 #endif /* IDL_NAMES_H */

@@ -171,6 +171,34 @@ static void name_unit(struct unit *unit, struct arena *arena)
 #define CHOOSE \
 	"choose another prefix with option (ipc.c_prefix) or parameter c_prefix=INTERFACE=PREFIX"
 
+static bool prefix_belongs_to(const char *prefix, const char *library)
+{
+	size_t length = strlen(library);
+
+	return !strncmp(prefix, library, length) && (!prefix[length] || prefix[length] == '_');
+}
+
+static void check_prefix(struct arena *arena, const struct unit *unit, const struct service *s,
+			 struct diag *diag)
+{
+	const char *problem;
+
+	if (s->explicit_prefix && !name_is_snake(s->prefix))
+		problem = arena_printf(arena, "\"%s\" is not a valid prefix of C names; it needs words of "
+				       "small letters and digits with single underscores between them",
+				       s->prefix);
+	else if (s->explicit_prefix && name_is_reserved(s->prefix))
+		problem = arena_printf(arena, "the C name %s is reserved; " CHOOSE, s->prefix);
+	else if (prefix_belongs_to(s->prefix, "ipc"))
+		problem = "C names that begin with ipc belong to libipc; " CHOOSE;
+	else if (prefix_belongs_to(s->prefix, "protobuf_c"))
+		problem = "C names that begin with protobuf_c belong to protobuf-c; " CHOOSE;
+	else
+		return;
+	diag_add(diag, unit->file, unit->proto->source_code_info, s->prefix_place, "service %s: %s",
+		 s->name, problem);
+}
+
 /* A program may use all files of a run, so names of different files must differ. Each file gets its
  * names independently, so that they do not depend on the run. */
 static void check_service(struct scope *scope, const struct unit *unit, const struct service *s,
@@ -208,6 +236,9 @@ void naming_c(struct unit *units, size_t n_units, struct arena *arena, struct di
 {
 	struct scope scope = { .arena = arena };
 
+	for (size_t i = 0; i < n_units; i++)
+		for (size_t j = 0; j < units[i].n_services; j++)
+			check_prefix(arena, &units[i], &units[i].services[j], diag);
 	for (size_t i = 0; i < n_units; i++)
 		name_unit(&units[i], arena);
 	for (size_t i = 0; i < n_units; i++)

@@ -19,7 +19,8 @@ static const char *const itself[] = { "*", NULL };
 
 static bool is_reserved_class(const char *name)
 {
-	return name_is_reserved(name) || !strcmp(name, "Proxy") || !strcmp(name, "Service") ||
+	return name_is_reserved(name) || name_is_cpp_macro(name, /* with_arguments= */ true) ||
+	       !strcmp(name, "Proxy") || !strcmp(name, "Service") ||
 	       !strncmp(name, "ipc_", strlen("ipc_"));
 }
 
@@ -43,7 +44,8 @@ static void enter_generic_services(struct scope *scope, const struct unit *unit)
 /* Returns true for functions of the base classes, and for other names in generated code. */
 static bool is_reserved_method(const char *name)
 {
-	static const char *const others[] = { "has_streams", "serve", "serve_stream" };
+	static const char *const others[] = { "has_request", "has_streams", "serve",
+					       "serve_request", "serve_stream" };
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		if (!strcmp(name, others[i]))
@@ -84,35 +86,17 @@ static bool is_in(const char *const *words, const char *name)
 static bool is_bad_field(const char *name)
 {
 	static const char *const words[] = {
-		"_internal_metadata_",
-		"assert",
-		"default_instance",
-		"descriptor",
-		"errno",
-		"internal_default_instance",
-		"offsetof",
-		NULL,
+		"_internal_metadata_", "default_instance", "descriptor",
+		"internal_default_instance", NULL,
 	};
 
-	return is_in(words, name);
+	return is_in(words, name) || name_is_cpp_macro(name, /* with_arguments= */ true);
 }
 
 /* Returns true for macros of such headers. */
 static bool is_bad_value(const char *name)
 {
-	static const char *const words[] = {
-		"BUFSIZ",      "CHAR_MAX", "CHAR_MIN", "E2BIG",	    "EACCES",	 "EAGAIN",
-		"EALREADY",    "EBADF",	   "EBUSY",    "ECANCELED", "ECHILD",	 "ECONNREFUSED",
-		"ECONNRESET",  "EDEADLK",  "EDOM",     "EEXIST",    "EFAULT",	 "EFBIG",
-		"EINPROGRESS", "EINTR",	   "EINVAL",   "EIO",	    "EISDIR",	 "ELOOP",
-		"EMFILE",      "EMLINK",   "ENFILE",   "ENODEV",    "ENOENT",	 "ENOMEM",
-		"ENOSPC",      "ENOSYS",   "ENOTCONN", "ENOTDIR",   "ENOTEMPTY", "ENOTSUP",
-		"ENXIO",       "EOF",	   "EPERM",    "EPIPE",	    "EPROTO",	 "ERANGE",
-		"EROFS",       "ESPIPE",   "ESRCH",    "ETIMEDOUT", "EXDEV",	 "INT_MAX",
-		"INT_MIN",     "LONG_MAX", "LONG_MIN", "UINT_MAX",  "errno",	 NULL,
-	};
-
-	return is_in(words, name);
+	return name_is_cpp_macro(name, /* with_arguments= */ false);
 }
 
 struct checker {
@@ -136,6 +120,12 @@ static void check_enums(const struct checker *c, struct path in, int32_t step, E
 				complain(c, path_element(path_element(in, step, i), 2, j),
 					 "enum value", enums[i]->value[j]->name);
 }
+
+/* The names that protoc generates for an enum: itself and functions, then constants. */
+static const char *const enum_forms[] = { "*",		  "*_Name", "*_Parse", "*_IsValid",
+					  "*_descriptor", "*_MIN",  "*_MAX",   "*_ARRAYSIZE" };
+#define N_FUNCTIONS	5
+#define LENGTH(array)	(sizeof(array) / sizeof((array)[0]))
 
 /*
  * The names in protoc's class of a message. Two functions may have the same name if one of them is
@@ -208,7 +198,10 @@ static void enter_nested(struct class *class, const Descriptor *m, struct path a
 		struct path in = path_element(at, MESSAGE_ENUM, i);
 		const Enum *e = m->enum_type[i];
 
-		enter_member(class, CONST | OTHER, e->name, in, "enum", e->name);
+		for (size_t j = 0; j < LENGTH(enum_forms); j++)
+			enter_member(class, CONST | OTHER,
+				     scope_form(class->scope.arena, enum_forms[j], e->name), in,
+				     "enum", e->name);
 		for (size_t j = 0; j < e->n_value; j++)
 			enter_member(class, CONST | OTHER, e->value[j]->name,
 				     path_element(in, 2, j), "enum value", e->value[j]->name);
@@ -325,16 +318,19 @@ static void enter_global(const struct checker *c, struct scope *scope, const cha
 static void enter_enums(const struct checker *c, struct scope *scope, const char *outer,
 			struct path in, int32_t step, Enum *const *enums, size_t n_enums)
 {
-	static const char *const forms[] = { "*",     "*_Name", "*_Parse",     "*_IsValid",
-					     "*_MIN", "*_MAX",	"*_ARRAYSIZE", "*_descriptor" };
-
 	for (size_t i = 0; i < n_enums; i++) {
 		const char *name = arena_printf(scope->arena, "%s%s", outer, enums[i]->name);
 		struct path at = path_element(in, step, i);
 
-		for (size_t j = 0; j < sizeof(forms) / sizeof(forms[0]); j++)
-			enter_global(c, scope, scope_form(scope->arena, forms[j], name), at, "enum",
-				     name);
+		/* Constants of a nested enum: Outer_Inner_Inner_MIN. */
+		const char *constants =
+			*outer ? arena_printf(scope->arena, "%s_%s", name, enums[i]->name) : name;
+
+		for (size_t j = 0; j < LENGTH(enum_forms); j++)
+			enter_global(c, scope,
+				     scope_form(scope->arena, enum_forms[j],
+						j < N_FUNCTIONS ? name : constants),
+				     at, "enum", name);
 		for (size_t j = 0; j < enums[i]->n_value; j++) {
 			const char *value = enums[i]->value[j]->name;
 

@@ -2,20 +2,12 @@
 /*
  * Names in Python: the classes of a service in its module, and their methods.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "emit_python.h"
+#include "names.h"
 #include "naming.h"
 #include "scope.h"
-
-static int compare_words(const void *key, const void *element)
-{
-	return strcmp(key, *(const char *const *)element);
-}
-
-#define IN_LIST(word, list) \
-	(bsearch(word, list, sizeof(list) / sizeof((list)[0]), sizeof((list)[0]), compare_words))
 
 bool python_is_keyword(const char *word)
 {

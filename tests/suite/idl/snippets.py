@@ -212,6 +212,16 @@ SNIPPETS = [
      "// file: b/types.proto\npackage b;\nmessage Header { int32 n = 1; }\n"
      'import "a/types.proto";\nimport "b/types.proto";\nmessage A { a.Header a = 1; b.Header b = 2; }\n'
      + service("Svc", "  rpc Two(a.Header) returns (b.Header);\n")),
+    ("values MIN and MAX of a nested enum", "message A { enum P { X = 0; MIN = 1; MAX = 2; } P p = 1; }\n"
+     + service("Svc", "  rpc Two(A) returns (A);\n")),
+    ("a value of a nested enum that is protoc's not: cpp", "message A { enum P { X = 0; P_MIN = 1; } P p = 1; }\n"
+     + service("Svc", "  rpc Two(A) returns (A);\n")),
+    ("functions of two nested enums not: cpp", "message A { enum P { X = 0; } enum P_Name { Y = 0; } P p = 1; }\n"
+     + service("Svc", "  rpc Two(A) returns (A);\n")),
+    ("values that are macros not: cpp", "message A { enum P { X = 0; SEEK_SET = 1; SCHED_FIFO = 2; } P p = 1; }\n"
+     + service("Svc", "  rpc Two(A) returns (A);\n")),
+    ("a service and methods that are macros", MESSAGES + service("SEEK_END", unary("Two") + unary("EOF") + unary("alloca") + unary("linux"))),
+    ("a package with libipc's prefix not: c", "package ipc_test;\n" + MESSAGES + service("Svc", unary("Two"))),
     ("a package of keywords not: cpp", "package class.delete.import;\n" + MESSAGES + service("Svc", unary("Two"))),
     ("a version (store.v1.proto)", "package store.v1;\n" + MESSAGES + service("Store", unary("Put"))),
     ("a file with a hyphen (my-store.proto)", MESSAGES + service("Store", unary("Put"))),
