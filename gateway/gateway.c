@@ -36,6 +36,9 @@
 #define DRAIN_STEP_MSEC 50
 #define LINGER_MSEC	500
 
+/* If the daemon of the bus does not answer after that, SIGALRM ends the gateway. */
+#define ENDING_SECONDS 5
+
 struct gateway {
 	const struct gateway_options *options;
 	struct ipc *ipc;
@@ -210,6 +213,7 @@ static void drain(struct gateway *gateway)
 	net_stop(gateway->net);
 	if (gateway->failed == 0)
 		wait_drained(gateway);
+	alarm(ENDING_SECONDS);
 	net_cancel_all(gateway->net);
 	pthread_join(gateway->net_thread, NULL);
 	ipc_stop(gateway->ipc);
@@ -247,7 +251,19 @@ static int serve(struct gateway *gateway)
 
 /* --- Setting up -------------------------------------------------------------------------- */
 
-/* Must be called before there are other threads, so that signals are blocked in all of them. */
+/* A signal to reload waits until the gateway is ready. */
+static void keep_reloads(void)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* Must be called before there are other threads, so that signals are blocked in all of them. Until
+ * then, SIGTERM ends the gateway, even while it waits for a daemon that does not answer. */
 static int open_signals(void)
 {
 	sigset_t signals;
@@ -258,7 +274,6 @@ static int open_signals(void)
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
-	signal(SIGPIPE, SIG_IGN);
 	fd = signalfd(-1, &signals, SFD_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
@@ -425,16 +440,17 @@ static void print_metrics(FILE *file, metrics_printer *print, void *userdata)
 
 int gateway_run(const struct gateway_options *options)
 {
-	struct gateway gateway = { .options = options, .over = -1 };
+	struct gateway gateway = { .options = options, .over = -1, .signals = -1 };
 	int r;
 
-	r = gateway.signals = open_signals();
+	keep_reloads();
+	r = open_bus(&gateway);
+	if (r == 0)
+		r = gateway.signals = open_signals();
 	if (r >= 0) {
 		gateway.over = eventfd(0, EFD_CLOEXEC);
 		r = gateway.over < 0 ? -errno : 0;
 	}
-	if (r == 0)
-		r = open_bus(&gateway);
 	if (r == 0)
 		r = open_net(&gateway);
 	if (r == 0)

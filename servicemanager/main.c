@@ -27,6 +27,8 @@
 
 #define EVENTS_AT_ONCE 64
 #define SETTLE_MSEC    500
+/* If the daemon of the bus does not answer, SIGALRM ends servicemanager. */
+#define ENDING_SECONDS 5
 
 /* Status for systemd, if it started servicemanager. Errors are ignored: if the watchdog stays
  * silent, systemd restarts servicemanager. */
@@ -72,6 +74,17 @@ static void raise_fd_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* A signal to reload waits until the loop reads it. */
+static int keep_reloads(void)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGHUP);
+	return sigprocmask(SIG_BLOCK, &signals, NULL) < 0 ? -errno : 0;
+}
+
+/* Until then, SIGTERM ends servicemanager, also while it waits for a silent daemon. */
 static int open_signals(void)
 {
 	sigset_t signals;
@@ -266,6 +279,8 @@ static int serve(struct daemon *daemon)
 	if (r >= 0)
 		r = source_set(daemon->epoll, &daemon->bus, r, EPOLLIN);
 	if (r == 0)
+		r = daemon->signals = open_signals();
+	if (r >= 0)
 		r = source_set(daemon->epoll, &daemon->signal, daemon->signals, EPOLLIN);
 	if (r == 0) {
 		log_line("ready");
@@ -273,6 +288,7 @@ static int serve(struct daemon *daemon)
 		r = loop(daemon);
 	}
 	sd_notify(/* unset_environment= */ 0, "STOPPING=1");
+	alarm(ENDING_SECONDS);
 	daemon->manager = manager_free(daemon->manager);
 	if (r < 0)
 		return fail("cannot continue", r);
@@ -317,11 +333,9 @@ static int run(const struct arguments *options)
 	/* Notify the watchdog three times per interval. */
 	if (sd_watchdog_enabled(/* unset_environment= */ 0, &daemon.feed) > 0)
 		daemon.feed /= 3;
-	daemon.signals = open_signals();
 	daemon.epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (daemon.signals < 0 || daemon.epoll < 0)
-		return ipc_print_error("servicemanager: cannot wait for events",
-				       daemon.signals < 0 ? daemon.signals : -errno, NULL);
+	if (daemon.epoll < 0 || keep_reloads() < 0)
+		return ipc_print_error("servicemanager: cannot wait for events", -errno, NULL);
 
 	status = open_bus(&daemon);
 	if (status == EXIT_SUCCESS)
