@@ -469,11 +469,11 @@ int main(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "+b:m:s:h", options, NULL)) >= 0) {
 		if (option == 'h') {
 			fputs(help, stdout);
-			return 0;
+			return descriptor_flush_output("ipcbusd", 0);
 		}
 		if (option == VERSION) {
 			puts("ipcbusd " IPC_VERSION);
-			return 0;
+			return descriptor_flush_output("ipcbusd", 0);
 		}
 		if (option == 'b') {
 			bus = optarg;

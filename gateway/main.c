@@ -347,5 +347,5 @@ int main(int argc, char **argv)
 		status = run(options, argv[optind], line.flags.insecure);
 	for (size_t i = 0; i < n_lists; i++)
 		free(lists[i]->all);
-	return status < 0 ? 0 : status;
+	return descriptor_flush_output("ipc-gateway", status < 0 ? 0 : status);
 }

@@ -181,6 +181,10 @@ int main(int argc, char **argv)
 	int status;
 
 	status = parse_arguments(argc, argv);
+	if (status == 0 && fflush(stdout)) {
+		fputs("protoc-gen-ipc: cannot write to standard output\n", stderr);
+		return EXIT_FAILURE;
+	}
 	if (status >= 0)
 		return status;
 

@@ -474,10 +474,9 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	status = parse_arguments(&arguments, argc, argv);
-	if (status >= 0)
-		return status;
-	if (arguments.check)
-		return check_policy(arguments.policy, argv + optind);
+	if (status < 0)
+		status = arguments.check ? check_policy(arguments.policy, argv + optind) :
+					   run(&arguments);
 
-	return run(&arguments);
+	return descriptor_flush_output("servicemanager", status);
 }

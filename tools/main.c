@@ -11,6 +11,7 @@
 #include "../libipc/core/descriptor.h"
 #include "deadline.h"
 #include "ipcctl.h"
+#include "output.h"
 #include "verbs.h"
 
 /* Keys of the common options, and of the first option of a verb. */
@@ -211,7 +212,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 	return verb->run(argc - optind, argv + optind);
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	static const struct option options[] = { COMMON_OPTIONS,
 						 { "version", no_argument, NULL, KEY_VERSION },
@@ -220,10 +221,6 @@ int main(int argc, char **argv)
 	const struct verb *verb;
 	int key, status = 0;
 
-	descriptor_fill_streams(O_RDONLY);
-	/* If the parent ignored SIGCHLD, ipcctl inherits that and would not get the status of
-	 * children. */
-	signal(SIGCHLD, SIG_DFL);
 	argv[0] = "ipcctl";
 	while ((key = getopt_long(argc, argv, "+b:h", options, NULL)) != -1) {
 		if (key == 'h')
@@ -244,4 +241,16 @@ int main(int argc, char **argv)
 		return help_on(argv[optind + 1]);
 	verb = find_verb(argv[optind]);
 	return verb ? run_verb(verb, argc - optind, argv + optind) : no_verb(argv[optind]);
+}
+
+int main(int argc, char **argv)
+{
+	int status;
+
+	descriptor_fill_streams(O_RDONLY);
+	/* If the parent ignored SIGCHLD, ipcctl inherits that and would not get the status of
+	 * children. */
+	signal(SIGCHLD, SIG_DFL);
+	status = run(argc, argv);
+	return status ? status : out_flush();
 }

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 /*
@@ -42,6 +43,18 @@ static inline void descriptor_fill_streams(int mode)
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		close(fd);
+}
+
+/*
+ * For main(): returns the exit status. If it is 0, but the standard output cannot be written,
+ * prints that and returns 1.
+ */
+static inline int descriptor_flush_output(const char *program, int status)
+{
+	if (status || (fflush(stdout) == 0 && !ferror(stdout)))
+		return status;
+	fprintf(stderr, "%s: cannot write to standard output\n", program);
+	return 1;
 }
 
 #endif /* IPC_DESCRIPTOR_H */

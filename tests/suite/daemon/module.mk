@@ -88,6 +88,6 @@ run-test-kills: $(DAEMON_B)/fuzz/cells $(IPCBUSD_ASAN) $(DAEMON_B)/comeback $(IP
 TEST_BUILDS += $(addprefix $(DAEMON_B)/,comeback late.so newcomers signals threads wakes) $(DAEMON_KERNEL) $(DAEMON_ATTACKERS) $(IPCBUSD_ASAN)
 MORE_BUILDS += $(DAEMON_B)/fuzz/cells $(IPCBUSD_TSAN)
 UNIT_TESTS += $(addprefix tests/suite/daemon/test-,activation comeback doctor e2e hostile identity idle kernel left-out \
-	namespaces no-channels options random-channels seccomp signals surroundings users wakes)
+	namespaces no-channels options output random-channels seccomp signals surroundings users wakes)
 MORE_UNIT_TESTS += $(addprefix tests/suite/daemon/test-,no-channels-all races \
 	random-channels-all cells)
