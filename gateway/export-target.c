@@ -41,51 +41,71 @@ static void print_way(FILE *file, const struct step *step)
 	fputs(step->name, file);
 }
 
-/* Returns true, and writes the reason to why, if a message of the type can contain an object or an
- * fd. Examines each type once: visited has a byte for each type. */
-static bool stays_here(const struct schema *schema, const struct schema_type *type,
-		       const struct step *step, unsigned char *visited, FILE *why)
+/* The limit of fields that are examined for all methods, against hostile descriptions. */
+#define MAX_EXAMINED 1000000
+
+struct examination {
+	const struct schema *schema;
+	unsigned char *visited; /* a byte for each type; of earlier methods, types that may leave */
+	unsigned int fields;	/* examined so far */
+	FILE *why;
+};
+
+/* Returns true, and writes the reason, if a message of the type can contain an object or an fd. */
+static bool stays_here(struct examination *exam, const struct schema_type *type,
+		       const struct step *step)
 {
+	unsigned char *visited = &exam->visited[type - exam->schema->types];
+
 	if (type->kind != KIND_PLAIN) {
-		print_way(why, step);
-		fprintf(why, " is %s, which cannot leave the machine", kinds[type->kind]);
+		print_way(exam->why, step);
+		fprintf(exam->why, " is %s, which cannot leave the machine", kinds[type->kind]);
 		return true;
 	}
-	if (visited[type - schema->types])
+	if (*visited)
 		return false;
-	if (step->depth > MAX_DEPTH) {
-		fprintf(why, "types lie in each other more than %u deep", MAX_DEPTH);
+	if (step->depth > MAX_DEPTH || exam->fields > MAX_EXAMINED) {
+		fprintf(exam->why, "types lie in each other more than %u deep, or are too many",
+			MAX_DEPTH);
 		return true;
 	}
-	visited[type - schema->types] = 1;
+	*visited = 1;
 	for (size_t i = 0; i < type->n_fields; i++) {
 		const struct schema_field *field = &type->fields[i];
 		const struct step next = { step, field->name, step->depth + 1 };
 
-		if (field->type == FIELD_MESSAGE &&
-		    stays_here(schema, field->is, &next, visited, why))
+		exam->fields++;
+		if (field->type == FIELD_MESSAGE && stays_here(exam, field->is, &next))
 			return true;
 	}
 	return false;
 }
 
+/* After a method that is refused, not all fields of the visited types have been examined. */
+static int check_method(struct examination *exam, const struct schema_method *method)
+{
+	const struct step name = { NULL, method->name, 0 };
+	const struct step request = { &name, "request", 1 }, reply = { &name, "reply", 1 };
+
+	if (!stays_here(exam, method->request, &request) &&
+	    !stays_here(exam, method->reply, &reply))
+		return 0;
+	memset(exam->visited, 0, exam->schema->n_types);
+	return -ENOTSUP;
+}
+
 int target_check(const struct schema *schema, FILE *why)
 {
-	unsigned char *visited = calloc(schema->n_types + 1, 1);
-	bool stays = false;
+	struct examination exam = { .schema = schema, .why = why };
+	int r = 0;
 
-	if (!visited)
+	exam.visited = calloc(schema->n_types + 1, 1);
+	if (!exam.visited)
 		return -ENOMEM;
-	for (size_t i = 0; !stays && i < schema->n_methods; i++) {
-		const struct schema_method *method = &schema->methods[i];
-		const struct step name = { NULL, method->name, 0 };
-		const struct step request = { &name, "request", 1 }, reply = { &name, "reply", 1 };
-
-		stays = stays_here(schema, method->request, &request, visited, why) ||
-			stays_here(schema, method->reply, &reply, visited, why);
-	}
-	free(visited);
-	return stays ? -ENOTSUP : 0;
+	for (size_t i = 0; r == 0 && i < schema->n_methods; i++)
+		r = check_method(&exam, &schema->methods[i]);
+	free(exam.visited);
+	return r;
 }
 
 /* --- Targets --------------------------------------------------------------------------- */
@@ -117,6 +137,48 @@ static int parse(const void *description, size_t size, struct schema **ret_schem
 	return r;
 }
 
+/* Returns 0 or -ENOMEM. If the method is refused, sets the reason. */
+static int examine(struct examination *exam, const struct schema_method *method, char **ret_refusal)
+{
+	char *text = NULL;
+	size_t size;
+	bool refused;
+
+	exam->why = open_memstream(&text, &size);
+	if (!exam->why)
+		return -ENOMEM;
+	refused = check_method(exam, method) < 0;
+	if (fclose(exam->why))
+		return -ENOMEM;
+	if (refused)
+		*ret_refusal = text;
+	else
+		free(text);
+	return 0;
+}
+
+/* Finds the methods whose messages cannot leave the machine. */
+static int refuse_methods(struct target *target)
+{
+	const struct schema *schema = target->schema;
+	struct examination exam = { .schema = schema };
+	int r = 0;
+
+	exam.visited = calloc(schema->n_types + 1, 1);
+	target->refusals = calloc(schema->n_methods + 1, sizeof(*target->refusals));
+	if (!exam.visited || !target->refusals)
+		r = -ENOMEM;
+	for (size_t i = 0; r == 0 && i < schema->n_methods; i++)
+		r = examine(&exam, &schema->methods[i], &target->refusals[i]);
+	free(exam.visited);
+	return r;
+}
+
+const char *target_refusal(const struct target *target, const struct schema_method *method)
+{
+	return target->refusals[method - target->schema->methods];
+}
+
 static int build(struct target *target, const void *description, size_t size, FILE *why)
 {
 	const void *message;
@@ -126,7 +188,7 @@ static int build(struct target *target, const void *description, size_t size, FI
 	if (r == 0)
 		r = parse(message, size, &target->schema);
 	if (r == 0)
-		return target_check(target->schema, why);
+		return refuse_methods(target);
 	if (r == -ENOENT)
 		fputs("it describes no interface", why);
 	else
@@ -175,6 +237,9 @@ struct target *target_unref(struct target *target)
 {
 	if (!target || __atomic_sub_fetch(&target->refs, 1, __ATOMIC_ACQ_REL))
 		return NULL;
+	for (size_t i = 0; target->refusals && i < target->schema->n_methods; i++)
+		free(target->refusals[i]);
+	free(target->refusals);
 	schema_free(target->schema);
 	ipc_proxy_unref(target->proxy);
 	free(target);

@@ -17,6 +17,7 @@
 struct target {
 	struct ipc_proxy *proxy;
 	struct schema *schema;
+	char **refusals;	/* for each method of the schema: see target_refusal() */
 	unsigned int refs;	/* atomic */
 };
 
@@ -27,10 +28,13 @@ struct target {
  *
  *   -ENOENT   The object describes no interface.
  *   -EBADMSG  The description is malformed.
- *   -ENOTSUP  Messages of the interface cannot leave the machine.
+ *   -ENOMEM
  */
 int target_new(struct ipc_proxy *proxy, const void *description, size_t size,
 	       struct target **ret_target, char **ret_why);
+/* Returns why messages of a method cannot leave the machine, as a path to a field, or NULL if they
+ * can. */
+const char *target_refusal(const struct target *target, const struct schema_method *method);
 /* Check whether messages of an interface can leave the machine. Returns 0 or -ENOMEM. If not,
  * returns -ENOTSUP and writes the path to the field to why. */
 int target_check(const struct schema *schema, FILE *why);

@@ -33,6 +33,7 @@ struct export
 	bool present; /* the last notification of the watch said that the name is registered */
 	struct ipc_slot *describing;
 	struct ipc_proxy *described; /* the object whose description is requested */
+	struct ipc_proxy *unusable;  /* the object that look() found but could not export */
 	pthread_mutex_t lock;
 	struct target *target; /* NULL: none */
 	char *why;	       /* why there is no target; NULL: the name is not registered */
@@ -88,6 +89,22 @@ static const struct export *find_rival(const struct export *export, const char *
 	return NULL;
 }
 
+static void log_exported(const struct export *export)
+{
+	const struct target *target = export->target;
+	const struct schema *schema = target->schema;
+
+	log_line("exporting %s as %s", export->name, export->interface);
+	for (size_t i = 0; i < schema_count(schema); i++) {
+		const struct schema_method *method = schema_at(schema, i);
+		const char *refusal = target_refusal(target, method);
+
+		if (refusal)
+			log_line("clients of %s cannot call %s: %s", export->name, method->name,
+				 refusal);
+	}
+}
+
 /* Handles the description of an object, or the failure r. */
 static int export_describe(struct export *export, int r, struct ipc_proxy *proxy,
 			   const struct ipc_raw_message *reply)
@@ -112,7 +129,7 @@ static int export_describe(struct export *export, int r, struct ipc_proxy *proxy
 	export_set(export, target, why);
 	/* Only this thread changes the export, so the strings are still valid. */
 	if (ok)
-		log_line("exporting %s as %s", export->name, export->interface);
+		log_exported(export);
 	else
 		log_line("cannot export %s: %s", export->name, export->why ?: ipc_strerror(r));
 	return r;
@@ -163,6 +180,8 @@ static void changed(struct ipc *ipc, enum ipc_name_change change, const struct i
 	pthread_mutex_lock(&export->lock);
 	same = change == IPC_NAME_PRESENT && export->target && export->target->proxy == proxy;
 	pthread_mutex_unlock(&export->lock);
+	same = same || (proxy && proxy == export->unusable);
+	export->unusable = ipc_proxy_unref(export->unusable);
 	if (same)
 		return;
 	export->describing = ipc_slot_end_async(export->describing);
@@ -199,6 +218,7 @@ static struct export *export_free(struct export *export)
 	ipc_slot_end(export->watch);
 	ipc_slot_end(export->describing);
 	ipc_proxy_unref(export->described);
+	ipc_proxy_unref(export->unusable);
 	target_unref(export->target);
 	pthread_mutex_destroy(&export->lock);
 	free(export->interface);
@@ -222,8 +242,8 @@ struct exports *exports_free(struct exports *exports)
 	return NULL;
 }
 
-/* Looks up the name for the first time. If the service cannot be exported, that is a failure here.
- * Later it is only logged. */
+/* Looks up the name for the first time. A service that cannot be exported is only logged, as if it
+ * came later: it must not end the other exports. */
 static int look(struct export *export)
 {
 	ipc_auto(ipc_proxy_unref) struct ipc_proxy *proxy = NULL;
@@ -237,7 +257,9 @@ static int look(struct export *export)
 	}
 	if (r == 0)
 		r = ipc_raw_call(proxy, &describe, &describe_options, &reply, NULL);
-	return export_describe(export, r, proxy, reply);
+	if (export_describe(export, r, proxy, reply) < 0)
+		export->unusable = ipc_proxy_ref(proxy);
+	return 0;
 }
 
 int exports_add(struct exports *exports, const char *name)
@@ -369,7 +391,7 @@ static int begin(struct exports *exports, struct net_call *call)
 	const struct schema_method *method;
 	struct net_counts *counts = NULL;
 	struct target *target;
-	const char *name = NULL;
+	const char *name = NULL, *refusal;
 	int r;
 
 	r = builtin_start(exports, &exports->builtin_counts, call);
@@ -379,8 +401,11 @@ static int begin(struct exports *exports, struct net_call *call)
 	if (!target)
 		return 0;
 	method = schema_find(target->schema, name);
+	refusal = method ? target_refusal(target, method) : NULL;
 	net_call_count(call, counts);
-	if (method) {
+	if (refusal) {
+		status_say(call, NET_UNIMPLEMENTED, "%s", refusal);
+	} else if (method) {
 		r = relay_start(call, target, method);
 	} else {
 		status_say(call, NET_UNIMPLEMENTED, "%s has no method of this name",

@@ -258,7 +258,7 @@ def types_in_a_long_row():
          'type_name': '.ipc.None' if i == len(names) - 1 else f'.evil.{names[i + 1]}'}]}
         for i, name in enumerate(names)]
     program = gateway(exports=('test.interop', 'test.evil'))
-    for first, what in ((-count, 'exporting test.evil'), (0, 'cannot export test.evil: types lie in each')):
+    for first, what in ((-count, 'exporting test.evil'), (0, 'test.evil cannot call Empty: types lie in each')):
         described = Service('evil.Test', [IPC, interface_file(
             'evil', types, names[first], names[first])])
         before = program.cpu()

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The service that gRPC clients call in the tests: interop.proto. Registers "test.interop", or with
- * an argument "files" or "objects" a service that cannot be exported.
+ * an argument "files" or "objects" a service of which a method or none can be called, or with "bare"
+ * an object without a description.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -10,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <ipc/raw.h>
 
 #include "streams.h"
 
@@ -192,13 +195,32 @@ static const struct test_ops ops = {
 	.broken = streams_broken,
 };
 
-static const struct files_ops no_files;
+static int count(struct ipc_call *call, const Interop__Text *request, void *userdata)
+{
+	Interop__LookReply reply = INTEROP__LOOK_REPLY__INIT;
+
+	(void)userdata;
+	reply.kept = (uint32_t)strlen(request->text);
+	return files_reply_count(call, &reply);
+}
+
+static const struct files_ops files = { .count = count };
 static const struct objects_ops no_objects;
+
+static int refuse(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
+{
+	(void)request;
+	(void)userdata;
+	return ipc_call_fail(call, EOPNOTSUPP, NULL, NULL);
+}
+
+static const struct ipc_raw_ops bare = { .serve = refuse };
 
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "interop";
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
 	int r;
 
 	r = ipc_open_sized(&ipc, NULL, (size_t)64 << 20);
@@ -206,9 +228,12 @@ int main(int argc, char **argv)
 		return ipc_print_error("open the bus", r, NULL);
 	ipc_set_threads(ipc, 32);
 	if (!strcmp(what, "files"))
-		r = files_register(ipc, "test.files", &no_files, NULL);
+		r = files_register(ipc, "test.files", &files, NULL);
 	else if (!strcmp(what, "objects"))
 		r = objects_register(ipc, "test.objects", &no_objects, NULL);
+	else if (!strcmp(what, "bare"))
+		r = ipc_raw_object_new(ipc, &bare, NULL, &object) ?:
+			    ipc_register_name(ipc, "test.bare", object, NULL);
 	else
 		r = test_register(ipc, "test.interop", &ops, NULL);
 	if (r < 0)

@@ -3,6 +3,7 @@
 
 import concurrent.futures
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -146,3 +147,16 @@ def names_in_hostile_certificates():
 
 
 assert state
+
+
+@case
+def the_table_of_errnos_is_documented():
+    with open('gateway/status.c') as source, open('docs/gateway.md') as page:
+        table = re.findall(r'\{ (E[A-Z0-9]+), NET_([A-Z_]+) \}', source.read())
+        rows = re.findall(r'^\| `([A-Z_]+)` \| (`E.*) \|$', page.read(), re.MULTILINE)
+    documented = {status.replace('CANCELED', 'CANCELLED'): set(re.findall(r'`(E[A-Z0-9]+)`', codes))
+                  for status, codes in rows}
+    assert len(table) > 40
+    for code, status in table:
+        assert code in documented[status], f'{code} is {status}'
+    assert sum(len(codes) for codes in documented.values()) == len(table)

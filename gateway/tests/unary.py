@@ -289,26 +289,39 @@ def metadata_with_a_large_request():
 
 # --- What can be exported ---------------------------------------------------------------------------
 
-def refused(name, *texts):
-    program = gateway(exports=(name,), ready=None)
-    assert program.status() == 1
-    for text in texts:
-        assert text in program.log(), program.log()
+def methods_with_files_are_refused():
+    """Only these methods: the other methods and exports are served."""
+    files, objects = server('files'), server('objects')
+    program = gateway(exports=('test.files', 'test.objects', 'test.interop'))
+    open_why = 'Open.reply.entries.file is an ipc.Fd, which cannot leave the machine'
+    subscribe_why = 'Subscribe.request.by_name.value is an ipc.Object, which cannot leave the machine'
+    with connect(program.address) as channel:
+        def call(name, service, reply=pb.EmptyMessage):
+            return method(name, reply, channel=channel, service=f'/interop.{service}/')
+
+        assert call('Count', 'Files', pb.LookReply)(pb.Text(text='12345')).kept == 5
+        error = fails(StatusCode.UNIMPLEMENTED, call('Open', 'Files'), pb.Text())
+        assert error.details() == open_why
+        error = fails(StatusCode.UNIMPLEMENTED, call('Subscribe', 'Objects'), EMPTY)
+        assert error.details() == subscribe_why
+        assert call('Empty', 'Test')(EMPTY) == EMPTY
+    for what in (f'test.files cannot call Open: {open_why}',
+                 f'test.objects cannot call Subscribe: {subscribe_why}'):
+        assert program.log().count(f'clients of {what}') == 1, program.log()
+    assert program.end() == files.end() == objects.end() == 0
 
 
 @case
-def file_descriptors_are_refused():
-    files = server('files')
-    refused('test.files', 'cannot export test.files',
-            'Open.reply.entries.file is an ipc.Fd, which cannot leave the machine')
-    files.end()
-
-
-@case
-def objects_are_refused():
-    objects = server('objects')
-    refused('test.objects', 'Subscribe.request.by_name.value is an ipc.Object')
-    objects.end()
+def exports_that_cannot_be_served():
+    """An object without a description does not end the gateway, which serves the others."""
+    bare = server('bare')
+    program = gateway(exports=('test.bare', 'test.interop'))
+    assert 'cannot export test.bare: ' in program.log()
+    with connect(program.address) as channel:
+        assert method('Empty', channel=channel)(EMPTY) == EMPTY
+    assert program.log().count('cannot export') == 1
+    bare.end()
+    assert program.end() == 0
 
 
 @case
