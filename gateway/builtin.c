@@ -15,7 +15,10 @@
 #define REQUEST_MAX 4096
 
 #define CHECK	   "/grpc.health.v1.Health/Check"
-#define REFLECTION "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+
+/* Clients try v1 first. Its messages are the same. */
+#define REFLECTION	 "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+#define REFLECTION_ALPHA "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 
 /* grpc.health.v1.HealthCheckResponse.ServingStatus */
 enum health { SERVING = 1, NOT_SERVING = 2 };
@@ -130,7 +133,8 @@ static const struct net_call_ops ops = {
 
 int builtin_start(struct exports *exports, struct net_counts *counts, struct net_call *call)
 {
-	const bool reflects = !strcmp(net_call_path(call), REFLECTION);
+	const bool reflects = !strcmp(net_call_path(call), REFLECTION) ||
+			      !strcmp(net_call_path(call), REFLECTION_ALPHA);
 	struct talk *talk;
 
 	if (!reflects && strcmp(net_call_path(call), CHECK))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The services that a gRPC server provides itself: Check of grpc.health.v1.Health, and
- * grpc.reflection.v1alpha.ServerReflection.
+ * ServerReflection of grpc.reflection.v1 and v1alpha.
  */
 #ifndef GATEWAY_BUILTIN_H
 #define GATEWAY_BUILTIN_H

@@ -18,13 +18,20 @@ $(GATEWAY)/%.o: gateway/%.c | $(TOOLS_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(GATEWAY_CFLAGS) -DIPC_VERSION='"$(VERSION)"' -MD -MP -c -o $@ $<
 
-# Descriptors that services leave out of their descriptions, for reflection.
-$(GATEWAY)/descriptor.inc:
+# For reflection: the descriptors that services leave out of their descriptions, and the descriptors of
+# the gateway's own services and details of errors.
+GATEWAY_PROTOS := $(addprefix grpc/,health/v1/health.proto reflection/v1/reflection.proto \
+	reflection/v1alpha/reflection.proto) google/rpc/error_details.proto
+
+$(GATEWAY)/descriptor.inc: GATEWAY_DESCRIBED = -I $(PROTO_INCLUDE) google/protobuf/descriptor.proto
+$(GATEWAY)/own.inc: GATEWAY_DESCRIBED = -I gateway/protos $(GATEWAY_PROTOS)
+$(GATEWAY)/own.inc: $(addprefix gateway/protos/,$(GATEWAY_PROTOS))
+$(GATEWAY)/descriptor.inc $(GATEWAY)/own.inc:
 	$(call msg,PROTOC,$@)
-	$(Q)$(PROTOC) -I $(PROTO_INCLUDE) --descriptor_set_out=$@.set google/protobuf/descriptor.proto
+	$(Q)$(PROTOC) $(GATEWAY_DESCRIBED) --descriptor_set_out=$@.set
 	$(Q)od -An -v -tu1 $@.set | sed 's/\([0-9]\) *\( \|$$\)/\1,\2/g' >$@
 
-$(GATEWAY)/reflection.o: $(GATEWAY)/descriptor.inc
+$(GATEWAY)/reflection.o: $(GATEWAY)/descriptor.inc $(GATEWAY)/own.inc
 $(GATEWAY)/reflection.o: GATEWAY_CFLAGS += -I$(GATEWAY)
 
 $(GATEWAY)/ipc-gateway: $(GATEWAY_OBJECTS) $(GATEWAY_LINKED) | $(LIBIPC)

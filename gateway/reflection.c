@@ -21,15 +21,26 @@ enum {
 	REQUEST_EXTENSIONS_OF = 6,
 	REQUEST_SERVICES = 7,
 };
-enum { REPLY_HOST = 1, REPLY_REQUEST = 2, REPLY_FILES = 4, REPLY_SERVICES = 6, REPLY_ERROR = 7 };
+enum {
+	REPLY_HOST = 1,
+	REPLY_REQUEST = 2,
+	REPLY_FILES = 4,
+	REPLY_EXTENSIONS = 5,
+	REPLY_SERVICES = 6,
+	REPLY_ERROR = 7,
+};
 
 typedef Google__Protobuf__FileDescriptorProto file_proto;
 typedef Google__Protobuf__DescriptorProto message_proto;
 
-/* A request for a file or a symbol. */
+/* A request for a file, a symbol, or an extension of a type; if the number is 0, for the numbers of
+ * all its extensions, in wire format, without repetition. */
 struct question {
 	char *file;
 	char *symbol;
+	char *extended;
+	int32_t number;
+	struct wire_buffer numbers;
 	struct wire_buffer *reply;
 	bool found;
 };
@@ -43,6 +54,11 @@ static const uint8_t descriptor_set[] = {
 };
 
 #define DESCRIPTOR_FILE "google/protobuf/descriptor.proto"
+
+/* A set with the gateway's own services, and its details of errors. These files import nothing. */
+static const uint8_t own_set[] = {
+#include "own.inc"
+};
 
 /* --- Symbols -------------------------------------------------------------------------- */
 
@@ -111,6 +127,39 @@ static bool has_symbol(const file_proto *file, const char *symbol)
 		has_enum(file->enum_type, file->n_enum_type, rest));
 }
 
+/* Several services have the same files. */
+static void put_number(struct wire_buffer *numbers, int32_t number)
+{
+	struct wire wire = wire_of(numbers->data, numbers->size);
+	struct wire_field field;
+
+	while (wire_next(&wire, &field) > 0)
+		if ((int32_t)field.value == number)
+			return;
+	wire_put_tag(numbers, 2, WIRE_VARINT);
+	wire_put_value(numbers, WIRE_VARINT, (uint32_t)number);
+}
+
+/* Finds an extension of a type by its number, or if the number is 0, collects all numbers. */
+static bool has_extension(const file_proto *file, struct question *question)
+{
+	bool found = false;
+
+	for (size_t i = 0; !found && i < file->n_extension; i++) {
+		const Google__Protobuf__FieldDescriptorProto *field = file->extension[i];
+		const char *extended = field->extendee ?: "";
+
+		/* protoc writes the full name after a dot. */
+		if (strcmp(extended + (*extended == '.'), question->extended))
+			continue;
+		if (question->number)
+			found = field->number == question->number;
+		else
+			put_number(&question->numbers, field->number);
+	}
+	return found;
+}
+
 /* --- Replies ---------------------------------------------------------------------------- */
 
 static void put_bytes(struct wire_buffer *to, uint32_t number, const void *data, size_t size)
@@ -134,10 +183,12 @@ static void put_file(struct wire_buffer *to, const file_proto *file)
 	free(data);
 }
 
-static bool is_wanted(const struct question *question, const file_proto *file)
+static bool is_wanted(struct question *question, const file_proto *file)
 {
 	if (question->file)
 		return file->name && !strcmp(file->name, question->file);
+	if (question->extended)
+		return has_extension(file, question);
 	return has_symbol(file, question->symbol);
 }
 
@@ -147,14 +198,6 @@ static bool has_file(const Google__Protobuf__FileDescriptorSet *set, const char 
 		if (set->file[i]->name && !strcmp(set->file[i]->name, name))
 			return true;
 	return false;
-}
-
-static void put_descriptor(struct wire_buffer *reply)
-{
-	size_t begin = reply->size;
-
-	wire_put(reply, descriptor_set, sizeof(descriptor_set));
-	wire_wrap(reply, begin, REPLY_FILES, WIRE_BYTES);
 }
 
 /* Adds all files of a service that has the requested file or symbol. Clients expect the requested
@@ -179,6 +222,25 @@ static void look(const struct target *target, void *userdata)
 	wire_wrap(question->reply, begin, REPLY_FILES, WIRE_BYTES);
 }
 
+/* Adds the file of a set of the gateway that has the requested file or symbol. */
+static void look_at_set(struct question *question, const uint8_t *bytes, size_t size)
+{
+	Google__Protobuf__FileDescriptorSet *set =
+		google__protobuf__file_descriptor_set__unpack(NULL, size, bytes);
+	size_t begin = question->reply->size;
+
+	for (size_t i = 0; set && !question->found && i < set->n_file; i++) {
+		if (!is_wanted(question, set->file[i]))
+			continue;
+		question->found = true;
+		put_file(question->reply, set->file[i]);
+		wire_wrap(question->reply, begin, REPLY_FILES, WIRE_BYTES);
+	}
+	if (!set)
+		question->reply->failed = true;
+	google__protobuf__file_descriptor_set__free_unpacked(set, NULL);
+}
+
 static void put_service(struct wire_buffer *reply, const char *name)
 {
 	size_t begin = reply->size;
@@ -199,6 +261,7 @@ static void put_services(struct exports *exports, const struct net_call *call,
 
 	exports_each(exports, call, list, reply);
 	put_service(reply, "grpc.health.v1.Health");
+	put_service(reply, "grpc.reflection.v1.ServerReflection");
 	put_service(reply, "grpc.reflection.v1alpha.ServerReflection");
 	wire_wrap(reply, begin, REPLY_SERVICES, WIRE_BYTES);
 }
@@ -229,11 +292,56 @@ static void put_question(struct exports *exports, const struct net_call *call,
 	else
 		question.symbol = name;
 	exports_each(exports, call, look, &question);
-	if (!question.found && question.file && !strcmp(question.file, DESCRIPTOR_FILE))
-		put_descriptor(reply);
-	else if (!question.found)
+	look_at_set(&question, own_set, sizeof(own_set));
+	look_at_set(&question, descriptor_set, sizeof(descriptor_set));
+	if (!question.found)
 		put_error(reply, NET_NOT_FOUND, "no exported service has this file or symbol");
 	free(name);
+}
+
+/* Adds the files of an ExtensionRequest: type and number. */
+static void put_extension(struct exports *exports, const struct net_call *call,
+			  const struct wire_field *field, struct wire_buffer *reply)
+{
+	struct question question = { .reply = reply };
+	struct wire wire = field->bytes;
+	struct wire_field part;
+
+	while (wire_next(&wire, &part) > 0) {
+		if (part.number == 1 && part.type == WIRE_BYTES) {
+			free(question.extended);
+			question.extended = strndup((const char *)part.bytes.at,
+						    (size_t)(part.bytes.end - part.bytes.at));
+		} else if (part.number == 2 && part.type == WIRE_VARINT) {
+			question.number = (int32_t)part.value;
+		}
+	}
+	if (question.extended && question.number)
+		exports_each(exports, call, look, &question);
+	if (!question.found)
+		put_error(reply, NET_NOT_FOUND, "no exported service has this extension");
+	free(question.extended);
+}
+
+/* Adds the numbers of all extensions of a type, of which there may be none. */
+static void put_extensions(struct exports *exports, const struct net_call *call,
+			   const struct wire_field *field, struct wire_buffer *reply)
+{
+	struct question question = { .reply = reply };
+	size_t begin = reply->size, size = (size_t)(field->bytes.end - field->bytes.at);
+
+	question.extended = strndup((const char *)field->bytes.at, size);
+	if (!question.extended) {
+		reply->failed = true;
+		return;
+	}
+	put_bytes(reply, 1, field->bytes.at, size);
+	exports_each(exports, call, look, &question);
+	wire_put(reply, question.numbers.data, question.numbers.size);
+	reply->failed = reply->failed || question.numbers.failed;
+	wire_wrap(reply, begin, REPLY_EXTENSIONS, WIRE_BYTES);
+	free(question.numbers.data);
+	free(question.extended);
 }
 
 void reflection_reply(struct exports *exports, const struct net_call *call, const void *request,
@@ -254,8 +362,10 @@ void reflection_reply(struct exports *exports, const struct net_call *call, cons
 		put_services(exports, call, reply);
 	else if (asked.number == REQUEST_FILE || asked.number == REQUEST_SYMBOL)
 		put_question(exports, call, &asked, reply);
-	else if (asked.number)
-		put_error(reply, NET_NOT_FOUND, "extensions are not supported");
+	else if (asked.number == REQUEST_EXTENSION)
+		put_extension(exports, call, &asked, reply);
+	else if (asked.number == REQUEST_EXTENSIONS_OF)
+		put_extensions(exports, call, &asked, reply);
 	else
 		put_error(reply, NET_UNIMPLEMENTED, "unknown kind of request");
 }

@@ -45,7 +45,7 @@ def reload(program, text, says='reloaded the policy'):
 
 def listed(to):
     """Returns the names of the services that reflection shows."""
-    reply, = to.stream_stream(REFLECTION)(iter((field(7, b'*'),)))
+    reply, = to.stream_stream(REFLECTION % 'v1')(iter((field(7, b'*'),)))
     return [fields(service)[1][0] for service in fields(fields(reply)[6][0])[1]]
 
 
