@@ -531,8 +531,10 @@ static void end_by_bus(struct thread *t, struct channel *channel, const struct i
 	end.error = -(int32_t)reply.error;
 	end.cookie = id;
 	end.call = 0;
-	/* Releases the buffer before the callback, which may take long. */
-	thread_exchange_bus(t, &x);
+	/* Releases the buffer before the callback, which may take long. The buffer keeps objects of
+	 * this connection alive: then the next exchange releases it. */
+	if (!event_has_own(t->ipc, &end))
+		thread_exchange_bus(t, &x);
 	async_end(t, &end);
 }
 
