@@ -108,6 +108,8 @@ static void refuse(struct served *served, const struct channel_taken *taken)
 	atomic_fetch_and(&served->open, ~(1U << taken->cell));
 	if (channel_answer(&served->callee, taken->cell, taken->number, &end, NULL))
 		served_notify(served);
+	if (unlikely(atomic_load(&served->held)))
+		served_let_go(served, taken->cell);
 }
 
 /* Whether there are oneways that this thread may serve. Then the thread has the object's turn. */
@@ -500,8 +502,10 @@ static int reply(struct thread *t, struct ipcbus_exchange *x)
 
 	if (unlikely(!served))
 		served = found = served_find(t->ipc->channels, id);
-	if (served)
+	if (likely(served && !atomic_load(&served->held)))
 		r = answer(t, served, &x->send);
+	if (unlikely(served && atomic_load(&served->held)))
+		served_let_go(served, CELL_OF(x->send.call));
 	if (unlikely(found))
 		served_unref(found);
 	if (r < 0)

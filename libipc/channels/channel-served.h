@@ -95,6 +95,8 @@ struct served {
 	 * there. */
 	struct served *next_removed;
 	bool removed;
+	atomic_bool held;		/* removed, with a reference: handlers keep calls, whose
+	           			 * numbers contain the id */
 	/* Under the lock: the number of calls and bytes of oneways so far, and when it was
 	 * first seen. */
 	uint32_t noted_calls;
@@ -174,6 +176,8 @@ void served_notify(struct served *served);
 void served_end(struct served *served);
 /* Likewise, and drops the references of the table and the object: only if no oneways remain. */
 void served_remove(struct served *served);
+/* The call of that cell has ended: drops the reference of a removed channel without open calls. */
+void served_let_go(struct served *served, unsigned int cell);
 /* These return the channel, or NULL. The caller must drop a reference of it by served_unref().
  * index: of the table. */
 struct served *served_find(struct channels *channels, uint32_t id);

@@ -165,12 +165,16 @@ void served_remove(struct served *served)
 	struct ipc_object *object = NULL;
 	struct channels *channels = served->channels;
 	struct served **place = &channels->table[served->id % CHANNEL_MAX_WAIT];
-	bool was_there;
+	bool was_there, held = false;
 
 	served_end(served);
 	pthread_mutex_lock(&channels->lock);
 	was_there = *place == served;
 	if (was_there) {
+		/* A thread that replies clears the bit first, then looks. */
+		atomic_store(&served->held, true);
+		held = atomic_load(&served->open);
+		atomic_store(&served->held, held);
 		*place = NULL;
 		object = served->object;
 		served->object = NULL;
@@ -179,17 +183,36 @@ void served_remove(struct served *served)
 		channels->removed = served;
 	}
 	pthread_mutex_unlock(&channels->lock);
-	if (was_there)
+	if (was_there && !held)
 		served_unref(served);
 	/* Not in served_unref(): threads may keep the channel for longer. */
 	ipc_object_unref(object);
+}
+
+void served_let_go(struct served *served, unsigned int cell)
+{
+	bool last;
+
+	atomic_fetch_and(&served->open, ~(1U << cell));
+	pthread_mutex_lock(&served->channels->lock);
+	last = atomic_load(&served->held) && !atomic_load(&served->open);
+	if (last)
+		atomic_store(&served->held, false);
+	pthread_mutex_unlock(&served->channels->lock);
+	if (last)
+		served_unref(served);
 }
 
 static struct served *find_locked(struct channels *channels, uint32_t id)
 {
 	struct served *served = channels->table[id % CHANNEL_MAX_WAIT];
 
-	return served && served->id == id ? served : NULL;
+	if (likely(served && served->id == id))
+		return served;
+	for (served = channels->removed; served; served = served->next_removed)
+		if (atomic_load(&served->held) && served->id == id)
+			return served;
+	return NULL;
 }
 
 struct served *served_find(struct channels *channels, uint32_t id)
@@ -216,7 +239,9 @@ int channel_call_canceled(struct ipc *ipc, uint64_t call)
 	/* Without a reference, which may be the last: the caller may hold ipc->lock. */
 	pthread_mutex_lock(&channels->lock);
 	served = find_locked(channels, ID_OF(call));
-	if (served && (atomic_load(&served->callee.seen[cell]) != NUMBER_OF(call) ||
+	if (served && atomic_load(&served->held))
+		r = 1;
+	else if (served && (atomic_load(&served->callee.seen[cell]) != NUMBER_OF(call) ||
 		       !(atomic_load(&served->open) & 1U << cell)))
 		r = -ESRCH;
 	else if (served)
@@ -411,8 +436,12 @@ void channels_close(struct ipc *ipc)
 	if (!channels || ipc->foreign)
 		return;
 	/* Events that are dropped later may have the last references. */
-	for (struct served *served = channels->removed; served; served = served->next_removed)
+	for (struct served *served = channels->removed, *next; served; served = next) {
+		next = served->next_removed;
 		served->channels = NULL;
+		if (atomic_load(&served->held))
+			served_unref(served);
+	}
 	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT; i++) {
 		struct served *served = channels->table[i];
 

@@ -127,7 +127,7 @@ END_TEST
 
 /* --- The death of a client --------------------------------------------------------------- */
 
-enum { HOLD = 100, COUNT, PIDFD_FLAGS, SPIN, POLL };
+enum { HOLD = 100, COUNT, PIDFD_FLAGS, SPIN, POLL, KEEP, REPEAT_ID, FINISH };
 
 static atomic_uint n_held, n_canceled;
 
@@ -141,6 +141,8 @@ static void on_cancel(struct ipc_call *call, void *userdata)
 
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
+	static struct ipc_call *kept[2];
+	static unsigned int n_kept, n_finished;
 	uint32_t counts[2];
 	int fd, flags;
 
@@ -161,6 +163,20 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		flags = fcntl(fd, F_GETFD);
 		close(fd);
 		return reply_number(call, (uint32_t)flags | is_channel_call(call->number) << 8);
+	case KEEP:
+		if (!is_channel_call(call->number))
+			return -EXDEV;
+		kept[n_kept++] = ipc_call_ref(call);
+		return 0;
+	case REPEAT_ID:
+		/* As if 2^26 channels had been opened. */
+		if (n_kept)
+			atomic_load(&call->ipc->channels)->last_id = ID_OF(kept[0]->number) - 1;
+		return reply_number(call, n_kept);
+	case FINISH:
+		reply_number(kept[n_finished], n_finished);
+		ipc_call_unref(kept[n_finished++]);
+		return reply_number(call, 0);
 	case POLL:
 		return reply_number(call, ipc_get_fd(call->ipc) >= 0);
 	case SPIN:
@@ -268,6 +284,53 @@ START_TEST(channel_comes_back_when_the_server_serves_again)
 }
 END_TEST
 
+/* The first call of a channel, which the server keeps. */
+static void *be_kept(void *number)
+{
+	struct ipc *own;
+	struct ipc_proxy *own_proxy;
+	struct ipc_raw_message *reply;
+
+	ck_assert_int_eq(ipc_open(&own, ipc_test_bus_path(bus)), 0);
+	ck_assert_int_eq(ipc_get_manager(own, &own_proxy), 0);
+	for (unsigned int i = 1; i <= CHANNEL_AFTER; i++) {
+		ck_assert_int_eq(ipc_raw_call(own_proxy, &(struct ipc_raw_message){
+						      .method = i < CHANNEL_AFTER ? WHERE : KEEP },
+					      NULL, &reply, NULL), 0);
+		memcpy(number, reply->data, 4);
+		ipc_raw_free(reply);
+	}
+	ipc_proxy_unref(own_proxy);
+	ipc_unref(own);
+	return NULL;
+}
+
+START_TEST(reply_to_a_dead_client_reaches_no_channel_with_its_id)
+{
+	uint32_t number = 99;
+	pthread_t thread;
+	pid_t pid;
+
+	begin_ops(1, "1", &ops);
+	get_a_channel();
+	pid = fork();
+	if (!pid)
+		be_kept(&number);
+	while (get(REPEAT_ID) < 1)
+		usleep(1000);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, be_kept, &number), 0);
+	while (get(REPEAT_ID) < 2)
+		usleep(1000);
+	get(FINISH);
+	get(FINISH);
+	pthread_join(thread, NULL);
+	ck_assert_uint_eq(number, 1);
+	end();
+}
+END_TEST
+
 START_TEST(server_that_has_polled_gets_channels)
 {
 	begin_ops(1, "1", &ops);
@@ -321,6 +384,7 @@ int main(void)
 			 end_of_the_bus_ends_a_loop_with_ipc_wait_event,
 			 dead_owner_as_an_error_does_not_end_the_channel,
 			 channel_comes_back_when_the_server_serves_again,
+			 reply_to_a_dead_client_reaches_no_channel_with_its_id,
 			 server_that_has_polled_gets_channels,
 			 calls_of_a_dead_client_are_canceled,
 			 pidfd_of_a_caller_is_closed_by_exec,
