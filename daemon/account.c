@@ -366,7 +366,7 @@ struct flight *flight_new(void)
 int flight_begin(struct flight *flight, uint32_t payer, int socket)
 {
 	struct account *account;
-	bool fits, is_new;
+	bool fits;
 
 	pthread_mutex_lock(&accounts_lock);
 	account = get_locked(payer);
@@ -374,7 +374,6 @@ int flight_begin(struct flight *flight, uint32_t payer, int socket)
 		account = &fallback_account;
 		account->holders++;
 	}
-	is_new = account->holders == 1;
 	fits = ++account->connections <= limits.connections &&
 	       account->closing_files < 2 * limits.files;
 	pthread_mutex_unlock(&accounts_lock);
@@ -387,7 +386,7 @@ int flight_begin(struct flight *flight, uint32_t payer, int socket)
 	pthread_mutex_unlock(&account->lock);
 	if (account == &fallback_account)
 		return -ENOMEM;
-	return fits ? is_new : -EDQUOT;
+	return fits ? 0 : -EDQUOT;
 }
 
 struct account *flight_account(struct flight *flight)

@@ -73,10 +73,10 @@ void account_put(struct account *account);
 /* Allocates a flight for a connection that is not yet accepted. Returns NULL if memory is short. If
  * no connection follows, free() it. */
 struct flight *flight_new(void);
-/* Charges an accepted connection to the payer until flight_end() has closed it. Returns 0, or 1 if
- * the account is new. If the payer has too many connections, or too many of its files are being
- * closed, returns -EDQUOT. If memory is short, returns -ENOMEM. The connection is charged even
- * after an error, and the caller must then refuse it. Main thread only. */
+/* Charges an accepted connection to the payer until flight_end() has closed it. If the payer has
+ * too many connections, or too many of its files are being closed, returns -EDQUOT. If memory is
+ * short, returns -ENOMEM. The connection is charged even after an error, and the caller must then
+ * refuse it. Main thread only. */
 int flight_begin(struct flight *flight, uint32_t payer, int socket);
 struct account *flight_account(struct flight *flight);
 /* Returns true if the main thread may do another operation for the account in this round of events.

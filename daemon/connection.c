@@ -29,12 +29,13 @@
 
 /* Milliseconds during which the daemon accepts no connections after it ran out of fds or memory. */
 #define PAUSE		100
-/* Maximum number of connections accepted per round of events. */
-#define MAX_ACCEPTED	64
 /* Backlog of the listener. The kernel queues the connections of all users in one order, so this
  * bounds how many connections of other users precede a new one. If the backlog is full, a process
  * blocks in connect() with one connection. */
-#define BACKLOG		16
+#define BACKLOG		8
+/* Maximum number of connections accepted per round of events. Opening the bus takes several rounds,
+ * in which other users may connect all the time. */
+#define MAX_ACCEPTED	BACKLOG
 
 /**
  * struct connection - a connection as the main thread sees it
@@ -216,8 +217,33 @@ static void refuse(struct connection *connection, int error)
 	connection_close(connection);
 }
 
+/* Returns true if the peer has closed its end, so that identifying it would be in vain. */
+static bool has_hung_up(const struct connection *connection)
+{
+	struct pollfd socket = { .fd = connection->peer.socket };
+
+	return poll(&socket, 1, 0) == 1 && socket.revents & POLLHUP;
+}
+
+static void begin(struct connection *connection)
+{
+	int r = has_hung_up(connection) ? -EPIPE : identify(connection);
+
+	if (!r)
+		r = watch(connection, connection->peer.socket);
+	if (!r)
+		r = watch(connection, connection->pidfd);
+	if (!r)
+		r = welcome(connection);
+	if (r == -EPIPE)
+		connection_close(connection);
+	else if (r)
+		refuse(connection, r);
+}
+
 /* Gives the socket to the prepared connection and charges the payer. If the connection must be
- * refused, refuses it at once, which costs less than serving it. */
+ * refused, refuses it at once, which costs less than serving it. While
+ * earlier connections of the user wait, the user has no turn left in this round. */
 static void admit(int socket, int error)
 {
 	struct connection *connection = prepared;
@@ -230,29 +256,14 @@ static void admit(int socket, int error)
 	find_payer(connection);
 	r = flight_begin(peer->flight, peer->payer, socket);
 	peer->account = flight_account(peer->flight);
-	/* The daemon's cgroup or its limit may have changed since the last new account. */
-	if (r == 1)
-		admin_update_memory();
-	if (r < 0 || error) {
+	if (r || error) {
 		refuse(connection, error ? error : r);
-		return;
+	} else if (account_takes_turn(peer->account, round_number)) {
+		begin(connection);
+	} else {
+		*last_waiting = connection;
+		last_waiting = &connection->next;
 	}
-	*last_waiting = connection;
-	last_waiting = &connection->next;
-}
-
-static void begin(struct connection *connection)
-{
-	int r = identify(connection);
-
-	if (!r)
-		r = watch(connection, connection->peer.socket);
-	if (!r)
-		r = watch(connection, connection->pidfd);
-	if (!r)
-		r = welcome(connection);
-	if (r)
-		refuse(connection, r);
 }
 
 /* Begins the waiting connections of users that have a turn. */

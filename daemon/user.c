@@ -183,6 +183,8 @@ static int user_new(const struct client_peer *peer, struct user **ret_user)
 
 	if (!user)
 		return ret;
+	/* The daemon's cgroup or its limit may have changed. */
+	admin_update_memory();
 	user->uid = peer->uid;
 	/* The driver uses this namespace only for its owner, whom it charges as well. */
 	user->ns = peer->payer == peer->uid ? NULL : shim_user_ns_owned(peer->payer);

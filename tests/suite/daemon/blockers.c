@@ -8,7 +8,7 @@
  *   blockers --old ipcbusd ...
  *   blockers --no-fallocate ipcbusd ... -- files messages 100
  *
- * In the case in-turns, the attackers only connect first.
+ * In the cases in-turns and in-storm, the attackers only connect: first, or all the time.
  *
  * CASE: a name of cases[]. --old: without SO_PASSRIGHTS, as before Linux 6.16. With that option the
  * kernel does not let a client send files before its HELLO. --no-fallocate: fallocate() fails. The
@@ -286,7 +286,9 @@ static int polled(void)
 /* --- Order of connections -------------------------------------------------------------- */
 
 /* The number of connections that fit into the daemon's queue. */
-#define QUEUED 12
+#define QUEUED 7
+/* Connections of a user that the daemon begins per round of events. */
+#define TURNS  4
 
 /* A connection of another user, which stays open. */
 static int connect_another(void)
@@ -343,7 +345,65 @@ static int in_turns(void)
 	hold_daemon(false);
 	n = count_before(epoll, sockets);
 	printf("# %d of %d connections of a user came before that of another user\n", n, QUEUED);
-	return n > QUEUED / 2;
+	return n > TURNS;
+}
+
+/* --- Connections all the time ----------------------------------------------------------- */
+
+#define STORMERS     4
+#define OPENS	     40
+/* About 40: the daemon's queue, then what it accepts in four rounds of events. */
+#define MOST_BEFORE  150
+
+static void __attribute__((noreturn)) storm(unsigned int *connections)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (setgid(OTHER_UID) || setuid(OTHER_UID))
+		_exit(1);
+	for (;;) {
+		close(bus_connect(bus));
+		__atomic_fetch_add(connections, 1, __ATOMIC_RELAXED);
+	}
+}
+
+static int compare(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* Connections of another user must not precede each step of an open. If this process does not run
+ * for a while, more connections count. So the lower quartile decides. */
+static int in_storm(void)
+{
+	unsigned int *connections = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+					 MAP_SHARED | MAP_ANONYMOUS, -1, 0), before;
+	int counts[OPENS], failed = 0;
+	pid_t pids[STORMERS];
+	struct peer peer;
+
+	if (getuid())
+		return SKIPPED;
+	for (int i = 0; i < STORMERS; i++) {
+		pids[i] = fork();
+		if (!pids[i])
+			storm(connections);
+	}
+	while (__atomic_load_n(connections, __ATOMIC_RELAXED) < 1000)
+		usleep(1000);
+	for (int i = 0; i < OPENS && !failed; i++) {
+		before = __atomic_load_n(connections, __ATOMIC_RELAXED);
+		failed = try_open(&peer);
+		counts[i] = (int)(__atomic_load_n(connections, __ATOMIC_RELAXED) - before);
+		peer_close(&peer);
+	}
+	for (int i = 0; i < STORMERS; i++)
+		kill(pids[i], SIGKILL);
+	if (failed)
+		return failed;
+	qsort(counts, OPENS, sizeof(*counts), compare);
+	printf("# %d connections of another user during an open (%d to %d)\n", counts[OPENS / 4],
+	       counts[0], counts[OPENS - 1]);
+	return counts[OPENS / 4] > MOST_BEFORE;
 }
 
 /* --- Cases ---------------------------------------------------------------------------------- */
@@ -397,6 +457,7 @@ static const struct {
 	{ "refused", refused },
 	{ "polled", polled },
 	{ "in-turns", in_turns },
+	{ "in-storm", in_storm },
 };
 
 int main(int argc, char **argv)
