@@ -4,9 +4,11 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <linux/ktime.h>
@@ -14,9 +16,19 @@
 #include <linux/mm.h>
 
 #include "client.h"
+#include "ipcbus-daemon.h"
 #include "kernel/fiber.h"
+#include "kernel/rcu.h"
 #include "kernel/slab.h"
 #include "shim.h"
+#include "socket.h"
+
+/* --- Files of the driver ------------------------------------------------------------- */
+
+struct reading {
+	int socket;
+	char name[sizeof(((struct ipcbusd_message *)0)->name) + 1];
+};
 
 static int write_all(int fd, const char *text, size_t size)
 {
@@ -32,7 +44,8 @@ static int write_all(int fd, const char *text, size_t size)
 	return lseek(fd, 0, SEEK_SET) ? -errno : 0;
 }
 
-int admin_open(const char *name)
+/* Returns a memfd with the text, or -errno. */
+static int open_text(const char *name)
 {
 	char *text = shim_debugfs_read(name);
 	int fd, ret;
@@ -48,6 +61,49 @@ int admin_open(const char *name)
 		close(fd);
 	return ret;
 }
+
+static void *read_main(void *arg)
+{
+	struct reading *reading = arg;
+	struct ipcbusd_message reply = { .kind = IPCBUSD_READ };
+	int fd = open_text(reading->name);
+
+	reply.error = fd < 0 ? fd : 0;
+	socket_send(reading->socket, &reply, &fd, fd >= 0);
+	/* The main thread closes the connection. */
+	shutdown(reading->socket, SHUT_RDWR);
+	close(reading->socket);
+	if (fd >= 0)
+		close(fd);
+	free(reading);
+	shim_task_exit();
+	rcu_retire();
+	return NULL;
+}
+
+int admin_read(int socket, const char *name)
+{
+	struct reading *reading = calloc(1, sizeof(*reading));
+	pthread_t thread;
+	int r = ENOMEM;
+
+	if (!reading)
+		return -r;
+	strncpy(reading->name, name, sizeof(reading->name) - 1);
+	/* The peer may end the connection meanwhile. */
+	reading->socket = dup(socket);
+	r = reading->socket < 0 ? errno : pthread_create(&thread, NULL, read_main, reading);
+	if (!r) {
+		pthread_detach(thread);
+		return 0;
+	}
+	if (reading->socket >= 0)
+		close(reading->socket);
+	free(reading);
+	return -r;
+}
+
+/* --- The clock, failures and parameters ---------------------------------------------- */
 
 void admin_stop_clock(void)
 {

@@ -220,9 +220,9 @@ void daemon_boot(void);
 
 /* --- Debugfs files and parameters of the driver: admin-requests.c ---------------- */
 
-/* Returns a memfd with the text of a file of the driver in debugfs. If there is no such file,
- * returns -ENOENT. */
-int admin_open(const char *name);
+/* Replies to IPCBUSD_READ and shuts the socket down, on a thread of its own: the text of many nodes
+ * takes long. If the thread cannot be started, returns -errno and does not reply. */
+int admin_read(int socket, const char *name);
 /* Stops the driver's clock. Must be called before daemon_boot(). */
 void admin_stop_clock(void);
 /* Advances the stopped clock by so many nanoseconds and runs expired timers. Returns -EOPNOTSUPP if

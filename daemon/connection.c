@@ -335,32 +335,20 @@ static bool is_from_peer(const struct connection *connection,
 	       !is_dead(connection);
 }
 
-#define NO_FD (-1)
-
-/* Returns the fd to send with the reply, or NO_FD. */
-static int administer(const struct ipcbusd_message *message, struct ipcbusd_message *reply)
+static void administer(const struct ipcbusd_message *message, struct ipcbusd_message *reply)
 {
 	char name[sizeof(message->name) + 1] = "";
 	uint64_t now = 0;
-	int fd;
 
 	memcpy(name, message->name, sizeof(message->name));
 	if (message->kind == IPCBUSD_SET) {
 		reply->error = admin_set(name, message->number, &reply->number);
-		return NO_FD;
-	}
-	if (message->kind == IPCBUSD_ADVANCE) {
+	} else if (message->kind == IPCBUSD_ADVANCE) {
 		reply->error = admin_advance(message->size, &now);
 		reply->size = now;
-		return NO_FD;
-	}
-	if (message->kind == IPCBUSD_FAIL) {
+	} else {
 		reply->size = admin_fail((int)message->number, message->size);
-		return NO_FD;
 	}
-	fd = admin_open(name);
-	reply->error = fd < 0 ? fd : 0;
-	return fd < 0 ? NO_FD : fd;
 }
 
 /* Handles a request of an administrator: root, or the user that runs the daemon. A connection has
@@ -369,17 +357,19 @@ static bool take_admin(const struct connection *connection, const struct ipcbusd
 		       int sender)
 {
 	struct ipcbusd_message reply = { .kind = message->kind };
-	int fd = NO_FD;
 
 	if (!is_from_peer(connection, message, sender))
 		reply.error = -ESRCH;
 	else if (connection->peer.uid && connection->peer.uid != geteuid())
 		reply.error = -EACCES;
+	else if (message->kind == IPCBUSD_READ)
+		reply.error = admin_read(connection->peer.socket, message->name);
 	else
-		fd = administer(message, &reply);
-	socket_send(connection->peer.socket, &reply, &fd, fd != NO_FD);
-	if (fd != NO_FD)
-		close(fd);
+		administer(message, &reply);
+	/* The thread that reads replies later. */
+	if (message->kind == IPCBUSD_READ && !reply.error)
+		return true;
+	socket_send(connection->peer.socket, &reply, NULL, 0);
 	return false;
 }
 

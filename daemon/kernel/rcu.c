@@ -101,6 +101,8 @@ bool rcu_announce(void)
 
 void rcu_retire(void)
 {
+	if (!mine)
+		return;
 	end(mine);
 	shim_thread.announces = false;
 	__atomic_store_n(&mine->used, false, __ATOMIC_SEQ_CST);

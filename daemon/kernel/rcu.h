@@ -6,7 +6,7 @@
 
 /* The calling thread announces quiescent states from now on. Returns false if memory is short. */
 bool rcu_announce(void);
-/* Must be called before the thread ends. The thread must not read afterwards. */
+/* Must be called before a thread ends that may have read. The thread must not read afterwards. */
 void rcu_retire(void);
 /* The thread is in no read-side section now. */
 void rcu_quiet(void);

@@ -8,7 +8,8 @@
  *   blockers --old ipcbusd ...
  *   blockers --no-fallocate ipcbusd ... -- files messages 100
  *
- * In the cases in-turns and in-storm, the attackers only connect: first, or all the time.
+ * In the cases in-turns and in-storm, the attackers only connect: first, or all the time. In the
+ * case in-reading, an administrator reads the state of many nodes.
  *
  * CASE: a name of cases[]. --old: without SO_PASSRIGHTS, as before Linux 6.16. With that option the
  * kernel does not let a client send files before its HELLO. --no-fallocate: fallocate() fails. The
@@ -20,6 +21,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,6 +38,7 @@
 
 #include "blocks.h"
 #include "ipcbus-daemon.h"
+#include "ipcbus.h"
 #include "messages.h"
 #include "peer.h"
 
@@ -406,6 +409,69 @@ static int in_storm(void)
 	return counts[OPENS / 4] > MOST_BEFORE;
 }
 
+/* --- Reading the state of many nodes ------------------------------------------------------ */
+
+#define NODES	   20000
+#define READINGS   10
+#define MEANWHILE  3
+
+static int create_node(struct peer *peer)
+{
+	struct ipcbusd_cell *cell = peer_cell(peer, 0);
+	struct ipcbus_node *node = (void *)cell->space;
+
+	*node = (struct ipcbus_node){ .size = sizeof(*node), .cookie = 1 };
+	cell->tid = (uint32_t)getpid();
+	cell->cmd = (uint32_t)IPCBUS_IOC_NODE_CREATE;
+	cell->arg = (uintptr_t)node;
+	__atomic_store_n(&cell->state, IPCBUSD_SUBMITTED, __ATOMIC_SEQ_CST);
+	peer_ring(peer, 0);
+	while (__atomic_load_n(&cell->state, __ATOMIC_SEQ_CST) != IPCBUSD_DONE)
+		sched_yield();
+	return cell->result;
+}
+
+/* Reads the state, and returns the number of opens in the meantime, or -1. */
+static int count_during_reading(void)
+{
+	struct pollfd reply = { .fd = bus_connect(bus), .events = POLLIN };
+	struct ipcbusd_message message = { 0 };
+	struct peer peer;
+	int fds[4], n;
+
+	receive_message(reply.fd, &message, fds);
+	message.kind = IPCBUSD_READ;
+	strcpy(message.name, "state");
+	send_message(reply.fd, &message, -1);
+	for (n = 0; !poll(&reply, 1, 0); n++) {
+		if (try_open(&peer))
+			return -1;
+		peer_close(&peer);
+	}
+	if (receive_message(reply.fd, &message, fds))
+		return -1;
+	close(fds[0]);
+	/* The daemon closes the connection. */
+	return receive_message(reply.fd, &message, fds) == -EPROTO ? n : -1;
+}
+
+/* Opens must not wait until the text is complete. */
+static int in_reading(void)
+{
+	struct peer peer;
+	int opens = 0;
+
+	if (try_open(&peer))
+		return 1;
+	for (int i = 0; i < NODES; i++)
+		if (create_node(&peer))
+			return fails("cannot create a node");
+	for (int i = 0; i < READINGS && opens >= 0 && opens < MEANWHILE; i++)
+		opens = count_during_reading();
+	printf("# %d opens while the state of %d nodes was read\n", opens, NODES);
+	return opens < MEANWHILE;
+}
+
 /* --- Cases ---------------------------------------------------------------------------------- */
 
 static int run_filtered(char **argv, struct sock_filter *filter, unsigned short size)
@@ -458,6 +524,7 @@ static const struct {
 	{ "polled", polled },
 	{ "in-turns", in_turns },
 	{ "in-storm", in_storm },
+	{ "in-reading", in_reading },
 };
 
 int main(int argc, char **argv)
