@@ -21,11 +21,11 @@
  * A *cell* belongs to one thread of the client. To run an ioctl, the thread fills in cmd and arg,
  * stores IPCBUSD_SUBMITTED, rings, and waits until the state is IPCBUSD_DONE. To ring, it sets by
  * atomic OR the cell's bit and then its bit in @summary. Then it increments the client's number in
- * @rings of the bell, and after that in @groups. Finally it wakes the worker if @asleep of the
- * status is 1. If FUTEX_WAKE wakes no thread and @asleep is still 1, the worker is about to sleep
- * and may miss the ring, because the client cannot change the futex. So the client must ring again
- * soon, while @summary is not 0. A worker that is frozen misses a ring as well, so the client must
- * also ring again each second. The daemon reads each field once.
+ * @rings of the bell. Finally it wakes the worker if @asleep of the status is 1. If FUTEX_WAKE
+ * wakes no thread and @asleep is still 1, the worker is about to sleep and may miss the ring,
+ * because the client cannot change the futex. So the client must ring again soon, while @summary is
+ * not 0. A worker that is frozen misses a ring as well, so the client must also ring again each
+ * second. The daemon reads each field once.
  *
  * The descriptions of enum ipcbusd_state say which side may write in each state. If a client writes
  * anything else, it harms only its own calls and the wake-ups of clients of the same user, which
@@ -146,14 +146,12 @@ struct ipcbusd_client {
 
 /**
  * struct ipcbusd_bell - memory that all clients of a user write
- * @groups: how often the clients of each group of 64 rang; wraps around
  * @rings: how often each client rang; wraps around
  *
  * New clients must be able to map the bell for writing, so it cannot be sealed, and clients can
  * punch holes. So the daemon does not map it, but reads it by pread(2).
  */
 struct ipcbusd_bell {
-	__u32 groups[IPCBUSD_CLIENTS / 64];
 	__u32 rings[IPCBUSD_CLIENTS];
 };
 

@@ -15,7 +15,8 @@
 #include "shim.h"
 #include "user.h"
 
-#define WORDS (IPCBUSD_CLIENTS / 64)
+#define WORDS  (IPCBUSD_CLIENTS / 64)
+#define RECENT 16
 
 /* A fiber in user_wait_for_ends(). */
 struct waiting {
@@ -30,6 +31,10 @@ struct waiting {
  * @ref: number of clients (lock)
  * @bell: memfd of the bell
  * @seen: the bell when it was last read (worker)
+ * @now: for read_bell()
+ * @recent: clients that the bell found last (worker)
+ * @next_recent: index of the next in @recent, modulo RECENT (worker)
+ * @skips: the last look did not read the bell (worker)
  * @numbers: all clients have lower numbers; never falls (main thread writes)
  * @status_fd: memfd of the status
  * @status: memory of the status, which clients only read; any thread may write it
@@ -48,6 +53,10 @@ struct user {
 	unsigned int ref;
 	int bell;
 	struct ipcbusd_bell seen;
+	struct ipcbusd_bell now;
+	unsigned int recent[RECENT];
+	unsigned int next_recent;
+	bool skips;
 	unsigned int numbers;
 	int status_fd;
 	struct ipcbusd_status *status;
@@ -65,48 +74,67 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct user *users;
 static unsigned int monitors; /* (lock) */
 
-/* Reads 64 counts of the bell. Returns a bit for each count that changed. */
-static u64 read_counts(struct user *user, size_t offset)
+static bool rang(struct user *user, unsigned int number)
 {
-	u32 *seen = (u32 *)((char *)&user->seen + offset), counts[64];
-	u64 bits = 0;
+	const struct client *client = __atomic_load_n(&user->client[number], __ATOMIC_ACQUIRE);
 
-	if (!memory_read(user->bell, counts, sizeof(counts), offset))
-		return 0;
-	for (int i = 0; i < 64; i++)
-		bits |= (u64)(counts[i] != seen[i]) << i;
-	memcpy(seen, counts, sizeof(counts));
-	return bits;
+	return client && client_rang(client);
 }
 
 /* Looks at the areas of up to 64 clients, which costs less than a system call. */
 static void look_at_areas(struct user *user, unsigned int numbers)
 {
-	const struct client *client;
 	u64 bits = 0;
 
-	for (unsigned int i = 0; i < numbers; i++) {
-		client = __atomic_load_n(&user->client[i], __ATOMIC_ACQUIRE);
-		bits |= (u64)(client && client_rang(client)) << i;
-	}
+	for (unsigned int i = 0; i < numbers; i++)
+		bits |= (u64)rang(user, i) << i;
 	user->rung[0] |= bits;
 	user->rung_words |= !!bits;
 }
 
-static void read_bell(struct user *user)
+/* Looks at the areas of the clients among 64 whose counts changed. */
+static void look_at_counts(struct user *user, unsigned int word)
 {
-	u64 words, bits;
+	u32 *seen = user->seen.rings + word * 64, *now = user->now.rings + word * 64;
+
+	for (unsigned int i = 0; i < 64; i++) {
+		unsigned int number = word * 64 + i;
+
+		if (now[i] == seen[i] || user->rung[word] >> i & 1 || !rang(user, number))
+			continue;
+		user_ring(user, number);
+		user->recent[user->next_recent++ % RECENT] = number;
+	}
+	memcpy(seen, now, 64 * sizeof(*seen));
+}
+
+static void read_bell(struct user *user, unsigned int numbers)
+{
+	unsigned int words = (numbers + 63) / 64;
+	bool is_read;
 
 	rcu_sleeps();
-	words = read_counts(user, offsetof(struct ipcbusd_bell, groups));
-	for (; words; words &= words - 1) {
-		unsigned int word = __builtin_ctzll(words);
-
-		bits = read_counts(user, offsetof(struct ipcbusd_bell, rings[word * 64]));
-		user->rung[word] |= bits;
-		user->rung_words |= (u64)!!bits << word;
-	}
+	is_read = memory_read(user->bell, &user->now, words * 64 * sizeof(u32), 0);
 	rcu_awakes();
+	for (unsigned int i = 0; i < words && is_read; i++)
+		if (memcmp(user->now.rings + i * 64, user->seen.rings + i * 64, 64 * sizeof(u32)))
+			look_at_counts(user, i);
+}
+
+/* A client that calls often is found by its area, without a system call. In the meantime other
+ * clients wait for a single look. */
+static void look_at_many(struct user *user, unsigned int numbers)
+{
+	bool found = false;
+
+	for (int i = 0; i < RECENT; i++)
+		if (rang(user, user->recent[i])) {
+			user_ring(user, user->recent[i]);
+			found = true;
+		}
+	user->skips = found && !user->skips;
+	if (!user->skips)
+		read_bell(user, numbers);
 }
 
 static void look_at_clients(struct user *user, unsigned int word)
@@ -133,7 +161,7 @@ static bool look(void *arg)
 	if (likely(numbers <= 64))
 		look_at_areas(user, numbers);
 	else
-		read_bell(user);
+		look_at_many(user, numbers);
 	words = user->rung_words;
 	any = words;
 	user->rung_words = 0;

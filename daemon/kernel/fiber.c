@@ -278,9 +278,11 @@ static bool is_over(const struct worker *worker)
 }
 
 /* Other threads and clients first publish remote fibers, bits, a moved clock or the end, and then
- * read the word. So this function sets the word before it checks them. */
-static void worker_sleep(struct worker *worker)
+ * read the word. So this function sets the word before it checks them. Returns false if it
+ * slept. */
+static bool worker_sleep(struct worker *worker)
 {
+	bool looked = true;
 	struct timespec ts, *until = NULL;
 	u64 when = next_timer(worker);
 
@@ -297,12 +299,14 @@ static void worker_sleep(struct worker *worker)
 		rcu_sleeps();
 		futex(worker->ops.asleep, FUTEX_WAIT_BITSET, 1, until);
 		rcu_awakes();
+		looked = false;
 	} else {
 		/* Clients can make the check find bits that make no fiber runnable, for as long as
 		 * they like. */
 		rcu_quiet();
 	}
 	__atomic_store_n(worker->ops.asleep, 0, __ATOMIC_RELAXED);
+	return looked;
 }
 
 /* The kernel writes to a thread's rseq area at each switch. Workers have no restartable
@@ -340,6 +344,7 @@ static void *worker_main(void *arg)
 {
 	struct worker *worker = arg;
 	struct shim_fiber *fiber;
+	bool looked = false;
 
 	this_worker = worker;
 	worker->task = current;
@@ -353,10 +358,12 @@ static void *worker_main(void *arg)
 		if (!worker->first) {
 			if (is_over(worker))
 				break;
-			worker_sleep(worker);
+			looked = worker_sleep(worker);
 			continue;
 		}
-		worker->ops.look(worker->ops.arg);
+		if (!looked)
+			worker->ops.look(worker->ops.arg);
+		looked = false;
 		/* Run only the fibers that are queued now, so that bells and timers get their
 		 * turn. */
 		for (struct shim_fiber *last = worker->last; (fiber = worker->first); ) {

@@ -140,7 +140,6 @@ static bool ring(const struct daemon_link *link)
 	struct ipcbusd_bell *bell = link->bell;
 
 	__atomic_fetch_add(&bell->rings[link->number], 1, __ATOMIC_SEQ_CST);
-	__atomic_fetch_add(&bell->groups[link->number / 64], 1, __ATOMIC_SEQ_CST);
 	return !__atomic_load_n(asleep, __ATOMIC_SEQ_CST) || wake(asleep) ||
 	       !__atomic_load_n(asleep, __ATOMIC_SEQ_CST);
 }

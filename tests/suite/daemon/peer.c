@@ -149,7 +149,6 @@ void peer_ring(const struct peer *peer, unsigned int cell)
 	__atomic_fetch_or(&page->submitted[cell / 64], 1ULL << cell % 64, __ATOMIC_SEQ_CST);
 	__atomic_fetch_or(&page->summary, 1ULL << cell / 64, __ATOMIC_SEQ_CST);
 	__atomic_fetch_add(&peer->bell->rings[peer->number], 1, __ATOMIC_SEQ_CST);
-	__atomic_fetch_add(&peer->bell->groups[peer->number / 64], 1, __ATOMIC_SEQ_CST);
 	/* The worker may be about to sleep. If the daemon is stopped, it never does. */
 	for (int i = 0; i < MAX_WAKES && __atomic_load_n(&peer->status->asleep, __ATOMIC_SEQ_CST) &&
 			syscall(SYS_futex, &peer->status->asleep, FUTEX_WAKE, 1, NULL, NULL, 0) < 1;

@@ -539,16 +539,12 @@ static void set_bits(const struct peer *peer, const struct op *op)
 	page->submitted[op->b % 16] = bits;
 	page->summary = op->a & 2 ? ~0ULL : 1ULL << op->b % 16;
 	page->interrupt = op->a >> 2 & 1;
-	if (stage->owns_bell && op->a & 8) {
+	if (stage->owns_bell && op->a & 8)
 		bell->rings[op->b] = (uint32_t)bits;
-		bell->groups[op->b % 64] = op->a & 16 ? (uint32_t)bits : 0;
-	} else {
+	else
 		for (unsigned int i = 0; i < IPCBUSD_CLIENTS; i++)
 			__atomic_fetch_add(&bell->rings[i], (uint32_t)(bits >> i % 64 & 1),
 					   __ATOMIC_SEQ_CST);
-		for (int i = 0; i < 64; i++)
-			__atomic_fetch_add(&bell->groups[i], 1, __ATOMIC_SEQ_CST);
-	}
 	if (op->a & 64)
 		syscall(SYS_futex, &peer->status->asleep, FUTEX_WAKE, 1, NULL, NULL, 0);
 	peer_ring(peer, cell_of(op));
