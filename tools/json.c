@@ -15,6 +15,13 @@ const char *value_text(const json_t *object, const char *key)
 	return json_string_value(json_object_get(object, key));
 }
 
+const char *value_string(const json_t *value)
+{
+	const char *text = json_string_value(value);
+
+	return text && strlen(text) == json_string_length(value) ? text : NULL;
+}
+
 json_int_t value_number(const json_t *object, const char *key)
 {
 	return json_integer_value(json_object_get(object, key));
@@ -94,26 +101,41 @@ json_t *base64_text(const void *text, size_t size)
 	return json_stringn(size ? text : "", size) ?: base64_encode(text, size);
 }
 
+/* Returns the value of a digit, also of the alphabet for URLs, or -1. */
+static int digit_of(char c)
+{
+	const char *digit = c ? strchr(digits, c == '-' ? '+' : c == '_' ? '/' : c) : NULL;
+
+	return digit ? (int)(digit - digits) : -1;
+}
+
 void *base64_decode(const json_t *text, size_t *ret_size)
 {
 	const char *in = json_string_value(text);
+	size_t size = json_string_length(text), n = size;
 	unsigned char *data, *out;
-	unsigned int bits = 0, n = 0;
+	unsigned int bits = 0;
 
-	data = out = in ? malloc(strlen(in) / 4 * 3 + 4) : NULL;
-	if (!data)
+	if (!in)
 		return NULL;
-	for (; *in && *in != '='; in++) {
-		const char *digit = strchr(digits, *in);
+	while (n && in[n - 1] == '=')
+		n--;
+	if (n % 4 == 1 || (size > n && size - n != (4 - n % 4) % 4))
+		return NULL;
+	data = out = malloc(size / 4 * 3 + 4);
+	for (size_t i = 0; data && i < n; i++) {
+		int digit = digit_of(in[i]);
 
-		if (!digit) {
+		if (digit < 0) {
 			free(data);
 			return NULL;
 		}
-		bits = bits << 6 | (digit - digits);
-		if (++n % 4 != 1)
-			*out++ = bits >> (2 * (3 - (n - 1) % 4));
+		bits = bits << 6 | (unsigned int)digit;
+		if (i % 4)
+			*out++ = bits >> (2 * (3 - i % 4));
 	}
+	if (!data)
+		return NULL;
 	*out = '\0';
 	*ret_size = out - data;
 	return data;

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * JSON values. If memory is short, a function that builds a value drops its parts and returns NULL.
- * Functions accept NULL instead of a value, so the caller needs to check only the complete value.
+ * JSON values (json.c) and their text (json-text.c). If memory is short, a function that builds a
+ * value drops its parts and returns NULL. Functions accept NULL instead of a value, so the caller
+ * needs to check only the complete value.
  */
 #ifndef IPCCTL_JSON_H
 #define IPCCTL_JSON_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 struct ipc_error;
 
@@ -15,6 +18,9 @@ struct ipc_error;
  * 0. */
 const char *value_text(const json_t *object, const char *key);
 json_int_t value_number(const json_t *object, const char *key);
+
+/* Returns a string, or NULL if the value is no string or contains NUL. */
+const char *value_string(const json_t *value);
 
 /* Add a value and take its reference. Return the array or object, or NULL if it or the value is
  * NULL, or if memory is short. */
@@ -26,14 +32,36 @@ json_t *value_index(const json_t *array, const char *key);
 /* Returns the object with that number in such an index, or NULL. */
 json_t *value_indexed(const json_t *index, json_int_t number);
 
+/* --- Text (json-text.c) ------------------------------------------------------------ */
+
+/* Reads a value. With more, reads no character after an array, object or string, so that the caller
+ * can read further values; at the end of the file returns NULL without an error text. Otherwise the
+ * value must be the only one. On failure returns NULL and sets line, column and text of error. */
+json_t *value_read(FILE *file, bool more, json_error_t *error);
+
+/* Returns a value as text, which the caller must free; indent: in lines, with two blanks for each
+ * level. A double has as many digits as it needs. If memory is short, returns NULL. */
+char *value_write(const json_t *value, bool indent);
+
+/* value_read() reads an integer that does not fit json_int_t as a special string.
+ * value_integer_text() returns its digits, or NULL for other values. value_is_string() returns true
+ * for all other strings. */
+const char *value_integer_text(const json_t *value);
+bool value_is_string(const json_t *value);
+
+/* Reads a string that contains a number in JSON's syntax. Returns NULL for other strings. */
+json_t *value_of_number(const json_t *string);
+
+/* --- Bytes and errors ------------------------------------------------------------------ */
+
 /* Returns bytes as base64 in a string. */
 json_t *base64_encode(const void *data, size_t size);
 
 /* Returns text as a string. If it is not UTF-8, returns it in base64. */
 json_t *base64_text(const void *text, size_t size);
 
-/* Decodes base64 and appends a NUL byte. The caller must free the bytes. If the text is not base64,
- * or memory is short, returns NULL. */
+/* Decodes base64, of both alphabets and with or without padding, and appends a NUL byte. The caller
+ * must free the bytes. If the text is not base64, or memory is short, returns NULL. */
 void *base64_decode(const json_t *text, size_t *ret_size);
 
 /* Returns the members of an error that are set: error (the errno), cause, error_name, error_text,

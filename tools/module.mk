@@ -39,7 +39,7 @@ $(IPCCTL): $(TOOLS_CORE) $(TOOLS_LINKED) | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(TOOLS_LINK)
 
-$(TOOLS_UNIT_TESTS): %: %.o $(TOOLS_LINKED) $(filter-out $(TOOLS)/main.o,$(TOOLS_CORE)) | $(LIBIPC)
+$(TOOLS_UNIT_TESTS) $(TOOLS)/tests/testee: %: %.o $(TOOLS_LINKED) $(filter-out $(TOOLS)/main.o,$(TOOLS_CORE)) | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(TOOLS_LINK) $(call LIBIPC_RPATH,../../libipc) $(CHECK_LIBS)
 
@@ -47,11 +47,21 @@ $(TOOLS)/asan/ipcctl: $(TOOLS_CORE:$(TOOLS)/%=$(TOOLS)/asan/%) $(TOOLS_LINKED) |
 	$(call msg,LD,$@)
 	$(Q)$(TOOLS_ASAN_LINK)
 
-$(TOOLS_ASAN_TESTS): %: %.o $(TOOLS_LINKED) \
+$(TOOLS_ASAN_TESTS) $(TOOLS)/asan/tests/testee: %: %.o $(TOOLS_LINKED) \
 		$(patsubst $(TOOLS)/%,$(TOOLS)/asan/%,$(filter-out $(TOOLS)/main.o,$(TOOLS_CORE))) \
 		| $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(TOOLS_ASAN_LINK) $(call LIBIPC_RPATH,../../../libipc) $(CHECK_LIBS)
+
+$(TOOLS)/tests/test_json_pb2.py: tools/tests/test-json.proto tools/tests/test-json2.proto
+	$(call msg,PROTOC,$@)
+	$(Q)$(PROTOC) -I tools/tests -I idl --python_out=$(@D) $(^F)
+$(TOOLS)/tests/testee $(TOOLS)/asan/tests/testee: | $(TOOLS)/tests/test-json.set $(TOOLS)/tests/test_json_pb2.py
+
+# test-json runs the testee of its folder.
+$(TOOLS)/asan/tests/test-json: tools/tests/test-json | $(TOOLS)/asan/tests/testee
+	$(call msg,CP,$@)
+	$(Q)cp $< $@
 
 # The same programs: each runs the ipcctl of the folder above it.
 $(TOOLS_ASAN_LIVE_TESTS): $(TOOLS)/asan/%: $(TOOLS)/%
@@ -89,9 +99,9 @@ install-tools: $(IPCCTL)
 	  $(DESTDIR)$(datadir)/bash-completion/completions/ipcctl
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(datadir)/zsh/site-functions tools/completion/_ipcctl
 
-TEST_BUILDS += $(TOOLS)/tests/limits $(TOOLS)/tests/many $(TOOLS_UNIT_TESTS)
+TEST_BUILDS += $(TOOLS)/tests/limits $(TOOLS)/tests/testee $(TOOLS)/tests/many $(TOOLS_UNIT_TESTS)
 MORE_BUILDS += $(TOOLS_LIVE_TESTS)
-UNIT_TESTS += $(TOOLS_UNIT_TESTS) tools/tests/test-completion tools/tests/test-man \
+UNIT_TESTS += $(TOOLS_UNIT_TESTS) tools/tests/test-completion tools/tests/test-json tools/tests/test-man \
 	tools/tests/test-limits tools/tests/test-users
 MORE_UNIT_TESTS += tools/tests/test-many
 MORE_GUEST_RAW_TESTS += tools/tests/live-doctor
@@ -101,8 +111,8 @@ PRODUCTS += $(IPCCTL)
 INSTALLS += install-tools
 
 ifneq ($(filter asan,$(HOST_WAYS)),)
-MORE_BUILDS += $(TOOLS)/asan/ipcctl $(TOOLS_ASAN_TESTS) $(TOOLS_ASAN_LIVE_TESTS)
-MORE_UNIT_TESTS += $(TOOLS_ASAN_TESTS)
+MORE_BUILDS += $(TOOLS)/asan/ipcctl $(TOOLS_ASAN_TESTS) $(TOOLS)/asan/tests/test-json $(TOOLS_ASAN_LIVE_TESTS)
+MORE_UNIT_TESTS += $(TOOLS_ASAN_TESTS) $(TOOLS)/asan/tests/test-json
 LONG_GUEST_TESTS += $(TOOLS_ASAN_LIVE_TESTS)
 GUEST_FILES += $(TOOLS)/asan/ipcctl
 endif

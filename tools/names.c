@@ -313,7 +313,7 @@ json_t *names_decode(const struct names *names, uint64_t owner, uint32_t node, u
 	if (!method)
 		return NULL;
 	return schema_decode(kind == IPC_RECORD_REPLY ? method->reply : method->request, data,
-			     size);
+			     size, SCHEMA_ALL_FIELDS);
 }
 
 const char *names_known(const struct names *names, uint32_t pid)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "ipcctl.h"
+#include "json.h"
 #include "output.h"
 #include "text.h"
 
@@ -78,7 +79,7 @@ char *out_text(const json_t *value)
 	case JSON_ARRAY:
 		return json_array_size(value) ? join(value) : strdup("-");
 	case JSON_OBJECT:
-		text = json_dumps(value, JSON_COMPACT);
+		text = value_write(value, /* indent= */ false);
 		break;
 	default:
 		return strdup("-");
@@ -280,11 +281,9 @@ static void put_escaped(const char *text)
 	putchar('\n');
 }
 
-static int put_json(json_t *value, size_t flags)
+static int put_json(json_t *value, bool indent)
 {
-	/* A double has 15 digits: 452.3, not 452.30000000000001. */
-	char *text = value ? json_dumps(value, flags | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) :
-			     NULL;
+	char *text = value_write(value, indent);
 
 	json_decref(value);
 	if (!text)
@@ -296,10 +295,10 @@ static int put_json(json_t *value, size_t flags)
 
 int out_json(json_t *value)
 {
-	return put_json(value, JSON_INDENT(2));
+	return put_json(value, /* indent= */ true);
 }
 
 int out_line(json_t *value)
 {
-	return put_json(value, JSON_COMPACT);
+	return put_json(value, /* indent= */ false);
 }

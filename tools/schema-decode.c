@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Converts the bytes of a message to JSON, in the format of schema-encode.c. Both type and bytes
- * are untrusted. Like libipc, it uses the last value of a field, joins the parts of a message that
- * occurs more than once, and refuses a message with a known field whose encoding does not match its
- * type.
+ * Converts the bytes of a message to JSON, by protobuf's JSON mapping. Both type and bytes are
+ * untrusted. Of a field, the last value counts; the parts of a message that occurs more than once
+ * are joined. Unknown are fields that the type lacks, fields whose encoding does not match their
+ * type, and values that a closed enum lacks. They are skipped.
+ *
+ * The JSON differs from the mapping in two points, so that a message can be shown: text that is not
+ * UTF-8 is in base64, as is the content of a google.protobuf.Any whose type the service does not
+ * describe.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -11,7 +15,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
 
 #include "json.h"
 #include "schema-private.h"
@@ -23,19 +26,39 @@
 /**
  * struct decoder - state of a conversion
  * @received: the message with its entries; NULL for the payload of a record
+ * @all_fields: see SCHEMA_ALL_FIELDS
+ * @in_any: number of google.protobuf.Any around the message, which has no entries
  * @taken: entries that a field has taken, one bit each
  * @steps: remaining steps
  * @values: remaining values
  */
 struct decoder {
 	const struct ipc_raw_message *received;
+	bool all_fields;
+	unsigned int in_any;
 	uint64_t taken;
 	size_t steps;
 	size_t values;
 };
 
-static json_t *decode(struct decoder *decoder, const struct schema_type *type, struct wire wire,
-		      unsigned int depth);
+static json_t *content_to_json(struct decoder *decoder, const struct schema_type *type,
+			       struct wire wire, unsigned int depth);
+
+static bool take_steps(struct decoder *decoder, size_t steps)
+{
+	if (steps > decoder->steps)
+		return false;
+	decoder->steps -= steps;
+	return true;
+}
+
+static bool take_json_value(struct decoder *decoder)
+{
+	if (!decoder->values)
+		return false;
+	decoder->values--;
+	return true;
+}
 
 /* Returns true if all fields can be read. Reads them once for each field of the type. */
 static bool is_sound(struct decoder *decoder, const struct schema_type *type, struct wire wire)
@@ -46,11 +69,8 @@ static bool is_sound(struct decoder *decoder, const struct schema_type *type, st
 
 	while ((r = wire_next(&wire, &field)) > 0)
 		n += field.n_read;
-	if (r < 0 || __builtin_mul_overflow(n, type->n_fields + 1, &steps) ||
-	    steps > decoder->steps)
-		return false;
-	decoder->steps -= steps;
-	return true;
+	return r == 0 && !__builtin_mul_overflow(n, type->n_fields + 1, &steps) &&
+	       take_steps(decoder, steps);
 }
 
 /* --- Numbers and text --------------------------------------------------------------- */
@@ -64,19 +84,36 @@ static json_t *real_to_json(double value)
 	return json_real(value);
 }
 
-static json_t *enum_to_json(const Google__Protobuf__EnumDescriptorProto *type, int32_t value)
+/* value_write() writes as many digits as a double needs. A float needs fewer. */
+static json_t *float_to_json(float value)
 {
-	for (size_t i = 0; i < type->n_value; i++)
-		if (type->value[i]->number == value)
-			return json_string(type->value[i]->name);
+	char text[32];
+	int digits = 6;
+
+	do
+		snprintf(text, sizeof(text), "%.*g", digits, (double)value);
+	while ((float)strtod(text, NULL) != value && ++digits <= 9);
+	return real_to_json(strtod(text, NULL));
+}
+
+static json_t *enum_to_json(struct decoder *decoder, const struct schema_type *type, int32_t value)
+{
+	const Google__Protobuf__EnumDescriptorProto *values = type->values;
+
+	if (!take_steps(decoder, values->n_value))
+		return NULL;
+	if (type->kind == KIND_NULL)
+		return json_null();
+	for (size_t i = 0; i < values->n_value; i++)
+		if (values->value[i]->number == value)
+			return json_string(values->value[i]->name);
 	return json_integer(value);
 }
 
-/* jansson has signed 64-bit integers. */
+/* Integers of 64 bits are strings, because many readers of JSON keep 53 bits. */
 static json_t *integer_to_json(enum field_type type, uint64_t bits)
 {
 	const struct field_kind *kind = &field_kinds[type];
-	char text[32];
 
 	if (kind->max <= UINT32_MAX)
 		bits = (uint32_t)bits;
@@ -84,10 +121,9 @@ static json_t *integer_to_json(enum field_type type, uint64_t bits)
 		bits = wire_unzigzag(bits);
 	if (kind->max == INT32_MAX)
 		return json_integer((int32_t)bits);
-	if (kind->min || bits <= INT64_MAX)
+	if (kind->max == UINT32_MAX)
 		return json_integer((json_int_t)bits);
-	snprintf(text, sizeof(text), "%" PRIu64, bits);
-	return json_string(text);
+	return kind->min ? json_sprintf("%" PRId64, (int64_t)bits) : json_sprintf("%" PRIu64, bits);
 }
 
 static json_t *bytes_to_json(struct wire bytes)
@@ -138,7 +174,7 @@ static json_t *fd_to_json(struct decoder *decoder, struct wire wire)
 
 	find_one(wire, 1, WIRE_VARINT, &field);
 	fd = (int32_t)wire_unzigzag((uint32_t)field.value);
-	if (decoder->received) {
+	if (decoder->received && !decoder->in_any) {
 		entry = fd < 0 ? NULL : take_entry(decoder, true, (uint64_t)fd);
 		if (!entry)
 			return NULL;
@@ -155,7 +191,7 @@ static json_t *object_to_json(struct decoder *decoder, struct wire wire)
 
 	find_one(wire, 1, WIRE_64BIT, &field);
 	id = field.value;
-	if (decoder->received && id) {
+	if (decoder->received && !decoder->in_any && id) {
 		entry = take_entry(decoder, false, id);
 		if (!entry)
 			return NULL;
@@ -169,7 +205,8 @@ static json_t *object_to_json(struct decoder *decoder, struct wire wire)
 
 /* --- Fields --------------------------------------------------------------------- */
 
-static json_t *scalar_to_json(const struct schema_field *field, uint64_t bits)
+static json_t *scalar_to_json(struct decoder *decoder, const struct schema_field *field,
+			      uint64_t bits)
 {
 	uint32_t low = bits;
 	double real;
@@ -178,50 +215,54 @@ static json_t *scalar_to_json(const struct schema_field *field, uint64_t bits)
 	switch (field->type) {
 	case FIELD_FLOAT:
 		memcpy(&single, &low, sizeof(single));
-		return real_to_json(single);
+		return float_to_json(single);
 	case FIELD_DOUBLE:
 		memcpy(&real, &bits, sizeof(real));
 		return real_to_json(real);
 	case FIELD_BOOL:
 		return json_boolean(bits);
 	case FIELD_ENUM:
-		return enum_to_json(field->is->values, (int32_t)bits);
+		return enum_to_json(decoder, field->is, (int32_t)bits);
 	default:
 		return integer_to_json(field->type, bits);
-	}
-}
-
-static json_t *nested_to_json(struct decoder *decoder, const struct schema_type *type,
-			      struct wire wire, unsigned int depth)
-{
-	if (type->kind != KIND_PLAIN && !is_sound(decoder, type, wire))
-		return NULL;
-	switch (type->kind) {
-	case KIND_FD:
-		return fd_to_json(decoder, wire);
-	case KIND_OBJECT:
-		return object_to_json(decoder, wire);
-	default:
-		return decode(decoder, type, wire, depth + 1);
 	}
 }
 
 static json_t *value_to_json(struct decoder *decoder, const struct schema_field *field,
 			     const struct wire_field *from, unsigned int depth)
 {
-	if (!decoder->values)
+	if (!take_json_value(decoder))
 		return NULL;
-	decoder->values--;
 	switch (field->type) {
 	case FIELD_MESSAGE:
-		return nested_to_json(decoder, field->is, from->bytes, depth);
+		return content_to_json(decoder, field->is, from->bytes, depth + 1);
 	case FIELD_STRING:
 		return base64_text(from->bytes.at, from->bytes.end - from->bytes.at);
 	case FIELD_BYTES:
 		return bytes_to_json(from->bytes);
 	default:
-		return scalar_to_json(field, from->value);
+		return scalar_to_json(decoder, field, from->value);
 	}
+}
+
+/* Returns 1, 0 if the value is unknown to a closed enum, or -EBADMSG after too many steps. */
+static int has_known_value(struct decoder *decoder, const struct schema_field *field,
+			   const struct wire_field *from)
+{
+	if (field->type != FIELD_ENUM || field->is->proto3)
+		return 1;
+	if (!take_steps(decoder, field->is->values->n_value))
+		return -EBADMSG;
+	return schema_has_value(field->is, (int32_t)from->value);
+}
+
+static json_t *append_value(struct decoder *decoder, const struct schema_field *field,
+			    const struct wire_field *from, unsigned int depth, json_t *array)
+{
+	int r = has_known_value(decoder, field, from);
+
+	return r ? value_append(array, r > 0 ? value_to_json(decoder, field, from, depth) : NULL) :
+		   array;
 }
 
 /* Accepts packed and unpacked values, regardless of the description. */
@@ -229,16 +270,13 @@ static json_t *append(struct decoder *decoder, const struct schema_field *field,
 		      struct wire_field *from, unsigned int depth, json_t *array)
 {
 	if (from->type == field->wire)
-		return value_append(array, value_to_json(decoder, field, from, depth));
-	if (from->type != WIRE_BYTES) {
-		json_decref(array);
-		return NULL;
-	}
+		return append_value(decoder, field, from, depth, array);
+	if (from->type != WIRE_BYTES || field->wire == WIRE_GROUP)
+		return array;
 	while (array && from->bytes.at != from->bytes.end) {
-		json_t *value = wire_take_value(&from->bytes, field->wire, &from->value) ?
-					value_to_json(decoder, field, from, depth) : NULL;
-
-		array = value_append(array, value);
+		if (!wire_take_value(&from->bytes, field->wire, &from->value))
+			return value_append(array, NULL);
+		array = append_value(decoder, field, from, depth, array);
 	}
 	return array;
 }
@@ -262,33 +300,43 @@ static int by_number(const void *number, const void *field)
 	return x < y ? -1 : x > y;
 }
 
-static bool is_in_oneof(const struct schema_type *type, uint32_t number, int oneof)
+/* Returns the field of the type that an encoded field belongs to, or NULL. */
+static const struct schema_field *field_of(const struct schema_type *type,
+					   const struct wire_field *from)
 {
-	const struct schema_field *field = bsearch(&number, type->fields, type->n_fields,
+	const struct schema_field *field = bsearch(&from->number, type->fields, type->n_fields,
 						   sizeof(*field), by_number);
 
-	return field && field->oneof == oneof;
+	return field && field->wire == from->type ? field : NULL;
 }
 
 /* Finds the effective value of a field. If a message occurs more than once, joins the parts in the
  * buffer. A later field of the same oneof overrides the value. Returns 1, 0 if there is no value,
  * or -EBADMSG. */
-static int find(const struct schema_type *type, const struct schema_field *field,
-		struct wire wire, struct wire_buffer *buffer, struct wire_field *ret_field)
+static int find(struct decoder *decoder, const struct schema_type *type,
+		const struct schema_field *field, struct wire wire, struct wire_buffer *buffer,
+		struct wire_field *ret_field)
 {
+	const struct schema_field *of;
 	struct wire_field from;
-	int found = 0;
+	int found = 0, r;
 
 	while (wire_next(&wire, &from) > 0) {
-		if (from.number != field->number) {
-			if (field->oneof < 0 || !is_in_oneof(type, from.number, field->oneof))
-				continue;
+		if (from.number != field->number && field->oneof < 0)
+			continue;
+		of = field_of(type, &from);
+		if (!of || (of != field && of->oneof != field->oneof))
+			continue;
+		r = has_known_value(decoder, of, &from);
+		if (r < 0)
+			return r;
+		if (r == 0)
+			continue;
+		if (of != field) {
 			found = 0;
 			buffer->size = 0;
 			continue;
 		}
-		if (from.type != field->wire)
-			return -EBADMSG;
 		if (field->type == FIELD_MESSAGE) {
 			wire_put(buffer, from.bytes.at, from.bytes.end - from.bytes.at);
 			from.bytes = wire_of(buffer->data, buffer->size);
@@ -299,47 +347,188 @@ static int find(const struct schema_type *type, const struct schema_field *field
 	return buffer->failed ? -EBADMSG : found;
 }
 
-/* If the field is present, adds it to the object. Returns the object, or NULL if the field is
- * damaged. */
-static json_t *set_field(struct decoder *decoder, const struct schema_type *type,
-			 const struct schema_field *field, struct wire wire, unsigned int depth,
-			 json_t *object)
+/* --- Maps --------------------------------------------------------------------------- */
+
+/* Returns the JSON of a part of an entry, key or value. If it is missing, it is zero or empty. */
+static json_t *part_to_json(struct decoder *decoder, const struct schema_type *entry, size_t part,
+			    struct wire wire, unsigned int depth)
 {
+	const struct schema_field *field = &entry->fields[part];
 	struct wire_buffer buffer = { 0 };
 	struct wire_field from = { 0 };
 	json_t *value = NULL;
-	int found = 1;
 
-	if (field->repeated) {
-		value = repeated_to_json(decoder, field, wire, depth);
-		found = !value || json_array_size(value);
-	} else {
-		found = find(type, field, wire, &buffer, &from);
-		if (found > 0 || (found == 0 && field->implicit))
-			value = value_to_json(decoder, field, &from, depth);
-		if (found == 0 && (field->implicit || field->required))
-			found = 1;
-	}
+	if (find(decoder, entry, field, wire, &buffer, &from) >= 0)
+		value = value_to_json(decoder, field, &from, depth);
 	free(buffer.data);
-	if (found)
-		return value_set(object, field->name, value);
-	json_decref(value);
+	return value;
+}
+
+/* Returns the key of an entry as a string. */
+static json_t *key_to_json(struct decoder *decoder, const struct schema_type *entry,
+			   struct wire wire, unsigned int depth)
+{
+	json_t *key = part_to_json(decoder, entry, 0, wire, depth), *text;
+
+	if (!key || json_is_string(key))
+		return key;
+	text = json_is_boolean(key) ? json_string(json_is_true(key) ? "true" : "false") :
+				      json_sprintf("%" JSON_INTEGER_FORMAT, json_integer_value(key));
+	json_decref(key);
+	return text;
+}
+
+/* An entry whose value is unknown to a closed enum is unknown. Returns 1, 0 or -EBADMSG. */
+static int is_known_entry(struct decoder *decoder, const struct schema_type *entry,
+			  struct wire wire)
+{
+	struct wire_field value;
+
+	if (!find_one(wire, 2, WIRE_VARINT, &value))
+		return 1;
+	return has_known_value(decoder, &entry->fields[1], &value);
+}
+
+static json_t *map_to_json(struct decoder *decoder, const struct schema_field *field,
+			   struct wire wire, unsigned int depth)
+{
+	const struct schema_type *entry = field->is;
+	json_t *object = json_object(), *key;
+	struct wire_field from;
+	int known;
+
+	while (object && wire_next(&wire, &from) > 0) {
+		if (from.number != field->number || from.type != field->wire)
+			continue;
+		known = depth < SCHEMA_DEPTH && is_sound(decoder, entry, from.bytes) ?
+				is_known_entry(decoder, entry, from.bytes) : -EBADMSG;
+		if (!known)
+			continue;
+		key = known < 0 ? NULL : key_to_json(decoder, entry, from.bytes, depth + 1);
+		if (!key || json_object_setn_new(object, json_string_value(key),
+						 json_string_length(key),
+						 part_to_json(decoder, entry, 1, from.bytes,
+							      depth + 1)) < 0) {
+			json_decref(object);
+			object = NULL;
+		}
+		json_decref(key);
+	}
 	return object;
 }
 
 /* --- Messages ------------------------------------------------------------------- */
 
-static json_t *decode(struct decoder *decoder, const struct schema_type *type, struct wire wire,
-		      unsigned int depth)
+/* The value of a repeated field or map, or NULL. */
+static json_t *elements_to_json(struct decoder *decoder, const struct schema_field *field,
+				struct wire wire, unsigned int depth)
+{
+	if (!take_json_value(decoder))
+		return NULL;
+	return field->is && field->is->is_map ? map_to_json(decoder, field, wire, depth) :
+						repeated_to_json(decoder, field, wire, depth);
+}
+
+/* If the field is present, or is wanted without, adds it to the object. Returns the object, or NULL
+ * if the field is damaged. */
+static json_t *set_field(struct decoder *decoder, const struct schema_type *type,
+			 const struct schema_field *field, struct wire wire, unsigned int depth,
+			 json_t *object)
+{
+	bool all = decoder->all_fields || type->kind != KIND_PLAIN;
+	struct wire_buffer buffer = { 0 };
+	struct wire_field from = { 0 };
+	json_t *value = NULL;
+	int found;
+
+	if (field->repeated) {
+		value = elements_to_json(decoder, field, wire, depth);
+		found = !value || all || json_array_size(value) || json_object_size(value);
+	} else {
+		found = find(decoder, type, field, wire, &buffer, &from);
+		if (found == 0 && field->required)
+			found = -EBADMSG;
+		if (found == 0)
+			found = all && field->implicit;
+		else if (found > 0 && field->implicit && !all)
+			found = from.value || wire_size(&from.bytes);
+		if (found > 0)
+			value = value_to_json(decoder, field, &from, depth);
+	}
+	free(buffer.data);
+	if (found)
+		return value_set(object, field->json_name, value);
+	json_decref(value);
+	return object;
+}
+
+static json_t *fields_to_json(struct decoder *decoder, const struct schema_type *type,
+			      struct wire wire, unsigned int depth)
 {
 	json_t *object;
 
-	if (depth > SCHEMA_DEPTH || !is_sound(decoder, type, wire))
+	if (!is_sound(decoder, type, wire))
 		return NULL;
 	object = json_object();
 	for (size_t i = 0; object && i < type->n_fields; i++)
 		object = set_field(decoder, type, &type->fields[i], wire, depth, object);
 	return object;
+}
+
+/* Returns the type that the URL of an Any names, or NULL. */
+static const struct schema_type *any_type(const struct schema_type *any, struct wire url)
+{
+	const uint8_t *slash = url.at ? memrchr(url.at, '/', wire_size(&url)) : NULL;
+	const struct schema_type *type;
+	char *name;
+
+	if (!slash || asprintf(&name, ".%.*s", (int)(url.end - slash - 1), slash + 1) < 0)
+		return NULL;
+	type = schema_message_type(any->schema, name);
+	free(name);
+	return type;
+}
+
+/* Fields with the type in "@type"; a type with its own JSON is in "value". */
+static json_t *any_to_json(struct decoder *decoder, const struct schema_type *any,
+			   struct wire wire, unsigned int depth)
+{
+	struct wire_field url = { 0 }, content = { 0 };
+	const struct schema_type *type;
+	json_t *value;
+
+	if (!is_sound(decoder, any, wire))
+		return NULL;
+	find_one(wire, 1, WIRE_BYTES, &url);
+	find_one(wire, 2, WIRE_BYTES, &content);
+	if (!wire_size(&url.bytes) && !wire_size(&content.bytes))
+		return json_object();
+	type = any_type(any, url.bytes);
+	decoder->in_any++;
+	value = type ? content_to_json(decoder, type, content.bytes, depth + 1) :
+		       bytes_to_json(content.bytes);
+	decoder->in_any--;
+	if (!type || type->kind != KIND_PLAIN)
+		value = value_set(json_object(), "value", value);
+	return value_set(value, "@type", base64_text(url.bytes.at, wire_size(&url.bytes)));
+}
+
+/* Returns the JSON of a message. */
+static json_t *content_to_json(struct decoder *decoder, const struct schema_type *type,
+			       struct wire wire, unsigned int depth)
+{
+	if (depth > SCHEMA_DEPTH)
+		return NULL;
+	switch (type->kind) {
+	case KIND_ANY:
+		return any_to_json(decoder, type, wire, depth);
+	case KIND_FD:
+		return is_sound(decoder, type, wire) ? fd_to_json(decoder, wire) : NULL;
+	case KIND_OBJECT:
+		return is_sound(decoder, type, wire) ? object_to_json(decoder, wire) : NULL;
+	default:
+		return known_json(type->kind, fields_to_json(decoder, type, wire, depth));
+	}
 }
 
 static json_t *decode_payload(struct decoder *decoder, const struct schema_type *type,
@@ -349,20 +538,24 @@ static json_t *decode_payload(struct decoder *decoder, const struct schema_type 
 	decoder->values = MAX_VALUES + size;
 	if (ipc_payload_message(data, size, &data, &size) < 0)
 		return NULL;
-	return decode(decoder, type, wire_of(data, size), 0);
+	return content_to_json(decoder, type, wire_of(data, size), 0);
 }
 
-json_t *schema_decode(const struct schema_type *type, const void *data, size_t size)
+json_t *schema_decode(const struct schema_type *type, const void *data, size_t size,
+		      unsigned int flags)
 {
-	struct decoder decoder = { 0 };
+	struct decoder decoder = { .all_fields = flags & SCHEMA_ALL_FIELDS };
 
 	return decode_payload(&decoder, type, data, size);
 }
 
 json_t *schema_decode_received(const struct schema_type *type,
-			       const struct ipc_raw_message *message)
+			       const struct ipc_raw_message *message, unsigned int flags)
 {
-	struct decoder decoder = { .received = message };
+	struct decoder decoder = {
+		.received = message,
+		.all_fields = flags & SCHEMA_ALL_FIELDS,
+	};
 
 	return decode_payload(&decoder, type, message->data, message->size);
 }

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Converts JSON to the bytes of a message. The format of the JSON is protobuf's own, but fields
- * keep their names from the .proto file, 64-bit values may be numbers, a map is an array of its
- * entries, and google.protobuf.Timestamp and the like are ordinary messages. schema.h describes
- * objects and fds. Both are messages whose field 1 is the entry's tag.
+ * Converts JSON to the bytes of a message, by protobuf's JSON mapping. schema.h describes objects
+ * and fds. Both are messages whose field 1 is the entry's tag.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,85 +12,133 @@
 #include <string.h>
 #include <unistd.h>
 
-
 #include "json.h"
 #include "schema-private.h"
-
 
 /**
  * struct encoder - state of a conversion
  * @message: the result
  * @buffer: its bytes
+ * @in_any: number of google.protobuf.Any around the message
  */
 struct encoder {
 	struct schema_message *message;
 	struct wire_buffer buffer;
+	unsigned int in_any;
 };
 
-static int put_message(struct encoder *encoder, const struct schema_type *type, const json_t *json,
-		       unsigned int depth);
+static int put_content(struct encoder *encoder, const struct schema_field *field,
+		       const struct schema_type *type, const json_t *json, unsigned int depth);
 
+/* field: the field with the problem; without a name: the whole message. */
 static int fail(struct encoder *encoder, const struct schema_field *field, const char *what)
 {
 	struct schema_message *message = encoder->message;
 
 	if (!message->what[0])
-		snprintf(message->what, sizeof(message->what), "%s: %s", field->name, what);
+		snprintf(message->what, sizeof(message->what), "%s%s%s", field->name ?: "",
+			 field->name ? ": " : "", what);
 	return -EINVAL;
 }
 
 /* --- Numbers -------------------------------------------------------------------- */
 
-/* Accepts numbers as strings as well, because protobuf prints 64-bit numbers as strings. */
-static int get_integer(const struct field_kind *kind, const json_t *json, uint64_t *ret_value)
+/* Accepts numbers in strings as well. Returns a new reference, or NULL. */
+static json_t *get_number(const json_t *json)
 {
-	const char *text = json_string_value(json);
-	bool negative;
+	return value_is_string(json) ? value_of_number(json) : json_incref((json_t *)json);
+}
+
+/* A real number counts if it is an integer. */
+static bool real_to_integer(double real, uint64_t *ret_value)
+{
+	if (real != floor(real) || real < -0x1p63 || real >= 0x1p64)
+		return false;
+	*ret_value = real < 0 ? (uint64_t)(int64_t)real : (uint64_t)real;
+	return true;
+}
+
+static bool number_to_integer(const json_t *number, uint64_t *ret_value, bool *ret_negative)
+{
+	const char *text = value_integer_text(number);
 	char *end;
 
-	if (json_is_integer(json)) {
-		*ret_value = json_integer_value(json);
-		negative = json_integer_value(json) < 0;
-	} else {
-		if (!text || !*text)
-			return -EINVAL;
-		errno = 0;
-		negative = *text == '-';
-		*ret_value = negative ? (uint64_t)strtoll(text, &end, 0) : strtoull(text, &end, 0);
-		if (errno || *end)
-			return -EINVAL;
-	}
+	*ret_negative = json_number_value(number) < 0;
+	if (json_is_real(number))
+		return real_to_integer(json_real_value(number), ret_value);
+	*ret_value = (uint64_t)json_integer_value(number);
+	if (json_is_integer(number) || !text)
+		return json_is_integer(number);
+	errno = 0;
+	*ret_value = strtoull(text, &end, 10);
+	return *text != '-' && !errno && !*end;
+}
+
+static int get_integer(const struct field_kind *kind, const json_t *json, uint64_t *ret_value)
+{
+	json_t *number = get_number(json);
+	bool negative, valid = number_to_integer(number, ret_value, &negative);
+
+	json_decref(number);
+	if (!valid)
+		return -EINVAL;
 	if (negative)
 		return (int64_t)*ret_value < kind->min ? -EINVAL : 0;
 	return *ret_value > kind->max ? -EINVAL : 0;
 }
 
-static int get_real(const json_t *json, double *ret_value)
+static bool get_infinity(const json_t *json, double *ret_value)
 {
-	const char *text = json_string_value(json);
+	const char *text = value_string(json);
 
-	if (json_is_number(json))
-		*ret_value = json_number_value(json);
-	else if (text && !strcmp(text, "NaN"))
+	if (!text)
+		return false;
+	if (!strcmp(text, "NaN"))
 		*ret_value = NAN;
-	else if (text && (!strcmp(text, "Infinity") || !strcmp(text, "-Infinity")))
+	else if (!strcmp(text, "Infinity") || !strcmp(text, "-Infinity"))
 		*ret_value = *text == 'I' ? INFINITY : -INFINITY;
 	else
-		return -EINVAL;
-	return 0;
+		return false;
+	return true;
 }
 
-static int get_enum(const Google__Protobuf__EnumDescriptorProto *type, const json_t *json,
-		    uint64_t *ret_value)
+/* Returns 0, -EINVAL, or -ERANGE if the type has no such number. */
+static int get_real(const json_t *json, bool single, double *ret_value)
 {
-	const char *name = json_string_value(json);
+	const char *text;
+	json_t *number;
+	bool valid;
 
-	for (size_t i = 0; i < type->n_value; i++) {
-		if (name ? strcmp(type->value[i]->name, name) :
-			   !json_is_integer(json) ||
-				   json_integer_value(json) != type->value[i]->number)
+	if (get_infinity(json, ret_value))
+		return 0;
+	number = get_number(json);
+	text = value_integer_text(number);
+	*ret_value = text ? strtod(text, NULL) : json_number_value(number);
+	valid = text || json_is_number(number);
+	json_decref(number);
+	if (!valid)
+		return -EINVAL;
+	return isinf(single ? (float)*ret_value : *ret_value) ? -ERANGE : 0;
+}
+
+static int get_enum(const struct schema_type *type, const json_t *json, uint64_t *ret_value)
+{
+	const Google__Protobuf__EnumDescriptorProto *values = type->values;
+	const char *name = value_string(json);
+
+	if (type->kind == KIND_NULL && json_is_null(json)) {
+		*ret_value = 0;
+		return 0;
+	}
+	if (!json_is_string(json)) {
+		if (get_integer(&field_kinds[FIELD_INT32], json, ret_value) < 0)
+			return -EINVAL;
+		return schema_has_value(type, (int32_t)*ret_value) ? 0 : -EINVAL;
+	}
+	for (size_t i = 0; name && i < values->n_value; i++) {
+		if (strcmp(values->value[i]->name, name) != 0)
 			continue;
-		*ret_value = (uint64_t)type->value[i]->number;
+		*ret_value = (uint64_t)values->value[i]->number;
 		return 0;
 	}
 	return -EINVAL;
@@ -105,13 +151,16 @@ static int get_scalar(struct encoder *encoder, const struct schema_field *field,
 	double real = 0;
 	uint32_t low;
 	float single;
+	int r;
 
 	switch (field->type) {
 	case FIELD_FLOAT:
 	case FIELD_DOUBLE:
-		if (get_real(json, &real) < 0)
-			return fail(encoder, field, "expected a number");
-		single = real;
+		r = get_real(json, field->type == FIELD_FLOAT, &real);
+		if (r < 0)
+			return fail(encoder, field, r == -ERANGE ?
+				    "the number is too large for the type" : "expected a number");
+		single = (float)real;
 		memcpy(&low, &single, sizeof(low));
 		memcpy(ret_bits, &real, sizeof(real));
 		if (field->type == FIELD_FLOAT)
@@ -121,7 +170,7 @@ static int get_scalar(struct encoder *encoder, const struct schema_field *field,
 		*ret_bits = json_is_true(json);
 		return json_is_boolean(json) ? 0 : fail(encoder, field, "expected true or false");
 	case FIELD_ENUM:
-		if (get_enum(field->is->values, json, ret_bits) < 0)
+		if (get_enum(field->is, json, ret_bits) < 0)
 			return fail(encoder, field, "no such value of the enum");
 		return 0;
 	default:
@@ -156,8 +205,8 @@ static int put_fd(struct encoder *encoder, const struct schema_field *field, con
 
 	if (json_is_integer(json))
 		fd = fcntl(json_integer_value(json), F_DUPFD_CLOEXEC, 3);
-	else if (json_is_string(json))
-		fd = open_file(json_string_value(json));
+	else if (value_string(json))
+		fd = open_file(value_string(json));
 	else
 		return fail(encoder, field, "expected a file: the number of an fd, or a path");
 	if (fd < 0) {
@@ -179,7 +228,7 @@ static int put_object(struct encoder *encoder, const struct schema_field *field,
 	char what[200];
 	int r;
 
-	if (!json_is_string(json) || !encoder->message->ipc)
+	if (!value_string(json) || !encoder->message->ipc)
 		return fail(encoder, field, "expected an object: the name of a service");
 	r = ipc_proxy_get(encoder->message->ipc, json_string_value(json), NULL, &entry.proxy);
 	if (r < 0) {
@@ -201,7 +250,7 @@ static int put_object(struct encoder *encoder, const struct schema_field *field,
 static int get_bytes(struct encoder *encoder, const struct schema_field *field, const json_t *json,
 		     void **ret_data, size_t *ret_size)
 {
-	if (!json_is_string(json))
+	if (!value_is_string(json))
 		return fail(encoder, field, "expected bytes as a base64 string");
 	*ret_data = base64_decode(json, ret_size);
 	return *ret_data ? 0 : fail(encoder, field, "not valid base64");
@@ -213,23 +262,9 @@ static int put_nested(struct encoder *encoder, const struct schema_field *field,
 	size_t begin = encoder->buffer.size;
 	int r;
 
-	if (field->is->kind != KIND_PLAIN &&
-	    encoder->message->raw.n_entries == IPC_RAW_ENTRIES_MAX)
-		return fail(encoder, field, "a message has at most 64 objects and fds");
-	switch (field->is->kind) {
-	case KIND_FD:
-		r = put_fd(encoder, field, json);
-		break;
-	case KIND_OBJECT:
-		r = put_object(encoder, field, json);
-		break;
-	default:
-		if (!json_is_object(json))
-			return fail(encoder, field, "expected a JSON object");
-		if (depth == SCHEMA_DEPTH)
-			return fail(encoder, field, "nested too deeply");
-		r = put_message(encoder, field->is, json, depth + 1);
-	}
+	if (depth == SCHEMA_DEPTH)
+		return fail(encoder, field, "nested too deeply");
+	r = put_content(encoder, field, field->is, json, depth + 1);
 	wire_wrap(&encoder->buffer, begin, field->number, field->wire);
 	return r;
 }
@@ -247,7 +282,7 @@ static int put_value(struct encoder *encoder, const struct schema_field *field, 
 	case FIELD_MESSAGE:
 		return put_nested(encoder, field, json, depth);
 	case FIELD_STRING:
-		if (!json_is_string(json))
+		if (!value_is_string(json))
 			return fail(encoder, field, "expected a string");
 		size = json_string_length(json);
 		if (size || !field->implicit)
@@ -273,6 +308,20 @@ static int put_value(struct encoder *encoder, const struct schema_field *field, 
 	}
 }
 
+/* Returns true if null is a value of the field, and not a missing value. */
+static bool has_null(const struct schema_field *field)
+{
+	return field->is && (field->is->kind == KIND_VALUE || field->is->kind == KIND_NULL);
+}
+
+static int put_element(struct encoder *encoder, const struct schema_field *field,
+		       const json_t *json, unsigned int depth)
+{
+	if (json_is_null(json) && !has_null(field))
+		return fail(encoder, field, "an element is null");
+	return put_value(encoder, field, json, depth);
+}
+
 static int put_repeated(struct encoder *encoder, const struct schema_field *field,
 			const json_t *json, unsigned int depth)
 {
@@ -282,27 +331,95 @@ static int put_repeated(struct encoder *encoder, const struct schema_field *fiel
 	if (!json_is_array(json))
 		return fail(encoder, field, "expected an array");
 	for (size_t i = 0; r == 0 && i < json_array_size(json); i++)
-		r = put_value(encoder, field, json_array_get(json, i), depth);
+		r = put_element(encoder, field, json_array_get(json, i), depth);
 	if (field->packed && json_array_size(json))
 		wire_wrap(&encoder->buffer, begin, field->number, WIRE_BYTES);
 	return r;
 }
 
+/* The key of a map is a string in JSON, whatever its type. */
+static int put_key(struct encoder *encoder, const struct schema_field *field, const char *key,
+		   size_t size)
+{
+	json_t *json = json_stringn(key, size);
+	int r;
+
+	if (field->type == FIELD_BOOL && value_string(json) && (!strcmp(key, "true") || !strcmp(key, "false"))) {
+		json_decref(json);
+		json = json_boolean(*key == 't');
+	}
+	if (!json)
+		encoder->buffer.failed = true;
+	r = json ? put_value(encoder, field, json, 0) : 0;
+	json_decref(json);
+	return r;
+}
+
+static int put_map(struct encoder *encoder, const struct schema_field *field, const json_t *json,
+		   unsigned int depth)
+{
+	struct schema_field key = field->is->fields[0], value = field->is->fields[1];
+	const char *name;
+	json_t *element;
+	size_t size;
+	int r;
+
+	/* Messages name the field, not those of the entry. */
+	key.name = value.name = field->name;
+	if (!json_is_object(json))
+		return fail(encoder, field, "expected a JSON object");
+	if (depth == SCHEMA_DEPTH)
+		return fail(encoder, field, "nested too deeply");
+	json_object_keylen_foreach((json_t *)json, name, size, element) {
+		size_t begin = encoder->buffer.size;
+
+		r = put_key(encoder, &key, name, size);
+		if (r == 0)
+			r = put_element(encoder, &value, element, depth + 1);
+		if (r < 0)
+			return r;
+		wire_wrap(&encoder->buffer, begin, field->number, field->wire);
+	}
+	return 0;
+}
+
 /* --- Messages ------------------------------------------------------------------- */
 
-static const json_t *value_of(const json_t *json, const struct schema_field *field)
+/* Sets ret_value to the value of a field, or NULL. It has either of its two names. */
+static int get_value(struct encoder *encoder, const json_t *json, const struct schema_field *field,
+		     const json_t **ret_value)
 {
-	const json_t *value = json_object_get(json, field->name);
+	const json_t *value = json_object_get(json, field->json_name);
+	const json_t *other = strcmp(field->name, field->json_name) != 0 ?
+				      json_object_get(json, field->name) : NULL;
 
-	return json_is_null(value) ? NULL : value;
+	if (value && other)
+		return fail(encoder, field, "is given twice");
+	value = value ?: other;
+	*ret_value = json_is_null(value) && !has_null(field) ? NULL : value;
+	return 0;
+}
+
+static int put_field(struct encoder *encoder, const struct schema_field *field, const json_t *value,
+		     unsigned int depth)
+{
+	if (field->repeated && json_is_null(value))
+		return 0;
+	if (field->repeated && field->is && field->is->is_map)
+		return put_map(encoder, field, value, depth);
+	return field->repeated ? put_repeated(encoder, field, value, depth) :
+				 put_value(encoder, field, value, depth);
 }
 
 /* Returns true if an earlier field of the same oneof is given as well. */
-static bool has_rival(const struct schema_type *type, size_t i, const json_t *json)
+static bool has_rival(struct encoder *encoder, const struct schema_type *type, size_t i,
+		      const json_t *json)
 {
+	const json_t *value;
+
 	for (size_t j = 0; type->fields[i].oneof >= 0 && j < i; j++)
 		if (type->fields[j].oneof == type->fields[i].oneof &&
-		    value_of(json, &type->fields[j]))
+		    (get_value(encoder, json, &type->fields[j], &value) < 0 || value))
 			return true;
 	return false;
 }
@@ -311,13 +428,15 @@ static int check_names(struct encoder *encoder, const struct schema_type *type, 
 {
 	const char *name;
 	json_t *value;
+	size_t size;
 
-	json_object_foreach((json_t *)json, name, value) {
+	json_object_keylen_foreach((json_t *)json, name, size, value) {
 		size_t i = 0;
 
-		while (i < type->n_fields && strcmp(type->fields[i].name, name))
+		while (i < type->n_fields && strcmp(type->fields[i].json_name, name) != 0 &&
+		       strcmp(type->fields[i].name, name) != 0)
 			i++;
-		if (i < type->n_fields)
+		if (i < type->n_fields && strlen(name) == size)
 			continue;
 		snprintf(encoder->message->what, sizeof(encoder->message->what),
 			 "%s has no field %s", schema_type_name(type), name);
@@ -326,6 +445,7 @@ static int check_names(struct encoder *encoder, const struct schema_type *type, 
 	return 0;
 }
 
+/* json: an object. */
 static int put_message(struct encoder *encoder, const struct schema_type *type, const json_t *json,
 		       unsigned int depth)
 {
@@ -333,34 +453,124 @@ static int put_message(struct encoder *encoder, const struct schema_type *type, 
 
 	for (size_t i = 0; r == 0 && i < type->n_fields; i++) {
 		const struct schema_field *field = &type->fields[i];
-		const json_t *value = value_of(json, field);
+		const json_t *value;
 
+		r = get_value(encoder, json, field, &value);
+		if (r < 0)
+			return r;
 		if (!value)
 			r = field->required ? fail(encoder, field, "is required") : 0;
-		else if (has_rival(type, i, json))
+		else if (has_rival(encoder, type, i, json))
 			r = fail(encoder, field, "another field of the oneof is set");
-		else if (field->repeated)
-			r = put_repeated(encoder, field, value, depth);
 		else
-			r = put_value(encoder, field, value, depth);
+			r = put_field(encoder, field, value, depth);
 	}
+	return r;
+}
+
+/* Returns the type of a google.protobuf.Any: the name after the last slash. */
+static const struct schema_type *any_type(const struct schema_type *any, const char *url)
+{
+	const char *slash = url ? strrchr(url, '/') : NULL;
+	const struct schema_type *type;
+	char *name;
+
+	if (!slash || asprintf(&name, ".%s", slash + 1) < 0)
+		return NULL;
+	type = schema_message_type(any->schema, name);
+	free(name);
+	return type;
+}
+
+/* Writes the content of an Any: the other members, or, if the type has its own JSON, the member
+ * "value". */
+static int put_any_content(struct encoder *encoder, const struct schema_field *field,
+			   const struct schema_type *type, const json_t *json, unsigned int depth)
+{
+	json_t *content;
+	int r;
+
+	if (type->kind == KIND_PLAIN) {
+		content = json_copy((json_t *)json);
+		json_object_del(content, "@type");
+	} else {
+		if (!json_object_get(json, "value") || json_object_size(json) != 2)
+			return fail(encoder, field, "expected \"@type\" and \"value\"");
+		content = json_incref(json_object_get(json, "value"));
+	}
+	if (!content)
+		encoder->buffer.failed = true;
+	r = content ? put_content(encoder, field, type, content, depth) : 0;
+	json_decref(content);
+	return r;
+}
+
+static int put_any(struct encoder *encoder, const struct schema_field *field,
+		   const struct schema_type *any, const json_t *json, unsigned int depth)
+{
+	const char *url = value_string(json_object_get(json, "@type"));
+	const struct schema_type *type = any_type(any, url);
+	size_t begin;
+	char what[200];
+	int r;
+
+	if (!json_is_object(json))
+		return fail(encoder, field, "expected a JSON object");
+	if (!json_object_size(json))
+		return 0;
+	if (!url)
+		return fail(encoder, field, "expected a type as \"@type\"");
+	if (!type) {
+		snprintf(what, sizeof(what), "the service does not describe the type %.100s", url);
+		return fail(encoder, field, what);
+	}
+	if (depth == SCHEMA_DEPTH)
+		return fail(encoder, field, "nested too deeply");
+	wire_put_field(&encoder->buffer, 1, url, strlen(url));
+	begin = encoder->buffer.size;
+	encoder->in_any++;
+	r = put_any_content(encoder, field, type, json, depth + 1);
+	encoder->in_any--;
+	wire_wrap(&encoder->buffer, begin, 2, WIRE_BYTES);
+	return r;
+}
+
+/* Writes a message without its tag. field: for messages. */
+static int put_content(struct encoder *encoder, const struct schema_field *field,
+		       const struct schema_type *type, const json_t *json, unsigned int depth)
+{
+	json_t *fields;
+	int r;
+
+	if (type->kind == KIND_ANY)
+		return put_any(encoder, field, type, json, depth);
+	if (type->kind == KIND_FD || type->kind == KIND_OBJECT) {
+		if (encoder->in_any)
+			return fail(encoder, field, "an Any has no objects and fds");
+		if (encoder->message->raw.n_entries == IPC_RAW_ENTRIES_MAX)
+			return fail(encoder, field, "a message has at most 64 objects and fds");
+		return type->kind == KIND_FD ? put_fd(encoder, field, json) :
+					       put_object(encoder, field, json);
+	}
+	fields = known_fields(type->kind, json);
+	if (!fields)
+		return fail(encoder, field, known_expected(type->kind));
+	r = put_message(encoder, type, fields, depth);
+	json_decref(fields);
 	return r;
 }
 
 int schema_encode(const struct schema_type *type, const json_t *json,
 		  struct schema_message *message)
 {
+	static const struct schema_field whole = { 0 };
 	struct encoder encoder = { .message = message };
 	int r;
 
 	message->what[0] = '\0';
 	message->hint = "ipcctl describe NAME prints the fields";
 	message->raw = (struct ipc_raw_message){ .entries = message->entries };
-	if (!json_is_object(json)) {
-		snprintf(message->what, sizeof(message->what), "expected a JSON object, as in {}");
-		return -EINVAL;
-	}
-	r = put_message(&encoder, type, json, 0);
+	r = put_content(&encoder, &whole, type, json, 0);
 	message->raw.data = encoder.buffer.data;
 	message->raw.size = encoder.buffer.size;
 	return r == 0 && encoder.buffer.failed ? -ENOMEM : r;

@@ -53,6 +53,7 @@ extern const struct field_kind field_kinds[N_FIELD_TYPES];
 /**
  * struct schema_field - a field of a message
  * @name: its name
+ * @json_name: its name in JSON
  * @number: its number
  * @type: enum field_type; a group is a FIELD_MESSAGE
  * @wire: WIRE_*, unless it is packed
@@ -65,6 +66,7 @@ extern const struct field_kind field_kinds[N_FIELD_TYPES];
  */
 struct schema_field {
 	const char *name;
+	char *json_name;
 	uint32_t number;
 	enum field_type type;
 	unsigned int wire;
@@ -76,16 +78,31 @@ struct schema_field {
 	const struct schema_type *is;
 };
 
-/* Messages with a special meaning. */
-enum schema_kind { KIND_PLAIN, KIND_OBJECT, KIND_FD };
+/* Types whose JSON is not that of their fields. */
+enum schema_kind {
+	KIND_PLAIN,
+	KIND_OBJECT,
+	KIND_FD,
+	KIND_ANY,
+	KIND_TIMESTAMP,
+	KIND_DURATION,
+	KIND_FIELD_MASK,
+	KIND_STRUCT,
+	KIND_LIST,
+	KIND_VALUE,
+	KIND_WRAPPER,
+	KIND_NULL, /* an enum */
+};
 
 /**
  * struct schema_type - a message or an enum
  * @name: full name with a leading dot (".pkg.Outer.Inner")
  * @message: its description, or NULL
  * @values: description of an enum, or NULL
- * @proto3: the file has proto3 syntax
+ * @schema: the schema that contains it
+ * @proto3: the file has proto3 syntax. In others, enums are closed.
  * @kind: see enum schema_kind
+ * @is_map: type of the entries of a map: key and value are its two fields
  * @is_group: type of a group, which is a field of the enclosing message
  * @index: of a message: its index in the file or the enclosing message
  * @fields: of a message: @n_fields fields, by number
@@ -94,8 +111,10 @@ struct schema_type {
 	char *name;
 	const Google__Protobuf__DescriptorProto *message;
 	const Google__Protobuf__EnumDescriptorProto *values;
+	const struct schema *schema;
 	bool proto3;
 	enum schema_kind kind;
+	bool is_map;
 	bool is_group;
 	size_t index;
 	struct schema_field *fields;
@@ -114,6 +133,24 @@ struct schema {
 
 /* Returns a message by its full name (".pkg.Type"), or NULL. */
 const struct schema_type *schema_message_type(const struct schema *schema, const char *name);
+
+/* Returns the name of a field in JSON if its description has none, for the caller to free. */
+char *schema_json_name(const char *name);
+
+/* Returns true if the value of an enum is known, or if the enum is open. */
+bool schema_has_value(const struct schema_type *type, int32_t value);
+
+/* --- Types with their own JSON (schema-known.c) ------------------------------------------ */
+
+/* Convert between the JSON of a type and that of its fields: "1.5s" and {"seconds": "1", "nanos":
+ * 500000000}. Types without their own JSON, and those of schema-encode.c and schema-decode.c, stay
+ * as they are. known_fields() returns a new reference, or NULL if the JSON does not suit the type.
+ * known_json() takes the reference of the fields, of which those without presence must be there,
+ * and returns NULL if they have no JSON. */
+json_t *known_fields(enum schema_kind kind, const json_t *json);
+json_t *known_json(enum schema_kind kind, json_t *fields);
+/* Returns a description of the JSON of such a type, for messages. */
+const char *known_expected(enum schema_kind kind);
 
 /* Numbers of options in ipc/options.proto. */
 #define OPTION_ONEWAY	  50601

@@ -164,37 +164,64 @@ static const char *label_of(const struct printer *p,
 	}
 }
 
+static void put_string(struct printer *p, const char *text)
+{
+	fputc('"', p->file);
+	for (const unsigned char *c = (const void *)text; *c; c++) {
+		if (*c == '"' || *c == '\\' || *c < ' ')
+			fprintf(p->file, "\\%03o", *c);
+		else
+			fputc(*c, p->file);
+	}
+	fputc('"', p->file);
+}
+
 /* Quotes and escapes strings. protoc has already escaped bytes. Other values are words. */
 static void put_default(struct printer *p, const Google__Protobuf__FieldDescriptorProto *field)
 {
 	bool text = field->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING;
 	bool bytes = field->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_BYTES;
 
-	fputs(text || bytes ? "default = \"" : "default = ", p->file);
-	for (const unsigned char *c = (void *)field->default_value; *c; c++) {
-		if (text && (*c == '"' || *c == '\\' || *c < ' '))
-			fprintf(p->file, "\\%03o", *c);
-		else
-			fputc(*c, p->file);
+	fputs("default = ", p->file);
+	if (text)
+		put_string(p, field->default_value);
+	else
+		fprintf(p->file, bytes ? "\"%s\"" : "%s", field->default_value);
+}
+
+/* Prints the name in JSON, if the .proto file has set it. */
+static void put_json_name(struct printer *p, const Google__Protobuf__FieldDescriptorProto *field,
+			  const char **separator)
+{
+	char *usual = schema_json_name(field->name);
+
+	p->failed |= !usual;
+	if (usual && field->json_name && strcmp(field->json_name, usual) != 0) {
+		fprintf(p->file, "%sjson_name = ", *separator);
+		put_string(p, field->json_name);
+		*separator = ", ";
 	}
-	if (text || bytes)
-		fputc('"', p->file);
+	free(usual);
 }
 
 static void put_field_options(struct printer *p,
 			      const Google__Protobuf__FieldDescriptorProto *field)
 {
-	bool packed = field->options && field->options->has_packed;
+	const char *separator = " [";
 
-	if (!field->default_value && !packed)
-		return;
-	fputs(" [", p->file);
-	if (field->default_value)
+	if (field->default_value) {
+		fputs(separator, p->file);
 		put_default(p, field);
-	if (packed)
-		fprintf(p->file, "%spacked = %s", field->default_value ? ", " : "",
+		separator = ", ";
+	}
+	put_json_name(p, field, &separator);
+	if (field->options && field->options->has_packed) {
+		fprintf(p->file, "%spacked = %s", separator,
 			field->options->packed ? "true" : "false");
-	fputc(']', p->file);
+		separator = ", ";
+	}
+	if (*separator == ',')
+		fputc(']', p->file);
 }
 
 static void put_enum(struct printer *p, const Google__Protobuf__EnumDescriptorProto *type)
@@ -223,8 +250,7 @@ static const struct schema_type *type_of(const struct printer *p,
 
 static bool is_map_entry(const struct schema_type *type)
 {
-	return type && type->message->options && type->message->options->map_entry &&
-	       type->message->n_field == 2;
+	return type && type->is_map;
 }
 
 static void put_message(struct printer *p, const struct schema_type *type,
@@ -240,8 +266,11 @@ static void put_field(struct printer *p, const Google__Protobuf__FieldDescriptor
 		put_message(p, type, field);
 		leave(p);
 	} else if (is_map_entry(type)) {
-		line(p, "map<%s, %s> %s = %" PRId32 ";", type_name(p, type->message->field[0]),
-		     type_name(p, type->message->field[1]), field->name, field->number);
+		fprintf(p->file, "%*smap<%s, %s> %s = %" PRId32, 2 * p->depth, "",
+			type_name(p, type->message->field[0]),
+			type_name(p, type->message->field[1]), field->name, field->number);
+		put_field_options(p, field);
+		fputs(";\n", p->file);
 	} else {
 		fprintf(p->file, "%*s%s%s %s = %" PRId32, 2 * p->depth, "", label_of(p, field),
 			type_name(p, field), field->name, field->number);

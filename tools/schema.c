@@ -11,6 +11,7 @@
 
 #include <ipc/rpc.h>
 
+#include "../libipc/core/text.h"
 #include "schema-private.h"
 
 /* The maximum size that libipc compares. */
@@ -79,6 +80,20 @@ static bool is_default(const field_proto *field)
 	return !*c;
 }
 
+/* Printable UTF-8. It is printed between quotes. */
+static bool is_json_name(const char *name)
+{
+	const uint8_t *c = (const uint8_t *)name, *end = c ? c + strlen(name) : c;
+	size_t size;
+
+	for (; c < end; c += size) {
+		size = utf8_size(c, end);
+		if (!size || text_is_hidden(text_code(c, size)))
+			return false;
+	}
+	return !name || *name;
+}
+
 static bool is_service(const Google__Protobuf__ServiceDescriptorProto *service)
 {
 	bool valid = is_word(service->name);
@@ -95,18 +110,44 @@ static bool has_words(const message_proto *message)
 	for (size_t i = 0; i < message->n_oneof_decl; i++)
 		valid = valid && is_word(message->oneof_decl[i]->name);
 	for (size_t i = 0; i < message->n_field; i++)
-		valid = valid && is_word(message->field[i]->name) && is_default(message->field[i]);
+		valid = valid && is_word(message->field[i]->name) &&
+			is_default(message->field[i]) && is_json_name(message->field[i]->json_name);
 	return valid;
 }
 
 /* --- Collecting ------------------------------------------------------------------- */
 
-static enum schema_kind kind_of(const char *name)
+static enum schema_kind kind_of(const char *name, bool is_enum)
 {
-	if (!strcmp(name, ".ipc.Object"))
-		return KIND_OBJECT;
-	if (!strcmp(name, ".ipc.Fd"))
-		return KIND_FD;
+	static const struct {
+		const char *name;
+		enum schema_kind kind;
+	} kinds[] = {
+		{ ".ipc.Object", KIND_OBJECT },
+		{ ".ipc.Fd", KIND_FD },
+		{ ".google.protobuf.Any", KIND_ANY },
+		{ ".google.protobuf.Timestamp", KIND_TIMESTAMP },
+		{ ".google.protobuf.Duration", KIND_DURATION },
+		{ ".google.protobuf.FieldMask", KIND_FIELD_MASK },
+		{ ".google.protobuf.Struct", KIND_STRUCT },
+		{ ".google.protobuf.ListValue", KIND_LIST },
+		{ ".google.protobuf.Value", KIND_VALUE },
+		{ ".google.protobuf.DoubleValue", KIND_WRAPPER },
+		{ ".google.protobuf.FloatValue", KIND_WRAPPER },
+		{ ".google.protobuf.Int64Value", KIND_WRAPPER },
+		{ ".google.protobuf.UInt64Value", KIND_WRAPPER },
+		{ ".google.protobuf.Int32Value", KIND_WRAPPER },
+		{ ".google.protobuf.UInt32Value", KIND_WRAPPER },
+		{ ".google.protobuf.BoolValue", KIND_WRAPPER },
+		{ ".google.protobuf.StringValue", KIND_WRAPPER },
+		{ ".google.protobuf.BytesValue", KIND_WRAPPER },
+	};
+
+	if (is_enum)
+		return strcmp(name, ".google.protobuf.NullValue") ? KIND_PLAIN : KIND_NULL;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (!strcmp(name, kinds[i].name))
+			return kinds[i].kind;
 	return KIND_PLAIN;
 }
 
@@ -124,20 +165,22 @@ static int note(struct schema *schema, const char *scope, const char *name,
 	schema->types = types;
 	if (asprintf(&type.name, "%s.%s", scope, name) < 0)
 		return -ENOMEM;
-	type.kind = kind_of(type.name);
+	type.schema = schema;
+	type.kind = kind_of(type.name, type.values);
 	types[schema->n_types++] = type;
 	*ret_name = type.name;
 	return 0;
 }
 
-static int note_enums(struct schema *schema, const char *scope, enum_proto *const *enums, size_t n)
+static int note_enums(struct schema *schema, const char *scope, enum_proto *const *enums, size_t n,
+		      bool proto3)
 {
 	const char *name;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		r = note(schema, scope, enums[i]->name, (struct schema_type){ .values = enums[i] },
-			 &name);
+		r = note(schema, scope, enums[i]->name,
+			 (struct schema_type){ .values = enums[i], .proto3 = proto3 }, &name);
 		for (size_t j = 0; r == 0 && j < enums[i]->n_value; j++)
 			r = is_word(enums[i]->value[j]->name) ? 0 : -EBADMSG;
 	}
@@ -147,7 +190,12 @@ static int note_enums(struct schema *schema, const char *scope, enum_proto *cons
 static int note_message(struct schema *schema, const char *scope, const message_proto *message,
 			size_t index, bool proto3)
 {
-	const struct schema_type type = { .message = message, .index = index, .proto3 = proto3 };
+	const struct schema_type type = {
+		.message = message,
+		.index = index,
+		.proto3 = proto3,
+		.is_map = message->options && message->options->map_entry,
+	};
 	const char *name;
 	int r;
 
@@ -156,7 +204,7 @@ static int note_message(struct schema *schema, const char *scope, const message_
 		return r;
 	if (!has_words(message))
 		return -EBADMSG;
-	r = note_enums(schema, name, message->enum_type, message->n_enum_type);
+	r = note_enums(schema, name, message->enum_type, message->n_enum_type, proto3);
 	for (size_t i = 0; r == 0 && i < message->n_nested_type; i++)
 		r = note_message(schema, name, message->nested_type[i], i, proto3);
 	return r;
@@ -178,7 +226,7 @@ static int note_file(struct schema *schema, const file_proto *file)
 	if (packaged)
 		stpcpy(stpcpy(scope, "."), file->package);
 	if (r == 0)
-		r = note_enums(schema, scope, file->enum_type, file->n_enum_type);
+		r = note_enums(schema, scope, file->enum_type, file->n_enum_type, proto3);
 	for (size_t i = 0; r == 0 && i < file->n_message_type; i++)
 		r = note_message(schema, scope, file->message_type[i], i, proto3);
 	return r;
@@ -207,6 +255,15 @@ const struct schema_type *schema_message_type(const struct schema *schema, const
 	return type && type->message ? type : NULL;
 }
 
+bool schema_has_value(const struct schema_type *type, int32_t value)
+{
+	size_t i = 0;
+
+	while (i < type->values->n_value && type->values->value[i]->number != value)
+		i++;
+	return type->proto3 || i < type->values->n_value;
+}
+
 const char *schema_type_name(const struct schema_type *type)
 {
 	return type->name + 1;
@@ -223,6 +280,22 @@ static bool is_group(const struct schema_type *type, const struct schema_field *
 
 	return !type->proto3 && !group->is_group && !strncmp(group->name, type->name, n) &&
 	       group->name[n] == '.' && !strcasecmp(group->name + n + 1, field->name);
+}
+
+char *schema_json_name(const char *name)
+{
+	char *copy = strdup(name), *to = copy;
+	bool upper = false;
+
+	if (!copy)
+		return NULL;
+	for (const char *c = name; *c; c++) {
+		if (*c != '_')
+			*to++ = upper && *c >= 'a' && *c <= 'z' ? (char)(*c & ~0x20) : *c;
+		upper = *c == '_';
+	}
+	*to = '\0';
+	return copy;
 }
 
 static bool is_packed(const struct schema_type *type, const field_proto *from, unsigned int wire)
@@ -254,6 +327,9 @@ static int build_field(struct schema *schema, const struct schema_type *type,
 			    GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REQUIRED,
 		.oneof = from->has_oneof_index && !from->proto3_optional ? from->oneof_index : -1,
 	};
+	field->json_name = from->json_name ? strdup(from->json_name) : schema_json_name(from->name);
+	if (!field->json_name)
+		return -ENOMEM;
 	field->packed = field->repeated && is_packed(type, from, field->wire);
 	field->implicit = type->proto3 && !from->proto3_optional && !field->repeated &&
 			  !field->required && field->oneof < 0 && field->type != FIELD_MESSAGE;
@@ -275,6 +351,16 @@ static int by_number(const void *a, const void *b)
 	return x->number < y->number ? -1 : x->number > y->number;
 }
 
+/* The fields are in order. */
+static bool is_map_entry(const struct schema_type *type)
+{
+	const struct schema_field *key = &type->fields[0], *value = &type->fields[1];
+
+	return type->n_fields == 2 && key->number == 1 && value->number == 2 && !key->repeated &&
+	       !value->repeated && key->oneof < 0 && value->oneof < 0 && !key->is &&
+	       key->type != FIELD_FLOAT && key->type != FIELD_DOUBLE && key->type != FIELD_BYTES;
+}
+
 static int build_message(struct schema *schema, struct schema_type *type)
 {
 	size_t n = type->message->n_field;
@@ -292,7 +378,7 @@ static int build_message(struct schema *schema, struct schema_type *type)
 	for (size_t i = 1; i < n; i++)
 		if (type->fields[i].number == type->fields[i - 1].number)
 			return -EBADMSG;
-	return 0;
+	return type->is_map && !is_map_entry(type) ? -EBADMSG : 0;
 }
 
 /* Checks all services, because all services of a file are printed. */
@@ -512,6 +598,8 @@ struct schema *schema_free(struct schema *schema)
 	if (!schema)
 		return NULL;
 	for (size_t i = 0; i < schema->n_types; i++) {
+		for (size_t j = 0; j < schema->types[i].n_fields; j++)
+			free(schema->types[i].fields[j].json_name);
 		free(schema->types[i].name);
 		free(schema->types[i].fields);
 	}

@@ -7,6 +7,7 @@
  *   schema.c         methods, messages and enums
  *   schema-encode.c  JSON to bytes
  *   schema-decode.c  bytes to JSON
+ *   schema-known.c   the JSON of google.protobuf.Timestamp and the like
  *   schema-proto.c   back to a .proto file
  */
 #ifndef IPCCTL_SCHEMA_H
@@ -89,22 +90,36 @@ struct schema_message {
 	const char *hint;
 };
 
-/* Builds a message from JSON. Returns 0 or -ENOMEM. If the JSON is wrong, returns -EINVAL and
- * describes the problem in message->what. An ipc.Fd is the number of an open fd, the path of a file
- * to read ("-": standard input), or ">PATH" to write. An ipc.Object is the name of a service. */
+/*
+ * JSON follows protobuf's JSON mapping (https://protobuf.dev/programming-guides/json/). Two types
+ * have JSON of ipcbus:
+ *
+ *            in requests                                          received
+ * ipc.Fd     the number of an open fd, the path of a file to      {"fd": NUMBER}
+ *            read ("-": standard input), or ">PATH" to write
+ * ipc.Object the name of a service                                {"object": NUMBER}
+ */
+
+/* Builds a message from JSON, as value_read() returns it. Returns 0 or -ENOMEM. If the JSON is
+ * wrong, returns -EINVAL and describes the problem in message->what. */
 int schema_encode(const struct schema_type *type, const json_t *json,
 		  struct schema_message *message);
 
 /* Frees the message of schema_encode(), even if schema_encode() failed. */
 void schema_message_done(struct schema_message *message);
 
-/* Returns the payload of a record as JSON; files and objects are numbers. If the payload does not
- * match the type, returns NULL. */
-json_t *schema_decode(const struct schema_type *type, const void *data, size_t size);
+/* Also returns fields that have no presence and are not set, with their default: zero, an empty
+ * string, list or map. */
+#define SCHEMA_ALL_FIELDS 1
 
-/* Returns a received message as JSON, with its files and objects. If the message does not match the
- * type, returns NULL. */
+/* Returns the payload of a record as JSON, for value_write(); files and objects are numbers. If the
+ * payload does not match the type, or has no JSON, returns NULL: a required field is missing, or a
+ * google.protobuf.Timestamp is after the year 9999, for example. */
+json_t *schema_decode(const struct schema_type *type, const void *data, size_t size,
+		      unsigned int flags);
+
+/* Returns a received message as JSON, with its files and objects, like schema_decode(). */
 json_t *schema_decode_received(const struct schema_type *type,
-			       const struct ipc_raw_message *message);
+			       const struct ipc_raw_message *message, unsigned int flags);
 
 #endif

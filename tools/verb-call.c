@@ -13,6 +13,7 @@
 #include "bus.h"
 #include "deadline.h"
 #include "ipcctl.h"
+#include "json.h"
 #include "output.h"
 #include "schema.h"
 #include "verbs.h"
@@ -92,16 +93,30 @@ static int call_encode(const struct schema_method *method, json_t *json,
 	return r < 0 ? fail_memory() : STATUS_OK;
 }
 
+/* Returns the JSON of an argument or, for "-", of standard input. */
+static json_t *read_json(const char *text, json_error_t *error)
+{
+	FILE *file = stdin;
+	json_t *json;
+
+	if (!strcmp(text, "-"))
+		return value_read(stdin, /* more= */ false, error);
+	file = fmemopen((char *)text, strlen(text), "r");
+	if (!file) {
+		snprintf(error->text, sizeof(error->text), "%s", strerror(errno));
+		return NULL;
+	}
+	json = value_read(file, /* more= */ false, error);
+	fclose(file);
+	return json;
+}
+
 static int call_encode_text(const struct schema_method *method, const char *text,
 			    struct schema_message *request)
 {
-	json_error_t error;
-	json_t *json;
+	json_error_t error = { .line = 1 };
+	json_t *json = read_json(text ? text : "{}", &error);
 
-	if (text && !strcmp(text, "-"))
-		json = json_loadf(stdin, JSON_REJECT_DUPLICATES, &error);
-	else
-		json = json_loads(text ? text : "{}", JSON_REJECT_DUPLICATES, &error);
 	return json ? call_encode(method, json, request) : call_bad_json(&error);
 }
 
@@ -138,7 +153,7 @@ static int call_put_reply(const struct schema_method *method, const struct ipc_r
 
 	if (cat)
 		return cat_fds(reply);
-	json = schema_decode_received(method->reply, reply);
+	json = schema_decode_received(method->reply, reply, SCHEMA_ALL_FIELDS);
 	if (!json)
 		return fail_errno(-EBADMSG, method->name);
 	return line || ctl.json ? out_line(json) : out_json(json);
@@ -252,7 +267,7 @@ static int send_input(struct stream_call *call)
 	json_t *json;
 	int status = STATUS_OK;
 
-	while (!status && !over && (json = json_loadf(stdin, JSON_DISABLE_EOF_CHECK, &error))) {
+	while (!status && !over && (json = value_read(stdin, /* more= */ true, &error))) {
 		struct schema_message request = { .ipc = call->ipc };
 
 		status = call_encode(call->method, json, &request);
@@ -262,7 +277,7 @@ static int send_input(struct stream_call *call)
 		if (!status && call->method->streams_out)
 			status = receive(call, 0, &over);
 	}
-	if (!status && !over && !feof(stdin))
+	if (!status && !over && *error.text)
 		status = call_bad_json(&error);
 	return status;
 }
@@ -367,7 +382,9 @@ const struct verb verb_call = {
 		"has opened it. The service learns the timeout. A reply, or a message of a stream, of more\n"
 		"than 16 MiB is refused.\n"
 		"\n"
-		"  bytes        text in base64\n"
+		"JSON follows protobuf's JSON mapping: names are lastChange or last_change, bytes are\n"
+		"base64, and the reply has integers of 64 bits in strings. Two types have their own:\n"
+		"\n"
 		"  ipc.Fd       the number of an open fd of ipcctl (0: standard input), the path of a\n"
 		"               file to read, or \">PATH\" for a file to write\n"
 		"  ipc.Object   the name of a service\n"

@@ -55,7 +55,7 @@ def in_each_language(function):
 @in_each_language
 def calls(there):
     reply = succeeds('Unary', {'size': 300, 'body': base64.b64encode(bytes(90000)).decode()})
-    assert len(base64.b64decode(reply['body'])) == 300 and reply['request_size'] == 90000
+    assert len(base64.b64decode(reply['body'])) == 300 and reply['requestSize'] == 90000
     fails_with('test status message', 'Unary', {'code': -22, 'message': 'test status message'})
     fails_with('grpc.INVALID_ARGUMENT: x', 'Unary', {'code': -22, 'message': 'x'})
     fails_with('grpc.NOT_FOUND: x', 'Unary', {'code': -2, 'message': 'x'})

@@ -109,8 +109,8 @@ def imported_call():
     program = importer(service.address)
     assert 'importing interop.Test as there.interop' in program.log()
     reply = succeeds('Unary', {'size': 3, 'body': 'AAAA'})
-    assert (reply['request_size'], reply['body']) == (3, 'AAAA')
-    assert succeeds('Unary', {'size': 300000})['request_size'] == 0
+    assert (reply['requestSize'], reply['body']) == (3, 'AAAA')
+    assert succeeds('Unary', {'size': 300000})['requestSize'] == 0
     assert succeeds('Empty') == {}
     assert program.end() == 0
     service.stop()

@@ -116,7 +116,7 @@ def linked_call():
         assert f'{FAR} is test.interop of' in joined.near.log(), joined.near.log()
         assert 'interop.Test' in ipcctl('list')[0]
         reply = succeeds('Unary', {'size': 3, 'body': 'AAAA'})
-        assert (reply['request_size'], reply['body']) == (3, 'AAAA'), reply
+        assert (reply['requestSize'], reply['body']) == (3, 'AAAA'), reply
         assert succeeds('Unary', {'size': 1000000})['body'].count('A') > 1000000
         assert succeeds('Empty') == {}
         assert call('Note', {'text': 'a word'}) == ('', 0)

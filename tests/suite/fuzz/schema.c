@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json.h"
 #include "schema.h"
 #include "text.h"
 
@@ -84,20 +85,38 @@ static void try_print(const struct schema *schema)
 	free(text);
 }
 
-/* Bytes, JSON, bytes, JSON: the second round trip must give the same message. */
-static void try_payload(const struct schema_type *type, const uint8_t *data, size_t size)
+/* Returns the value as its text reads. */
+static json_t *reread(const json_t *value)
 {
-	json_t *json = schema_decode(type, data, size), *again;
+	char *text = value_write(value, false);
+	json_error_t error;
+	json_t *again;
+	FILE *file;
+
+	must(text);
+	file = fmemopen(text, strlen(text), "r");
+	must(file);
+	again = value_read(file, false, &error);
+	fclose(file);
+	free(text);
+	return again;
+}
+
+/* Bytes, JSON, text, JSON, bytes, JSON: the second round trip must give the same message. */
+static void try_payload(const struct schema_type *type, const uint8_t *data, size_t size,
+			unsigned int flags)
+{
+	json_t *json = schema_decode(type, data, size, flags), *again;
 	struct schema_message message = { 0 };
-	char *text;
 
 	if (!json)
 		return;
-	text = json_dumps(json, JSON_COMPACT);
-	must(text);
-	free(text);
+	again = reread(json);
+	must(again);
+	json_decref(json);
+	json = again;
 	if (schema_encode(type, json, &message) == 0) {
-		again = schema_decode(type, message.raw.data, message.raw.size);
+		again = schema_decode(type, message.raw.data, message.raw.size, flags);
 		must(again);
 		json_decref(again);
 	} else {
@@ -111,10 +130,16 @@ static void try_payload(const struct schema_type *type, const uint8_t *data, siz
 
 static void try_json(const struct schema_type *type, const uint8_t *data, size_t size)
 {
-	json_t *json = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL);
+	FILE *file = fmemopen((void *)data, size, "r");
 	struct schema_message message = { 0 };
+	json_error_t error = { 0 };
+	json_t *json;
 	int r;
 
+	must(file);
+	json = value_read(file, false, &error);
+	fclose(file);
+	must(json || *error.text);
 	if (!json)
 		return;
 	r = schema_encode(type, json, &message);
@@ -134,8 +159,8 @@ static void try_schema(const struct schema *schema, const uint8_t *data, size_t 
 		check_text(method->name, strlen(method->name), "");
 		must(schema_find(schema, method->name));
 		must(schema_find_number(schema, method->number));
-		try_payload(method->request, data, size);
-		try_payload(method->reply, data, size);
+		try_payload(method->request, data, size, 0);
+		try_payload(method->reply, data, size, SCHEMA_ALL_FIELDS);
 		try_json(method->request, data, size);
 	}
 }
