@@ -59,10 +59,6 @@ void ipcbus_thread_exit(struct ipcbus_thread *thread)
 		cond_resched();
 		spin_lock(&proc->lock);
 	}
-	if (thread->serves) {
-		thread->serves = false;
-		proc->pool.serving--;
-	}
 	spin_unlock(&proc->lock);
 	if (ipcbus_thread_is_current(thread)) {
 		thread->oneway = IPCBUS_PRIORITY_NONE;

@@ -274,20 +274,17 @@ static unsigned int queue_length(struct list_head *queue, unsigned int *ret_ms)
 
 static bool show_proc(struct seq_file *seq, struct ipcbus_proc *proc, u64 *unused)
 {
-	unsigned int serving, max_threads, queued, ms;
+	unsigned int queued, ms;
 	bool frozen;
 
 	spin_lock(&proc->lock);
 	frozen = proc->freeze.frozen;
-	serving = proc->pool.serving;
-	max_threads = proc->pool.max;
 	queued = queue_length(&proc->work.list, &ms);
 	spin_unlock(&proc->lock);
 	seq_printf(seq, "proc proc=%llu pid=%d nodes=%d handles=%u", proc->number,
 		   pid_vnr(proc->pid), atomic_read(&proc->node_count),
 		   READ_ONCE(proc->handle_count));
-	seq_printf(seq, " serving=%u max_threads=%u queued=%u oldest_ms=%u frozen=%d\n", serving,
-		   max_threads, queued, ms, frozen);
+	seq_printf(seq, " queued=%u oldest_ms=%u frozen=%d\n", queued, ms, frozen);
 	return false;
 }
 

@@ -156,7 +156,6 @@ static const struct ioctl_row rows[] = {
 	IOCTL(HANDLE_PUT, struct ipcbus_handle, NEVER, .op = ipcbus_handle_put),
 	IOCTL(WATCH, struct ipcbus_handle, NEVER, .op = ipcbus_handle_watch),
 	IOCTL(UNWATCH, struct ipcbus_handle, NEVER, .op = ipcbus_handle_unwatch),
-	IOCTL(SET_THREADS, struct ipcbus_threads, NEVER, .op = ipcbus_threads_set),
 	[_IOC_NR(IPCBUS_IOC_THREAD_EXIT)] = {
 		.cmd = IPCBUS_IOC_THREAD_EXIT,
 		.op = ipcbus_thread_leave,

@@ -50,9 +50,6 @@ enum ipcbus_writable {
  * @reap_at: a new thread with a higher number removes ended threads; no lock
  * @by_pid: the threads by pid, for a thread that does not know its number
  * @count: number of threads
- * @serving: number of threads that have ever served
- * @max: while @serving is less than this, the driver may ask for another thread
- * @asked: an event has requested another thread, and no new thread serves yet
  * @idle: threads that wait for any work; the thread that went idle last is the first
  */
 struct ipcbus_pool {
@@ -64,9 +61,6 @@ struct ipcbus_pool {
 	u32 reap_at;
 	struct rb_root by_pid;
 	u32 count;
-	u32 serving;
-	u32 max;
-	bool asked;
 	struct hlist_head idle;
 };
 

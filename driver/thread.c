@@ -178,19 +178,6 @@ struct ipcbus_thread *ipcbus_thread_current_slow(struct ipcbus_proc *proc, u32 n
 	return thread ?: thread_new(proc);
 }
 
-int ipcbus_threads_set(struct ipcbus_proc *proc, void *data)
-{
-	const struct ipcbus_threads *args = data;
-
-	if (args->max > IPCBUS_LIMIT_THREADS)
-		return -EINVAL;
-	spin_lock(&proc->lock);
-	proc->pool.max = args->max;
-	proc->pool.asked = false;
-	spin_unlock(&proc->lock);
-	return 0;
-}
-
 /* Takes the lock for each thread separately: waking takes time, and there may be many threads. */
 static void kick_all(struct ipcbus_proc *proc, bool interrupt)
 {

@@ -134,7 +134,6 @@ struct ipcbus_more {
  * @listens: until when the thread takes calls that are directed to it, or 0 (proc->lock to clear)
  * @top: stack of the calls that the thread is in, the innermost first (proc->lock): calls that it
  *	made (transaction->from is this thread) and calls that it serves
- * @serves: it has waited with IPCBUS_SERVE before (proc->lock)
  * @replies: it has claimed a call whose reply may still fail: see freeze.c. Set under proc->lock
  * @interrupted: its next wait returns at once (proc->lock)
  * @boost: the boosted priority that it runs with; used by the thread only
@@ -167,7 +166,6 @@ struct ipcbus_thread {
 	u64 deadline;
 	u64 listens;
 	struct ipcbus_transaction *top;
-	bool serves;
 	bool replies;
 	bool interrupted;
 	struct ipcbus_boost boost;
@@ -282,9 +280,6 @@ static inline struct ipcbus_work *ipcbus_thread_pop_own_locked(struct ipcbus_thr
 /* Ends a thread that is out of the table (exit.c). Abandons the calls that it made. Leaves the
  * calls that it serves, and its queued work, to other threads. */
 void ipcbus_thread_exit(struct ipcbus_thread *thread);
-
-/* IPCBUS_IOC_SET_THREADS: struct ipcbus_threads. */
-int ipcbus_threads_set(struct ipcbus_proc *proc, void *data);
 
 /* Makes each thread examine its queues. May sleep. */
 void ipcbus_threads_kick(struct ipcbus_proc *proc);

@@ -25,18 +25,7 @@ struct pick {
 	struct ipcbus_transaction *ended;
 	struct ipcbus_transaction *expired;
 	bool interrupted;
-	bool spawn;
 };
-
-static bool wants_spawn_locked(struct ipcbus_proc *proc, struct ipcbus_thread *thread)
-{
-	lockdep_assert_held(&proc->lock);
-	if (!thread->serves || proc->pool.asked || proc->pool.serving >= proc->pool.max ||
-	    !hlist_empty(&proc->pool.idle))
-		return false;
-	proc->pool.asked = true;
-	return true;
-}
 
 /* Returns whether the thread made the call on top of its stack, and that call is in this state. */
 static bool is_in_own_call_locked(const struct ipcbus_thread *thread,
@@ -103,7 +92,6 @@ static bool pick_locked(struct ipcbus_thread *thread, bool serve, struct pick *p
 		ipcbus_deliver_taken_locked(pick->work, thread);
 		if (unlikely(thread->more.most))
 			ipcbus_more_take_locked(&thread->more, pick->work, thread);
-		pick->spawn = wants_spawn_locked(proc, thread);
 	}
 	kick = !list_empty(&thread->work) || thread->interrupted ||
 	       is_in_own_call_locked(thread, IPCBUS_ENDED);
@@ -133,11 +121,6 @@ static bool pick_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, st
 		goto out;
 	}
 	ipcbus_transactions_detach_locked(thread);
-	if (unlikely(serve && !thread->serves)) {
-		thread->serves = true;
-		proc->pool.serving++;
-		proc->pool.asked = false;
-	}
 	picked = pick_locked(thread, serve, pick);
 	if (!picked && idle && serve && !thread->top) {
 		if (hlist_unhashed(&thread->idle))
@@ -234,7 +217,7 @@ static bool take(struct ipcbus_thread *thread, struct pick *pick, struct ipcbus_
 void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, bool called,
 			struct ipcbus_event *event)
 {
-	bool serve = flags & IPCBUS_SERVE, spawn = false;
+	bool serve = flags & IPCBUS_SERVE;
 	u64 listens = thread->listens;
 	struct pick pick;
 
@@ -246,15 +229,12 @@ void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, bool called,
 			while (!find_or_sleep(thread, serve, called, &pick))
 				called = false;
 		}
-		spawn |= pick.spawn;
 		if (likely(take(thread, &pick, event)))
 			break;
 		/* The work was stale: keep waiting, and examine the queue again first. */
 		called = false;
 		WRITE_ONCE(thread->listens, listens);
 	}
-	if (spawn)
-		event->flags |= IPCBUS_EVENT_SPAWN;
 }
 
 /* Returns the call that the thread would wait for. A wait first leaves the calls that it serves. */

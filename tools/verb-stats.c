@@ -20,13 +20,12 @@ static json_t *connection_row(const json_t *regions, const json_t *proc)
 
 	process_name(pid, name, sizeof(name));
 	return json_pack(
-		"{s:I, s:s, s:b, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+		"{s:I, s:s, s:b, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 		"pid", pid,
 		"process", name,
 		"frozen", (int)value_number(proc, "frozen"),
 		"threads", 0,
 		"serving", 0,
-		"max_threads", value_number(proc, "max_threads"),
 		"queued", value_number(proc, "queued"),
 		"queued_ms", value_number(proc, "oldest_ms"),
 		"nodes", value_number(proc, "nodes"),

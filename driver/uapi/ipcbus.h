@@ -103,7 +103,6 @@
 #define IPCBUS_IOC_HANDLE_PUT	_IOW(IPCBUS_IOC_TYPE, 0x06, struct ipcbus_handle)
 #define IPCBUS_IOC_WATCH	_IOW(IPCBUS_IOC_TYPE, 0x07, struct ipcbus_handle)
 #define IPCBUS_IOC_UNWATCH	_IOW(IPCBUS_IOC_TYPE, 0x08, struct ipcbus_handle)
-#define IPCBUS_IOC_SET_THREADS	_IOW(IPCBUS_IOC_TYPE, 0x09, struct ipcbus_threads)
 /* The calling thread no longer uses the file. The argument must be 0 (-EINVAL). If the thread has
  * made a call that has not ended, its reply is discarded. Calls that the thread serves stay open,
  * and any other thread may reply to them. A thread that ends without THREAD_EXIT may count as a
@@ -405,16 +404,12 @@ enum ipcbus_event_kind {
 	IPCBUS_EVENT_MANAGER = 13,
 };
 
-/* All serving threads are busy, and there are fewer than ipcbus_threads.max. The process should
- * start another thread that serves. The driver does not ask again until that thread waits with
- * IPCBUS_SERVE. */
-#define IPCBUS_EVENT_SPAWN	(1U << 0)
-#define IPCBUS_EVENT_ACCEPT_FDS	(1U << 1) /* CALL: the reply may contain fds */
+#define IPCBUS_EVENT_ACCEPT_FDS	(1U << 0) /* CALL: the reply may contain fds */
 
 /**
  * struct ipcbus_event - an event; the driver writes all fields
  * @kind: enum ipcbus_event_kind
- * @flags: IPCBUS_EVENT_SPAWN and _ACCEPT_FDS
+ * @flags: IPCBUS_EVENT_ACCEPT_FDS
  * @call: CALL, CANCELED: the number of the call, to reply with; unique in this proc. Otherwise 0.
  * @cookie: CALL, ONEWAY, IDLE, CANCELED: cookie of the node. DEAD, FROZEN, THAWED, MANAGER: cookie
  *	of the watch. REPLY, ERROR, FAILED: cookie of the call.
@@ -673,20 +668,6 @@ struct ipcbus_handle {
 	__u32 count;
 	__u32 flags;
 	__u64 cookie;
-} __attribute__((aligned(8)));
-
-/**
- * struct ipcbus_threads - size of the thread pool (IPCBUS_IOC_SET_THREADS)
- * @size: sizeof(struct ipcbus_threads)
- * @max: If fewer threads than this serve and all are busy, the driver asks for another thread with
- *	IPCBUS_EVENT_SPAWN; 0: never.
- *
- * The default is 0. SET_THREADS also withdraws a request for a thread that did not appear.
- *   - EINVAL: @max is above ipcbus_info.max_threads
- */
-struct ipcbus_threads {
-	__u32 size;
-	__u32 max;
 } __attribute__((aligned(8)));
 
 /**

@@ -9,8 +9,7 @@
  * is *idle* while it looks or waits for work. A started thread is idle from its start. The thread
  * that takes work when no other thread is idle starts a thread, if ipc_set_threads() allows it.
  * So while fewer threads serve than are allowed, new work does not wait for a handler that blocks.
- * If a start fails, the thread that next takes work in this way tries again. IPCBUS_EVENT_SPAWN is
- * ignored: the driver does not see threads that wait for channels.
+ * If a start fails, the thread that next takes work in this way tries again.
  *
  * ipc_stop() sets a flag, makes stop_fd readable for threads that poll, and makes the driver
  * interrupt all waits. A thread may have read the flag just before, and wait now. The driver
@@ -403,13 +402,6 @@ static void reset_stop_fd(struct ipc *ipc)
 
 /* --- The pool ----------------------------------------------------------------- */
 
-int pool_report_limit(struct ipc *ipc, unsigned int limit)
-{
-	struct ipcbus_threads threads = { .max = limit };
-
-	return device_request(&ipc->device, IPCBUS_IOC_SET_THREADS, &threads);
-}
-
 /* A thread that cannot serve any more ends ipc_run(), which returns the error. */
 static void pool_fail(struct ipc *ipc, int error)
 {
@@ -612,8 +604,6 @@ int ipc_set_threads(struct ipc *ipc, unsigned int threads)
 {
 	int r = threads >= 1 && threads <= IPC_MAX_THREADS ? ipc_check(ipc) : -EINVAL;
 
-	if (r == 0)
-		r = unless_lost(ipc, pool_report_limit(ipc, threads > 1 ? threads : 0));
 	if (r < 0)
 		return r;
 

@@ -13,8 +13,6 @@ void pool_done(struct pool *pool);
 int pool_poll_locked(struct ipc *ipc);
 /* Starts another thread if none is idle and the limit of ipc_run() allows it. */
 void pool_grow(struct ipc *ipc);
-/* Tells the driver the limit, for reports. Returns 0 or -errno. */
-int pool_report_limit(struct ipc *ipc, unsigned int limit);
 
 /* Serves one event without sleeping: 1, 0 if there is none, or -errno. */
 int loop_serve_one(struct thread *t);

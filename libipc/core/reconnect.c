@@ -160,8 +160,6 @@ static void end(struct thread *t)
  * ended again, or if memory or permission is missing. The layer of names reports its failures. */
 static void set_again(struct ipc *ipc)
 {
-	if (ipc->pool.limit > 1)
-		pool_report_limit(ipc, ipc->pool.limit);
 	if (ipc->manager)
 		ipc_set_manager(ipc, ipc->manager);
 	names_bus_came_back(ipc);

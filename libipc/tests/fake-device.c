@@ -432,11 +432,6 @@ static int call_info(struct ipcbus_call_info *info)
 	return 0;
 }
 
-static int set_threads(const struct ipcbus_threads *threads)
-{
-	return threads->max <= 1024 ? 0 : -EINVAL;
-}
-
 int device_request(const struct device *device, unsigned long request, void *arg)
 {
 	(void)device;
@@ -449,8 +444,6 @@ int device_request(const struct device *device, unsigned long request, void *arg
 		return unwatch();
 	case IPCBUS_IOC_CALL_INFO:
 		return call_info(arg);
-	case IPCBUS_IOC_SET_THREADS:
-		return set_threads(arg);
 	case IPCBUS_IOC_NODE_INFO:
 		return node_info(arg);
 	case IPCBUS_IOC_SENDER_INFO:

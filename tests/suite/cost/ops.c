@@ -296,13 +296,6 @@ static void info(struct world *w)
 	xioctl(w->cli, IPCBUS_IOC_INFO, &i, "INFO");
 }
 
-static void set_threads(struct world *w)
-{
-	struct ipcbus_threads t = { .size = sizeof(t), .max = 4 };
-
-	xioctl(w->cli, IPCBUS_IOC_SET_THREADS, &t, "SET_THREADS");
-}
-
 static void thread_exit(struct world *w)
 {
 	if (ioctl(w->cli, IPCBUS_IOC_THREAD_EXIT, NULL) < 0)
@@ -511,7 +504,6 @@ const struct op ops[] = {
 	{ "unwatch", watch, unwatch, NULL, NULL, 0 },
 	{ "handle put", new_handle, handle_put, NULL, NULL, 0 },
 	{ "info", NULL, info, NULL, NULL, 0 },
-	{ "set threads", NULL, set_threads, NULL, NULL, 0 },
 	{ "thread exit", be_thread, thread_exit, NULL, NULL, 0 },
 	{ "poll", NULL, poll_client, NULL, NULL, 0 },
 	{ "monitor on", NULL, monitor_on, monitor_off, NULL, 0 },

@@ -460,24 +460,6 @@ static void finish_destroy(struct state *s, int r)
 
 /* --- Threads ----------------------------------------------------------------- */
 
-static int act_threads(struct state *s)
-{
-	(void)s;
-	return raw_set_threads(&srv, 4);
-}
-
-static void finish_threads(struct state *s, int r)
-{
-	struct ipcbus_event ev;
-
-	assert_may(s, r);
-	if (r < 0)
-		assert_ok(act_threads(s));
-	raw_call(&cli, 0, 0, NULL, 0);
-	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-	ck_assert_uint_eq(ev.flags, IPCBUS_EVENT_SPAWN);
-}
-
 static void prepare_register(struct state *s)
 {
 	s->done = live("threads");
@@ -700,7 +682,6 @@ const struct scenario plain_scenarios[] = {
 	{ "take a death", NULL, &cli, prepare_fired, act_take, finish_fired },
 	{ "take an idle node", NULL, &oth, prepare_idle, act_take, finish_idle },
 	{ "node destroy", NULL, &oth, prepare_busy_node, act_destroy, finish_destroy },
-	{ "set threads", NULL, &srv, prepare_nothing, act_threads, finish_threads },
 	{ "a new thread", NULL, &oth, prepare_register, act_take, finish_register },
 	{ "thread exit", NULL, &srv, prepare_thread_exit, act_thread_exit, finish_thread_exit },
 	{ "close with everything open", NULL, &srv, prepare_close, act_close, finish_close },

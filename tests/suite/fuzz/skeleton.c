@@ -91,8 +91,7 @@ static struct ipcbus_event event_make(struct input *input, bool is_reply)
 	uint8_t what = input_byte(input), method = input_byte(input);
 	struct ipcbus_event event = {
 		.kind = is_reply ? replies[what % 4] : others[what % 8],
-		.flags = (what & 0x80 ? IPCBUS_EVENT_SPAWN : 0) |
-			 (what & 0x40 ? IPCBUS_EVENT_ACCEPT_FDS : 0),
+		.flags = what & 0x40 ? IPCBUS_EVENT_ACCEPT_FDS : 0,
 		.cookie = what & 0x20 ? method : object_cookie,
 		.error = -(method ?: 1),
 	};

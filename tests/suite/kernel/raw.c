@@ -291,8 +291,7 @@ static void check_unused_fields(const struct ipcbus_event *e)
 
 	raw_assert(!(e->flags & IPCBUS_EVENT_ACCEPT_FDS) || k == IPCBUS_EVENT_CALL,
 		   "kind %u with flags %#x", k, e->flags);
-	raw_assert(!(e->flags & ~(IPCBUS_EVENT_SPAWN | IPCBUS_EVENT_ACCEPT_FDS)),
-		   "unknown event flags %#x", e->flags);
+	raw_assert(!(e->flags & ~IPCBUS_EVENT_ACCEPT_FDS), "unknown event flags %#x", e->flags);
 	raw_assert(!!e->call == (k == IPCBUS_EVENT_CALL || k == IPCBUS_EVENT_CANCELED),
 		   "kind %u with call %llu", k, (unsigned long long)e->call);
 	raw_assert(!e->deadline || k == IPCBUS_EVENT_CALL, "kind %u with a deadline", k);
@@ -483,13 +482,6 @@ int raw_freeze(const struct raw *r, uint32_t flags, pid_t pid, uint32_t timeout_
 		.received = 0xa5a5a5a5, .pending = 0xa5a5a5a5,
 	};
 	return dev_ioctl(r->fd, IPCBUS_IOC_FREEZE, ret);
-}
-
-int raw_set_threads(const struct raw *r, uint32_t max)
-{
-	struct ipcbus_threads t = { .size = sizeof(t), .max = max };
-
-	return dev_ioctl(r->fd, IPCBUS_IOC_SET_THREADS, &t);
 }
 
 int raw_node_info(const struct raw *r, uint64_t node, struct ipcbus_node_info *ret)

@@ -125,7 +125,6 @@ int raw_call_info(const struct raw *r, uint64_t call, struct ipcbus_call_info *r
 int raw_monitor(const struct raw *r, uint32_t flags, uint32_t pid, uint32_t max_data);
 int raw_freeze(const struct raw *r, uint32_t flags, pid_t pid, uint32_t timeout_ms,
 	       struct ipcbus_freeze *ret);
-int raw_set_threads(const struct raw *r, uint32_t max);
 int raw_node_info(const struct raw *r, uint64_t node, struct ipcbus_node_info *ret);
 /* Returns the sender of an open call, or of a oneway by its buffer; the other argument is 0. */
 int raw_caller(const struct raw *r, uint64_t call, uint64_t buffer, struct ipcbus_sender_info *ret);

@@ -94,7 +94,6 @@ union any {
 	struct ipcbus_node node;
 	struct ipcbus_node_info node_info;
 	struct ipcbus_handle handle;
-	struct ipcbus_threads threads;
 	struct ipcbus_cancel cancel;
 	struct ipcbus_call_info call_info;
 	struct ipcbus_sender_info caller;
@@ -196,11 +195,6 @@ static void make_unwatch(union any *a)
 	a->handle.handle = there.watched;
 }
 
-static void make_threads(union any *a)
-{
-	a->threads.max = 4;
-}
-
 static void make_cancel(union any *a)
 {
 	a->cancel.cookie = COOKIE;
@@ -248,7 +242,7 @@ static void make_nothing(union any *a)
  * once, and a buffer released once, so the last two requests have objects of their own.
  */
 enum request {
-	WAIT, INFO, CALL_INFO, NODE_INFO, CALLER, SENDER, QUERY, SET_THREADS, MONITOR, NODE_CREATE,
+	WAIT, INFO, CALL_INFO, NODE_INFO, CALLER, SENDER, QUERY, MONITOR, NODE_CREATE,
 	NODE_PRIORITY, NODE_REALTIME, CALL, ONEWAY, PARTS, WATCH, UNWATCH, HANDLE_PUT,
 	SET_MANAGER, NODE_DESTROY, CANCEL, REPLY, GIVE_ONE, ERROR, GIVE_ARRAY, REQUESTS,
 };
@@ -279,7 +273,6 @@ static const struct {
 	REQUEST(HANDLE_PUT, HANDLE_PUT, handle, CLI, make_put, 0),
 	REQUEST(WATCH, WATCH, handle, CLI, make_watch, 0),
 	REQUEST(UNWATCH, UNWATCH, handle, CLI, make_unwatch, 0),
-	REQUEST(SET_THREADS, SET_THREADS, threads, CLI, make_threads, 0),
 	REQUEST(CANCEL, CANCEL, cancel, CLI, make_cancel, 0),
 	REQUEST(CALL_INFO, CALL_INFO, call_info, SRV, make_call_info, 0),
 	REQUEST(NODE_INFO, NODE_INFO, node_info, CLI, make_node_info, 0),

@@ -100,18 +100,6 @@ START_TEST(longer_exchange_works)
 }
 END_TEST
 
-START_TEST(threads_over_the_cap)
-{
-	struct ipcbus_info info = raw_info(&cli);
-
-	assert_ok(raw_set_threads(&cli, 0));
-	assert_ok(raw_set_threads(&cli, 1));
-	assert_ok(raw_set_threads(&cli, info.max_threads));
-	assert_result(raw_set_threads(&cli, info.max_threads + 1), -EINVAL);
-	assert_result(raw_set_threads(&cli, 0xffffffff), -EINVAL);
-}
-END_TEST
-
 /* Without a region */
 
 START_TEST(sender_without_a_region)
@@ -160,7 +148,6 @@ int main(void)
 	tcase_add_test(tc, event_is_output_only);
 	tcase_add_test(tc, empty_exchange_does_nothing);
 	tcase_add_test(tc, longer_exchange_works);
-	tcase_add_test(tc, threads_over_the_cap);
 
 	tc = add_case(s, "no region", setup_bus);
 	tcase_add_test(tc, sender_without_a_region);

@@ -248,8 +248,6 @@ static const struct row {
 	ROW(UNWATCH, handle, cookie, 1, EINVAL)
 
 	/* Threads, calls, senders, monitors */
-	ROW(SET_THREADS, threads, max, 1U << 16, EINVAL)
-	ROW(SET_THREADS, threads, max, 0xffffffff, EINVAL)
 	ROW(CANCEL, cancel, flags, 1, EINVAL)
 	ROW(CANCEL, cancel, flags, 1U << 31, EINVAL)
 	ROW(CANCEL, cancel, cookie, 0, EINVAL)

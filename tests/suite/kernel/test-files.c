@@ -112,12 +112,9 @@ START_TEST(procs)
 	const char *l;
 
 	raw_none(&srv);
-	assert_ok(raw_set_threads(&srv, 5));
 	read_file("state");
 	l = line("proc", "proc=%" PRIu64 " pid=%d", SRV, getpid());
 	ck_assert_uint_eq(number(l, "nodes"), 1);
-	ck_assert_uint_eq(number(l, "serving"), 1);
-	ck_assert_uint_eq(number(l, "max_threads"), 5);
 	ck_assert_uint_eq(number(l, "queued"), 0);
 	ck_assert_uint_eq(number(l, "frozen"), 0);
 	line("thread", "proc=%" PRIu64 " tid=%ld state=away call=0", SRV, self());

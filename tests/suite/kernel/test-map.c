@@ -383,7 +383,6 @@ static int everything_is_echild(int fd)
 	struct ipcbus_info info = { .size = sizeof(info) };
 	struct ipcbus_node n = { .size = sizeof(n) };
 	struct ipcbus_handle h = { .size = sizeof(h) };
-	struct ipcbus_threads t = { .size = sizeof(t) };
 	void *m;
 
 	if (dev_ioctl(fd, IPCBUS_IOC_INFO, &info) != -ECHILD)
@@ -394,8 +393,6 @@ static int everything_is_echild(int fd)
 		return 12;
 	if (dev_ioctl(fd, IPCBUS_IOC_WATCH, &h) != -ECHILD)
 		return 13;
-	if (dev_ioctl(fd, IPCBUS_IOC_SET_THREADS, &t) != -ECHILD)
-		return 14;
 	if (dev_ioctl(fd, IPCBUS_IOC_THREAD_EXIT, NULL) != -ECHILD)
 		return 16;
 	if (dev_map(fd, 4096, PROT_READ, MAP_SHARED, 0, &m) != -ECHILD)

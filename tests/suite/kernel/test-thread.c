@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Threads: when the driver requests another, which thread is chosen, the effect of signals and
- * close on a waiting thread, and many threads on two CPUs.
+ * Threads: which thread is chosen, the effect of signals and close on a waiting thread, and many
+ * threads on two CPUs.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -18,7 +19,6 @@
 struct server {
 	struct helper h;
 	unsigned int served;
-	unsigned int asked; /* events with SPAWN */
 	bool exit_politely;
 };
 
@@ -31,7 +31,6 @@ static void *serve_thread(void *arg)
 	while (!quit) {
 		raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
 		s->served++;
-		s->asked += !!(ev.flags & IPCBUS_EVENT_SPAWN);
 		quit = ev.code == QUIT;
 		raw_reply(&srv, ev.call, &s->h.tid, sizeof(s->h.tid));
 		raw_release(&srv, &ev);
@@ -82,247 +81,6 @@ START_TEST(latest_idle_first)
 	helper_end(&s[1].h);
 	ck_assert_int_eq(ask(&cli, QUIT), s[0].h.tid);
 	helper_end(&s[0].h);
-}
-END_TEST
-
-/* SPAWN */
-
-static uint32_t take_call_flags(uint64_t *ret_call)
-{
-	struct ipcbus_event ev;
-
-	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-	*ret_call = ev.call;
-	return ev.flags & IPCBUS_EVENT_SPAWN;
-}
-
-static void finish(const struct raw *from, uint64_t call)
-{
-	struct ipcbus_event ev;
-
-	raw_reply(&srv, call, NULL, 0);
-	raw_take(from, IPCBUS_EVENT_REPLY, &ev);
-}
-
-START_TEST(no_thread_asked_for_by_default)
-{
-	uint64_t call;
-
-	for (int i = 0; i < 3; i++) {
-		raw_call(&cli, 0, 0, NULL, 0);
-		ck_assert_uint_eq(take_call_flags(&call), 0);
-		finish(&cli, call);
-	}
-}
-END_TEST
-
-START_TEST(thread_asked_for_once)
-{
-	uint64_t call, second;
-
-	assert_ok(raw_set_threads(&srv, 3));
-	raw_call(&cli, 0, 0, NULL, 0);
-	raw_call(&oth, 0, 0, NULL, 0);
-	ck_assert_uint_eq(take_call_flags(&call), IPCBUS_EVENT_SPAWN);
-	/* The requested thread has not arrived yet. */
-	ck_assert_uint_eq(take_call_flags(&second), 0);
-	finish(&cli, call);
-	finish(&oth, second);
-}
-END_TEST
-
-/* The thread could not be started: setting the limit again makes the driver request it again. */
-START_TEST(missing_thread_is_requested_again)
-{
-	uint64_t call;
-
-	for (int i = 0; i < 3; i++) {
-		assert_ok(raw_set_threads(&srv, 3));
-		raw_call(&cli, 0, 0, NULL, 0);
-		ck_assert_uint_eq(take_call_flags(&call), IPCBUS_EVENT_SPAWN);
-		finish(&cli, call);
-		raw_call(&cli, 0, 0, NULL, 0);
-		ck_assert_uint_eq(take_call_flags(&call), 0);
-		finish(&cli, call);
-	}
-}
-END_TEST
-
-/* The first thread takes a call while the second waits. */
-START_TEST(no_thread_requested_while_a_thread_waits)
-{
-	struct server s[2];
-
-	assert_ok(raw_set_threads(&srv, 10));
-	start_server(&s[0]);
-	start_server(&s[1]);
-	for (int i = 0; i < 5; i++) {
-		ask(&cli, i < 4 ? 0 : QUIT);
-		if (i == 4)
-			break;
-		wait_asleep(s[0].h.tid);
-		wait_asleep(s[1].h.tid);
-	}
-	ck_assert_uint_eq(s[0].asked + s[1].asked, 0);
-	/* Now the remaining thread takes the last call, and none waits. */
-	ask(&cli, QUIT);
-	helper_end(&s[0].h);
-	helper_end(&s[1].h);
-	ck_assert_uint_eq(s[0].asked + s[1].asked, 1);
-}
-END_TEST
-
-/* The limit counts threads, not how often they start to serve. */
-START_TEST(serving_again_counts_once)
-{
-	uint64_t call;
-
-	assert_ok(raw_set_threads(&srv, 2));
-	for (int i = 0; i < 10; i++)
-		raw_none(&srv);
-	for (int i = 0; i < 3; i++) {
-		raw_call(&cli, 0, 0, NULL, 0);
-		ck_assert_uint_eq(take_call_flags(&call), i ? 0 : IPCBUS_EVENT_SPAWN);
-		finish(&cli, call);
-	}
-}
-END_TEST
-
-/* Neither by an invalid number, nor by setting it again. */
-START_TEST(limit_is_kept)
-{
-	static const uint32_t bad[] = { 1025, 0x7fffffff, 0x80000000, 0xffffffff };
-	uint64_t call;
-
-	ck_assert_uint_eq(raw_info(&srv).max_threads, 1024);
-	assert_ok(raw_set_threads(&srv, 1));
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		assert_result(raw_set_threads(&srv, bad[i]), -EINVAL);
-		raw_call(&cli, 0, 0, NULL, 0);
-		ck_assert_uint_eq(take_call_flags(&call), 0);
-		finish(&cli, call);
-		assert_ok(raw_set_threads(&srv, 1));
-	}
-}
-END_TEST
-
-/* If more threads serve than the limit allows, none is requested, and all continue. */
-START_TEST(lower_limit_than_threads)
-{
-	struct server s[3];
-
-	assert_ok(raw_set_threads(&srv, 10));
-	for (int i = 0; i < 3; i++)
-		start_server(&s[i]);
-	assert_ok(raw_set_threads(&srv, 1));
-	for (int i = 2; i >= 0; i--) {
-		ck_assert_int_eq(ask(&cli, QUIT), s[i].h.tid);
-		helper_end(&s[i].h);
-		ck_assert_uint_eq(s[i].asked, 0);
-	}
-}
-END_TEST
-
-/* A thread that exits makes space for another. */
-START_TEST(thread_is_requested_again_after_exit)
-{
-	struct server s;
-	uint64_t call;
-
-	assert_ok(raw_set_threads(&srv, 2));
-	raw_none(&srv);
-	for (int i = 0; i < 3; i++) {
-		start_server(&s);
-		ask(&cli, QUIT);
-		helper_end(&s.h);
-		raw_call(&cli, 0, 0, NULL, 0);
-		ck_assert_uint_eq(take_call_flags(&call), IPCBUS_EVENT_SPAWN);
-		finish(&cli, call);
-	}
-}
-END_TEST
-
-/* A pool as in libraries. */
-
-struct pool {
-	pthread_mutex_t lock;
-	pthread_cond_t change;
-	struct helper threads[16];
-	int n, busy;
-	bool release;
-};
-
-static struct pool pool = { .lock = PTHREAD_MUTEX_INITIALIZER,
-			    .change = PTHREAD_COND_INITIALIZER };
-
-/* All threads but the last wait for an effect of the last call, which must be served. */
-
-static void *pool_call(void *arg)
-{
-	struct ipcbus_event ev;
-
-	raw_call_wait(arg, 0, 0, NULL, 0, &ev);
-	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_REPLY);
-	return NULL;
-}
-
-static void *unlock_thread(void *arg)
-{
-	struct ipcbus_event ev;
-	int n;
-
-	(void)arg;
-	do {
-		raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
-		if (ev.flags & IPCBUS_EVENT_SPAWN) {
-			pthread_mutex_lock(&pool.lock);
-			n = pool.n++;
-			pthread_mutex_unlock(&pool.lock);
-			helper_start(&pool.threads[n], unlock_thread, NULL);
-		}
-		pthread_mutex_lock(&pool.lock);
-		pool.busy += ev.code == 0;
-		pool.release |= ev.code == 1;
-		pthread_cond_broadcast(&pool.change);
-		while (ev.code == 0 && !pool.release)
-			pthread_cond_wait(&pool.change, &pool.lock);
-		pthread_mutex_unlock(&pool.lock);
-		raw_reply(&srv, ev.call, NULL, 0);
-	} while (ev.code != QUIT);
-	return NULL;
-}
-
-START_TEST(last_thread_serves_the_unblocking_call)
-{
-	enum { LIMIT = 4 };
-	struct raw callers[LIMIT - 1];
-	struct helper blocked[LIMIT - 1];
-	struct ipcbus_event ev;
-
-	assert_ok(raw_set_threads(&srv, LIMIT));
-	pool.n = 1;
-	helper_start(&pool.threads[0], unlock_thread, NULL);
-	for (int i = 0; i < LIMIT - 1; i++) {
-		raw_open(&callers[i], 4096);
-		helper_start(&blocked[i], pool_call, &callers[i]);
-	}
-	pthread_mutex_lock(&pool.lock);
-	while (pool.busy < LIMIT - 1)
-		pthread_cond_wait(&pool.change, &pool.lock);
-	pthread_mutex_unlock(&pool.lock);
-	raw_call_wait(&cli, 0, 1, NULL, 0, &ev);
-	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_REPLY);
-	for (int i = 0; i < LIMIT - 1; i++) {
-		helper_end(&blocked[i]);
-		raw_close(&callers[i]);
-	}
-	/* The last thread was needed, and no more. */
-	ck_assert_int_eq(pool.n, LIMIT);
-	for (int i = 0; i < LIMIT; i++)
-		raw_call_wait(&cli, 0, QUIT, NULL, 0, &ev);
-	for (int i = 0; i < LIMIT; i++)
-		helper_end(&pool.threads[i]);
-	ck_assert_int_eq(pool.n, LIMIT);
 }
 END_TEST
 
@@ -410,6 +168,37 @@ START_TEST(ended_threads_do_not_use_up_the_limit)
 	}
 	raw_none(&cli);
 	ck_assert_int_le(live("threads"), (long)max + 3);
+}
+END_TEST
+
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static atomic_uint n_touched;
+
+static void *touch_and_stay(void *arg)
+{
+	touch(arg);
+	n_touched++;
+	pthread_mutex_lock(&gate);
+	pthread_mutex_unlock(&gate);
+	return NULL;
+}
+
+START_TEST(threads_over_the_cap)
+{
+	static struct helper h[1024];
+	struct ipcbus_event ev;
+
+	ck_assert_uint_eq(raw_info(&cli).max_threads, ARRAY_SIZE(h));
+	pthread_mutex_lock(&gate);
+	for (size_t i = 0; i < ARRAY_SIZE(h); i++)
+		helper_start(&h[i], touch_and_stay, NULL);
+	while (n_touched < ARRAY_SIZE(h))
+		usleep(1000);
+	assert_result(raw_next(&cli, IPCBUS_NONBLOCK, &ev), -EDQUOT);
+	pthread_mutex_unlock(&gate);
+	for (size_t i = 0; i < ARRAY_SIZE(h); i++)
+		helper_end(&h[i]);
+	raw_none(&cli);
 }
 END_TEST
 
@@ -630,15 +419,6 @@ int main(void)
 	TCase *tc = add_case(s, "pool", setup_bus);
 
 	tcase_add_test(tc, latest_idle_first);
-	tcase_add_test(tc, no_thread_asked_for_by_default);
-	tcase_add_test(tc, thread_asked_for_once);
-	tcase_add_test(tc, missing_thread_is_requested_again);
-	tcase_add_test(tc, no_thread_requested_while_a_thread_waits);
-	tcase_add_test(tc, last_thread_serves_the_unblocking_call);
-	tcase_add_test(tc, serving_again_counts_once);
-	tcase_add_test(tc, limit_is_kept);
-	tcase_add_test(tc, lower_limit_than_threads);
-	tcase_add_test(tc, thread_is_requested_again_after_exit);
 
 	tc = add_case(s, "records", setup_bus);
 	tcase_add_test(tc, wrong_hints_do_no_harm);
@@ -648,6 +428,7 @@ int main(void)
 	tc = add_case(s, "limits", setup_bus);
 	tcase_set_tags(tc, "long");
 	tcase_add_test(tc, ended_threads_do_not_use_up_the_limit);
+	tcase_add_test(tc, threads_over_the_cap);
 
 	tc = add_case(s, "interruptions", setup_bus);
 	tcase_add_test(tc, signal_interrupts_a_caller_once);

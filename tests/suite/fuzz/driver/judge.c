@@ -596,8 +596,7 @@ void judge_event(struct thread *t, const struct ipcbus_event *event)
 	must(!ev.reserved, "a reserved field");
 	must(!ev.more || (ev.kind == IPCBUS_EVENT_ONEWAY && !t->follows), "%u more", ev.more);
 	must(!ev.label_size || ev.buffer, "a label of nowhere");
-	must(!(ev.flags & ~(IPCBUS_EVENT_SPAWN | IPCBUS_EVENT_ACCEPT_FDS)),
-	     "flags %x", ev.flags);
+	must(!(ev.flags & ~IPCBUS_EVENT_ACCEPT_FDS), "flags %x", ev.flags);
 	switch (ev.kind) {
 	case IPCBUS_EVENT_CALL:
 	case IPCBUS_EVENT_ONEWAY:

@@ -354,15 +354,8 @@ static void monitor(struct thread *t, const u8 *arg)
 
 static void op_threads(struct thread *t, const u8 *arg)
 {
-	struct ipcbus_threads args = { .size = sizeof(args), .max = arg[0] % 5 };
-	bool odd;
-
-	if (arg[1] >= 0xe0) {
+	if (arg[1] >= 0xe0 || arg[1] & 3) {
 		monitor(t, arg);
-		return;
-	}
-	if (arg[1] & 3) {
-		control(t, IPCBUS_IOC_SET_THREADS, &args, sizeof(args), &odd);
 		return;
 	}
 	for (unsigned int i = 0; i < t->n_stack; i++)
