@@ -287,7 +287,7 @@ style:
 	$(Q)scripts/style
 
 # The compiled files, without those of other builds inside this build folder.
-COMPILED := $(basename $(shell find $(B) \( $(foreach part,static coverage mutants arm64 deb driver debug vm uninstall, \
+COMPILED := $(basename $(shell find $(B) \( $(foreach part,static coverage mutants arm64 i386 deb driver debug vm uninstall, \
 	-path $(B)/$(part) -o) -false \) -prune -o -name '*.d' -print 2>/dev/null))
 -include $(COMPILED:=.d)
 

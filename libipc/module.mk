@@ -26,9 +26,10 @@ LIBIPC_LINKED := $(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(LIBIPC_GENERATED)
 LIBIPC_DEVICE := $(addprefix $(B)/libipc/core/,device.o device-daemon.o device-open.o device-socket.o)
 LIBIPC_OBJECTS := $(LIBIPC_LINKED) $(LIBIPC_DEVICE)
 
-# initial-exec: one instruction instead of a call for thread-local variables.
-LIBIPC_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -pthread -Ilibipc \
-	-Idriver/uapi -Idaemon $(IPC_STUB_CFLAGS) -I$(B)/servicemanager
+# initial-exec: one instruction instead of a call for thread-local variables. On 32-bit machines, a
+# file may have more than 2 GiB.
+LIBIPC_CFLAGS := -D_FILE_OFFSET_BITS=64 -fPIC -fvisibility=hidden -ftls-model=initial-exec -pthread \
+	-Ilibipc -Idriver/uapi -Idaemon $(IPC_STUB_CFLAGS) -I$(B)/servicemanager
 LIBIPC_COMPILE = $(CC) $(ALL_CFLAGS) $(LIBIPC_CFLAGS) -MD -MP -c -o $@ $<
 # Of generated code, the linker keeps what is called.
 LIBIPC_IN_PARTS := -ffunction-sections
@@ -68,10 +69,13 @@ $(LIBIPC_SO): $(B)/libipc/$(LIBIPC_SONAME)
 	$(call msg,LINK,$@)
 	$(Q)ln -sf $(LIBIPC_SONAME) $@
 
-# A single object, so that hidden symbols do not conflict with names of programs.
+# A single object, so that hidden symbols do not conflict with names of programs. It has no groups:
+# the linker would drop the groups of a program in favor of a group whose symbol is local now, as the
+# compiler's for the program counter of i386.
+LIBIPC_SINGLE = $(CC) -r -nostdlib -Wl,--force-group-allocation
 $(LIBIPC_A): $(LIBIPC_OBJECTS)
 	$(call msg,AR,$@)
-	$(Q)$(CC) -r -nostdlib -o $(@:.a=.static.o) $^
+	$(Q)$(LIBIPC_SINGLE) -o $(@:.a=.static.o) $^
 	$(Q)$(OBJCOPY) --localize-hidden $(@:.a=.static.o)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(@:.a=.static.o)
 
@@ -87,7 +91,7 @@ $(LIBIPC_KIT): $(B)/libipc/kit/%.o: libipc/kit/%.c | $(LIBIPC_HEADERS)
 # Only names that the header declares are global.
 $(LIBIPC_TEST_A): $(LIBIPC_KIT) $(B)/libipc/core/device-socket.o
 	$(call msg,AR,$@)
-	$(Q)$(CC) -r -nostdlib -o $(@:.a=.static.o) $^
+	$(Q)$(LIBIPC_SINGLE) -o $(@:.a=.static.o) $^
 	$(Q)$(OBJCOPY) -w --keep-global-symbol='ipc_test_*' $(@:.a=.static.o)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(@:.a=.static.o)
 

@@ -25,7 +25,7 @@ static bool may_have_size(size_t size)
 {
 	struct rlimit limit;
 
-	return size <= INT64_MAX &&
+	return size <= PTRDIFF_MAX &&
 	       (getrlimit(RLIMIT_FSIZE, &limit) < 0 || size <= limit.rlim_cur);
 }
 

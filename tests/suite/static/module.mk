@@ -20,4 +20,4 @@ run-check-static: $(B)/tests.list
 # The C code for user space that `make tests` builds, as variables of make. Code with its own
 # compilers and options is excluded.
 user-space:
-	+$(Q)$(MAKE) $(filter-out %.ko $(FUZZ_PROGRAMS) $(B)/tests/env/host/% $(IPCBUSD_ASAN) $(B)/tests/suite/abi/i386/% $(B)/rust/built,$(PRODUCTS) $(TEST_BUILDS) $(MORE_BUILDS))
+	+$(Q)$(MAKE) $(filter-out %.ko $(FUZZ_PROGRAMS) $(B)/tests/env/host/% $(IPCBUSD_ASAN) $(B)/tests/suite/abi/i386/% $(B)/i386/% $(B)/rust/built,$(PRODUCTS) $(TEST_BUILDS) $(MORE_BUILDS))
