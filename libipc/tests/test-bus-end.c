@@ -235,7 +235,7 @@ START_TEST(pending_operations_complete_in_an_event_loop)
 	while (ipc_process(client) > 0)
 		;
 	kill_bus();
-	ck_assert_int_eq(poll(&fd, 1, 20000), 1);
+	ck_assert_int_eq(poll(&fd, 1, -1), 1);
 	/* A message about the end of the server may come first. */
 	ck_assert_int_eq(ipc_wait_event(client, IPC_NEVER), 1);
 	do {
@@ -443,7 +443,7 @@ START_TEST(an_event_loop_that_begins_after_the_end_learns_of_it)
 	fd.fd = ipc_get_fd(client);
 	ck_assert_int_ge(fd.fd, 0);
 	for (int i = 0; i < 2; i++) {
-		ck_assert_int_eq(poll(&fd, 1, 20000), 1);
+		ck_assert_int_eq(poll(&fd, 1, -1), 1);
 		ck_assert_int_eq(ipc_process(client), -ECONNRESET);
 	}
 	end();

@@ -46,7 +46,7 @@ static void reset(void)
 static void until(unsigned int n)
 {
 	while (n_ended < n) {
-		ck_assert_int_ge(ipc_wait_event(ipc, 20000000), 0);
+		ck_assert_int_ge(ipc_wait_event(ipc, IPC_NEVER), 0);
 		while (ipc_process(ipc) > 0)
 			;
 	}
@@ -77,7 +77,7 @@ static void end_in_an_event_loop(bool with_fd)
 		;
 	kill(ipc_test_bus_pid(bus), SIGKILL);
 	while (r >= 0 && rounds++ < 100) {
-		ck_assert_int_eq(with_fd ? poll(&fd, 1, 20000) : ipc_wait_event(ipc, 20000000), 1);
+		ck_assert_int_eq(with_fd ? poll(&fd, 1, -1) : ipc_wait_event(ipc, IPC_NEVER), 1);
 		while ((r = ipc_process(ipc)) > 0)
 			;
 	}

@@ -117,7 +117,7 @@ device_users() {
 # What a killed process held is given back a moment after it is gone.
 counters_check() {
 	[ -r $guest_stats ] || { echo "no $guest_stats"; return 1; }
-	guest_retry 3 counters_are_zero && return 0
+	guest_retry 30 counters_are_zero && return 0
 	echo "left behind in the driver (counter, live):"
 	counters_left
 	echo "processes that have $guest_device open:"
@@ -172,7 +172,7 @@ manager_start() {
 	END
 	/t/servicemanager/servicemanager --policy /run/policy 2>$guest_log >&2 </dev/null &
 	echo $! >$guest_pid
-	guest_retry 5 manager_is_ready && return 0
+	guest_retry 60 manager_is_ready && return 0
 	echo "servicemanager does not get ready; its log:"
 	cat $guest_log
 	return 1
@@ -189,7 +189,7 @@ manager_stop() {
 		return 1
 	fi
 	kill -TERM "$manager_pid"
-	if ! guest_retry 5 manager_is_gone; then
+	if ! guest_retry 60 manager_is_gone; then
 		echo "servicemanager does not end on SIGTERM; its log:"
 		cat $guest_log
 		kill -KILL "$manager_pid"

@@ -207,7 +207,7 @@ START_TEST(expire_in_order)
 	assert_ok(send_async(&cli, 0, 2, now + 40 * ms));
 	assert_ok(send_async(&cli, 0, 4, deadline_in(60000)));
 	for (uint64_t i = 1; i <= 3; i++) {
-		ck_assert_int_eq(poll(&p, 1, 5000), 1);
+		ck_assert_int_eq(poll(&p, 1, -1), 1);
 		take_ended(&cli, i, -ETIMEDOUT);
 	}
 	ck_assert_uint_ge(deadline_in(0), now + 60 * ms);

@@ -120,7 +120,7 @@ START_TEST(nonblocking_wait_and_poll_report_the_deadline)
 	assert_ok(raw_send(&cli, &send, NULL));
 	raw_none(&cli);
 	ck_assert_int_eq(poll(&p, 1, 0), 0);
-	ck_assert_int_eq(poll(&p, 1, 5000), 1);
+	ck_assert_int_eq(poll(&p, 1, -1), 1);
 	ck_assert_uint_ge(deadline_in(0), send.deadline);
 	raw_failed(&cli, -ETIMEDOUT, IPCBUS_STAGE_REPLY, 0);
 	none_but_ended(&srv);
@@ -227,7 +227,7 @@ START_TEST(expires_below_a_nested_call)
 	raw_call(&srv, back, 2, NULL, 0);
 	assert_ok(raw_exchange(&cli, &x));
 	ck_assert_uint_eq(x.event.kind, IPCBUS_EVENT_CALL);
-	ck_assert_int_eq(poll(&p, 1, 5000), 1);
+	ck_assert_int_eq(poll(&p, 1, -1), 1);
 	ck_assert_uint_ge(deadline_in(0), x.send.deadline);
 	raw_failed(&cli, -ETIMEDOUT, IPCBUS_STAGE_REPLY, 0);
 	raw_reply(&cli, x.event.call, NULL, 0);
