@@ -57,6 +57,7 @@ static char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 static char private_folder[sizeof(socket_path)];
 static char lock_path[sizeof(socket_path) + sizeof(".lock")];
 static bool is_in_run;	/* by default, without XDG_RUNTIME_DIR */
+static bool is_in_runtime; /* by default, with it */
 static pid_t command;
 
 /* Removes the daemon's files. If the socket may be another program's, the caller must empty
@@ -75,7 +76,8 @@ static void fail(const char *what, const char *on)
 {
 	fprintf(stderr, "ipcbusd: %s %s: %s\n", what, on, strerror(errno));
 	if (is_in_run && geteuid())
-		fputs("ipcbusd: XDG_RUNTIME_DIR is not set; name another place: --bus PATH\n", stderr);
+		fputs("ipcbusd: XDG_RUNTIME_DIR is not set, or is another user's; name another place: "
+		      "--bus PATH\n", stderr);
 	clean_up();
 	exit(1);
 }
@@ -114,6 +116,13 @@ static void set_limits(unsigned long files)
 
 /* --- The bus --------------------------------------------------------------------- */
 
+/* Another user has made the folder in the folder of this user, for example root in a shell of sudo.
+ * This user may remove it if it is empty. */
+static bool replace_folder(const char *folder)
+{
+	return is_in_runtime && access(folder, W_OK) && !rmdir(folder) && !mkdir(folder, 0755);
+}
+
 static void make_folder(const char *path)
 {
 	char folder[sizeof(socket_path)], *slash;
@@ -123,7 +132,7 @@ static void make_folder(const char *path)
 	if (!slash || slash == folder)
 		return;
 	*slash = 0;
-	if (!mkdir(folder, 0755)) {
+	if (!mkdir(folder, 0755) || (errno == EEXIST && replace_folder(folder))) {
 		fprintf(stderr, "ipcbusd: created the folder %s\n", folder);
 	} else if (errno != EEXIST) {
 		*socket_path = 0;
@@ -142,9 +151,19 @@ static bool make_private_folder(const char *parent)
 	return false;
 }
 
+/* Returns XDG_RUNTIME_DIR, unless it is another user's, as in a shell of sudo: a daemon there would
+ * keep this user from a daemon of its own. */
+static const char *runtime_folder(void)
+{
+	const char *folder = getenv("XDG_RUNTIME_DIR");
+	struct stat status;
+
+	return folder && !stat(folder, &status) && status.st_uid != geteuid() ? NULL : folder;
+}
+
 static void choose_path(const char *bus, bool is_private)
 {
-	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	const char *runtime = runtime_folder();
 	int n;
 
 	if (bus) {
@@ -156,6 +175,7 @@ static void choose_path(const char *bus, bool is_private)
 		n = snprintf(socket_path, sizeof(socket_path), "%s/bus", private_folder);
 	} else {
 		is_in_run = !runtime;
+		is_in_runtime = runtime;
 		n = runtime ? snprintf(socket_path, sizeof(socket_path), "%s/ipcbus/bus", runtime) :
 			      snprintf(socket_path, sizeof(socket_path), "/run/ipcbus/bus");
 	}
