@@ -6,8 +6,8 @@
  */
 #pragma once
 
-#include <pthread.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct account;
 struct flight;
