@@ -46,7 +46,7 @@ install-mac:
 	  packaging/selinux/ipcbus.fc
 
 TEST_BUILDS += $(UNITS) $(USER_UNITS)
-UNIT_TESTS += packaging/test-unit packaging/test-polkit packaging/test-mac packaging/test-upgrade
+UNIT_TESTS += packaging/test-unit packaging/test-polkit packaging/test-mac packaging/test-upgrade packaging/test-doc-links
 # These tests build everything twice.
 LONG_UNIT_TESTS += packaging/test-recipes packaging/test-deb
 
