@@ -94,7 +94,7 @@ static json_t *read_value(struct reader *reader, int c);
 
 static int take(struct reader *reader)
 {
-	int c = getc(reader->file);
+	int c = getc_unlocked(reader->file);
 
 	reader->column = c == '\n' ? 0 : reader->column + 1;
 	reader->line += c == '\n';
@@ -305,9 +305,12 @@ static void write_real(FILE *file, double value)
 
 static bool write_scalar(FILE *file, const json_t *value)
 {
-	if (!json_is_real(value))
+	if (json_is_integer(value))
+		fprintf(file, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+	else if (json_is_real(value))
+		write_real(file, json_real_value(value));
+	else
 		return json_dumpf(value, file, JSON_ENCODE_ANY) == 0;
-	write_real(file, json_real_value(value));
 	return true;
 }
 
