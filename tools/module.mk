@@ -101,7 +101,7 @@ install-tools: $(IPCCTL)
 
 TEST_BUILDS += $(TOOLS)/tests/limits $(TOOLS)/tests/testee $(TOOLS)/tests/many $(TOOLS_UNIT_TESTS)
 MORE_BUILDS += $(TOOLS_LIVE_TESTS)
-UNIT_TESTS += $(TOOLS_UNIT_TESTS) tools/tests/test-completion tools/tests/test-json tools/tests/test-man \
+UNIT_TESTS += $(TOOLS_UNIT_TESTS) tools/tests/test-completion tools/tests/test-json tools/tests/test-man tools/tests/test-keys \
 	tools/tests/test-limits tools/tests/test-users
 MORE_UNIT_TESTS += tools/tests/test-many
 MORE_GUEST_RAW_TESTS += tools/tests/live-doctor
