@@ -66,7 +66,7 @@ static int run(const char *process, bool freeze)
 		status = bus_open(&ipc);
 	if (status)
 		return status;
-	r = was_frozen = ipc_is_frozen(ipc, pid);
+	r = was_frozen = ipc_get_frozen(ipc, pid);
 	if (r >= 0)
 		r = freeze ? ipc_freeze(ipc, pid, timeout_usec) : ipc_thaw(ipc, pid);
 	if (r < 0)

@@ -55,7 +55,7 @@ static json_t *add_frozen(json_t *rows, struct ipc *ipc)
 	size_t i;
 
 	json_array_foreach(rows, i, row) {
-		int frozen = ipc_is_frozen(ipc, (pid_t)value_number(row, "pid"));
+		int frozen = ipc_get_frozen(ipc, (pid_t)value_number(row, "pid"));
 
 		if (frozen >= 0 && json_object_set_new(row, "frozen", json_boolean(frozen)) < 0) {
 			json_decref(rows);

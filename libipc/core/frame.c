@@ -54,6 +54,14 @@ int frame_parse(struct frame *frame, const uint8_t **data, size_t *size)
 	return 0;
 }
 
+bool metadata_is_valid(const char *const *metadata)
+{
+	for (; *metadata; metadata += 2)
+		if (!**metadata || !metadata[1])
+			return false;
+	return true;
+}
+
 size_t metadata_size(const char *const *metadata)
 {
 	size_t size = 0;

@@ -48,6 +48,8 @@ static inline bool unlikely_frame(const uint8_t *data, size_t size)
  * METADATA_MAX. */
 int frame_parse(struct frame *frame, const uint8_t **data, size_t *size);
 
+/* Returns whether each name of metadata has a character and a value. */
+bool metadata_is_valid(const char *const *metadata);
 /* The size of metadata (NULL: none) in a frame in bytes, and a copy of it. */
 size_t metadata_size(const char *const *metadata);
 void metadata_copy(uint8_t *to, const char *const *metadata);

@@ -480,7 +480,7 @@ int ipc_thaw(struct ipc *ipc, pid_t pid)
 	return r < 0 ? r : (int)(arg.received & (IPCBUS_FROZEN_CALL | IPCBUS_FROZEN_ONEWAY));
 }
 
-int ipc_is_frozen(struct ipc *ipc, pid_t pid)
+int ipc_get_frozen(struct ipc *ipc, pid_t pid)
 {
 	struct ipcbus_freeze arg = { .pid = (uint32_t)pid, .flags = IPCBUS_FREEZE_QUERY };
 	int r = freeze(ipc, &arg);

@@ -492,7 +492,7 @@ int ipc_raw_reply(struct ipc_call *call, const struct ipc_raw_message *reply)
 	size_t size;
 	int r;
 
-	if (unlikely(!call))
+	if (unlikely(!call || (reply && reply->method)))
 		return -EINVAL;
 	r = raw_check(reply, /* flags= */ 0);
 	if (likely(r == 0))

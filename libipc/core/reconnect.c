@@ -262,11 +262,25 @@ int reconnect_call(struct ipc *ipc)
 	return is_lost(ipc) ? -ECONNRESET : 0;
 }
 
+/* The objects, proxies and channels of a connection that was used would not come back. */
+static bool is_used(struct ipc *ipc)
+{
+	bool used;
+
+	ipc_lock(ipc);
+	used = !LIST_EMPTY(&ipc->objects) ||
+	       ipc->proxies.count > !!map_get(&ipc->proxies, MANAGER_HANDLE);
+	ipc_unlock(ipc);
+	return used;
+}
+
 int ipc_set_reconnect(struct ipc *ipc, ipc_reconnect_cb cb, void *userdata,
 		      struct ipc_slot **ret_slot)
 {
 	int r = cb || !ret_slot ? ipc_check(ipc) : -EINVAL;
 
+	if (r == 0 && !ipc->reconnect.enabled && is_used(ipc))
+		r = -EBUSY;
 	if (r == 0 && cb)
 		r = slots_add(ipc, &ipc->reconnect.slots, (void (*)(void))cb, userdata, ret_slot);
 	if (r < 0)

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -116,11 +117,57 @@ START_TEST(metadata_travels)
 	ck_assert_int_eq(i, 6);
 	ipc_call_unref(kept);
 
+	for (size_t odd = 0; odd < 2; odd++) {
+		const char *const wrong[] = { odd ? "name" : "", odd ? NULL : "value", NULL };
+
+		options.metadata = wrong;
+		ck_assert_int_eq(ipc_rpc_call_with(test_proxy(peer), method_ship(), &options,
+						   &crate.base, NULL, NULL), -EINVAL);
+	}
 	options.metadata = metadata + 6;
 	ck_assert_int_eq(send_crate(&crate, &options), 0);
 	ck_assert_uint_ne(fake_last()->data[0], FRAME_MAGIC);
 	arrive();
 	ck_assert_ptr_null(ipc_call_metadata(kept, "trace"));
+	ipc_call_unref(kept);
+	end();
+}
+END_TEST
+
+static char logged[256];
+
+static void on_log(int priority, const char *text, void *userdata)
+{
+	(void)priority, (void)userdata;
+	snprintf(logged, sizeof(logged), "%s", text);
+}
+
+/* Functions without an error log the field. */
+START_TEST(text_that_is_not_utf8_is_named)
+{
+	static const char text[] = "ipc: %s: a message was not sent: ipc.test.%s: the field %s is "
+				   "not valid UTF-8";
+	const struct ipc_raw_message numbered = { .method = 1 };
+	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+	char expected[256];
+
+	begin();
+	ipc_set_log(on_log, NULL);
+	ck_assert_int_eq(send_crate(&crate, NULL), 0);
+	arrive();
+	crate.label = request.text = "12345678\xff";
+	ck_assert_int_eq(test_reply_ship(kept, &crate), -EINVAL);
+	snprintf(expected, sizeof(expected), text, "Ship", "Crate", "label");
+	ck_assert_str_eq(logged, expected);
+	ck_assert_int_eq(test_log(peer, &request), -EINVAL);
+	snprintf(expected, sizeof(expected), text, "Log", "EchoRequest", "text");
+	ck_assert_str_eq(logged, expected);
+	/* The call is still open. A reply has no method. */
+	ck_assert_int_eq(ipc_raw_reply(kept, &numbered), -EINVAL);
+	crate.label = "good";
+	ck_assert_int_eq(test_reply_ship(kept, &crate), 0);
+	ipc_set_log(NULL, NULL);
 	ipc_call_unref(kept);
 	end();
 }
@@ -279,7 +326,8 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("frame", metadata_travels, frames_that_are_none,
+	return RUN_TESTS("frame", metadata_travels, text_that_is_not_utf8_is_named,
+			 frames_that_are_none,
 			 messages_are_found_in_a_payload, memory_that_both_see,
 			 memory_that_only_we_write);
 }

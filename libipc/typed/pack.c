@@ -9,7 +9,9 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "core/errors.h"
 #include "core/frame.h"
@@ -138,18 +140,35 @@ int message_pack(struct packed *packed, struct thread *t, const ProtobufCMessage
 	return r;
 }
 
+/* Returns a text for free() about the field that is not UTF-8, or NULL. */
+static char *describe_wrong(const ProtobufCMessage *message)
+{
+	struct encoder encoder = { .large_min = SIZE_MAX };
+	char *text;
+
+	encode(&encoder, message);
+	if (!encoder.wrong || asprintf(&text, "%s: the field %s is not valid UTF-8",
+				       message->descriptor->name, encoder.wrong->name) < 0)
+		return NULL;
+	return text;
+}
+
 int request_unsent(struct ipc_error *error, int r, const struct ipc_method *method,
 		   const ProtobufCMessage *request)
 {
-	struct encoder encoder = { .large_min = SIZE_MAX };
-
 	error_set(error, r);
 	/* A request of another type may not even be initialized. */
-	if (!error || r != -EINVAL || !method || !request || request->descriptor != method->request)
-		return r;
-	encode(&encoder, request);
-	if (encoder.wrong && asprintf(&error->text, "%s: the field %s is not valid UTF-8",
-				      method->request->name, encoder.wrong->name) < 0)
-		error->text = NULL;
+	if (error && r == -EINVAL && method && request && request->descriptor == method->request)
+		error->text = describe_wrong(request);
+	return r;
+}
+
+int message_unsent(int r, const char *name, const ProtobufCMessage *message)
+{
+	char *text = r == -EINVAL ? describe_wrong(message) : NULL;
+
+	if (text)
+		ipc_log(LOG_WARNING, "ipc: %s: a message was not sent: %s", name, text);
+	free(text);
 	return r;
 }

@@ -54,4 +54,7 @@ int message_pack(struct packed *packed, struct thread *t, const ProtobufCMessage
 int request_unsent(struct ipc_error *error, int r, const struct ipc_method *method,
 		   const ProtobufCMessage *request);
 
+/* For functions without an error: logs the field, and returns r. name is that of the method. */
+int message_unsent(int r, const char *name, const ProtobufCMessage *message);
+
 #endif /* IPC_PACK_H */

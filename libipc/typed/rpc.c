@@ -307,7 +307,9 @@ int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 		return -EINVAL;
 	r = start(&rpc, REQUEST_ASYNC, proxy, method, options, message);
 	if (r < 0)
-		return r;
+		return method && message && message->descriptor == method->request ?
+			       message_unsent(r, method->name, message) :
+			       r;
 	r = request_async(&rpc.request, &model, options, ret_slot);
 	if (r < 0)
 		table_unsent(&rpc.packed.table, rpc.request.t->ipc);
@@ -324,7 +326,9 @@ int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method
 
 	r = start(&rpc, IPCBUS_SEND_ONEWAY, proxy, method, options, message);
 	if (r < 0)
-		return r;
+		return method && message && message->descriptor == method->request ?
+			       message_unsent(r, method->name, message) :
+			       r;
 	r = request_oneway(&rpc.request);
 	if (r < 0)
 		table_unsent(&rpc.packed.table, rpc.request.t->ipc);

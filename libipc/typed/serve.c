@@ -233,7 +233,7 @@ static __attribute__((noinline)) int reply_other(struct ipc_call *call, struct t
 	r = message_pack(&packed, t, reply, reply_flags(call->method), /* metadata= */ NULL, min,
 			 &x.send);
 	if (r < 0)
-		return r;
+		return message_unsent(r, call->method->name, reply);
 	if (!packed.table.n && !x.send.iov_count)
 		return call_send(call, t, IPCBUS_SEND_REPLY, /* code= */ 0, x.send.data_size);
 	r = call_send_now(call, t, &x);

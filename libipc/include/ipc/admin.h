@@ -82,7 +82,7 @@ int ipc_freeze(struct ipc *ipc, pid_t pid, uint64_t timeout_usec);
 int ipc_thaw(struct ipc *ipc, pid_t pid);
 
 /* Returns 1 if the process is frozen, 0 if not. Fails as ipc_thaw(). */
-int ipc_is_frozen(struct ipc *ipc, pid_t pid);
+int ipc_get_frozen(struct ipc *ipc, pid_t pid);
 
 /*
  * Make an object the service manager of the bus, for servicemanager itself. The connection
@@ -163,6 +163,7 @@ enum ipc_bus_event {
  * cb runs once for each event, without locks of the library, and may call any function. The
  * region of the old bus stays mapped while the program keeps a request or reply in it.
  *
+ *   -EBUSY    The connection has an object or a proxy. Call it first after ipc_open().
  *   -EMFILE   This process cannot open more files.
  */
 typedef void (*ipc_reconnect_cb)(struct ipc *ipc, enum ipc_bus_event event, void *userdata);

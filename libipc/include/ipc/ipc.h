@@ -133,8 +133,8 @@
  *
  *   This side
  *   -EINVAL       IPC_INVALID_ARGUMENT. An argument, name or string is malformed, or the proxy
- *                 outlived its connection. If a string of a request is not UTF-8, the text of
- *                 struct ipc_error names the field.
+ *                 outlived its connection. If a string of a message is not UTF-8, the text of
+ *                 struct ipc_error names the field. A function without an error logs the field.
  *   -ECHILD       IPC_FORKED. The connection belongs to the parent process.
  *   -EBADF        An object is unknown to this connection or has ended, or a file descriptor is
  *                 not open.
@@ -254,6 +254,7 @@ struct ipc_cancellation;
  *   -ENOENT   There is no such bus; the module may not be loaded.
  *   -ECONNREFUSED  No daemon listens at the socket: it has ended.
  *   -EACCES   The caller may not open the file, or connect to the socket.
+ *   -EISDIR   The path is a folder.
  *   -ENOTTY, -EPROTO  The file is no bus; the socket is of no ipcbusd with this protocol version.
  *   -EDQUOT   The bus allows no more connections, or no region of that size.
  *   -EAGAIN   After mlockall(MCL_FUTURE): /dev/ipcbus needs an RLIMIT_MEMLOCK of region_size.
@@ -657,7 +658,8 @@ struct ipc_options {
 					 * ended. Not with parent (-EINVAL). NULL: none, also in
 					 * a handler or callback of a stream */
 	const char *const *metadata;	/* Strings for ipc_call_metadata(): name, value, ...,
-					 * NULL; or NULL. At most 64 KiB together (-EMSGSIZE) */
+					 * NULL; or NULL. -EINVAL: a name is empty or has no
+					 * value. At most 64 KiB together (-EMSGSIZE) */
 	uint32_t flags;			/* Oneway: IPC_REPLACE or 0. Call or stream: IPC_DETACHED
 					 * or 0. Raw stream: see also <ipc/raw.h> */
 	uint32_t reserved[5];		/* 0 */

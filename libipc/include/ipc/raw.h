@@ -264,7 +264,7 @@ int ipc_raw_object_new(struct ipc *ipc, const struct ipc_raw_ops *ops, void *use
  * and sent when the handler returns, or before it sends another message or waits for a stream. Any
  * other reply is sent at once; if that fails, the call stays open.
  *
- *   -EINVAL    The call is a oneway; or as ipc_raw_call().
+ *   -EINVAL    The call is a oneway, or reply has a method; or as ipc_raw_call().
  *   -EALREADY  The call already has a reply. If the caller no longer waits, the function returns 0
  *              and discards the reply.
  *   Others     As ipc_raw_call(); the reply was not sent.

@@ -5,11 +5,14 @@
  * A client opens a method with `stream` in its .proto file. Generated functions _open() block until
  * the server has accepted the stream, and fail like a call, with -EDQUOT if the user has too many
  * streams of the object (ipc_object_set_limits()). If the method has a single request, they then
- * wait up to 5 seconds for space (-EAGAIN). Client and server then have a side each, a struct
- * ipc_stream. The client owns a reference of its side, and drops it with ipc_stream_unref(). The
- * server's handler gets its side without a reference. Generated functions send and receive messages
- * of the right type, by the rules below: FILE.ipc.h lists them. For streams of bytes see
- * ipc_raw_stream_open() and the next functions in <ipc/raw.h>.
+ * wait up to 5 seconds for space (-EAGAIN). The server's handler runs when the request has arrived.
+ * A call that the client makes after _open() may be served before that: the first message of the
+ * stream tells the client that the handler has begun.
+ *
+ * Client and server have a side each, a struct ipc_stream. The client owns a reference of its side,
+ * and drops it with ipc_stream_unref(). The server's handler gets its side without a reference.
+ * Generated functions send and receive messages of the right type, by the rules below: FILE.ipc.h
+ * lists them. For streams of bytes see ipc_raw_stream_open() and the next functions in <ipc/raw.h>.
  *
  *	ipc_auto(ipc_stream_unref) struct ipc_stream *stream = NULL;
  *
