@@ -125,7 +125,7 @@ static void emit_call(struct emitter *e, const struct service *s, const struct m
 		params[n++] = "error";
 
 	sign_call(e, s, m, "\n{\n");
-	text_params(e->out, 1, arena_printf(e->arena, "return %s_%s_with", s->prefix, m->snake),
+	text_params(e->out, 1, arena_printf(e->arena, "return %s_%s", s->prefix, m->with),
 		    params, ";\n}\n\n");
 }
 

@@ -187,12 +187,12 @@ static const char *stream_note(struct emitter *e, const struct service *s, const
 static const char *underscore_note(struct emitter *e, const struct service *s,
 				   const struct method *m)
 {
-	size_t length = strlen(m->snake);
+	size_t length = strlen(m->plain);
 
-	if (m->snake[length - 1] != '_' || m->called[strlen(m->called) - 1] == '_')
+	if (m->plain[length - 1] != '_' || m->called[strlen(m->called) - 1] == '_')
 		return "";
 	return arena_printf(e->arena, " %s_%.*s() is another function, hence the underscore.",
-			    s->prefix, (int)length - 1, m->snake);
+			    s->prefix, (int)length - 1, m->plain);
 }
 
 static const char *call_note(struct emitter *e, const struct service *s, const struct method *m)

@@ -106,7 +106,7 @@ void sign_on_death(struct emitter *e, const struct service *service, const char 
 
 /* options: the parameter's name and type, or NULL. */
 static void sign_blocking(struct emitter *e, const struct service *service,
-			  const struct method *method, const char *ending, const char *options,
+			  const struct method *method, const char *name, const char *options,
 			  const char *tail)
 {
 	const char *params[PARAMS_MAX + 1];
@@ -123,8 +123,7 @@ static void sign_blocking(struct emitter *e, const struct service *service,
 		params[n++] = "struct ipc_error *error";
 	params[n] = NULL;
 
-	text_params(e->out, 0, format(e, "int %s_%s%s", service->prefix, method->snake, ending),
-		    params, tail);
+	text_params(e->out, 0, format(e, "int %s_%s", service->prefix, name), params, tail);
 }
 
 #define OPTIONS_PARAM "const struct ipc_options *options"
@@ -132,13 +131,13 @@ static void sign_blocking(struct emitter *e, const struct service *service,
 void sign_call(struct emitter *e, const struct service *service, const struct method *method,
 	       const char *tail)
 {
-	sign_blocking(e, service, method, "", NULL, tail);
+	sign_blocking(e, service, method, method->plain, NULL, tail);
 }
 
 void sign_call_with(struct emitter *e, const struct service *service,
 		    const struct method *method, const char *tail)
 {
-	sign_blocking(e, service, method, "_with", OPTIONS_PARAM, tail);
+	sign_blocking(e, service, method, method->with, OPTIONS_PARAM, tail);
 }
 
 void sign_cb(struct emitter *e, const struct service *service, const struct method *method,

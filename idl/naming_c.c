@@ -17,13 +17,13 @@
 #define PUSHES	(1U << 5) /* has a stream of replies */
 #define FINISH	(1U << 6) /* has a stream and one reply */
 
-/* The functions and types of methods of a kind. The prefix precedes each of them. */
+/* The functions and types of methods of a kind. The prefix precedes each of them. Only the names of
+ * the functions that call are chosen by themselves: method Get clashes with that which finds the
+ * service. */
 static const struct {
 	unsigned int has;
 	const char *form;
 } method_forms[] = {
-	{ CALL, "*" },
-	{ CALL, "*_with" },
 	{ CALL, "invoke_*" },
 	{ REPLIED | FINISH, "reply_*" },
 	{ REPLIED, "*_cb" },
@@ -125,6 +125,15 @@ static const char *snake_of(struct arena *arena, const char *name)
 	return *snake ? snake : name_c_member(arena, name);
 }
 
+/* Chooses the name of a function that calls the method. */
+static const char *call_name(struct scope *scope, const struct service *s, const struct method *m,
+			     const char *name)
+{
+	const char *const forms[] = { arena_printf(scope->arena, "%s_*", s->prefix), NULL };
+
+	return m->streams ? name : scope_choose(scope, name, forms, m->full_name);
+}
+
 static void name_methods(struct scope *scope, struct service *s)
 {
 	static const char *const itself[] = { "*", NULL };
@@ -135,6 +144,8 @@ static void name_methods(struct scope *scope, struct service *s)
 
 		m->snake = scope_choose(scope, snake_of(scope->arena, m->called),
 					forms_of(scope->arena, s, m), m->full_name);
+		m->plain = call_name(scope, s, m, m->snake);
+		m->with = call_name(scope, s, m, arena_printf(scope->arena, "%s_with", m->snake));
 		m->member = scope_choose(&members, m->snake, itself, m->full_name);
 		m->index = name_upper(scope->arena, arena_printf(scope->arena, "%s_method_%s",
 								 s->prefix, m->snake));
@@ -217,9 +228,15 @@ static void check_service(struct scope *scope, const struct unit *unit, const st
 	}
 	for (size_t i = 0; i < s->n_methods; i++) {
 		const struct method *m = &s->methods[i];
+		const char *const *forms = forms_of(scope->arena, s, m);
+		size_t n = 0;
 
-		for (const char *const *form = forms_of(scope->arena, s, m); *form; form++) {
-			const char *name = scope_form(scope->arena, *form, m->snake);
+		while (forms[n])
+			n++;
+		for (size_t j = 0; j < n + (m->streams ? 0 : 2); j++) {
+			const char *name = j < n ? scope_form(scope->arena, forms[j], m->snake) :
+						   arena_printf(scope->arena, "%s_%s", s->prefix,
+								j == n ? m->plain : m->with);
 			const char *owner = scope_enter(scope, name, m->full_name);
 
 			if (!owner)

@@ -14,8 +14,8 @@
 
 static const struct service_manager_ops ops = {
 	.register_name = handle_register_name,
-	.get_ = handle_get,
-	.wait_ = handle_wait,
+	.get = handle_get,
+	.wait = handle_wait,
 	.check = handle_check,
 	.list = handle_list,
 	.unregister_name = handle_unregister_name,

@@ -53,8 +53,8 @@ int reply_object(struct ipc_call *call, const struct owner *owner, const char *i
 
 	object.id = ipc_proxy_id(owner->proxy);
 	reply.object = &object;
-	return get ? service_manager_reply_get_(call, &reply) :
-		     service_manager_reply_wait_(call, &reply);
+	return get ? service_manager_reply_get(call, &reply) :
+		     service_manager_reply_wait(call, &reply);
 }
 
 void entry_message(Ipc__Manager__Entry *message, const struct registry_entry *entry)

@@ -308,7 +308,7 @@ static int kept_result(int r, const struct ipc_error *error)
 	return error->cause ?: manager_result(r);
 }
 
-/* service_manager_get__with() or service_manager_wait__with() */
+/* service_manager_get_with() or service_manager_wait_with() */
 typedef int (*find_method)(struct service_manager *manager, const struct ipc_options *options,
 			   const Ipc__Manager__GetRequest *request,
 			   Ipc__Manager__GetReply **ret_reply, struct ipc_error *error);
@@ -317,7 +317,7 @@ typedef int (*find_method)(struct service_manager *manager, const struct ipc_opt
 static int find_by(find_method method, struct names *names, const char *name,
 		   const char *interface, uint64_t timeout_usec, struct ipc_proxy **ret_proxy)
 {
-	ipc_auto(service_manager_get__reply_free) Ipc__Manager__GetReply *reply = NULL;
+	ipc_auto(service_manager_get_reply_free) Ipc__Manager__GetReply *reply = NULL;
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	Ipc__Manager__GetRequest request = IPC__MANAGER__GET_REQUEST__INIT;
 	/* A call with options can be interrupted. */
@@ -348,7 +348,7 @@ int ipc_proxy_get(struct ipc *ipc, const char *name, const char *interface,
 	struct names *names;
 	int r = ret_proxy ? names_get_for(ipc, name, &names) : -EINVAL;
 
-	return r < 0 ? r : find_by(service_manager_get__with, names, name, interface,
+	return r < 0 ? r : find_by(service_manager_get_with, names, name, interface,
 				   /* timeout_usec= */ 0, ret_proxy);
 }
 
@@ -390,7 +390,7 @@ int ipc_proxy_wait(struct ipc *ipc, const char *name, const char *interface,
 	r = ret_proxy ? names_get_for(ipc, name, &names) : -EINVAL;
 	if (r < 0)
 		return r;
-	while ((r = find_by(service_manager_wait__with, names, name, interface,
+	while ((r = find_by(service_manager_wait_with, names, name, interface,
 			    left_until(deadline), ret_proxy)) == -ENOTCONN) {
 		r = wait_for_manager(ipc, deadline);
 		if (r == 0)

@@ -63,7 +63,7 @@ static int register_plugin(struct ipc_call *call, const V1beta1__RegisterRequest
 	v1beta1_device_plugin_unref(plugin);
 	if (!required || !request->options || !request->options->pre_start_required)
 		return ipc_call_fail(call, 0, "kubelet.Options", request->resource_name);
-	return v1beta1_registration_reply_register_(call, &empty);
+	return v1beta1_registration_reply_register(call, &empty);
 }
 
 static int serve(struct ipc *ipc, const char *name)
@@ -160,7 +160,7 @@ static void call(struct ipc *ipc, const char *name)
 	request.resource_name = "example.com/gpu";
 	request.options = &required;
 	CHECK(v1beta1_registration_register_(kubelet, &request, &reply, NULL) == 0);
-	v1beta1_registration_register__reply_free(reply);
+	v1beta1_registration_register_reply_free(reply);
 	v1beta1_registration_unref(kubelet);
 	ipc_stop(ipc);
 	pthread_join(thread, NULL);
