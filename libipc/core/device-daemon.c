@@ -320,17 +320,17 @@ static uint8_t *send_area(const struct daemon_link *link)
 	return link->area + IPCBUSD_SEND_AREA;
 }
 
-/* Returns the first of n free units, or UNITS. */
+/* Returns the first of n free units, or link->units. */
 static size_t find_units_locked(const struct daemon_link *link, size_t n)
 {
 	size_t free = 0;
 
-	for (size_t i = 0; i < UNITS; i++) {
+	for (size_t i = 0; i < link->units; i++) {
 		free = link->taken[i] ? 0 : free + 1;
 		if (free == n)
 			return i + 1 - n;
 	}
-	return UNITS;
+	return link->units;
 }
 
 static void free_piece(struct daemon_link *link, struct daemon_thread *thread)
@@ -355,7 +355,7 @@ static uint8_t *reserve(struct daemon_link *link, struct daemon_thread *thread, 
 	free_piece(link, thread);
 	pthread_mutex_lock(&link->lock);
 	unit = find_units_locked(link, n);
-	if (unit < UNITS) {
+	if (unit < link->units) {
 		memset(&link->taken[unit], 1, n);
 		thread->piece = send_area(link) + unit * UNIT;
 		thread->piece_size = n * UNIT;
@@ -509,7 +509,7 @@ static int exchange_in(struct daemon_link *link, struct daemon_thread *thread,
 	size_t ids = x->release_count > 1 ? x->release_count * sizeof(uint64_t) : 0, size;
 	uint8_t *to;
 
-	if (x->send.data_size > AREA_SIZE)
+	if (x->send.data_size > link->units * UNIT)
 		return -EMSGSIZE;
 	if (x->send.iov_count > IPCBUS_MAX_IOV || x->send.object_count > IPCBUS_MAX_OBJECTS ||
 	    x->release_count > IPCBUS_MAX_RELEASE)
@@ -584,7 +584,8 @@ static int do_exchange(struct daemon_link *link, unsigned int number, struct ipc
 			hold(link, &events[i]);
 		}
 	}
-	if (thread->piece_size > KEEP)
+	/* A thread keeps a part for its next message, of 4 MiB if address space is not limited. */
+	if (thread->piece_size > link->units / 64 * UNIT + UNIT)
 		free_piece(link, thread);
 	return r;
 }

@@ -18,12 +18,12 @@
 #include "ipcbus.h"
 
 /* The send area: messages are sent from there, because the daemon has it mapped too. A thread takes
- * whole units of it. Unused memory is never allocated. */
-#define AREA_SIZE	(256UL << 20)
-#define UNIT		(64UL << 10)
-#define UNITS		(AREA_SIZE / UNIT)
-/* Maximum bytes that a thread keeps for its next message. */
-#define KEEP		((4UL << 20) + UNIT)
+ * whole units of it. Unused memory is never allocated, but a process may have little address space.
+ * Larger messages are sent as files. */
+#define AREA_MAX	(sizeof(void *) > 4 ? (size_t)256 << 20 : (size_t)16 << 20)
+#define AREA_MIN	((size_t)4 << 20)
+#define UNIT		((size_t)64 << 10)
+#define UNITS_MAX	(AREA_MAX / UNIT)
 #define NO_CELL		UINT_MAX
 
 /* In daemon_link.fds: memory, which is mapped and closed, then the fd that is readable while an
@@ -66,6 +66,7 @@ struct daemon_link {
 	unsigned int number;	/* at the bell */
 	uint8_t *area;
 	size_t size;
+	size_t units;		/* of the send area in it */
 	struct ipcbusd_bell *bell;
 	const struct ipcbusd_status *status;
 	void *region;
@@ -73,7 +74,7 @@ struct daemon_link {
 	pthread_mutex_t lock;	/* the rest, but each cell's thread has its part to itself */
 	unsigned int cells;	/* no cell from this on was ever used */
 	struct daemon_thread thread[IPCBUSD_CELLS];
-	uint8_t taken[UNITS];	/* of the send area; under the lock */
+	uint8_t taken[UNITS_MAX];	/* of the send area; under the lock */
 	pthread_mutex_t poll_lock;	/* held while polls changes, here and in the daemon */
 	unsigned int polls;
 	uint32_t wakes;		/* counts daemon_wake() */

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -117,6 +118,30 @@ static int say_hello(struct daemon_link *link, const struct daemon_link *old)
 	return bell ? 0 : -errno;
 }
 
+/* Reserves the address of the area, which the daemon must know. Takes at most 1/64 of a limited
+ * address space. */
+static int reserve_area(struct daemon_link *link, const struct daemon_link *old)
+{
+	size_t size = AREA_MAX;
+	struct rlimit limit;
+
+	if (old) {
+		link->size = old->size;
+		link->units = old->units;
+		return 0;
+	}
+	if (getrlimit(RLIMIT_AS, &limit) == 0)
+		while (size > AREA_MIN && size > limit.rlim_cur / 64)
+			size /= 2;
+	for (;; size /= 2) {
+		link->size = IPCBUSD_SEND_AREA + size;
+		link->units = size / UNIT;
+		link->area = map(-1, NULL, link->size, PROT_NONE);
+		if (link->area || size <= AREA_MIN)
+			return link->area ? 0 : -errno;
+	}
+}
+
 /* old: as of say_hello() */
 static int open_link(const char *path, const struct daemon_link *old, struct daemon_link **ret_link)
 {
@@ -145,11 +170,9 @@ static int open_link(const char *path, const struct daemon_link *old, struct dae
 	}
 	if (fstat(link->socket, &status) == 0)
 		link->inode = status.st_ino;
-	link->size = IPCBUSD_SEND_AREA + AREA_SIZE;
-	/* Reserve the address, which the daemon must know. */
-	if (!old)
-		link->area = map(-1, NULL, link->size, PROT_NONE);
-	r = old || link->area ? say_hello(link, old) : -errno;
+	r = reserve_area(link, old);
+	if (r == 0)
+		r = say_hello(link, old);
 	if (r < 0) {
 		daemon_close(link, /* mapped= */ true);
 		return r;
