@@ -133,15 +133,16 @@ int bus_policy_problem(struct service_manager *manager, char *text, size_t size)
 
 	if (r < 0)
 		return r;
-	if (!reply->outdated && !reply->activations_outdated)
+	if (!reply->outdated && !reply->activations_outdated && !reply->n_problems)
 		return 0;
 	/* The problem of an activation file is last, after warnings about the policy. */
 	snprintf(text, size, "%s",
 		 !reply->n_problems ? "a file is wrong" :
-		 reply->outdated    ? reply->problems[0] :
-				      reply->problems[reply->n_problems - 1]);
+		 reply->activations_outdated && !reply->outdated ?
+				      reply->problems[reply->n_problems - 1] :
+				      reply->problems[0]);
 	text_clean(text);
-	return reply->outdated ? 1 : 2;
+	return reply->outdated ? 1 : reply->activations_outdated ? 2 : 3;
 }
 
 /* --- Names ---------------------------------------------------------------------- */

@@ -69,6 +69,7 @@ json_t *bus_row(struct bus_process *last, const char *name, pid_t pid, uid_t uid
 
 /* If a policy file has a problem, so that the rules in force are older than the files, returns 1
  * and copies the cleaned problem to text. If only an activation file has one, returns 2 and copies
+ * it. If the files are in force, but have a problem, such as an unknown user, returns 3 and copies
  * it. Returns 0 if no file has one, or -errno: -EPERM if the user is neither root nor that of the
  * service manager. Prints nothing. */
 int bus_policy_problem(struct service_manager *manager, char *text, size_t size);

@@ -38,8 +38,8 @@
  * @manager: 1: a service manager replies; 0: there is none; or -errno, -ETIMEDOUT if it does not
  *	reply, -EHOSTDOWN if it is frozen
  * @policy: 1: @outdated is the problem in the policy files of the running service manager, whose
- *	rules are older than the files; 2: in its activation files; 0: there is none; or -errno,
- *	-EPERM if this user may not know
+ *	rules are older than the files; 2: in its activation files; 3: in files that are in force;
+ *	0: there is none; or -errno, -EPERM if this user may not know
  */
 struct facts {
 	const char *bus;

@@ -70,8 +70,10 @@ static json_t *add_frozen(json_t *rows, struct ipc *ipc)
 static void explain_nothing(struct service_manager *manager)
 {
 	char problem[512];
+	int outdated;
 
-	if (bus_policy_problem(manager, problem, sizeof(problem)) > 0)
+	outdated = bus_policy_problem(manager, problem, sizeof(problem));
+	if (outdated == 1 || outdated == 2)
 		print_error(stderr, STATUS_OK, "correct the file, then: ipcctl policy reload", NULL,
 			    problem);
 }

@@ -310,8 +310,9 @@ const struct verb verb_policy = {
 		"show prints all rules in force, of which the last that matches decides. reload makes the\n"
 		"service manager read the files again, rules in /etc/ipcbus/policy.d (ipcbus-policy(5)) and\n"
 		"activation files in /etc/ipcbus/services.d (ipcbus-services(5)), and prints their\n"
-		"problems. If there are problems, the status is 1, and the old rules or activation files\n"
-		"stay in force; if the files were wrong when the service manager started, there are none.\n"
+		"problems. If a file is wrong, the status is 1, and the old rules or activation files\n"
+		"stay in force; if it was wrong when the service manager started, there are none. A\n"
+		"rule for a user or group that does not exist is a problem, but the rules are in force.\n"
 		"Both need root or the user of the service manager.\n",
 	.example = "  ipcctl policy check --user joe find demo.echo\n"
 		   "  sudo ipcctl policy reload\n",

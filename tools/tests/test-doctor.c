@@ -313,6 +313,9 @@ START_TEST(other_ailments)
 	facts.policy = 2;
 	is_defect("policy", "error", "activation files, and uses those from before",
 		  "ipcctl policy reload");
+	facts.policy = 3;
+	is_defect("policy", "warning", "are in force, but have a problem: b.conf:2: no such user",
+		  "ipcctl policy reload");
 	be_well();
 	facts.manager = -ETIMEDOUT;
 	is_defect("manager", "error", "does not reply", "systemctl restart");
