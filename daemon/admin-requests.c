@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <linux/ktime.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 
+#include "account.h"
 #include "client.h"
 #include "ipcbus-daemon.h"
 #include "kernel/fiber.h"
@@ -26,9 +26,13 @@
 /* --- Files of the driver ------------------------------------------------------------- */
 
 struct reading {
+	struct flight *flight;
 	int socket;
 	char name[sizeof(((struct ipcbusd_message *)0)->name) + 1];
 };
+
+/* Texts can be large, so only one thread at a time writes one. */
+static pthread_mutex_t reading_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static int write_all(int fd, const char *text, size_t size)
 {
@@ -66,13 +70,14 @@ static void *read_main(void *arg)
 {
 	struct reading *reading = arg;
 	struct ipcbusd_message reply = { .kind = IPCBUSD_READ };
-	int fd = open_text(reading->name);
+	int fd;
 
+	pthread_mutex_lock(&reading_lock);
+	fd = open_text(reading->name);
+	pthread_mutex_unlock(&reading_lock);
 	reply.error = fd < 0 ? fd : 0;
 	socket_send(reading->socket, &reply, &fd, fd >= 0);
-	/* The main thread closes the connection. */
-	shutdown(reading->socket, SHUT_RDWR);
-	close(reading->socket);
+	flight_end(reading->flight);
 	if (fd >= 0)
 		close(fd);
 	free(reading);
@@ -81,25 +86,22 @@ static void *read_main(void *arg)
 	return NULL;
 }
 
-int admin_read(int socket, const char *name)
+int admin_read(struct flight *flight, int socket, const char *name)
 {
 	struct reading *reading = calloc(1, sizeof(*reading));
 	pthread_t thread;
-	int r = ENOMEM;
+	int r;
 
 	if (!reading)
-		return -r;
+		return -ENOMEM;
+	reading->flight = flight;
+	reading->socket = socket;
 	strncpy(reading->name, name, sizeof(reading->name) - 1);
-	/* The peer may end the connection meanwhile. */
-	reading->socket = dup(socket);
-	r = reading->socket < 0 ? errno : pthread_create(&thread, NULL, read_main, reading);
-	if (!r) {
+	r = pthread_create(&thread, NULL, read_main, reading);
+	if (r)
+		free(reading);
+	else
 		pthread_detach(thread);
-		return 0;
-	}
-	if (reading->socket >= 0)
-		close(reading->socket);
-	free(reading);
 	return -r;
 }
 

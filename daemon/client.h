@@ -220,9 +220,10 @@ void daemon_boot(void);
 
 /* --- Debugfs files and parameters of the driver: admin-requests.c ---------------- */
 
-/* Replies to IPCBUSD_READ and shuts the socket down, on a thread of its own: the text of many nodes
- * takes long. If the thread cannot be started, returns -errno and does not reply. */
-int admin_read(int socket, const char *name);
+/* Replies to IPCBUSD_READ and ends the flight, on a thread of its own: the text of many nodes takes
+ * long. If the thread cannot be started, returns -errno, and the caller keeps the flight. socket:
+ * that of the flight. */
+int admin_read(struct flight *flight, int socket, const char *name);
 /* Stops the driver's clock. Must be called before daemon_boot(). */
 void admin_stop_clock(void);
 /* Advances the stopped clock by so many nanoseconds and runs expired timers. Returns -EOPNOTSUPP if

@@ -191,7 +191,7 @@ static void connection_close(struct connection *connection)
 	area_unwatch(&connection->area);
 	if (connection->client)
 		client_end(connection->client);
-	else
+	else if (connection->peer.flight)
 		flight_end(connection->peer.flight);
 }
 
@@ -351,9 +351,26 @@ static void administer(const struct ipcbusd_message *message, struct ipcbusd_mes
 	}
 }
 
+/* Gives the flight to a thread that replies. Until then the payer pays for it, also if the peer
+ * closes its end. */
+static int read_file(struct connection *connection, const char *name)
+{
+	struct client_peer *peer = &connection->peer;
+	int r;
+
+	/* Afterwards another file may have the number of the socket. */
+	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, peer->socket, NULL);
+	r = admin_read(peer->flight, peer->socket, name);
+	if (r)
+		return r;
+	peer->flight = NULL;
+	peer->socket = -1;
+	return 0;
+}
+
 /* Handles a request of an administrator: root, or the user that runs the daemon. A connection has
  * a single request. */
-static bool take_admin(const struct connection *connection, const struct ipcbusd_message *message,
+static void take_admin(struct connection *connection, const struct ipcbusd_message *message,
 		       int sender)
 {
 	struct ipcbusd_message reply = { .kind = message->kind };
@@ -363,14 +380,11 @@ static bool take_admin(const struct connection *connection, const struct ipcbusd
 	else if (connection->peer.uid && connection->peer.uid != geteuid())
 		reply.error = -EACCES;
 	else if (message->kind == IPCBUSD_READ)
-		reply.error = admin_read(connection->peer.socket, message->name);
+		reply.error = read_file(connection, message->name);
 	else
 		administer(message, &reply);
-	/* The thread that reads replies later. */
-	if (message->kind == IPCBUSD_READ && !reply.error)
-		return true;
-	socket_send(connection->peer.socket, &reply, NULL, 0);
-	return false;
+	if (connection->peer.flight)
+		socket_send(connection->peer.socket, &reply, NULL, 0);
 }
 
 static bool take_hello(struct connection *connection, const struct ipcbusd_message *message,
@@ -396,7 +410,7 @@ static bool take_message(struct connection *connection, const struct ipcbusd_mes
 		return take_hello(connection, message, sender);
 	if (message->kind >= IPCBUSD_READ && message->kind <= IPCBUSD_FAIL &&
 	    !connection->client && fd < 0)
-		return take_admin(connection, message, sender);
+		take_admin(connection, message, sender);
 	if (!connection->client)
 		return false;
 	if (message->kind == IPCBUSD_MAP && fd < 0)

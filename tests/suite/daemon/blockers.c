@@ -9,7 +9,7 @@
  *   blockers --no-fallocate ipcbusd ... -- files messages 100
  *
  * In the cases in-turns and in-storm, the attackers only connect: first, or all the time. In the
- * case in-reading, an administrator reads the state of many nodes.
+ * cases in-reading and in-many-readings, an administrator reads the state of many nodes.
  *
  * CASE: a name of cases[]. --old: without SO_PASSRIGHTS, as before Linux 6.16. With that option the
  * kernel does not let a client send files before its HELLO. --no-fallocate: fallocate() fails. The
@@ -17,6 +17,7 @@
  * hold.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -414,6 +415,9 @@ static int in_storm(void)
 #define NODES	   20000
 #define READINGS   10
 #define MEANWHILE  3
+#define REQUESTS   300
+/* 64 connections of a user, and the other threads of the daemon. */
+#define MOST_THREADS 80
 
 static int create_node(struct peer *peer)
 {
@@ -472,6 +476,57 @@ static int in_reading(void)
 	return opens < MEANWHILE;
 }
 
+static int count_threads(void)
+{
+	char path[64];
+	int n = -2; /* . and .. */
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", getppid());
+	dir = opendir(path);
+	while (dir && readdir(dir))
+		n++;
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+/* Requests the state twice, and does not wait. */
+static void request_state(void)
+{
+	struct ipcbusd_message message = { 0 };
+	int fds[4], socket = bus_connect(bus);
+
+	if (!receive_message(socket, &message, fds)) {
+		message.kind = IPCBUSD_READ;
+		strcpy(message.name, "state");
+		send_message(socket, &message, -1);
+		send_message(socket, &message, -1);
+	}
+	close(socket);
+}
+
+/* Each request counts as a connection until the daemon has replied, also if the administrator does
+ * not wait. Other users are served in the meantime. */
+static int in_many_readings(void)
+{
+	struct peer peer;
+	int most = 0, threads;
+
+	if (try_open(&peer))
+		return 1;
+	for (int i = 0; i < NODES; i++)
+		if (create_node(&peer))
+			return fails("cannot create a node");
+	for (int i = 0; i < REQUESTS; i++) {
+		request_state();
+		threads = count_threads();
+		most = threads > most ? threads : most;
+	}
+	printf("# the daemon has %d threads during %d requests\n", most, REQUESTS);
+	return most < 1 || most > MOST_THREADS || is_another_served();
+}
+
 /* --- Cases ---------------------------------------------------------------------------------- */
 
 static int run_filtered(char **argv, struct sock_filter *filter, unsigned short size)
@@ -525,6 +580,7 @@ static const struct {
 	{ "in-turns", in_turns },
 	{ "in-storm", in_storm },
 	{ "in-reading", in_reading },
+	{ "in-many-readings", in_many_readings },
 };
 
 int main(int argc, char **argv)
