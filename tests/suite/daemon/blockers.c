@@ -212,16 +212,18 @@ static void *connect_crowd(void)
 	return crowd;
 }
 
-/* Waits until the last connection is refused. */
-static int wait_for_refusal(int socket)
+/* Waits until the daemon has accepted or refused each connection. A refusal frees a descriptor, so
+ * it may accept a later connection. */
+static int wait_for_refusal(const int *crowd)
 {
 	struct ipcbusd_message message;
-	int fds[4], r = receive_message(socket, &message, fds);
+	int fds[4], r, refusals = 0;
 
-	if (r == -ENFILE || r == -EDQUOT)
-		return 0;
-	errno = -r;
-	return fails("a crowd is not refused");
+	for (int i = 0; i < CROWD; i++) {
+		r = receive_message(crowd[i], &message, fds);
+		refusals += r == -ENFILE || r == -EDQUOT;
+	}
+	return refusals ? 0 : fails("a crowd is not refused");
 }
 
 /* The daemon has no descriptor for a connection, or refuses it because its user has too many. */
@@ -230,7 +232,7 @@ static int refused(void)
 	int *crowd = connect_crowd(), socket, failed;
 	struct peer peer;
 
-	failed = wait_for_refusal(crowd[CROWD - 1]);
+	failed = wait_for_refusal(crowd);
 	for (int i = 0; i < REFUSED && !failed; i++) {
 		hold_daemon(true);
 		socket = bus_connect(bus);
