@@ -22,8 +22,6 @@
 #define REAP_CALLS 4096U
 /* Maximum of further oneways in a batch of the bus, if channels have messages. */
 #define MORE_MAX 2U
-/* How often serving threads check() before they wait. */
-#define CHECK_NS   ((uint64_t)1000000000)
 /* Limits of the pauses between two looks for space, which only poll() reports. */
 #define SPACE_MIN_NS 100000U
 #define SPACE_MAX_NS 10000000U
@@ -310,9 +308,11 @@ bool channels_others_wait(const struct thread *t, const struct served *served)
 }
 
 /* The thread has work, which may take long. If there is more, wakes another thread: the wake-up for
- * it may have reached this thread. */
+ * it may have reached this thread. Threads that poll since before the first channel must look. */
 static void pass_on(struct channels *channels, const struct channel_view *view)
 {
+	if (unlikely(atomic_load(&channels->ipc->pool.polling)))
+		backlog_wake(channels->ipc);
 	if (unlikely(atomic_load(&channels->sleepers)) && has_more(view))
 		channel_wake_private(channels->words.bell, 1);
 }
@@ -750,7 +750,7 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 			continue;
 		now = time_now();
 		if (now - atomic_load_explicit(&channels->checked, memory_order_relaxed) >=
-		    CHECK_NS) {
+		    SLEEP_MAX_NS) {
 			r = check(t, channels, now);
 			if (r < 0)
 				return r;

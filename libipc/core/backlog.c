@@ -66,7 +66,7 @@ void backlog_add(struct ipc *ipc, struct backlog_work *work, bool wake)
 void backlog_wake(struct ipc *ipc)
 {
 	ipc_lock(ipc);
-	if (ipc->backlog.all_fd >= 0) {
+	if (ipc->backlog.fd >= 0) {
 		atomic_fetch_or(&ipc->attention, ATTEND_BACKLOG);
 		set_readable_locked(&ipc->backlog, true);
 	}

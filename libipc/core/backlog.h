@@ -54,7 +54,8 @@ void backlog_add(struct ipc *ipc, struct backlog_work *work, bool wake);
  * malloc() and must be allocated before the event is taken. */
 void backlog_add_event(struct ipc *ipc, struct backlog_event *memory,
 		       const struct ipcbus_event *event);
-/* Makes the fd for event loops readable, with a new edge, until the next backlog_run(). */
+/* Makes the fd for event loops readable, with a new edge, and wakes threads that poll, until the
+ * next backlog_run(). */
 void backlog_wake(struct ipc *ipc);
 /* Runs the oldest work. Returns false if the backlog is empty. */
 bool backlog_run(struct thread *t);

@@ -68,6 +68,19 @@ void pool_done(struct pool *pool)
 
 static int process(struct thread *t);
 
+static int poll_bus(struct ipc *ipc)
+{
+	int r = 0;
+
+	atomic_fetch_add(&ipc->pool.polling, 1);
+	/* From now on, a thread that serves a first channel wakes this thread. */
+	if (!channels_serve(ipc))
+		r = device_poll(&ipc->device, DEVICE_POLL_EVENT, ipc->pool.stop_fd,
+				ipc->backlog.fd, IPC_NEVER);
+	atomic_fetch_sub(&ipc->pool.polling, 1);
+	return r;
+}
+
 static int serve_polling(struct thread *t)
 {
 	struct ipc *ipc = t->ipc;
@@ -78,8 +91,7 @@ static int serve_polling(struct thread *t)
 		return r;
 	if (channels_arm(ipc))
 		return process(t);
-	r = device_poll(&ipc->device, DEVICE_POLL_EVENT, ipc->pool.stop_fd, ipc->backlog.fd,
-			IPC_NEVER);
+	r = poll_bus(ipc);
 	if (r < 0)
 		return r == -EINTR ? 0 : r;
 	if (r & DEVICE_POLL_WRITABLE)

@@ -102,6 +102,7 @@ struct pool {
 	/* Without it: */
 	atomic_uint idle;		/* threads of ipc_run() that look or wait for work, or have
 					 * been started for it */
+	atomic_uint polling;		/* of these, the threads that poll, not for channels */
 	unsigned int blocked;		/* threads in handlers that wait for a stream */
 	int error;			/* why a thread ended, if not by ipc_stop() */
 	struct pool_thread *threads;

@@ -101,11 +101,16 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 
 static const struct ipc_raw_ops ops = { .serve = serve };
 
-static void begin_here(void)
+static void begin_here_with(unsigned int threads)
 {
 	ck_assert_int_eq(pipe(blocked), 0);
 	ck_assert_int_eq(pipe(go_on), 0);
-	begin_ops(1, "1", &ops);
+	begin_ops(threads, "1", &ops);
+}
+
+static void begin_here(void)
+{
+	begin_here_with(1);
 }
 
 static void end_here(void)
@@ -316,6 +321,42 @@ START_TEST(timer_of_a_server_expires_beside_channels)
 }
 END_TEST
 
+static void *get_block(void *unused)
+{
+	ck_assert_uint_eq(get(BLOCK), 0);
+	return unused;
+}
+
+/* The timer makes both threads poll before there are channels. Then only one of them takes the
+ * messages that set the channel up. */
+START_TEST(thread_that_polled_serves_the_first_channel)
+{
+	struct other others[2];
+	pthread_t thread;
+	uint64_t late;
+	char byte;
+
+	begin_here_with(2);
+	block(&others[0]);
+	block(&others[1]);
+	/* Each handler may take the byte of the other one. */
+	ck_assert_int_eq(write(go_on[1], "", 1), 1);
+	unblock(&others[0]);
+	unblock(&others[1]);
+	ck_assert_int_eq(read(go_on[0], &byte, 1), 1);
+	ck_assert_uint_eq(get(SET_TIMERS), 0);
+	ck_assert_int_eq(read(blocked[0], &late, sizeof(late)), sizeof(late));
+	while (!get(WHERE))
+		;
+	ck_assert_int_eq(pthread_create(&thread, NULL, get_block, NULL), 0);
+	ck_assert_int_eq(read(blocked[0], &byte, 1), 1);
+	ck_assert_uint_eq(get(WHERE), 1);
+	ck_assert_int_eq(write(go_on[1], "", 1), 1);
+	pthread_join(thread, NULL);
+	end_here();
+}
+END_TEST
+
 static atomic_uint taken;
 
 static int take(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
@@ -368,5 +409,6 @@ int main(void)
 			 time_in_the_queue_of_a_channel_counts,
 			 timeouts_hold_between_time_namespaces,
 			 timer_of_a_server_expires_beside_channels,
+			 thread_that_polled_serves_the_first_channel,
 			 sender_of_a_server_waits_for_space_beside_channels);
 }
