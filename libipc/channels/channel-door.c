@@ -263,7 +263,7 @@ static void end_idle(struct channels *channels, uid_t uid)
 {
 	uint64_t now = time_now(), longest = IDLE_NS;
 	struct served *idle = NULL;
-	bool below, pending = false;
+	bool below, pending;
 	unsigned int n, more;
 
 	pthread_mutex_lock(&channels->lock);
@@ -271,8 +271,8 @@ static void end_idle(struct channels *channels, uid_t uid)
 	/* At equal numbers users would take places from each other for ever. */
 	more = n + 1 > USER_KEPT ? n + 1 : USER_KEPT;
 	below = n < USER_SHARE;
-	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT; i++)
-		pending |= channels->table[i] && atomic_load(&channels->table[i]->ended);
+	/* Not until the place is free: a client can keep the place of an ended channel. */
+	pending = now - channels->ended_at < ENDED_NS;
 	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT; i++) {
 		struct served *served = channels->table[i];
 		uint64_t ns;
@@ -295,6 +295,8 @@ static void end_idle(struct channels *channels, uid_t uid)
 	}
 	if (idle) {
 		idle->noted_at = now;
+		if (!atomic_load(&idle->ended))
+			channels->ended_at = now;
 		refs_take(&idle->refs);
 	}
 	pthread_mutex_unlock(&channels->lock);

@@ -125,6 +125,7 @@ struct channels {
 	struct unjoined unjoined[UNJOINED_MAX];
 	unsigned int n_unjoined;	/* total; the latest replaces the oldest */
 	uint64_t stalls_until;		/* when joins that did not come are paid off; likewise */
+	uint64_t ended_at;		/* when a channel ended for another client; likewise */
 };
 
 struct channel_view {

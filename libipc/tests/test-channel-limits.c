@@ -151,6 +151,55 @@ START_TEST(users_get_their_share_of_channels)
 }
 END_TEST
 
+/* One of its channels has ended, and keeps a reply. */
+static void open_and_keep(void)
+{
+	struct channel_caller *caller;
+	struct channel_call call = { .code = REPLY_LARGE };
+	int cell;
+
+	connect_again();
+	ck_assert_uint_eq(get_many(CHANNEL_AFTER + 1), 1);
+	caller = (void *)atomic_load(&proxy->channel);
+	cell = channel_take_cell(caller, 0);
+	ck_assert_int_ge(cell, 0);
+	channel_post(caller, (unsigned int)cell, &call);
+	while (channel_await(caller, (unsigned int)cell, 0) < 0)
+		;
+	call.size = CHANNEL_DATA_MAX + 1;
+	cell = channel_take_cell(caller, 0);
+	ck_assert_int_ge(cell, 0);
+	channel_post(caller, (unsigned int)cell, &call);
+	ck_assert_uint_eq(open_many(MANY), 48 - 1);
+	ck_assert_int_eq(write(opened[1], "", 1), 1);
+	pause();
+}
+
+START_TEST(client_cannot_keep_the_places_of_its_user)
+{
+	pid_t first, second;
+	char byte;
+
+	if (getuid())
+		return;
+	begin_with(1, "1");
+	allow_all();
+	ck_assert_int_eq(pipe(opened), 0);
+	first = start_as(65533, open_and_keep);
+	ck_assert_int_eq(read(opened[0], &byte, 1), 1);
+	second = start_as(65532, open_share);
+	ck_assert_int_eq(read(opened[0], &byte, 1), 1);
+	wait_end(start_as(65531, open_late));
+	kill(first, SIGKILL);
+	kill(second, SIGKILL);
+	waitpid(first, NULL, 0);
+	waitpid(second, NULL, 0);
+	close(opened[0]);
+	close(opened[1]);
+	end();
+}
+END_TEST
+
 #define USERS 15
 #define KEPT  4
 
@@ -373,6 +422,7 @@ int main(void)
 {
 	return RUN_TESTS("channel-limits", channels_of_a_user_are_limited,
 			 users_get_their_share_of_channels,
+			 client_cannot_keep_the_places_of_its_user,
 			 user_keeps_few_channels_against_many_uids,
 			 clients_that_do_not_join_end_no_channels_of_others,
 			 ended_channels_of_a_user_are_limited,
