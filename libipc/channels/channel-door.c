@@ -23,8 +23,10 @@
 #define USER_SHARE	16U
 /* No other user takes the place of a channel that is not idle, if its user has no more channels. */
 #define USER_KEPT	4U
-/* The same for channels that have ended while handlers run, on threads that still refer to them. */
+/* Maximum of channels that have ended, of a user and in total, while handlers run on threads that
+ * refer to them, or keep their calls: each has memory and a pidfd. */
 #define REMOVED_MAX	64U
+#define REMOVED_ALL	256U
 /* Time without calls after which a channel may end if another client needs one. */
 #define IDLE_NS		((uint64_t)10000000000)
 /* The same for the removal of a channel that has ended. */
@@ -122,14 +124,14 @@ static unsigned int count_user_locked(const struct channels *channels, uid_t uid
 	return n;
 }
 
-static unsigned int count_removed_locked(const struct channels *channels, uid_t uid)
+static bool has_many_removed_locked(const struct channels *channels, uid_t uid)
 {
-	unsigned int n = 0;
+	unsigned int n = 0, all = 0;
 
 	for (const struct served *served = channels->removed; served;
-	     served = served->next_removed)
+	     served = served->next_removed, all++)
 		n += served->uid == uid;
-	return n;
+	return n >= REMOVED_MAX || all >= REMOVED_ALL;
 }
 
 static struct unjoined *find_unjoined_locked(struct channels *channels, uid_t uid)
@@ -315,7 +317,7 @@ static int try_add(struct channels *channels, struct served *served)
 
 	pthread_mutex_lock(&channels->lock);
 	r = is_refused_locked(channels, served->uid) ||
-			    count_removed_locked(channels, served->uid) >= REMOVED_MAX ?
+			    has_many_removed_locked(channels, served->uid) ?
 		    -EACCES :
 		    add_locked(channels, served);
 	pthread_mutex_unlock(&channels->lock);

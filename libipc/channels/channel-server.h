@@ -40,7 +40,7 @@
  *     ends, after 10 s, or at once if its user has more channels than a user with fewer than 16.
  *     No other user ends a channel of a user with up to 4 channels that is not idle.
  *     A thread in a handler maps the channels that it looked at before, also after their end: at
- *     most 64 such channels of a user, which otherwise gets no more channels.
+ *     most 64 such channels of a user, which otherwise gets no more channels, and 256 in total.
  *   - Servers with their own event loop get no channels.
  *   - A proxy whose channel has ended uses the bus, and asks for another after ASK_AGAIN messages.
  *     Its memory of the ended channel stays mapped.

@@ -315,13 +315,14 @@ static int serve_long(struct ipc_call *call, const struct ipc_raw_message *reque
 }
 
 /* Opens channels, and ends while a thread of the server, which looks at them, is in a handler.
- * Returns their number. */
-static int open_and_end(void)
+ * Returns their number. uid: 0 for this process's. */
+static int open_and_end(uid_t uid)
 {
 	pid_t pid = fork();
 	int status, n = 0;
 
 	if (!pid) {
+		ck_assert(!uid || setuid(uid) == 0);
 		for (unsigned int i = 0; i < CHANNELS; i++) {
 			ck_assert_int_eq(ipc_open(&ipc, ipc_test_bus_path(bus)), 0);
 			ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
@@ -347,7 +348,7 @@ START_TEST(ended_channels_of_a_user_are_limited)
 	ck_assert_ptr_ne(go, MAP_FAILED);
 	begin_ops(4 * ROUNDS, "1", &ops);
 	for (unsigned int i = 0; i < ROUNDS; i++)
-		n += open_and_end();
+		n += open_and_end(0);
 	ck_assert_int_ge(n, CHANNELS);
 	ck_assert_int_le(n, 64 + CHANNELS);
 	ck_assert_uint_le(count_parts(), 2 * (64 + CHANNELS));
@@ -355,7 +356,7 @@ START_TEST(ended_channels_of_a_user_are_limited)
 	/* The test fails if this never ends. */
 	while (count_parts())
 		usleep(10000);
-	ck_assert_int_gt(open_and_end(), 0);
+	ck_assert_int_gt(open_and_end(0), 0);
 	end();
 	munmap(go, sizeof(*go));
 }
@@ -418,6 +419,34 @@ START_TEST(unfetched_replies_are_limited)
 }
 END_TEST
 
+#define UIDS	    5
+#define UIDS_ROUNDS 4
+
+/* They may belong to the same user. */
+START_TEST(ended_channels_of_many_uids_are_limited)
+{
+	static const struct ipc_raw_ops ops = { .serve = serve_long };
+	int n = 0;
+
+	if (getuid())
+		return;
+	go = mmap(NULL, sizeof(*go), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(go, MAP_FAILED);
+	begin_ops(2 * UIDS * UIDS_ROUNDS, "1", &ops);
+	allow_all();
+	for (unsigned int i = 0; i < UIDS * UIDS_ROUNDS; i++)
+		n += open_and_end(65500 + i / UIDS_ROUNDS);
+	ck_assert_int_le(n, 256 + CHANNELS);
+	ck_assert_uint_le(count_parts(), 2 * (256 + CHANNELS));
+	atomic_store(go, true);
+	/* The test fails if this never ends. */
+	while (count_parts())
+		usleep(10000);
+	end();
+	munmap(go, sizeof(*go));
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("channel-limits", channels_of_a_user_are_limited,
@@ -426,6 +455,7 @@ int main(void)
 			 user_keeps_few_channels_against_many_uids,
 			 clients_that_do_not_join_end_no_channels_of_others,
 			 ended_channels_of_a_user_are_limited,
+			 ended_channels_of_many_uids_are_limited,
 			 idle_channel_ends_if_another_client_needs_one,
 			 unfetched_replies_are_limited);
 }
