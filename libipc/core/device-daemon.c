@@ -345,6 +345,13 @@ static void free_piece(struct daemon_link *link, struct daemon_thread *thread)
 	thread->piece_size = 0;
 }
 
+/* A thread keeps a part for its next message, of 4 MiB if address space is not limited. */
+static void free_large_piece(struct daemon_link *link, struct daemon_thread *thread)
+{
+	if (thread->piece_size > link->units / 64 * UNIT + UNIT)
+		free_piece(link, thread);
+}
+
 /* Makes the thread's part of the send area at least that large. Returns NULL without space. */
 static uint8_t *reserve(struct daemon_link *link, struct daemon_thread *thread, size_t size)
 {
@@ -584,9 +591,7 @@ static int do_exchange(struct daemon_link *link, unsigned int number, struct ipc
 			hold(link, &events[i]);
 		}
 	}
-	/* A thread keeps a part for its next message, of 4 MiB if address space is not limited. */
-	if (thread->piece_size > link->units / 64 * UNIT + UNIT)
-		free_piece(link, thread);
+	free_large_piece(link, thread);
 	return r;
 }
 

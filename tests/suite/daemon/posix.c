@@ -253,8 +253,7 @@ static void end(struct staged *staged)
 {
 	if (staged->has_edge)
 		pthread_mutex_unlock(&edge_lock);
-	if (staged->thread->piece_size > KEEP)
-		free_piece(staged->link, staged->thread);
+	free_large_piece(staged->link, staged->thread);
 }
 
 /* The place for events after the first: at the end of the area if not all are writable. */
@@ -468,7 +467,7 @@ static int open_bus(void)
 	for (size_t i = 0; i < IPCBUSD_CELLS; i++)
 		link->thread[i].look.tv_sec = INT_MAX;
 	/* This unit is reserved for edge(). */
-	link->taken[UNITS - 1] = 1;
+	link->taken[link->units - 1] = 1;
 	more_of[fd].running = 0;
 	more_of[fd].children = children;
 	more_of[fd].given = false;

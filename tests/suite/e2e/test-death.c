@@ -65,17 +65,17 @@ START_TEST(a_frozen_server)
 {
 	client_start(&one_thread);
 	ck_assert_int_eq(say(&client), 0);
-	ck_assert_int_eq(ipc_is_frozen(client.ipc, client.pid), 0);
+	ck_assert_int_eq(ipc_get_frozen(client.ipc, client.pid), 0);
 	ck_assert_int_eq(ipc_freeze(client.ipc, client.pid, 1000000), 0);
-	ck_assert_int_eq(ipc_is_frozen(client.ipc, client.pid), 1);
+	ck_assert_int_eq(ipc_get_frozen(client.ipc, client.pid), 1);
 	kill(client.pid, SIGSTOP);
 	ck_assert_int_eq(say(&client), -EHOSTDOWN);
 	ck_assert_int_eq(ipc_thaw(client.ipc, client.pid), IPC_FROZEN_CALL);
-	ck_assert_int_eq(ipc_is_frozen(client.ipc, client.pid), 0);
+	ck_assert_int_eq(ipc_get_frozen(client.ipc, client.pid), 0);
 	kill(client.pid, SIGCONT);
 	ck_assert_int_eq(say(&client), 0);
 	ck_assert_int_eq(ipc_freeze(client.ipc, 0, 0), -ESRCH);
-	ck_assert_int_eq(ipc_is_frozen(client.ipc, 0), -ESRCH);
+	ck_assert_int_eq(ipc_get_frozen(client.ipc, 0), -ESRCH);
 	ck_assert_int_eq(ipc_freeze(client.ipc, client.pid, IPC_NEVER), 0);
 	ck_assert_int_eq(ipc_thaw(client.ipc, client.pid), 0);
 	ck_assert_int_eq(ipc_freeze(client.ipc, client.pid, 1), 0);
