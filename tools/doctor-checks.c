@@ -67,9 +67,21 @@ static const char *device_fix(const struct facts *facts)
 	return facts->loaded ? "udevadm trigger --name-match=ipcbus" : "load the module, see below";
 }
 
+/* Returns the command that manages the units of this bus of ipcbusd, or NULL if there are none. */
+static const char *unit_manager(const struct facts *facts)
+{
+	bool none = facts->reason == IPC_BUS_NOT_FOUND;
+
+	if (facts->reason == IPC_BUS_BY_SYSTEM_DAEMON || (none && !facts->uid))
+		return facts->system_units ? "systemctl" : NULL;
+	if (facts->reason == IPC_BUS_BY_USER_DAEMON || none)
+		return facts->user_units ? "systemctl --user" : NULL;
+	return NULL;
+}
+
 static void check_bus(const struct facts *facts, struct finding *finding)
 {
-	const char *reason = bus_reason(facts->reason);
+	const char *reason = bus_reason(facts->reason), *units = unit_manager(facts);
 
 	if (facts->kind == IPC_BUS_DAEMON) {
 		find(finding, ok, "programs open %s, a socket of ipcbusd, %s", facts->bus,
@@ -81,8 +93,9 @@ static void check_bus(const struct facts *facts, struct finding *finding)
 		     facts->device_error == -EACCES ? "it cannot be examined" : "it is not a bus");
 	} else if (facts->reason == IPC_BUS_NOT_FOUND) {
 		find(finding, error, "there is no bus: no /dev/ipcbus, and no socket of ipcbusd");
-		fix(finding, "%s; or, without a module: ipcbusd & then servicemanager &",
-		    device_fix(facts));
+		fix(finding, "%s; or, without a module: %s%s", device_fix(facts),
+		    units ? units : "ipcbusd & then servicemanager &",
+		    units ? " enable --now ipcbusd.socket" : "");
 	} else {
 		find(finding, error, "programs open %s, %s; it does not exist", facts->bus,
 		     reason);
@@ -289,6 +302,8 @@ static void check_abi(const struct facts *facts, struct finding *finding)
 
 static void check_manager(const struct facts *facts, struct finding *finding)
 {
+	const char *units = unit_manager(facts);
+
 	if (facts->device_error || facts->open_error || facts->info_error) {
 		find(finding, unknown, "no bus to look for a service manager");
 	} else if (facts->manager > 0) {
@@ -296,7 +311,9 @@ static void check_manager(const struct facts *facts, struct finding *finding)
 	} else if (facts->manager == -ETIMEDOUT || facts->manager == -EHOSTDOWN) {
 		find(finding, error, "the service manager on %s %s", facts->bus,
 		     facts->manager == -ETIMEDOUT ? "does not reply" : "is frozen");
-		if (facts->kind == IPC_BUS_DAEMON)
+		if (units)
+			fix(finding, "%s restart ipcbusd-servicemanager", units);
+		else if (facts->kind == IPC_BUS_DAEMON)
 			fix(finding, "end it and start it again: servicemanager --bus %s &",
 			    facts->bus);
 		else
@@ -307,11 +324,14 @@ static void check_manager(const struct facts *facts, struct finding *finding)
 		     strerror(-facts->manager));
 	} else {
 		find(finding, error, "no service manager runs on %s", facts->bus);
-		fix(finding, "%sservicemanager --bus %s &",
-		    facts->kind == IPC_BUS_DAEMON ?
-			    "" :
-			    "systemctl start ipcbus-servicemanager, or: ",
-		    facts->bus);
+		if (units)
+			fix(finding, "%s start ipcbusd-servicemanager", units);
+		else
+			fix(finding, "%sservicemanager --bus %s &",
+			    facts->kind == IPC_BUS_DAEMON ?
+				    "" :
+				    "systemctl start ipcbus-servicemanager, or: ",
+			    facts->bus);
 	}
 }
 

@@ -26,6 +26,8 @@
  * @loaded: the module is loaded
  * @file: file of the module for this kernel, or ""
  * @dkms: the source of the module is installed for DKMS
+ * @system_units: systemd runs, and the units of ipcbusd for the system are installed
+ * @user_units: the same for the units of users
  * @device_error: 0, or -errno of stat(@bus)
  * @mode: mode of @bus
  * @group: name of its group
@@ -52,6 +54,8 @@ struct facts {
 	bool loaded;
 	char file[512];
 	bool dkms;
+	bool system_units;
+	bool user_units;
 	int device_error;
 	mode_t mode;
 	char group[64];

@@ -71,6 +71,15 @@ static void examine_module(struct facts *facts)
 	facts->dkms = find_path("/usr/src/ipcbus-*/dkms.conf", source, sizeof(source));
 }
 
+static bool has_units(const char *folder)
+{
+	char pattern[128], path[128];
+
+	snprintf(pattern, sizeof(pattern), "{/etc,/usr/lib,/usr/local/lib,/lib}/systemd/%s/ipcbusd.socket",
+		 folder);
+	return access("/run/systemd/system", F_OK) == 0 && find_path(pattern, path, sizeof(path));
+}
+
 /* --- The device, the driver, the service manager ------------------------------------- */
 
 /* Returns 1 if the service manager replies, 0 if there is none, or -errno. */
@@ -191,6 +200,8 @@ static int run(int argc, char **argv)
 	facts.uid = geteuid();
 	user_name(facts.uid, facts.user, sizeof(facts.user));
 	examine_module(&facts);
+	facts.system_units = has_units("system");
+	facts.user_units = has_units("user");
 	examine_device(&facts);
 	findings = facts_check(&facts);
 	if (!findings)

@@ -147,6 +147,36 @@ START_TEST(no_bus)
 }
 END_TEST
 
+/* The system's units are root's, a user's those of the user. A bus that the environment names has
+ * none. */
+START_TEST(installed_units_are_suggested)
+{
+	facts.kind = IPC_BUS_NONE;
+	facts.reason = IPC_BUS_NOT_FOUND;
+	facts.device_error = -ENOENT;
+	facts.uid = 7;
+	facts.user_units = true;
+	is_defect("bus", "error", "there is no bus", ": systemctl --user enable --now ipcbusd.socket");
+	facts.uid = 0;
+	is_defect("bus", "error", "there is no bus", "ipcbusd & then servicemanager &");
+	facts.system_units = true;
+	is_defect("bus", "error", "there is no bus", ": systemctl enable --now ipcbusd.socket");
+
+	be_well();
+	facts.kind = IPC_BUS_DAEMON;
+	facts.user_units = facts.system_units = true;
+	facts.reason = IPC_BUS_BY_USER_DAEMON;
+	facts.manager = 0;
+	is_defect("manager", "error", "no service", "systemctl --user start ipcbusd-servicemanager");
+	facts.manager = -ETIMEDOUT;
+	is_defect("manager", "error", "reply", "systemctl --user restart ipcbusd-servicemanager");
+	facts.reason = IPC_BUS_BY_SYSTEM_DAEMON;
+	is_defect("manager", "error", "reply", "systemctl restart ipcbusd-servicemanager");
+	facts.reason = IPC_BUS_BY_ENVIRONMENT;
+	is_defect("manager", "error", "reply", "servicemanager --bus");
+}
+END_TEST
+
 static bool has_check(const char *check)
 {
 	json_t *finding;
@@ -344,6 +374,7 @@ static void forget(void)
 int main(void)
 {
 	return RUN_CASES("doctor", be_well, forget, health, health_of_a_daemon, no_bus,
+			 installed_units_are_suggested,
 			 container_gets_no_advice_about_modules, daemon_does_not_listen,
 			 daemon_refuses, module_not_loaded, module_missing, no_permission,
 			 version_mismatch, other_ailments);
