@@ -8,7 +8,8 @@ import subprocess
 from harness import Skip, case, state
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'foreign')
-# gRPC's own interop cases, without authentication and compression.
+# gRPC's own interop cases, without authentication and compression. custom_metadata checks only the
+# metadata of requests, because replies have none.
 CASES = {'empty_unary', 'large_unary', 'client_streaming', 'server_streaming', 'ping_pong', 'empty_stream',
          'cancel_after_begin', 'cancel_after_first_response', 'timeout_on_sleeping_server',
          'status_code_and_message', 'special_status_message', 'unimplemented_method', 'unimplemented_service',
