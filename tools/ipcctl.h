@@ -12,6 +12,7 @@
  *   bus.c         a connection, the service manager and its list of names, the daemon
  *   state.c       the driver's files about a bus
  *   process.c     processes and users of the system
+ *   json-text.c   the text of JSON
  *   json.c        JSON values, and bytes in them
  *   text.c        texts of services and processes
  *   wire.c        the wire format of protobuf
