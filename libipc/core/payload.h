@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Payloads that travel as files. A message that can never fit into the receiver's region is sent
- * once more, with its payload in a sealed memory file. The file is the last entry of the object
+ * Payloads that travel as files. A message that can never fit into the receiver's region, and a
+ * large call or reply for which it has no space at the moment, is sent once more, with its payload
+ * in a sealed memory file. The file is the last entry of the object
  * table and has the tag PAYLOAD_TAG. The region contains only a frame header with the size
  * (frame.h). The receiver maps the file, and the layers above see an ordinary message.
  */
@@ -19,9 +20,9 @@ struct mapping {
 	size_t size;
 };
 
-/* thread_try() has failed with -EMSGSIZE: makes a sealed file of the payload. Returns its fd, which
- * the caller must close. -EMSGSIZE: the message cannot become a file. -ETIMEDOUT: the deadline (0:
- * none) passed before. */
+/* The region had no space for the message: makes a sealed file of the payload. Returns its fd,
+ * which the caller must close. -EMSGSIZE: the message cannot become a file. -ETIMEDOUT: the
+ * deadline (0: none) passed before. */
 int payload_make(const struct ipcbus_send *send, uint64_t deadline);
 /* Sends the file in place of the payload. x->send is unchanged afterwards. Returns the result of
  * the exchange, or -EMSGSIZE: the receiver takes no files. */

@@ -300,22 +300,30 @@ int thread_try(struct thread *t, struct ipcbus_exchange *x)
 	return exchange_bus(t, x);
 }
 
-static __attribute__((noinline)) int exchange_file(struct thread *t, struct ipcbus_exchange *x)
+/* The exchange has failed with @error. If the receiver's region has no space for the message, sends
+ * it as a file. If it has none at the moment and takes no file, returns @error. */
+static __attribute__((noinline)) int exchange_file(struct thread *t, struct ipcbus_exchange *x,
+						   int error)
 {
-	int fd = payload_make(&x->send, x->send.deadline), r;
+	bool full = x->event.stage == IPCBUS_STAGE_BUFFER &&
+		    (error == -ENOSPC || error == -EDQUOT);
+	int fd, r;
 
-	if (fd < 0)
-		return fd;
-	r = payload_send(t, x, fd);
-	close(fd);
-	return r;
+	if (!full && error != -EMSGSIZE)
+		return error;
+	fd = r = payload_make(&x->send, x->send.deadline);
+	if (fd >= 0) {
+		r = payload_send(t, x, fd);
+		close(fd);
+	}
+	return full && r == -EMSGSIZE ? error : r;
 }
 
 int thread_exchange(struct thread *t, struct ipcbus_exchange *x)
 {
 	int r = thread_try(t, x);
 
-	return unlikely(r == -EMSGSIZE) ? exchange_file(t, x) : r;
+	return unlikely(r < 0) ? exchange_file(t, x, r) : r;
 }
 
 /*

@@ -197,6 +197,8 @@ int device_exchange(const struct device *device, uint64_t generation, struct ipc
 	release(x);
 	x->event = (struct ipcbus_event){ .stage = IPCBUS_STAGE_TARGET, .thread = 1 };
 	r = send_error(x);
+	if (r == -ENOSPC || r == -EMSGSIZE)
+		x->event.stage = IPCBUS_STAGE_BUFFER;
 	if (r < 0)
 		return r;
 	if (would_sleep(x) && !fake.on_empty)

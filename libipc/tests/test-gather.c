@@ -269,6 +269,7 @@ START_TEST(large_reply_that_fails)
 	reply_size = GATHER_REPLY_MIN;
 	fake.send_error = -ENOSPC;
 	fake.send_error_kind = IPCBUS_SEND_REPLY;
+	fake.send_error_more = 1;	/* as a file, too */
 	arrive();
 	ck_assert_int_eq(ipc_process(ipc), 0);
 	ck_assert_uint_eq(fake_last()->send.kind, IPCBUS_SEND_ERROR);

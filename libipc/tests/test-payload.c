@@ -87,19 +87,24 @@ static void begin(void)
 	ck_assert(fake.node.flags & IPCBUS_NODE_ACCEPT_FDS);
 }
 
-/* Calls with @size bytes, for which the receiver's region has no space. */
-static int call_that_does_not_fit(size_t size, const struct ipc_options *options)
+/* Calls with @size bytes, for which the receiver's region has no space: it fails with @error. */
+static int call_without_space(size_t size, const struct ipc_options *options, int error)
 {
 	Ipc__Test__Bale bale = IPC__TEST__BALE__INIT;
 	int r;
 
 	bale.straw = (ProtobufCBinaryData){ size, bale_pattern(size) };
-	fake.send_error = -EMSGSIZE;
+	fake.send_error = error;
 	fake.send_error_kind = IPCBUS_SEND_CALL;
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, NULL, 0, NULL, 0);
 	r = barn_store_with(peer, options, &bale, NULL, NULL);
 	free(bale.straw.data);
 	return r;
+}
+
+static int call_that_does_not_fit(size_t size, const struct ipc_options *options)
+{
+	return call_without_space(size, options, -EMSGSIZE);
 }
 
 /* A request with this payload arrives. Returns 0, or the errno of the reply. */
@@ -197,6 +202,19 @@ START_TEST(file_that_does_not_fit_either)
 	begin();
 	fake.send_error_more = 1;
 	ck_assert_int_eq(call_that_does_not_fit(200000, NULL), -EMSGSIZE);
+	end();
+}
+END_TEST
+
+START_TEST(large_message_goes_as_a_file_while_the_region_is_full)
+{
+	begin();
+	ck_assert_int_eq(call_without_space(200000, NULL, -ENOSPC), 0);
+	ck_assert_uint_eq(fake_last()->send.data_size, sizeof(struct frame_header));
+	ck_assert_int_eq(call_without_space(4000, NULL, -ENOSPC), -ENOSPC);
+	/* The receiver takes no files, or has no space for the header. */
+	fake.send_error_more = 1;
+	ck_assert_int_eq(call_without_space(200000, NULL, -ENOSPC), -ENOSPC);
 	end();
 }
 END_TEST
@@ -472,7 +490,9 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("payload", large_message_goes_as_a_file, small_messages_fail,
-			 file_that_does_not_fit_either, file_that_cannot_be_made,
+			 file_that_does_not_fit_either,
+			 large_message_goes_as_a_file_while_the_region_is_full,
+			 file_that_cannot_be_made,
 			 file_is_made_once_while_a_oneway_waits,
 			 time_limit_of_a_oneway_ends_making_its_file,
 			 bytes_of_a_file_may_be_written, locked_memory_is_not_copied,

@@ -162,7 +162,8 @@
  *                 region; for oneways half of it. The library sends a larger message as a file if
  *                 the receiver accepts files.
  *   -ENOSPC       The receiver's region is full at the moment. Calls and replies do not wait for
- *                 space: try again later.
+ *                 space: try again later. The library first tries to send calls and replies of
+ *                 4 KiB and more as a file.
  *   -EAGAIN       IPC_WOULD_BLOCK. Oneway or stream: the receiver has no space now. Receiving: no
  *                 message arrived in time. Try again later.
  *   -EPERM        The receiver does not accept files in this message; or this process may not do

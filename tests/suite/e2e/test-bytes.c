@@ -225,6 +225,41 @@ START_TEST(only_copies_can_be_written_to)
 }
 END_TEST
 
+static unsigned int n_came;
+
+static void came(int result, E2e__Pile *pile, const struct ipc_error *error, void *userdata)
+{
+	const ProtobufCBinaryData *want = userdata;
+
+	(void)error;
+	ck_assert_int_eq(result, 0);
+	check_bytes(pile->data, *want);
+	n_came++;
+}
+
+/* The requests, and the replies, are together larger than a region. The last call ends after all
+ * replies were sent, but before one is received. */
+START_TEST(large_messages_at_once)
+{
+	E2e__Pile pile = E2E__PILE__INIT, small = E2E__PILE__INIT;
+	E2e__Pile *back;
+
+	begin_sized(IPC_REGION_DEFAULT);
+	pile.data = (ProtobufCBinaryData){ 4 << 20, pattern(4 << 20, 0) };
+	pile.label = small.label = "label";
+	n_came = 0;
+	for (unsigned int i = 0; i < 6; i++)
+		ck_assert_int_eq(depot_copy_async(depot, NULL, &pile, came, &pile.data,
+						  NULL), 0);
+	ck_assert_int_eq(depot_copy(depot, &small, &back, NULL), 0);
+	depot_copy_reply_free(back);
+	while (n_came < 6)
+		ck_assert_int_ge(ipc_process(ipc), 0);
+	free(pile.data.data);
+	end();
+}
+END_TEST
+
 /* The kept replies exceed the region many times. Calls succeed, and replies stay intact. */
 START_TEST(replies_that_are_kept)
 {
@@ -337,6 +372,7 @@ int main(void)
 {
 	return RUN_TESTS("bytes", every_size, larger_than_the_region,
 			 larger_than_the_callers_region, bytes_in_messages_in_messages,
-			 only_copies_can_be_written_to, replies_that_are_kept, passed_on,
+			 only_copies_can_be_written_to, replies_that_are_kept,
+			 large_messages_at_once, passed_on,
 			 payload_of_huge_pages_is_refused);
 }
