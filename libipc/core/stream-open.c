@@ -66,7 +66,8 @@ static int introduce(struct introduction *i, struct ipc_stream *stream, uint32_t
 		stream->cookies[1] = stream->control->wants.cookie;
 	}
 	if (method && stream->deadline)
-		at = wire_put_fixed64(at, OPEN_DEADLINE, stream->deadline);
+		at = wire_put_fixed64(at, OPEN_DEADLINE,
+				      device_time_out(&stream->ipc->device, stream->deadline));
 	i->message = (struct ipc_raw_message){
 		.method = method ? IPC_NUMBER_STREAM : 0,
 		.data = i->data,
@@ -277,7 +278,7 @@ int stream_serve(struct ipc_call *call, const struct ipc_raw_message *message)
 		r = new_stream(call, open.method, &stream);
 	if (r < 0)
 		return r;
-	stream->deadline = open.deadline;
+	stream->deadline = device_time_in(&stream->ipc->device, open.deadline);
 	r = take_call(stream, call);
 	if (r == 0)
 		r = meet(stream, message, &open);

@@ -99,7 +99,17 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	}
 }
 
-static const struct ipc_raw_ops ops = { .serve = serve };
+/* Sends the time that remains. */
+static int stream(struct ipc_stream *stream, uint32_t method, void *userdata)
+{
+	uint64_t usec = ipc_stream_remaining(stream);
+	struct ipc_raw_message message = { .data = &usec, .size = sizeof(usec) };
+
+	(void)method, (void)userdata;
+	return ipc_raw_stream_send(stream, &message, IPC_NEVER);
+}
+
+static const struct ipc_raw_ops ops = { .serve = serve, .stream = stream };
 
 static void begin_here_with(unsigned int threads)
 {
@@ -227,6 +237,21 @@ static uint64_t get_remaining(uint64_t timeout_usec)
 	return remain.usec;
 }
 
+/* What remains for the server's side of a stream. */
+static uint64_t get_remaining_of_stream(uint64_t timeout_usec)
+{
+	const struct ipc_options options = { .timeout_usec = timeout_usec };
+	const struct ipc_raw_message *message;
+	struct ipc_stream *opened;
+	uint64_t usec;
+
+	ck_assert_int_eq(ipc_raw_stream_open(proxy, 1, &options, &opened, NULL), 0);
+	ck_assert_int_eq(ipc_raw_stream_receive(opened, IPC_NEVER, &message, NULL), 1);
+	memcpy(&usec, message->data, sizeof(usec));
+	ipc_stream_unref(opened);
+	return usec;
+}
+
 static void *unblock_later(void *other)
 {
 	usleep(200000);
@@ -276,15 +301,18 @@ static void call_from_namespace(const char *offset)
 		/* Its children are in the namespace. */
 		pid = fork();
 		if (!pid) {
-			uint64_t remaining;
+			uint64_t remaining, of_stream;
 
 			connect_again();
 			ck_assert_int_eq(call_within(SLEEP, 50000000), 0);
 			while (!get(WHERE))
 				;
 			remaining = get_remaining(50000000);
+			of_stream = get_remaining_of_stream(50000000);
 			ck_assert_int_eq(call_within(CANCELS, 20000), -ETIMEDOUT);
-			_exit(remaining > 20000000 && remaining <= 51000000 ? 0 : 2);
+			ck_assert(remaining > 20000000 && remaining <= 51000000);
+			ck_assert(of_stream > 20000000 && of_stream <= 51000000);
+			_exit(0);
 		}
 		waitpid(pid, &status, 0);
 		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 3);
