@@ -8,7 +8,16 @@
 #include <unistd.h>
 
 #include "channel-wait.h"
+#include "core/deadline.h"
 #include "core/futex.h"
+
+#ifdef SYS_clock_gettime64
+#define CLOCK_NUMBER SYS_clock_gettime64
+#else
+#define CLOCK_NUMBER SYS_clock_gettime
+#endif
+/* How far the clock may be from the kernel's. */
+#define CLOCK_ERROR_NS ((uint64_t)100000)
 
 /* After many failures in a row, a wait spins only once in MAX_SKIP times. */
 #define MAX_SKIP 64U
@@ -147,13 +156,27 @@ int channel_sleep_words(struct futex_waitv *words, unsigned int n, uint64_t unti
 	return -EOPNOTSUPP;
 }
 
-/* A wait for a word that has another value already. */
+/* Returns true if the clock of this process is the clock by which the kernel ends waits. A library
+ * such as libfaketime can replace the former. */
+static bool has_clock_of_kernel(void)
+{
+	uint64_t before = time_now(), now, after;
+	struct __kernel_timespec time;
+
+	if (syscall(CLOCK_NUMBER, CLOCK_MONOTONIC, &time))
+		return false;
+	after = time_now();
+	now = (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+	return now + CLOCK_ERROR_NS >= before && now <= after + CLOCK_ERROR_NS;
+}
+
 bool channel_can_wait(void)
 {
 	static const atomic_uint word;
 	struct futex_waitv wait = channel_wait_private(&word, 1);
 
-	return channel_sleep_words(&wait, 1, /* until= */ 1) == 0;
+	/* A wait for a word that has another value already. */
+	return has_clock_of_kernel() && channel_sleep_words(&wait, 1, /* until= */ 1) == 0;
 }
 
 void channel_wake(const atomic_uint *word, unsigned int threads)

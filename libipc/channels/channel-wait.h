@@ -134,7 +134,7 @@ static inline bool channel_cannot_wait(void)
 {
 	return __builtin_expect(atomic_load_explicit(&channel_no_waitv, memory_order_relaxed), 0);
 }
-/* Tries futex_waitv(), before a channel is made. */
+/* Tries futex_waitv() and looks at the clock, before a channel is made. */
 bool channel_can_wait(void);
 
 void channel_wake(const atomic_uint *word, unsigned int threads);

@@ -323,6 +323,18 @@ START_TEST(yielding_stops_when_it_does_not_pay)
 }
 END_TEST
 
+/* A library such as libfaketime replaces the clock of a process. */
+START_TEST(clock_that_is_not_the_kernels_prevents_channels)
+{
+	bool can = channel_can_wait();
+
+	clock_ns = 1000000;
+	ck_assert(!channel_can_wait());
+	clock_ns = 0;
+	ck_assert(channel_can_wait() == can);
+}
+END_TEST
+
 /* --- A hostile peer ---------------------------------------------------------------------- */
 
 START_TEST(server_refuses_impossible_numbers)
@@ -631,7 +643,9 @@ int main(void)
 			 abandoned_cell_is_free_after_its_reply,
 			 spinning_stops_when_it_does_not_pay,
 			 waits_spin_for_50_microseconds,
-			 yielding_stops_when_it_does_not_pay, server_refuses_impossible_numbers,
+			 yielding_stops_when_it_does_not_pay,
+			 clock_that_is_not_the_kernels_prevents_channels,
+			 server_refuses_impossible_numbers,
 			 server_refuses_impossible_sizes,
 			 server_takes_one_call_of_a_cell_at_a_time,
 			 hidden_calls_are_not_pending,
