@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Serving threads and direct channels: take calls, reply, and wait for channels and the bus. See
- * channel-served.h.
- */
+/* Serving threads take calls, reply, and wait for channels and the bus: see channel-served.h. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sched.h>
@@ -309,11 +306,13 @@ bool channels_others_wait(const struct thread *t, const struct served *served)
 
 /* The thread has work, which may take long. If there is more, wakes another thread: the wake-up for
  * it may have reached this thread. Threads that poll since before the first channel must look. */
-static void pass_on(struct channels *channels, const struct channel_view *view)
+static inline void pass_on(struct channels *channels, const struct channel_view *view)
 {
-	if (unlikely(atomic_load(&channels->ipc->pool.polling)))
+	if (likely(!(atomic_load(&channels->sleepers) | atomic_load(&channels->ipc->pool.polling))))
+		return;
+	if (atomic_load(&channels->ipc->pool.polling))
 		backlog_wake(channels->ipc);
-	if (unlikely(atomic_load(&channels->sleepers)) && has_more(view))
+	if (atomic_load(&channels->sleepers) && has_more(view))
 		channel_wake_private(channels->words.bell, 1);
 }
 
