@@ -52,6 +52,14 @@ static int start(struct rpc *rpc, uint32_t kind, struct ipc_proxy *proxy,
 	return pack_other(rpc, method, options, message);
 }
 
+/* For functions without an error. A request of another type may not even be initialized. */
+static int log_unsent(int r, const struct ipc_method *method, const ProtobufCMessage *message)
+{
+	return method && message && message->descriptor == method->request ?
+		       message_unsent(r, method->name, message) :
+		       r;
+}
+
 /* --- Replies ------------------------------------------------------------------ */
 
 /* The message of the user's type lies right behind. */
@@ -307,9 +315,7 @@ int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 		return -EINVAL;
 	r = start(&rpc, REQUEST_ASYNC, proxy, method, options, message);
 	if (r < 0)
-		return method && message && message->descriptor == method->request ?
-			       message_unsent(r, method->name, message) :
-			       r;
+		return log_unsent(r, method, message);
 	r = request_async(&rpc.request, &model, options, ret_slot);
 	if (r < 0)
 		table_unsent(&rpc.packed.table, rpc.request.t->ipc);
@@ -326,9 +332,7 @@ int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method
 
 	r = start(&rpc, IPCBUS_SEND_ONEWAY, proxy, method, options, message);
 	if (r < 0)
-		return method && message && message->descriptor == method->request ?
-			       message_unsent(r, method->name, message) :
-			       r;
+		return log_unsent(r, method, message);
 	r = request_oneway(&rpc.request);
 	if (r < 0)
 		table_unsent(&rpc.packed.table, rpc.request.t->ipc);
