@@ -73,7 +73,7 @@ static __attribute__((noinline)) void forget(struct channel *channel, struct ipc
 	    atomic_load(&channel->caller.taken) != atomic_load(&channel->caller.lost) ||
 	    atomic_exchange(&channel->forgotten, true))
 		return;
-	channel_ask_later(proxy, ASK_AGAIN);
+	channel_ask_later(proxy, /* busy= */ false);
 	ipc_object_end(channel->life);
 }
 

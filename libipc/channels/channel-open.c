@@ -20,8 +20,10 @@
 #define OPEN_USEC      ((uint64_t)1000000)
 /* The same after a oneway, which should not wait. */
 #define OPEN_ONEWAY_USEC ((uint64_t)5000)
-/* Like ASK_AGAIN, if the server is busy. Each refusal or end of a channel quadruples both: a
- * hostile server can refuse a channel and keep its memory, 128 KB. */
+/* Messages through the bus after a refusal or the end of a channel, or if the server is busy,
+ * before the client asks for a channel again. Each refusal or end quadruples it: a hostile server
+ * can refuse a channel and keep its memory, 128 KB. */
+#define ASK_AGAIN      4096U
 #define ASK_BUSY_AGAIN 1024U
 #define REFUSALS_MAX   9U
 
@@ -153,9 +155,10 @@ static int take_id(struct opening *opening, const struct ipc_raw_message *reply)
 	return channel_memory_check(opening->fds[1], CHANNEL_PART_SIZE);
 }
 
-void channel_ask_later(struct ipc_proxy *proxy, unsigned int messages)
+void channel_ask_later(struct ipc_proxy *proxy, bool busy)
 {
 	unsigned int refusals = atomic_load(&proxy->refusals);
+	unsigned int messages = busy ? ASK_BUSY_AGAIN : ASK_AGAIN;
 
 	if (refusals < REFUSALS_MAX)
 		atomic_store(&proxy->refusals, refusals + 1);
@@ -178,7 +181,7 @@ static void opening_end(struct opening *opening, int r, bool busy)
 	}
 	close_one(opening->channel);
 	if (r < 0)
-		channel_ask_later(proxy, busy ? ASK_BUSY_AGAIN : ASK_AGAIN);
+		channel_ask_later(proxy, busy);
 }
 
 /* --- For calls and oneways ---------------------------------------------------------- */

@@ -85,10 +85,9 @@ static inline bool request_is_plain(const struct request *request, size_t max)
 }
 
 void channel_unref(struct channel *channel);
-/* The proxy asks for a channel again after that many messages, or more after each refusal. */
-void channel_ask_later(struct ipc_proxy *proxy, unsigned int messages);
-/* Messages through the bus after a refusal, or after the end of a channel. */
-#define ASK_AGAIN 4096U
+/* A channel was refused, or has ended: the proxy asks again after many messages, and after more
+ * each time. busy: the server may have had no time. */
+void channel_ask_later(struct ipc_proxy *proxy, bool busy);
 /* Makes the extension for a call that does not fit into a large cell, unless another thread has
  * begun. Blocks for the server as the set-up does, until the deadline at most (0: none). */
 void channel_extend(struct channel *channel, struct thread *t, uint64_t deadline);

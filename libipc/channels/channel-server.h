@@ -42,7 +42,7 @@
  *     A thread in a handler maps the channels that it looked at before, also after their end: at
  *     most 64 such channels of a user, which otherwise gets no more channels, and 256 in total.
  *   - Servers with their own event loop get no channels.
- *   - A proxy whose channel has ended uses the bus, and asks for another after ASK_AGAIN messages.
+ *   - A proxy whose channel has ended uses the bus, and asks for another after 4,096 messages.
  *     Its memory of the ended channel stays mapped.
  *   - A waiting client notices the death of the server after about 10 ms at most. It notices the
  *     end of the bus after an eighth of the time that it has waited, at most a second.
