@@ -210,16 +210,6 @@ static bool has_place_locked(const struct channels *channels, uid_t uid)
 	return places > kept;
 }
 
-/* Ids repeat after 2^26 channels. A thread or a call may still refer to the earlier channel. */
-static bool is_removed_locked(const struct channels *channels, uint32_t id)
-{
-	for (const struct served *served = channels->removed; served;
-	     served = served->next_removed)
-		if (served->id == id)
-			return true;
-	return false;
-}
-
 /* Fails with -EDQUOT if the user may have no place. */
 static int add_locked(struct channels *channels, struct served *served)
 {
@@ -228,8 +218,9 @@ static int add_locked(struct channels *channels, struct served *served)
 	if (!has_place_locked(channels, served->uid))
 		return -EDQUOT;
 	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT; i++) {
+		/* Ids repeat. A thread or a call may still refer to the earlier channel. */
 		id = (id + 1) & ((1U << ID_BITS) - 1);
-		if (channels->table[id % CHANNEL_MAX_WAIT] || is_removed_locked(channels, id))
+		if (channels->table[id % CHANNEL_MAX_WAIT] || served_removed_locked(channels, id))
 			continue;
 		channels->last_id = served->id = id;
 		channels->table[id % CHANNEL_MAX_WAIT] = served;

@@ -179,6 +179,8 @@ void served_end(struct served *served);
 void served_remove(struct served *served);
 /* The call of that cell has ended: drops the reference of a removed channel without open calls. */
 void served_let_go(struct served *served, unsigned int cell);
+/* Returns a channel that was removed, and that threads or calls still refer to, or NULL. */
+struct served *served_removed_locked(const struct channels *channels, uint32_t id);
 /* These return the channel, or NULL. The caller must drop a reference of it by served_unref().
  * index: of the table. */
 struct served *served_find(struct channels *channels, uint32_t id);

@@ -203,16 +203,23 @@ void served_let_go(struct served *served, unsigned int cell)
 		served_unref(served);
 }
 
+struct served *served_removed_locked(const struct channels *channels, uint32_t id)
+{
+	struct served *served = channels->removed;
+
+	while (served && served->id != id)
+		served = served->next_removed;
+	return served;
+}
+
 static struct served *find_locked(struct channels *channels, uint32_t id)
 {
 	struct served *served = channels->table[id % CHANNEL_MAX_WAIT];
 
 	if (likely(served && served->id == id))
 		return served;
-	for (served = channels->removed; served; served = served->next_removed)
-		if (atomic_load(&served->held) && served->id == id)
-			return served;
-	return NULL;
+	served = served_removed_locked(channels, id);
+	return served && atomic_load(&served->held) ? served : NULL;
 }
 
 struct served *served_find(struct channels *channels, uint32_t id)
@@ -234,17 +241,17 @@ int channel_call_canceled(struct ipc *ipc, uint64_t call)
 	struct channels *channels = ipc->channels;
 	struct served *served;
 	unsigned int cell = CELL_OF(call);
-	int r = 1;
+	int r;
 
 	/* Without a reference, which may be the last: the caller may hold ipc->lock. */
 	pthread_mutex_lock(&channels->lock);
 	served = find_locked(channels, ID_OF(call));
-	if (served && atomic_load(&served->held))
+	if (!served || atomic_load(&served->held))
 		r = 1;
-	else if (served && (atomic_load(&served->callee.seen[cell]) != NUMBER_OF(call) ||
-		       !(atomic_load(&served->open) & 1U << cell)))
+	else if (atomic_load(&served->callee.seen[cell]) != NUMBER_OF(call) ||
+		 !(atomic_load(&served->open) & 1U << cell))
 		r = -ESRCH;
-	else if (served)
+	else
 		r = channel_is_canceled(&served->callee, cell, NUMBER_OF(call)) ||
 		    atomic_load(&served->canceled[cell]) == NUMBER_OF(call);
 	pthread_mutex_unlock(&channels->lock);
