@@ -31,7 +31,7 @@ struct reading {
 	char name[sizeof(((struct ipcbusd_message *)0)->name) + 1];
 };
 
-/* Texts can be large, so only one thread at a time writes one. */
+/* Held while a thread makes a text, which can be large. */
 static pthread_mutex_t reading_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static int write_all(int fd, const char *text, size_t size)

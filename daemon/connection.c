@@ -242,8 +242,8 @@ static void begin(struct connection *connection)
 }
 
 /* Gives the socket to the prepared connection and charges the payer. If the connection must be
- * refused, refuses it at once, which costs less than serving it. While
- * earlier connections of the user wait, the user has no turn left in this round. */
+ * refused, refuses it at once, which costs less than serving it. While earlier
+ * connections of the user wait, the user has no turn left in this round. */
 static void admit(int socket, int error)
 {
 	struct connection *connection = prepared;

@@ -9,8 +9,8 @@
  *
  * The daemon needs no privileges, so the kernel does not tell it the owner or the parent of a user
  * namespace. Users that have several uids there can make any number of namespaces below with any of
- * these uids. So all uids of a block of 65,536 have the same payer, unless one of the files in /etc
- * has an owner. systemd and container engines hand out such blocks.
+ * these uids. So all uids of a block of 65,536 have the same payer, unless a file in /etc names an
+ * owner. systemd and container engines hand out such blocks.
  *
  * Ranges of root have no owner: root decides how many uids its containers have.
  */

@@ -92,7 +92,7 @@ static void look_at_areas(struct user *user, unsigned int numbers)
 	user->rung_words |= !!bits;
 }
 
-/* Looks at the areas of the clients among 64 whose counts changed. */
+/* Looks at the areas of clients with changed counts, in a word of 64 clients. */
 static void look_at_counts(struct user *user, unsigned int word)
 {
 	u32 *seen = user->seen.rings + word * 64, *now = user->now.rings + word * 64;
@@ -121,8 +121,8 @@ static void read_bell(struct user *user, unsigned int numbers)
 			look_at_counts(user, i);
 }
 
-/* A client that calls often is found by its area, without a system call. In the meantime other
- * clients wait for a single look. */
+/* Finds clients that call often by their areas, without a system call. The other clients wait for a
+ * single look longer. */
 static void look_at_many(struct user *user, unsigned int numbers)
 {
 	bool found = false;

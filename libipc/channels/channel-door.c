@@ -21,7 +21,7 @@
 
 /* A user with so many channels to a connection leaves as many places free for other users. */
 #define USER_SHARE	16U
-/* No other user takes the place of a channel that is not idle, if its user has no more channels. */
+/* Another user cannot take the place of an active channel from a user with at most so many. */
 #define USER_KEPT	4U
 /* Maximum of channels that have ended, of a user and in total, while handlers run on threads that
  * refer to them, or keep their calls: each has memory and a pidfd. */
@@ -146,13 +146,13 @@ static struct unjoined *find_unjoined_locked(struct channels *channels, uid_t ui
  * The server cannot know which uids belong to one user, and each uid can delay a handler. So joins
  * that do not come may take STALLS_NS at once, and in the long run 1/STALLS_SHARE of the time.
  * While they have taken more, the connection gets no more channels, and a handler waits as for a
- * refused user. So each channel can delay a handler once, by JOIN_SHORT_NS. The channels of other
+ * refused user. So each channel can delay a handler once, by JOIN_SHORT_NS. Channels of other
  * users stay. The waits of a refused user do not count.
  */
 #define STALLS_NS    ((uint64_t)1500000000)
 #define STALLS_SHARE 64U
 
-/* Whether a handler must not wait for long for a client of the user, which gets no channels now. */
+/* Whether the user gets no channels now, and handlers wait only shortly for its clients. */
 static bool is_refused_locked(struct channels *channels, uid_t uid)
 {
 	const struct unjoined *user = find_unjoined_locked(channels, uid);

@@ -37,8 +37,8 @@ static inline void round_end(struct round *round)
 	round->n = 0;
 }
 
-/* Returns the number of an event's sender. This process cannot see the senders of a user in another
- * pid namespace: together they count as one, and as one for each channel. */
+/* Returns the number of an event's sender. This process cannot see the pids of another pid
+ * namespace: all senders of a user there have channels + 1 numbers, which alternate. */
 static inline uint64_t round_sender(const struct round *round, const struct ipcbus_event *event,
 				    unsigned int channels)
 {

@@ -95,8 +95,8 @@ struct served {
 	 * there. */
 	struct served *next_removed;
 	bool removed;
-	atomic_bool held;		/* removed, with a reference: handlers keep calls, whose
-	           			 * numbers contain the id */
+	atomic_bool held;		/* removed, with a reference: handlers keep calls with the
+	           			 * id in their numbers */
 	/* Under the lock: the number of calls and bytes of oneways so far, and when it was
 	 * first seen. */
 	uint32_t noted_calls;

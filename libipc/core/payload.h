@@ -2,9 +2,9 @@
 /*
  * Payloads that travel as files. A message that can never fit into the receiver's region, and a
  * large call or reply for which it has no space at the moment, is sent once more, with its payload
- * in a sealed memory file. The file is the last entry of the object
- * table and has the tag PAYLOAD_TAG. The region contains only a frame header with the size
- * (frame.h). The receiver maps the file, and the layers above see an ordinary message.
+ * in a sealed memory file. The file is the last entry of the object table and has the tag
+ * PAYLOAD_TAG. The region contains only a frame header with the size (frame.h). The receiver maps
+ * the file, and the layers above see an ordinary message.
  */
 #ifndef IPC_PAYLOAD_H
 #define IPC_PAYLOAD_H

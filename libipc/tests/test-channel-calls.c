@@ -163,7 +163,7 @@ static void *echo_large(void *unused)
 	return unused;
 }
 
-/* One thread makes the extension, and the calls of the other threads use the bus. */
+/* A single thread makes the extension, and the calls of the other threads use the bus. */
 START_TEST(large_calls_of_threads_make_one_extension)
 {
 	pthread_t threads[4];

@@ -228,7 +228,7 @@ static _Noreturn void run_client(unsigned int i)
 	_exit(0);
 }
 
-/* A process with a thread for each client. Of these, 47 get channels: the user has another one. */
+/* A process with a thread for each client: 47 of them get channels, and the user has a 48th. */
 START_TEST(more_clients_than_channels_take_turns)
 {
 	pid_t pids[CLIENTS];

@@ -151,7 +151,7 @@ START_TEST(users_get_their_share_of_channels)
 }
 END_TEST
 
-/* One of its channels has ended, and keeps a reply. */
+/* The server keeps a reply of an ended channel. */
 static void open_and_keep(void)
 {
 	struct channel_caller *caller;
@@ -282,7 +282,7 @@ static void never_join(void)
 	usleep(1200000);
 }
 
-/* The second one makes the server open no more channels. */
+/* After the wait for the second client, the server opens no more channels. */
 START_TEST(clients_that_do_not_join_end_no_channels_of_others)
 {
 	if (getuid())

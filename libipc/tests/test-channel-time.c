@@ -237,7 +237,7 @@ static uint64_t get_remaining(uint64_t timeout_usec)
 	return remain.usec;
 }
 
-/* What remains for the server's side of a stream. */
+/* Returns the time that remains for the server's side of a stream. */
 static uint64_t get_remaining_of_stream(uint64_t timeout_usec)
 {
 	const struct ipc_options options = { .timeout_usec = timeout_usec };
@@ -394,7 +394,7 @@ static int take(struct ipc_call *call, const struct ipc_raw_message *request, vo
 	return 0;
 }
 
-/* A client that takes no messages must not end the channels of others. */
+/* A client that takes no messages does not end the channels of other clients. */
 START_TEST(sender_of_a_server_waits_for_space_beside_channels)
 {
 	static const struct ipc_raw_ops take_ops = { .serve = take };
