@@ -9,7 +9,6 @@
  * UTF-8 is in base64, as is the content of a google.protobuf.Any whose type the service does not
  * describe.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -475,20 +474,6 @@ static json_t *fields_to_json(struct decoder *decoder, const struct schema_type 
 	return object;
 }
 
-/* Returns the type that the URL of an Any names, or NULL. */
-static const struct schema_type *any_type(const struct schema_type *any, struct wire url)
-{
-	const uint8_t *slash = url.at ? memrchr(url.at, '/', wire_size(&url)) : NULL;
-	const struct schema_type *type;
-	char *name;
-
-	if (!slash || asprintf(&name, ".%.*s", (int)(url.end - slash - 1), slash + 1) < 0)
-		return NULL;
-	type = schema_message_type(any->schema, name);
-	free(name);
-	return type;
-}
-
 /* Fields with the type in "@type"; a type with its own JSON is in "value". */
 static json_t *any_to_json(struct decoder *decoder, const struct schema_type *any,
 			   struct wire wire, unsigned int depth)
@@ -503,7 +488,7 @@ static json_t *any_to_json(struct decoder *decoder, const struct schema_type *an
 	find_one(wire, 2, WIRE_BYTES, &content);
 	if (!wire_size(&url.bytes) && !wire_size(&content.bytes))
 		return json_object();
-	type = any_type(any, url.bytes);
+	type = schema_any_type(any->schema, (const char *)url.bytes.at, wire_size(&url.bytes));
 	decoder->in_any++;
 	value = type ? content_to_json(decoder, type, content.bytes, depth + 1) :
 		       bytes_to_json(content.bytes);

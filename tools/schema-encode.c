@@ -468,20 +468,6 @@ static int put_message(struct encoder *encoder, const struct schema_type *type, 
 	return r;
 }
 
-/* Returns the type of a google.protobuf.Any: the name after the last slash. */
-static const struct schema_type *any_type(const struct schema_type *any, const char *url)
-{
-	const char *slash = url ? strrchr(url, '/') : NULL;
-	const struct schema_type *type;
-	char *name;
-
-	if (!slash || asprintf(&name, ".%s", slash + 1) < 0)
-		return NULL;
-	type = schema_message_type(any->schema, name);
-	free(name);
-	return type;
-}
-
 /* Writes the content of an Any: the other members, or, if the type has its own JSON, the member
  * "value". */
 static int put_any_content(struct encoder *encoder, const struct schema_field *field,
@@ -509,7 +495,7 @@ static int put_any(struct encoder *encoder, const struct schema_field *field,
 		   const struct schema_type *any, const json_t *json, unsigned int depth)
 {
 	const char *url = value_string(json_object_get(json, "@type"));
-	const struct schema_type *type = any_type(any, url);
+	const struct schema_type *type;
 	size_t begin;
 	char what[200];
 	int r;
@@ -520,6 +506,7 @@ static int put_any(struct encoder *encoder, const struct schema_field *field,
 		return 0;
 	if (!url)
 		return fail(encoder, field, "expected a type as \"@type\"");
+	type = schema_any_type(any->schema, url, strlen(url));
 	if (!type) {
 		snprintf(what, sizeof(what), "the service does not describe the type %.100s", url);
 		return fail(encoder, field, what);

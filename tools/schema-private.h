@@ -134,6 +134,10 @@ struct schema {
 /* Returns a message by its full name (".pkg.Type"), or NULL. */
 const struct schema_type *schema_message_type(const struct schema *schema, const char *name);
 
+/* Returns the type that the URL of a google.protobuf.Any names after its last slash, or NULL. */
+const struct schema_type *schema_any_type(const struct schema *schema, const char *url,
+					  size_t size);
+
 /* Returns the name of a field in JSON if its description has none, for the caller to free. */
 char *schema_json_name(const char *name);
 

@@ -255,6 +255,19 @@ const struct schema_type *schema_message_type(const struct schema *schema, const
 	return type && type->message ? type : NULL;
 }
 
+const struct schema_type *schema_any_type(const struct schema *schema, const char *url, size_t size)
+{
+	const char *slash = size ? memrchr(url, '/', size) : NULL;
+	const struct schema_type *type;
+	char *name;
+
+	if (!slash || asprintf(&name, ".%.*s", (int)(url + size - slash - 1), slash + 1) < 0)
+		return NULL;
+	type = schema_message_type(schema, name);
+	free(name);
+	return type;
+}
+
 bool schema_has_value(const struct schema_type *type, int32_t value)
 {
 	size_t i = 0;
