@@ -97,16 +97,14 @@ static json_t *float_to_json(float value)
 
 static json_t *enum_to_json(struct decoder *decoder, const struct schema_type *type, int32_t value)
 {
-	const Google__Protobuf__EnumDescriptorProto *values = type->values;
+	const char *name;
 
-	if (!take_steps(decoder, values->n_value))
+	if (!take_steps(decoder, type->values->n_value))
 		return NULL;
 	if (type->kind == KIND_NULL)
 		return json_null();
-	for (size_t i = 0; i < values->n_value; i++)
-		if (values->value[i]->number == value)
-			return json_string(values->value[i]->name);
-	return json_integer(value);
+	name = schema_value_name(type, value);
+	return name ? json_string(name) : json_integer(value);
 }
 
 /* Integers of 64 bits are strings, because many readers of JSON keep 53 bits. */
@@ -292,19 +290,11 @@ static json_t *repeated_to_json(struct decoder *decoder, const struct schema_fie
 	return array;
 }
 
-static int by_number(const void *number, const void *field)
-{
-	uint32_t x = *(const uint32_t *)number, y = ((const struct schema_field *)field)->number;
-
-	return x < y ? -1 : x > y;
-}
-
 /* Returns the field of the type that an encoded field belongs to, or NULL. */
 static const struct schema_field *field_of(const struct schema_type *type,
 					   const struct wire_field *from)
 {
-	const struct schema_field *field = bsearch(&from->number, type->fields, type->n_fields,
-						   sizeof(*field), by_number);
+	const struct schema_field *field = schema_field_at(type, from->number);
 
 	return field && field->wire == from->type ? field : NULL;
 }

@@ -141,6 +141,11 @@ const struct schema_type *schema_any_type(const struct schema *schema, const cha
 /* Returns the name of a field in JSON if its description has none, for the caller to free. */
 char *schema_json_name(const char *name);
 
+/* Returns the field of a message with that number, or NULL. */
+const struct schema_field *schema_field_at(const struct schema_type *type, uint32_t number);
+
+/* Returns the name of a value of an enum, the first of its aliases, or NULL. */
+const char *schema_value_name(const struct schema_type *type, int32_t value);
 /* Returns true if the value of an enum is known, or if the enum is open. */
 bool schema_has_value(const struct schema_type *type, int32_t value);
 

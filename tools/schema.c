@@ -268,13 +268,17 @@ const struct schema_type *schema_any_type(const struct schema *schema, const cha
 	return type;
 }
 
+const char *schema_value_name(const struct schema_type *type, int32_t value)
+{
+	for (size_t i = 0; i < type->values->n_value; i++)
+		if (type->values->value[i]->number == value)
+			return type->values->value[i]->name;
+	return NULL;
+}
+
 bool schema_has_value(const struct schema_type *type, int32_t value)
 {
-	size_t i = 0;
-
-	while (i < type->values->n_value && type->values->value[i]->number != value)
-		i++;
-	return type->proto3 || i < type->values->n_value;
+	return type->proto3 || schema_value_name(type, value);
 }
 
 const char *schema_type_name(const struct schema_type *type)
@@ -362,6 +366,13 @@ static int by_number(const void *a, const void *b)
 	const struct schema_field *x = a, *y = b;
 
 	return x->number < y->number ? -1 : x->number > y->number;
+}
+
+const struct schema_field *schema_field_at(const struct schema_type *type, uint32_t number)
+{
+	const struct schema_field key = { .number = number };
+
+	return bsearch(&key, type->fields, type->n_fields, sizeof(key), by_number);
 }
 
 /* The fields are in order. */
