@@ -4,6 +4,7 @@
  * because jansson refuses integers above 63 bits and NUL in keys, reads past the end of a value,
  * and writes every double with the same number of digits.
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -286,6 +287,21 @@ json_t *value_read(FILE *file, bool more, json_error_t *error)
 	if (!value && !*error->text && (c != EOF || !more))
 		bad(&reader, "out of memory");
 	free(reader.token.data);
+	return value;
+}
+
+json_t *value_read_text(const char *text, size_t size, json_error_t *error)
+{
+	FILE *file = fmemopen((char *)text, size, "r");
+	json_t *value;
+
+	if (!file) {
+		*error = (json_error_t){ .line = 1 };
+		snprintf(error->text, sizeof(error->text), "%s", strerror(errno));
+		return NULL;
+	}
+	value = value_read(file, /* more= */ false, error);
+	fclose(file);
 	return value;
 }
 

@@ -38,6 +38,8 @@ json_t *value_indexed(const json_t *index, json_int_t number);
  * can read further values; at the end of the file returns NULL without an error text. Otherwise the
  * value must be the only one. On failure returns NULL and sets line, column and text of error. */
 json_t *value_read(FILE *file, bool more, json_error_t *error);
+/* Reads the only value of a text in memory, like value_read() without more. */
+json_t *value_read_text(const char *text, size_t size, json_error_t *error);
 
 /* Returns a value as text, which the caller must free; indent: in lines, with two blanks for each
  * level. A double has as many digits as it needs. If memory is short, returns NULL. */

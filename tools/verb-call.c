@@ -93,30 +93,19 @@ static int call_encode(const struct schema_method *method, json_t *json,
 	return r < 0 ? fail_memory() : STATUS_OK;
 }
 
-/* Returns the JSON of an argument or, for "-", of standard input. */
-static json_t *read_json(const char *text, json_error_t *error)
-{
-	FILE *file = stdin;
-	json_t *json;
-
-	if (!strcmp(text, "-"))
-		return value_read(stdin, /* more= */ false, error);
-	file = fmemopen((char *)text, strlen(text), "r");
-	if (!file) {
-		snprintf(error->text, sizeof(error->text), "%s", strerror(errno));
-		return NULL;
-	}
-	json = value_read(file, /* more= */ false, error);
-	fclose(file);
-	return json;
-}
-
+/* text: "-" is standard input. */
 static int call_encode_text(const struct schema_method *method, const char *text,
 			    struct schema_message *request)
 {
-	json_error_t error = { .line = 1 };
-	json_t *json = read_json(text ? text : "{}", &error);
+	json_error_t error;
+	json_t *json;
 
+	if (!text)
+		text = "{}";
+	if (!strcmp(text, "-"))
+		json = value_read(stdin, /* more= */ false, &error);
+	else
+		json = value_read_text(text, strlen(text), &error);
 	return json ? call_encode(method, json, request) : call_bad_json(&error);
 }
 

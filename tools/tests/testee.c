@@ -51,15 +51,10 @@ static const struct schema_type *find_type(const struct schema *schema, struct w
 static int from_json(const struct schema_type *type, struct wire text,
 		     struct schema_message *message, struct wire_buffer *response)
 {
-	FILE *file = fmemopen((void *)text.at, wire_size(&text), "r");
 	json_error_t error;
-	json_t *json;
+	json_t *json = value_read_text((const char *)text.at, wire_size(&text), &error);
 	int r;
 
-	if (!file)
-		err(1, "fmemopen");
-	json = value_read(file, false, &error);
-	fclose(file);
 	if (!json) {
 		put_text(response, PARSE_ERROR, error.text);
 		return -1;
