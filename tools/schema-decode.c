@@ -24,9 +24,9 @@
 
 /**
  * struct decoder - state of a conversion
- * @received: the message with its entries; NULL for the payload of a record
+ * @received: the message with its entries; NULL for the payload of a record, and within a
+ *	google.protobuf.Any, which has no entries
  * @all_fields: see SCHEMA_ALL_FIELDS
- * @in_any: number of google.protobuf.Any around the message, which has no entries
  * @taken: entries that a field has taken, one bit each
  * @steps: remaining steps
  * @values: remaining values
@@ -34,7 +34,6 @@
 struct decoder {
 	const struct ipc_raw_message *received;
 	bool all_fields;
-	unsigned int in_any;
 	uint64_t taken;
 	size_t steps;
 	size_t values;
@@ -171,7 +170,7 @@ static json_t *fd_to_json(struct decoder *decoder, struct wire wire)
 
 	find_one(wire, 1, WIRE_VARINT, &field);
 	fd = (int32_t)wire_unzigzag((uint32_t)field.value);
-	if (decoder->received && !decoder->in_any) {
+	if (decoder->received) {
 		entry = fd < 0 ? NULL : take_entry(decoder, true, (uint64_t)fd);
 		if (!entry)
 			return NULL;
@@ -188,7 +187,7 @@ static json_t *object_to_json(struct decoder *decoder, struct wire wire)
 
 	find_one(wire, 1, WIRE_64BIT, &field);
 	id = field.value;
-	if (decoder->received && !decoder->in_any && id) {
+	if (decoder->received && id) {
 		entry = take_entry(decoder, false, id);
 		if (!entry)
 			return NULL;
@@ -468,6 +467,7 @@ static json_t *fields_to_json(struct decoder *decoder, const struct schema_type 
 static json_t *any_to_json(struct decoder *decoder, const struct schema_type *any,
 			   struct wire wire, unsigned int depth)
 {
+	const struct ipc_raw_message *received = decoder->received;
 	struct wire_field url = { 0 }, content = { 0 };
 	const struct schema_type *type;
 	json_t *value;
@@ -479,10 +479,10 @@ static json_t *any_to_json(struct decoder *decoder, const struct schema_type *an
 	if (!wire_size(&url.bytes) && !wire_size(&content.bytes))
 		return json_object();
 	type = schema_any_type(any->schema, (const char *)url.bytes.at, wire_size(&url.bytes));
-	decoder->in_any++;
+	decoder->received = NULL;
 	value = type ? content_to_json(decoder, type, content.bytes, depth + 1) :
 		       bytes_to_json(content.bytes);
-	decoder->in_any--;
+	decoder->received = received;
 	if (!type || type->kind != KIND_PLAIN)
 		value = value_set(json_object(), "value", value);
 	return value_set(value, "@type", base64_text(url.bytes.at, wire_size(&url.bytes)));
