@@ -341,13 +341,12 @@ static int put_repeated(struct encoder *encoder, const struct schema_field *fiel
 static int put_key(struct encoder *encoder, const struct schema_field *field, const char *key,
 		   size_t size)
 {
-	json_t *json = json_stringn(key, size);
+	bool is_true = size == 4 && !strcmp(key, "true");
+	bool is_false = size == 5 && !strcmp(key, "false");
+	json_t *json = field->type == FIELD_BOOL && (is_true || is_false) ?
+			       json_boolean(is_true) : json_stringn(key, size);
 	int r;
 
-	if (field->type == FIELD_BOOL && value_string(json) && (!strcmp(key, "true") || !strcmp(key, "false"))) {
-		json_decref(json);
-		json = json_boolean(*key == 't');
-	}
 	if (!json)
 		encoder->buffer.failed = true;
 	r = json ? put_value(encoder, field, json, 0) : 0;
