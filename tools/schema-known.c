@@ -154,7 +154,7 @@ static bool take_zone(const char **text, int64_t *ret_seconds)
 
 static json_t *timestamp_fields(const char *text)
 {
-	int64_t year, month, day, hour, minute, second, nanos, zone, seconds;
+	int64_t year, month, day, hour, minute, second, nanos, zone, days, seconds;
 	int real_year, real_month, real_day;
 
 	if (!take_digits(&text, 4, 4, &year) || !year || !take_two(&text, '-', 1, 12, &month) ||
@@ -162,10 +162,12 @@ static json_t *timestamp_fields(const char *text)
 	    !take_two(&text, ':', 0, 59, &minute) || !take_two(&text, ':', 0, 59, &second) ||
 	    !take_nanos(&text, &nanos) || !take_zone(&text, &zone) || *text)
 		return NULL;
-	date_of(days_of(year, month, day), &real_year, &real_month, &real_day);
+	days = days_of(year, month, day);
+	/* No such day, such as February 30. */
+	date_of(days, &real_year, &real_month, &real_day);
 	if (real_day != day)
 		return NULL;
-	seconds = days_of(year, month, day) * DAY + hour * 3600 + minute * 60 + second - zone;
+	seconds = days * DAY + hour * 3600 + minute * 60 + second - zone;
 	if (seconds < TIMESTAMP_MIN || seconds > TIMESTAMP_MAX)
 		return NULL;
 	return seconds_fields(seconds, nanos);
