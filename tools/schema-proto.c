@@ -149,6 +149,11 @@ static const char *type_name(const struct printer *p,
 	return field_kinds[field->type].name ?: short_name(p, field->type_name);
 }
 
+static bool is_in_oneof(const Google__Protobuf__FieldDescriptorProto *field)
+{
+	return field->has_oneof_index && !field->proto3_optional;
+}
+
 static const char *label_of(const struct printer *p,
 			    const Google__Protobuf__FieldDescriptorProto *field)
 {
@@ -158,7 +163,7 @@ static const char *label_of(const struct printer *p,
 	case GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REQUIRED:
 		return "required ";
 	default:
-		if (field->has_oneof_index && !field->proto3_optional)
+		if (is_in_oneof(field))
 			return "";
 		return !p->proto3 || field->proto3_optional ? "optional " : "";
 	}
@@ -265,23 +270,17 @@ static void put_field(struct printer *p, const Google__Protobuf__FieldDescriptor
 		enter(p, MESSAGE_MESSAGE, type->index);
 		put_message(p, type, field);
 		leave(p);
-	} else if (is_map_entry(type)) {
-		fprintf(p->file, "%*smap<%s, %s> %s = %" PRId32, 2 * p->depth, "",
-			type_name(p, type->message->field[0]),
-			type_name(p, type->message->field[1]), field->name, field->number);
-		put_field_options(p, field);
-		fputs(";\n", p->file);
-	} else {
-		fprintf(p->file, "%*s%s%s %s = %" PRId32, 2 * p->depth, "", label_of(p, field),
-			type_name(p, field), field->name, field->number);
-		put_field_options(p, field);
-		fputs(";\n", p->file);
+		return;
 	}
-}
-
-static bool is_in_oneof(const Google__Protobuf__FieldDescriptorProto *field)
-{
-	return field->has_oneof_index && !field->proto3_optional;
+	fprintf(p->file, "%*s", 2 * p->depth, "");
+	if (is_map_entry(type))
+		fprintf(p->file, "map<%s, %s>", type_name(p, type->message->field[0]),
+			type_name(p, type->message->field[1]));
+	else
+		fprintf(p->file, "%s%s", label_of(p, field), type_name(p, field));
+	fprintf(p->file, " %s = %" PRId32, field->name, field->number);
+	put_field_options(p, field);
+	fputs(";\n", p->file);
 }
 
 /* Prints the fields of a oneof together. */
