@@ -134,7 +134,7 @@ int bus_policy_problem(struct service_manager *manager, char *text, size_t size)
 	if (r < 0)
 		return r;
 	if (!reply->outdated && !reply->activations_outdated && !reply->n_problems)
-		return 0;
+		return BUS_FILES_GOOD;
 	/* The problem of an activation file is last, after warnings about the policy. */
 	snprintf(text, size, "%s",
 		 !reply->n_problems ? "a file is wrong" :
@@ -142,7 +142,9 @@ int bus_policy_problem(struct service_manager *manager, char *text, size_t size)
 				      reply->problems[reply->n_problems - 1] :
 				      reply->problems[0]);
 	text_clean(text);
-	return reply->outdated ? 1 : reply->activations_outdated ? 2 : 3;
+	if (reply->outdated)
+		return BUS_POLICY_OUTDATED;
+	return reply->activations_outdated ? BUS_ACTIVATIONS_OUTDATED : BUS_FILES_WITH_WARNING;
 }
 
 /* --- Names ---------------------------------------------------------------------- */

@@ -67,11 +67,23 @@ struct bus_process {
 json_t *bus_row(struct bus_process *last, const char *name, pid_t pid, uid_t uid,
 		const char *interface);
 
-/* If a policy file has a problem, so that the rules in force are older than the files, returns 1
- * and copies the cleaned problem to text. If only an activation file has one, returns 2 and copies
- * it. If the files are in force, but have a problem, such as an unknown user, returns 3 and copies
- * it. Returns 0 if no file has one, or -errno: -EPERM if the user is neither root nor that of the
- * service manager. Prints nothing. */
+/**
+ * enum bus_files - state of the policy and activation files of the service manager
+ * @BUS_FILES_GOOD: no file has a problem
+ * @BUS_POLICY_OUTDATED: a policy file is wrong, so the rules in force are older than the files
+ * @BUS_ACTIVATIONS_OUTDATED: only an activation file is wrong: those in force are older
+ * @BUS_FILES_WITH_WARNING: the files are in force, but name an unknown user, for example
+ */
+enum bus_files {
+	BUS_FILES_GOOD,
+	BUS_POLICY_OUTDATED,
+	BUS_ACTIVATIONS_OUTDATED,
+	BUS_FILES_WITH_WARNING,
+};
+
+/* Returns enum bus_files, and copies the cleaned problem to text, unless the state is
+ * BUS_FILES_GOOD. On failure returns -errno: -EPERM for a user that is neither root nor the user of
+ * the service manager. Prints nothing. */
 int bus_policy_problem(struct service_manager *manager, char *text, size_t size);
 
 /* Lists the services whose names match the pattern, a name or a prefix and '*', as an array of

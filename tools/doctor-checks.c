@@ -344,14 +344,14 @@ static void check_policy(const struct facts *facts, struct finding *finding)
 		     facts->policy == -EPERM ?
 			     "only root and the user of the service manager may" :
 			     ipc_strerror(facts->policy));
-	} else if (facts->policy == 3) {
+	} else if (facts->policy == BUS_FILES_WITH_WARNING) {
 		find(finding, warning, "the files are in force, but have a problem: %s",
 		     facts->outdated);
 		fix(finding, "correct the file, then: ipcctl policy reload");
-	} else if (facts->policy) {
+	} else if (facts->policy != BUS_FILES_GOOD) {
 		find(finding, error, "the service manager cannot read its %s from before, or none: %s",
-		     facts->policy == 2 ? "activation files, and uses those" :
-					  "policy, and uses its rules",
+		     facts->policy == BUS_ACTIVATIONS_OUTDATED ? "activation files, and uses those" :
+								 "policy, and uses its rules",
 		     facts->outdated);
 		fix(finding, "correct the file, then: ipcctl policy reload");
 	} else {

@@ -39,9 +39,8 @@
  *	another @peer.version, or -errno of opening the bus
  * @manager: 1: a service manager replies; 0: there is none; or -errno, -ETIMEDOUT if it does not
  *	reply, -EHOSTDOWN if it is frozen
- * @policy: 1: @outdated is the problem in the policy files of the running service manager, whose
- *	rules are older than the files; 2: in its activation files; 3: in files that are in force;
- *	0: there is none; or -errno, -EPERM if this user may not know
+ * @policy: state of the files of the running service manager, as bus_policy_problem() returns it
+ * @outdated: the problem of these files
  */
 struct facts {
 	const char *bus;

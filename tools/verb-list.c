@@ -70,10 +70,9 @@ static json_t *add_frozen(json_t *rows, struct ipc *ipc)
 static void explain_nothing(struct service_manager *manager)
 {
 	char problem[512];
-	int outdated;
+	int state = bus_policy_problem(manager, problem, sizeof(problem));
 
-	outdated = bus_policy_problem(manager, problem, sizeof(problem));
-	if (outdated == 1 || outdated == 2)
+	if (state == BUS_POLICY_OUTDATED || state == BUS_ACTIVATIONS_OUTDATED)
 		print_error(stderr, STATUS_OK, "correct the file, then: ipcctl policy reload", NULL,
 			    problem);
 }

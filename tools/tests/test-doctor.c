@@ -336,14 +336,14 @@ START_TEST(other_ailments)
 	be_well();
 	facts.policy = -EPERM;
 	is_defect("policy", "unknown", "only root", "");
-	facts.policy = 1;
+	facts.policy = BUS_POLICY_OUTDATED;
 	strcpy(facts.outdated, "b.conf:2: no such user");
 	is_defect("policy", "error", "its rules from before, or none: b.conf:2: no such user",
 		  "ipcctl policy reload");
-	facts.policy = 2;
+	facts.policy = BUS_ACTIVATIONS_OUTDATED;
 	is_defect("policy", "error", "activation files, and uses those from before",
 		  "ipcctl policy reload");
-	facts.policy = 3;
+	facts.policy = BUS_FILES_WITH_WARNING;
 	is_defect("policy", "warning", "are in force, but have a problem: b.conf:2: no such user",
 		  "ipcctl policy reload");
 	be_well();
