@@ -60,6 +60,20 @@ static void close_many(unsigned int n)
 	}
 }
 
+/* Returns how many of these connections have a channel. */
+static unsigned int count_direct(unsigned int n)
+{
+	struct ipc_proxy *first = proxy;
+	unsigned int direct = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		proxy = proxies[i];
+		direct += get(WHERE);
+	}
+	proxy = first;
+	return direct;
+}
+
 /* A user leaves places to other users, and no more than that. */
 START_TEST(channels_of_a_user_are_limited)
 {
@@ -91,11 +105,51 @@ static void wait_end(pid_t pid)
 
 static int opened[2];
 
+static void begin_other_users(void)
+{
+	char folder[256];
+
+	snprintf(folder, sizeof(folder), "%s", ipc_test_bus_path(bus));
+	ck_assert_int_eq(chmod(folder, 0666), 0);
+	*strrchr(folder, '/') = '\0';
+	ck_assert_int_eq(chmod(folder, 0711), 0);
+	ck_assert_int_eq(pipe(opened), 0);
+}
+
+static void end_other_users(void)
+{
+	close(opened[0]);
+	close(opened[1]);
+	end();
+}
+
+/* Starts a client that opens channels and keeps them until end_opened(). */
+static pid_t start_opened(uid_t uid, void (*run)(void))
+{
+	pid_t pid = start_as(uid, run);
+	char byte;
+
+	ck_assert_int_eq(read(opened[0], &byte, 1), 1);
+	return pid;
+}
+
+static void end_opened(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* In the client of start_opened(). */
+static void keep_opened(void)
+{
+	ck_assert_int_eq(write(opened[1], "", 1), 1);
+	pause();
+}
+
 static void open_share(void)
 {
 	ck_assert_uint_eq(open_many(20), 16);
-	ck_assert_int_eq(write(opened[1], "", 1), 1);
-	pause();
+	keep_opened();
 }
 
 /* The first request ends a channel of the user with most channels, and the second request gets its
@@ -108,46 +162,22 @@ static void open_late(void)
 	ck_assert_uint_eq(get_many(4096), 1);
 }
 
-static void allow_all(void)
-{
-	char folder[256];
-
-	snprintf(folder, sizeof(folder), "%s", ipc_test_bus_path(bus));
-	ck_assert_int_eq(chmod(folder, 0666), 0);
-	*strrchr(folder, '/') = '\0';
-	ck_assert_int_eq(chmod(folder, 0711), 0);
-}
-
 START_TEST(users_get_their_share_of_channels)
 {
-	struct ipc_proxy *first;
-	unsigned int direct = 0;
 	pid_t second;
-	char byte;
 
 	/* Another user needs root. */
 	if (getuid())
 		return;
 	begin(1);
-	first = proxy;
-	allow_all();
-	ck_assert_int_eq(pipe(opened), 0);
+	begin_other_users();
 	ck_assert_uint_eq(open_many(MANY), 48 - 1);
-	second = start_as(65533, open_share);
-	ck_assert_int_eq(read(opened[0], &byte, 1), 1);
+	second = start_opened(65533, open_share);
 	wait_end(start_as(65532, open_late));
-	for (unsigned int i = 0; i < MANY; i++) {
-		proxy = proxies[i];
-		direct += get(WHERE);
-	}
-	ck_assert_uint_ge(direct, 48 - 2);
-	proxy = first;
-	kill(second, SIGKILL);
-	waitpid(second, NULL, 0);
+	ck_assert_uint_ge(count_direct(MANY), 48 - 2);
+	end_opened(second);
 	close_many(MANY);
-	close(opened[0]);
-	close(opened[1]);
-	end();
+	end_other_users();
 }
 END_TEST
 
@@ -171,32 +201,23 @@ static void open_and_keep(void)
 	ck_assert_int_ge(cell, 0);
 	channel_post(caller, (unsigned int)cell, &call);
 	ck_assert_uint_eq(open_many(MANY), 48 - 1);
-	ck_assert_int_eq(write(opened[1], "", 1), 1);
-	pause();
+	keep_opened();
 }
 
 START_TEST(client_cannot_keep_the_places_of_its_user)
 {
 	pid_t first, second;
-	char byte;
 
 	if (getuid())
 		return;
 	begin_with(1, "1");
-	allow_all();
-	ck_assert_int_eq(pipe(opened), 0);
-	first = start_as(65533, open_and_keep);
-	ck_assert_int_eq(read(opened[0], &byte, 1), 1);
-	second = start_as(65532, open_share);
-	ck_assert_int_eq(read(opened[0], &byte, 1), 1);
+	begin_other_users();
+	first = start_opened(65533, open_and_keep);
+	second = start_opened(65532, open_share);
 	wait_end(start_as(65531, open_late));
-	kill(first, SIGKILL);
-	kill(second, SIGKILL);
-	waitpid(first, NULL, 0);
-	waitpid(second, NULL, 0);
-	close(opened[0]);
-	close(opened[1]);
-	end();
+	end_opened(first);
+	end_opened(second);
+	end_other_users();
 }
 END_TEST
 
@@ -207,8 +228,7 @@ static void open_few(void)
 {
 	connect_again();
 	ck_assert_uint_eq(open_many(KEPT), KEPT);
-	ck_assert_int_eq(write(opened[1], "", 1), 1);
-	pause();
+	keep_opened();
 }
 
 static void open_in_vain(void)
@@ -219,46 +239,26 @@ static void open_in_vain(void)
 	ck_assert_uint_eq(get_many(4096), 0);
 }
 
-static unsigned int count_direct(unsigned int n)
-{
-	struct ipc_proxy *first = proxy;
-	unsigned int direct = 0;
-
-	for (unsigned int i = 0; i < n; i++) {
-		proxy = proxies[i];
-		direct += get(WHERE);
-	}
-	proxy = first;
-	return direct;
-}
-
 /* Each other uid may belong to the same hostile user. */
 START_TEST(user_keeps_few_channels_against_many_uids)
 {
 	pid_t pids[USERS];
-	char byte;
 
 	if (getuid())
 		return;
 	begin_with(1, "1");
-	allow_all();
-	ck_assert_int_eq(pipe(opened), 0);
+	begin_other_users();
 	ck_assert_uint_eq(open_many(KEPT), KEPT);
 	for (uid_t i = 0; i < USERS; i++) {
-		pids[i] = start_as(65500 + i, open_few);
-		ck_assert_int_eq(read(opened[0], &byte, 1), 1);
+		pids[i] = start_opened(65500 + i, open_few);
 		ck_assert_uint_eq(count_direct(KEPT), KEPT);
 	}
 	wait_end(start_as(65532, open_in_vain));
 	ck_assert_uint_eq(count_direct(KEPT), KEPT);
-	for (unsigned int i = 0; i < USERS; i++) {
-		kill(pids[i], SIGKILL);
-		waitpid(pids[i], NULL, 0);
-	}
+	for (unsigned int i = 0; i < USERS; i++)
+		end_opened(pids[i]);
 	close_many(KEPT);
-	close(opened[0]);
-	close(opened[1]);
-	end();
+	end_other_users();
 }
 END_TEST
 
@@ -288,13 +288,13 @@ START_TEST(clients_that_do_not_join_end_no_channels_of_others)
 	if (getuid())
 		return;
 	begin(1);
-	allow_all();
+	begin_other_users();
 	wait_end(start_as(65531, never_join));
 	wait_end(start_as(65532, never_join));
 	ck_assert_uint_eq(get(WHERE), 1);
 	wait_end(start_as(65533, open_in_vain));
 	ck_assert_uint_eq(get(WHERE), 1);
-	end();
+	end_other_users();
 }
 END_TEST
 
@@ -366,7 +366,6 @@ END_TEST
 START_TEST(idle_channel_ends_if_another_client_needs_one)
 {
 	struct ipc_proxy *first;
-	unsigned int direct = 0;
 
 	begin(1);
 	first = proxy;
@@ -384,13 +383,9 @@ START_TEST(idle_channel_ends_if_another_client_needs_one)
 	ck_assert_uint_eq(get_many(4 * 4096), 0);
 	usleep(1100000);
 	ck_assert_uint_eq(get_many(16 * 4096), 1);
-	for (int i = 0; i < 48; i++) {
-		proxy = proxies[i];
-		direct += get(WHERE);
-	}
-	close_many(48);
-	ck_assert_uint_eq(direct, 47);
 	proxy = first;
+	ck_assert_uint_eq(count_direct(48), 47);
+	close_many(48);
 	ck_assert_uint_eq(get(WHERE), 1);
 	end();
 }
@@ -433,7 +428,7 @@ START_TEST(ended_channels_of_many_uids_are_limited)
 	go = mmap(NULL, sizeof(*go), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ck_assert_ptr_ne(go, MAP_FAILED);
 	begin_ops(2 * UIDS * UIDS_ROUNDS, "1", &ops);
-	allow_all();
+	begin_other_users();
 	for (unsigned int i = 0; i < UIDS * UIDS_ROUNDS; i++)
 		n += open_and_end(65500 + i / UIDS_ROUNDS);
 	ck_assert_int_le(n, 256 + CHANNELS);
@@ -442,7 +437,7 @@ START_TEST(ended_channels_of_many_uids_are_limited)
 	/* The test fails if this never ends. */
 	while (count_parts())
 		usleep(10000);
-	end();
+	end_other_users();
 	munmap(go, sizeof(*go));
 }
 END_TEST
