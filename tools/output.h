@@ -58,7 +58,8 @@ int out_line(json_t *value);
 void out_bytes(const char *bytes, size_t size, bool text);
 void out_bytes_end(void);
 
-/* Flushes standard output. Fails if any earlier output could not be written. */
+/* Flushes standard output. Fails if any earlier output could not be written. main() flushes after
+ * the verb, so verbs flush only lines of a stream, and output that must precede a message. */
 int out_flush(void);
 
 #endif

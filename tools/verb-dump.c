@@ -77,7 +77,7 @@ static int dump_service(const char *name, const char *const *arguments, size_t n
 				 "service %s has no dump", name);
 	if (r == -ETIMEDOUT)
 		return bus_no_reply(ipc, name, &error);
-	return r < 0 ? fail_call(r, &error, name) : out_flush();
+	return r < 0 ? fail_call(r, &error, name) : STATUS_OK;
 }
 
 /* --- The report ----------------------------------------------------------------------- */
@@ -192,7 +192,7 @@ static int put_report(void)
 	    !bus_list(manager, "*", false, &rows))
 		put_dumps(rows);
 	json_decref(rows);
-	return out_flush();
+	return STATUS_OK;
 }
 
 /* --- The verb ----------------------------------------------------------------------- */

@@ -86,7 +86,7 @@ static int run(int argc, char **argv)
 		return out_json(info);
 	status = out_fields(info, keys, sizeof(keys) / sizeof(*keys));
 	json_decref(info);
-	return status ? status : out_flush();
+	return status;
 }
 
 const struct verb verb_info = {

@@ -212,7 +212,7 @@ static int show(struct service_manager *manager)
 		printf("%san activation file is wrong: the old activation files, or none, are in "
 		       "force%s\n", out_color(COLOR_RED), out_plain());
 	json_decref(policy);
-	return out_flush();
+	return STATUS_OK;
 }
 
 /* At the start of the service manager, a wrong file leaves nothing in force. */
@@ -239,7 +239,7 @@ static int put_reload(const json_t *result, bool policy_refused, bool activation
 							     "no activation files are in force") : "");
 	printf("%lld rules and %lld activation files are in force\n",
 	       (long long)value_number(result, "rule_count"), (long long)value_number(result, "activation_count"));
-	return out_flush();
+	return STATUS_OK;
 }
 
 static int reload(struct service_manager *manager)
