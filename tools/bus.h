@@ -71,7 +71,7 @@ json_t *bus_row(struct bus_process *last, const char *name, pid_t pid, uid_t uid
  * enum bus_files - state of the policy and activation files of the service manager
  * @BUS_FILES_GOOD: no file has a problem
  * @BUS_POLICY_OUTDATED: a policy file is wrong, so the rules in force are older than the files
- * @BUS_ACTIVATIONS_OUTDATED: only an activation file is wrong: those in force are older
+ * @BUS_ACTIVATIONS_OUTDATED: only an activation file is wrong, so older files are in force
  * @BUS_FILES_WITH_WARNING: the files are in force, but name an unknown user, for example
  */
 enum bus_files {

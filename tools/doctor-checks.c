@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Judges the facts, and finds the command that fixes a problem. Each check produces one finding.
+ * Judges the facts, and finds the command that fixes a problem. Each check produces a finding.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -67,7 +67,7 @@ static const char *device_fix(const struct facts *facts)
 	return facts->loaded ? "udevadm trigger --name-match=ipcbus" : "load the module, see below";
 }
 
-/* Returns the command that manages the units of this bus of ipcbusd, or NULL if there are none. */
+/* Returns the command that manages the units of ipcbusd for this bus, or NULL without units. */
 static const char *unit_manager(const struct facts *facts)
 {
 	bool none = facts->reason == IPC_BUS_NOT_FOUND;

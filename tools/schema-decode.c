@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
  * Converts the bytes of a message to JSON, by protobuf's JSON mapping. Both type and bytes are
- * untrusted. Of a field, the last value counts; the parts of a message that occurs more than once
- * are joined. Unknown are fields that the type lacks, fields whose encoding does not match their
- * type, and values that a closed enum lacks. They are skipped.
+ * untrusted. The last value of a field counts. Parts of a message that occurs more than once are
+ * joined. The decoder skips fields that the type lacks, fields with the encoding of another type,
+ * and values that a closed enum lacks.
  *
- * The JSON differs from the mapping in two points, so that a message can be shown: text that is not
- * UTF-8 is in base64, as is the content of a google.protobuf.Any whose type the service does not
- * describe.
+ * The JSON differs from the mapping in two points, so that ipcctl can show more messages. Text that
+ * is not UTF-8 is in base64. The content of a google.protobuf.Any is in base64 if the service does
+ * not describe its type.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -58,7 +58,8 @@ static bool take_json_value(struct decoder *decoder)
 	return true;
 }
 
-/* Returns true if all fields can be read. Reads them once for each field of the type. */
+/* Returns true if all fields can be read. Takes the steps of the conversion, which reads all fields
+ * once for each field of the type. */
 static bool is_sound(struct decoder *decoder, const struct schema_type *type, struct wire wire)
 {
 	struct wire_field field;
@@ -241,7 +242,7 @@ static json_t *value_to_json(struct decoder *decoder, const struct schema_field 
 	}
 }
 
-/* Returns 1, 0 if the value is unknown to a closed enum, or -EBADMSG after too many steps. */
+/* Returns 1, 0 for a value that a closed enum lacks, or -EBADMSG after too many steps. */
 static int has_known_value(struct decoder *decoder, const struct schema_field *field,
 			   const struct wire_field *from)
 {
@@ -298,9 +299,8 @@ static const struct schema_field *field_of(const struct schema_type *type,
 	return field && field->wire == from->type ? field : NULL;
 }
 
-/* Finds the effective value of a field. If a message occurs more than once, joins the parts in the
- * buffer. A later field of the same oneof overrides the value. Returns 1, 0 if there is no value,
- * or -EBADMSG. */
+/* Finds the effective value of a field. Joins the parts of a message in the buffer. A later field
+ * of the same oneof overrides the value. Returns 1, 0 for a field without value, or -EBADMSG. */
 static int find(struct decoder *decoder, const struct schema_type *type,
 		const struct schema_field *field, struct wire wire, struct wire_buffer *buffer,
 		struct wire_field *ret_field)
@@ -337,7 +337,7 @@ static int find(struct decoder *decoder, const struct schema_type *type,
 
 /* --- Maps --------------------------------------------------------------------------- */
 
-/* Returns the JSON of a part of an entry, key or value. If it is missing, it is zero or empty. */
+/* Returns the JSON of the key or value of an entry. A missing part is zero or empty. */
 static json_t *part_to_json(struct decoder *decoder, const struct schema_type *entry, size_t part,
 			    struct wire wire, unsigned int depth)
 {
@@ -366,7 +366,7 @@ static json_t *key_to_json(struct decoder *decoder, const struct schema_type *en
 	return text;
 }
 
-/* An entry whose value is unknown to a closed enum is unknown. Returns 1, 0 or -EBADMSG. */
+/* Returns 1, 0 for an entry with a value that a closed enum lacks, or -EBADMSG. */
 static int is_known_entry(struct decoder *decoder, const struct schema_type *entry,
 			  struct wire wire)
 {
@@ -417,8 +417,8 @@ static json_t *elements_to_json(struct decoder *decoder, const struct schema_fie
 						repeated_to_json(decoder, field, wire, depth);
 }
 
-/* If the field is present, or is wanted without, adds it to the object. Returns the object, or NULL
- * if the field is damaged. */
+/* Adds a present field to the object. Adds a missing field without presence only for
+ * SCHEMA_ALL_FIELDS and for known_json(). Returns the object, or NULL for a damaged field. */
 static json_t *set_field(struct decoder *decoder, const struct schema_type *type,
 			 const struct schema_field *field, struct wire wire, unsigned int depth,
 			 json_t *object)
@@ -463,7 +463,8 @@ static json_t *fields_to_json(struct decoder *decoder, const struct schema_type 
 	return object;
 }
 
-/* Fields with the type in "@type"; a type with its own JSON is in "value". */
+/* Returns the fields of the content and the URL of its type in "@type". The JSON of a type with its
+ * own JSON is in "value". */
 static json_t *any_to_json(struct decoder *decoder, const struct schema_type *any,
 			   struct wire wire, unsigned int depth)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Converts JSON to the bytes of a message, by protobuf's JSON mapping. schema.h describes objects
- * and fds. Both are messages whose field 1 is the entry's tag.
+ * and fds. Both are messages with the tag of their entry in field 1.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -30,7 +30,7 @@ struct encoder {
 static int put_content(struct encoder *encoder, const struct schema_field *field,
 		       const struct schema_type *type, const json_t *json, unsigned int depth);
 
-/* field: the field with the problem; without a name: the whole message. */
+/* field: the field with the problem. A field without a name is the whole message. */
 static int fail(struct encoder *encoder, const struct schema_field *field, const char *what)
 {
 	struct schema_message *message = encoder->message;
@@ -49,7 +49,7 @@ static json_t *get_number(const json_t *json)
 	return value_is_string(json) ? value_of_number(json) : json_incref((json_t *)json);
 }
 
-/* A real number counts if it is an integer. */
+/* Accepts only integers, such as 1e5. */
 static bool real_to_integer(double real, uint64_t *ret_value)
 {
 	if (real != floor(real) || real < -0x1p63 || real >= 0x1p64)
@@ -102,7 +102,7 @@ static bool get_infinity(const json_t *json, double *ret_value)
 	return true;
 }
 
-/* Returns 0, -EINVAL, or -ERANGE if the type has no such number. */
+/* Returns 0, -EINVAL, or -ERANGE for a number that is too large for the type. */
 static int get_real(const json_t *json, bool single, double *ret_value)
 {
 	const char *text;
@@ -269,7 +269,7 @@ static int put_nested(struct encoder *encoder, const struct schema_field *field,
 	return r;
 }
 
-/* A proto3 field without presence is not sent if it is zero or empty. */
+/* Omits a zero or empty proto3 field without presence. */
 static int put_value(struct encoder *encoder, const struct schema_field *field, const json_t *json,
 		     unsigned int depth)
 {
@@ -308,7 +308,7 @@ static int put_value(struct encoder *encoder, const struct schema_field *field, 
 	}
 }
 
-/* Returns true if null is a value of the field, and not a missing value. */
+/* Returns true if null is a value of the type. In other fields, null is a missing value. */
 static bool has_null(const struct schema_field *field)
 {
 	return field->is && (field->is->kind == KIND_VALUE || field->is->kind == KIND_NULL);
@@ -363,7 +363,7 @@ static int put_map(struct encoder *encoder, const struct schema_field *field, co
 	size_t size;
 	int r;
 
-	/* Messages name the field, not those of the entry. */
+	/* Messages name the map, not the fields of its entry. */
 	key.name = value.name = field->name;
 	if (!json_is_object(json))
 		return fail(encoder, field, "expected a JSON object");
@@ -384,7 +384,7 @@ static int put_map(struct encoder *encoder, const struct schema_field *field, co
 
 /* --- Messages ------------------------------------------------------------------- */
 
-/* Sets ret_value to the value of a field, or NULL. It has either of its two names. */
+/* Sets ret_value to the value of a field, or NULL. Either name of the field is valid. */
 static int get_value(struct encoder *encoder, const json_t *json, const struct schema_field *field,
 		     const json_t **ret_value)
 {
@@ -410,7 +410,7 @@ static int put_field(struct encoder *encoder, const struct schema_field *field, 
 				 put_value(encoder, field, value, depth);
 }
 
-/* Returns true if an earlier field of the same oneof is given as well. */
+/* Returns true if the JSON also has an earlier field of the same oneof. */
 static bool has_rival(struct encoder *encoder, const struct schema_type *type, size_t i,
 		      const json_t *json)
 {
@@ -467,8 +467,8 @@ static int put_message(struct encoder *encoder, const struct schema_type *type, 
 	return r;
 }
 
-/* Writes the content of an Any: the other members, or, if the type has its own JSON, the member
- * "value". */
+/* Writes the content of an Any: all members except "@type", or the member "value" for a type with
+ * its own JSON. */
 static int put_any_content(struct encoder *encoder, const struct schema_field *field,
 			   const struct schema_type *type, const json_t *json, unsigned int depth)
 {
@@ -521,7 +521,7 @@ static int put_any(struct encoder *encoder, const struct schema_field *field,
 	return r;
 }
 
-/* Writes a message without its tag. field: for messages. */
+/* Writes a message without its tag. field: the field that error messages name. */
 static int put_content(struct encoder *encoder, const struct schema_field *field,
 		       const struct schema_type *type, const json_t *json, unsigned int depth)
 {

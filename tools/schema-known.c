@@ -70,7 +70,7 @@ static bool take_nanos(const char **text, int64_t *ret_nanos)
 	return true;
 }
 
-/* Writes nothing, or a point and three, six or nine digits. */
+/* Writes a point and three, six or nine digits; for 0, an empty text. */
 static void put_nanos(char text[16], int64_t nanos)
 {
 	int digits = nanos % 1000 ? 9 : nanos % 1000000 ? 6 : 3;
@@ -87,7 +87,7 @@ static json_t *seconds_fields(int64_t seconds, int64_t nanos)
 	return json_pack("{s:I, s:I}", "seconds", (json_int_t)seconds, "nanos", (json_int_t)nanos);
 }
 
-/* Reads the fields that seconds_fields() makes, with seconds as decoded: in a string. */
+/* Reads the fields of seconds_fields(), but from the decoder, which has seconds in a string. */
 static bool get_seconds(const json_t *fields, int64_t *ret_seconds, int64_t *ret_nanos)
 {
 	const char *seconds = value_text(fields, "seconds");
@@ -111,7 +111,7 @@ static int64_t days_of(int64_t year, int64_t month, int64_t day)
 	return year / 400 * 146097 + in_era - 719468;
 }
 
-/* The reverse, for days in the years 1 to 9999. */
+/* The reverse of days_of(), for days in the years 1 to 9999. */
 static void date_of(int64_t days, int *ret_year, int *ret_month, int *ret_day)
 {
 	int64_t era, in_era, year, in_year, month;
@@ -127,7 +127,7 @@ static void date_of(int64_t days, int *ret_year, int *ret_month, int *ret_day)
 	*ret_year = (int)(year + era * 400 + (*ret_month <= 2));
 }
 
-/* Takes a number of two digits up to max, and the character before it. */
+/* Takes a character, and a number of two digits from min to max after it. */
 static bool take_two(const char **text, char before, int64_t min, int64_t max, int64_t *ret_value)
 {
 	if (**text != before)
@@ -239,7 +239,7 @@ static json_t *snake_case(const char *text, size_t size)
 	return value;
 }
 
-/* "bar_baz" to "barBaz". Returns false if that would not become "bar_baz" again. */
+/* "bar_baz" to "barBaz". Returns false for a path that snake_case() would not restore. */
 static bool put_camel_case(struct wire_buffer *buffer, const char *path)
 {
 	for (; path && *path; path++) {

@@ -56,7 +56,7 @@ extern const struct field_kind field_kinds[N_FIELD_TYPES];
  * @json_name: its name in JSON
  * @number: its number
  * @type: enum field_type; a group is a FIELD_MESSAGE
- * @wire: WIRE_*, unless it is packed
+ * @wire: WIRE_* of a value; a @packed array is WIRE_BYTES
  * @repeated: the field is an array
  * @required: proto2: the field must be present
  * @packed: an array that is sent as one field
@@ -78,7 +78,7 @@ struct schema_field {
 	const struct schema_type *is;
 };
 
-/* Types whose JSON is not that of their fields. */
+/* Types by their JSON: that of a KIND_PLAIN message is an object with its fields. */
 enum schema_kind {
 	KIND_PLAIN,
 	KIND_OBJECT,
@@ -100,7 +100,7 @@ enum schema_kind {
  * @message: its description, or NULL
  * @values: description of an enum, or NULL
  * @schema: the schema that contains it
- * @proto3: the file has proto3 syntax. In others, enums are closed.
+ * @proto3: the file has proto3 syntax, so enums are open. In proto2, enums are closed.
  * @kind: see enum schema_kind
  * @is_map: type of the entries of a map: key and value are its two fields
  * @is_group: type of a group, which is a field of the enclosing message
@@ -138,7 +138,7 @@ const struct schema_type *schema_message_type(const struct schema *schema, const
 const struct schema_type *schema_any_type(const struct schema *schema, const char *url,
 					  size_t size);
 
-/* Returns the name of a field in JSON if its description has none, for the caller to free. */
+/* Returns the JSON name of a field without json_name. The caller must free it. */
 char *schema_json_name(const char *name);
 
 /* Returns the field of a message with that number, or NULL. */
@@ -146,16 +146,16 @@ const struct schema_field *schema_field_at(const struct schema_type *type, uint3
 
 /* Returns the name of a value of an enum, the first of its aliases, or NULL. */
 const char *schema_value_name(const struct schema_type *type, int32_t value);
-/* Returns true if the value of an enum is known, or if the enum is open. */
+/* Returns true for a value that the enum contains, and for any value of an open enum. */
 bool schema_has_value(const struct schema_type *type, int32_t value);
 
 /* --- Types with their own JSON (schema-known.c) ------------------------------------------ */
 
-/* Convert between the JSON of a type and that of its fields: "1.5s" and {"seconds": "1", "nanos":
- * 500000000}. Types without their own JSON, and those of schema-encode.c and schema-decode.c, stay
- * as they are. known_fields() returns a new reference, or NULL if the JSON does not suit the type.
- * known_json() takes the reference of the fields, of which those without presence must be there,
- * and returns NULL if they have no JSON. */
+/* Convert between the JSON of a type and the JSON of its fields: "1.5s" and {"seconds": "1",
+ * "nanos": 500000000}. The JSON of a KIND_PLAIN message is already the JSON of its fields.
+ * known_fields() returns a new reference, or NULL for JSON that does not suit the type.
+ * known_json() takes the reference of the fields, which must include fields without presence. It
+ * returns NULL for fields that have no JSON, such as a time after the year 9999. */
 json_t *known_fields(enum schema_kind kind, const json_t *json);
 json_t *known_json(enum schema_kind kind, json_t *fields);
 /* Returns a description of the JSON of such a type, for messages. */
@@ -170,9 +170,9 @@ const char *known_expected(enum schema_kind kind);
 #define OPTION_C_PREFIX	  50601 /* of a service */
 #define OPTION_PREFIX_PACKAGE 50601 /* of a file */
 
-/* Get an option. Return false or NULL if it is not set. To protobuf-c the options of
- * ipc/options.proto are unknown fields. A text is returned only if it is an identifier, as
- * protoc-gen-ipc requires; the caller must free it. */
+/* Get an option. Return false or NULL for an option that is not set. To protobuf-c the options of
+ * ipc/options.proto are unknown fields. schema_text_option() returns only identifiers, as
+ * protoc-gen-ipc requires. The caller must free the text. */
 bool schema_option(const ProtobufCMessage *options, uint32_t number, uint64_t *ret_value);
 char *schema_text_option(const ProtobufCMessage *options, uint32_t number);
 /* The options of a descriptor, or NULL. */

@@ -194,7 +194,7 @@ static void put_default(struct printer *p, const Google__Protobuf__FieldDescript
 		fprintf(p->file, bytes ? "\"%s\"" : "%s", field->default_value);
 }
 
-/* Prints the name in JSON, if the .proto file has set it. */
+/* Prints a json_name that the .proto file has set. */
 static void put_json_name(struct printer *p, const Google__Protobuf__FieldDescriptorProto *field,
 			  const char **separator)
 {

@@ -289,7 +289,7 @@ const char *schema_type_name(const struct schema_type *type)
 /* --- Fields --------------------------------------------------------------------- */
 
 /* Returns true if the type is nested in the message, has the name of the field except for capitals,
- * and no other field has it. */
+ * and is the type of no earlier group. */
 static bool is_group(const struct schema_type *type, const struct schema_field *field,
 		     const struct schema_type *group)
 {

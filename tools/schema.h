@@ -108,8 +108,8 @@ int schema_encode(const struct schema_type *type, const json_t *json,
 /* Frees the message of schema_encode(), even if schema_encode() failed. */
 void schema_message_done(struct schema_message *message);
 
-/* Also returns fields that have no presence and are not set, with their default: zero, an empty
- * string, list or map. */
+/* Flag of the decoders: they also return a missing field without presence, with its default: zero,
+ * an empty string, list or map. */
 #define SCHEMA_ALL_FIELDS 1
 
 /* Returns the payload of a record as JSON, for value_write(); files and objects are numbers. If the
