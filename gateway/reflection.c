@@ -162,13 +162,6 @@ static bool has_extension(const file_proto *file, struct question *question)
 
 /* --- Replies ---------------------------------------------------------------------------- */
 
-static void put_bytes(struct wire_buffer *to, uint32_t number, const void *data, size_t size)
-{
-	wire_put_tag(to, number, WIRE_BYTES);
-	wire_put_value(to, WIRE_VARINT, size);
-	wire_put(to, data, size);
-}
-
 static void put_file(struct wire_buffer *to, const file_proto *file)
 {
 	size_t size = google__protobuf__file_descriptor_proto__get_packed_size(file);
@@ -179,7 +172,7 @@ static void put_file(struct wire_buffer *to, const file_proto *file)
 		return;
 	}
 	google__protobuf__file_descriptor_proto__pack(file, data);
-	put_bytes(to, 1, data, size);
+	wire_put_field(to, 1, data, size);
 	free(data);
 }
 
@@ -245,7 +238,7 @@ static void put_service(struct wire_buffer *reply, const char *name)
 {
 	size_t begin = reply->size;
 
-	put_bytes(reply, 1, name, strlen(name));
+	wire_put_field(reply, 1, name, strlen(name));
 	wire_wrap(reply, begin, 1, WIRE_BYTES);
 }
 
@@ -272,7 +265,7 @@ static void put_error(struct wire_buffer *reply, enum net_code code, const char 
 
 	wire_put_tag(reply, 1, WIRE_VARINT);
 	wire_put_value(reply, WIRE_VARINT, code);
-	put_bytes(reply, 2, text, strlen(text));
+	wire_put_field(reply, 2, text, strlen(text));
 	wire_wrap(reply, begin, REPLY_ERROR, WIRE_BYTES);
 }
 
@@ -335,7 +328,7 @@ static void put_extensions(struct exports *exports, const struct net_call *call,
 		reply->failed = true;
 		return;
 	}
-	put_bytes(reply, 1, field->bytes.at, size);
+	wire_put_field(reply, 1, field->bytes.at, size);
 	exports_each(exports, call, look, &question);
 	wire_put(reply, question.numbers.data, question.numbers.size);
 	reply->failed = reply->failed || question.numbers.failed;
@@ -351,7 +344,7 @@ void reflection_reply(struct exports *exports, const struct net_call *call, cons
 	struct wire_field field, asked = { 0 };
 	int r;
 
-	put_bytes(reply, REPLY_REQUEST, request, size);
+	wire_put_field(reply, REPLY_REQUEST, request, size);
 	while ((r = wire_next(&wire, &field)) > 0)
 		if (field.type == WIRE_BYTES && field.number >= REQUEST_FILE &&
 		    field.number <= REQUEST_SERVICES)
