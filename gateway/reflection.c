@@ -218,10 +218,12 @@ static void look(const struct target *target, void *userdata)
 /* Adds the file of a set of the gateway that has the requested file or symbol. */
 static void look_at_set(struct question *question, const uint8_t *bytes, size_t size)
 {
-	Google__Protobuf__FileDescriptorSet *set =
-		google__protobuf__file_descriptor_set__unpack(NULL, size, bytes);
+	Google__Protobuf__FileDescriptorSet *set;
 	size_t begin = question->reply->size;
 
+	if (question->found)
+		return;
+	set = google__protobuf__file_descriptor_set__unpack(NULL, size, bytes);
 	for (size_t i = 0; set && !question->found && i < set->n_file; i++) {
 		if (!is_wanted(question, set->file[i]))
 			continue;
