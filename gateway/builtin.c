@@ -43,9 +43,7 @@ static char *parse_service(const void *request, size_t size)
 		if (r > 0 && (field.number != 1 || field.type != WIRE_BYTES))
 			continue;
 		free(service);
-		service = r < 0 ? NULL :
-				  strndup((const char *)field.bytes.at,
-					  (size_t)(field.bytes.end - field.bytes.at));
+		service = r < 0 ? NULL : wire_text(field.bytes);
 	}
 	return service;
 }

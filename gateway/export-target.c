@@ -129,7 +129,7 @@ static int parse(const void *description, size_t size, struct schema **ret_schem
 		return r;
 	if (!interface.number || !set.number)
 		return -ENOENT;
-	name = strndup((const char *)interface.bytes.at, interface.bytes.end - interface.bytes.at);
+	name = wire_text(interface.bytes);
 	if (!name)
 		return -ENOMEM;
 	r = schema_new(set.bytes.at, set.bytes.end - set.bytes.at, name, ret_schema);

@@ -274,8 +274,7 @@ static void put_error(struct wire_buffer *reply, enum net_code code, const char 
 static void put_question(struct exports *exports, const struct net_call *call,
 			 const struct wire_field *field, struct wire_buffer *reply)
 {
-	char *name = strndup((const char *)field->bytes.at,
-			     (size_t)(field->bytes.end - field->bytes.at));
+	char *name = wire_text(field->bytes);
 	struct question question = { .reply = reply };
 
 	if (!name) {
@@ -305,8 +304,7 @@ static void put_extension(struct exports *exports, const struct net_call *call,
 	while (wire_next(&wire, &part) > 0) {
 		if (part.number == 1 && part.type == WIRE_BYTES) {
 			free(question.extended);
-			question.extended = strndup((const char *)part.bytes.at,
-						    (size_t)(part.bytes.end - part.bytes.at));
+			question.extended = wire_text(part.bytes);
 		} else if (part.number == 2 && part.type == WIRE_VARINT) {
 			question.number = (int32_t)part.value;
 		}
@@ -322,10 +320,9 @@ static void put_extension(struct exports *exports, const struct net_call *call,
 static void put_extensions(struct exports *exports, const struct net_call *call,
 			   const struct wire_field *field, struct wire_buffer *reply)
 {
-	struct question question = { .reply = reply };
+	struct question question = { .reply = reply, .extended = wire_text(field->bytes) };
 	size_t begin = reply->size, size = (size_t)(field->bytes.end - field->bytes.at);
 
-	question.extended = strndup((const char *)field->bytes.at, size);
 	if (!question.extended) {
 		reply->failed = true;
 		return;

@@ -303,10 +303,10 @@ static bool find_error(const struct net_status *status, struct wire *ret_error)
 	return false;
 }
 
-static int set_text(char **text, const struct wire *bytes)
+static int set_text(char **text, struct wire bytes)
 {
 	free(*text);
-	*text = strndup((const char *)bytes->at, (size_t)(bytes->end - bytes->at));
+	*text = wire_text(bytes);
 	return *text ? 0 : -ENOMEM;
 }
 
@@ -317,9 +317,9 @@ static int take_field(const struct wire_field *field, struct ipc_error *error)
 	if (field->type != WIRE_BYTES)
 		return 0;
 	if (field->number == 1)
-		return set_text(&error->name, &field->bytes);
+		return set_text(&error->name, field->bytes);
 	if (field->number == 2)
-		return set_text(&error->text, &field->bytes);
+		return set_text(&error->text, field->bytes);
 	if (field->number == 4) {
 		free(error->details);
 		error->details_size = (size_t)(field->bytes.end - field->bytes.at);

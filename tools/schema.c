@@ -466,7 +466,7 @@ char *schema_text_option(const ProtobufCMessage *options, uint32_t number)
 		    !wire_take_value(&wire, WIRE_VARINT, &size) ||
 		    size != (size_t)(wire.end - wire.at))
 			continue;
-		text = strndup((const char *)wire.at, size);
+		text = wire_text(wire);
 		if (text && strspn(text, WORD_CHARS) == size)
 			return text;
 		free(text);

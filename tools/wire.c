@@ -72,3 +72,8 @@ void wire_wrap(struct wire_buffer *buffer, size_t begin, uint32_t number, unsign
 	if (type == WIRE_GROUP)
 		wire_put_tag(buffer, number, WIRE_GROUP_END);
 }
+
+char *wire_text(struct wire bytes)
+{
+	return strndup((const char *)bytes.at, (size_t)(bytes.end - bytes.at));
+}

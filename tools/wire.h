@@ -33,4 +33,8 @@ void wire_put_field(struct wire_buffer *buffer, uint32_t number, const void *dat
  * WIRE_BYTES or a WIRE_GROUP. */
 void wire_wrap(struct wire_buffer *buffer, size_t begin, uint32_t number, unsigned int type);
 
+/* Returns a copy of the bytes as a string, which ends at the first NUL byte. If memory is short,
+ * returns NULL. The caller must free it. */
+char *wire_text(struct wire bytes);
+
 #endif
