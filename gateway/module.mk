@@ -20,12 +20,17 @@ $(GATEWAY)/%.o: gateway/%.c | $(TOOLS_HEADERS)
 
 # For reflection: the descriptors that services leave out of their descriptions, and the descriptors of
 # the gateway's own services and details of errors.
-GATEWAY_PROTOS := $(addprefix grpc/,health/v1/health.proto reflection/v1/reflection.proto \
-	reflection/v1alpha/reflection.proto) google/rpc/error_details.proto
+GATEWAY_PROTOS := grpc/health/v1/health.proto grpc/reflection/v1/reflection.proto google/rpc/error_details.proto
+GATEWAY_ALPHA := grpc/reflection/v1alpha/reflection.proto
+
+# The versions of reflection differ only by the package.
+$(GATEWAY)/protos/$(GATEWAY_ALPHA): gateway/protos/grpc/reflection/v1/reflection.proto
+	$(call msg,GEN,$@)
+	$(Q)sed 's/reflection\.v1;/reflection.v1alpha;/' $< >$@
 
 $(GATEWAY)/descriptor.inc: GATEWAY_DESCRIBED = -I $(PROTO_INCLUDE) google/protobuf/descriptor.proto
-$(GATEWAY)/own.inc: GATEWAY_DESCRIBED = -I gateway/protos $(GATEWAY_PROTOS)
-$(GATEWAY)/own.inc: $(addprefix gateway/protos/,$(GATEWAY_PROTOS))
+$(GATEWAY)/own.inc: GATEWAY_DESCRIBED = -I gateway/protos -I $(GATEWAY)/protos $(GATEWAY_PROTOS) $(GATEWAY_ALPHA)
+$(GATEWAY)/own.inc: $(addprefix gateway/protos/,$(GATEWAY_PROTOS)) $(GATEWAY)/protos/$(GATEWAY_ALPHA)
 $(GATEWAY)/descriptor.inc $(GATEWAY)/own.inc:
 	$(call msg,PROTOC,$@)
 	$(Q)$(PROTOC) $(GATEWAY_DESCRIBED) --descriptor_set_out=$@.set
