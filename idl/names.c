@@ -276,41 +276,40 @@ bool name_is_in(const char *word, const char *const *list, size_t n)
 	return bsearch(word, list, n, sizeof(*list), compare_words);
 }
 
-bool name_is_reserved(const char *word)
+bool name_is_keyword(const char *word)
 {
-	/* Sorted by strcmp(), for bsearch(). Keywords of C up to C23 and C++ up to C++20. Also
-	 * macros of headers that generated code includes, if they are plausible names. */
+	/* Sorted by strcmp(), for bsearch(). Keywords of C++ up to C++20, and NULL. */
 	static const char *const words[] = {
-		"BUFSIZ", "EOF", "HUGE_VAL", "INFINITY", "NAN", "NULL",
-		"alignas", "alignof", "and", "and_eq", "asm", "assert", "auto", "bitand",
+		"NULL", "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand",
 		"bitor", "bool", "break", "case", "catch", "char", "char16_t", "char32_t",
-		"char8_t", "class", "co_await", "co_return", "co_yield", "compl", "concept",
-		"const", "const_cast", "consteval", "constexpr", "constinit", "continue",
-		"decltype", "default", "delete", "do", "double", "dynamic_cast", "else",
-		"enum", "errno", "explicit", "export", "extern", "false", "float", "for",
-		"friend", "goto", "i386", "if", "inline", "int", "linux", "long", "major",
-		"makedev", "minor", "mutable", "namespace", "new", "noexcept", "not",
-		"not_eq", "nullptr", "offsetof", "operator", "or", "or_eq", "private",
-		"protected", "public", "register", "reinterpret_cast", "requires",
-		"restrict", "return", "short", "signed", "sizeof", "static",
-		"static_assert", "static_cast", "stderr", "stdin", "stdout", "struct", "switch", "template", "this",
-		"thread_local", "throw", "true", "try", "typedef", "typeid", "typename",
-		"typeof", "typeof_unqual", "union", "unix", "unsigned", "using", "virtual",
-		"void", "volatile", "wchar_t", "while", "xor", "xor_eq",
+		"char8_t", "class", "co_await", "co_return", "co_yield", "compl",
+		"concept", "const", "const_cast", "consteval", "constexpr", "constinit",
+		"continue", "decltype", "default", "delete", "do", "double",
+		"dynamic_cast", "else", "enum", "explicit", "export", "extern", "false",
+		"float", "for", "friend", "goto", "if", "inline", "int", "long", "mutable",
+		"namespace", "new", "noexcept", "not", "not_eq", "nullptr", "operator",
+		"or", "or_eq", "private", "protected", "public", "register",
+		"reinterpret_cast", "requires", "return", "short", "signed", "sizeof",
+		"static", "static_assert", "static_cast", "struct", "switch", "template",
+		"this", "thread_local", "throw", "true", "try", "typedef", "typeid",
+		"typename", "union", "unsigned", "using", "virtual", "void", "volatile",
+		"wchar_t", "while", "xor", "xor_eq",
 	};
 
 	return IN_LIST(word, words);
 }
 
-bool name_is_keyword(const char *word)
+bool name_is_reserved(const char *word)
 {
-	/* Sorted. Reserved words to which protoc --cpp_out does not append '_'. */
+	/* Sorted. Keywords of C up to C23 that C++ does not have. Also macros of headers that
+	 * generated code includes, if they are plausible names. */
 	static const char *const others[] = {
-		"BUFSIZ", "EOF", "HUGE_VAL", "INFINITY", "NAN", "assert", "errno", "i386", "linux", "major", "makedev", "minor", "offsetof",
-		"restrict", "stderr", "stdin", "stdout", "typeof", "typeof_unqual", "unix",
+		"BUFSIZ", "EOF", "HUGE_VAL", "INFINITY", "NAN", "assert", "errno", "i386",
+		"linux", "major", "makedev", "minor", "offsetof", "restrict", "stderr",
+		"stdin", "stdout", "typeof", "typeof_unqual", "unix",
 	};
 
-	return (name_is_reserved(word) && !IN_LIST(word, others));
+	return name_is_keyword(word) || IN_LIST(word, others);
 }
 
 bool name_is_libc(const char *name)
