@@ -44,13 +44,11 @@ static void enter_generic_services(struct scope *scope, const struct unit *unit)
 /* Returns true for functions of the base classes, and for other names in generated code. */
 static bool is_reserved_method(const char *name)
 {
+	/* Sorted. */
 	static const char *const others[] = { "has_request", "has_streams", "serve",
-					       "serve_request", "serve_stream" };
+					      "serve_request", "serve_stream" };
 
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		if (!strcmp(name, others[i]))
-			return true;
-	return is_reserved_class(name);
+	return IN_LIST(name, others) || is_reserved_class(name);
 }
 
 static void name_methods(struct arena *arena, struct service *s)
@@ -73,24 +71,15 @@ static void name_methods(struct arena *arena, struct service *s)
 #define MESSAGE_ONEOF  8
 #define FILE_PACKAGE   2
 
-static bool is_in(const char *const *words, const char *name)
-{
-	for (; *words; words++)
-		if (!strcmp(*words, name))
-			return true;
-	return false;
-}
-
 /* Returns true if protoc's class has a function with that name, or if a header that it includes has
  * a macro with that name. */
 static bool is_bad_field(const char *name)
 {
-	static const char *const words[] = {
-		"_internal_metadata_", "default_instance", "descriptor",
-		"internal_default_instance", NULL,
-	};
+	/* Sorted. */
+	static const char *const words[] = { "_internal_metadata_", "default_instance",
+					     "descriptor", "internal_default_instance" };
 
-	return is_in(words, name) || name_is_cpp_macro(name, /* with_arguments= */ true);
+	return IN_LIST(name, words) || name_is_cpp_macro(name, /* with_arguments= */ true);
 }
 
 /* Returns true for macros of such headers. */

@@ -4,8 +4,6 @@
  * their functions. rust_names.c chooses the names of the messages. This file ignores keywords,
  * because they become raw identifiers.
  */
-#include <string.h>
-
 #include "names.h"
 #include "naming.h"
 #include "rust_names.h"
@@ -14,15 +12,13 @@
  * precedence over the type's own functions. */
 static bool is_reserved_method(const char *name)
 {
+	/* Sorted. */
 	static const char *const words[] = {
 		"_",	 "crate", "get",   "into",     "new",
 		"proxy", "self",  "super", "try_into", "wait",
 	};
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (!strcmp(name, words[i]))
-			return true;
-	return false;
+	return IN_LIST(name, words);
 }
 
 static void name_methods(struct arena *arena, struct service *s)
