@@ -210,6 +210,23 @@ static void check_prefix(struct arena *arena, const struct unit *unit, const str
 		 s->name, problem);
 }
 
+/* Returns all names of functions and types of the method, ending with NULL. */
+static const char *const *names_of(struct arena *arena, const struct service *s,
+				   const struct method *m)
+{
+	const char *const *forms = forms_of(arena, s, m);
+	const char **names = arena_array(arena, LENGTH(method_forms) + 4, sizeof(*names));
+	size_t n = 0;
+
+	for (; forms[n]; n++)
+		names[n] = scope_form(arena, forms[n], m->snake);
+	if (!m->streams) {
+		names[n++] = arena_printf(arena, "%s_%s", s->prefix, m->plain);
+		names[n++] = arena_printf(arena, "%s_%s", s->prefix, m->with);
+	}
+	return names;
+}
+
 /* A program may use all files of a run, so names of different files must differ. Each file gets its
  * names independently, so that they do not depend on the run. */
 static void check_service(struct scope *scope, const struct unit *unit, const struct service *s,
@@ -228,22 +245,15 @@ static void check_service(struct scope *scope, const struct unit *unit, const st
 	}
 	for (size_t i = 0; i < s->n_methods; i++) {
 		const struct method *m = &s->methods[i];
-		const char *const *forms = forms_of(scope->arena, s, m);
-		size_t n = 0;
 
-		while (forms[n])
-			n++;
-		for (size_t j = 0; j < n + (m->streams ? 0 : 2); j++) {
-			const char *name = j < n ? scope_form(scope->arena, forms[j], m->snake) :
-						   arena_printf(scope->arena, "%s_%s", s->prefix,
-								j == n ? m->plain : m->with);
-			const char *owner = scope_enter(scope, name, m->full_name);
+		for (const char *const *name = names_of(scope->arena, s, m); *name; name++) {
+			const char *owner = scope_enter(scope, *name, m->full_name);
 
 			if (!owner)
 				continue;
 			diag_add(diag, unit->file, unit->proto->source_code_info, m->place,
 				 "rpc %s: %s already has the C name %s; " CHOOSE, m->full_name, owner,
-				 name);
+				 *name);
 			return;
 		}
 	}
