@@ -13,7 +13,7 @@ from google.protobuf import descriptor_pb2
 import grpc
 
 from harness import (B, Program, case, connect, fails, gateway, method, pb, server, socket_path, state,
-                     wait_until)
+                     varint, wait_until)
 from http2 import DATA, END_STREAM, HEADERS, PREFACE, RESET, SETTINGS, Connection, frame, message
 from import_streams import ipcbus
 from links import CONNECT
@@ -170,14 +170,6 @@ class Service(ipcbus.sync.RawService):
             return self.description
         self.calls += 1
         return self.reply
-
-
-def varint(value):
-    out = b''
-    while value > 127:
-        out += bytes((value & 127 | 128,))
-        value >>= 7
-    return out + bytes((value,))
 
 
 class Served:

@@ -5,7 +5,7 @@ import grpc
 from google.protobuf import descriptor_pb2
 
 import harness
-from harness import case, fails, server, state, wait_until
+from harness import case, fails, server, state, varint, wait_until
 
 StatusCode = grpc.StatusCode
 HEALTH = '/grpc.health.v1.Health/'
@@ -22,7 +22,7 @@ def field(number, data):
 
 def fields(data):
     """Returns the fields of a message by number: a list of values for each."""
-    def varint():
+    def number():
         nonlocal at
         value = shift = 0
         while True:
@@ -34,8 +34,8 @@ def fields(data):
 
     at, found = 0, {}
     while at < len(data):
-        key = varint()
-        value = varint()
+        key = number()
+        value = number()
         if key & 7 == 2:
             value, at = data[at:at + value], at + value
         found.setdefault(key >> 3, []).append(value)
@@ -196,14 +196,6 @@ def tool_pool():
             if message.extension_range:
                 add_extensions(f'{file.package}.{message.name}')
     return services, pool
-
-
-def varint(number):
-    data = b''
-    while number > 127:
-        data += bytes([number & 127 | 128])
-        number >>= 7
-    return data + bytes([number])
 
 
 @case

@@ -140,6 +140,15 @@ def look():
     return method('Look', pb.LookReply)(pb.EmptyMessage())
 
 
+def varint(number):
+    """Encodes a number as protobuf does."""
+    data = b''
+    while number > 127:
+        data += bytes((number & 127 | 128,))
+        number >>= 7
+    return data + bytes((number,))
+
+
 def fails(code, call, *arguments, **options):
     """Returns the error of a call that must fail with the code."""
     try:

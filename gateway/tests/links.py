@@ -12,7 +12,7 @@ import time
 import grpc
 
 from harness import (B, Program, case, connect, fails, gateway, method, pb, socket_path, state,
-                     wait_until)
+                     varint, wait_until)
 from tls import certificates, path
 
 CONNECT = '/ipc.link.Link/Connect'
@@ -353,14 +353,6 @@ def name_that_is_not_shared():
         assert program.status() == 1
         assert 'is not NAME[=REMOTE]@TARGET' in program.log(), program.log()
         state['programs'].remove(program)
-
-
-def varint(number):
-    out = b''
-    while number > 0x7f:
-        out += bytes((number & 0x7f | 0x80,))
-        number >>= 7
-    return out + bytes((number,))
 
 
 def frame(**fields):
