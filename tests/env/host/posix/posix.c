@@ -449,6 +449,21 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 		pass_on(sig, info, context);
 }
 
+/* The real kernel reads the data, and gets EFAULT at a page that no fault has mapped. */
+ssize_t host_write(int fd, const void *data, size_t size)
+{
+	const char *at = (const char *)data - offset_in_page(data);
+	const char *end = (const char *)data + size;
+	struct shim_map *map;
+
+	for (; at < end; at += PAGE_SIZE) {
+		map = map_at(at);
+		if (map)
+			map_page(map, at);
+	}
+	return write(fd, data, size);
+}
+
 int host_sigaction(int sig, const struct sigaction *action, struct sigaction *old)
 {
 	if (sig != SIGSEGV && sig != SIGBUS)
