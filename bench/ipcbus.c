@@ -9,7 +9,7 @@
  */
 #include "ipcbus-raw.h"
 
-#include "core/device-daemon.h"
+#include "device/device-daemon.h"
 
 #include <errno.h>
 #include <fcntl.h>

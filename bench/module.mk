@@ -70,7 +70,7 @@ $(BENCH)/ipc.pb.o $(BENCH)/options.pb.o: $(BENCH)/%.o: $(IPC_CPP_B)/ipc/%.cc | $
 
 # Raw ioctls of ipcbusd need private functions of the library.
 $(BENCH)/ipcbus.o: ALL_CFLAGS += -Ilibipc
-BENCH_DEVICE := $(addprefix $(B)/libipc/core/,device-daemon.o device-open.o device-socket.o)
+BENCH_DEVICE := $(addprefix $(B)/libipc/device/,device-daemon.o device-open.o device-socket.o)
 $(BENCH)/bench: $(BENCH_OBJECTS) $(BENCH_DEVICE) $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -o $@ $^ $(PROTOBUF_C_LIBS)

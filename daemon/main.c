@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../libipc/core/descriptor.h"
+#include "../libipc/base/descriptor.h"
 #include "account.h"
 #include "client.h"
 #include "connection.h"

@@ -25,7 +25,7 @@
 
 #include "link-frame.h"
 #include "link.h"
-#include "../libipc/core/map.h"
+#include "../libipc/base/map.h"
 
 /* Limits of oneways in flight to one object: see link.proto. */
 #define ONEWAYS_MAX		16

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../libipc/core/raw.h"
+#include "../libipc/core/own.h"
 #include "link-private.h"
 
 /* --- Exports ------------------------------------------------------------------------------ */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../libipc/core/descriptor.h"
+#include "../libipc/base/descriptor.h"
 #include "gateway.h"
 #include "peer-policy.h"
 

@@ -10,7 +10,7 @@ HAVE_GRPC := $(shell $(PKG_CONFIG) --exists $(GATEWAY_PACKAGES) 2>/dev/null && e
 GATEWAY_OBJECTS := $(patsubst gateway/%.c,$(GATEWAY)/%.o,$(sort $(wildcard gateway/*.c)))
 # ipc-gateway reads descriptions of services with ipcctl's code, and policies with servicemanager's.
 GATEWAY_LINKED := $(TOOLS)/schema.o $(TOOLS)/wire.o $(IDL_DESCRIPTOR) \
-	$(addprefix $(B)/libipc/core/,map.o wire.o) $(addprefix $(B)/servicemanager/,policy.o policy-parse.o config.o)
+	$(addprefix $(B)/libipc/base/,map.o wire.o) $(addprefix $(B)/servicemanager/,policy.o policy-parse.o config.o)
 GATEWAY_CFLAGS := $(TOOLS_CFLAGS) -Igateway -Iservicemanager -pthread
 GATEWAY_LIBS := -lgrpc -lgpr -lcrypto $(LIBSYSTEMD_LIBS) $(PROTOBUF_C_LIBS)
 

@@ -61,7 +61,7 @@ IDL_SOURCES := main.c cpp_macros.c plugin.c request.c model.c scope.c naming_c.c
 	emit_rust.c emit_rust_types.c rust_names.c rust_files.c
 IDL_PROTOS := google/protobuf/descriptor google/protobuf/compiler/plugin
 IDL_OBJECTS := $(IDL_SOURCES:%.c=$(B)/idl/%.o) $(IDL_PROTOS:%=$(B)/idl/%.pb-c.o) \
-	$(B)/idl/extensions.pb-c.o $(B)/idl/core/wire.o
+	$(B)/idl/extensions.pb-c.o $(B)/idl/base/wire.o
 IDL_CFLAGS := -I$(B)/idl $(shell $(PKG_CONFIG_FOR_BUILD) --cflags libprotobuf-c 2>/dev/null)
 IDL_COMPILE = $(CC_FOR_BUILD) -std=gnu11 $(WARNINGS) $(CFLAGS_FOR_BUILD) $(IDL_CFLAGS) -MD -MP -c -o $@ $<
 IDL_LIBS := $(shell $(PKG_CONFIG_FOR_BUILD) --libs libprotobuf-c 2>/dev/null || echo -lprotobuf-c)
@@ -79,7 +79,7 @@ $(B)/idl/extensions.pb-c.o: %.o: %.c
 	$(call msg,CC,$@)
 	$(Q)$(IDL_COMPILE)
 
-$(B)/idl/core/wire.o: libipc/core/wire.c
+$(B)/idl/base/wire.o: libipc/base/wire.c
 	$(call msg,CC,$@)
 	$(Q)$(IDL_COMPILE)
 

@@ -4,7 +4,7 @@
  */
 #include <stdbool.h>
 
-#include "../libipc/core/wire.h"
+#include "../libipc/base/wire.h"
 #include "text.h"
 #include "wire.h"
 

@@ -6,7 +6,7 @@
 # that out, for programs in packages.
 #
 # Unit tests are tests/test-*.c. They link the library's objects, so that they can use hidden
-# symbols, with tests/fake-device.c instead of core/device.c. test-bus-end, test-daemon, test-dump,
+# symbols, with tests/fake-device.c instead of device/device.c. test-bus-end, test-daemon, test-dump,
 # test-poll and test-reconnect use the real device.c and a daemon.
 
 LIBIPC_SONAME := libipc.so.0
@@ -17,13 +17,14 @@ LIBIPC_A := $(B)/libipc/libipc.a
 LIBIPC := $(LIBIPC_SO)
 LIBIPC_RPATH = $(if $(filter no,$(RPATH)),,-Wl,-rpath,'$$ORIGIN/$(1)')
 
-# core/ has bytes, objects and fds, and channels/ direct channels. typed/ is above them and has
-# messages, names, and functions for generated code. Tests replace device.c.
-LIBIPC_SOURCES := $(patsubst libipc/%,%,$(filter-out libipc/core/device%.c,$(sort \
-	$(wildcard libipc/core/*.c libipc/channels/*.c libipc/typed/*.c))))
+# The folders from the lowest to the highest: conn/private.h describes them. Tests replace the
+# files of device/.
+LIBIPC_ROOMS := base shm device conn core channels typed
+LIBIPC_SOURCES := $(patsubst libipc/%,%,$(filter-out libipc/device/%.c,$(sort \
+	$(wildcard $(LIBIPC_ROOMS:%=libipc/%/*.c)))))
 LIBIPC_GENERATED := $(addprefix $(B)/libipc/,ipc.pb-c.o servicemanager.ipc.o servicemanager.pb-c.o)
 LIBIPC_LINKED := $(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(LIBIPC_GENERATED)
-LIBIPC_DEVICE := $(addprefix $(B)/libipc/core/,device.o device-daemon.o device-open.o device-socket.o)
+LIBIPC_DEVICE := $(addprefix $(B)/libipc/device/,device.o device-daemon.o device-open.o device-socket.o)
 LIBIPC_OBJECTS := $(LIBIPC_LINKED) $(LIBIPC_DEVICE)
 
 # initial-exec: one instruction instead of a call for thread-local variables. On 32-bit machines, a
@@ -89,7 +90,7 @@ $(LIBIPC_KIT): $(B)/libipc/kit/%.o: libipc/kit/%.c | $(LIBIPC_HEADERS)
 	$(Q)$(LIBIPC_COMPILE) -DINSTALLED_PROGRAMS='"$(bindir)"'
 
 # Only names that the header declares are global.
-$(LIBIPC_TEST_A): $(LIBIPC_KIT) $(B)/libipc/core/device-socket.o
+$(LIBIPC_TEST_A): $(LIBIPC_KIT) $(B)/libipc/device/device-socket.o
 	$(call msg,AR,$@)
 	$(Q)$(LIBIPC_SINGLE) -o $(@:.a=.static.o) $^
 	$(Q)$(OBJCOPY) -w --keep-global-symbol='ipc_test_*' $(@:.a=.static.o)

@@ -19,7 +19,7 @@
 
 #include <ipc/ipc.h>
 
-#include "../libipc/core/descriptor.h"
+#include "../libipc/base/descriptor.h"
 #include "activation-config.h"
 #include "log.h"
 #include "manager.h"

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../libipc/core/descriptor.h"
+#include "../libipc/base/descriptor.h"
 #include "deadline.h"
 #include "ipcctl.h"
 #include "output.h"

@@ -30,7 +30,7 @@ $(TOOLS)/asan/%.o: tools/%.c | $(TOOLS_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(TOOLS_COMPILE) $(HOST_asan)
 
-TOOLS_LINKED := $(MANAGER_STUBS) $(IDL_DESCRIPTOR) $(B)/libipc/core/wire.o
+TOOLS_LINKED := $(MANAGER_STUBS) $(IDL_DESCRIPTOR) $(B)/libipc/base/wire.o
 TOOLS_LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -pthread -o $@ $^ \
 	$(LIBIPC) $(PROTOBUF_C_LIBS) $(TOOLS_LIBS)
 TOOLS_ASAN_LINK = $(TOOLS_LINK) $(HOST_asan) $(call LIBIPC_RPATH,../../libipc)

@@ -11,7 +11,7 @@
 
 #include <ipc/rpc.h>
 
-#include "../libipc/core/text.h"
+#include "../libipc/base/text.h"
 #include "schema-private.h"
 
 /* The maximum size that libipc compares. */

@@ -7,8 +7,8 @@
 
 #include <ipc/ipc.h>
 
-#include "../libipc/core/text.h"
-#include "../libipc/core/wire.h"
+#include "../libipc/base/text.h"
+#include "../libipc/base/wire.h"
 #include "text.h"
 
 size_t text_character(const char *text, uint32_t *ret_code, bool *ret_printable)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes the fields of a message in protobuf's wire format. libipc reads them: core/wire.h.
+ * Writes the fields of a message in protobuf's wire format. libipc reads them: base/wire.h.
  */
 #ifndef IPCCTL_WIRE_H
 #define IPCCTL_WIRE_H
@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../libipc/core/wire.h"
+#include "../libipc/base/wire.h"
 
 /**
  * struct wire_buffer - a message that is being written

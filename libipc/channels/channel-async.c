@@ -16,11 +16,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "channel-memory.h"
+#include "shm/channel-memory.h"
 #include "channel-opened.h"
 #include "channel-served.h"
 #include "core/async.h"
-#include "core/deadline.h"
+#include "base/deadline.h"
 #include "core/entry.h"
 #include "core/loop.h"
 

@@ -19,10 +19,10 @@
 #include <unistd.h>
 
 #include "channel-client.h"
-#include "channel-memory.h"
+#include "shm/channel-memory.h"
 #include "channel-opened.h"
 #include "channel-server.h"
-#include "core/deadline.h"
+#include "base/deadline.h"
 #include "core/object.h"
 #include "core/raw.h"
 

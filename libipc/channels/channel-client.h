@@ -15,7 +15,7 @@
 #ifndef IPC_CHANNEL_CLIENT_H
 #define IPC_CHANNEL_CLIENT_H
 
-#include "channel.h"
+#include "shm/channel.h"
 #include "core/proxy.h"
 #include "core/request.h"
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "channel-served.h"
-#include "core/deadline.h"
+#include "base/deadline.h"
 #include "core/entry.h"
 #include "core/loop.h"
 

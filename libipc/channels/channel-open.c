@@ -11,9 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "channel-memory.h"
+#include "shm/channel-memory.h"
 #include "channel-opened.h"
-#include "core/deadline.h"
+#include "base/deadline.h"
 #include "core/raw.h"
 
 /* How long the set-up waits for the server. */

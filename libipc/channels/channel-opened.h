@@ -12,7 +12,7 @@
 
 #include "channel-client.h"
 #include "channel-server.h"
-#include "core/backlog.h"
+#include "conn/backlog.h"
 #include "core/object.h"
 
 /* Oneways through the bus before the client uses the ring again. */

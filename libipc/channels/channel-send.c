@@ -5,9 +5,9 @@
  */
 #include <time.h>
 
-#include "channel-memory.h"
+#include "shm/channel-memory.h"
 #include "channel-opened.h"
-#include "core/deadline.h"
+#include "base/deadline.h"
 
 /* How long a oneway with a deadline waits at most for the ring, and how often it looks. */
 #define FULL_NS	 10000000U

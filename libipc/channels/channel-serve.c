@@ -9,7 +9,7 @@
 #include "channel-opened.h"
 #include "channel-served.h"
 #include "core/cancel.h"
-#include "core/deadline.h"
+#include "base/deadline.h"
 #include "core/loop.h"
 
 /* Bytes of replies that a channel keeps for its client. Larger replies go by the bus. */

@@ -23,12 +23,12 @@
 #ifndef IPC_CHANNEL_SERVED_H
 #define IPC_CHANNEL_SERVED_H
 
-#include "channel-memory.h"
+#include "shm/channel-memory.h"
 #include "channel-round.h"
 #include "channel-server.h"
-#include "core/backlog.h"
+#include "conn/backlog.h"
 #include "core/object.h"
-#include "core/timer.h"
+#include "conn/timer.h"
 
 /* The id of a call consists of the channel's id, the cell, and the number in the cell. */
 #define ID_BITS		26

@@ -14,7 +14,7 @@
 
 #include "channel-served.h"
 #include "core/call.h"
-#include "core/deadline.h"
+#include "base/deadline.h"
 #include "core/loop.h"
 #include "core/proxy.h"
 

@@ -62,9 +62,9 @@
 
 #include <stdlib.h>
 
-#include "channel.h"
+#include "shm/channel.h"
 #include "turn.h"
-#include "core/thread.h"
+#include "conn/thread.h"
 
 /* A monitor must see all calls, so a monitored bus has no channels. */
 static inline bool is_monitored(const struct ipc *ipc)

@@ -8,12 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "channel-memory.h"
+#include "shm/channel-memory.h"
 #include "channel-opened.h"
 #include "channel-server.h"
 #include "channel-stream.h"
 #include "core/call.h"
-#include "core/deadline.h"
+#include "base/deadline.h"
 #include "core/proxy.h"
 #include "core/raw.h"
 

@@ -18,10 +18,10 @@
 #ifndef IPC_CHANNEL_STREAM_H
 #define IPC_CHANNEL_STREAM_H
 
-#include "channel-ring.h"
+#include "shm/channel-ring.h"
 #include "core/call.h"
 #include "core/stream.h"
-#include "core/thread.h"
+#include "conn/thread.h"
 
 /* Methods of the control object, and of the data object. */
 #define STREAM_RING	(IPC_NUMBER_BUILTIN + 18)

@@ -18,7 +18,7 @@
 #include "async.h"
 #include "channels/channel-client.h"
 #include "channels/channel-server.h"
-#include "deadline.h"
+#include "base/deadline.h"
 #include "entry.h"
 #include "proxy.h"
 #include "request.h"

@@ -20,8 +20,8 @@
 
 #include "call.h"
 #include "channels/channel-server.h"
-#include "deadline.h"
-#include "descriptor.h"
+#include "base/deadline.h"
+#include "base/descriptor.h"
 #include "entry.h"
 #include "errors.h"
 #include "frame.h"

@@ -12,9 +12,9 @@
 #include "cancel.h"
 #include "entry.h"
 #include "payload.h"
-#include "private.h"
-#include "slot.h"
-#include "thread.h"
+#include "conn/private.h"
+#include "conn/slot.h"
+#include "conn/thread.h"
 
 /* Memory into which a usual request is unpacked. */
 #define CALL_BLOCK	2304

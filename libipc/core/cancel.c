@@ -13,7 +13,7 @@
 
 #include "call.h"
 #include "cancel.h"
-#include "deadline.h"
+#include "base/deadline.h"
 #include "stream.h"
 
 /* --- Lists of dependents ------------------------------------------------------------ */

@@ -11,7 +11,7 @@
 #ifndef IPC_CANCEL_H
 #define IPC_CANCEL_H
 
-#include "private.h"
+#include "conn/private.h"
 
 /* A call or a stream in a list. All of it is under ipc->lock. */
 struct dependent {

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "descriptor.h"
+#include "base/descriptor.h"
 #include "entry.h"
 #include "object.h"
 #include "proxy.h"

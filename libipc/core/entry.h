@@ -6,7 +6,7 @@
 #ifndef IPC_ENTRY_H
 #define IPC_ENTRY_H
 
-#include "private.h"
+#include "conn/private.h"
 
 /* The object table of a message that will be sent. Each of its objects counts as being
  * sent until the message was sent, or table_unsent() is called. */

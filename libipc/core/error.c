@@ -9,7 +9,7 @@
 #include <syslog.h>
 
 #include "errors.h"
-#include "text.h"
+#include "base/text.h"
 
 /* The end of a text that was cut. */
 #define CUT "..."

@@ -8,8 +8,8 @@
 
 #include <stdarg.h>
 
-#include "private.h"
-#include "wire.h"
+#include "conn/private.h"
+#include "base/wire.h"
 
 #define ERRNO_MAX	4095
 

@@ -22,7 +22,7 @@
 #include "object.h"
 #include "proxy.h"
 #include "raw.h"
-#include "thread.h"
+#include "conn/thread.h"
 
 #define REGION_MAX	((size_t)1 << 30)
 #define DEVICE_PATH	"/dev/ipcbus"

@@ -32,8 +32,8 @@
 
 #include "channels/channel-client.h"
 #include "channels/channel-server.h"
-#include "deadline.h"
-#include "descriptor.h"
+#include "base/deadline.h"
+#include "base/descriptor.h"
 #include "loop.h"
 #include "more.h"
 

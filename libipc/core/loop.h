@@ -3,7 +3,7 @@
 #ifndef IPC_LOOP_H
 #define IPC_LOOP_H
 
-#include "thread.h"
+#include "conn/thread.h"
 
 /* Returns 0 or -errno. */
 int pool_init(struct pool *pool);

@@ -6,7 +6,7 @@
 
 #include "channels/channel-server.h"
 #include "object.h"
-#include "sized.h"
+#include "base/sized.h"
 
 /* --- Peers ---------------------------------------------------------------------------- */
 

@@ -29,7 +29,7 @@
 #ifndef IPC_OBJECT_H
 #define IPC_OBJECT_H
 
-#include "thread.h"
+#include "conn/thread.h"
 #include "channels/turn.h"
 
 struct ipc_call;

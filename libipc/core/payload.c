@@ -7,9 +7,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "deadline.h"
+#include "base/deadline.h"
 #include "frame.h"
-#include "memfd.h"
+#include "shm/memfd.h"
 #include "payload.h"
 
 /* A smaller payload does not become a file. */

@@ -10,7 +10,7 @@
 #define IPC_PAYLOAD_H
 
 #include "entry.h"
-#include "thread.h"
+#include "conn/thread.h"
 
 #define PAYLOAD_TAG	IPC_RAW_FILE_TAG
 

@@ -29,7 +29,7 @@
 #ifndef IPC_PROXY_H
 #define IPC_PROXY_H
 
-#include "private.h"
+#include "conn/private.h"
 
 struct channel;
 

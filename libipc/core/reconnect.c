@@ -40,12 +40,12 @@
 #include <errno.h>
 #include <poll.h>
 
-#include "deadline.h"
+#include "base/deadline.h"
 #include "loop.h"
 #include "object.h"
 #include "proxy.h"
 #include "reconnect.h"
-#include "slot.h"
+#include "conn/slot.h"
 
 #define FIRST_DELAY_MSEC	50
 #define LAST_DELAY_MSEC		1000

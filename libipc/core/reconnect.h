@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "slot.h"
-#include "timer.h"
+#include "conn/slot.h"
+#include "conn/timer.h"
 
 struct ipc;
 struct thread;

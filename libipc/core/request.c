@@ -14,7 +14,7 @@
 #include "call.h"
 #include "channels/channel-client.h"
 #include "channels/channel-server.h"
-#include "deadline.h"
+#include "base/deadline.h"
 #include "entry.h"
 #include "loop.h"
 #include "object.h"

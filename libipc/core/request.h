@@ -9,7 +9,7 @@
 
 #include "errors.h"
 #include "payload.h"
-#include "thread.h"
+#include "conn/thread.h"
 
 struct request {
 	struct thread *t;

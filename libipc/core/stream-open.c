@@ -14,13 +14,13 @@
 
 #include "call.h"
 #include "channels/channel-client.h"
-#include "deadline.h"
+#include "base/deadline.h"
 #include "errors.h"
 #include "object.h"
 #include "proxy.h"
 #include "raw.h"
 #include "stream.h"
-#include "wire.h"
+#include "base/wire.h"
 
 enum { OPEN_METHOD = 1, OPEN_DATA, OPEN_CONTROL, OPEN_WINDOW, OPEN_DEADLINE };
 enum { OBJECT_ID = 1 };

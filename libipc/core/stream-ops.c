@@ -7,9 +7,9 @@
 #include "channels/channel-stream.h"
 #include "errors.h"
 #include "object.h"
-#include "sized.h"
+#include "base/sized.h"
 #include "stream.h"
-#include "thread.h"
+#include "conn/thread.h"
 
 /* The next step that is due; the first of these has priority. */
 enum step { NOTHING, MESSAGE, END, DESTROY, WRITABLE };

@@ -19,7 +19,7 @@
 #include "proxy.h"
 #include "raw.h"
 #include "stream.h"
-#include "wire.h"
+#include "base/wire.h"
 
 enum { CREDIT_MESSAGES = 1 };
 enum { END_CODE = 1, END_ERROR };

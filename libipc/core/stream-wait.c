@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 #include "channels/channel-stream.h"
-#include "deadline.h"
-#include "descriptor.h"
+#include "base/deadline.h"
+#include "base/descriptor.h"
 #include "errors.h"
 #include "loop.h"
 #include "more.h"

@@ -38,11 +38,11 @@
 #include <errno.h>
 
 #include "cancel.h"
-#include "deadline.h"
+#include "base/deadline.h"
 #include "frame.h"
 #include "object.h"
-#include "private.h"
-#include "wire.h"
+#include "conn/private.h"
+#include "base/wire.h"
 
 struct ipcbus_event;
 struct stream_ring;

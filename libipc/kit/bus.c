@@ -22,8 +22,8 @@
 #include <ipc/ipc.h>
 #include <ipc/test.h>
 
-#include "core/descriptor.h"
-#include "core/device-socket.h"
+#include "base/descriptor.h"
+#include "device/device-socket.h"
 #include "ipcbus-daemon.h"
 
 #define KNOWN_FLAGS	(IPC_TEST_NO_MANAGER | IPC_TEST_MANUAL_CLOCK)

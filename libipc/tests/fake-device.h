@@ -10,7 +10,7 @@
 #ifndef IPC_FAKE_DEVICE_H
 #define IPC_FAKE_DEVICE_H
 
-#include "core/device.h"
+#include "device/device.h"
 
 #define FAKE_MAX	64
 #define FAKE_PAYLOAD	65536

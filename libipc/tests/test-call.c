@@ -10,7 +10,7 @@
 #include "pair.h"
 #include "test-run.h"
 #include "test.ipc.h"
-#include "core/thread.h"
+#include "conn/thread.h"
 
 PAIR_OF(test)
 static struct ipc_call *kept;

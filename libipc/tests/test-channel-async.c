@@ -23,8 +23,8 @@
 #include "channel-run.h"
 #include "channels/channel-client.h"
 #include "channels/channel-opened.h"
-#include "core/private.h"
-#include "core/thread.h"
+#include "conn/private.h"
+#include "conn/thread.h"
 
 /* What the callbacks saw. Several threads may run them. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

@@ -20,9 +20,9 @@
 
 #include "channel-run.h"
 #include "channels/channel-client.h"
-#include "core/private.h"
+#include "conn/private.h"
 #include "core/proxy.h"
-#include "core/thread.h"
+#include "conn/thread.h"
 
 START_TEST(no_channel_unless_asked_for)
 {

@@ -21,7 +21,7 @@
 
 #include "channel-run.h"
 #include "channels/channel-client.h"
-#include "channels/channel-memory.h"
+#include "shm/channel-memory.h"
 #include "channels/channel-server.h"
 #include "core/proxy.h"
 

@@ -21,7 +21,7 @@
 #include <ipc/test.h>
 
 #include "channel-run.h"
-#include "channels/channel-memory.h"
+#include "shm/channel-memory.h"
 #include "channels/channel-stream.h"
 #include "core/raw.h"
 

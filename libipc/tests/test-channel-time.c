@@ -19,8 +19,8 @@
 #include "channels/channel-client.h"
 #include "channels/channel-server.h"
 #include "core/call.h"
-#include "core/deadline.h"
-#include "core/private.h"
+#include "base/deadline.h"
+#include "conn/private.h"
 
 /* Methods of this file's server, beside those of channel-run.h. */
 enum {

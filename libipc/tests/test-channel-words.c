@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "channel-run.h"
-#include "channels/channel-memory.h"
+#include "shm/channel-memory.h"
 #include "channels/channel-server.h"
 #include "core/call.h"
 

@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#include "channels/channel.h"
+#include "shm/channel.h"
 #include "test-run.h"
 
 static struct channel_client_part *requests;

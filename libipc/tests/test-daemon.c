@@ -20,9 +20,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/device-daemon.h"
-#include "core/device-socket.h"
-#include "core/thread.h"
+#include "device/device-daemon.h"
+#include "device/device-socket.h"
+#include "conn/thread.h"
 #include "daemon-run.h"
 #include "ipcbus-daemon.h"
 #include "ipcbus.h"

@@ -9,7 +9,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "core/private.h"
+#include "conn/private.h"
 #include "test-run.h"
 
 START_TEST(every_number_has_words)

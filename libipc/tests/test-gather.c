@@ -9,7 +9,7 @@
 
 #include "bale.h"
 #include "fake-device.h"
-#include "core/thread.h"
+#include "conn/thread.h"
 #include "method.h"
 #include "pair.h"
 #include "test-run.h"

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "core/map.h"
+#include "base/map.h"
 #include "test-run.h"
 
 #define KEYS	512

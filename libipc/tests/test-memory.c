@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "core/memfd.h"
+#include "shm/memfd.h"
 #include "test-run.h"
 
 #include <ipc/memory.h>

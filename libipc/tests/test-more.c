@@ -14,7 +14,7 @@
 #include <ipc/raw.h>
 
 #include "core/object.h"
-#include "core/thread.h"
+#include "conn/thread.h"
 #include "fake-device.h"
 #include "test-run.h"
 

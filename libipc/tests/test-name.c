@@ -13,7 +13,7 @@
 
 #include "fake-device.h"
 #include "core/object.h"
-#include "core/private.h"
+#include "conn/private.h"
 #include "method.h"
 #include "servicemanager.ipc.h"
 #include "test-run.h"

@@ -19,7 +19,7 @@
 #include "bale.h"
 #include "core/call.h"
 #include "core/frame.h"
-#include "core/memfd.h"
+#include "shm/memfd.h"
 #include "core/payload.h"
 #include "core/proxy.h"
 #include "fake-device.h"

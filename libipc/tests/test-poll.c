@@ -11,8 +11,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "core/device-daemon.h"
-#include "core/thread.h"
+#include "device/device-daemon.h"
+#include "conn/thread.h"
 #include "daemon-run.h"
 #include "ipcbus-daemon.h"
 #include "ipcbus.h"

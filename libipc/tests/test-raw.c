@@ -14,7 +14,7 @@
 #include "core/proxy.h"
 #include "core/request.h"
 #include "core/stream.h"
-#include "core/wire.h"
+#include "base/wire.h"
 #include "fake-device.h"
 #include "test-run.h"
 

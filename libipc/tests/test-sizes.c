@@ -13,7 +13,7 @@
 #include "pair.h"
 #include "test-run.h"
 #include "test.ipc.h"
-#include "core/memfd.h"
+#include "shm/memfd.h"
 
 PAIR_OF(test)
 static int shipped;

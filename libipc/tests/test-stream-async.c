@@ -13,7 +13,7 @@
 #include "core/call.h"
 #include "core/object.h"
 #include "core/proxy.h"
-#include "core/writable.h"
+#include "conn/writable.h"
 #include "stream-run.h"
 
 static struct ipc *ipc;

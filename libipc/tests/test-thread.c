@@ -15,7 +15,7 @@
 #include "test.ipc.h"
 
 #include <ipc/raw.h>
-#include "core/thread.h"
+#include "conn/thread.h"
 
 static struct ipc *ipc;
 static const struct test_ops no_ops;

@@ -4,9 +4,9 @@
  */
 #include <errno.h>
 
-#include "core/deadline.h"
-#include "core/timer.h"
-#include "core/thread.h"
+#include "base/deadline.h"
+#include "conn/timer.h"
+#include "conn/thread.h"
 #include "fake-device.h"
 #include "test-run.h"
 

@@ -16,8 +16,8 @@
 #include <string.h>
 
 #include "core/frame.h"
-#include "core/private.h"
-#include "core/wire.h"
+#include "conn/private.h"
+#include "base/wire.h"
 #include "message.h"
 
 struct decoder {

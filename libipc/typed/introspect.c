@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "core/errors.h"
-#include "core/memfd.h"
+#include "shm/memfd.h"
 #include "typed.h"
 
 /* Maximum number of bytes of a dump: the size of the file that ipc_proxy_dump() sends. */

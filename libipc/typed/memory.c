@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/memfd.h"
-#include "core/private.h"
+#include "shm/memfd.h"
+#include "conn/private.h"
 
 #pragma GCC visibility push(default)
 #include <ipc/memory.h>

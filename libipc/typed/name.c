@@ -16,10 +16,10 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "core/deadline.h"
+#include "base/deadline.h"
 #include "core/request.h"
-#include "core/sized.h"
-#include "core/thread.h"
+#include "base/sized.h"
+#include "conn/thread.h"
 #include "name.h"
 
 #define NAME_MAX_SIZE	127

@@ -9,7 +9,7 @@
 
 #include <protobuf-c/protobuf-c.h>
 
-#include "core/thread.h"
+#include "conn/thread.h"
 #include "message.h"
 #include "table.h"
 #include "typed.h"

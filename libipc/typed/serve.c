@@ -14,7 +14,7 @@
 #include "core/errors.h"
 #include "core/raw.h"
 #include "core/request.h"
-#include "core/sized.h"
+#include "base/sized.h"
 #include "core/stream.h"
 #include "pack.h"
 #include "table.h"

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/memfd.h"
+#include "shm/memfd.h"
 #include "core/object.h"
 #include "core/proxy.h"
 #include "table.h"

@@ -18,8 +18,8 @@
 
 #include "core/call.h"
 #include "core/object.h"
-#include "core/slot.h"
-#include "core/thread.h"
+#include "conn/slot.h"
+#include "conn/thread.h"
 #include "message.h"
 
 #pragma GCC visibility push(default)

@@ -17,7 +17,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "channels/channel-ring.h"
+#include "shm/channel-ring.h"
 #include "hostile.h"
 
 #define STEPS	  120U

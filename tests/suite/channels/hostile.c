@@ -35,7 +35,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "channels/channel.h"
+#include "shm/channel.h"
 #include "hostile.h"
 
 #define SERVERS	  2U

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# Direct channels: libipc/channels/channel.c, channel-wait.c and channel-ring.c, unchanged, with
+# Direct channels: libipc/shm/channel.c, channel-wait.c and channel-ring.c, unchanged, with
 # hostile peers (hostile.c) and under the explorer (model.h, ../explore/policy.h).
 #
 #   make fuzz-channels TIME=60            hostile peers; CHANNELS_SEED=, also a part of make fuzz
@@ -25,7 +25,7 @@ $(CHANNELS_B)/policy.o: tests/suite/explore/policy.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(CHANNELS_CFLAGS) -MD -MP -c -o $@ $<
 
-$(CHANNELS_FILES:%=$(CHANNELS_B)/%.o): $(CHANNELS_B)/%.o: libipc/channels/%.c
+$(CHANNELS_FILES:%=$(CHANNELS_B)/%.o): $(CHANNELS_B)/%.o: libipc/shm/%.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(CHANNELS_CFLAGS) -include $(CHANNELS_S)/seams.h -MD -MP -c -o $@ $<
 
@@ -41,8 +41,8 @@ $(CHANNELS_B)/asan/%: CHANNELS_SANITIZER := $(HOST_asan)
 $(CHANNELS_B)/tsan/%: CHANNELS_SANITIZER := $(HOST_tsan)
 
 CHANNELS_HOSTILE_FILES := $(addprefix $(CHANNELS_S)/,hostile.c hostile-rings.c hostile.h) \
-	$(CHANNELS_FILES:%=libipc/channels/%.c) $(CHANNELS_FILES:%=libipc/channels/%.h) \
-	$(addprefix libipc/channels/channel-,parts.h peer.h)
+	$(CHANNELS_FILES:%=libipc/shm/%.c) $(CHANNELS_FILES:%=libipc/shm/%.h) \
+	$(addprefix libipc/shm/channel-,parts.h peer.h)
 
 $(CHANNELS_HOSTILE): %/hostile: $(CHANNELS_HOSTILE_FILES)
 	$(call msg,CC,$@)

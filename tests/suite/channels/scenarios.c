@@ -7,8 +7,8 @@
 
 #include <errno.h>
 
-#include "channels/channel-ring.h"
-#include "channels/channel.h"
+#include "shm/channel-ring.h"
+#include "shm/channel.h"
 #include "model.h"
 #include "scenarios.h"
 

@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-#include "channels/channel-ring.h"
+#include "shm/channel-ring.h"
 #include "model.h"
 #include "scenarios.h"
 

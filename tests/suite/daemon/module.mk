@@ -11,7 +11,7 @@ DAEMON_ATTACKERS := $(addprefix $(DAEMON_B)/,blockers files hostile identity)
 
 $(DAEMON_B)/%.o: tests/suite/daemon/%.c
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -Idaemon -Idriver/uapi -MD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -Ilibipc -Idaemon -Idriver/uapi -MD -MP -c -o $@ $<
 
 $(DAEMON_ATTACKERS): %: %.o $(addprefix $(DAEMON_B)/,blocks.o messages.o peer.o)
 	$(call msg,LD,$@)
@@ -21,11 +21,11 @@ $(DAEMON_B)/threads: $(DAEMON_B)/threads.o $(B)/daemon/pidns.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(IPCBUSD_FLAGS) $(LDFLAGS) -o $@ $^
 
-$(DAEMON_B)/signals: $(DAEMON_B)/signals.o $(B)/libipc/core/device-socket.o
+$(DAEMON_B)/signals: $(DAEMON_B)/signals.o $(B)/libipc/device/device-socket.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^
 
-$(addprefix $(DAEMON_B)/,newcomers wakes): %: %.o $(addprefix $(B)/libipc/core/,device-daemon.o device-open.o device-socket.o)
+$(addprefix $(DAEMON_B)/,newcomers wakes): %: %.o $(addprefix $(B)/libipc/device/,device-daemon.o device-open.o device-socket.o)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^
 
@@ -47,7 +47,7 @@ DAEMON_WRAPPED := open close ioctl mmap poll epoll_ctl epoll_wait select fork se
 	peer_kill peer_end pthread_kill kernel_memory _ck_assert_failed _tcase_add_test
 
 $(DAEMON_KERNEL): $(DAEMON_B)/kernel/%: $(B)/tests/suite/kernel/%.o $(KTEST_COMMON) $(DAEMON_B)/posix.o \
-		$(DAEMON_B)/cases.o $(B)/libipc/core/device-socket.o
+		$(DAEMON_B)/cases.o $(B)/libipc/device/device-socket.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(DAEMON_WRAPPED:%=-Wl,--wrap=%) -o $@ $^ \
 	  $(shell $(PKG_CONFIG) --libs check)

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "ipcbus.h"
-#include "../../../libipc/core/device-daemon.h"
+#include "../../../libipc/device/device-daemon.h"
 
 #define BURST	 150
 #define PLACES	 16

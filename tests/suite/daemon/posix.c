@@ -46,8 +46,8 @@ int __real_chmod(const char *path, mode_t mode);
 /* Cells and the send area are internal to the library, and its sockets are not devices. */
 #define poll  __real_poll
 #define close __real_close
-#include "../../../libipc/core/device-daemon.c"
-#include "../../../libipc/core/device-open.c"
+#include "../../../libipc/device/device-daemon.c"
+#include "../../../libipc/device/device-open.c"
 #undef poll
 #undef close
 

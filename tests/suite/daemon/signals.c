@@ -31,8 +31,8 @@ static void read_clock(struct timespec *ts)
 }
 
 #define clock_gettime(clock, ts) read_clock(ts)
-#include "../../../libipc/core/device-daemon.c"
-#include "../../../libipc/core/device-open.c"
+#include "../../../libipc/device/device-daemon.c"
+#include "../../../libipc/device/device-open.c"
 #undef clock_gettime
 
 #define THREADS 32

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "ipcbus.h"
-#include "../../../libipc/core/device-daemon.h"
+#include "../../../libipc/device/device-daemon.h"
 
 #define CALLS	60
 #define CALLERS	20

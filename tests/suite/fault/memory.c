@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 
-#include "core/device.h"
+#include "device/device.h"
 #include "memory.h"
 
 /* --- Which step fails ---------------------------------------------------------- */

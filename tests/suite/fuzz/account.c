@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "account.h"
-#include "core/device.h"
+#include "device/device.h"
 
 #define FIRST_FD 1000000
 #define MAX_FDS 4096

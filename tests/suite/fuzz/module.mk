@@ -63,7 +63,7 @@ FUZZ_codec := tests/suite/fuzz/codec.c $(JUDGE_S)/pass.c $(FUZZ_LIBRARY) \
 	$(patsubst %,$(JUDGE_B)/%,judge.ipc.c judge.pb-c.c judge2.pb-c.c)
 FUZZ_schema := tests/suite/fuzz/schema.c $(addprefix tools/,schema.c schema-encode.c schema-decode.c \
 	schema-known.c schema-proto.c text.c json.c json-text.c wire.c bus.c fail.c options.c process.c deadline.c) \
-	libipc/core/wire.c $(B)/idl/google/protobuf/descriptor.pb-c.c \
+	libipc/base/wire.c $(B)/idl/google/protobuf/descriptor.pb-c.c \
 	$(B)/servicemanager/servicemanager.ipc.c $(B)/servicemanager/servicemanager.pb-c.c
 FUZZ_driver := $(wildcard tests/suite/fuzz/driver/*.c) $(wildcard driver/*.c driver/mem/*.c) \
 	$(SHIM_CHECKED)

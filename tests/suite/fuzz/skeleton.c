@@ -20,7 +20,7 @@
 #include "core/proxy.h"
 #include "test.ipc.h"
 #include "typed/typed.h"
-#include "core/thread.h"
+#include "conn/thread.h"
 
 #define MAX_EVENTS 10
 #define MAX_KEPT 16

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "channel-wait.h"
-#include "core/deadline.h"
-#include "core/futex.h"
+#include "base/deadline.h"
+#include "base/futex.h"
 
 #ifdef SYS_clock_gettime64
 #define CLOCK_NUMBER SYS_clock_gettime64

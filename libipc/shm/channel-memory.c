@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "channel-memory.h"
-#include "core/memfd.h"
+#include "memfd.h"
 
 /* A forked child must not use the channel of its parent. Core dumps do not contain payloads. */
 static void *map_part(int fd, size_t size, int prot)

@@ -10,7 +10,7 @@
 #ifndef IPC_THREAD_H
 #define IPC_THREAD_H
 
-#include "more.h"
+#include "core/more.h"
 #include "private.h"
 
 /* Maximum of buffers that an exchange releases. */

@@ -10,8 +10,8 @@
 
 #include "backlog.h"
 #include "channels/channel-server.h"
-#include "descriptor.h"
-#include "loop.h"
+#include "base/descriptor.h"
+#include "core/loop.h"
 
 void backlog_init(struct ipc *ipc)
 {

@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "channels/channel-server.h"
-#include "deadline.h"
-#include "descriptor.h"
-#include "loop.h"
+#include "base/deadline.h"
+#include "base/descriptor.h"
+#include "core/loop.h"
 #include "timer.h"
 
 void timers_init(struct ipc *ipc)

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "deadline.h"
+#include "base/deadline.h"
 #include "device-daemon.h"
 #include "device-link.h"
 #include "device-socket.h"

@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "descriptor.h"
+#include "base/descriptor.h"
 #include "device-daemon.h"
 #include "device-link.h"
 #include "device.h"

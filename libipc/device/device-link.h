@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "futex.h"
+#include "base/futex.h"
 #include "ipcbus-daemon.h"
 #include "ipcbus.h"
 

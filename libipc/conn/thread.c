@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "call.h"
+#include "core/call.h"
 #include "channels/channel-server.h"
-#include "payload.h"
+#include "core/payload.h"
 #include "thread.h"
 
 __thread struct thread *thread_last;

@@ -8,8 +8,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "deadline.h"
-#include "descriptor.h"
+#include "base/deadline.h"
+#include "base/descriptor.h"
 #include "device-daemon.h"
 #include "device-socket.h"
 #include "ipcbus-daemon.h"

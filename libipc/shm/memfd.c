@@ -14,7 +14,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "descriptor.h"
+#include "base/descriptor.h"
 #include "memfd.h"
 
 #define SEAL_SIZE	(F_SEAL_SHRINK | F_SEAL_GROW)

@@ -2,32 +2,36 @@
 /*
  * The connection from inside, and the library's locks.
  *
- * core/ moves bytes, objects and fds, without protobuf. Its files, in the order in which a call
- * passes through them:
+ * The library's folders, from the lowest:
+ *   base/      headers for time, text and descriptors; map.c tables; wire.c the library's own
+ *              messages
+ *   shm/       shared memory: memfd.c sealed files; channel*.c cells, oneways and rings, and how
+ *              threads wait for them. Only these files read what a peer writes.
+ *   device/    device.c the driver; device-daemon.c, device-open.c and device-socket.c ipcbusd
+ *   conn/      the connection: thread.c the state of a thread and the exchange; slot.c
+ *              registrations of callbacks; backlog.c deferred work for serving threads; timer.c
+ *              their timers; writable.c senders that wait for space
+ *   core/      bytes, objects and fds, without protobuf: below
+ *   channels/  calls and oneways through shared memory: its files are channel*.c, described in
+ *              shm/channel.h and channel-server.h, and turn.c, the order of oneways through the bus
+ *              and through channels. core/ and channels/ use each other.
+ *   typed/     protobuf messages: see typed/typed.h. core/ knows only the functions of names below.
+ *
+ * core/, in the order in which a call passes through it:
  *   raw.c        calls, oneways and objects of bytes, for programs: <ipc/raw.h>
  *   request.c    target, timeout and parent of every request; sending and waiting; replies
  *   async.c      async calls
  *   entry.c      objects and fds <-> the driver's object table
  *   payload.c    messages that do not fit into the region, as files
- *   thread.c     the state of a thread for a connection; the exchange
- *   device.c     the driver; device-daemon.c, device-open.c and device-socket.c ipcbusd
  *   loop.c       the serving threads: wait for events and hand them to dispatch.c; more.c batches
  *                of oneways
  *   reconnect.c  reconnection after the end of the bus
  *   dispatch.c   event -> object -> serve function of its type
  *   call.c       functions of handlers: reply, keep, identity of the caller
  *   cancel.c     cancellation of served calls, and of calls and streams that depend on them
- * Beside that path: ipc.c the connection; object.c objects and limits of users; proxy.c proxies and
- * their watches; slot.c registrations of callbacks; error.c; map.c; monitor.c; stream.c, stream-*.c
- * and raw-stream.c streams; memfd.c files of memory; wire.c the library's own messages; writable.c
- * senders that wait for space; backlog.c deferred work for serving threads; timer.c timers of
- * serving threads; frame.c the parts of a message around its bytes.
- *
- * channels/ carries calls and oneways through shared memory: its files are channel*.c, described in
- * channel.h and channel-server.h, and turn.c, the order of oneways through the bus and through
- * channels. core/ and channels/ use each other.
- *
- * typed/ adds protobuf messages: see typed/typed.h. core/ knows only the functions of names below.
+ * Beside that path: ipc.c opens and closes the connection; object.c objects and limits of users;
+ * proxy.c proxies and their watches; error.c; monitor.c; stream.c, stream-*.c and raw-stream.c
+ * streams; frame.c the parts of a message around its bytes.
  *
  * Locks. Never run a callback of the program under a lock, and never sleep, except in the driver's
  * short ioctls on nodes, watches and calls. Take them in this order:
@@ -68,9 +72,9 @@
 #pragma GCC visibility pop
 
 #include "backlog.h"
-#include "device.h"
-#include "map.h"
-#include "reconnect.h"
+#include "device/device.h"
+#include "base/map.h"
+#include "core/reconnect.h"
 #include "slot.h"
 #include "timer.h"
 #include "writable.h"

@@ -3,7 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 
-#include "loop.h"
+#include "core/loop.h"
 #include "slot.h"
 #include "writable.h"
 
