@@ -114,7 +114,7 @@ $(foreach list,UNIT_TESTS GUEST_TESTS GUEST_RAW_TESTS,\
 
 # The order matters: a fragment uses variables of previous fragments, and in recipes of all
 # fragments.
-FRAGMENTS := driver shim daemon idl libipc servicemanager python rust tests/env/host tools gateway examples packaging scripts bench \
+FRAGMENTS := driver shim daemon idl libipc servicemanager python rust tests/env/host schema tools gateway examples packaging scripts bench \
 	tests/env/debug tests/env/coverage tests/suite/kernel tests/suite/abi tests/suite/cost \
 	tests/suite/budget tests/suite/crash tests/suite/daemon tests/suite/channels tests/suite/e2e tests/suite/hostile tests/suite/fault \
 	tests/suite/guide tests/suite/idl tests/suite/install tests/suite/kit tests/suite/languages/foreign tests/suite/languages/cpp tests/suite/languages/conformance tests/suite/languages/guest tests/suite/languages/judge tests/suite/languages/services tests/suite/fuzz tests/suite/packages tests/suite/ports tests/suite/mutants \
@@ -198,7 +198,7 @@ include $(B)/setup.done
 endif
 
 # If packages are missing, compilers would report headers, and make would report files of build/.
-PACKAGES := libprotobuf-c libsystemd $(TOOLS_PACKAGES)
+PACKAGES := libprotobuf-c libsystemd $(SCHEMA_PACKAGES)
 PLUGIN_PROTO := $(PROTO_INCLUDE)/google/protobuf/compiler/plugin.proto
 GOALS := $(filter all tests install,$(or $(MAKECMDGOALS),all))
 ifeq ($(DRY)$(filter setup,$(MAKECMDGOALS)),)

@@ -8,7 +8,7 @@
 
 #include "export.h"
 #include "net.h"
-#include "wire.h"
+#include "schema/wire.h"
 
 /* Serve a call, inside net_accept. If the call is of another service, returns 0, otherwise 1. After
  * -ENOMEM the caller must end the call. */

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "schema-private.h"
+#include "schema/private.h"
 #include "export-target.h"
-#include "wire.h"
+#include "schema/wire.h"
 
 /* Fields of ipc.Description. */
 enum { DESCRIPTION_INTERFACE = 1, DESCRIPTION_SET = 2 };

@@ -12,7 +12,7 @@
 
 #include <ipc/ipc.h>
 
-#include "schema.h"
+#include "schema/schema.h"
 
 struct target {
 	struct ipc_proxy *proxy;

@@ -8,7 +8,7 @@
 #include <ipc/raw.h>
 
 #include "net.h"
-#include "schema.h"
+#include "schema/schema.h"
 
 /*
  * Forward a stream to a server. Must be called in the handler of the stream, which must return the

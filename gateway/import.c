@@ -21,10 +21,10 @@
 #include "log.h"
 #include "metadata.h"
 #include "relay.h"
-#include "schema.h"
+#include "schema/schema.h"
 #include "status.h"
 #include "export-target.h"
-#include "wire.h"
+#include "schema/wire.h"
 
 /* Timeout of a oneway. Later oneways of the same object wait behind it. */
 #define ONEWAY_USEC 30000000

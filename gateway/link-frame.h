@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "wire.h"
+#include "schema/wire.h"
 
 #define LINK_PATH	"/ipc.link.Link/Connect"
 #define LINK_VERSION	1

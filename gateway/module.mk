@@ -8,13 +8,13 @@ GATEWAY_PACKAGES := grpc libcrypto libsystemd
 HAVE_GRPC := $(shell $(PKG_CONFIG) --exists $(GATEWAY_PACKAGES) 2>/dev/null && echo yes)
 
 GATEWAY_OBJECTS := $(patsubst gateway/%.c,$(GATEWAY)/%.o,$(sort $(wildcard gateway/*.c)))
-# ipc-gateway reads descriptions of services with ipcctl's code, and policies with servicemanager's.
-GATEWAY_LINKED := $(TOOLS)/schema.o $(TOOLS)/wire.o $(IDL_DESCRIPTOR) \
-	$(addprefix $(B)/libipc/base/,map.o wire.o) $(addprefix $(B)/servicemanager/,policy.o policy-parse.o config.o)
-GATEWAY_CFLAGS := $(TOOLS_CFLAGS) -Igateway -Iservicemanager -pthread
+# ipc-gateway reads policies with servicemanager's code.
+GATEWAY_LINKED := $(SCHEMA_LINKED) $(B)/libipc/base/map.o \
+	$(addprefix $(B)/servicemanager/,policy.o policy-parse.o config.o)
+GATEWAY_CFLAGS := $(SCHEMA_CFLAGS) -Igateway -Iservicemanager -Idriver/uapi -pthread
 GATEWAY_LIBS := -lgrpc -lgpr -lcrypto $(LIBSYSTEMD_LIBS) $(PROTOBUF_C_LIBS)
 
-$(GATEWAY)/%.o: gateway/%.c | $(TOOLS_HEADERS)
+$(GATEWAY)/%.o: gateway/%.c | $(SCHEMA_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(GATEWAY_CFLAGS) -DIPC_VERSION='"$(VERSION)"' -MD -MP -c -o $@ $<
 

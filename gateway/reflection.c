@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "builtin.h"
-#include "schema-private.h"
+#include "schema/private.h"
 
 /* Fields of ServerReflectionRequest and ServerReflectionResponse. */
 enum {

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "status.h"
-#include "wire.h"
+#include "schema/wire.h"
 
 /* For both directions. If several errnos have the same status, the status becomes the first of
  * these errnos. */

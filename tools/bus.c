@@ -17,11 +17,11 @@
 #include "deadline.h"
 #include "ipcbus-daemon.h"
 #include "ipcctl.h"
-#include "json.h"
+#include "schema/json.h"
 #include "process.h"
-#include "schema.h"
+#include "schema/schema.h"
 #include "servicemanager.ipc.h"
-#include "text.h"
+#include "schema/text.h"
 
 static int fail_denied(void)
 {

@@ -14,7 +14,7 @@
 #include "bus.h"
 #include "deadline.h"
 #include "ipcctl.h"
-#include "text.h"
+#include "schema/text.h"
 
 /* The complete message. It is replaced atomically, because the signal may arrive at any time. */
 static char *volatile message;

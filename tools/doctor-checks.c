@@ -13,7 +13,7 @@
 #include "doctor.h"
 #include "ipcbus-daemon.h"
 #include "process.h"
-#include "text.h"
+#include "schema/text.h"
 
 static const char ok[] = "ok", warning[] = "warning", error[] = "error", unknown[] = "unknown";
 

@@ -15,9 +15,9 @@
 #include <ipc/ipc.h>
 
 #include "ipcctl.h"
-#include "json.h"
+#include "schema/json.h"
 #include "process.h"
-#include "text.h"
+#include "schema/text.h"
 
 static const char *origin_of(const struct ipc_error *error)
 {

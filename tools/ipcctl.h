@@ -12,15 +12,12 @@
  *   bus.c         a connection, the service manager and its list of names, the daemon
  *   state.c       the driver's files about a bus
  *   process.c     processes and users of the system
- *   json-text.c   the text of JSON
- *   json.c        JSON values, and bytes in them
- *   text.c        texts of services and processes
- *   wire.c        the wire format of protobuf
- *   schema*.c     the interface of a service; its messages from and to JSON
  *   names.c       names for the numbers in records: services, methods, processes
  *   monitor.c     receives the driver's records
  *   traffic.c     sums over records
  *   doctor-checks.c  judges the facts that verb-doctor.c collects
+ *
+ * Interfaces of services, JSON and texts are in schema/: see schema/schema.h.
  */
 #ifndef IPCCTL_H
 #define IPCCTL_H

@@ -18,13 +18,13 @@
 #include "bus.h"
 #include "deadline.h"
 #include "ipcctl.h"
-#include "json.h"
+#include "schema/json.h"
 #include "names.h"
 #include "process.h"
-#include "schema.h"
+#include "schema/schema.h"
 #include "servicemanager.ipc.h"
 #include "state.h"
-#include "text.h"
+#include "schema/text.h"
 
 /* Timeouts for the description of one service, and for all descriptions. */
 #define ONE_USEC UINT64_C(500000)

@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "ipcctl.h"
-#include "json.h"
+#include "schema/json.h"
 #include "output.h"
-#include "text.h"
+#include "schema/text.h"
 
 static bool colored(void)
 {

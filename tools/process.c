@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "process.h"
-#include "text.h"
+#include "schema/text.h"
 
 /* Reads the beginning of a file of a process as a string. Returns its size. */
 static size_t read_proc(pid_t pid, const char *file, char *text, size_t size)

@@ -13,9 +13,9 @@
 #include "bus.h"
 #include "deadline.h"
 #include "ipcctl.h"
-#include "json.h"
+#include "schema/json.h"
 #include "state.h"
-#include "text.h"
+#include "schema/text.h"
 
 /* --- Lines ---------------------------------------------------------------------- */
 

@@ -13,9 +13,9 @@
 #include "bus.h"
 #include "deadline.h"
 #include "ipcctl.h"
-#include "json.h"
+#include "schema/json.h"
 #include "output.h"
-#include "schema.h"
+#include "schema/schema.h"
 #include "verbs.h"
 
 /* Timeout without --timeout and without an option of the method. Streams have none. */
@@ -81,6 +81,12 @@ static int call_bad_json(const json_error_t *error)
 			 error->text);
 }
 
+static const char *const remedies[] = {
+	[SCHEMA_WRONG_FIELD] = "ipcctl describe NAME prints the fields",
+	[SCHEMA_WRONG_NAME] = "ipcctl list shows the registered services",
+	[SCHEMA_WRONG_OTHER] = NULL,
+};
+
 static int call_encode(const struct schema_method *method, json_t *json,
 		       struct schema_message *request)
 {
@@ -88,8 +94,8 @@ static int call_encode(const struct schema_method *method, json_t *json,
 
 	json_decref(json);
 	if (r == -EINVAL)
-		return fail_with(STATUS_USAGE, request->hint, "%s: %s", method->name,
-				 request->what);
+		return fail_with(STATUS_USAGE, remedies[request->wrong], "%s: %s",
+				 method->name, request->what);
 	return r < 0 ? fail_memory() : STATUS_OK;
 }
 

@@ -11,9 +11,9 @@
 #include "bus.h"
 #include "deadline.h"
 #include "ipcctl.h"
-#include "json.h"
+#include "schema/json.h"
 #include "output.h"
-#include "schema.h"
+#include "schema/schema.h"
 #include "verbs.h"
 
 static bool methods_only;

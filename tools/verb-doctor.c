@@ -22,7 +22,7 @@
 #include "doctor.h"
 #include "ipcbus-daemon.h"
 #include "ipcctl.h"
-#include "json.h"
+#include "schema/json.h"
 #include "output.h"
 #include "process.h"
 #include "servicemanager.ipc.h"

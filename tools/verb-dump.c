@@ -17,11 +17,11 @@
 #include "bus.h"
 #include "deadline.h"
 #include "ipcctl.h"
-#include "json.h"
+#include "schema/json.h"
 #include "output.h"
 #include "servicemanager.ipc.h"
 #include "state.h"
-#include "text.h"
+#include "schema/text.h"
 #include "verbs.h"
 
 /* Maximum number of bytes that a report prints for a service. */

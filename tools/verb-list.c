@@ -6,7 +6,7 @@
 
 #include "bus.h"
 #include "ipcctl.h"
-#include "json.h"
+#include "schema/json.h"
 #include "output.h"
 #include "servicemanager.ipc.h"
 #include "verbs.h"

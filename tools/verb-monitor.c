@@ -12,12 +12,12 @@
 #include "bus.h"
 #include "deadline.h"
 #include "ipcctl.h"
-#include "json.h"
+#include "schema/json.h"
 #include "monitor.h"
 #include "names.h"
 #include "output.h"
 #include "process.h"
-#include "text.h"
+#include "schema/text.h"
 #include "verbs.h"
 
 /* Options (see below) and state of this run. */

@@ -14,11 +14,11 @@
 
 #include "bus.h"
 #include "ipcctl.h"
-#include "json.h"
+#include "schema/json.h"
 #include "output.h"
 #include "process.h"
 #include "servicemanager.ipc.h"
-#include "text.h"
+#include "schema/text.h"
 #include "verbs.h"
 
 #define MAX_GROUPS 1024

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "ipcctl.h"
-#include "json.h"
+#include "schema/json.h"
 #include "output.h"
 #include "process.h"
 #include "state.h"

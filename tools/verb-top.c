@@ -11,7 +11,7 @@
 
 #include "deadline.h"
 #include "ipcctl.h"
-#include "json.h"
+#include "schema/json.h"
 #include "monitor.h"
 #include "names.h"
 #include "output.h"

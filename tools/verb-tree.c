@@ -9,12 +9,12 @@
 
 #include "bus.h"
 #include "ipcctl.h"
-#include "json.h"
+#include "schema/json.h"
 #include "names.h"
 #include "output.h"
 #include "process.h"
 #include "state.h"
-#include "text.h"
+#include "schema/text.h"
 #include "verbs.h"
 
 static const char *key_of(char *key, size_t size, json_int_t proc, json_int_t node)

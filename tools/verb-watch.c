@@ -13,7 +13,7 @@
 #include "deadline.h"
 #include "ipcctl.h"
 #include "output.h"
-#include "text.h"
+#include "schema/text.h"
 #include "verbs.h"
 
 static unsigned long count;

@@ -11,11 +11,11 @@
 
 #include "../../tests/run-cases.h"
 #include "ipcctl.h"
-#include "json.h"
+#include "schema/json.h"
 #include "output.h"
 #include "process.h"
 #include "state.h"
-#include "text.h"
+#include "schema/text.h"
 
 static const struct column columns[] = {
 	{ "NAME", "name", COLOR_BOLD, false },

@@ -61,10 +61,8 @@ FUZZ_streams := tests/suite/fuzz/streams.c tests/suite/fuzz/service.c $(FUZZ_LIB
 	$(B)/tests/suite/e2e/stream.ipc.c $(B)/tests/suite/e2e/stream.pb-c.c
 FUZZ_codec := tests/suite/fuzz/codec.c $(JUDGE_S)/pass.c $(FUZZ_LIBRARY) \
 	$(patsubst %,$(JUDGE_B)/%,judge.ipc.c judge.pb-c.c judge2.pb-c.c)
-FUZZ_schema := tests/suite/fuzz/schema.c $(addprefix tools/,schema.c schema-encode.c schema-decode.c \
-	schema-known.c schema-proto.c text.c json.c json-text.c wire.c bus.c fail.c options.c process.c deadline.c) \
-	libipc/base/wire.c $(B)/idl/google/protobuf/descriptor.pb-c.c \
-	$(B)/servicemanager/servicemanager.ipc.c $(B)/servicemanager/servicemanager.pb-c.c
+FUZZ_schema := tests/suite/fuzz/schema.c $(sort $(wildcard schema/*.c)) libipc/base/wire.c \
+	$(B)/idl/google/protobuf/descriptor.pb-c.c
 FUZZ_driver := $(wildcard tests/suite/fuzz/driver/*.c) $(wildcard driver/*.c driver/mem/*.c) \
 	$(SHIM_CHECKED)
 
@@ -73,17 +71,17 @@ $(addprefix $(FUZZ_B)/of/tests/suite/fuzz/,registry.o policy.o activation.o): FU
 $(addprefix $(FUZZ_B)/of/tests/suite/fuzz/,account.o table.o skeleton.o service.o streams.o codec.o) \
 	$(FUZZ_B)/of/$(JUDGE_S)/pass.o: FUZZ_INCLUDES := $(FUZZ_LIBIPC) -I$(B)/tests/suite/e2e -I$(JUDGE_B) -I$(JUDGE_S)
 
-$(FUZZ_B)/of/tests/suite/fuzz/schema.o $(FUZZ_B)/of/tools/%.o: FUZZ_INCLUDES := $(TOOLS_CFLAGS)
+$(FUZZ_B)/of/tests/suite/fuzz/schema.o $(FUZZ_B)/of/schema/%.o: FUZZ_INCLUDES := $(SCHEMA_CFLAGS)
 
 # Generated headers must exist first.
-$(call fuzz_of,$(filter tools/%,$(FUZZ_schema)) tests/suite/fuzz/schema.c): | $(TOOLS_HEADERS)
+$(call fuzz_of,$(filter schema/%,$(FUZZ_schema)) tests/suite/fuzz/schema.c): | $(SCHEMA_HEADERS)
 $(call fuzz_of,$(FUZZ_LIBRARY) tests/suite/fuzz/table.c tests/suite/fuzz/skeleton.c $(FUZZ_streams) $(FUZZ_codec)): \
 	| $(JUDGE_B)/judge.ipc.h $(LIBIPC_HEADERS) $(B)/libipc/tests/test.ipc.h $(B)/tests/suite/e2e/stream.ipc.h
 
 $(FUZZ_B)/table $(FUZZ_B)/skeleton $(FUZZ_B)/streams $(FUZZ_B)/codec: FUZZ_LDFLAGS := -Wl,--wrap=close -Wl,--wrap=device_handle_put
 
 $(FUZZ_B)/schema: FUZZ_LDFLAGS := -Wl,--wrap=open
-$(FUZZ_B)/schema: FUZZ_LDLIBS = $(LIBIPC) $(call LIBIPC_RPATH,../../../libipc) $(TOOLS_LIBS)
+$(FUZZ_B)/schema: FUZZ_LDLIBS = $(LIBIPC) $(call LIBIPC_RPATH,../../../libipc) $(SCHEMA_LIBS)
 $(FUZZ_B)/schema: | $(LIBIPC)
 
 # --- All fuzzers ------------------------------------------------------------------

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "json.h"
-#include "schema.h"
-#include "text.h"
+#include "schema/json.h"
+#include "schema/schema.h"
+#include "schema/text.h"
 
 #define must(condition)                                                                 \
 	do {                                                                            \

@@ -11,7 +11,7 @@
 
 #include "../../tests/run-cases.h"
 #include "google/protobuf/descriptor.pb-c.h"
-#include "schema.h"
+#include "schema/schema.h"
 
 #define BEGIN(number) ((number) << 3 | 3)
 #define END(number)   ((number) << 3 | 4)
@@ -30,7 +30,7 @@ static void load(void)
 	char path[512];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/tools/tests/test-groups.set", b);
+	snprintf(path, sizeof(path), "%s/schema/tests/test-groups.set", b);
 	file = fopen(path, "re");
 	ck_assert_msg(file != NULL, "there is no %s: run make", path);
 	set_size = fread(set, 1, sizeof(set), file);
@@ -227,7 +227,7 @@ START_TEST(the_file_comes_back)
 	fputs(text, file);
 	ck_assert_int_eq(pclose(file), 0);
 	snprintf(line, sizeof(line),
-		 "protoc -I %s --descriptor_set_out=%s/set test-groups.proto && cmp %s/set %s/tools/tests/test-groups.set",
+		 "protoc -I %s --descriptor_set_out=%s/set test-groups.proto && cmp %s/set %s/schema/tests/test-groups.set",
 		 folder, folder, folder, getenv("B") ? getenv("B") : "build");
 	ck_assert_msg(system(line) == 0, "%s", text);
 	snprintf(line, sizeof(line), "rm -r %s", folder);

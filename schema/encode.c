@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "json.h"
-#include "schema-private.h"
+#include "private.h"
 
 /**
  * struct encoder - state of a conversion
@@ -212,7 +212,7 @@ static int put_fd(struct encoder *encoder, const struct schema_field *field, con
 	if (fd < 0) {
 		snprintf(what, sizeof(what), "cannot open %.100s: %s",
 			 json_string_value(json) ?: "the fd", strerror(errno));
-		encoder->message->hint = NULL;
+		encoder->message->wrong = SCHEMA_WRONG_OTHER;
 		return fail(encoder, field, what);
 	}
 	put_entry(encoder, (struct ipc_raw_entry){ .tag = fd, .type = IPC_RAW_FD, .fd = fd });
@@ -233,8 +233,8 @@ static int put_object(struct encoder *encoder, const struct schema_field *field,
 	r = ipc_proxy_get(encoder->message->ipc, json_string_value(json), NULL, &entry.proxy);
 	if (r < 0) {
 		snprintf(what, sizeof(what), "%.100s: %s", json_string_value(json), ipc_strerror(r));
-		encoder->message->hint =
-			r == -ENOENT ? "ipcctl list shows the registered services" : NULL;
+		encoder->message->wrong =
+			r == -ENOENT ? SCHEMA_WRONG_NAME : SCHEMA_WRONG_OTHER;
 		return fail(encoder, field, what);
 	}
 	entry.tag = ipc_proxy_id(entry.proxy);
@@ -554,7 +554,7 @@ int schema_encode(const struct schema_type *type, const json_t *json,
 	int r;
 
 	message->what[0] = '\0';
-	message->hint = "ipcctl describe NAME prints the fields";
+	message->wrong = SCHEMA_WRONG_FIELD;
 	message->raw = (struct ipc_raw_message){ .entries = message->entries };
 	r = put_content(&encoder, &whole, type, json, 0);
 	message->raw.data = encoder.buffer.data;

@@ -1,17 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The interface of a service, according to its own description, and its messages as JSON.
- * Descriptions and messages are untrusted: after schema_new() names are valid identifiers, and
- * depth, sizes and the number of values are limited.
+ * schema/ is shared by ipcctl and ipc-gateway, and knows neither: descriptions of services, and
+ * their messages as bytes and as JSON. It uses libipc's public headers, and base/wire.h and
+ * base/text.h. A file calls only files below it:
  *
- *   schema.c         methods, messages and enums
- *   schema-encode.c  JSON to bytes
- *   schema-decode.c  bytes to JSON
- *   schema-known.c   the JSON of google.protobuf.Timestamp and the like
- *   schema-proto.c   back to a .proto file
+ *   proto.c      a description, back to a .proto file
+ *   encode.c     JSON to the bytes of a message
+ *   decode.c     the bytes of a message to JSON
+ *   known.c      the JSON of google.protobuf.Timestamp and the like
+ *   schema.c     a description of a service: its methods, messages and enums
+ *   json-text.c  the text of JSON
+ *   json.c       JSON values, and bytes in them
+ *   text.c       texts that may contain characters for terminals
+ *   wire.c       writes protobuf's wire format
+ *
+ * This header has the interface of a service, according to its own description, and its messages as
+ * JSON. Descriptions and messages are untrusted: after schema_new() names are valid identifiers,
+ * and depth, sizes and the number of values are limited.
  */
-#ifndef IPCCTL_SCHEMA_H
-#define IPCCTL_SCHEMA_H
+#ifndef SCHEMA_SCHEMA_H
+#define SCHEMA_SCHEMA_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -72,7 +80,11 @@ const char *schema_builtin(uint32_t number);
  * or -EIO. */
 int schema_print(const struct schema *schema, FILE *file);
 
-/* --- Messages (schema-encode.c, schema-decode.c) ----------------------------------- */
+/* --- Messages (encode.c, decode.c) ----------------------------------- */
+
+/* The problem of a JSON text: it does not suit the fields, names a service that is not registered,
+ * or names a file or service that cannot be opened. */
+enum schema_wrong { SCHEMA_WRONG_FIELD, SCHEMA_WRONG_NAME, SCHEMA_WRONG_OTHER };
 
 /**
  * struct schema_message - a message built from JSON
@@ -80,14 +92,14 @@ int schema_print(const struct schema *schema, FILE *file);
  * @raw: the message to send; the caller adds method and flags
  * @entries: its files and objects
  * @what: the first problem in the JSON, with the name of the field
- * @hint: its remedy, or NULL
+ * @wrong: kind of that problem
  */
 struct schema_message {
 	struct ipc *ipc;
 	struct ipc_raw_message raw;
 	struct ipc_raw_entry entries[IPC_RAW_ENTRIES_MAX];
 	char what[256];
-	const char *hint;
+	enum schema_wrong wrong;
 };
 
 /*

@@ -12,7 +12,7 @@
 #include <ipc/rpc.h>
 
 #include "../libipc/base/text.h"
-#include "schema-private.h"
+#include "private.h"
 
 /* The maximum size that libipc compares. */
 #define MAX_SET ((size_t)1 << 20)

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "../../tests/run-cases.h"
-#include "json.h"
+#include "schema/json.h"
 
 static json_t *read_text(const char *text, bool more, json_error_t *error)
 {

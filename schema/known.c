@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "json.h"
-#include "schema-private.h"
+#include "private.h"
 
 #define DAY 86400
 /* The years 1 to 9999. */

@@ -5,7 +5,7 @@
  * joined. The decoder skips fields that the type lacks, fields with the encoding of another type,
  * and values that a closed enum lacks.
  *
- * The JSON differs from the mapping in two points, so that ipcctl can show more messages. Text that
+ * The JSON differs from the mapping in two points, so that more messages have JSON. Text that
  * is not UTF-8 is in base64. The content of a google.protobuf.Any is in base64 if the service does
  * not describe its type.
  */
@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "json.h"
-#include "schema-private.h"
+#include "private.h"
 
 /* Maximum number of examined fields, and of values in addition to one per byte. */
 #define MAX_STEPS ((size_t)1 << 26)

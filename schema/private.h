@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parts of a schema, for schema*.c: see schema.h.
+ * The parts of a schema, for the files of schema/: see schema.h.
  */
-#ifndef IPCCTL_SCHEMA_PRIVATE_H
-#define IPCCTL_SCHEMA_PRIVATE_H
+#ifndef SCHEMA_PRIVATE_H
+#define SCHEMA_PRIVATE_H
 
 #include "google/protobuf/descriptor.pb-c.h"
 #include "schema.h"
@@ -149,7 +149,7 @@ const char *schema_value_name(const struct schema_type *type, int32_t value);
 /* Returns true for a value that the enum contains, and for any value of an open enum. */
 bool schema_has_value(const struct schema_type *type, int32_t value);
 
-/* --- Types with their own JSON (schema-known.c) ------------------------------------------ */
+/* --- Types with their own JSON (known.c) ------------------------------------------ */
 
 /* Convert between the JSON of a type and the JSON of its fields: "1.5s" and {"seconds": "1",
  * "nanos": 500000000}. The JSON of a KIND_PLAIN message is already the JSON of its fields.

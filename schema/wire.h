@@ -2,8 +2,8 @@
 /*
  * Writes the fields of a message in protobuf's wire format. libipc reads them: base/wire.h.
  */
-#ifndef IPCCTL_WIRE_H
-#define IPCCTL_WIRE_H
+#ifndef SCHEMA_WIRE_H
+#define SCHEMA_WIRE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
  * Texts from services, processes and files. They are untrusted and may contain characters that must
  * not reach a terminal.
  */
-#ifndef IPCCTL_TEXT_H
-#define IPCCTL_TEXT_H
+#ifndef SCHEMA_TEXT_H
+#define SCHEMA_TEXT_H
 
 #include <jansson.h>
 #include <stdbool.h>

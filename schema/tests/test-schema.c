@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "../../tests/run-cases.h"
-#include "json.h"
+#include "schema/json.h"
 #include "google/protobuf/descriptor.pb-c.h"
-#include "schema.h"
+#include "schema/schema.h"
 
 static unsigned char set[1 << 16];
 static size_t set_size;
@@ -38,7 +38,7 @@ static void load(void)
 {
 	char path[512];
 
-	snprintf(path, sizeof(path), "%s/tools/tests/test-schema.set",
+	snprintf(path, sizeof(path), "%s/schema/tests/test-schema.set",
 		 getenv("B") ? getenv("B") : "build");
 	set_size = slurp(path, set, sizeof(set));
 	ck_assert_int_eq(schema_new(set, set_size, "test.schema.Kinds", &schema), 0);

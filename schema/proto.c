@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "schema-private.h"
+#include "private.h"
 #include "text.h"
 
 typedef Google__Protobuf__SourceCodeInfo__Location location;

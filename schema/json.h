@@ -4,8 +4,8 @@
  * drops its parts and returns NULL. Functions accept NULL instead of a value, so only the
  * complete value needs a check.
  */
-#ifndef IPCCTL_JSON_H
-#define IPCCTL_JSON_H
+#ifndef SCHEMA_JSON_H
+#define SCHEMA_JSON_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "json.h"
-#include "schema.h"
-#include "wire.h"
+#include "schema/json.h"
+#include "schema/schema.h"
+#include "schema/wire.h"
 
 /* Fields of conformance.ConformanceRequest. */
 enum { PROTOBUF = 1, JSON = 2, OUTPUT = 3, TYPE = 4, CATEGORY = 5, N_REQUEST };
