@@ -57,7 +57,7 @@ static bool stays_here(struct examination *exam, const struct schema_type *type,
 {
 	unsigned char *visited = &exam->visited[type - exam->schema->types];
 
-	if (type->kind != KIND_PLAIN) {
+	if (type->kind == KIND_OBJECT || type->kind == KIND_FD) {
 		print_way(exam->why, step);
 		fprintf(exam->why, " is %s, which cannot leave the machine", kinds[type->kind]);
 		return true;

@@ -9,7 +9,8 @@ import threading
 import time
 import zlib
 
-from google.protobuf import descriptor_pb2
+from google.protobuf import (any_pb2, descriptor_pb2, duration_pb2, field_mask_pb2, struct_pb2, timestamp_pb2,
+                             wrappers_pb2)
 import grpc
 
 from harness import (B, Program, case, connect, fails, gateway, method, pb, server, socket_path, state,
@@ -238,6 +239,26 @@ def others_wait(program, most):
         begin = time.monotonic()
         method('Empty', channel=channel)(EMPTY, timeout=60)
         assert time.monotonic() - begin < most
+
+
+@case
+def types_with_their_own_json_are_exported():
+    """Once, the gateway refused methods with such types, and read past the end of an array."""
+    used = (any_pb2.Any, duration_pb2.Duration, field_mask_pb2.FieldMask, struct_pb2.Struct,
+            timestamp_pb2.Timestamp, wrappers_pb2.Int64Value)
+    files = [IPC]
+    for message in used:
+        files.append(descriptor_pb2.FileDescriptorProto())
+        message.DESCRIPTOR.file.CopyToProto(files[-1])
+    files.append(interface_file('known', [{'name': 'M', 'field': [
+        {'name': f'f{i}', 'number': i, 'type': 11, 'label': 1,
+         'type_name': f'.{message.DESCRIPTOR.full_name}'} for i, message in enumerate(used, 1)]}], 'M', 'M'))
+    files[-1].dependency.extend(file.name for file in files[1:-1])
+    program = gateway(exports=('test.interop', 'test.known'))
+    with connect(program.address) as channel, Served('test.known', Service('known.Test', files)):
+        program.wait_for('exporting test.known as known.Test')
+        assert channel.unary_unary('/known.Test/Empty')(b'', timeout=10) == b''
+    assert program.end() == 0
 
 
 @case
