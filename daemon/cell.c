@@ -70,6 +70,14 @@ static long info_correct(u64 arg)
 	return copy_to_user(at, &features, sizeof(features)) ? -EFAULT : 0;
 }
 
+void client_set_monitors(struct client *client, bool monitors)
+{
+	if (client->monitors == monitors)
+		return;
+	client->monitors = monitors;
+	users_add_monitors(monitors ? 1 : -1);
+}
+
 /* The client's own arguments tell whether it monitors the bus. Only an administrator may. */
 static int look_at_monitor(struct client *client, u64 arg)
 {

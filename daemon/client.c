@@ -131,14 +131,6 @@ static void handle_requests(struct client *client)
 	}
 }
 
-void client_set_monitors(struct client *client, bool monitors)
-{
-	if (client->monitors == monitors)
-		return;
-	client->monitors = monitors;
-	users_add_monitors(monitors ? 1 : -1);
-}
-
 static void close_bus(struct client *client)
 {
 	cells_end(client);

@@ -100,10 +100,6 @@ void client_end(struct client *client);
 /* The account of the client's payer. */
 struct account *client_account(const struct client *client);
 
-/* Start time of a process, in ticks. Returns -ESRCH if there is no such process. See
- * connection.c. */
-int read_start(int pid, uint64_t *ret_start);
-
 /* --- Inherited state of the daemon and its command: startup.c ---------------------- */
 
 /* Returns the listening socket that systemd passed (sd_listen_fds(3)), or -1 if there is none. The

@@ -21,6 +21,7 @@
 #include "closer.h"
 #include "connection.h"
 #include "ipcbus-daemon.h"
+#include "pidns.h"
 #include "socket.h"
 
 #ifndef SO_PEERPIDFD
@@ -87,38 +88,11 @@ static void accept_again(bool again)
 
 /* --- Identity of the peer -------------------------------------------------------- */
 
-/* Reads the file of the first thread, because /proc/PID/stat sums over all threads, which takes
- * longer. */
-int read_start(int pid, uint64_t *ret_start)
-{
-	char path[64], text[1024], *at;
-	unsigned long long ticks = 0;
-	FILE *file;
-	size_t n;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, pid);
-	file = fopen(path, "re");
-	/* EPERM and EACCES: /proc hides the process. */
-	if (!file)
-		return errno == ENOENT || errno == EPERM || errno == EACCES ? -ESRCH : -errno;
-	n = fread(text, 1, sizeof(text) - 1, file);
-	fclose(file);
-	text[n] = 0;
-	/* The name may contain spaces and parentheses. */
-	at = strrchr(text, ')');
-	for (int i = 0; at && i < 20; i++)
-		at = strchr(at + 1, ' ');
-	if (at)
-		sscanf(at, "%llu", &ticks);
-	*ret_start = ticks;
-	return ticks ? 0 : -ESRCH;
-}
-
 bool connections_are_hidden(void)
 {
 	uint64_t started;
 
-	return (!kill(1, 0) || errno == EPERM) && read_start(1, &started);
+	return (!kill(1, 0) || errno == EPERM) && pidns_read_start(1, &started);
 }
 
 /* Sets the peer's credentials and the user that pays for the connection. */
@@ -152,7 +126,7 @@ static int identify(struct connection *connection)
 		if (connection->pidfd < 0)
 			return -errno;
 	}
-	return read_start(peer->pid, &peer->started);
+	return pidns_read_start(peer->pid, &peer->started);
 }
 
 /* A process may connect, pass the socket on and end before identify() runs. Then another process
@@ -426,8 +400,9 @@ static void receive(struct connection *connection)
 	struct ipcbusd_message message;
 	int fd, sender, r;
 
-	r = socket_receive(connection->peer.socket, connection->peer.account, &message, &fd,
-			   &sender);
+	r = socket_receive(connection->peer.socket, &message, &fd, &sender);
+	if (fd >= 0)
+		account_take_file(connection->peer.account);
 	if (r == -EAGAIN)
 		return;
 	if (r == 1 && take_message(connection, &message, fd, sender))

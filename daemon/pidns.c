@@ -133,3 +133,30 @@ uint64_t pidns_id(int fd)
 
 	return fd < 0 || fstat(fd, &st) ? 0 : st.st_ino;
 }
+
+/* Reads the file of the first thread, because /proc/PID/stat sums over all threads, which takes
+ * longer. */
+int pidns_read_start(int pid, uint64_t *ret_start)
+{
+	char path[64], text[1024], *at;
+	unsigned long long ticks = 0;
+	FILE *file;
+	size_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, pid);
+	file = fopen(path, "re");
+	/* EPERM and EACCES: /proc hides the process. */
+	if (!file)
+		return errno == ENOENT || errno == EPERM || errno == EACCES ? -ESRCH : -errno;
+	n = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[n] = 0;
+	/* The name may contain spaces and parentheses. */
+	at = strrchr(text, ')');
+	for (int i = 0; at && i < 20; i++)
+		at = strchr(at + 1, ' ');
+	if (at)
+		sscanf(at, "%llu", &ticks);
+	*ret_start = ticks;
+	return ticks ? 0 : -ESRCH;
+}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Numbers of processes and threads in the PID namespaces below the daemon's namespace, read from
- * /proc, and file descriptors of these namespaces. See pidns.c.
+ * /proc, file descriptors of these namespaces, and start times of processes. See pidns.c.
  */
 #pragma once
 
@@ -20,6 +20,10 @@ struct pid_numbers {
 	unsigned int level;
 	int nr[PIDNS_LEVELS];
 };
+
+/* Reads the start time of a process, in ticks. Returns 0 or -errno: -ESRCH if there is no such
+ * process, or if /proc hides it. */
+int pidns_read_start(int pid, uint64_t *ret_start);
 
 /* Reads the numbers of a process. Returns 0 or -errno. */
 int pidns_read_process(int pid, struct pid_numbers *ret_numbers);

@@ -283,7 +283,7 @@ bool ipcbus_sender_id_exists(const struct ipcbus_sender_id *id, struct pid_names
 {
 	uint64_t started;
 
-	if (read_start(id->pid, &started) || started != id->started)
+	if (pidns_read_start(id->pid, &started) || started != id->started)
 		return false;
 	*ret_pid = number_in(id->pid, ns);
 	return true;

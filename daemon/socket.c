@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "account.h"
 #include "ipcbus-daemon.h"
 #include "socket.h"
 
@@ -112,8 +111,7 @@ static void take(int socket)
 	(void)!recv(socket, NULL, 0, MSG_DONTWAIT);
 }
 
-int socket_receive(int socket, struct account *account, struct ipcbusd_message *message,
-		   int *ret_fd, int *ret_pid)
+int socket_receive(int socket, struct ipcbusd_message *message, int *ret_fd, int *ret_pid)
 {
 	struct look look =
 		look_at(socket, message, sizeof(*message), sizeof(((union received *)0)->space));
@@ -122,8 +120,6 @@ int socket_receive(int socket, struct account *account, struct ipcbusd_message *
 	*ret_pid = look.pid;
 	if (look.size < 0)
 		return errno == EAGAIN || errno == EINTR ? -EAGAIN : 0;
-	if (look.fd >= 0)
-		account_take_file(account);
 	if (!look.is_message)
 		return 0;
 	if (look.has_more || look.size != sizeof(*message))

@@ -8,19 +8,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct account;
 struct ipcbusd_message;
 
 /* Sets magic and version of the message, and sends it with at most 4 fds, which stay the caller's.
  * Sends the error -EMFILE as -ENFILE. Returns 0 or -errno: -EAGAIN if the peer does not read. */
 int socket_send(int socket, struct ipcbusd_message *message, const int *fds, size_t n_fds);
 /* Receives a message with at most one fd. Sets *ret_fd to the fd, or to -1. The caller owns the
- * fd, also on failure, and must close it by close_later(): account_take_file() was called for it.
+ * fd, also on failure. It must call account_take_file() for the fd and close it by close_later().
  * Sets *ret_pid to the process that sent the message. Returns 1; 0 at the end of the connection or
  * after an error of it; -EAGAIN if there is no message; or -EBADMSG if the message is not valid or
  * has more fds. */
-int socket_receive(int socket, struct account *account, struct ipcbusd_message *message,
-		   int *ret_fd, int *ret_pid);
+int socket_receive(int socket, struct ipcbusd_message *message, int *ret_fd, int *ret_pid);
 /* Removes the remaining messages of a socket, whose peer must no longer be able to send. If a
  * message has files and with_files is false, stops before the message and returns false. Other
  * threads than the closer's must not set with_files, because closing the files may block. */

@@ -84,7 +84,7 @@ static void serve(const struct talk *talk, const void *request, size_t size)
 	if (service)
 		check(talk, service);
 	else
-		status_say(talk->call, NET_INVALID_ARGUMENT, "the request is not a valid message");
+		status_refuse_message(talk->call);
 	free(service);
 }
 
@@ -129,20 +129,22 @@ static const struct net_call_ops ops = {
 	.ended = ended,
 };
 
-int builtin_start(struct exports *exports, struct net_counts *counts, struct net_call *call)
+bool builtin_accept(struct exports *exports, struct net_counts *counts, struct net_call *call)
 {
 	const bool reflects = !strcmp(net_call_path(call), REFLECTION) ||
 			      !strcmp(net_call_path(call), REFLECTION_ALPHA);
 	struct talk *talk;
 
 	if (!reflects && strcmp(net_call_path(call), CHECK))
-		return 0;
+		return false;
 	talk = malloc(sizeof(*talk));
-	if (!talk)
-		return -ENOMEM;
+	if (!talk) {
+		status_say(call, NET_RESOURCE_EXHAUSTED, "the gateway has no memory");
+		return true;
+	}
 	*talk = (struct talk){ exports, net_call_ref(call), reflects };
 	net_call_count(call, counts);
 	net_call_begin(call, &ops, talk);
 	net_call_receive(call);
-	return 1;
+	return true;
 }

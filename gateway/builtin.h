@@ -10,9 +10,8 @@
 #include "net.h"
 #include "schema/wire.h"
 
-/* Serve a call, inside net_accept. If the call is of another service, returns 0, otherwise 1. After
- * -ENOMEM the caller must end the call. */
-int builtin_start(struct exports *exports, struct net_counts *counts, struct net_call *call);
+/* Serve a call, inside net_accept. Returns false if the call is of another service. */
+bool builtin_accept(struct exports *exports, struct net_counts *counts, struct net_call *call);
 
 /* reflection.c: writes the reply to a request of a call. */
 void reflection_reply(struct exports *exports, const struct net_call *call, const void *request,

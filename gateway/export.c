@@ -13,7 +13,6 @@
 
 #include <ipc/raw.h>
 
-#include "builtin.h"
 #include "export.h"
 #include "log.h"
 #include "metrics.h"
@@ -43,7 +42,6 @@ struct export
 struct exports {
 	struct ipc *ipc;
 	struct peer_policy *policy;
-	struct net_counts builtin_counts;
 	struct export *first;
 };
 
@@ -382,7 +380,6 @@ void exports_metrics(const struct exports *exports, FILE *file, metrics_printer 
 {
 	for (const struct export *export = exports->first; export; export = export->next)
 		print(file, "export", export->name, &export->counts);
-	print(file, "builtin", "", &exports->builtin_counts);
 }
 
 /* Serves a call. After a failure the caller must end the call. */
@@ -392,11 +389,8 @@ static int begin(struct exports *exports, struct net_call *call)
 	struct net_counts *counts = NULL;
 	struct target *target;
 	const char *name = NULL, *refusal;
-	int r;
+	int r = 0;
 
-	r = builtin_start(exports, &exports->builtin_counts, call);
-	if (r)
-		return r;
 	target = find(exports, call, &name, &counts);
 	if (!target)
 		return 0;

@@ -18,6 +18,7 @@
 
 #include <ipc/ipc.h>
 
+#include "builtin.h"
 #include "config.h"
 #include "export.h"
 #include "gateway.h"
@@ -44,6 +45,7 @@ struct gateway {
 	struct ipc *ipc;
 	struct peer_policy *policy;
 	struct exports *exports;
+	struct net_counts builtin_counts;
 	struct imports *imports;
 	struct link_options link_options;
 	struct links *links;
@@ -323,14 +325,15 @@ static void log_address(const char *address, int port)
 		log_line("listening on %.*s:%d", (int)(colon - address), address, port);
 }
 
-/* Accepts a call that opens a link, or a call of an exported service. */
+/* Accepts a call that opens a link, or a call of an own or exported service. */
 static void accept_call(struct net_call *call, void *userdata)
 {
 	struct gateway *gateway = userdata;
 
 	if (!peers_admit(gateway->peers, call))
 		return;
-	if (!links_accept(gateway->links, call))
+	if (!links_accept(gateway->links, call) &&
+	    !builtin_accept(gateway->exports, &gateway->builtin_counts, call))
 		exports_accept(call, gateway->exports);
 }
 
@@ -432,6 +435,7 @@ static void print_metrics(FILE *file, metrics_printer *print, void *userdata)
 	const struct gateway *gateway = userdata;
 
 	exports_metrics(gateway->exports, file, print);
+	print(file, "builtin", "", &gateway->builtin_counts);
 	if (gateway->imports)
 		imports_metrics(gateway->imports, file, print);
 	print(file, "link", "", links_counts(gateway->links));

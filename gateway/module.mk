@@ -7,7 +7,12 @@ GATEWAY := $(B)/gateway
 GATEWAY_PACKAGES := grpc libcrypto libsystemd
 HAVE_GRPC := $(shell $(PKG_CONFIG) --exists $(GATEWAY_PACKAGES) 2>/dev/null && echo yes)
 
-GATEWAY_OBJECTS := $(patsubst gateway/%.c,$(GATEWAY)/%.o,$(sort $(wildcard gateway/*.c)))
+# In the order of layers, lowest first, with + between files of one subject: see
+# tests/suite/static/calls.
+GATEWAY_PARTS := log net-accept net-vsock net-tls net+net-call+net-client status metadata metrics peer-policy \
+	peer-limits export-target stream relay export reflection builtin import-stream import link-frame \
+	link+link-call+link-name+link-oneway+link-queue+link-table gateway main
+GATEWAY_OBJECTS := $(patsubst %,$(GATEWAY)/%.o,$(subst +, ,$(GATEWAY_PARTS)))
 # ipc-gateway reads policies with servicemanager's code.
 GATEWAY_LINKED := $(SCHEMA_LINKED) $(B)/libipc/base/map.o \
 	$(addprefix $(B)/servicemanager/,policy.o policy-parse.o config.o)

@@ -119,11 +119,6 @@ static void send_request(struct relay *relay, const struct net_message *message)
 	free(metadata);
 }
 
-void relay_refuse_message(struct net_call *call)
-{
-	status_say(call, NET_INVALID_ARGUMENT, "the request is not a valid message");
-}
-
 static void received(void *userdata, const struct net_message *message)
 {
 	struct relay *relay = userdata;
@@ -131,7 +126,7 @@ static void received(void *userdata, const struct net_message *message)
 	if (!message)
 		status_say(relay->call, NET_UNIMPLEMENTED, "this method accepts a single request");
 	else if (!relay_is_message(message))
-		relay_refuse_message(relay->call);
+		status_refuse_message(relay->call);
 	else
 		send_request(relay, message);
 }

@@ -25,7 +25,4 @@ static inline bool relay_is_message(const struct net_message *message)
 	return !message->size || *(const unsigned char *)message->parts[0].iov_base != 7;
 }
 
-/* End a call whose request is not a valid message. */
-void relay_refuse_message(struct net_call *call);
-
 #endif /* GATEWAY_RELAY_H */

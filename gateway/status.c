@@ -269,6 +269,11 @@ void status_say(struct net_call *call, enum net_code code, const char *format, .
 	free(message);
 }
 
+void status_refuse_message(struct net_call *call)
+{
+	status_say(call, NET_INVALID_ARGUMENT, "the request is not a valid message");
+}
+
 /* --- Details that arrive ---------------------------------------------------------------- */
 
 /* Finds the bytes of an ipc.Error in its Any. */

@@ -56,4 +56,7 @@ void status_finish(struct net_call *call, int r, const struct ipc_error *error,
 void status_say(struct net_call *call, enum net_code code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* End a call whose request is not a valid message. */
+void status_refuse_message(struct net_call *call);
+
 #endif /* GATEWAY_STATUS_H */

@@ -279,7 +279,7 @@ static void received(void *userdata, const struct net_message *message)
 		end_requests_locked(relay);
 	} else if (!relay_is_message(message)) {
 		ipc_cancel(relay->cancellation);
-		relay_refuse_message(relay->call);
+		status_refuse_message(relay->call);
 	} else {
 		relay->requested = true;
 		r = ipc_raw_stream_send(relay->stream, &request, 0);

@@ -6,7 +6,9 @@
 # sanitizers of tests/env/host.
 
 SCHEMA := $(B)/schema
-SCHEMA_OBJECTS := $(patsubst schema/%.c,$(SCHEMA)/%.o,$(sort $(wildcard schema/*.c)))
+# In the order of layers, lowest first: see tests/suite/static/calls.
+SCHEMA_PARTS := wire text json json-text schema known decode encode proto
+SCHEMA_OBJECTS := $(SCHEMA_PARTS:%=$(SCHEMA)/%.o)
 SCHEMA_UNIT_TESTS := $(patsubst schema/%.c,$(SCHEMA)/%,$(sort $(wildcard schema/tests/test-*.c)))
 SCHEMA_ASAN_TESTS := $(SCHEMA_UNIT_TESTS:$(SCHEMA)/%=$(SCHEMA)/asan/%)
 SCHEMA_PACKAGES := jansson

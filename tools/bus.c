@@ -82,14 +82,9 @@ int bus_open_sized(struct ipc **ret_ipc, size_t region_size)
 	}
 }
 
-uint64_t bus_timeout_usec(void)
-{
-	return (uint64_t)(ctl.timeout_ms ? ctl.timeout_ms : BUS_QUESTION_MS) * 1000;
-}
-
 uint64_t bus_request_usec(void)
 {
-	uint64_t left = deadline_delay(), usec = bus_timeout_usec();
+	uint64_t left = deadline_delay(), usec = deadline_question_usec();
 
 	return left < usec ? left : usec;
 }
@@ -103,7 +98,7 @@ int bus_manager(struct ipc **ret_ipc, struct service_manager **ret_manager)
 	status = bus_open(&ipc);
 	if (status)
 		return status;
-	r = ipc_set_timeout(ipc, bus_timeout_usec());
+	r = ipc_set_timeout(ipc, deadline_question_usec());
 	if (r == 0)
 		r = ipc_get_manager(ipc, &proxy);
 	if (r < 0) {
@@ -268,7 +263,7 @@ const char *bus_silent_hint(struct ipc *ipc, const char *name)
 
 int bus_no_reply(struct ipc *ipc, const char *name, const struct ipc_error *reported)
 {
-	unsigned int ms = bus_timeout_usec() / 1000;
+	unsigned int ms = deadline_question_usec() / 1000;
 
 	return fail_reported(STATUS_TIMEOUT, bus_silent_hint(ipc, name), reported,
 			     "service %s did not reply within %u.%03u s", name, ms / 1000,

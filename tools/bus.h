@@ -24,13 +24,8 @@ const char *bus_reason(enum ipc_bus_reason reason);
 int bus_open(struct ipc **ret_ipc);
 int bus_open_sized(struct ipc **ret_ipc, size_t region_size);
 
-/* Timeout of a call to a service or the service manager: --timeout, by default 5 seconds. Prints
- * nothing. */
-#define BUS_QUESTION_MS 5000
-uint64_t bus_timeout_usec(void);
-
 /* Returns the timeout of the next request to a service, and delays the deadline: the time left of
- * --timeout, at most bus_timeout_usec(). */
+ * --timeout, at most deadline_question_usec(). */
 uint64_t bus_request_usec(void);
 
 /* Print that no service has the name, or that the pattern is invalid. Return the exit status. */

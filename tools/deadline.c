@@ -11,10 +11,11 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "bus.h"
 #include "deadline.h"
 #include "ipcctl.h"
 #include "schema/text.h"
+
+#define QUESTION_MS 5000
 
 /* The complete message. It is replaced atomically, because the signal may arrive at any time. */
 static char *volatile message;
@@ -57,11 +58,16 @@ void deadline_set(unsigned int ms)
 	set_timer(end_ns);
 }
 
+uint64_t deadline_question_usec(void)
+{
+	return (uint64_t)(ctl.timeout_ms ? ctl.timeout_ms : QUESTION_MS) * 1000;
+}
+
 bool deadline_begin(void)
 {
 	if (limit_ms || ctl.endless)
 		return false;
-	deadline_set(bus_timeout_usec() / 1000);
+	deadline_set(deadline_question_usec() / 1000);
 	deadline_message("see ipcctl doctor", "the bus %s did not reply", ctl_bus_path());
 	return true;
 }

@@ -19,11 +19,14 @@ static inline uint64_t clock_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* Timeout of a call to a service or the service manager: --timeout, by default 5 seconds. */
+uint64_t deadline_question_usec(void);
+
 /* After ms milliseconds, prints a message and ends the process with STATUS_TIMEOUT. */
 void deadline_set(unsigned int ms);
 
-/* Limits the opening of the bus, or of a file of the bus, to bus_timeout_usec(), unless there is a
- * deadline or the verb has no timeout. Returns whether it does, for deadline_end(). */
+/* Limits the opening of the bus, or of a file of the bus, to deadline_question_usec(), unless there
+ * is a deadline or the verb has no timeout. Returns whether it does, for deadline_end(). */
 bool deadline_begin(void);
 void deadline_end(bool begun);
 

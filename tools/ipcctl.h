@@ -7,7 +7,8 @@
  *   verb-*.c      the verbs
  *   output.c      standard output: tables, lines, colors, JSON
  *   fail.c        standard error and the exit status
- *   options.c     the common options, numbers on the command line
+ *   options.c     the common options, and the bus that they select
+ *   numbers.c     numbers on the command line
  *   deadline.c    the end of a run: --timeout, signals; the clock
  *   bus.c         a connection, the service manager and its list of names, the daemon
  *   state.c       the driver's files about a bus
@@ -52,7 +53,7 @@ enum status {
  * struct ctl - the common options
  * @bus: path of the bus; NULL: the bus that libipc finds
  * @json: print JSON instead of text for people
- * @timeout_ms: timeout of the whole run in milliseconds; 0: none, but see bus_timeout_usec()
+ * @timeout_ms: timeout of the whole run in milliseconds; 0: none, but see deadline_question_usec()
  * @endless: the verb has no default timeout
  */
 struct ctl {

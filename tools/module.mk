@@ -7,7 +7,11 @@
 
 TOOLS := $(B)/tools
 IPCCTL := $(TOOLS)/ipcctl
-TOOLS_CORE := $(patsubst tools/%.c,$(TOOLS)/%.o,$(sort $(wildcard tools/*.c)))
+# In the order of layers, lowest first: see tests/suite/static/calls.
+TOOLS_PARTS := options process fail numbers deadline bus state output names monitor traffic doctor-checks \
+	verb-call verb-describe verb-doctor verb-dump verb-freeze verb-info verb-list verb-monitor verb-policy \
+	verb-stats verb-top verb-tree verb-wait verb-watch main
+TOOLS_CORE := $(TOOLS_PARTS:%=$(TOOLS)/%.o)
 TOOLS_UNIT_TESTS := $(patsubst tools/%.c,$(TOOLS)/%,$(sort $(wildcard tools/tests/test-*.c)))
 TOOLS_LIVE_TESTS := $(patsubst tools/%.c,$(TOOLS)/%,$(sort $(wildcard tools/tests/live-*.c)))
 TOOLS_ASAN_TESTS := $(TOOLS_UNIT_TESTS:$(TOOLS)/%=$(TOOLS)/asan/%)

@@ -284,7 +284,7 @@ static int run_stream(struct stream_call *call, struct ipc_proxy *proxy,
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	const struct ipc_options options = {
 		.metadata = metadata[0] ? metadata : NULL,
-		.timeout_usec = ctl.timeout_ms ? bus_timeout_usec() :
+		.timeout_usec = ctl.timeout_ms ? deadline_question_usec() :
 						 call->method->timeout_ms * UINT64_C(1000),
 	};
 	bool over;

@@ -102,7 +102,7 @@ static void put_verb(const char *verb, const char *argument)
 		words[n++] = "--bus";
 		words[n++] = ctl.bus;
 	}
-	snprintf(seconds, sizeof(seconds), "%.3f", (double)bus_timeout_usec() / 1e6);
+	snprintf(seconds, sizeof(seconds), "%.3f", (double)deadline_question_usec() / 1e6);
 	put_title(verb, argument ?: "");
 	pid = fork();
 	if (pid == 0) {
@@ -153,7 +153,7 @@ static void put_dumps(const json_t *rows)
 		if (json_object_get(silent, pid))
 			continue;
 		/* The deadline is for a bus that hangs: requests have the usual timeout. */
-		deadline_set(3 * bus_timeout_usec() / 1000);
+		deadline_set(3 * deadline_question_usec() / 1000);
 		put_title("dump", name);
 		if (dump_service(name, NULL, 0, REPORT_MAX) == STATUS_TIMEOUT)
 			json_object_set_new(silent, pid, json_true());

@@ -4,6 +4,7 @@
  */
 
 #include "bus.h"
+#include "deadline.h"
 #include "ipcbus.h"
 #include "ipcctl.h"
 #include "schema/json.h"
@@ -40,7 +41,7 @@ static json_t *add_daemon(json_t *info, const char *path)
 	struct daemon_peer peer;
 	char process[64], user[64];
 
-	daemon_ask(path, (int)(bus_timeout_usec() / 1000), &peer);
+	daemon_ask(path, (int)(deadline_question_usec() / 1000), &peer);
 	if (peer.connect_error)
 		return value_set(info, "pid", json_null());
 	process_name(peer.pid, process, sizeof(process));
