@@ -52,6 +52,7 @@ static int channels_new(struct ipc *ipc, struct channels **ret_channels)
 	channels->ipc = ipc;
 	channels->spin.budget_ns = CHANNEL_SPIN_NS;
 	pthread_mutex_init(&channels->lock, NULL);
+	round_end(&channels->round);
 	r = device_poll_words(&ipc->device, &channels->words);
 	if (r == 0)
 		r = ipc_raw_object_new(ipc, &door_ops, NULL, &channels->door);

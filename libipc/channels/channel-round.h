@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rounds: how a serving thread divides its time between channels and the bus.
+ * Rounds: how serving threads divide their time between channels and the bus.
  *
- * A round has two parts. In the first part, the thread looks at each channel once, and takes at
- * most one message from it. In the second part it takes events of the bus, until there is none, or
- * until a sender's second event comes. So a sender whose messages come through the bus has at most
- * one message in a round, as has each channel, regardless of how many senders use either way.
+ * A round has two parts. Serving threads take events of the bus, until there is none, or until a
+ * sender's second event comes. The thread that finds this then looks at each channel once, and
+ * takes at most one message from it. Meanwhile, other threads take events of the next round. So a
+ * sender whose messages come through the bus has at most one message in a round, as has each
+ * channel, regardless of how many senders use either way, and how many threads serve.
  *
- * Only for the thread itself. No threads, memory or bus.
+ * No threads, memory or bus: the caller must hold a lock.
  */
 #ifndef IPC_CHANNEL_ROUND_H
 #define IPC_CHANNEL_ROUND_H
@@ -21,7 +22,6 @@
 #define ROUND_SENDERS 256U
 
 struct round {
-	unsigned int channels;		/* left to look at in this round; 0: the bus has its part */
 	unsigned int n;			/* senders of this round */
 	uint64_t number;		/* of this round; 0: before the first one */
 	struct {

@@ -54,7 +54,6 @@ static int view_update(struct thread *t, struct channels *channels, uint32_t gen
 		/* Like the driver, interrupts the first wait of a thread, which may have looked
 		 * for ipc_stop() just before. */
 		view->wakes = atomic_load(channels->words.wakes) - 1;
-		round_end(&view->round);
 	}
 	view_clear(view);
 	pthread_mutex_lock(&channels->lock);
@@ -152,7 +151,7 @@ static bool take_answer(struct thread *t, uint64_t *until, struct ipcbus_event *
 	return false;
 found:
 	view->call_next = true;
-	view->round.channels -= !!view->round.channels;
+	view->share -= !!view->share;
 	return true;
 }
 
@@ -201,14 +200,14 @@ static bool take_call(struct thread *t, struct ipcbus_event *event)
 	struct channel_taken taken;
 	void *buffer;
 
-	for (; view->looks && view->round.channels; view->looks--) {
+	for (; view->looks && view->share; view->looks--) {
 		unsigned int at = view->next;
 		struct served *served = view->served[at];
 		uint64_t bit = 1ULL << at;
 		bool oneways_first = !(view->oneways_last & bit);
 		int r;
 
-		view->round.channels--;
+		view->share--;
 		view->next = at + 1 == view->n ? 0 : at + 1;
 		view->oneways_last &= ~bit;
 		view->again &= ~bit;
@@ -518,17 +517,6 @@ static int reply(struct thread *t, struct ipcbus_exchange *x)
 
 /* --- Waiting ------------------------------------------------------------------------ */
 
-/* Begins the channels' part of a round, which serving threads share. */
-static void begin_round(struct thread *t)
-{
-	const struct pool *pool = &t->ipc->pool;
-	unsigned int threads = atomic_load_explicit(&pool->runners, memory_order_relaxed) +
-			       atomic_load_explicit(&pool->started, memory_order_relaxed);
-	unsigned int n = t->channels->n + t->channels->n_opened;
-
-	t->channels->round.channels = likely(threads <= 1) ? n : (n + threads - 1) / threads;
-}
-
 /* Sends a reply of the bus in the channels' part of a round. */
 static int send_reply(struct thread *t, struct ipcbus_exchange *x)
 {
@@ -546,7 +534,9 @@ static int send_reply(struct thread *t, struct ipcbus_exchange *x)
 static int take_event(struct thread *t, struct channels *channels, struct ipcbus_exchange *x)
 {
 	struct channel_view *view = t->channels;
+	struct round *round = &channels->round;
 	uint32_t flags = x->flags;
+	bool over = true;
 	int r;
 
 	x->flags |= IPCBUS_NONBLOCK;
@@ -558,12 +548,16 @@ static int take_event(struct thread *t, struct channels *channels, struct ipcbus
 	if (r < 0)
 		return r;
 	x->send = (struct ipcbus_send){ .kind = IPCBUS_SEND_NONE };
-	if (!x->event.kind) {
-		round_end(&view->round);
+	pthread_mutex_lock(&channels->lock);
+	if (x->event.kind)
+		over = round_note(round, round_sender(round, &x->event, view->n));
+	else
+		round_end(round);
+	pthread_mutex_unlock(&channels->lock);
+	if (over)
+		view->share = view->n + view->n_opened;
+	if (!x->event.kind)
 		return 0;
-	}
-	if (round_note(&view->round, round_sender(&view->round, &x->event, view->n)))
-		begin_round(t);
 	/* The daemon has woken all threads. */
 	if (atomic_load(channels->words.event))
 		channel_wake(channels->words.event, 1);
@@ -665,14 +659,14 @@ take_in_round(struct thread *t, struct channels *channels, uint64_t *until,
 
 	view->looks = view->n;
 	do {
-		if (!view->round.channels)
-			begin_round(t);
+		if (!view->share)
+			view->share = view->n + view->n_opened;
 		if (take_message(t, until, event)) {
 			begin_work(t, channels);
 			return true;
 		}
 	} while (view->looks && !atomic_load(channels->words.event));
-	view->round.channels = 0;
+	view->share = 0;
 	view->left = NULL;
 	return false;
 }
@@ -715,12 +709,12 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 			channels_end(t->ipc);
 			continue;
 		}
-		if (x->send.kind && view->round.channels && has_work(view)) {
+		if (x->send.kind && view->share && has_work(view)) {
 			r = send_reply(t, x);
 			if (r < 0)
 				return r;
 		} else if (x->send.kind ||
-			   (!view->round.channels &&
+			   (!view->share &&
 			    (atomic_load(channels->words.event) || t->n_release))) {
 			r = take_event(t, channels, x);
 			if (r < 0 || x->event.kind)

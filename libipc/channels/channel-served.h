@@ -126,13 +126,15 @@ struct channels {
 	unsigned int n_unjoined;	/* total; the latest replaces the oldest */
 	uint64_t stalls_until;		/* when joins that did not come are paid off; likewise */
 	uint64_t ended_at;		/* when a channel ended for another client; likewise */
+	struct round round;		/* of all serving threads; likewise */
 };
 
 struct channel_view {
 	uint32_t generation;		/* of the table, when the view was made */
 	uint32_t bell;			/* value of words.bell before the last look */
 	uint32_t wakes;			/* value of words.wakes of the last interruption */
-	struct round round;
+	unsigned int share;		/* channels left to look at in this round; 0: the bus has
+	                    		 * its part */
 	unsigned int looks;		/* channels to look at before the thread may sleep */
 	unsigned int space_ns;		/* the last pause before a look for space */
 	bool call_next;			/* the last message was a reply: calls come first */

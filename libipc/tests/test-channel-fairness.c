@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Fairness between clients with channels and clients of the bus. The server's only thread blocks
- * until all messages wait. Then the order in which it serves them must mix the clients, however
- * fast each of them is.
+ * Fairness between clients with channels and clients of the bus. The server's threads block until
+ * all messages wait. Then the order in which they serve them must mix the clients, however fast
+ * each of them is.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -21,52 +21,58 @@
 #include "channels/channel-round.h"
 #include "channels/channel-server.h"
 #include "core/call.h"
+#include "core/object.h"
 
 enum { PASS = 1, BLOCK, NOTE };
 
 #define CLIENTS	 80U
-#define MESSAGES 10U
+#define MESSAGES 20U
 #define FLOOD	 300U
+#define THREADS	 4U
 
 static struct shared {
+	unsigned int threads;		/* of the server */
 	atomic_uint blocked, go;
-	atomic_uint n;			/* handled messages */
-	uint8_t order[1024];		/* their clients */
+	atomic_uint taken, n, by_bus;	/* messages, those in the order, and those of the bus */
+	uint8_t order[2048];		/* their clients */
 	atomic_uint direct;		/* processes with a channel */
 	sem_t ready, may_call[CLIENTS];	/* of processes */
 } *shared;
 
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
-	unsigned int n;
+	unsigned int n, client;
 
 	(void)userdata;
 	if (request->method == BLOCK) {
-		atomic_store(&shared->blocked, 1);
+		atomic_fetch_add(&shared->blocked, 1);
 		while (!atomic_load(&shared->go))
 			usleep(1000);
 	}
 	if (request->method == NOTE) {
-		n = atomic_fetch_add(&shared->n, 1);
-		if (ipc_call_is_oneway(call)) {
-			shared->order[n] = CLIENTS;
-			/* Longer than a turn of oneways beside other messages. */
+		client = *(const uint8_t *)request->data;
+		n = atomic_fetch_add(&shared->taken, 1);
+		shared->order[n] = client;
+		atomic_fetch_add(&shared->by_bus, !is_channel_call(call->number));
+		atomic_fetch_add(&shared->n, 1);
+		/* Longer than a turn of oneways beside other messages. Other threads serve. */
+		if (ipc_call_is_oneway(call) || shared->threads > 1)
 			usleep(100);
+		if (ipc_call_is_oneway(call))
 			return 0;
-		}
-		shared->order[n] = *(const uint8_t *)request->data;
 	}
 	return reply_number(call, is_channel_call(call->number));
 }
 
 static const struct ipc_raw_ops ops = { .serve = serve };
 
-static void begin_blocked(void)
+static void begin_blocked(unsigned int threads)
 {
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		      -1, 0);
 	ck_assert_ptr_ne(shared, MAP_FAILED);
-	begin_ops(1, "1", &ops);
+	shared->threads = threads;
+	begin_ops(threads, "1", &ops);
 	for (unsigned int i = 0; i < CHANNEL_AFTER; i++)
 		get(PASS);
 	ck_assert_uint_eq(get(PASS), 1);
@@ -131,41 +137,59 @@ static void start_call(struct ipc_proxy *by, unsigned int i)
 					    NULL, on_end, NULL, NULL), 0);
 }
 
-static void start_calls(unsigned int i)
+static void start_calls(struct ipc_proxy *by, unsigned int i)
 {
 	for (unsigned int call = 0; call < MESSAGES; call++)
-		start_call(proxies[i], i);
+		start_call(by, i);
 }
 
-static void send_oneway(size_t size)
+static void send_oneway(struct ipc_proxy *by, size_t size, uint8_t client)
 {
-	static const uint8_t data[CHANNEL_DATA_MAX + 1];
+	const uint8_t data[CHANNEL_DATA_MAX + 1] = { client };
 
-	ck_assert_int_eq(ipc_raw_oneway(proxy,
+	ck_assert_int_eq(ipc_raw_oneway(by,
 					&(struct ipc_raw_message){
 						.method = NOTE, .data = data, .size = size,
 					},
 					NULL), 0);
 }
 
-/* Lets the server begin, and waits until it has handled so many messages. */
-static void go(pthread_t thread, unsigned int n)
+static pthread_t blockers[THREADS];
+
+/* Waits until the server has handled so many messages. */
+static void wait_for(unsigned int n)
 {
-	atomic_store(&shared->go, 1);
-	ck_assert_int_eq(pthread_join(thread, NULL), 0);
 	for (unsigned int i = 0; i < 20000 && atomic_load(&shared->n) < n; i++)
 		usleep(1000);
 	ck_assert_uint_eq(atomic_load(&shared->n), n);
 }
 
-static pthread_t start_block(void)
+/* Sends oneways until the sender has a channel, and forgets them. */
+static void send_first(struct ipc_proxy *by)
 {
-	pthread_t thread;
+	for (unsigned int i = 0; i < CHANNEL_AFTER; i++)
+		send_oneway(by, 8, CLIENTS);
+	wait_for(CHANNEL_AFTER);
+	atomic_store(&shared->n, 0);
+	atomic_store(&shared->taken, 0);
+	atomic_store(&shared->by_bus, 0);
+}
 
-	ck_assert_int_eq(pthread_create(&thread, NULL, block, NULL), 0);
-	while (!atomic_load(&shared->blocked))
+/* Lets the server begin, and waits until it has handled so many messages. */
+static void go(unsigned int n)
+{
+	atomic_store(&shared->go, 1);
+	for (unsigned int i = 0; i < shared->threads; i++)
+		ck_assert_int_eq(pthread_join(blockers[i], NULL), 0);
+	wait_for(n);
+}
+
+static void start_block(void)
+{
+	for (unsigned int i = 0; i < shared->threads; i++)
+		ck_assert_int_eq(pthread_create(&blockers[i], NULL, block, NULL), 0);
+	while (atomic_load(&shared->blocked) < shared->threads)
 		usleep(1000);
-	return thread;
 }
 
 /* All clients have served calls in each prefix of the order: at most some more than others. */
@@ -181,21 +205,21 @@ static void check_order(unsigned int clients, unsigned int most)
 	}
 }
 
-static void mix(unsigned int with_channel, unsigned int without)
+static void mix(unsigned int threads, unsigned int with_channel, unsigned int without)
 {
 	unsigned int clients = with_channel + without;
-	pthread_t thread;
 
-	begin_blocked();
+	begin_blocked(threads);
 	for (unsigned int i = 0; i < clients; i++)
 		open_client(i, i < with_channel ? "1" : "0");
-	thread = start_block();
+	start_block();
 	/* The calls of each client of the bus together: the bus delivers them in this order. */
 	for (unsigned int i = 0; i < clients; i++)
-		start_calls(i);
-	go(thread, clients * MESSAGES);
+		start_calls(proxies[i], i);
+	go(clients * MESSAGES);
 	if (without == 1)
-		check_order(clients, 3);
+		/* Each further thread may have taken a message early, and another one late. */
+		check_order(clients, 1 + 2 * threads);
 	else
 		for (unsigned int i = 0, ends = 0; i < clients * MESSAGES; i++)
 			/* Channels do not wait for the bus: each has its turn after at most two
@@ -207,9 +231,10 @@ static void mix(unsigned int with_channel, unsigned int without)
 	end_blocked();
 }
 
-START_TEST(channel_and_bus_take_turns) { mix(1, 1); } END_TEST
-START_TEST(several_channels_and_bus_take_turns) { mix(5, 1); } END_TEST
-START_TEST(bus_with_more_clients_does_not_delay_channels) { mix(2, 4); } END_TEST
+START_TEST(channel_and_bus_take_turns) { mix(1, 1, 1); } END_TEST
+START_TEST(several_channels_and_bus_take_turns) { mix(1, 5, 1); } END_TEST
+START_TEST(threads_of_the_server_share_rounds) { mix(THREADS, 5, 1); } END_TEST
+START_TEST(bus_with_more_clients_does_not_delay_channels) { mix(1, 2, 4); } END_TEST
 
 static _Noreturn void run_client(unsigned int i)
 {
@@ -232,10 +257,9 @@ static _Noreturn void run_client(unsigned int i)
 START_TEST(more_clients_than_channels_take_turns)
 {
 	pid_t pids[CLIENTS];
-	pthread_t thread;
 	int status;
 
-	begin_blocked();
+	begin_blocked(1);
 	ck_assert_int_eq(sem_init(&shared->ready, /* pshared= */ 1, 0), 0);
 	for (unsigned int i = 0; i < CLIENTS; i++) {
 		ck_assert_int_eq(sem_init(&shared->may_call[i], 1, 0), 0);
@@ -245,12 +269,12 @@ START_TEST(more_clients_than_channels_take_turns)
 		sem_wait(&shared->ready);
 	}
 	ck_assert_uint_eq(atomic_load(&shared->direct), 47);
-	thread = start_block();
+	start_block();
 	for (unsigned int n = 0; n < CLIENTS * MESSAGES; n++) {
 		sem_post(&shared->may_call[n % CLIENTS]);
 		sem_wait(&shared->ready);
 	}
-	go(thread, CLIENTS * MESSAGES);
+	go(CLIENTS * MESSAGES);
 	check_order(CLIENTS, 3);
 	for (unsigned int i = 0; i < CLIENTS; i++) {
 		ck_assert_int_eq(waitpid(pids[i], &status, 0), pids[i]);
@@ -260,41 +284,43 @@ START_TEST(more_clients_than_channels_take_turns)
 }
 END_TEST
 
-/* A client that fills its ring, and then must use the bus, delays the calls of another client by a
- * few oneways for each call. */
-static void flood(bool large, const char *channels)
+/* A client that fills its ring, and then must use the bus or ends, delays the calls of another
+ * client by a few oneways for each call. */
+static void flood(bool large, bool ends, const char *channels)
 {
 	unsigned int oneways = 0, calls = 0;
-	pthread_t thread;
+	struct ipc_proxy *sender, *caller;
 
-	begin_blocked();
+	begin_blocked(1);
 	open_client(0, channels);
-	for (unsigned int i = 0; i < CHANNEL_AFTER; i++)
-		send_oneway(8);
-	while (atomic_load(&shared->n) < CHANNEL_AFTER)
-		usleep(1000);
-	atomic_store(&shared->n, 0);
-	thread = start_block();
+	/* Then the caller has the only channel. */
+	sender = ends ? proxies[0] : proxy;
+	caller = ends ? proxy : proxies[0];
+	send_first(sender);
+	start_block();
 	for (unsigned int i = 0; i < FLOOD; i++)
-		send_oneway(8);
+		send_oneway(sender, 8, CLIENTS);
 	if (large)
-		send_oneway(CHANNEL_DATA_MAX + 1);
-	start_calls(0);
-	go(thread, FLOOD + large + MESSAGES);
+		send_oneway(sender, CHANNEL_DATA_MAX + 1, CLIENTS);
+	start_calls(caller, 0);
+	if (ends)
+		close_clients(1);
+	go(FLOOD + large + MESSAGES);
 	while (calls < MESSAGES)
 		if (shared->order[oneways + calls] == 0)
 			calls++;
 		else
 			oneways++;
 	/* Some before the other client's calls are seen, then a turn of one for each call. */
-	ck_assert_uint_le(oneways, 2 * 16 + 4 * MESSAGES);
-	close_clients(1);
+	ck_assert_uint_le(oneways, 2 * 16 + 2 * MESSAGES);
+	if (!ends)
+		close_clients(1);
 	end_blocked();
 }
 
-START_TEST(oneways_in_the_ring_do_not_delay_calls) { flood(false, "1"); } END_TEST
-START_TEST(oneways_before_the_bus_do_not_delay_calls) { flood(true, "1"); } END_TEST
-START_TEST(oneways_before_the_bus_do_not_delay_calls_of_the_bus) { flood(true, "0"); } END_TEST
+START_TEST(oneways_in_the_ring_do_not_delay_calls) { flood(false, false, "1"); } END_TEST
+START_TEST(oneways_before_the_bus_do_not_delay_calls) { flood(true, false, "1"); } END_TEST
+START_TEST(oneways_before_the_bus_do_not_delay_calls_of_the_bus) { flood(true, false, "0"); } END_TEST
 
 /* --- Rounds ------------------------------------------------------------------------------ */
 
@@ -349,6 +375,7 @@ int main(void)
 {
 	return RUN_TESTS("channel-fairness", channel_and_bus_take_turns,
 			 several_channels_and_bus_take_turns,
+			 threads_of_the_server_share_rounds,
 			 bus_with_more_clients_does_not_delay_channels,
 			 more_clients_than_channels_take_turns,
 			 oneways_in_the_ring_do_not_delay_calls,
