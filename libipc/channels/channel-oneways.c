@@ -67,10 +67,11 @@ static bool object_ended(struct ipc *ipc, struct served *served)
 	return false;
 }
 
-/* Reads the clock only if there may be other messages. */
-static bool is_over(const struct thread *t, const struct served *served, uint64_t end)
+/* Reads the clock only if there may be other messages. parked: a oneway of the bus waits. */
+static bool is_over(const struct thread *t, const struct served *served, bool parked, uint64_t end)
 {
-	return channels_others_may_wait(t) && time_now() >= end && channels_others_wait(t, served);
+	return (parked || channels_others_may_wait(t, served)) && time_now() >= end &&
+	       (parked || channels_others_wait(t, served));
 }
 
 /* Serves oneways of a turn, and none at or after the position until, unless it is NULL. Returns
@@ -79,13 +80,17 @@ static bool serve_some(struct thread *t, struct served *served, const uint32_t *
 		       const struct turn_frame *frame)
 {
 	uint32_t epoch = atomic_load_explicit(&served->epoch, memory_order_relaxed);
-	uint64_t end = channels_others_may_wait(t) ? time_now() + TURN_NS : 0;
+	const struct turn *turn = &frame->object->turn;
+	bool ends = channels_others_may_wait(t, served) || atomic_load(&turn->handled);
+	uint64_t end = ends ? time_now() + TURN_NS : 0;
 	struct ipcbus_event event;
 
 	/* The number is for ipc_call_pidfd(). */
 	served_event(t, served, IPCBUS_EVENT_ONEWAY, CALL_OF(served->id, CHANNEL_ONEWAYS, 0),
 		     &event);
 	for (unsigned int n = 0; !frame->kept && !unlikely(t->ipc->foreign); n++) {
+		/* A parked oneway comes after those before the position. */
+		bool parked = !until && atomic_load(&turn->state) & TURN_PARKED;
 		uint32_t left = until ? *until - atomic_load(&served->callee.drained) : 1;
 		struct channel_taken taken;
 		void *buffer;
@@ -93,7 +98,7 @@ static bool serve_some(struct thread *t, struct served *served, const uint32_t *
 
 		if (!left || left > CHANNEL_RING_SIZE)
 			return false;
-		if (n == TURN_MAX || (n && is_over(t, served, end)))
+		if (n == TURN_MAX || (n && is_over(t, served, parked, end)))
 			return true;
 		buffer = channel_buffer_get(t, CHANNEL_DATA_MAX);
 		/* Without memory the oneways stay in the channel. */

@@ -229,12 +229,13 @@ static inline void served_event_take(const struct thread *t, const struct channe
 /* Makes an event of the channel's oneways. It has a reference of the channel. */
 void channel_event(struct served *served, struct ipcbus_event *event);
 /* Whether messages of other channels, or events of the bus, may wait for this thread. The first
- * function is cheaper: it does not look at the channels. */
-static inline bool channels_others_may_wait(const struct thread *t)
+ * function is cheaper: it does not look at the channels. The view has only channels that have not
+ * ended. */
+static inline bool channels_others_may_wait(const struct thread *t, const struct served *served)
 {
 	const struct channel_view *view = t->channels;
 
-	return view && (view->n > 1 || view->n_opened ||
+	return view && (view->n > !atomic_load(&served->ended) || view->n_opened ||
 			atomic_load(t->ipc->channels->words.event));
 }
 

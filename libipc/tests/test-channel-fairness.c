@@ -29,6 +29,9 @@ enum { PASS = 1, BLOCK, NOTE };
 #define MESSAGES 20U
 #define FLOOD	 300U
 #define THREADS	 4U
+#define PARKED	 50U
+/* In place of a client: a oneway of a channel, see parked_oneways_take_turns_with_channel. */
+#define PARKER	 (CLIENTS + 1)
 
 static struct shared {
 	unsigned int threads;		/* of the server */
@@ -54,6 +57,9 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		n = atomic_fetch_add(&shared->taken, 1);
 		shared->order[n] = client;
 		atomic_fetch_add(&shared->by_bus, !is_channel_call(call->number));
+		while (client == PARKER && atomic_load(&shared->by_bus) < PARKED &&
+		       !(atomic_load(&call->object->turn.state) & TURN_PARKED))
+			usleep(100);
 		atomic_fetch_add(&shared->n, 1);
 		/* Longer than a turn of oneways beside other messages. Other threads serve. */
 		if (ipc_call_is_oneway(call) || shared->threads > 1)
@@ -321,6 +327,31 @@ static void flood(bool large, bool ends, const char *channels)
 START_TEST(oneways_in_the_ring_do_not_delay_calls) { flood(false, false, "1"); } END_TEST
 START_TEST(oneways_before_the_bus_do_not_delay_calls) { flood(true, false, "1"); } END_TEST
 START_TEST(oneways_before_the_bus_do_not_delay_calls_of_the_bus) { flood(true, false, "0"); } END_TEST
+START_TEST(oneways_before_the_end_do_not_delay_calls) { flood(false, true, "1"); } END_TEST
+
+/* Sends the oneways of a channel, each of which lasts until a oneway of the bus waits for the turn
+ * of the object. Then that must be next. */
+START_TEST(parked_oneways_take_turns_with_channel)
+{
+	unsigned int by_bus = 0;
+
+	begin_blocked(THREADS);
+	open_client(0, "0");
+	send_first(proxy);
+	start_block();
+	for (unsigned int i = 0; i < PARKED; i++) {
+		send_oneway(proxy, 8, PARKER);
+		send_oneway(proxies[0], 8, CLIENTS);
+	}
+	go(2 * PARKED);
+	for (unsigned int i = 0; by_bus < PARKED; i++) {
+		by_bus += shared->order[i] == CLIENTS;
+		ck_assert_uint_le(i + 1 - by_bus, by_bus + 1);
+	}
+	close_clients(1);
+	end_blocked();
+}
+END_TEST
 
 /* --- Rounds ------------------------------------------------------------------------------ */
 
@@ -381,6 +412,8 @@ int main(void)
 			 oneways_in_the_ring_do_not_delay_calls,
 			 oneways_before_the_bus_do_not_delay_calls,
 			 oneways_before_the_bus_do_not_delay_calls_of_the_bus,
+			 oneways_before_the_end_do_not_delay_calls,
+			 parked_oneways_take_turns_with_channel,
 			 round_ends_at_the_second_event_of_a_sender,
 			 invisible_senders_have_the_share_of_the_channels,
 			 round_with_many_senders_ends);
