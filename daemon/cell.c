@@ -228,14 +228,25 @@ static int begin(struct cell *cell)
 	return 0;
 }
 
+static struct cell_group *group_get(struct client *client, unsigned int number)
+{
+	struct cell_group **link = &client->cells[number / CELLS_PER_GROUP];
+	struct cell_group *group = *link ?: calloc(1, sizeof(*group));
+
+	__atomic_store_n(link, group, __ATOMIC_RELEASE);
+	return group;
+}
+
 static struct cell *cell_get(struct client *client, unsigned int number)
 {
 	u64 offset = IPCBUSD_FIRST_CELL + (u64)number * IPCBUSD_CELL_SIZE;
-	struct cell *cell = client->cell[number];
+	struct cell *cell = cell_of(client, number);
+	struct cell_group *group;
 
 	if (cell)
 		return cell;
-	if (area_use(&client->memory, offset, IPCBUSD_CELL_SIZE))
+	group = group_get(client, number);
+	if (group && area_use(&client->memory, offset, IPCBUSD_CELL_SIZE))
 		cell = calloc(1, sizeof(*cell));
 	if (!cell) {
 		/* The page of the cell cannot be used to report the error. */
@@ -246,7 +257,7 @@ static struct cell *cell_get(struct client *client, unsigned int number)
 	cell->number = number;
 	cell->shared = (struct ipcbusd_cell *)(client->memory.at + offset);
 	cell->fd = CELL_NO_FD;
-	__atomic_store_n(&client->cell[number], cell, __ATOMIC_RELEASE);
+	__atomic_store_n(&group->cell[number % CELLS_PER_GROUP], cell, __ATOMIC_RELEASE);
 	return cell;
 }
 
@@ -404,26 +415,43 @@ int cell_ask(struct cell *cell, unsigned int ask, int fd)
 	return __atomic_load_n(&cell->shared->reply, __ATOMIC_RELAXED);
 }
 
+/* Returns the first used cell from *number on, and its number, or NULL. */
+static struct cell *next_cell(const struct client *client, unsigned int *number)
+{
+	struct cell *cell = NULL;
+
+	while (*number < IPCBUSD_CELLS && !(cell = cell_of(client, *number)))
+		++*number;
+	return cell;
+}
+
 void cells_have_fds(struct client *client)
 {
-	for (int i = 0; i < IPCBUSD_CELLS; i++)
-		if (client->cell[i] && client->cell[i]->fiber &&
-		    __atomic_load_n(&client->cell[i]->fd, __ATOMIC_RELAXED) >= 0)
-			fiber_wake(client->cell[i]->fiber);
+	struct cell *cell;
+
+	for (unsigned int i = 0; (cell = next_cell(client, &i)); i++)
+		if (cell->fiber && __atomic_load_n(&cell->fd, __ATOMIC_RELAXED) >= 0)
+			fiber_wake(cell->fiber);
 }
 
 /* --- End of a client ---------------------------------------------------------------- */
 
 void cells_end(struct client *client)
 {
+	struct cell *cell;
+
 	client->ending = true;
-	for (int i = 0; i < IPCBUSD_CELLS; i++)
-		if (client->cell[i] && client->cell[i]->fiber)
-			shim_signal(client->cell[i]->fiber->task);
+	for (unsigned int i = 0; (cell = next_cell(client, &i)); i++)
+		if (cell->fiber)
+			shim_signal(cell->fiber->task);
 }
 
 void cells_free(struct client *client)
 {
-	for (int i = 0; i < IPCBUSD_CELLS; i++)
-		free(client->cell[i]);
+	struct cell *cell;
+
+	for (unsigned int i = 0; (cell = next_cell(client, &i)); i++)
+		free(cell);
+	for (unsigned int i = 0; i < IPCBUSD_CELLS / CELLS_PER_GROUP; i++)
+		free(client->cells[i]);
 }

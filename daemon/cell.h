@@ -59,6 +59,12 @@ struct cell {
 #define CLIENT_FDS		(1U << 3)
 #define CLIENT_END		(1U << 4)
 
+/* Consecutive cells of a client. */
+#define CELLS_PER_GROUP		32
+struct cell_group {
+	struct cell *cell[CELLS_PER_GROUP];
+};
+
 /**
  * struct client - see client.h
  * @memory: the area; must be first
@@ -80,7 +86,7 @@ struct cell {
  * @monitors: the client monitors the bus
  * @fibers: number of cells with a fiber
  * @new_cells: CELL_NEW cells, in order of arrival
- * @cell: used cells by number; NULL if never used
+ * @cells: cells by number, in groups; NULL for cells and groups that were never used
  * @poll: see poll.c
  */
 struct client {
@@ -103,9 +109,19 @@ struct client {
 	bool monitors;
 	unsigned int fibers;
 	struct list_head new_cells;
-	struct cell *cell[IPCBUSD_CELLS];
+	struct cell_group *cells[IPCBUSD_CELLS / CELLS_PER_GROUP];
 	struct client_poll *poll;
 };
+
+/* Returns the cell with that number, or NULL if it was never used. Any thread. */
+static inline struct cell *cell_of(const struct client *client, unsigned int number)
+{
+	struct cell_group *group = __atomic_load_n(&client->cells[number / CELLS_PER_GROUP],
+						   __ATOMIC_ACQUIRE);
+
+	return group ? __atomic_load_n(&group->cell[number % CELLS_PER_GROUP], __ATOMIC_ACQUIRE) :
+		       NULL;
+}
 
 /* Sets whether the client monitors the bus. */
 void client_set_monitors(struct client *client, bool monitors);

@@ -163,7 +163,7 @@ static void client_free(struct client *client)
 	rcu_sleeps();
 	sealed = memory_seal(memory);
 	if (!sealed) {
-		free(memory->used);
+		memory_free_used(memory);
 		memory_end_later(memory->fd, memory_free_unused, memory->at, client->peer.account);
 	}
 	flight_end(client->flight);
@@ -235,7 +235,7 @@ bool client_give_fd(struct client *client, uint32_t number, int fd)
 	int none = CELL_FD_COMES;
 
 	if (number < IPCBUSD_CELLS)
-		cell = __atomic_load_n(&client->cell[number], __ATOMIC_ACQUIRE);
+		cell = cell_of(client, number);
 	if (!cell || !__atomic_compare_exchange_n(&cell->fd, &none, fd, false, __ATOMIC_ACQ_REL,
 						  __ATOMIC_RELAXED)) {
 		close_later(fd, client->peer.account);

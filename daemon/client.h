@@ -25,13 +25,16 @@ struct client_range {
 	uint64_t size;
 };
 
+#define CLIENT_CHUNK_PAGES	4096
+
 /**
  * struct client_memory - the area of a client
  * @base: address in the client
  * @size: constant, because the memfd is sealed
  * @at: address in the daemon
  * @fd: the memfd
- * @used: a bit for each page of an area that the daemon has used and charged to @payer
+ * @used: a bit for each page of an area that the daemon has used and charged to @payer, in chunks
+ *	of CLIENT_CHUNK_PAGES; NULL if it used no page of the chunk
  * @n_used: number of bits set in @used
  * @ready: ranges of used pages among the cells and in the send area, for the fast path
  * @payer: holds a reference; NULL while the bus is not open, and then the daemon must not use the
@@ -44,7 +47,7 @@ struct client_memory {
 	uint64_t size;
 	char *at;
 	int fd;
-	unsigned long *used;
+	unsigned long **used;
 	unsigned int n_used;
 	struct client_range ready[2];
 	struct ipcbus_user *payer;
@@ -150,6 +153,8 @@ bool memory_read(int fd, void *to, size_t size, uint64_t offset);
 bool memory_has_page(int fd, uint64_t offset);
 /* Only for memory that is sealed or that no client got. */
 void memory_free(struct client_memory *memory);
+/* Frees @used, like memory_free(). */
+void memory_free_used(struct client_memory *memory);
 /* Frees memory that is not sealed if no other process can write to it. Otherwise returns false.
  * Only a closer may call it, because processes can make it take long by locks of the file. */
 bool memory_free_unused(int fd, void *at);

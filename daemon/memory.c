@@ -47,13 +47,26 @@ err:
 	return r;
 }
 
+static size_t count_chunks(const struct client_memory *memory)
+{
+	size_t pages = memory->size / (size_t)sysconf(_SC_PAGESIZE);
+
+	return (pages + CLIENT_CHUNK_PAGES - 1) / CLIENT_CHUNK_PAGES;
+}
+
+void memory_free_used(struct client_memory *memory)
+{
+	for (size_t i = 0; i < count_chunks(memory); i++)
+		free(memory->used[i]);
+	free(memory->used);
+}
+
 int memory_new(struct client_memory *memory, const char *name, uint64_t size)
 {
-	size_t pages = size / (size_t)sysconf(_SC_PAGESIZE), bits = 8 * sizeof(*memory->used);
 	void *at;
 
 	memory->size = size;
-	memory->used = calloc((pages + bits - 1) / bits, sizeof(*memory->used));
+	memory->used = calloc(count_chunks(memory), sizeof(*memory->used));
 	if (!memory->used)
 		return -ENOMEM;
 	memory->fd = make(name, size, 0, &at);
@@ -61,14 +74,14 @@ int memory_new(struct client_memory *memory, const char *name, uint64_t size)
 		memory->at = at;
 		return 0;
 	}
-	free(memory->used);
+	memory_free_used(memory);
 	return memory->fd;
 }
 
 void memory_free(struct client_memory *memory)
 {
 	munmap(memory->at, memory->size);
-	free(memory->used);
+	memory_free_used(memory);
 	close(memory->fd);
 }
 

@@ -37,7 +37,11 @@ unsigned int *shim_param(const char *name);
 
 /* --- Processes and tasks: task.c ------------------------------------------ */
 
+#ifdef SHIM_LEAN
+#define SHIM_MAX_FDS 4	/* ipcbusd has no numbers for files */
+#else
 #define SHIM_MAX_FDS 1024
+#endif
 
 /**
  * struct shim_process - a process with its own address space

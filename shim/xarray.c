@@ -13,13 +13,31 @@ struct shim_xa_leaf {
 	void *entry[SHIM_XA_LEAF];
 };
 
+/* leaf[0] is not used: see xa->first. */
+struct shim_xa_root {
+	struct rcu_head rcu;
+	struct shim_xa_leaf *leaf[SHIM_XA_ROOT];
+};
+
+/* Returns where the leaf of the number is linked, or NULL without a root. */
+static struct shim_xa_leaf **link_of(struct xarray *xa, unsigned long index)
+{
+	struct shim_xa_root *root;
+
+	if (index < SHIM_XA_LEAF)
+		return &xa->first;
+	root = __atomic_load_n(&xa->root, __ATOMIC_ACQUIRE);
+	return root ? &root->leaf[index / SHIM_XA_LEAF] : NULL;
+}
+
 static void **slot_of(struct xarray *xa, unsigned long index)
 {
-	struct shim_xa_leaf *leaf;
+	struct shim_xa_leaf **link, *leaf;
 
 	if (index >= SHIM_XA_LEAF * SHIM_XA_ROOT)
 		return NULL;
-	leaf = __atomic_load_n(&xa->leaf[index / SHIM_XA_LEAF], __ATOMIC_ACQUIRE);
+	link = link_of(xa, index);
+	leaf = link ? __atomic_load_n(link, __ATOMIC_ACQUIRE) : NULL;
 	return leaf ? &leaf->entry[index % SHIM_XA_LEAF] : NULL;
 }
 
@@ -56,17 +74,24 @@ static void leaf_free(struct rcu_head *head)
 	kfree(container_of(head, struct shim_xa_leaf, rcu));
 }
 
+static void root_free(struct rcu_head *head)
+{
+	kfree(container_of(head, struct shim_xa_root, rcu));
+}
+
 static void *erase_locked(struct xarray *xa, unsigned long index)
 {
-	struct shim_xa_leaf *leaf = xa->leaf[index / SHIM_XA_LEAF];
 	void **slot = slot_of(xa, index), *entry = slot ? *slot : NULL;
+	struct shim_xa_leaf **link, *leaf;
 
 	lockdep_assert_held(&xa->xa_lock);
 	if (!entry)
 		return NULL;
+	link = link_of(xa, index);
+	leaf = *link;
 	__atomic_store_n(slot, NULL, __ATOMIC_RELEASE);
 	if (!--leaf->count) {
-		__atomic_store_n(&xa->leaf[index / SHIM_XA_LEAF], NULL, __ATOMIC_RELEASE);
+		__atomic_store_n(link, NULL, __ATOMIC_RELEASE);
 		call_rcu(&leaf->rcu, leaf_free);
 	}
 	return entry;
@@ -109,17 +134,30 @@ static bool find_free_locked(struct xarray *xa, u32 *id, u32 max)
 	return false;
 }
 
-/* If the number needs a leaf, uses *spare and sets it to NULL. */
-static int store_locked(struct xarray *xa, u32 id, void *entry, struct shim_xa_leaf **spare)
+/* Memory for a number that has no leaf yet. */
+struct spare {
+	struct shim_xa_leaf *leaf;
+	struct shim_xa_root *root;
+};
+
+/* If the number needs a leaf or the root, uses that of spare and sets it to NULL. */
+static int store_locked(struct xarray *xa, u32 id, void *entry, struct spare *spare)
 {
-	struct shim_xa_leaf **link = &xa->leaf[id / SHIM_XA_LEAF];
+	struct shim_xa_leaf **link = link_of(xa, id);
 
 	lockdep_assert_held(&xa->xa_lock);
-	if (!*link) {
-		if (!*spare)
+	if (!link) {
+		if (!spare->root)
 			return -ENOMEM;
-		__atomic_store_n(link, *spare, __ATOMIC_RELEASE);
-		*spare = NULL;
+		__atomic_store_n(&xa->root, spare->root, __ATOMIC_RELEASE);
+		spare->root = NULL;
+		link = link_of(xa, id);
+	}
+	if (!*link) {
+		if (!spare->leaf)
+			return -ENOMEM;
+		__atomic_store_n(link, spare->leaf, __ATOMIC_RELEASE);
+		spare->leaf = NULL;
 	}
 	(*link)->count++;
 	if (xa->end <= id)
@@ -130,11 +168,11 @@ static int store_locked(struct xarray *xa, u32 id, void *entry, struct shim_xa_l
 
 /*
  * Returns 0 if a number at or after *next was found, or 1 if it was found from the start; then
- * *next is the following number. If there is none, returns -EBUSY. If a leaf is needed, returns
- * -ENOMEM.
+ * *next is the following number. If there is none, returns -EBUSY. If spare lacks the leaf or root
+ * that is needed, returns -ENOMEM.
  */
 static int insert(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, u32 *next,
-		  struct shim_xa_leaf **spare)
+		  struct spare *spare)
 {
 	u32 first, number;
 	int ret = 0;
@@ -158,20 +196,25 @@ static int insert(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit
 int xa_alloc_cyclic(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, u32 *next,
 		    gfp_t gfp)
 {
-	struct shim_xa_leaf *spare = NULL;
+	struct spare spare = {};
+	void *added = NULL;
 	int ret;
 
 	BUG_ON(limit.min < 1 || limit.max >= SHIM_XA_LEAF * SHIM_XA_ROOT);
 	if (gfp & SHIM_GFP_SLEEP)
 		shim_might_sleep("xa_alloc");
-	ret = insert(xa, id, entry, limit, next, &spare);
-	if (ret != -ENOMEM)
-		return ret;
-	spare = kzalloc(sizeof(*spare), gfp);
-	if (!spare)
-		return -ENOMEM;
-	ret = insert(xa, id, entry, limit, next, &spare);
-	kfree(spare);
+	do {
+		ret = insert(xa, id, entry, limit, next, &spare);
+		if (ret != -ENOMEM)
+			break;
+		/* Most numbers need a leaf only. */
+		if (!spare.leaf)
+			added = spare.leaf = kzalloc(sizeof(*spare.leaf), gfp);
+		else
+			added = spare.root = kzalloc(sizeof(*spare.root), gfp);
+	} while (added);
+	kfree(spare.leaf);
+	kfree(spare.root);
 	return ret;
 }
 
@@ -193,5 +236,8 @@ void xa_destroy(struct xarray *xa)
 		else
 			index |= SHIM_XA_LEAF - 1;
 	}
+	if (xa->root)
+		call_rcu(&xa->root->rcu, root_free);
+	xa->root = NULL;
 	spin_unlock(&xa->xa_lock);
 }

@@ -108,6 +108,21 @@ static struct memory *memory_of(const struct ipcbus_pages *pages)
 	return pages->mapping->host->i_private;
 }
 
+/* Returns a table of frames, or NULL. Only its used pages take memory: most regions use a few of
+ * thousands of frames. */
+static void **table_new(const struct ipcbus_pages *pages)
+{
+	void *at = mmap(NULL, pages->count * sizeof(*pages->frame), PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+static void table_free(const struct ipcbus_pages *pages)
+{
+	munmap(pages->frame, pages->count * sizeof(*pages->frame));
+}
+
 int ipcbus_pages_init(struct ipcbus_pages *pages, struct mem_cgroup *group,
 		      struct ipcbus_user *user, struct address_space *mapping, size_t size)
 {
@@ -128,7 +143,7 @@ int ipcbus_pages_init(struct ipcbus_pages *pages, struct mem_cgroup *group,
 		return PTR_ERR(memory);
 	}
 	memory->kib = index_kib(pages);
-	pages->frame = kvcalloc(pages->count, sizeof(*pages->frame), GFP_KERNEL);
+	pages->frame = table_new(pages);
 	if (!pages->frame) {
 		pages_free(memory->fd, memory);
 		return -ENOMEM;
@@ -156,7 +171,7 @@ void ipcbus_pages_done(struct ipcbus_pages *pages)
 	for (i = 0; i < n; i++)
 		ipcbus_stat_remove(IPCBUS_STAT_PAGES);
 	memory->kib += n * PAGE_KIB;
-	kvfree(pages->frame);
+	table_free(pages);
 	pages->frame = NULL;
 	pages->count = 0;
 	/* Another user's message may have kept the region: then its worker must not wait. */

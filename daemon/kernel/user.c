@@ -4,6 +4,7 @@
  * that the client maps. Other memory cannot be accessed. The area's size is sealed, so copies never
  * fault. Pages must exist, and are charged, before they are used: see area_use().
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include <linux/instrumented.h>
@@ -24,6 +25,30 @@ void shim_check_write(const volatile void *to, size_t size)
 #define PAGE_KIB	(PAGE_SIZE / 1024)
 #define USED_BITS	(8 * sizeof(unsigned long))
 
+/* Returns the word with the bit of the page, or NULL if no page of its chunk is used. */
+static unsigned long *used_word(const struct client_memory *memory, u64 page)
+{
+	unsigned long *chunk = memory->used[page / CLIENT_CHUNK_PAGES];
+
+	return chunk ? &chunk[page % CLIENT_CHUNK_PAGES / USED_BITS] : NULL;
+}
+
+static bool is_used(const struct client_memory *memory, u64 page)
+{
+	const unsigned long *word = used_word(memory, page);
+
+	return word && *word >> page % USED_BITS & 1;
+}
+
+static bool make_chunk(struct client_memory *memory, u64 page)
+{
+	unsigned long **chunk = &memory->used[page / CLIENT_CHUNK_PAGES];
+
+	if (!*chunk)
+		*chunk = calloc(CLIENT_CHUNK_PAGES / USED_BITS, sizeof(**chunk));
+	return *chunk;
+}
+
 static noinline bool charge_page(struct client_memory *memory, u64 page)
 {
 	bool allocated;
@@ -35,12 +60,12 @@ static noinline bool charge_page(struct client_memory *memory, u64 page)
 	rcu_awakes();
 	if (!allocated)
 		return false;
-	if (!memory->payer ||
+	if (!memory->payer || !make_chunk(memory, page) ||
 	    ipcbus_user_charge_n(memory->payer, IPCBUS_USE_MEMORY, PAGE_KIB)) {
 		memory->refused = true;
 		return false;
 	}
-	memory->used[page / USED_BITS] |= 1UL << page % USED_BITS;
+	*used_word(memory, page) |= 1UL << page % USED_BITS;
 	memory->n_used++;
 	return true;
 }
@@ -50,8 +75,7 @@ bool area_use(struct client_memory *memory, uint64_t offset, uint64_t size)
 	u64 page = offset >> PAGE_SHIFT, end = (offset + size + PAGE_SIZE - 1) >> PAGE_SHIFT;
 
 	for (; page < end; page++)
-		if (unlikely(!(memory->used[page / USED_BITS] >> page % USED_BITS & 1)) &&
-		    !charge_page(memory, page))
+		if (unlikely(!is_used(memory, page)) && !charge_page(memory, page))
 			return false;
 	return true;
 }

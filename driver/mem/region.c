@@ -4,6 +4,7 @@
  * receiver. reclaim.c takes free ranges out, in any task that allocates memory.
  */
 #include <linux/jiffies.h>
+#include <linux/log2.h>
 #include <linux/nospec.h>
 #include <linux/random.h>
 #include <linux/sched.h>
@@ -17,7 +18,10 @@
 /* Buffers of at least this size are cut from the upper end of a free range. */
 #define LARGE_UNITS	(4 * PAGE_SIZE / IPCBUS_UNIT)
 
-/* KiB of user_memory for the region's tables, and for a slab of descriptors. */
+/* Slabs for which a region has a table at first. */
+#define FIRST_SLABS	16
+
+/* KiB of user_memory for the region's tables at their largest, and for a slab of descriptors. */
 #define SLABS_KIB	DIV_ROUND_UP(IPCBUS_BUFFER_SLABS * sizeof(struct ipcbus_buffer *) + \
 				     sizeof(struct ipcbus_range_pool), 1024)
 #define SLAB_KIB	DIV_ROUND_UP(IPCBUS_BUFFERS_PER_SLAB * sizeof(struct ipcbus_buffer), 1024)
@@ -33,44 +37,58 @@ void ipcbus_region_init(struct ipcbus_region *region, struct ipcbus_user *user)
 	region->first_generation = get_random_u32();
 }
 
-/* Adds IPCBUS_BUFFERS_PER_SLAB spare descriptors. If the region's user is at its limit, returns
+/* Frees a slab that is not in the table. */
+static void drop_slab(struct ipcbus_region *region, struct ipcbus_buffer *slab)
+{
+	kfree(slab);
+	ipcbus_user_uncharge_n(region->user, IPCBUS_USE_MEMORY, SLAB_KIB);
+}
+
+/* Adds IPCBUS_BUFFERS_PER_SLAB spare descriptors, unless another thread does so in the meantime.
+ * Returns -EDQUOT if the region has all its slabs. If the region's user is at its limit, returns
  * -ENOMEM, as for pages: the sender cannot change that limit. */
 static int add_slab(struct ipcbus_region *region)
 {
+	struct ipcbus_buffer *slab, **table = NULL;
+	u32 i, slabs = READ_ONCE(region->slabs);
+	bool grows = slabs >= FIRST_SLABS && is_power_of_2(slabs);
 	struct mem_cgroup *before;
-	struct ipcbus_buffer *slab;
-	int ret;
-	u32 i;
 
+	if (slabs == IPCBUS_BUFFER_SLABS)
+		return -EDQUOT;
 	if (ipcbus_user_charge_n(region->user, IPCBUS_USE_MEMORY, SLAB_KIB))
 		return -ENOMEM;
-	ret = -ENOMEM;
 	before = set_active_memcg(region->group);
 	slab = kcalloc(IPCBUS_BUFFERS_PER_SLAB, sizeof(*slab), IPCBUS_CHARGE_GFP);
+	if (slab && grows)
+		table = kcalloc(2 * slabs, sizeof(*table), IPCBUS_CHARGE_GFP);
 	set_active_memcg(before);
-	if (!slab)
-		goto err_uncharge;
+	if (!slab || (grows && !table)) {
+		drop_slab(region, slab);
+		return -ENOMEM;
+	}
 
-	ret = -EDQUOT;
 	spin_lock(&region->lock);
-	if (region->slabs == IPCBUS_BUFFER_SLABS) {
+	if (region->slabs != slabs) {
 		spin_unlock(&region->lock);
-		goto err_free;
+		drop_slab(region, slab);
+		kfree(table);
+		return 0;
+	}
+	if (grows) {
+		memcpy(table, region->slab, slabs * sizeof(*table));
+		swap(table, region->slab);
 	}
 	for (i = 0; i < IPCBUS_BUFFERS_PER_SLAB; i++) {
-		slab[i].slot = region->slabs * IPCBUS_BUFFERS_PER_SLAB + i;
+		slab[i].slot = slabs * IPCBUS_BUFFERS_PER_SLAB + i;
 		slab[i].generation = region->first_generation;
 		list_add_tail(&slab[i].spare, &region->spare);
 	}
-	region->slab[region->slabs++] = slab;
+	region->slab[slabs] = slab;
+	WRITE_ONCE(region->slabs, slabs + 1);
 	spin_unlock(&region->lock);
+	kfree(table);
 	return 0;
-
-err_free:
-	kfree(slab);
-err_uncharge:
-	ipcbus_user_uncharge_n(region->user, IPCBUS_USE_MEMORY, SLAB_KIB);
-	return ret;
 }
 
 static struct ipcbus_buffer *pop_spare(struct ipcbus_region *region)
@@ -117,7 +135,7 @@ static int make_slabs(struct ipcbus_region *region)
 	if (ret)
 		return ret;
 	region->ranges = kzalloc(sizeof(*region->ranges), GFP_KERNEL_ACCOUNT);
-	region->slab = kcalloc(IPCBUS_BUFFER_SLABS, sizeof(*region->slab), GFP_KERNEL_ACCOUNT);
+	region->slab = kcalloc(FIRST_SLABS, sizeof(*region->slab), GFP_KERNEL_ACCOUNT);
 	if (region->ranges && region->slab)
 		return 0;
 	free_slabs(region);

@@ -105,7 +105,8 @@ struct ipcbus_buffer {
  *	The next message often has the same size, and then needs no search.
  * @quick_count: length of @quick
  * @spare: unused descriptors
- * @slab: descriptors by slot, IPCBUS_BUFFERS_PER_SLAB in each slab; only grows
+ * @slab: descriptors by slot, IPCBUS_BUFFERS_PER_SLAB in each slab; only grows. A full table is
+ *	replaced by a table of twice the length.
  * @slabs: number of slabs
  * @first_generation: first generation of every slot; random, so ids are valid in this proc only
  * @buffers: buffers that are queued, delivered or being cut, plus queued calls without buffer. If

@@ -6,16 +6,19 @@
 #include "rcupdate.h"
 #include "spinlock.h"
 
-#define SHIM_XA_LEAF	256
-#define SHIM_XA_ROOT	512
+#define SHIM_XA_LEAF	128
+#define SHIM_XA_ROOT	1024
 
 struct shim_xa_leaf;
+struct shim_xa_root;
 
-/* Two levels, for numbers below SHIM_XA_LEAF * SHIM_XA_ROOT. */
+/* Two levels, for numbers below SHIM_XA_LEAF * SHIM_XA_ROOT. Most arrays need only the first
+ * leaf. */
 struct xarray {
 	spinlock_t xa_lock;
 	u32 end;	/* no number from here on was ever used */
-	struct shim_xa_leaf *leaf[SHIM_XA_ROOT];
+	struct shim_xa_leaf *first;
+	struct shim_xa_root *root;	/* of the other leaves; NULL until one is needed */
 };
 
 struct xa_limit {
@@ -30,7 +33,8 @@ struct xa_limit {
 	do {                                                                  \
 		spin_lock_init(&(xa)->xa_lock);                               \
 		(xa)->end = 0;                                                \
-		memset((xa)->leaf, 0, sizeof((xa)->leaf));                    \
+		(xa)->first = NULL;                                           \
+		(xa)->root = NULL;                                            \
 	} while (0)
 
 void *xa_load(struct xarray *xa, unsigned long index);
