@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../libipc/core/frame.h"
+#include "../libipc/conn/frame.h"
 #include "link-frame.h"
 
 /* Numbers of the fields in link.proto. */

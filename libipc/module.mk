@@ -21,7 +21,7 @@ LIBIPC_RPATH = $(if $(filter no,$(RPATH)),,-Wl,-rpath,'$$ORIGIN/$(1)')
 # files of device/.
 LIBIPC_ROOMS := base shm device conn core channels typed
 LIBIPC_SOURCES := $(patsubst libipc/%,%,$(filter-out libipc/device/%.c,$(sort \
-	$(wildcard $(LIBIPC_ROOMS:%=libipc/%/*.c)))))
+	$(wildcard libipc/*.c $(LIBIPC_ROOMS:%=libipc/%/*.c)))))
 LIBIPC_GENERATED := $(addprefix $(B)/libipc/,ipc.pb-c.o servicemanager.ipc.o servicemanager.pb-c.o)
 LIBIPC_LINKED := $(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(LIBIPC_GENERATED)
 LIBIPC_DEVICE := $(addprefix $(B)/libipc/device/,device.o device-daemon.o device-open.o device-socket.o)

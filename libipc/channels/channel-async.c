@@ -22,7 +22,7 @@
 #include "core/async.h"
 #include "base/deadline.h"
 #include "core/entry.h"
-#include "core/loop.h"
+#include "core/dispatch.h"
 
 /* --- Waking a program that polls ------------------------------------------------------ */
 

@@ -15,7 +15,7 @@
 #include "channel-served.h"
 #include "core/call.h"
 #include "base/deadline.h"
-#include "core/loop.h"
+#include "core/dispatch.h"
 #include "core/proxy.h"
 #include "core/raw.h"
 

@@ -10,7 +10,7 @@
 #include "channel-served.h"
 #include "base/deadline.h"
 #include "core/entry.h"
-#include "core/loop.h"
+#include "core/dispatch.h"
 
 /* Maximum of oneways of a turn. If other messages wait, the turn ends after TURN_NS. */
 #define TURN_MAX 16U

@@ -10,7 +10,7 @@
 #include "channel-served.h"
 #include "core/cancel.h"
 #include "base/deadline.h"
-#include "core/loop.h"
+#include "core/dispatch.h"
 
 /* Bytes of replies that a channel keeps for its client. Larger replies go by the bus. */
 #define KEPT_MAX ((size_t)256 << 10)

@@ -6,7 +6,7 @@
 #include "channel-server.h"
 #include "core/call.h"
 #include "core/entry.h"
-#include "core/loop.h"
+#include "core/dispatch.h"
 #include "core/object.h"
 
 /* A parked event. */

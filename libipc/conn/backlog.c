@@ -8,10 +8,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "backlog.h"
-#include "channels/channel-server.h"
 #include "base/descriptor.h"
-#include "core/loop.h"
+#include "thread.h"
 
 void backlog_init(struct ipc *ipc)
 {
@@ -94,35 +92,6 @@ bool backlog_run(struct thread *t)
 	return true;
 }
 
-static void run_event(struct thread *t, struct backlog_work *work)
-{
-	struct ipcbus_event event = ((struct backlog_event *)work)->event;
-
-	free(work);
-	dispatch(t, &event);
-}
-
-/* The sender learns of it when the device is closed. */
-static void drop_event(struct ipc *ipc, struct backlog_work *work)
-{
-	const struct ipcbus_event *event = &((struct backlog_event *)work)->event;
-
-	if (event->kind == CHANNEL_EVENT)
-		ipc_object_unref(channel_event_object(event));
-	channel_event_drop(ipc, event);
-	free(work);
-}
-
-void backlog_add_event(struct ipc *ipc, struct backlog_event *memory,
-		       const struct ipcbus_event *event)
-{
-	*memory = (struct backlog_event){
-		.base = { .run = run_event, .drop = drop_event },
-		.event = *event,
-	};
-	backlog_add(ipc, &memory->base, /* wake= */ true);
-}
-
 /* Makes the epoll fd readable with the file. */
 static int add_file(int fd, int file, uint32_t events)
 {
@@ -152,6 +121,19 @@ int backlog_make_fd_locked(struct ipc *ipc)
 	backlog->fd = fd;
 	set_readable_locked(backlog, !STAILQ_EMPTY(&backlog->list));
 	return 0;
+}
+
+int backlog_poll_locked(struct ipc *ipc)
+{
+	int r;
+
+	if (atomic_load(&ipc->attention) & ATTEND_POLL)
+		return 0;
+	r = backlog_make_fd_locked(ipc);
+	if (r < 0)
+		return r;
+	atomic_fetch_or(&ipc->attention, ATTEND_POLL);
+	return 1;
 }
 
 int backlog_make_fd(struct ipc *ipc)

@@ -17,8 +17,6 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
-#include "ipcbus.h"
-
 struct ipc;
 struct thread;
 
@@ -28,11 +26,6 @@ struct backlog_work {
 	void (*run)(struct thread *t, struct backlog_work *work);
 	/* Called instead of run if the connection closes. */
 	void (*drop)(struct ipc *ipc, struct backlog_work *work);
-};
-
-struct backlog_event {
-	struct backlog_work base;
-	struct ipcbus_event event;
 };
 
 /* Of a connection; private.h. */
@@ -50,10 +43,6 @@ void backlog_close(struct ipc *ipc);
 
 /* Adds work. wake: wake a serving thread, because the caller does not serve at once. */
 void backlog_add(struct ipc *ipc, struct backlog_work *work, bool wake);
-/* Adds an event that was taken, to be dispatched. Takes ownership of the memory, which comes from
- * malloc() and must be allocated before the event is taken. */
-void backlog_add_event(struct ipc *ipc, struct backlog_event *memory,
-		       const struct ipcbus_event *event);
 /* Makes the fd for event loops readable, with a new edge, and wakes threads that poll, until the
  * next backlog_run(). */
 void backlog_wake(struct ipc *ipc);
@@ -63,6 +52,9 @@ bool backlog_run(struct thread *t);
 /* Makes fd, for a thread that is about to poll: 0 or -errno. */
 int backlog_make_fd(struct ipc *ipc);
 int backlog_make_fd_locked(struct ipc *ipc);
+/* Makes the threads of ipc_run() poll instead of waiting in the driver. Returns 1 if the
+ * caller must wake them for that, 0 if they poll already, or -errno. */
+int backlog_poll_locked(struct ipc *ipc);
 /* Makes a bell: a timer that makes fd readable when it expires. It works until the last process
  * that has it closes it. Another process can do nothing with it that makes this process, or a
  * process that rings it, block or miss other bells. A pipe, a socket or an eventfd is not safe: the

@@ -2,36 +2,47 @@
 /*
  * The connection from inside, and the library's locks.
  *
- * The library's folders, from the lowest:
+ * The library's folders, from the lowest. A file uses folders below its own, and files before it in
+ * the list of its folder.
  *   base/      headers for time, text and descriptors; map.c tables; wire.c the library's own
  *              messages
  *   shm/       shared memory: memfd.c sealed files; channel*.c cells, oneways and rings, and how
  *              threads wait for them. Only these files read what a peer writes.
- *   device/    device.c the driver; device-daemon.c, device-open.c and device-socket.c ipcbusd
- *   conn/      the connection: thread.c the state of a thread and the exchange; slot.c
- *              registrations of callbacks; backlog.c deferred work for serving threads; timer.c
- *              their timers; writable.c senders that wait for space
+ *   device/    device-socket.c, device-daemon.c and device-open.c ipcbusd; device.c the driver, and
+ *              both behind one interface
+ *   conn/      the connection: ipc.c locks, references and settings; find.c which bus a program
+ *              opens; frame.c the parts of a message around its bytes; slot.c registrations of
+ *              callbacks; pool.c the threads of ipc_run(); backlog.c deferred work for serving
+ *              threads; writable.c senders that wait for space; timer.c timers of serving threads;
+ *              generation.c the buses that a connection used; exchange.c the exchange; thread.c
+ *              the state of a thread
  *   core/      bytes, objects and fds, without protobuf: below
  *   channels/  calls and oneways through shared memory: its files are channel*.c, described in
  *              shm/channel.h and channel-server.h, and turn.c, the order of oneways through the bus
  *              and through channels. core/ and channels/ use each other.
- *   typed/     protobuf messages: see typed/typed.h. core/ knows only the functions of names below.
+ *   typed/     protobuf messages: see typed/typed.h
+ *   open.c     opens and closes a connection, and connects the folders
  *
- * core/, in the order in which a call passes through it:
- *   raw.c        calls, oneways and objects of bytes, for programs: <ipc/raw.h>
- *   request.c    target, timeout and parent of every request; sending and waiting; replies
- *   async.c      async calls
+ * core/:
+ *   error.c      errors and their texts
+ *   object.c     objects and limits of users
+ *   proxy.c      proxies and their watches
  *   entry.c      objects and fds <-> the driver's object table
- *   payload.c    messages that do not fit into the region, as files
- *   loop.c       the serving threads: wait for events and hand them to dispatch.c; more.c batches
- *                of oneways
- *   reconnect.c  reconnection after the end of the bus
- *   dispatch.c   event -> object -> serve function of its type
+ *   payload.c    messages that came as files
+ *   cancel.c     calls and streams that depend on an owner, and end with it
  *   call.c       functions of handlers: reply, keep, identity of the caller
- *   cancel.c     cancellation of served calls, and of calls and streams that depend on them
- * Beside that path: ipc.c opens and closes the connection; object.c objects and limits of users;
- * proxy.c proxies and their watches; error.c; monitor.c; stream.c, stream-*.c and raw-stream.c
- * streams; frame.c the parts of a message around its bytes.
+ *   watched.c    cancellation of served calls
+ *   reply.c      replies and errors: from the event to the program's result
+ *   async.c      async calls
+ *   monitor.c    monitors of the bus
+ *   dispatch.c   event -> object -> serve function of its type
+ *   request.c    target, timeout and parent of every request; sending and waiting
+ *   raw.c        calls, oneways and replies of bytes, for programs: <ipc/raw.h>
+ *   more.c       batches of oneways
+ *   stream.c, stream-*.c  streams: stream.h lists them
+ *   raw-stream.c and raw-object.c  streams and objects of bytes
+ *   reconnect.c  reconnection after the end of the bus
+ *   loop.c       the serving threads: wait for events and hand them to dispatch.c
  *
  * Locks. Never run a callback of the program under a lock, and never sleep, except in the driver's
  * short ioctls on nodes, watches and calls. Take them in this order:
@@ -72,14 +83,13 @@
 #pragma GCC visibility pop
 
 #include "backlog.h"
-#include "device/device.h"
 #include "base/map.h"
-#include "core/reconnect.h"
+#include "device/device.h"
+#include "generation.h"
+#include "pool.h"
 #include "slot.h"
 #include "timer.h"
 #include "writable.h"
-
-#define IPC_MAX_THREADS	1024
 
 #define ATTEND_STOP	(1U << 0)	/* ipc_stop() */
 #define ATTEND_WRITABLE	(1U << 1)	/* a sender waits for space */
@@ -93,41 +103,30 @@
 
 struct channels;
 struct names;
-struct pool_thread;
 struct thread;
 
-/* The threads of ipc_run(). */
-struct pool {
-	pthread_mutex_t lock;
-	/* Written under the lock: */
-	atomic_uint limit;		/* threads that may serve, started here or by the program */
-	atomic_uint runners;		/* threads of the program in ipc_run() */
-	atomic_uint started;		/* threads that were started and not joined */
-	/* Without it: */
-	atomic_uint idle;		/* threads of ipc_run() that look or wait for work, or have
-					 * been started for it */
-	atomic_uint polling;		/* of these, the threads that poll, not for channels */
-	unsigned int blocked;		/* threads in handlers that wait for a stream */
-	int error;			/* why a thread ended, if not by ipc_stop() */
-	struct pool_thread *threads;
-	int stop_fd;			/* an eventfd, readable after ipc_stop() until a thread
-					 * enters ipc_run() */
+/* What the connection needs of names, which typed/name.c keeps. */
+struct names_ops {
+	/* The bus has a manager, perhaps a new manager. */
+	void (*manager_came)(struct ipc *ipc);
+	void (*bus_ended)(struct ipc *ipc);
+	/* The connection was opened again. */
+	void (*bus_came_back)(struct ipc *ipc);
+	void (*close)(struct ipc *ipc);
+	/* ipc_proxy_get() */
+	int (*get)(struct ipc *ipc, const char *name, const char *interface,
+		   struct ipc_proxy **ret_proxy);
 };
-
-/* typed/name.c. The bus has a manager, perhaps a new manager; the bus has ended; the connection was
- * opened again; the connection is closed. */
-void names_manager_came(struct ipc *ipc);
-void names_bus_ended(struct ipc *ipc);
-void names_bus_came_back(struct ipc *ipc);
-void names_close(struct ipc *ipc);
 
 struct ipc {
 	atomic_uint refs;
 	uint64_t id;			/* unique among all connections of this process, ever */
 	_Atomic uint64_t generation;	/* initially id; a new number when the bus comes back;
 	                            	 * GENERATION_LOST while it is away */
+	void (*close)(struct ipc *ipc);	/* at the last reference: open.c */
 	struct device device;
 	char *path;			/* of the device */
+	const struct names_ops *names_ops;
 	struct names *_Atomic names;	/* of typed/, or NULL */
 	bool foreign;			/* opened by the parent; written in fork() only */
 	bool closing;			/* its device is closed, or soon; connections lock */
@@ -186,6 +185,8 @@ static inline int ipc_check(const struct ipc *ipc)
 
 void connections_lock(void);
 void connections_unlock(void);
+/* Returns a number that no connection and no generation had before. Under the lock. */
+uint64_t connections_next_id(void);
 
 static inline void ipc_lock(struct ipc *ipc)
 {

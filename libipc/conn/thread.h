@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state of a thread for a connection, and the exchange with the driver.
+ * The state of a thread for a connection (thread.c), and the exchange with the driver (exchange.c).
  *
  * A thread collects the buffers that it has to release, and its next exchange releases them.
  * That exchange also sends the reply of a handler that has returned (the *stash*). So a round
@@ -10,7 +10,7 @@
 #ifndef IPC_THREAD_H
 #define IPC_THREAD_H
 
-#include "core/more.h"
+#include "batch.h"
 #include "private.h"
 
 /* Maximum of buffers that an exchange releases. */
@@ -56,7 +56,7 @@ struct thread {
 	uint64_t served_cookie;
 	uint64_t served_ends;		/* ipc->object_ends, when served was set */
 	struct ipc_object *_Atomic looking;	/* its memory must not be freed now; or NULL */
-	struct more_state more;		/* batches of oneways */
+	struct batch_state batch;		/* batches of oneways */
 	struct turn_frame *turn;	/* innermost turn of an object, or NULL */
 	bool parked;			/* it has parked a oneway since it was set to false */
 	struct channel_view *channels;	/* that the thread serves, or NULL */
@@ -78,6 +78,13 @@ int thread_find(struct ipc *ipc, struct thread **ret_thread);
 
 /* The same for a thread that serves, also while the bus is away. */
 int thread_find_serving(struct ipc *ipc, struct thread **ret_thread);
+
+/* Drops the thread's numbers, which belong to an earlier generation. Fails with -ECONNRESET while
+ * the bus is away. */
+int thread_catch_up(struct thread *t);
+/* For a thread that is about to make a call. If the bus is away and no thread serves the
+ * connection, opens the bus again. Fails with -ECONNRESET if the bus is still away. */
+int thread_reconnect(struct ipc *ipc);
 
 static inline uint64_t ipc_generation(const struct ipc *ipc)
 {
@@ -105,8 +112,6 @@ static inline void thread_idle(struct thread *t)
 	atomic_fetch_add(&t->ipc->pool.idle, 1);
 }
 
-void pool_grow(struct ipc *ipc);
-
 /* A handler or callback begins, and ends. If no other thread is idle, starts one: see loop.c. */
 static inline void thread_enter(struct thread *t)
 {
@@ -118,8 +123,6 @@ static inline void thread_enter(struct thread *t)
 	    unlikely(atomic_load_explicit(&t->ipc->pool.limit, memory_order_relaxed) > 1))
 		pool_grow(t->ipc);
 }
-
-void pool_unblock(struct thread *t);
 
 static inline void thread_leave_handler(struct thread *t)
 {
@@ -142,8 +145,15 @@ void threads_forget(void);
  */
 int thread_try(struct thread *t, struct ipcbus_exchange *x);
 /* Does the same, and sends the message as a file if it can never fit into the receiver's region
- * (payload.h). */
+ * (core/payload.h). */
 int thread_exchange(struct thread *t, struct ipcbus_exchange *x);
+/* The region had no space for the message: makes a sealed file of the payload. Returns its fd,
+ * which the caller must close. -EMSGSIZE: the message cannot become a file. -ETIMEDOUT: the
+ * deadline (0: none) passed before. */
+int exchange_make_file(const struct ipcbus_send *send, uint64_t deadline);
+/* Sends the file in place of the payload. x->send is unchanged afterwards. Returns the result of
+ * the exchange, or -EMSGSIZE: the receiver takes no files. */
+int exchange_send_file(struct thread *t, struct ipcbus_exchange *x, int fd);
 /* The same through the bus only, without channels. */
 int thread_exchange_bus(struct thread *t, struct ipcbus_exchange *x);
 /* The same, but sends the stash. */

@@ -6,10 +6,10 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "channels/channel-server.h"
 #include "base/deadline.h"
 #include "base/descriptor.h"
-#include "core/loop.h"
+#include "channels/channel-server.h"
+#include "thread.h"
 #include "timer.h"
 
 void timers_init(struct ipc *ipc)
@@ -85,7 +85,7 @@ static int set_locked(struct ipc *ipc, struct timer *timer, uint64_t deadline)
 
 	r = make_fd_locked(ipc);
 	if (r == 0)
-		r = pool_poll_locked(ipc);
+		r = backlog_poll_locked(ipc);
 	if (r < 0)
 		return r;
 	if (timer->is_set)

@@ -3,8 +3,8 @@
 #define _GNU_SOURCE
 #include <errno.h>
 
-#include "core/loop.h"
 #include "slot.h"
+#include "thread.h"
 #include "writable.h"
 
 void writable_init(struct ipc *ipc)
@@ -46,7 +46,7 @@ static int want_locked(struct ipc *ipc)
 
 	r = device_set_poll(&ipc->device, ipc->device.polls | DEVICE_POLL_WRITABLE);
 	if (r == 0)
-		r = pool_poll_locked(ipc);
+		r = backlog_poll_locked(ipc);
 	if (r >= 0)
 		atomic_fetch_or(&ipc->attention, ATTEND_WRITABLE);
 	else

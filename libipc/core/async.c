@@ -16,9 +16,9 @@
 #include <stdlib.h>
 
 #include "async.h"
+#include "base/deadline.h"
 #include "channels/channel-client.h"
 #include "channels/channel-server.h"
-#include "base/deadline.h"
 #include "entry.h"
 #include "proxy.h"
 #include "request.h"

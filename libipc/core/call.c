@@ -18,13 +18,13 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "call.h"
-#include "channels/channel-server.h"
 #include "base/deadline.h"
 #include "base/descriptor.h"
+#include "call.h"
+#include "channels/channel-server.h"
+#include "conn/frame.h"
 #include "entry.h"
 #include "errors.h"
-#include "frame.h"
 #include "object.h"
 
 struct ipc_call *call_new(struct thread *t, const struct ipcbus_event *event)
@@ -239,6 +239,26 @@ int call_limit(struct ipc_call *call, const struct ipcbus_event *event)
 	return r;
 }
 
+/* Ends the watch of a served call, but only if no reference is left besides the caller's. Returns
+ * whether this is the case. Dependents of the call go on without it. */
+static bool call_unwatch_last(struct ipc_call *call)
+{
+	struct slots slots = TAILQ_HEAD_INITIALIZER(slots);
+	bool last;
+
+	ipc_lock(call->ipc);
+	last = atomic_load_explicit(&call->refs, memory_order_acquire) <= 1;
+	if (last) {
+		map_remove(&call->ipc->calls, call->number);
+		dependents_release_locked(&call->dependents);
+		call->watched = false;
+		slots_take_locked(&call->on_cancel, &slots);
+	}
+	ipc_unlock(call->ipc);
+	slots_close(&slots);
+	return last;
+}
+
 static void call_done(struct ipc_call *call)
 {
 	if (unlikely(call->watched))
@@ -250,6 +270,30 @@ static void call_done(struct ipc_call *call)
 	if (unlikely(call->file.data))
 		payload_close(&call->file);
 	ipc_object_unref(call->object);
+}
+
+/* Moves the rest of the batch that the thread serves to the call, whose handler keeps it. */
+static void keep_batch(struct thread *t, struct ipc_call *call)
+{
+	struct batch *batch = t->batch.serving;
+
+	/* Not for a nested call within a handler of the batch. A stream queues messages, and the
+	 * next message does not wait until they are received. */
+	if (batch->depth != t->depth || batch->next == batch->n || call->detached ||
+	    object_is_passive(call->object))
+		return;
+	t->batch.serving = NULL;
+	call->more = batch;
+}
+
+/* A kept call is released: leaves its rest of the batch to a serving thread. In a forked child the
+ * rest belongs to the parent. The call must still have its reference of the connection. */
+static void release_batch(struct ipc *ipc, struct batch *batch)
+{
+	if (ipc->foreign)
+		batch->base.drop(ipc, &batch->base);
+	else
+		backlog_add(ipc, &batch->base, /* wake= */ true);
 }
 
 /* The last reference went outside the loop. */
@@ -266,7 +310,7 @@ static void call_free(struct ipc_call *call)
 		thread_release_lost(call->ipc, call->buffer);
 	}
 	if (unlikely(call->more))
-		more_release(call->ipc, call->more);
+		release_batch(call->ipc, call->more);
 	if (unlikely(call->has_turn) && !call->ipc->foreign)
 		turn_leave(call->object);
 	call_done(call);
@@ -312,8 +356,8 @@ void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *o
 			free(call);
 		return;
 	}
-	if (unlikely(t->more.serving))
-		more_keep(t, call);
+	if (unlikely(t->batch.serving))
+		keep_batch(t, call);
 	if (unlikely(t->turn))
 		call->has_turn = turn_keep(t, call);
 	if (call->detached)

@@ -10,11 +10,11 @@
 #define IPC_CALL_H
 
 #include "cancel.h"
-#include "entry.h"
-#include "payload.h"
 #include "conn/private.h"
 #include "conn/slot.h"
 #include "conn/thread.h"
+#include "entry.h"
+#include "payload.h"
 
 /* Memory into which a usual request is unpacked. */
 #define CALL_BLOCK	2304
@@ -34,7 +34,7 @@ struct ipc_call {
 	void (*done)(struct ipc_call *call);	/* releases the contents of the block; or NULL */
 	struct peer *peer;			/* the user to which this call is charged, or
 						 * NULL */
-	struct more *more;			/* oneways that wait for this oneway, or NULL */
+	struct batch *more;			/* oneways that wait for this oneway, or NULL */
 	uint64_t number;			/* the driver's, to reply with */
 	uint64_t buffer;			/* id; released with the call: see detached */
 	const uint8_t *payload;			/* in the region, or in the file: */

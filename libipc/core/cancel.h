@@ -19,6 +19,8 @@ struct dependent {
 	struct dependents *list;	/* it is in this list; or NULL */
 	uint64_t id;			/* of a call, for the driver's cancel */
 	struct ipc_stream *stream;	/* NULL: a call */
+	/* Cancels the stream, without locks, and drops a reference of a user. */
+	void (*cancel)(struct ipc_stream *stream);
 };
 
 /* Under ipc->lock. */
@@ -59,12 +61,16 @@ void dependence_end_locked(struct dependence *dependence);
 /* Cancels all dependents, now and for good. Sends cancels to the other sides of streams. Does not
  * wait. */
 void dependents_cancel(struct ipc *ipc, struct dependents *list);
+/* The same; may release the lock meanwhile. */
+void dependents_cancel_locked(struct ipc *ipc, struct dependents *list);
+/* Adds a dependent. -ECANCELED: its owner is canceled. */
+int dependents_add(struct ipc *ipc, struct dependents *list, struct dependent *dependent);
+void dependents_add_locked(struct dependents *list, struct dependent *dependent);
 /* The owner of the list goes. */
 void dependents_release(struct ipc *ipc, struct dependents *list);
+void dependents_release_locked(struct dependents *list);
 
-/* Ends the watch of a served call, but only if no reference is left besides the caller's. Returns
- * whether this is the case. Dependents of the call go on without it. */
-bool call_unwatch_last(struct ipc_call *call);
+/* --- Served calls: watched.c ------------------------------------------------------------- */
 
 /* A CANCELED event came: the caller no longer waits for the call with this number. */
 void call_canceled(struct ipc *ipc, uint64_t number);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Event -> object -> its type. See loop.h.
+ * Event -> object -> its type. See dispatch.h.
  *
  * A call that cannot be served gets an error; a oneway is discarded. Here that is -EOWNERDEAD,
  * because the object ended while the message was on its way, and -ENOMEM. The types'
@@ -8,14 +8,15 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdlib.h>
 
 #include "async.h"
 #include "call.h"
 #include "channels/channel-client.h"
 #include "channels/channel-server.h"
+#include "dispatch.h"
 #include "entry.h"
 #include "errors.h"
-#include "loop.h"
 #include "object.h"
 #include "proxy.h"
 
@@ -167,7 +168,7 @@ void dispatch_bus_end(struct thread *t)
 	asyncs_end(ipc, t, -ECONNRESET);
 	calls_canceled(ipc, /* late= */ false);
 	writable_notify(ipc);
-	names_bus_ended(ipc);
+	ipc->names_ops->bus_ended(ipc);
 	thread_leave_handler(t);
 	while (backlog_run(t))
 		;
@@ -200,7 +201,7 @@ void dispatch(struct thread *t, const struct ipcbus_event *event)
 		object_idle(t->ipc, event->cookie);
 		break;
 	case IPCBUS_EVENT_MANAGER:
-		names_manager_came(t->ipc);
+		t->ipc->names_ops->manager_came(t->ipc);
 		break;
 	case IPCBUS_EVENT_REPLY:
 	case IPCBUS_EVENT_ERROR:
@@ -224,4 +225,66 @@ void dispatch(struct thread *t, const struct ipcbus_event *event)
 		break;
 	}
 	thread_leave_handler(t);
+}
+
+/*
+ * Whether the buffer of an async call's reply may stay until the thread's next exchange, like the
+ * buffer of a blocking call's reply. It must not stay if the reply contained objects, whose owners
+ * may wait for their release, or if the thread has other buffers or a stash.
+ */
+static bool may_keep(const struct thread *t, const struct ipcbus_event *event)
+{
+	bool is_end = event->kind == IPCBUS_EVENT_REPLY || event->kind == IPCBUS_EVENT_ERROR;
+
+	return is_end && !event->object_count && t->stash.kind == IPCBUS_SEND_NONE &&
+	       t->n_release == 1 && t->release[0] == event->buffer;
+}
+
+int dispatch_next(struct thread *t)
+{
+	struct ipcbus_exchange x;
+	int r;
+
+	do {
+		r = thread_wait(t, IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK, &x);
+		if (r < 0)
+			return r;
+	} while (x.event.kind == IPCBUS_EVENT_INTERRUPTED);
+	if (x.event.kind == IPCBUS_EVENT_NONE)
+		return 0;
+
+	dispatch(t, &x.event);
+	if (may_keep(t, &x.event))
+		return 1;
+	r = thread_flush(t);
+	return r < 0 ? r : 1;
+}
+
+static void run_event(struct thread *t, struct backlog_work *work)
+{
+	struct ipcbus_event event = ((struct dispatch_event *)work)->event;
+
+	free(work);
+	dispatch(t, &event);
+}
+
+/* The sender learns of it when the device is closed. */
+static void drop_event(struct ipc *ipc, struct backlog_work *work)
+{
+	const struct ipcbus_event *event = &((struct dispatch_event *)work)->event;
+
+	if (event->kind == CHANNEL_EVENT)
+		ipc_object_unref(channel_event_object(event));
+	channel_event_drop(ipc, event);
+	free(work);
+}
+
+void dispatch_later(struct ipc *ipc, struct dispatch_event *memory,
+		    const struct ipcbus_event *event)
+{
+	*memory = (struct dispatch_event){
+		.base = { .run = run_event, .drop = drop_event },
+		.event = *event,
+	};
+	backlog_add(ipc, &memory->base, /* wake= */ true);
 }

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "errors.h"
 #include "base/text.h"
+#include "errors.h"
 
 /* The end of a text that was cut. */
 #define CUT "..."

@@ -8,8 +8,8 @@
 
 #include <stdarg.h>
 
-#include "conn/private.h"
 #include "base/wire.h"
+#include "conn/private.h"
 
 #define ERRNO_MAX	4095
 

@@ -5,17 +5,6 @@
  * ipc_run() makes its caller a serving thread, and joins the threads that it started before it
  * returns.
  *
- * The rule for starting threads holds for work of the bus, of channels and of the backlog. A thread
- * is *idle* while it looks or waits for work. A started thread is idle from its start. The thread
- * that takes work when no other thread is idle starts a thread, if ipc_set_threads() allows it.
- * So while fewer threads serve than are allowed, new work does not wait for a handler that blocks.
- * If a start fails, the thread that next takes work in this way tries again.
- *
- * ipc_stop() sets a flag, makes stop_fd readable for threads that poll, and makes the driver
- * interrupt all waits. A thread may have read the flag just before, and wait now. The driver
- * interrupts the next wait of a thread that does not wait, and the first wait of a thread that it
- * does not know yet.
- *
  * If a sender waits for space, which only poll() reports, or a timer is set, the threads poll
  * before they wait. While there are channels, the threads do not poll: they wait for channels until
  * the next timer, and look for space after pauses.
@@ -25,44 +14,18 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
+#include "base/deadline.h"
 #include "channels/channel-client.h"
 #include "channels/channel-server.h"
-#include "base/deadline.h"
-#include "base/descriptor.h"
-#include "loop.h"
+#include "dispatch.h"
 #include "more.h"
+#include "reconnect.h"
 
 /* ipc_process() then returns 0, so that events that keep coming do not starve the program's
  * loop. */
 #define EVENTS_IN_A_ROW	64
-
-struct pool_thread {
-	struct pool_thread *next;
-	struct ipc *ipc;
-	pthread_t id;
-};
-
-int pool_init(struct pool *pool)
-{
-	*pool = (struct pool){
-		.limit = 1,
-		.stop_fd = descriptor_move(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-	};
-	pthread_mutex_init(&pool->lock, NULL);
-	return pool->stop_fd < 0 ? -errno : 0;
-}
-
-void pool_done(struct pool *pool)
-{
-	if (pool->stop_fd >= 0)
-		close(pool->stop_fd);
-	pthread_mutex_destroy(&pool->lock);
-}
 
 /* --- Serving ------------------------------------------------------------------ */
 
@@ -99,43 +62,10 @@ static int serve_polling(struct thread *t)
 	return r & DEVICE_POLL_EVENT ? process(t) : 0;
 }
 
-/*
- * Whether the buffer of an async call's reply may stay until the thread's next exchange, like the
- * buffer of a blocking call's reply. It must not stay if the reply contained objects, whose owners
- * may wait for their release, or if the thread has other buffers or a stash.
- */
-static bool may_keep(const struct thread *t, const struct ipcbus_event *event)
-{
-	bool is_end = event->kind == IPCBUS_EVENT_REPLY || event->kind == IPCBUS_EVENT_ERROR;
-
-	return is_end && !event->object_count && t->stash.kind == IPCBUS_SEND_NONE &&
-	       t->n_release == 1 && t->release[0] == event->buffer;
-}
-
-int loop_serve_one(struct thread *t)
-{
-	struct ipcbus_exchange x;
-	int r;
-
-	do {
-		r = thread_wait(t, IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK, &x);
-		if (r < 0)
-			return r;
-	} while (x.event.kind == IPCBUS_EVENT_INTERRUPTED);
-	if (x.event.kind == IPCBUS_EVENT_NONE)
-		return 0;
-
-	dispatch(t, &x.event);
-	if (may_keep(t, &x.event))
-		return 1;
-	r = thread_flush(t);
-	return r < 0 ? r : 1;
-}
-
 /* Ignores a failure if the bus will be opened again. */
 static int unless_lost(const struct ipc *ipc, int r)
 {
-	return r == -ECONNRESET && ipc->reconnect.enabled ? 0 : r;
+	return r == -ECONNRESET && ipc->reconnect.step ? 0 : r;
 }
 
 /* Work of the backlog has the share of a channel, and that of a oneway of the bus that was parked:
@@ -147,7 +77,7 @@ static int serve_between(struct thread *t)
 
 	t->parked = false;
 	for (unsigned int n = 1 + channels_viewed(t); n && r > 0 && !t->parked; n--)
-		r = atomic_load(&t->ipc->attention) & ATTEND_STOP ? 0 : loop_serve_one(t);
+		r = atomic_load(&t->ipc->attention) & ATTEND_STOP ? 0 : dispatch_next(t);
 	return r < 0 ? r : 1;
 }
 
@@ -193,7 +123,7 @@ static int serve_events(struct thread *t)
 			if (r > 0)
 				continue;
 		}
-		if (unlikely(t->more.ask) && !t->depth) {
+		if (unlikely(t->batch.ask) && !t->depth) {
 			r = more_serve(t);
 			if (unlikely(r < 0))
 				return r;
@@ -220,9 +150,9 @@ static int serve_until_stop(struct thread *t)
 	int r;
 
 	do {
-		reconnect_catch_up(t);
+		thread_catch_up(t);
 		r = serve_events(t);
-	} while (unlikely(r == -ECONNRESET) && reconnect_lost(t->ipc));
+	} while (unlikely(r == -ECONNRESET) && generation_lost(t->ipc));
 	if (t->idle)
 		atomic_fetch_sub(&t->ipc->pool.idle, 1);
 	t->idle = false;
@@ -270,14 +200,14 @@ static int process(struct thread *t)
 		timers_run(ipc);
 	if (unlikely(atomic_load(&ipc->attention) & ATTEND_BACKLOG))
 		backlog_run(t);
-	reconnect_catch_up(t);
+	thread_catch_up(t);
 	if (unlikely(atomic_load(&ipc->attention) & ATTEND_LOST))
 		return reconnect_step(t);
-	r = loop_serve_one(t);
+	r = dispatch_next(t);
 	if (r == 0 && unlikely(end_unnoticed(t)))
 		r = -ECONNRESET;
 	t->no_event = r <= 0;
-	if (unlikely(r == -ECONNRESET) && reconnect_lost(ipc))
+	if (unlikely(r == -ECONNRESET) && generation_lost(ipc))
 		return 1;
 	if (r)
 		return serve_ended(t, r);
@@ -309,14 +239,14 @@ int ipc_process(struct ipc *ipc)
 static int report_answers(struct ipc *ipc)
 {
 	const struct ipcbus_event none = { .kind = IPCBUS_EVENT_NONE };
-	struct backlog_event *work;
+	struct dispatch_event *work;
 
 	if (!channels_arm(ipc))
 		return 0;
 	work = malloc(sizeof(*work));
 	if (!work)
 		return -ENOMEM;
-	backlog_add_event(ipc, work, &none);
+	dispatch_later(ipc, work, &none);
 	return 0;
 }
 
@@ -368,264 +298,19 @@ int ipc_wait_event(struct ipc *ipc, uint64_t timeout_usec)
 	return r > 0 ? 1 : r;
 }
 
-/* --- Stopping -------------------------------------------------------------------- */
-
-int pool_poll_locked(struct ipc *ipc)
+/* A thread that the pool has started, and counted as idle. */
+static int serve_started(struct ipc *ipc)
 {
-	int r;
-
-	if (atomic_load(&ipc->attention) & ATTEND_POLL)
-		return 0;
-	r = backlog_make_fd_locked(ipc);
-	if (r < 0)
-		return r;
-	atomic_fetch_or(&ipc->attention, ATTEND_POLL);
-	return 1;
-}
-
-void ipc_stop(struct ipc *ipc)
-{
-	int saved = errno;
-
-	if (!ipc)
-		return;
-	atomic_fetch_or(&ipc->attention, ATTEND_STOP);
-	/* If the fd is full, it is readable. In a forked child it is the parent's. */
-	if (!ipc->foreign)
-		eventfd_write(ipc->pool.stop_fd, 1);
-	device_wake(&ipc->device);
-	errno = saved;
-}
-
-static bool is_stopping(const struct ipc *ipc)
-{
-	return atomic_load(&ipc->attention) & ATTEND_STOP;
-}
-
-static void reset_stop_fd(struct ipc *ipc)
-{
-	eventfd_t value;
-
-	eventfd_read(ipc->pool.stop_fd, &value);
-	/* ipc_stop() may have been called before. */
-	if (is_stopping(ipc))
-		eventfd_write(ipc->pool.stop_fd, 1);
-}
-
-/* --- The pool ----------------------------------------------------------------- */
-
-/* A thread that cannot serve any more ends ipc_run(), which returns the error. */
-static void pool_fail(struct ipc *ipc, int error)
-{
-	pthread_mutex_lock(&ipc->pool.lock);
-	if (!ipc->pool.error)
-		ipc->pool.error = error;
-	pthread_mutex_unlock(&ipc->pool.lock);
-	ipc_stop(ipc);
-}
-
-static void *pool_main(void *data)
-{
-	struct pool_thread *self = data;
 	struct thread *t;
 	int r;
 
-	r = thread_find_serving(self->ipc, &t);
-	if (r == 0) {
-		t->idle = true;
-		r = serve_until_stop(t);
-	} else {
-		atomic_fetch_sub(&self->ipc->pool.idle, 1);
-	}
-	if (r < 0)
-		pool_fail(self->ipc, r);
-	return NULL;
-}
-
-/* Signals are for the user's own threads. */
-static int start_without_signals(struct pool_thread *thread)
-{
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all);
-	r = pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (r)
-		return -r;
-	r = pthread_create(&thread->id, NULL, pool_main, thread);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -r;
-}
-
-static int pool_start_locked(struct ipc *ipc)
-{
-	struct pool_thread *thread;
-	int r;
-
-	thread = malloc(sizeof(*thread));
-	if (!thread)
-		return -ENOMEM;
-
-	thread->ipc = ipc;
-	atomic_fetch_add(&ipc->pool.idle, 1);
-	r = start_without_signals(thread);
+	r = thread_find_serving(ipc, &t);
 	if (r < 0) {
 		atomic_fetch_sub(&ipc->pool.idle, 1);
-		free(thread);
 		return r;
 	}
-	thread->next = ipc->pool.threads;
-	ipc->pool.threads = thread;
-	ipc->pool.started++;
-	return 0;
-}
-
-static bool may_grow(const struct pool *pool)
-{
-	return pool->runners && pool->runners + pool->started < pool->limit;
-}
-
-void pool_grow(struct ipc *ipc)
-{
-	struct pool *pool = &ipc->pool;
-
-	if (!may_grow(pool))
-		return;
-	pthread_mutex_lock(&pool->lock);
-	if (may_grow(pool) && !atomic_load(&pool->idle) && !is_stopping(ipc))
-		pool_start_locked(ipc);
-	pthread_mutex_unlock(&pool->lock);
-}
-
-/* --- Threads that wait for a stream ------------------------------------------------ */
-
-bool pool_serves(struct ipc *ipc)
-{
-	bool serves;
-
-	pthread_mutex_lock(&ipc->pool.lock);
-	serves = ipc->pool.runners && !is_stopping(ipc);
-	pthread_mutex_unlock(&ipc->pool.lock);
-	return serves;
-}
-
-/* A program with its own event loop is trusted to have pool->limit threads. */
-static int block_locked(struct ipc *ipc)
-{
-	struct pool *pool = &ipc->pool;
-	unsigned int most = pool->limit > pool->runners ? pool->limit : pool->runners;
-
-	if (pool->blocked + 1 >= most)
-		return -EDEADLK;
-	if (pool->runners && pool->runners + pool->started <= pool->blocked + 1 &&
-	    pool_start_locked(ipc) < 0)
-		return -EDEADLK;
-	pool->blocked++;
-	return 0;
-}
-
-int pool_block(struct thread *t)
-{
-	struct ipc *ipc = t->ipc;
-	int r;
-
-	if (is_stopping(ipc))
-		return -ESHUTDOWN;
-	if (t->blocked)
-		return 0;
-	pthread_mutex_lock(&ipc->pool.lock);
-	r = block_locked(ipc);
-	pthread_mutex_unlock(&ipc->pool.lock);
-	t->blocked = r == 0;
-	return r;
-}
-
-void pool_unblock(struct thread *t)
-{
-	pthread_mutex_lock(&t->ipc->pool.lock);
-	t->ipc->pool.blocked--;
-	pthread_mutex_unlock(&t->ipc->pool.lock);
-	t->blocked = false;
-}
-
-/* --- The last one ------------------------------------------------------------------- */
-
-/* Repeats until no thread is left: a joined thread may have started others. */
-static void pool_join(struct pool *pool)
-{
-	struct pool_thread *thread;
-
-	pthread_mutex_lock(&pool->lock);
-	while ((thread = pool->threads)) {
-		pool->threads = thread->next;
-		pthread_mutex_unlock(&pool->lock);
-		pthread_join(thread->id, NULL);
-		free(thread);
-		pthread_mutex_lock(&pool->lock);
-	}
-	pthread_mutex_unlock(&pool->lock);
-}
-
-static void pool_enter(struct ipc *ipc)
-{
-	struct pool *pool = &ipc->pool;
-
-	pthread_mutex_lock(&pool->lock);
-	if (!pool->runners++)
-		reset_stop_fd(ipc);
-	pthread_mutex_unlock(&pool->lock);
-}
-
-/* The last thread to leave joins the started threads and resets the pool for the next ipc_run(). */
-static int pool_leave(struct ipc *ipc, int r)
-{
-	struct pool *pool = &ipc->pool;
-	bool last;
-
-	/* A handler forked and returned in the child: the pool is the parent's. */
-	if (ipc->foreign)
-		return -ECHILD;
-	if (r < 0)
-		pool_fail(ipc, r);
-
-	pthread_mutex_lock(&pool->lock);
-	r = pool->error;
-	last = pool->runners == 1;
-	if (!last)
-		pool->runners--;
-	pthread_mutex_unlock(&pool->lock);
-	if (!last)
-		return r;
-
-	pool_join(pool);
-	channels_end(ipc);
-	pthread_mutex_lock(&pool->lock);
-	r = pool->error;
-	pool->error = 0;
-	pool->started = 0;
-	/* After a failure, other threads may have entered ipc_run() in the meantime. */
-	atomic_fetch_and(&ipc->attention, ~ATTEND_STOP);
-	/* Without runners the fd stays readable, for threads that wait for streams. */
-	if (--pool->runners)
-		reset_stop_fd(ipc);
-	pthread_mutex_unlock(&pool->lock);
-	return r;
-}
-
-int ipc_set_threads(struct ipc *ipc, unsigned int threads)
-{
-	int r = threads >= 1 && threads <= IPC_MAX_THREADS ? ipc_check(ipc) : -EINVAL;
-
-	if (r < 0)
-		return r;
-
-	pthread_mutex_lock(&ipc->pool.lock);
-	ipc->pool.limit = threads;
-	pthread_mutex_unlock(&ipc->pool.lock);
-	/* All threads may be in handlers already. */
-	if (!atomic_load(&ipc->pool.idle))
-		pool_grow(ipc);
-	return 0;
+	t->idle = true;
+	return serve_until_stop(t);
 }
 
 int ipc_run(struct ipc *ipc)
@@ -640,7 +325,7 @@ int ipc_run(struct ipc *ipc)
 		return r;
 
 	ipc_ref(ipc);
-	pool_enter(ipc);
+	pool_enter(ipc, serve_started);
 	r = pool_leave(ipc, serve_until_stop(t));
 	ipc_unref(ipc);
 	return r;

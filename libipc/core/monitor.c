@@ -2,7 +2,7 @@
 /* Monitors; see <ipc/monitor.h>. Records arrive as events, which dispatch.c passes on. */
 #include <errno.h>
 
-#include "loop.h"
+#include "dispatch.h"
 #include "ipcbus-monitor.h"
 
 _Static_assert(IPC_MONITOR_MESSAGES == IPCBUS_MONITOR_MESSAGES &&

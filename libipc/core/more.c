@@ -6,27 +6,16 @@
 #include <time.h>
 
 #include "call.h"
+#include "dispatch.h"
 #include "entry.h"
-#include "loop.h"
 #include "more.h"
 #include "object.h"
 
-/* Events of a batch after the first. The driver allows more, and ipcbusd fewer. */
-#define MORE_EVENTS	15
-/* Maximum of more_state.wait. */
+/* Maximum of batch_state.wait. */
 #define WAIT_MAX	64
 
-struct more {
-	struct backlog_work base;	/* while it is in the backlog */
-	unsigned int depth;		/* t->depth in the handlers of this batch */
-	unsigned int next;		/* of events */
-	unsigned int n;
-	struct ipcbus_event events[1 + MORE_EVENTS];	/* the first is unused if its thread serves
-	                                            	 * it at once */
-};
-
 /* The exchange returned only its first event. */
-static void came_alone(struct more_state *state)
+static void came_alone(struct batch_state *state)
 {
 	state->ask = false;
 	state->wait = state->last_wait ? 2 * state->last_wait : 1;
@@ -35,65 +24,22 @@ static void came_alone(struct more_state *state)
 	state->last_wait = state->wait;
 }
 
-static void done(struct thread *t, struct more *more)
+static void done(struct thread *t, struct batch *batch)
 {
-	if (!t->more.spare)
-		t->more.spare = more;
+	if (!t->batch.spare)
+		t->batch.spare = batch;
 	else
-		free(more);
+		free(batch);
 }
 
 static void drop(struct ipc *ipc, struct backlog_work *work)
 {
-	struct more *more = (struct more *)work;
+	struct batch *batch = (struct batch *)work;
 
 	/* In a forked child they belong to the parent. */
-	while (more->next < more->n && !ipc->foreign)
-		event_refuse(ipc, &more->events[more->next++]);
-	free(more);
-}
-
-static void run(struct thread *t, struct backlog_work *work);
-
-static void leave(struct ipc *ipc, struct more *more)
-{
-	more->base = (struct backlog_work){ .run = run, .drop = drop };
-	backlog_add(ipc, &more->base, /* wake= */ true);
-}
-
-void more_keep(struct thread *t, struct ipc_call *call)
-{
-	struct more *more = t->more.serving;
-
-	/* Not for a nested call within a handler of the batch. A stream queues messages, and the
-	 * next message does not wait until they are received. */
-	if (more->depth != t->depth || more->next == more->n || call->detached ||
-	    object_is_passive(call->object))
-		return;
-	t->more.serving = NULL;
-	call->more = more;
-}
-
-void more_release(struct ipc *ipc, struct more *more)
-{
-	if (ipc->foreign)
-		drop(ipc, &more->base);
-	else
-		leave(ipc, more);
-}
-
-/* A thread that ends in a handler never returns to the rest. */
-void more_thread_ends(struct thread *t, bool live)
-{
-	struct more *more = t->more.serving;
-
-	free(t->more.spare);
-	t->more.spare = NULL;
-	t->more.serving = NULL;
-	if (more && live)
-		leave(t->ipc, more);
-	else
-		free(more);
+	while (batch->next < batch->n && !ipc->foreign)
+		event_refuse(ipc, &batch->events[batch->next++]);
+	free(batch);
 }
 
 static uint64_t tick(void)
@@ -105,12 +51,12 @@ static uint64_t tick(void)
 }
 
 /* A batch for a stream is always served completely, because it runs no code of the program. */
-static bool must_stop(struct ipc *ipc, const struct more *more, uint64_t since)
+static bool must_stop(struct ipc *ipc, const struct batch *batch, uint64_t since)
 {
 	bool stop = atomic_load_explicit(&ipc->attention, memory_order_acquire) & ATTEND_STOP;
 
 	return unlikely(stop || tick() != since) &&
-	       !dispatch_is_for_stream(ipc, more->events[more->next].cookie);
+	       !dispatch_is_for_stream(ipc, batch->events[batch->next].cookie);
 }
 
 /* The driver discards queued oneways of an object that ends, so the rest of the batch is
@@ -140,19 +86,19 @@ static bool serve_rest(struct thread *t, bool first, uint64_t since)
 	struct ipc *ipc = t->ipc;
 	uint64_t seen = 0;
 	size_t bytes = 0;
-	struct more *more;
+	struct batch *batch;
 
-	while ((more = t->more.serving)) {
-		const struct ipcbus_event *event = &more->events[more->next];
+	while ((batch = t->batch.serving)) {
+		const struct ipcbus_event *event = &batch->events[batch->next];
 
-		if (more->next == more->n || unlikely(ipc->foreign)) {
-			t->more.serving = NULL;
-			done(t, more);
+		if (batch->next == batch->n || unlikely(ipc->foreign)) {
+			t->batch.serving = NULL;
+			done(t, batch);
 			break;
 		}
-		if (!first && must_stop(ipc, more, since)) {
-			t->more.serving = NULL;
-			leave(ipc, more);
+		if (!first && must_stop(ipc, batch, since)) {
+			t->batch.serving = NULL;
+			backlog_add(ipc, &batch->base, /* wake= */ true);
 			return false;
 		}
 		bytes += event->data_size;
@@ -161,7 +107,7 @@ static bool serve_rest(struct thread *t, bool first, uint64_t since)
 			thread_flush(t);
 		}
 		first = false;
-		more->next++;
+		batch->next++;
 		if (!drop_ended(t, event, &seen))
 			dispatch(t, event);
 	}
@@ -172,53 +118,54 @@ static bool serve_rest(struct thread *t, bool first, uint64_t since)
  * served. */
 static void run(struct thread *t, struct backlog_work *work)
 {
-	struct more *more = (struct more *)work, *outer = t->more.serving;
+	struct batch *batch = (struct batch *)work, *outer = t->batch.serving;
 
-	more->depth = t->depth + 1;
-	t->more.serving = more;
+	batch->depth = t->depth + 1;
+	t->batch.serving = batch;
 	serve_rest(t, /* first= */ true, tick());
-	t->more.serving = outer;
+	t->batch.serving = outer;
 }
 
-/* Takes an event, and further oneways into t->more.spare. flags: IPCBUS_NONBLOCK, or 0 */
+/* Takes an event, and further oneways into t->batch.spare. flags: IPCBUS_NONBLOCK, or 0 */
 static int take(struct thread *t, unsigned int flags, struct ipcbus_exchange *x)
 {
-	struct more *more = t->more.spare;
+	struct batch *batch = t->batch.spare;
 
-	if (!more)
-		more = malloc(sizeof(*more));
-	t->more.spare = more;
-	x->more = more ? (uintptr_t)&more->events[1] : 0;
-	x->more_count = more ? MORE_EVENTS : 0;
+	if (!batch)
+		batch = malloc(sizeof(*batch));
+	t->batch.spare = batch;
+	x->more = batch ? (uintptr_t)&batch->events[1] : 0;
+	x->more_count = batch ? BATCH_MORE : 0;
 	x->reserved = 0;
 	return thread_wait(t, IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_MORE | flags, x);
 }
 
 /* The batch is not the spare any more. */
-static struct more *take_spare(struct thread *t, const struct ipcbus_event *event)
+static struct batch *take_spare(struct thread *t, const struct ipcbus_event *event)
 {
-	struct more *more = t->more.spare;
+	struct batch *batch = t->batch.spare;
 
-	t->more.spare = NULL;
-	more->next = 1;
-	more->n = 1 + event->more;
-	return more;
+	t->batch.spare = NULL;
+	batch->base = (struct backlog_work){ .run = run, .drop = drop };
+	batch->next = 1;
+	batch->n = 1 + event->more;
+	return batch;
 }
 
 void more_oneway_came(struct thread *t)
 {
-	if (t->more.wait)
-		t->more.wait--;
+	if (t->batch.wait)
+		t->batch.wait--;
 	else if (!t->depth)
-		t->more.ask = true;
+		t->batch.ask = true;
 }
 
 int more_take(struct thread *t, struct ipcbus_event *ret_event)
 {
-	struct more_state *state = &t->more;
+	struct batch_state *state = &t->batch;
 	struct ipcbus_exchange x;
 	bool asks = state->ask;
-	struct more *more;
+	struct batch *batch;
 	int r;
 
 	if (asks)
@@ -238,21 +185,21 @@ int more_take(struct thread *t, struct ipcbus_event *ret_event)
 		return 0;
 	}
 	state->last_wait = 0;
-	more = take_spare(t, &x.event);
-	more->events[0] = x.event;
-	more->next = 0;
+	batch = take_spare(t, &x.event);
+	batch->events[0] = x.event;
+	batch->next = 0;
 	if (dispatch_is_for_stream(t->ipc, x.event.cookie))
-		run(t, &more->base);
+		run(t, &batch->base);
 	else
-		leave(t->ipc, more);
+		backlog_add(t->ipc, &batch->base, /* wake= */ true);
 	return 1;
 }
 
 int more_serve(struct thread *t)
 {
-	struct more_state *state = &t->more;
+	struct batch_state *state = &t->batch;
 	struct ipcbus_exchange x;
-	struct more *more;
+	struct batch *batch;
 	uint64_t since;
 	int r;
 
@@ -266,11 +213,11 @@ int more_serve(struct thread *t)
 		return 0;
 	}
 	state->last_wait = 0;
-	more = take_spare(t, &x.event);
-	more->depth = t->depth + 1;
-	state->serving = more;
+	batch = take_spare(t, &x.event);
+	batch->depth = t->depth + 1;
+	state->serving = batch;
 	since = tick();
 	dispatch(t, &x.event);
 	/* The tick is over: serve another event first. */
-	return serve_rest(t, /* first= */ false, since) ? 0 : loop_serve_one(t);
+	return serve_rest(t, /* first= */ false, since) ? 0 : dispatch_next(t);
 }

@@ -4,9 +4,9 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "base/sized.h"
 #include "channels/channel-server.h"
 #include "object.h"
-#include "base/sized.h"
 
 /* --- Peers ---------------------------------------------------------------------------- */
 
@@ -325,7 +325,7 @@ int ipc_object_id(struct ipc_object *object, uint64_t *ret_id)
 	if (!object || !ret_id)
 		return -EINVAL;
 	if (unlikely(!atomic_load_explicit(&object->node, memory_order_acquire)) && object->ipc)
-		reconnect_call(object->ipc);
+		thread_reconnect(object->ipc);
 	return object_get_id(object, ret_id);
 }
 
@@ -562,6 +562,31 @@ void objects_lost(struct ipc *ipc)
 		if (gone)
 			object_free(gone);
 	} while (object);
+}
+
+int ipc_set_manager(struct ipc *ipc, struct ipc_object *object)
+{
+	struct ipcbus_node node = { 0 };
+	struct ipc_object *old;
+	uint64_t id;
+	int r;
+
+	if (!ipc || !object || object->ipc != ipc)
+		return -EINVAL;
+	r = ipc_object_id(object, &id);
+	if (r < 0)
+		return r;
+	node.node = object->node;
+	r = device_request(&ipc->device, IPCBUS_IOC_SET_MANAGER, &node);
+	if (r < 0)
+		return r;
+
+	ipc_lock(ipc);
+	old = ipc->manager;
+	ipc->manager = ipc_object_ref(object);
+	ipc_unlock(ipc);
+	ipc_object_unref(old);
+	return 0;
 }
 
 /*

@@ -29,8 +29,8 @@
 #ifndef IPC_OBJECT_H
 #define IPC_OBJECT_H
 
-#include "conn/thread.h"
 #include "channels/turn.h"
+#include "conn/thread.h"
 
 struct ipc_call;
 struct ipc_stream;
@@ -208,6 +208,8 @@ int peer_add(struct ipc_object *object, uid_t uid, enum peer_kind kind, unsigned
 /* Uncharges n of that kind. ipc: NULL if the connection is closed. */
 void peer_remove(struct ipc *ipc, struct peer *peer, enum peer_kind kind, unsigned int n);
 
+/* The bus has ended: moves the nodes out of the tables. */
+void objects_lost(struct ipc *ipc);
 /* Ends or detaches all objects of a connection that is closed. */
 void objects_close(struct ipc *ipc);
 

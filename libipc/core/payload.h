@@ -9,8 +9,8 @@
 #ifndef IPC_PAYLOAD_H
 #define IPC_PAYLOAD_H
 
-#include "entry.h"
 #include "conn/thread.h"
+#include "entry.h"
 
 #define PAYLOAD_TAG	IPC_RAW_FILE_TAG
 
@@ -19,14 +19,6 @@ struct mapping {
 	void *data;
 	size_t size;
 };
-
-/* The region had no space for the message: makes a sealed file of the payload. Returns its fd,
- * which the caller must close. -EMSGSIZE: the message cannot become a file. -ETIMEDOUT: the
- * deadline (0: none) passed before. */
-int payload_make(const struct ipcbus_send *send, uint64_t deadline);
-/* Sends the file in place of the payload. x->send is unchanged afterwards. Returns the result of
- * the exchange, or -EMSGSIZE: the receiver takes no files. */
-int payload_send(struct thread *t, struct ipcbus_exchange *x, int fd);
 
 static inline bool payload_is_file(const struct ipc *ipc, const struct ipcbus_event *event)
 {

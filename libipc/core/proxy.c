@@ -7,7 +7,7 @@
 
 #include "channels/channel-client.h"
 #include "channels/channel-server.h"
-#include "loop.h"
+#include "dispatch.h"
 #include "object.h"
 #include "proxy.h"
 
@@ -248,7 +248,7 @@ int proxy_set_name(struct ipc_proxy *proxy, const char *name, const char *interf
 	size_t size = strlen(name) + 1;
 	struct proxy_name *kept;
 
-	if (!ipc->reconnect.enabled)
+	if (!ipc->reconnect.step)
 		return 0;
 	kept = malloc(sizeof(*kept) + size + strlen(interface) + 1);
 	if (!kept)
@@ -277,7 +277,7 @@ int proxy_renew(struct ipc_proxy *proxy)
 	ipc_unlock(ipc);
 	if (!name)
 		return -EOWNERDEAD;
-	r = ipc_proxy_get(ipc, name->name, name->interface, &target);
+	r = ipc->names_ops->get(ipc, name->name, name->interface, &target);
 	if (r < 0)
 		return r;
 
@@ -438,7 +438,7 @@ static int watch_add(struct ipc_proxy *proxy, ipc_death_cb cb, ipc_freeze_cb fre
 
 	r = proxy && (cb || freeze_cb) ? ipc_check(proxy->ipc) : -EINVAL;
 	if (r == 0 && proxy->handle == LOST_HANDLE)
-		r = reconnect_call(proxy->ipc) ?: proxy_renew(proxy);
+		r = thread_reconnect(proxy->ipc) ?: proxy_renew(proxy);
 	if (r < 0)
 		return r;
 	ipc = proxy->ipc;

@@ -84,6 +84,8 @@ int proxy_watch(struct ipc_proxy *proxy);
  * that no thread has taken. */
 void proxy_set_died(struct ipc_proxy *proxy);
 
+/* The bus has ended: moves the handles out of the tables. */
+void proxies_lost(struct ipc *ipc);
 void proxies_close(struct ipc *ipc);
 
 /* Reports that the owner of the watched object was frozen or thawed; count orders the events. */

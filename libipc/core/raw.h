@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-#include "conn/private.h"
+#include "object.h"
 #include "own.h"
 
 struct ipcbus_event;
@@ -35,8 +35,15 @@ int raw_receive(struct ipc_call *call, const struct ipcbus_event *event, bool co
 /* raw-stream.c: object_type.new_stream of raw objects. */
 int raw_stream_new(struct ipc_call *call, uint32_t method, struct ipc_stream **ret_stream);
 
-struct raw_object;
-/* Never NULL. The object must be of ipc_raw_object_new(). */
-const struct ipc_raw_ops *raw_object_ops(const struct ipc_object *object);
+struct raw_object {
+	struct ipc_object base;
+	const struct ipc_raw_ops *ops;	/* never NULL */
+};
+
+/* The object must be of ipc_raw_object_new(). */
+static inline const struct ipc_raw_ops *raw_object_ops(const struct ipc_object *object)
+{
+	return ((const struct raw_object *)object)->ops;
+}
 
 #endif /* IPC_RAWS_H */

@@ -41,92 +41,14 @@
 #include <poll.h>
 
 #include "base/deadline.h"
-#include "loop.h"
+#include "dispatch.h"
 #include "object.h"
 #include "proxy.h"
 #include "reconnect.h"
-#include "conn/slot.h"
 
-#define FIRST_DELAY_MSEC	50
 #define LAST_DELAY_MSEC		1000
 /* A serving thread sleeps at least this long while another thread opens the bus. */
 #define BUSY_MSEC		10
-
-static bool is_lost(const struct ipc *ipc)
-{
-	return atomic_load(&ipc->generation) == GENERATION_LOST;
-}
-
-/* The timer only wakes the program's event loop: ipc_process() does the step. */
-static void expired(struct timer *timer)
-{
-	(void)timer;
-}
-
-/* Makes the fd of ipc_get_fd() readable when the next step is due. Best effort: without memory or
- * fds, the next ipc_process() does the step. */
-static void wake_at_next_try(struct ipc *ipc)
-{
-	struct timer *timer = &ipc->reconnect.timer;
-	uint64_t next_try;
-
-	ipc_lock(ipc);
-	next_try = ipc->reconnect.next_try;
-	ipc_unlock(ipc);
-	timer->expired = expired;
-	timer_set(ipc, timer, next_try);
-}
-
-bool reconnect_lost(struct ipc *ipc)
-{
-	struct reconnect *reconnect = &ipc->reconnect;
-	bool first;
-
-	if (!reconnect->enabled || ipc->foreign)
-		return false;
-	ipc_lock(ipc);
-	/* The operation may have been one of an earlier generation, and the bus is back. */
-	first = !is_lost(ipc) && device_has_ended(&ipc->device);
-	if (first) {
-		device_lose(&ipc->device);
-		reconnect->ended = false;
-		reconnect->delay_msec = FIRST_DELAY_MSEC;
-		reconnect->next_try = time_now();
-		atomic_store(&ipc->bus_ended, true);
-		atomic_store(&ipc->generation, GENERATION_LOST);
-		atomic_fetch_or(&ipc->attention, ATTEND_LOST);
-	}
-	ipc_unlock(ipc);
-	if (first)
-		wake_at_next_try(ipc);
-	return true;
-}
-
-/* --- Threads ------------------------------------------------------------------------ */
-
-static void forget_numbers(struct thread *t)
-{
-	t->number = 0;
-	t->n_release = 0;
-	t->release_bytes = 0;
-	t->stash = (struct stash){ .kind = IPCBUS_SEND_NONE };
-}
-
-int reconnect_catch_up(struct thread *t)
-{
-	uint64_t generation = atomic_load(&t->ipc->generation);
-
-	if (t->generation == generation)
-		return 0;
-	if (t->generation)
-		forget_numbers(t);
-	if (generation == GENERATION_LOST)
-		return -ECONNRESET;
-	t->generation = generation;
-	return 0;
-}
-
-/* --- Steps ---------------------------------------------------------------------------- */
 
 static void call_slot(struct ipc_slot *slot, const void *event)
 {
@@ -146,7 +68,7 @@ static void end(struct thread *t)
 {
 	struct ipc *ipc = t->ipc;
 
-	reconnect_catch_up(t);
+	thread_catch_up(t);
 	call_back(t, IPC_BUS_DOWN);
 	dispatch_bus_end(t);
 	proxies_lost(ipc);
@@ -162,7 +84,7 @@ static void set_again(struct ipc *ipc)
 {
 	if (ipc->manager)
 		ipc_set_manager(ipc, ipc->manager);
-	names_bus_came_back(ipc);
+	ipc->names_ops->bus_came_back(ipc);
 	writable_retry(ipc);
 }
 
@@ -173,8 +95,8 @@ static int open_again(struct thread *t)
 
 	if (r < 0)
 		return r;
-	connection_renew(ipc);
-	reconnect_catch_up(t);
+	generation_renew(ipc);
+	thread_catch_up(t);
 	set_again(ipc);
 	return 0;
 }
@@ -185,7 +107,7 @@ static bool begin_step(struct reconnect *reconnect, struct ipc *ipc)
 	bool begun;
 
 	ipc_lock(ipc);
-	begun = is_lost(ipc) && !reconnect->busy && time_now() >= reconnect->next_try;
+	begun = generation_is_lost(ipc) && !reconnect->busy && time_now() >= reconnect->next_try;
 	reconnect->busy |= begun;
 	ipc_unlock(ipc);
 	return begun;
@@ -218,8 +140,8 @@ bool reconnect_step(struct thread *t)
 		end(t);
 	r = open_again(t);
 	end_step(reconnect, ipc, r);
-	if (is_lost(ipc))
-		wake_at_next_try(ipc);
+	if (generation_is_lost(ipc))
+		generation_wake_later(ipc);
 	if (r == 0)
 		call_back(t, IPC_BUS_UP);
 	return true;
@@ -231,35 +153,13 @@ void reconnect_serve(struct thread *t)
 	struct pollfd fd = { .fd = ipc->pool.stop_fd, .events = POLLIN };
 	uint64_t msec;
 
-	reconnect_catch_up(t);
+	thread_catch_up(t);
 	if (reconnect_step(t))
 		return;
 	ipc_lock(ipc);
 	msec = time_until(ipc->reconnect.next_try) / 1000;
 	ipc_unlock(ipc);
 	poll(&fd, 1, msec < BUSY_MSEC ? BUSY_MSEC : (int)msec);
-}
-
-int reconnect_call(struct ipc *ipc)
-{
-	struct thread *t;
-	int r;
-
-	if (!ipc->reconnect.enabled || ipc->foreign)
-		return 0;
-	/* Only a failed exchange calls reconnect_lost() by itself. */
-	if (device_has_ended(&ipc->device))
-		reconnect_lost(ipc);
-	if (!is_lost(ipc))
-		return 0;
-	r = thread_find_serving(ipc, &t);
-	if (r < 0)
-		return r;
-	if (t->depth || t->waiting || pool_serves(ipc) || ipc->backlog.all_fd >= 0)
-		return -ECONNRESET;
-	while (is_lost(ipc) && reconnect_step(t))
-		;
-	return is_lost(ipc) ? -ECONNRESET : 0;
 }
 
 /* The objects, proxies and channels of a connection that was used would not come back. */
@@ -279,13 +179,13 @@ int ipc_set_reconnect(struct ipc *ipc, ipc_reconnect_cb cb, void *userdata,
 {
 	int r = cb || !ret_slot ? ipc_check(ipc) : -EINVAL;
 
-	if (r == 0 && !ipc->reconnect.enabled && is_used(ipc))
+	if (r == 0 && !ipc->reconnect.step && is_used(ipc))
 		r = -EBUSY;
 	if (r == 0 && cb)
 		r = slots_add(ipc, &ipc->reconnect.slots, (void (*)(void))cb, userdata, ret_slot);
 	if (r < 0)
 		return r;
-	ipc->reconnect.enabled = true;
+	ipc->reconnect.step = reconnect_step;
 	/* Disables direct channels. They depend on the memory of a single daemon, and ids of their
 	 * calls use the bits with which device-daemon.c marks numbers. */
 	ipc->monitors = NULL;

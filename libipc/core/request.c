@@ -11,12 +11,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/deadline.h"
 #include "call.h"
 #include "channels/channel-client.h"
 #include "channels/channel-server.h"
-#include "base/deadline.h"
+#include "dispatch.h"
 #include "entry.h"
-#include "loop.h"
 #include "object.h"
 #include "proxy.h"
 #include "request.h"
@@ -95,7 +95,7 @@ static __attribute__((noinline)) int find_again(struct ipc_proxy *proxy, int r,
 	struct ipc *ipc = proxy->ipc;
 
 	if (r == -ECONNRESET && proxy->handle != MANAGER_HANDLE)
-		r = reconnect_call(ipc);
+		r = thread_reconnect(ipc);
 	if (r == 0 && proxy->handle == LOST_HANDLE)
 		r = proxy_renew(proxy);
 	/* The handle is read after the generation: see reconnect.c. */
@@ -380,9 +380,9 @@ static __attribute__((noinline)) int try_otherwise(struct request *request, uint
 
 	for (;;) {
 		if (r == -EMSGSIZE && fd < 0)
-			r = fd = payload_make(&request->x.send, deadline);
+			r = fd = exchange_make_file(&request->x.send, deadline);
 		if (fd >= 0)
-			r = payload_send(request->t, &request->x, fd);
+			r = exchange_send_file(request->t, &request->x, fd);
 		if (r != -EAGAIN || !deadline)
 			break;
 		r = pause_until(request->t->ipc, usec, deadline);
@@ -435,93 +435,4 @@ int request_oneway(struct request *request)
 	if (unlikely(request->proxy->ipc->monitors))
 		return oneway_by_channel(request);
 	return oneway_by_bus(request);
-}
-
-/* --- Replies and errors -------------------------------------------------------------- */
-
-/* Minimum size of a reply's memory. A thread keeps only memory of this size for its next reply. */
-#define SIZE_KEPT	((size_t)1280)
-
-struct reply *reply_alloc(struct thread *t, size_t size)
-{
-	struct reply *reply = t->spare_reply;
-
-	if (likely(reply && size <= reply->size)) {
-		t->spare_reply = NULL;
-	} else {
-		if (size < SIZE_KEPT)
-			size = SIZE_KEPT;
-		reply = malloc(size);
-		if (!reply)
-			return NULL;
-		reply->size = size;
-	}
-	reply->kept = false;
-	reply->ipc = NULL;
-	return reply;
-}
-
-void reply_hold(struct reply *reply, struct ipc *ipc, struct ipcbus_event *event, bool borrowed,
-		const struct mapping *file)
-{
-	reply->file = *file;
-	reply->borrowed = borrowed;
-	reply->has_own = unlikely(event->object_count) && event_has_own(ipc, event);
-	reply->ipc = ipc_ref(ipc);
-	reply->buffer = event->buffer;
-	reply->buffer_size = event->data_size;
-	event->buffer = 0;
-}
-
-/* The buffer is released with this thread's next exchange. A buffer with own objects must be
- * released at once: until then they live, and this thread may not use the bus for long. */
-static void release_buffer(struct thread *t, uint64_t buffer, size_t size, bool has_own)
-{
-	thread_release_later(t, buffer, size);
-	if (unlikely(has_own))
-		thread_flush(t);
-}
-
-void reply_release_objects(struct thread *t, const struct ipcbus_event *event)
-{
-	release_buffer(t, event->buffer, event->data_size, event_has_own(t->ipc, event));
-}
-
-/* The memory stays with the thread that frees it. */
-void reply_free(struct reply *reply)
-{
-	struct thread *t;
-
-	if (unlikely(reply->ipc)) {
-		payload_close(&reply->file);
-		if (reply->borrowed)
-			borrow_end(reply->ipc, reply->buffer_size);
-		if (thread_get(reply->ipc, &t) == 0)
-			release_buffer(t, reply->buffer, reply->buffer_size, reply->has_own);
-		else
-			thread_release_lost(reply->ipc, reply->buffer);
-		ipc_unref(reply->ipc);
-	}
-	t = thread_last;
-	if (likely(t && !t->spare_reply && reply->size == SIZE_KEPT))
-		t->spare_reply = reply;
-	else
-		free(reply);
-}
-
-int reply_failed(struct thread *t, const struct ipcbus_event *event, uint64_t deadline,
-		 struct ipc_error *error)
-{
-	if (event->kind != IPCBUS_EVENT_ERROR)
-		return error_from(error, IPC_ORIGIN_BUS, event->error);
-	event_refuse(t->ipc, event);
-	/* A call that the service made for this call had the same deadline, and ended a moment
-	 * before. */
-	if (event->error == -ETIMEDOUT && deadline && time_now() >= deadline)
-		return error_from(error, IPC_ORIGIN_BUS, event->error);
-	if (event->data_size > atomic_load_explicit(&t->ipc->message_max, memory_order_relaxed))
-		return error_from(error, IPC_ORIGIN_HERE, -EMSGSIZE);
-	return error_decode(error, event->error,
-			    wire_of(device_at(&t->ipc->device, event->offset),
-				    event->data_size));
 }

@@ -12,15 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/deadline.h"
+#include "base/wire.h"
 #include "call.h"
 #include "channels/channel-client.h"
-#include "base/deadline.h"
 #include "errors.h"
 #include "object.h"
 #include "proxy.h"
 #include "raw.h"
 #include "stream.h"
-#include "base/wire.h"
 
 enum { OPEN_METHOD = 1, OPEN_DATA, OPEN_CONTROL, OPEN_WINDOW, OPEN_DEADLINE };
 enum { OBJECT_ID = 1 };
@@ -321,6 +321,8 @@ static int follow(struct ipc_stream *stream, const struct ipc_options *options)
 
 	stream->dependence.of_parent.stream = stream;
 	stream->dependence.of_cancellation.stream = stream;
+	stream->dependence.of_parent.cancel = stream_cancel_with;
+	stream->dependence.of_cancellation.cancel = stream_cancel_with;
 	r = dependence_begin(stream->ipc, options, /* serving= */ NULL, &stream->dependence);
 	/* A reply to the parent does not end the stream. */
 	return r == -EINVAL ? 0 : r;

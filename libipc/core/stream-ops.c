@@ -3,13 +3,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/sized.h"
 #include "call.h"
 #include "channels/channel-stream.h"
+#include "conn/thread.h"
 #include "errors.h"
 #include "object.h"
-#include "base/sized.h"
 #include "stream.h"
-#include "conn/thread.h"
 
 /* The next step that is due; the first of these has priority. */
 enum step { NOTHING, MESSAGE, END, DESTROY, WRITABLE };

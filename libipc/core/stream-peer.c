@@ -10,16 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/wire.h"
 #include "call.h"
 #include "channels/channel-stream.h"
+#include "conn/frame.h"
 #include "entry.h"
 #include "errors.h"
-#include "frame.h"
 #include "object.h"
 #include "proxy.h"
 #include "raw.h"
 #include "stream.h"
-#include "base/wire.h"
 
 enum { CREDIT_MESSAGES = 1 };
 enum { END_CODE = 1, END_ERROR };

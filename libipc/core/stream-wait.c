@@ -17,11 +17,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "channels/channel-stream.h"
 #include "base/deadline.h"
 #include "base/descriptor.h"
+#include "channels/channel-stream.h"
+#include "dispatch.h"
 #include "errors.h"
-#include "loop.h"
 #include "more.h"
 #include "stream.h"
 
@@ -81,7 +81,7 @@ static int arm_receiver_locked(struct ipc_stream *stream)
  * threads. */
 static inline __attribute__((always_inline)) int take_event(struct thread *t)
 {
-	struct backlog_event *memory = malloc(sizeof(*memory));
+	struct dispatch_event *memory = malloc(sizeof(*memory));
 	struct ipcbus_event event;
 	int r;
 
@@ -94,7 +94,7 @@ static inline __attribute__((always_inline)) int take_event(struct thread *t)
 			r = thread_flush(t);
 		return r < 0 ? r : event.kind != IPCBUS_EVENT_NONE;
 	}
-	backlog_add_event(t->ipc, memory, &event);
+	dispatch_later(t->ipc, memory, &event);
 	return 1;
 }
 

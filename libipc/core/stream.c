@@ -659,6 +659,7 @@ void stream_cancel_with(struct ipc_stream *stream)
 	stream_unlock(stream);
 	if (!over)
 		ipc_stream_cancel(stream);
+	ipc_stream_unref(stream);
 }
 
 int ipc_stream_is_canceled(struct ipc_stream *stream)

@@ -37,12 +37,12 @@
 
 #include <errno.h>
 
-#include "cancel.h"
 #include "base/deadline.h"
-#include "frame.h"
-#include "object.h"
-#include "conn/private.h"
 #include "base/wire.h"
+#include "cancel.h"
+#include "conn/frame.h"
+#include "conn/private.h"
+#include "object.h"
 
 struct ipcbus_event;
 struct stream_ring;

@@ -7,9 +7,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "channel-wait.h"
 #include "base/deadline.h"
 #include "base/futex.h"
+#include "channel-wait.h"
 
 #ifdef SYS_clock_gettime64
 #define CLOCK_NUMBER SYS_clock_gettime64

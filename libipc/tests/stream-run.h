@@ -8,7 +8,7 @@
 
 #include <ipc/ipc.pb-c.h>
 
-#include "core/frame.h"
+#include "conn/frame.h"
 #include "core/object.h"
 #include "core/stream.h"
 #include "fake-device.h"

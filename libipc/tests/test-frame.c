@@ -16,7 +16,7 @@
 #include <ipc/memory.h>
 #include "core/call.h"
 #include "fake-device.h"
-#include "core/frame.h"
+#include "conn/frame.h"
 #include "typed/typed.h"
 #include "core/object.h"
 #include "core/proxy.h"

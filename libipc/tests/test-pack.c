@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/frame.h"
+#include "conn/frame.h"
 #include "method.h"
 #include "pair.h"
 #include "test-run.h"

@@ -18,7 +18,7 @@
 
 #include "bale.h"
 #include "core/call.h"
-#include "core/frame.h"
+#include "conn/frame.h"
 #include "shm/memfd.h"
 #include "core/payload.h"
 #include "core/proxy.h"

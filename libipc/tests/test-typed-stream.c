@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/frame.h"
+#include "conn/frame.h"
 #include "core/object.h"
 #include "core/proxy.h"
 #include "core/stream.h"

@@ -15,9 +15,9 @@
 #include <ipc/codec.h>
 #include <string.h>
 
-#include "core/frame.h"
-#include "conn/private.h"
 #include "base/wire.h"
+#include "conn/frame.h"
+#include "conn/private.h"
 #include "message.h"
 
 struct decoder {

@@ -11,8 +11,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "conn/private.h"
 #include "base/wire.h"
+#include "conn/private.h"
 #include "message.h"
 
 /* --- Fields ---------------------------------------------------------------------------- */

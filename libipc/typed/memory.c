@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "shm/memfd.h"
 #include "conn/private.h"
+#include "shm/memfd.h"
 
 #pragma GCC visibility push(default)
 #include <ipc/memory.h>

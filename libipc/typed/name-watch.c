@@ -337,17 +337,17 @@ static int send(struct registration *registration)
 	return call_locked((struct name_watch *)registration, service_manager_watch_with);
 }
 
+/* The bus has ended, and with it all names of the watch. */
+static void watch_bus_ended(struct registration *registration)
+{
+	end_all_names((struct name_watch *)registration);
+}
+
 static const struct registration_type watch_type = {
 	.send = send,
 	.withdraw = withdraw,
+	.bus_ended = watch_bus_ended,
 };
-
-void registration_end_names(struct ipc_slot *slot, const void *event)
-{
-	(void)event;
-	if (registration_of(slot)->type == &watch_type)
-		end_all_names((struct name_watch *)slot);
-}
 
 static int watch_new(struct names *names, const char *pattern, void *userdata,
 		     struct name_watch **ret_watch)

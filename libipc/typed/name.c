@@ -17,9 +17,9 @@
 #include <syslog.h>
 
 #include "base/deadline.h"
-#include "core/request.h"
 #include "base/sized.h"
 #include "conn/thread.h"
+#include "core/request.h"
 #include "name.h"
 
 #define NAME_MAX_SIZE	127
@@ -155,7 +155,7 @@ void registration_resend_locked(struct registration *registration)
 }
 
 /* The replay. */
-void names_manager_came(struct ipc *ipc)
+static void names_manager_came(struct ipc *ipc)
 {
 	struct names *names = atomic_load(&ipc->names);
 	struct ipc_cancellation *of_thread;
@@ -172,12 +172,21 @@ void names_manager_came(struct ipc *ipc)
 	names_report(names);
 }
 
-void names_bus_ended(struct ipc *ipc)
+static void end_registration_names(struct ipc_slot *slot, const void *event)
+{
+	struct registration *registration = registration_of(slot);
+
+	(void)event;
+	if (registration->type->bus_ended)
+		registration->type->bus_ended(registration);
+}
+
+static void names_bus_ended(struct ipc *ipc)
 {
 	struct names *names = atomic_load(&ipc->names);
 
 	if (names)
-		slots_call(ipc, &names->list, registration_end_names, /* event= */ NULL);
+		slots_call(ipc, &names->list, end_registration_names, /* event= */ NULL);
 }
 
 /* IPCBUS_EVENT_MANAGER comes whenever the bus gets a manager, and at once if it has a manager.
@@ -194,7 +203,7 @@ static int watch_manager_locked(struct names *names)
 
 /* The report of the current or next manager starts the replay. If the bus refuses the watch, the
  * program is notified like of a failed replay. */
-void names_bus_came_back(struct ipc *ipc)
+static void names_bus_came_back(struct ipc *ipc)
 {
 	struct names *names = atomic_load(&ipc->names);
 	int r;
@@ -212,7 +221,7 @@ void names_bus_came_back(struct ipc *ipc)
 
 /* --- The names of a connection ------------------------------------------------------ */
 
-void names_close(struct ipc *ipc)
+static void names_close(struct ipc *ipc)
 {
 	struct names *names = ipc->names;
 
@@ -233,7 +242,7 @@ int names_get(struct ipc *ipc, struct names **ret_names)
 	if (r < 0)
 		return r;
 	/* While the bus is away, the call of the manager fails. */
-	reconnect_call(ipc);
+	thread_reconnect(ipc);
 	*ret_names = atomic_load(&ipc->names);
 	if (likely(*ret_names))
 		return 0;
@@ -532,3 +541,11 @@ int ipc_list_names(struct ipc *ipc, const char *pattern, struct ipc_name_info **
 	*ret_infos = pointers;
 	return r;
 }
+
+const struct names_ops names_ops = {
+	.manager_came = names_manager_came,
+	.bus_ended = names_bus_ended,
+	.bus_came_back = names_bus_came_back,
+	.close = names_close,
+	.get = ipc_proxy_get,
+};

@@ -45,6 +45,8 @@ struct registration_type {
 	/* Tells the manager that it has ended, under the lock. If that fails, it ends with its
 	 * object. */
 	int (*withdraw)(struct registration *registration);
+	/* The bus has ended; or NULL. */
+	void (*bus_ended)(struct registration *registration);
 };
 
 /* Keeps an object alive while it has a name. */
@@ -123,8 +125,5 @@ int name_info_take(const Ipc__Manager__Entry *entry, struct ipc_name_info *ret_i
 size_t name_length(const char *text);
 /* Returns whether the text may be a name, or a prefix, which may be empty, and a '*'. */
 bool name_pattern_is_valid(const char *pattern);
-
-/* name-watch.c, for slots_call(): the bus has ended, and with it all names of a watch. */
-void registration_end_names(struct ipc_slot *slot, const void *event);
 
 #endif /* IPC_NAME_H */

@@ -13,8 +13,8 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "conn/frame.h"
 #include "core/errors.h"
-#include "core/frame.h"
 #include "pack.h"
 
 /* The message is written from its end, and so are its parts. */

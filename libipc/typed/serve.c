@@ -11,10 +11,10 @@
  */
 #include <errno.h>
 
+#include "base/sized.h"
 #include "core/errors.h"
 #include "core/raw.h"
 #include "core/request.h"
-#include "base/sized.h"
 #include "core/stream.h"
 #include "pack.h"
 #include "table.h"

@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "shm/memfd.h"
 #include "core/object.h"
 #include "core/proxy.h"
+#include "shm/memfd.h"
 #include "table.h"
 
 static int walk(const ProtobufCMessage *message, struct visitor *visitor, unsigned int depth);

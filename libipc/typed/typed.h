@@ -16,10 +16,10 @@
 #ifndef IPC_TYPED_H
 #define IPC_TYPED_H
 
-#include "core/call.h"
-#include "core/object.h"
 #include "conn/slot.h"
 #include "conn/thread.h"
+#include "core/call.h"
+#include "core/object.h"
 #include "message.h"
 
 #pragma GCC visibility push(default)
@@ -34,6 +34,9 @@ struct typed_object {
 	ipc_dump_cb dump;	/* or NULL */
 	const struct ipc_method *_Atomic last;	/* the method of the previous call, or NULL */
 };
+
+/* For open.c. */
+extern const struct names_ops names_ops;
 
 extern const struct object_type typed_type;
 

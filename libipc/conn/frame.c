@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "frame.h"
-#include "conn/private.h"
+#include "private.h"
 
 /* Cuts off the next part, and the padding to a multiple of 8 that may follow it. */
 static int cut(const uint8_t **at, const uint8_t *end, size_t size, const uint8_t **ret_part)
