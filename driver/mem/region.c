@@ -38,7 +38,7 @@ void ipcbus_region_init(struct ipcbus_region *region, struct ipcbus_user *user)
 }
 
 /* Frees a slab that is not in the table. */
-static void drop_slab(struct ipcbus_region *region, struct ipcbus_buffer *slab)
+static void discard_slab(struct ipcbus_region *region, struct ipcbus_buffer *slab)
 {
 	kfree(slab);
 	ipcbus_user_uncharge_n(region->user, IPCBUS_USE_MEMORY, SLAB_KIB);
@@ -64,14 +64,14 @@ static int add_slab(struct ipcbus_region *region)
 		table = kcalloc(2 * slabs, sizeof(*table), IPCBUS_CHARGE_GFP);
 	set_active_memcg(before);
 	if (!slab || (grows && !table)) {
-		drop_slab(region, slab);
+		discard_slab(region, slab);
 		return -ENOMEM;
 	}
 
 	spin_lock(&region->lock);
 	if (region->slabs != slabs) {
 		spin_unlock(&region->lock);
-		drop_slab(region, slab);
+		discard_slab(region, slab);
 		kfree(table);
 		return 0;
 	}
