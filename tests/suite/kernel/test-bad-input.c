@@ -332,6 +332,93 @@ START_TEST(fields_out_of_range)
 }
 END_TEST
 
+/* --- Bytes without a meaning ------------------------------------------------------ */
+
+/*
+ * The fields in which a request may have any value. All other bytes must be zero, so that a later
+ * version of the driver can use them. A new field is an entry here, or the driver checks it.
+ */
+static const struct meaning {
+	unsigned long long requests; /* a bit for each */
+	size_t offset;
+	size_t size;
+} meanings[] = {
+#define BIT(request) (1ULL << (request))
+#define MESSAGES (BIT(CALL) | BIT(ONEWAY) | BIT(PARTS) | BIT(REPLY) | BIT(ERROR))
+#define EXCHANGES (MESSAGES | BIT(GIVE_ONE) | BIT(GIVE_ARRAY) | BIT(WAIT))
+#define NODES (BIT(NODE_CREATE) | BIT(NODE_PRIORITY) | BIT(NODE_REALTIME))
+#define OF(requests, type, f) { requests, offsetof(struct ipcbus_##type, f), SIZE(type, f) }
+	OF(EXCHANGES, exchange, thread),
+	OF(EXCHANGES, exchange, release_count),
+	OF(EXCHANGES, exchange, event),
+	/* Without IPCBUS_MORE: see test-more.c. */
+	OF(EXCHANGES, exchange, more),
+	OF(EXCHANGES, exchange, more_count),
+	OF(EXCHANGES, exchange, reserved),
+	OF(BIT(GIVE_ONE) | BIT(GIVE_ARRAY), exchange, release),
+	OF(MESSAGES, exchange, send.data),
+	OF(MESSAGES, exchange, send.data_size),
+	OF(MESSAGES, exchange, send.objects),
+	OF(MESSAGES, exchange, send.object_count),
+	OF(BIT(PARTS), exchange, send.iov_count),
+	OF(BIT(CALL) | BIT(ONEWAY) | BIT(PARTS), exchange, send.handle),
+	OF(BIT(CALL) | BIT(ONEWAY) | BIT(PARTS), exchange, send.code),
+	OF(MESSAGES & ~BIT(ONEWAY), exchange, send.call),
+	OF(BIT(CALL) | BIT(PARTS), exchange, send.deadline),
+	OF(BIT(CALL) | BIT(PARTS), exchange, send.cookie),
+	OF(NODES, node, cookie),
+	OF(BIT(NODE_DESTROY) | BIT(SET_MANAGER), node, node),
+	OF(BIT(NODE_INFO), node_info, node),
+	OF(BIT(HANDLE_PUT) | BIT(WATCH) | BIT(UNWATCH), handle, handle),
+	OF(BIT(HANDLE_PUT), handle, count),
+	OF(BIT(WATCH), handle, cookie),
+	OF(BIT(CANCEL), cancel, cookie),
+	OF(BIT(CALL_INFO), call_info, call),
+	OF(BIT(CALLER), sender_info, call),
+	OF(BIT(SENDER), sender_info, buffer),
+	OF(BIT(MONITOR), monitor, pid),
+	OF(BIT(MONITOR), monitor, max_data),
+	OF(BIT(QUERY), freeze, pid),
+	/* Outputs that are not read */
+	OF(BIT(QUERY), freeze, received),
+	OF(BIT(QUERY), freeze, pending),
+	{ BIT(INFO), sizeof(uint32_t), sizeof(struct ipcbus_info) - sizeof(uint32_t) },
+};
+
+static bool has_meaning(enum request which, size_t offset)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(meanings); i++)
+		if (meanings[i].requests & BIT(which) &&
+		    offset - meanings[i].offset < meanings[i].size)
+			return true;
+	return false;
+}
+
+/* Flags and kinds have a meaning, but not with the highest bit of a byte. */
+START_TEST(bytes_without_a_meaning)
+{
+	union any a;
+	uint8_t *bytes = (uint8_t *)&a;
+	size_t tried = 0;
+	int r;
+
+	none_for_anybody();
+	count_all();
+	for (size_t i = sizeof(uint32_t); i < requests[_i].size; i++) {
+		make(_i, &a);
+		if (bytes[i] || has_meaning(_i, i))
+			continue;
+		bytes[i] = 0x80;
+		r = issue(_i, &a);
+		ck_assert_msg(r == -EINVAL, "byte %zu of %s: %s, wanted EINVAL", i,
+			      requests[_i].name, errname(r));
+		tried++;
+	}
+	ck_assert_msg(tried >= 2 || _i == INFO, "only %zu bytes of %s", tried, requests[_i].name);
+	expect_untouched("bytes without a meaning");
+}
+END_TEST
+
 /* --- Structures of other versions ------------------------------------------------ */
 
 static char page[2 * PAGE];
@@ -414,6 +501,7 @@ int main(void)
 	TCase *tc = add_case(s, "fields", setup_there);
 
 	tcase_add_loop_test(tc, fields_out_of_range, 0, REQUESTS);
+	tcase_add_loop_test(tc, bytes_without_a_meaning, 0, REQUESTS);
 	tcase_add_loop_test(tc, other_sizes, 0, REQUESTS);
 
 	tc = add_case(s, "random", setup_bus);
