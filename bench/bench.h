@@ -37,6 +37,7 @@
  * @calls: the number of calls that are averaged; 0: 2,000
  * @hog: a separate process computes all the time
  * @clients: the number of further clients that call the server all the time
+ * @bus: how many of them have no direct channels
  * @threads: the number of the server's threads; 0: one
  * @nap: nanoseconds that the client sleeps before each call
  * @think: work of the client before each call (see bench_spin())
@@ -47,6 +48,7 @@ struct bench_beside {
 	unsigned int calls;
 	bool hog;
 	unsigned int clients;
+	unsigned int bus;
 	unsigned int threads;
 	unsigned long nap;
 	unsigned long think;

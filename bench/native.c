@@ -7,9 +7,11 @@
  *     fastest  calls/s
  *
  * cpus is `one`, `two`, `any`, or `busy`, which is one CPU with a process that computes, or `any4`
- * if the server has four threads. work is the microseconds of other work before each call. The
- * fastest client has `fastest` times as many calls as the slowest; `calls/s` are those of all
- * clients. bench/native starts this and prints the table.
+ * if the server has four threads. With `mix` and `mix4`, half of the clients have no direct
+ * channels, and the server works for 20 us before each reply, so that its turns decide. work is the
+ * microseconds of other work before each call. The fastest client has `fastest` times as many calls
+ * as the slowest; `calls/s` are those of all clients. bench/native starts this and prints the
+ * table.
  *
  * The time of the whole run is fixed, and each line gets a part of the time that is left. If
  * set-ups are slow, measurements get shorter. If set-ups take all of the time, there are fewer
@@ -77,6 +79,8 @@ static const struct condition conditions[] = {
 	{ FAIR, ANY, 4, .beside.clients = 79, .weight = 1 },
 	{ FAIR, ANY, 4, .beside.clients = 23, .beside.threads = 4, .weight = 1 },
 	{ FAIR, ANY, 4, .beside.clients = 79, .beside.threads = 4, .weight = 1 },
+	{ FAIR, ANY, 4, .beside = { .clients = 23, .bus = 12 }, .weight = 1 },
+	{ FAIR, ANY, 4, .beside = { .clients = 23, .bus = 12, .threads = 4 }, .weight = 1 },
 };
 
 /**
@@ -136,7 +140,8 @@ static int print_line(struct bench_case *c, const void *userdata)
 	r = bench_measure_spread(c, end > line->end ? end : line->end, &s);
 	if (r < 0)
 		return r;
-	name = condition->beside.threads ? "any4" :
+	name = condition->beside.bus	 ? condition->beside.threads ? "mix4" : "mix" :
+	       condition->beside.threads ? "any4" :
 	       condition->beside.hog	 ? "busy" :
 					   cpus[condition->placement];
 	printf("%u\t%s\t%zu\t%u\t%lu\t%s\t%s\t%u\t%llu\t%llu\t%llu\t%.0f\t%.2f\t%.2f\t%.0f\n",
@@ -220,6 +225,8 @@ static bool possible(const struct plan *p, const struct condition *condition,
 	    (!p->conditions && !strcmp(condition->name, FAIR)) ||
 	    (condition->beside.threads && !t->threads))
 		return false;
+	if (condition->beside.bus && t != &bench_channels)
+		return false;
 	if (condition->placement == TWO && p->cpus[1] < 0)
 		return false;
 	if (t->spins && (condition->placement == ONE || p->cpus[1] < 0))
@@ -292,6 +299,8 @@ static void run_line(struct plan *p, size_t condition, size_t transport, const s
 
 	if (conditions[condition].work)
 		beside.think = p->work_turns;
+	if (beside.bus)
+		c.work = p->work_turns;
 	memset(p->calls_beside, 0, BENCH_MAX_BESIDE * sizeof(*p->calls_beside));
 	r = place(p, line->condition, &c);
 	if (r == 0)

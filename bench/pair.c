@@ -107,6 +107,8 @@ static int fork_beside(struct bench_case *c)
 		if (i < beside->hog)
 			compute();
 		c->client = 1 + i - beside->hog;
+		if (c->client <= beside->bus)
+			setenv("IPC_CHANNELS", "0", 1);
 		call(c);
 	}
 	return 0;
