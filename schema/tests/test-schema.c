@@ -65,7 +65,7 @@ START_TEST(methods_are_known)
 {
 	const struct schema_method *echo = schema_find(schema, "Echo");
 
-	ck_assert_uint_eq(schema_count(schema), 4);
+	ck_assert_uint_eq(schema_count(schema), 5);
 	ck_assert_str_eq(schema_interface(schema), "test.schema.Kinds");
 	ck_assert(echo->number & 0x80000000u);
 	ck_assert_ptr_eq(schema_find_number(schema, echo->number), echo);
@@ -313,6 +313,75 @@ START_TEST(files_are_bound_to_their_fields)
 	ck_assert_ptr_null(receive(50, 12, &entry));
 	ck_assert_ptr_null(receive(50, 10, NULL));
 	ck_assert_ptr_null(receive(50, 9, &entry));
+}
+END_TEST
+
+/* Appends a field of bytes. */
+static uint8_t *put_bytes(uint8_t *at, uint8_t number, const void *bytes, size_t size)
+{
+	*at++ = (uint8_t)(number << 3 | 2);
+	*at++ = (uint8_t)size;
+	return mempcpy(at, bytes, size);
+}
+
+/* A Wrapped with this content in an Any, and with the file 5 and the object 6 beside it. */
+static size_t wrap_any(const char *url, const void *content, size_t size, uint8_t to[200])
+{
+	static const uint8_t file[] = { 8, 10 }, object[] = { 9, 6, 0, 0, 0, 0, 0, 0, 0 };
+	uint8_t any[150], *end = any;
+
+	end = put_bytes(end, 1, url, strlen(url));
+	end = put_bytes(end, 2, content, size);
+	end = put_bytes(put_bytes(to, 1, any, (size_t)(end - any)), 2, file, sizeof(file));
+	return (size_t)(put_bytes(end, 3, object, sizeof(object)) - to);
+}
+
+/* Files and objects do not travel in an Any: ipcctl prints the numbers in it, and gives the entries
+ * of the message to the fields beside it. */
+START_TEST(files_and_objects_in_an_any_are_numbers)
+{
+	static const uint8_t file[] = { 8, 10 }, object[] = { 9, 6, 0, 0, 0, 0, 0, 0, 0 };
+	static const uint8_t in_all[] = { 0x92, 3, 2, 8, 10 };
+	static const struct {
+		const char *url;
+		const uint8_t *content;
+		size_t size;
+		const char *json;
+	} cases[] = {
+		{ "x/ipc.Fd", file, sizeof(file), "{\"@type\": \"x/ipc.Fd\", \"value\": {\"fd\": 5}}" },
+		{ "x/ipc.Object", object, sizeof(object),
+		  "{\"@type\": \"x/ipc.Object\", \"value\": {\"object\": 6}}" },
+		{ "x/test.schema.All", in_all, sizeof(in_all),
+		  "{\"@type\": \"x/test.schema.All\", \"file\": {\"fd\": 5}}" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ipc_raw_entry entries[] = {
+			{ .tag = 5, .type = IPC_RAW_FD, .fd = 42 },
+			{ .tag = 6, .type = IPC_RAW_OBJECT },
+		};
+		uint8_t bytes[200];
+		const struct ipc_raw_message received = {
+			.data = bytes, .entries = entries, .n_entries = 2,
+			.size = wrap_any(cases[i].url, cases[i].content, cases[i].size, bytes),
+		};
+		json_t *expected = json_loads(cases[i].json, 0, NULL), *json;
+
+		json = schema_decode_received(request_of("Wrap"), &received, 0);
+		ck_assert_ptr_nonnull(json);
+		ck_assert_msg(json_equal(json_object_get(json, "any"), expected), "%s",
+			      json_dumps(json, 0));
+		ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(json, "file"),
+								    "fd")), 42);
+		ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(json, "object"),
+								    "object")), 0);
+		json_decref(json);
+		json_decref(expected);
+	}
+	is_refused("Wrap", "{\"any\": {\"@type\": \"x/ipc.Fd\", \"value\": 0}}",
+		   "an Any has no objects and fds");
+	is_refused("Wrap", "{\"any\": {\"@type\": \"x/test.schema.All\", \"object\": \"a.b\"}}",
+		   "an Any has no objects and fds");
 }
 END_TEST
 
@@ -612,7 +681,8 @@ int main(void)
 			 each_kind_survives_encoding, unset_fields_are_omitted, mistakes_are_named,
 			 files_are_opened, bytes_as_text, the_file_comes_back, comments_are_printed,
 			 fields_that_come_twice, fields_of_another_type,
-			 files_are_bound_to_their_fields, deep_descriptions_are_refused,
+			 files_are_bound_to_their_fields,
+			 files_and_objects_in_an_any_are_numbers, deep_descriptions_are_refused,
 			 large_descriptions_take_no_time, deep_payloads_are_refused,
 			 deep_json_is_refused, names_are_words, types_are_unique,
 			 damaged_sets_do_no_harm, damaged_payloads_do_no_harm);
