@@ -248,6 +248,19 @@ START_TEST(listener_that_is_not_a_daemon)
 }
 END_TEST
 
+START_TEST(path_that_is_not_a_bus)
+{
+	char text[IPC_ERROR_TEXT_MAX];
+	struct ipc *none;
+
+	ck_assert_int_eq(ipc_open(&none, "/tmp"), -EISDIR);
+	ck_assert_ptr_nonnull(strstr(ipc_open_error_text(text, sizeof(text), "/tmp", -EISDIR),
+				     "the path is a folder, not a bus"));
+	ck_assert_int_eq(ipc_open(&none, "/dev/null"), -ENOTTY);
+	ck_assert_int_eq(ipc_open(&none, "/nowhere"), -ENOENT);
+}
+END_TEST
+
 /* --- Calls --------------------------------------------------------------------------- */
 
 /* Checks that the bytes are returned. */
@@ -702,7 +715,7 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("daemon", listener_that_is_not_a_daemon, calls_of_all_sizes,
+	return RUN_TESTS("daemon", listener_that_is_not_a_daemon, path_that_is_not_a_bus, calls_of_all_sizes,
 			 files_without_a_place_are_closed, signals_do_not_end_a_call,
 			 signals_do_not_end_the_wait_for_a_busy_daemon,
 			 the_end_of_the_daemon_ends_calls,

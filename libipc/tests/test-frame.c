@@ -134,6 +134,35 @@ START_TEST(metadata_travels)
 }
 END_TEST
 
+/* Calls, oneways and streams refuse a name that is empty or without a value. */
+START_TEST(metadata_that_is_incomplete_is_refused)
+{
+	static const char *const odd[] = { "trace", "1", "user", NULL };
+	static const char *const only[] = { "trace", NULL };
+	static const char *const empty[] = { "", "1", NULL };
+	static const char *const later[] = { "trace", "1", "", "2", NULL };
+	static const char *const *const wrong[] = { odd, only, empty, later };
+	const struct ipc_raw_message request = { .method = 1 };
+	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
+	struct ipc_raw_message *reply;
+	struct ipc_stream *stream;
+
+	begin();
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		const struct ipc_options options = { .metadata = wrong[i] };
+
+		ck_assert_int_eq(send_crate(&crate, &options), -EINVAL);
+		ck_assert_int_eq(ipc_raw_call(test_proxy(peer), &request, &options, &reply, NULL),
+				 -EINVAL);
+		ck_assert_int_eq(ipc_raw_oneway(test_proxy(peer), &request, &options), -EINVAL);
+		ck_assert_int_eq(ipc_raw_stream_open(test_proxy(peer), 1, &options, &stream, NULL),
+				 -EINVAL);
+	}
+	ck_assert_uint_eq(fake.n_sent, 0);
+	end();
+}
+END_TEST
+
 static char logged[256];
 
 static void on_log(int priority, const char *text, void *userdata)
@@ -326,7 +355,7 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("frame", metadata_travels, text_that_is_not_utf8_is_named,
+	return RUN_TESTS("frame", metadata_travels, metadata_that_is_incomplete_is_refused, text_that_is_not_utf8_is_named,
 			 frames_that_are_none,
 			 messages_are_found_in_a_payload, memory_that_both_see,
 			 memory_that_only_we_write);
