@@ -316,6 +316,57 @@ int ipc_print_error(const char *what, int code, const struct ipc_error *error)
 	return 1;
 }
 
+/* The longest name, and how much of a longer text is shown. */
+#define NAME_MAX_SIZE	127
+#define NAME_SHOWN	255
+
+/* A pattern ends with '*'. */
+static bool is_name(const char *name)
+{
+	size_t length = strlen(name);
+	bool begins = true;
+
+	if (length && name[length - 1] == '*')
+		return length <= NAME_MAX_SIZE + 1;
+	if (!length || length > NAME_MAX_SIZE)
+		return false;
+	for (; *name; name++) {
+		bool letter = (*name | 0x20) >= 'a' && (*name | 0x20) <= 'z';
+
+		if (!letter && !(*name >= '0' && *name <= '9') && *name != '_' &&
+		    (begins || !strchr("./-", *name)))
+			return false;
+		begins = *name == '/';
+	}
+	return !begins;
+}
+
+char *ipc_name_error_text(char *to, size_t size, const char *name, int code)
+{
+	char shown[NAME_SHOWN + 1];
+	const char *text;
+
+	if (abs(code) == ENOENT)
+		text = "no process has registered the name";
+	else if (abs(code) != EINVAL)
+		text = ipc_strerror(code);
+	else if (!is_name(name ?: ""))
+		text = "the name is malformed; " IPC_NAME_RULE;
+	else
+		text = "an argument other than the name is out of range, closed or of another "
+		       "connection";
+	snprintf(to, size, "%s: %s", ipc_printable(shown, sizeof(shown), name), text);
+	return size ? ipc_printable(to, size, to) : to;
+}
+
+int ipc_print_name_error(const char *name, int code)
+{
+	char text[IPC_ERROR_TEXT_MAX];
+
+	fprintf(stderr, "%s\n", ipc_name_error_text(text, sizeof(text), name, code));
+	return 1;
+}
+
 /* --- The log ---------------------------------------------------------------------- */
 
 #define LOG_LINE_MAX	(IPC_ERROR_TEXT_MAX + IPC_PRINTABLE_MAX)

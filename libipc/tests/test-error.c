@@ -23,6 +23,54 @@ START_TEST(every_number_has_words)
 }
 END_TEST
 
+#define MALFORMED "the name is malformed; " IPC_NAME_RULE
+#define OTHER "an argument other than the name is out of range, closed or of another connection"
+
+/* The cause of an errno that has several. */
+START_TEST(names_have_texts_of_their_own)
+{
+	char longest[129] = "", text[IPC_ERROR_TEXT_MAX], small[12];
+	const struct {
+		const char *name;
+		int code;
+		const char *text;
+	} cases[] = {
+		{ "demo.echo", -ENOENT, "no process has registered the name" },
+		{ "demo.echo", ENOENT, "no process has registered the name" },
+		{ "demo.echo", -ENOTCONN, ipc_strerror(ENOTCONN) },
+		{ "demo.echo", -EINVAL, OTHER },
+		{ "_a..b-/1/_", -EINVAL, OTHER },
+		{ "demo.*", -EINVAL, OTHER },
+		{ "*", -EINVAL, OTHER },
+		{ longest + 1, -EINVAL, OTHER },
+		{ longest, -EINVAL, MALFORMED },
+		{ "", -EINVAL, MALFORMED },
+		{ ".demo", -EINVAL, MALFORMED },
+		{ "-rf", -EINVAL, MALFORMED },
+		{ "demo/", -EINVAL, MALFORMED },
+		{ "demo//x", -EINVAL, MALFORMED },
+		{ "demo/.", -EINVAL, MALFORMED },
+		{ "demo echo", -EINVAL, MALFORMED },
+		{ "d\xc3\xa4mo", -EINVAL, MALFORMED },
+	};
+
+	memset(longest, 'n', sizeof(longest) - 1);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char expected[IPC_ERROR_TEXT_MAX];
+
+		snprintf(expected, sizeof(expected), "%s: %s", cases[i].name, cases[i].text);
+		ck_assert_str_eq(ipc_name_error_text(text, sizeof(text), cases[i].name,
+						     cases[i].code), expected);
+	}
+	ck_assert_str_eq(ipc_name_error_text(text, sizeof(text), NULL, -EINVAL), ": " MALFORMED);
+	ck_assert_str_eq(ipc_name_error_text(text, sizeof(text), "a\x1b[2J", -EINVAL),
+			 "a?[2J: " MALFORMED);
+	ck_assert_str_eq(ipc_name_error_text(small, sizeof(small), "demo.echo", -ENOENT),
+			 "demo.echo: ");
+	ck_assert_ptr_eq(ipc_name_error_text(small, 0, "demo.echo", -ENOENT), small);
+}
+END_TEST
+
 START_TEST(done_leaves_an_empty_error)
 {
 	struct ipc_error error = { .code = -EREMOTEIO, .name = strdup("a"), .text = strdup("b") };
@@ -269,7 +317,7 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("error", every_number_has_words, log_lines_are_printable,
+	return RUN_TESTS("error", every_number_has_words, names_have_texts_of_their_own, log_lines_are_printable,
 			 done_leaves_an_empty_error,
 			 an_error_of_a_newer_program, fail_prints_the_known_details,
 			 the_services_text_is_cleaned, each_length_of_utf8_stays,

@@ -338,9 +338,7 @@ static PyObject *fail_name(struct connection *connection, const char *name, int 
 
 	if (is_closed(connection, r))
 		return fail_closed();
-	snprintf(message, sizeof(message), "%.255s: %s%s", name, ipc_strerror(r),
-		 r == -EINVAL ? "; " IPC_NAME_RULE : "");
-	return fail_saying(r, message);
+	return fail_saying(r, ipc_name_error_text(message, sizeof(message), name, r));
 }
 
 static PyObject *fail_unregister(struct connection *connection, const char *name, int r)

@@ -161,7 +161,7 @@ fn errors(bench: &Bench) {
     let unchecked = bench.bus.check_name("conform.nobody").unwrap_err();
     let unregistered = bench.bus.unregister_name("conform.nobody").unwrap_err();
     for error in [&nobody, &unchecked] {
-        assert_eq!(error.to_string(), "conform.nobody: there is no such name, bus or object");
+        assert_eq!(error.to_string(), "conform.nobody: no process has registered the name");
     }
     let not_owned = "this connection has not registered the name, or has lost it";
     assert!(matches!(unregistered, Error::NotFound(_)));

@@ -123,6 +123,14 @@ int ipc_print_error(const char *what, int code, const struct ipc_error *error);
 char *ipc_open_error_text(char *to, size_t size, const char *bus, int code);
 int ipc_print_open_error(const char *bus, int code);
 
+/* Write or print "NAME: " and the meaning of a failure of a function that takes the name of a
+ * service, or a pattern (<ipc/name.h>). code is its result, of either sign. Unlike ipc_strerror(),
+ * the text tells a malformed name from another wrong argument (-EINVAL), and a missing name from a
+ * missing bus or object (-ENOENT). For -ENOENT of ipc_unregister_name(), print IPC_NAME_NOT_OWNED.
+ * Otherwise as ipc_error_text() and ipc_print_error(). */
+char *ipc_name_error_text(char *to, size_t size, const char *name, int code);
+int ipc_print_name_error(const char *name, int code);
+
 /*
  * Make an untrusted text safe for a terminal or a log: write it to `to`, which has size bytes, with
  * a terminating 0, and return `to`. A '?' replaces each byte of a control character (escape,

@@ -318,6 +318,12 @@ extern "C" {
         object: *mut ipc_object,
         limits: *const ipc_object_limits,
     ) -> c_int;
+    pub fn ipc_name_error_text(
+        to: *mut c_char,
+        size: size_t,
+        name: *const c_char,
+        code: c_int,
+    ) -> *mut c_char;
     pub fn ipc_set_message_max(ipc: *mut ipc, size: size_t) -> c_int;
     pub fn ipc_set_reconnect(
         ipc: *mut ipc,

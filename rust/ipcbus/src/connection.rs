@@ -247,7 +247,7 @@ impl Connection {
         // SAFETY: the reference is new.
         unsafe {
             check(sys::ipc_proxy_get(self.0, text.as_ptr(), interface.as_ptr(), &mut proxy))
-                .map_err(|error| error.about_name(name))?;
+                .map_err(|error| error.about_name(&text))?;
             Ok(Proxy::new(proxy, self.clone()))
         }
     }
@@ -269,7 +269,7 @@ impl Connection {
                 micros(timeout),
                 &mut proxy,
             ))
-            .map_err(|error| error.about_name(name))?;
+            .map_err(|error| error.about_name(&text))?;
             Ok(Proxy::new(proxy, self.clone()))
         }
     }
@@ -304,7 +304,7 @@ impl Connection {
                 std::ptr::null_mut(),
             )
         })
-        .map_err(|error| error.about_name(name))
+        .map_err(|error| error.about_name(&text))
     }
 
     /// Calls `function` on a serving thread, with the name or the pattern of the watch, when this
@@ -356,7 +356,7 @@ impl Connection {
             .map(drop)
             .map_err(|error| match error.code() {
                 libc::ENOENT => error.with_text(format!("{name}: {not_owned}")),
-                _ => error.about_name(name),
+                _ => error.about_name(&text),
             })
     }
 
@@ -368,7 +368,7 @@ impl Connection {
             let mut info: sys::ipc_name_info = std::mem::zeroed();
             info.size = std::mem::size_of::<sys::ipc_name_info>();
             check(sys::ipc_check_name(self.0, text.as_ptr(), &mut info))
-                .map_err(|error| error.about_name(name))?;
+                .map_err(|error| error.about_name(&text))?;
             Ok(NameInfo::copy(&info))
         }
     }

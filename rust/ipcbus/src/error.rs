@@ -187,12 +187,15 @@ impl Error {
         self
     }
 
-    /// Sets the text to the name and the meaning of the errno, for a malformed name with the rule.
-    pub(crate) fn about_name(self, name: &str) -> Error {
-        let text = text_of(self.code());
-        let malformed = self.code() == libc::EINVAL;
-        let rule = if malformed { "; a name has 1 to 127 letters, digits and _ . / -" } else { "" };
-        self.with_text(format!("{name}: {text}{rule}"))
+    /// Sets the text to the name and the cause: see `ipc_name_error_text()`.
+    pub(crate) fn about_name(self, name: &CStr) -> Error {
+        let mut to = [0; 512];
+        // SAFETY: the function writes a string into the array.
+        let text = unsafe {
+            sys::ipc_name_error_text(to.as_mut_ptr(), to.len(), name.as_ptr(), -self.code());
+            CStr::from_ptr(to.as_ptr())
+        };
+        self.with_text(text.to_string_lossy())
     }
 
     /// Sets the error's number.

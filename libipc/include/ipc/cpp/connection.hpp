@@ -633,9 +633,10 @@ private:
 
 	template <typename T> static outcome<T> fail(const std::string &name, int r)
 	{
-		const char *rule = r == -EINVAL ? "; " IPC_NAME_RULE : "";
+		char text[512];
 
-		return detail::fail<T>(error(r, name + ": " + c::ipc_strerror(r) + rule));
+		return detail::fail<T>(
+			error(r, c::ipc_name_error_text(text, sizeof(text), name.c_str(), r)));
 	}
 
 	template <typename Service>

@@ -230,7 +230,7 @@ void test_errors(const bench &b)
 	ipc::error unregistered = error_of([&] { b.bus.unregister_name("conform.nobody"); });
 	for (const ipc::error &e : { nobody, unchecked }) {
 		CHECK(e.number_of_errno() == ENOENT);
-		CHECK(std::string(e.what()) == "conform.nobody: there is no such name, bus or object");
+		CHECK(std::string(e.what()) == "conform.nobody: no process has registered the name");
 	}
 	CHECK(unregistered.number_of_errno() == ENOENT);
 	CHECK(std::string(unregistered.what()) == "conform.nobody: " IPC_NAME_NOT_OWNED);

@@ -131,9 +131,9 @@ class Cases:
         await fails(peer.call(0x8000_0001), ipcbus.Unimplemented)
         await fails(peer.call(8), ipcbus.ProtocolError)
         nobody = await fails(self.bus.get(Peer, "conform.nobody"), ipcbus.NotFound)
-        check(str(nobody) == "conform.nobody: there is no such name, bus or object", nobody)
+        check(str(nobody) == "conform.nobody: no process has registered the name", nobody)
         nobody = await fails(self.bus.check_name("conform.nobody"), ipcbus.NotFound)
-        check(str(nobody) == "conform.nobody: there is no such name, bus or object", nobody)
+        check(str(nobody) == "conform.nobody: no process has registered the name", nobody)
         nobody = await fails(self.bus.unregister_name("conform.nobody"), ipcbus.NotFound)
         text = "this connection has not registered the name, or has lost it"
         check(str(nobody) == f"conform.nobody: {text}", nobody)

@@ -819,7 +819,7 @@ CASE(names_are_found_listed_and_watched)
 		CHECK(!"failed");
 	} catch (const ipc::error &e) {
 		CHECK(e.code() == std::errc::no_such_file_or_directory);
-		CHECK(e.what() == std::string("test.named/1: there is no such name, bus or object"));
+		CHECK(e.what() == std::string("test.named/1: no process has registered the name"));
 	}
 	CHECK_FAILS(ETIMEDOUT, p.client.wait("test.named/1", 20ms));
 	CHECK_FAILS(EINVAL, p.client.get("no name"));
