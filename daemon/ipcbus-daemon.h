@@ -159,8 +159,8 @@ struct ipcbusd_bell {
  * struct ipcbusd_status - memory that all clients of a user can only read
  * @asleep: a futex; 1 means that the daemon's worker sleeps, so that a client that rang must wake
  * it
- * @monitors: how many clients monitor the bus. While it is not 0, clients must not use direct
- *	channels.
+ * @monitors: how many clients monitor the bus, and one more with --clock=manual. While it is not 0,
+ *	clients must not use direct channels.
  */
 struct ipcbusd_status {
 	__u32 asleep;

@@ -17,7 +17,7 @@ $(PYTHON_OBJECTS): $(PYTHON_B)/%.o: python/%.c | $(IPC_SHARED_HEADERS)
 	$(Q)$(CC) $(ALL_CFLAGS) -fPIC -fvisibility=hidden $(IPC_STUB_CFLAGS) -I$(PYTHON_INCLUDE) \
 	  -MD -MP -c -o $@ $<
 
-$(PYTHON_B)/ipcbus/_core.abi3.so: $(PYTHON_OBJECTS) | $(LIBIPC)
+$(PYTHON_B)/ipcbus/_core.abi3.so: $(PYTHON_OBJECTS) $(LIBIPC_TEST_A) | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) -shared $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../libipc) -o $@ $^ $(LIBIPC)
 

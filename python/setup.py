@@ -13,8 +13,8 @@ from setuptools.command.build_py import build_py
 SHARED = ["ipc/ipc.proto", "ipc/options.proto"]
 
 
-def libipc(what: str) -> list[str]:
-    said = subprocess.run(["pkg-config", what, "libipc"], check=True, stdout=subprocess.PIPE)
+def libipc(what: str, package: str = "libipc") -> list[str]:
+    said = subprocess.run(["pkg-config", what, package], check=True, stdout=subprocess.PIPE)
     return shlex.split(said.stdout.decode())
 
 
@@ -39,7 +39,7 @@ setup(
             sorted(map(str, pathlib.Path("core").glob("*.c"))),
             depends=["core/core.h"],
             extra_compile_args=["-fvisibility=hidden", *libipc("--cflags")],
-            extra_link_args=libipc("--libs"),
+            extra_link_args=libipc("--libs", "libipc-test"),
             py_limited_api=True,
         )
     ],

@@ -69,7 +69,7 @@ $(RUST_B)/layout: rust/tests/layout.c | $(IPC_SHARED_HEADERS)
 RUST_PROTOS := $(foreach name,echo chat clock frames files,examples/$(name)/$(name).proto)
 
 # Builds all programs at once, because cargo itself determines which files are out of date.
-$(RUST_B)/built: $(RUST_COPIES) $(RUST_GENERATED) $(RUST_PROTOS) | $(LIBIPC)
+$(RUST_B)/built: $(RUST_COPIES) $(RUST_GENERATED) $(RUST_PROTOS) $(LIBIPC_TEST_A) | $(LIBIPC)
 	$(call msg,CARGO,$@)
 	$(Q)$(RUST_CARGO) build -q --workspace
 	$(Q)touch $@

@@ -29,6 +29,7 @@
 #define KNOWN_FLAGS	(IPC_TEST_NO_MANAGER | IPC_TEST_MANUAL_CLOCK)
 #define READY_MSEC	30000
 #define PATH_SIZE	128	/* more than an address of a socket has */
+#define CALLS_MAX	64	/* of a queue that the driver lists */
 
 extern char **environ;
 
@@ -37,12 +38,14 @@ extern char **environ;
  * @owner: the process that made it
  * @pid: of the daemon; 0: it was not started
  * @pidfd: the same
+ * @flags: IPC_TEST_*
  * @path: of its socket, in a folder of its own
  */
 struct ipc_test_bus {
 	pid_t owner;
 	pid_t pid;
 	int pidfd;
+	unsigned int flags;
 	char path[PATH_SIZE];
 };
 
@@ -296,6 +299,7 @@ int ipc_test_bus_new(const struct ipc_test_options *options, struct ipc_test_bus
 		return -ENOMEM;
 	bus->owner = getpid();
 	bus->pidfd = -1;
+	bus->flags = options->flags;
 	r = start(bus, options);
 	if (r < 0) {
 		ipc_test_bus_free(bus);
@@ -375,4 +379,43 @@ int ipc_test_bus_advance(struct ipc_test_bus *bus, uint64_t usec)
 	if (bus && __builtin_mul_overflow(usec, 1000, &message.size))
 		return -ERANGE;
 	return bus ? socket_administer(bus->path, &message, fds) : -EINVAL;
+}
+
+/* Returns the number of calls of the bus that wait for a thread, or that a handler has or keeps. */
+static int count_calls(const struct ipc_test_bus *bus, unsigned int *ret_n)
+{
+	int fd = ipc_open_state(bus->path, "transactions");
+	size_t size = 0;
+	char *line = NULL;
+	FILE *calls;
+
+	if (fd < 0)
+		return fd;
+	calls = fdopen(fd, "r");
+	if (!calls) {
+		close(fd);
+		return -ENOMEM;
+	}
+	*ret_n = 0;
+	while (getline(&line, &size, calls) > 0)
+		*ret_n += !strncmp(line, "message ", 8) && strstr(line, " kind=call ") &&
+			  !strstr(line, " state=canceled ");
+	free(line);
+	fclose(calls);
+	return 0;
+}
+
+int ipc_test_bus_wait_calls(struct ipc_test_bus *bus, unsigned int n)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	unsigned int calls;
+	int r;
+
+	if (!bus || n > CALLS_MAX)
+		return -EINVAL;
+	if (!(bus->flags & IPC_TEST_MANUAL_CLOCK))
+		return -EOPNOTSUPP;
+	while ((r = count_calls(bus, &calls)) == 0 && calls < n)
+		nanosleep(&pause, NULL);
+	return r;
 }

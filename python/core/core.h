@@ -10,6 +10,7 @@
  *   stream.c      Stream: one end of a sequence of messages
  *   slot.c        Slot: a callback that the program can end, or a cancellation
  *   entry.c       objects and files in messages
+ *   testing.c     TestBus: a private bus for a test, which is no part of a connection
  *   interrupt.c   exceptions such as KeyboardInterrupt in waits and callbacks
  *   module.c      the module, errors
  *
@@ -187,10 +188,10 @@ struct call {
 };
 
 extern PyTypeObject *connection_type, *proxy_type, *object_type, *call_type, *message_type,
-	*slot_type, *stream_type;
+	*slot_type, *stream_type, *test_bus_type;
 
 extern PyType_Spec connection_spec, proxy_spec, object_spec, call_spec, message_spec, slot_spec,
-	stream_spec;
+	stream_spec, test_bus_spec;
 
 /* These functions take over the native reference, even if they fail. */
 PyObject *proxy_new(struct connection *connection, struct ipc_proxy *proxy);

@@ -9,7 +9,7 @@
 #include "core.h"
 
 PyTypeObject *connection_type, *proxy_type, *object_type, *call_type, *message_type, *slot_type,
-	*stream_type;
+	*stream_type, *test_bus_type;
 
 /* Makes an exception of (code, number, name, text, details, origin, cause, own_text). code and
  * cause are positive. own_text is 0 if text is only this library's meaning of the code. */
@@ -287,7 +287,7 @@ static int add_types(PyObject *module)
 		{ &connection_type, &connection_spec }, { &proxy_type, &proxy_spec },
 		{ &object_type, &object_spec },	{ &call_type, &call_spec },
 		{ &message_type, &message_spec }, { &slot_type, &slot_spec },
-		{ &stream_type, &stream_spec },
+		{ &stream_type, &stream_spec }, { &test_bus_type, &test_bus_spec },
 	};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {

@@ -5,6 +5,7 @@
  */
 #include <ipc/memory.h>
 #include <ipc/raw.h>
+#include <ipc/test.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -40,6 +41,13 @@ static void structures(void)
 	FIELD(ipc_object_info, pending);
 	FIELD(ipc_object_info, oneways);
 	FIELD(ipc_object_info, watches);
+	STRUCTURE(ipc_test_options);
+	FIELD(ipc_test_options, size);
+	FIELD(ipc_test_options, flags);
+	FIELD(ipc_test_options, ipcbusd);
+	FIELD(ipc_test_options, servicemanager);
+	FIELD(ipc_test_options, parameters);
+	FIELD(ipc_test_options, manager_arguments);
 	STRUCTURE(ipc_object_limits);
 	FIELD(ipc_object_limits, size);
 	FIELD(ipc_object_limits, message_size);
@@ -115,6 +123,8 @@ static void constants(void)
 	CONSTANT(IPC_NUMBER_DESCRIBE);
 	CONSTANT(IPC_NUMBER_DUMP);
 	CONSTANT(IPC_NUMBER_STREAM);
+	CONSTANT(IPC_TEST_NO_MANAGER);
+	CONSTANT(IPC_TEST_MANUAL_CLOCK);
 }
 
 int main(void)

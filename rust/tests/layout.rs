@@ -35,6 +35,7 @@ fn main() {
     structure!(ipc_options: timeout_usec cancellation parent parent_stream metadata flags reserved);
     structure!(ipc_error: size code number name text details details_size origin cause);
     structure!(ipc_object_info: size refs pending oneways watches);
+    structure!(ipc_test_options: size flags ipcbusd servicemanager parameters manager_arguments);
     structure!(ipc_object_limits: size message_size streams calls waiting_bytes);
     structure!(ipc_name_info: size name interface pid uid);
     // In C, the anonymous union follows the tag and type.
@@ -52,5 +53,5 @@ fn main() {
         IPC_ORIGIN_BEHIND IPC_NAME_PRESENT IPC_NAME_GONE IPC_NAME_SETTLED IPC_BUS_DOWN IPC_BUS_UP IPC_RAW_ENTRIES_MAX
         IPC_RAW_PARTS_MAX IPC_RAW_OBJECT IPC_RAW_PROXY IPC_RAW_FD IPC_RAW_ACCEPT_FDS
         IPC_NUMBER_BUILTIN IPC_NUMBER_DERIVED IPC_NUMBER_PING IPC_NUMBER_DESCRIBE
-        IPC_NUMBER_DUMP IPC_NUMBER_STREAM);
+        IPC_NUMBER_DUMP IPC_NUMBER_STREAM IPC_TEST_NO_MANAGER IPC_TEST_MANUAL_CLOCK);
 }

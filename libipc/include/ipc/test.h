@@ -14,9 +14,10 @@
  * ipc_test_bus_free(), or at any end of the process that made it. It is separate from /dev/ipcbus
  * and all other buses.
  *
- * Link programs with the flags of `pkg-config --libs libipc-test`. A test in another language needs
- * no library: it starts `ipcbusd -- COMMAND`, or reads the path that --print-path writes, and sets
- * IPCBUS_BUS to that path.
+ * Link programs with the flags of `pkg-config --libs libipc-test`. Python has the same bus as
+ * ipcbus.testing.Bus, Rust as ipcbus::testing::Bus. A test in another language needs no library: it
+ * starts `ipcbusd -- COMMAND`, or reads the path that --print-path writes, and sets IPCBUS_BUS to
+ * that path.
  */
 #ifndef IPC_TEST_H
 #define IPC_TEST_H
@@ -90,14 +91,28 @@ pid_t ipc_test_bus_pid(const struct ipc_test_bus *bus);
  * may not have returned yet. Any thread may call it, also in a forked child.
  *
  * Only deadlines of calls use this time: a call with a timeout of 5 s ends when the test has
- * advanced the clock by 5 s. Deadlines that libipc itself watches use real time: streams,
- * ipc_stream_receive(), and oneways that wait for space.
+ * advanced the clock by 5 s after the call had begun. ipc_test_bus_wait_calls() tells that a call
+ * of another thread or program has begun. Deadlines that libipc itself watches use real time:
+ * streams, ipc_stream_receive(), and oneways that wait for space. Such a bus has no direct
+ * channels.
  *
  *   -EOPNOTSUPP  The bus does not have IPC_TEST_MANUAL_CLOCK.
  *   -ERANGE      The clock would pass 2^63 ns.
  *   -ECONNREFUSED, -ECONNRESET  The daemon has ended.
  */
 int ipc_test_bus_advance(struct ipc_test_bus *bus, uint64_t usec);
+
+/*
+ * Block until n calls have arrived at their servers and have no reply yet, on the whole bus: calls
+ * that wait for a thread, and calls that a handler has or keeps. Calls that have expired or were
+ * canceled do not count. n is at most 64. Any thread may call it, also in a forked child. It looks
+ * again every millisecond, without a limit of its own.
+ *
+ *   -EOPNOTSUPP  The bus does not have IPC_TEST_MANUAL_CLOCK. Its calls may use direct channels,
+ *                where they cannot be counted.
+ *   -ECONNREFUSED, -ECONNRESET  The daemon has ended.
+ */
+int ipc_test_bus_wait_calls(struct ipc_test_bus *bus, unsigned int n);
 
 /*
  * Make an allocation of the bus fail: the nth from now, counted from 1, in ioctls of the process

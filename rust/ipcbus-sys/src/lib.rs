@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The functions of libipc for programs that do not use protobuf-c: those of `<ipc/ipc.h>`,
 //! `<ipc/call.h>`, `<ipc/name.h>`, `<ipc/limits.h>`, `<ipc/stream.h>`, `<ipc/memory.h>` and
-//! `<ipc/raw.h>`. The headers have the rules. Programs should use the safe crate `ipcbus`.
+//! `<ipc/raw.h>`, and with the feature `testing` those of `<ipc/test.h>`. The headers have the rules. Programs should use the safe crate `ipcbus`.
 //!
 //! A test compares each size, offset and constant, and the names of the functions, with the
 //! headers.
@@ -19,6 +19,11 @@ macro_rules! opaque {
         }
     )* };
 }
+
+#[cfg(feature = "testing")]
+mod testing;
+#[cfg(feature = "testing")]
+pub use testing::*;
 
 opaque!(ipc ipc_object ipc_proxy ipc_call ipc_stream ipc_slot ipc_cancellation ipc_memory);
 
@@ -311,6 +316,12 @@ extern "C" {
         device: *const c_char,
         code: c_int,
     ) -> *mut c_char;
+    pub fn ipc_name_error_text(
+        to: *mut c_char,
+        size: size_t,
+        name: *const c_char,
+        code: c_int,
+    ) -> *mut c_char;
     pub fn ipc_printable(to: *mut c_char, size: size_t, text: *const c_char) -> *mut c_char;
 
     // <ipc/limits.h>
@@ -318,12 +329,6 @@ extern "C" {
         object: *mut ipc_object,
         limits: *const ipc_object_limits,
     ) -> c_int;
-    pub fn ipc_name_error_text(
-        to: *mut c_char,
-        size: size_t,
-        name: *const c_char,
-        code: c_int,
-    ) -> *mut c_char;
     pub fn ipc_set_message_max(ipc: *mut ipc, size: size_t) -> c_int;
     pub fn ipc_set_reconnect(
         ipc: *mut ipc,

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -321,6 +322,7 @@ START_TEST(a_daemon_may_be_killed)
 	kill(ipc_test_bus_pid(bus), SIGKILL);
 	await_end(fd);
 	ck_assert_int_eq(ipc_test_bus_advance(bus, 1), -ECONNREFUSED);
+	ck_assert_int_eq(ipc_test_bus_wait_calls(bus, 1), -ECONNREFUSED);
 	ipc_test_bus_free(bus);
 	ck_assert(!exists(folder));
 	free(folder);
@@ -425,12 +427,112 @@ START_TEST(in_order)
 }
 END_TEST
 
+/* A server in another process: injected failures affect only the client. */
+static pid_t serve(const struct ipc_test_bus *bus)
+{
+	struct ipc *ipc;
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	ipc = open_bus(bus);
+	ck_assert_int_eq(shop_stock_register(ipc, NAME, &ops, NULL), 0);
+	ipc_run(ipc);
+	_exit(1);
+}
+
+struct caller {
+	struct shop_stock *stock;
+	const char *article;
+	int result;
+};
+
+/* Calls with a timeout of an hour. */
+static void *call_for_an_hour(void *data)
+{
+	struct ipc_options options = { .timeout_usec = 3600 * SECOND };
+	Shop__CountRequest request = SHOP__COUNT_REQUEST__INIT;
+	struct caller *caller = data;
+	Shop__CountReply *reply = NULL;
+
+	request.article = (char *)caller->article;
+	caller->result = shop_stock_count_with(caller->stock, &options, &request, &reply, NULL);
+	shop_stock_count_reply_free(reply);
+	return NULL;
+}
+
+/* The server has got so many calls before that they would go through a channel. */
+START_TEST(calls_of_other_threads_are_awaited)
+{
+	struct ipc_test_bus *bus = bus_new(&manual);
+	pid_t server = serve(bus);
+	struct ipc *ipc = open_bus(bus);
+	struct caller callers[2] = { { .article = "nails" }, { .article = "" } };
+	struct shop_stock *stock = NULL;
+	pthread_t threads[2];
+
+	ck_assert_int_eq(shop_stock_wait(ipc, NAME, IPC_NEVER, &stock), 0);
+	callers[0].stock = callers[1].stock = stock;
+	for (int i = 0; i < 100; i++) {
+		call_for_an_hour(&callers[0]);
+		ck_assert_int_eq(callers[0].result, 0);
+	}
+	ck_assert_int_eq(ipc_test_bus_wait_calls(bus, 0), 0);
+	callers[0].article = "";
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, call_for_an_hour, &callers[i]),
+				 0);
+	ck_assert_int_eq(ipc_test_bus_wait_calls(bus, 2), 0);
+	ck_assert_int_eq(ipc_test_bus_advance(bus, 3600 * SECOND), 0);
+	for (int i = 0; i < 2; i++) {
+		pthread_join(threads[i], NULL);
+		ck_assert_int_eq(callers[i].result, -ETIMEDOUT);
+	}
+	shop_stock_unref(stock);
+	ipc_unref(ipc);
+	kill(server, SIGKILL);
+	waitpid(server, NULL, 0);
+	ipc_test_bus_free(bus);
+}
+END_TEST
+
+/* No thread serves them. A call that has expired does not count any more. */
+START_TEST(queued_calls_are_awaited)
+{
+	struct ipc_test_bus *bus = bus_new(&manual);
+	struct pair pair = pair_new(bus);
+	struct result result[3];
+	pid_t child;
+	int status;
+
+	for (int i = 0; i < 3; i++) {
+		call(&pair, "", (uint64_t)(i + 1) * 3600 * SECOND, &result[i]);
+		ck_assert_int_eq(ipc_test_bus_wait_calls(bus, (unsigned int)i + 1), 0);
+	}
+	ck_assert_int_eq(ipc_test_bus_advance(bus, 2 * 3600 * SECOND), 0);
+	child = fork();
+	if (child == 0) {
+		/* Not the handler of Check. */
+		signal(SIGALRM, SIG_DFL);
+		alarm(1);
+		_exit(ipc_test_bus_wait_calls(bus, 1) || ipc_test_bus_wait_calls(bus, 2));
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(WIFSIGNALED(status));
+	pair_free(&pair);
+	ipc_test_bus_free(bus);
+}
+END_TEST
+
 START_TEST(time_that_goes_is_not_moved)
 {
 	struct ipc_test_bus *bus = bus_new(NULL);
 
 	ck_assert_int_eq(ipc_test_bus_advance(bus, SECOND), -EOPNOTSUPP);
 	ck_assert_int_eq(ipc_test_bus_advance(NULL, SECOND), -EINVAL);
+	ck_assert_int_eq(ipc_test_bus_wait_calls(bus, 0), -EOPNOTSUPP);
+	ck_assert_int_eq(ipc_test_bus_wait_calls(NULL, 0), -EINVAL);
+	ck_assert_int_eq(ipc_test_bus_wait_calls(bus, 65), -EINVAL);
 	ipc_test_bus_free(bus);
 	bus = bus_new(&manual);
 	ck_assert_int_eq(ipc_test_bus_advance(bus, UINT64_MAX), -ERANGE);
@@ -455,20 +557,6 @@ static int connect_and_call(const struct ipc_test_bus *bus)
 		return r;
 	request.article = (char *)"nails";
 	return shop_stock_count(stock, &request, NULL, NULL);
-}
-
-/* A server in another process, so that injected failures affect only the client. */
-static pid_t serve(const struct ipc_test_bus *bus)
-{
-	struct ipc *ipc;
-	pid_t pid = fork();
-
-	if (pid)
-		return pid;
-	ipc = open_bus(bus);
-	ck_assert_int_eq(shop_stock_register(ipc, NAME, &ops, NULL), 0);
-	ipc_run(ipc);
-	_exit(1);
 }
 
 START_TEST(each_allocation_fails)
@@ -522,6 +610,7 @@ int main(void)
 			 handle_0_is_free, it_ends_with_its_owner, a_child_does_not_end_it,
 			 a_daemon_may_be_killed, a_stopped_daemon_ends_too,
 			 a_bus_ends_although_SIGCHLD_is_ignored, invalid_arguments,
-			 time_stands_still, in_order, time_that_goes_is_not_moved,
+			 time_stands_still, in_order, calls_of_other_threads_are_awaited,
+			 queued_calls_are_awaited, time_that_goes_is_not_moved,
 			 each_allocation_fails);
 }
