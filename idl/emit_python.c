@@ -268,12 +268,13 @@ static void emit_client_class(struct emitter *e, const struct service *s, const 
 		const struct method *m = &s->methods[i];
 		bool request = m->has_request && !m->sends;
 
-		emit(e, "\n    def %s(self, %s*, timeout=None, metadata=None, detached=False%s):\n",
+		emit(e, "\n    def %s(self, %s*, timeout=None, metadata=None, detached=False%s%s):\n",
 		     m->ident, request ? "request=None, /, " : "",
-		     request ? ", **fields" : "");
+		     m->pushes ? ", window=None" : "", request ? ", **fields" : "");
 		emit_doc(e, "        ", m->comment);
-		emit(e, "        return self.%s(_%s.methods[%zu], %s, timeout, metadata, detached)\n",
-		     invocation(m), class, i, request ? "request, fields" : "None, None");
+		emit(e, "        return self.%s(_%s.methods[%zu], %s, timeout, metadata, detached%s)\n",
+		     invocation(m), class, i, request ? "request, fields" : "None, None",
+		     m->pushes ? ", window" : "");
 	}
 }
 

@@ -95,13 +95,16 @@ static const char *field_type(struct emitter *e, const struct types *types, cons
 }
 
 /* Some field names cannot be keyword arguments. They can only be set in a message. */
-static bool is_keyword_argument(const char *name)
+static bool is_keyword_argument(const char *name, bool pushes)
 {
 	return !python_is_keyword(name) && strcmp(name, "self") && strcmp(name, "timeout") &&
-	       strcmp(name, "metadata") && strcmp(name, "detached");
+	       strcmp(name, "metadata") && strcmp(name, "detached") &&
+	       !(pushes && !strcmp(name, "window"));
 }
 
-static void emit_fields(struct emitter *e, const struct types *types, const struct type *type)
+/* pushes: the fields are arguments of a method with a stream of replies. */
+static void emit_fields(struct emitter *e, const struct types *types, const struct type *type,
+			bool pushes)
 {
 	if (!strcmp(type->full_name, "google.protobuf.Struct")) {
 		emit(e, "        **fields: _stubs.JsonLike,\n");
@@ -113,7 +116,7 @@ static void emit_fields(struct emitter *e, const struct types *types, const stru
 	for (size_t i = 0; i < type->descriptor->n_field; i++) {
 		const Field *field = type->descriptor->field[i];
 
-		if (is_keyword_argument(field->name))
+		if (is_keyword_argument(field->name, pushes))
 			emit(e, "        %s: %s = ...,\n", field->name, field_type(e, types, field));
 	}
 }
@@ -152,8 +155,10 @@ static void emit_client_class(struct emitter *e, const struct service *s, const 
 		emit(e, "        *,\n        timeout: _Optional[float] = ...,\n");
 		emit(e, "        metadata: _Optional[_Mapping[str, str]] = ...,\n");
 		emit(e, "        detached: bool = ...,\n");
+		if (m->pushes)
+			emit(e, "        window: _Optional[int] = ...,\n");
 		if (request)
-			emit_fields(e, e->types, m->request);
+			emit_fields(e, e->types, m->request, m->pushes);
 		if (m->streams)
 			emit(e, "    ) -> %s.Stream[%s, %s]: ...\n", module, request_type(e, m),
 			     received(e, m, module));

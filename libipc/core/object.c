@@ -7,6 +7,7 @@
 #include "base/sized.h"
 #include "channels/channel-server.h"
 #include "object.h"
+#include "stream.h"
 
 /* --- Peers ---------------------------------------------------------------------------- */
 
@@ -166,6 +167,7 @@ int object_new(struct ipc *ipc, const struct object_type *type, size_t size, uns
 	object->limits[PEER_STREAMS] = LIMIT_STREAMS;
 	object->limits[PEER_CALLS] = UINT_MAX;
 	object->max_waiting_bytes = LIMIT_WAITING_BYTES;
+	object->window = STREAM_WINDOW;
 	object->max_message = SIZE_MAX;
 	object->maybe_idle = true;
 	ipc_lock(ipc);
@@ -305,6 +307,8 @@ int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_lim
 	r = sized_check(sizeof(*limits), limits);
 	if (r < 0)
 		return r;
+	if (limits->window > STREAM_WINDOW)
+		return -EINVAL;
 	if (atomic_load(&object->node))
 		return -EBUSY;
 
@@ -316,6 +320,8 @@ int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_lim
 		object->max_message = limits->message_size;
 	if (limits->waiting_bytes)
 		object->max_waiting_bytes = limits->waiting_bytes;
+	if (limits->window)
+		object->window = limits->window;
 	object->limited |= limits->calls || limits->message_size;
 	return 0;
 }

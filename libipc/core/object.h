@@ -100,6 +100,7 @@ struct ipc_object {
 	struct turn turn;	/* of oneways */
 	/* Of ipc_object_set_limits(). Set once, before the object is sent. */
 	unsigned int limits[PEER_KINDS];	/* of a user */
+	unsigned int window;			/* of a stream */
 	size_t max_message;
 	size_t max_waiting_bytes;	/* of a user's messages in streams */
 	struct map peers;		/* uid -> struct peer; under ipc->lock */

@@ -39,6 +39,9 @@ static int check_options(const struct ipc_options *options, uint32_t kind)
 	for (size_t i = 0; i < sizeof(options->reserved) / sizeof(options->reserved[0]); i++)
 		if (options->reserved[i])
 			return -EINVAL;
+	/* prepare() of stream-open.c takes it out. */
+	if (options->window)
+		return -EINVAL;
 	if (options->metadata && !metadata_is_valid(options->metadata))
 		return -EINVAL;
 	if (kind == IPCBUS_SEND_ONEWAY)

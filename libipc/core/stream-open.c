@@ -60,7 +60,7 @@ static int introduce(struct introduction *i, struct ipc_stream *stream, uint32_t
 		r = introduce_object(stream->control, OPEN_CONTROL, &at, &i->entries[1]);
 	if (r < 0)
 		return r;
-	at = wire_put_number(at, OPEN_WINDOW, STREAM_WINDOW);
+	at = wire_put_number(at, OPEN_WINDOW, stream->window);
 	if (method) {
 		stream->cookies[0] = stream->data->wants.cookie;
 		stream->cookies[1] = stream->control->wants.cookie;
@@ -232,6 +232,7 @@ static int new_stream(struct ipc_call *call, uint32_t method, struct ipc_stream 
 		(*ret_stream)->peer = peer;
 		(*ret_stream)->waiting = &peer->waiting;
 		(*ret_stream)->max_message = call->object->max_message;
+		(*ret_stream)->window = call->object->window;
 		(*ret_stream)->max_waiting_bytes = call->object->max_waiting_bytes;
 		return 0;
 	}
@@ -292,8 +293,8 @@ int stream_serve(struct ipc_call *call, const struct ipc_raw_message *message)
 
 /* --- Client --------------------------------------------------------------------------- */
 
-/* Sets the deadline, and makes the call that opens the stream. The options for the call are a copy
- * of options, which may be NULL. */
+/* Sets window and deadline, and makes the call that opens the stream. The options for the call are
+ * a copy of options, which may be NULL. */
 static int prepare(struct ipc_stream *stream, const struct ipc_options *options,
 		   struct ipc_options *ret_opening, struct introduction *question)
 {
@@ -301,6 +302,11 @@ static int prepare(struct ipc_stream *stream, const struct ipc_options *options,
 
 	*ret_opening = options ? *options : (struct ipc_options){ .parent = NULL };
 	ret_opening->flags &= ~stream->of.own_flags;
+	if (ret_opening->window > STREAM_WINDOW)
+		return -EINVAL;
+	if (ret_opening->window)
+		stream->window = ret_opening->window;
+	ret_opening->window = 0;
 	if (!ret_opening->timeout_usec)
 		ret_opening->timeout_usec = stream->of.timeout_usec;
 	if (ret_opening->timeout_usec)

@@ -59,7 +59,7 @@ static int keep_message(struct ipc_stream *stream, struct ipc_call *call, const 
 		stream->lost |= !stream->in_ended;
 		r = -EPIPE;
 	}
-	if (r == 0 && stream->n_items == STREAM_WINDOW)
+	if (r == 0 && stream->n_items >= stream->window)
 		r = -EPROTO;
 	if (r == 0) {
 		*stream->last = item;

@@ -390,7 +390,7 @@ static unsigned int take_owed_locked(struct ipc_stream *stream)
 {
 	unsigned int owed = stream->owed;
 
-	if (owed < STREAM_WINDOW / 2 || stream->in_ended || stream->broken)
+	if (2 * owed < stream->window || stream->in_ended || stream->broken)
 		return 0;
 	stream->owed = 0;
 	return owed;
@@ -431,8 +431,7 @@ int stream_grant_credit(struct ipc_stream *stream)
 	return 0;
 }
 
-/* Grants credit if half of the window is free, also for the current message, which has left the
- * ring. Returns whether a bell must follow. */
+/* Grants credit if half of the window is free. Returns whether a bell must follow. */
 static unsigned int grant_in_ring_locked(struct ipc_stream *stream)
 {
 	unsigned int owed = ring_is_open(stream) ? take_owed_locked(stream) : 0;
@@ -452,6 +451,7 @@ static __attribute__((noinline)) int receive_with_ring_locked(struct ipc_stream 
 	ring_free_current_locked(stream);
 	old = stream->current;
 	stream->current = NULL;
+	bell = grant_in_ring_locked(stream);
 	if (!ring_is_read_locked(stream)) {
 		r = take_message_locked(stream, ret_message, error);
 	} else if ((taken = ring_take_locked(stream, &item)) > 0) {
@@ -464,7 +464,6 @@ static __attribute__((noinline)) int receive_with_ring_locked(struct ipc_stream 
 		stream->lost |= taken < 0;
 		r = taken < 0 ? 2 : no_message_locked(stream, error);
 	}
-	bell = grant_in_ring_locked(stream);
 	if (r == -EAGAIN && arm)
 		armed = arm_receiver_locked(stream);
 	else if (r == -EAGAIN && ring_arm_locked(stream, FOR_MESSAGE))

@@ -213,6 +213,7 @@ int stream_new(struct ipc *ipc, const struct stream_of *of, struct ipc_stream **
 	stream->ipc = ipc_ref(ipc);
 	stream->of = *of;
 	stream->max_message = SIZE_MAX;
+	stream->window = STREAM_WINDOW;
 	stream->waiting = &stream->own_waiting;
 	stream->max_waiting_bytes = SIZE_MAX;
 	stream->last = &stream->first;

@@ -48,8 +48,8 @@ struct ipcbus_event;
 struct stream_ring;
 struct thread;
 
-/* The most credit at a time. Half of it is granted at once. More would let the other side keep a
- * handler busy that sends until -EAGAIN. */
+/* The most credit at a time, unless the receiver chooses less. Half of it is granted at once. More
+ * would let the other side keep a handler busy that sends until -EAGAIN. */
 #define STREAM_WINDOW		16
 
 /* Bytes that explain an end. A larger explanation is left out, because it waits as long as the
@@ -169,6 +169,7 @@ struct ipc_stream {
 	struct stream_item **last;
 	struct stream_item *current;	/* the message that the program received last */
 	unsigned int n_items;
+	unsigned int window;		/* the most credit that this side grants at a time */
 	unsigned int owed;		/* credit to grant */
 	unsigned int credit;		/* messages that may be sent */
 	unsigned int sending;		/* if had_channels: threads that send through the bus now */
@@ -241,7 +242,8 @@ int stream_set_timer(struct ipc_stream *stream);
 /* Calls back when there may be space for a message to the other side: as writable_want(). */
 int stream_want_space(struct ipc_stream *stream);
 void stream_free_current(struct ipc_stream *stream);
-/* Grants credit if half of the window is free again: 0, or -ENOMEM. */
+/* Grants credit if half of the window is free again: 0, or -ENOMEM. The message that the program
+ * received last is not free. */
 int stream_grant_credit(struct ipc_stream *stream);
 
 /* Callbacks; stream-ops.c. A callback may be due: makes sure that it runs. */

@@ -24,6 +24,7 @@ struct ipc *ipc;
 struct ipc_proxy *proxy;
 pid_t server;
 int server_is_clear;
+uint32_t server_window;
 
 /* --- The server -------------------------------------------------------------------------- */
 
@@ -227,11 +228,14 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 
 static void run_server(unsigned int threads, const struct ipc_raw_ops *ops)
 {
+	const struct ipc_object_limits limits = { .size = sizeof(limits),
+						  .window = server_window };
 	struct ipc_object *object;
 	struct ipc *own;
 
 	if (ipc_open(&own, ipc_test_bus_path(bus)) < 0 ||
 	    ipc_raw_object_new(own, ops, NULL, &object) < 0 ||
+	    ipc_object_set_limits(object, &limits) < 0 ||
 	    ipc_set_manager(own, object) < 0 || ipc_set_threads(own, threads) < 0 ||
 	    ipc_set_clear(own, server_is_clear) < 0)
 		_exit(1);

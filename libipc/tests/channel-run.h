@@ -30,6 +30,8 @@ extern struct ipc_proxy *proxy;	/* the server's object */
 extern pid_t server;
 /* Set it before begin(): the server calls ipc_set_clear(). */
 extern int server_is_clear;
+/* Of its streams; 0: the default. */
+extern uint32_t server_window;
 
 /* The operations of the server's object, for any process that serves. */
 extern const struct ipc_raw_ops server_ops;

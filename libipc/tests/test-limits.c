@@ -178,6 +178,26 @@ START_TEST(streams_at_a_time)
 }
 END_TEST
 
+/* How many messages a client may send ahead. */
+START_TEST(windows_of_streams)
+{
+	struct ipc_object_limits limits = { .size = sizeof(limits), .window = 1 };
+	Ipc__StreamOpen *reply;
+
+	begin(&limits);
+	limits.window = STREAM_WINDOW + 1;
+	ck_assert_int_eq(ipc_object_set_limits(object, &limits), -EINVAL);
+	limits.window = UINT32_MAX;
+	ck_assert_int_eq(ipc_object_set_limits(object, &limits), -EINVAL);
+	ck_assert_int_eq(opens(1), 0);
+	reply = ipc__stream_open__unpack(NULL, fake_last()->send.data_size, fake_last()->data);
+	ck_assert_uint_eq(reply->window, 1);
+	ipc__stream_open__free_unpacked(reply, NULL);
+	ipc_stream_unref(streams[0]);
+	end();
+}
+END_TEST
+
 /* --- Without a setting ------------------------------------------------------------------------ */
 
 /* The documented values, with which the counters are compared. */
@@ -191,6 +211,7 @@ START_TEST(defaults)
 	ck_assert_int_eq(opens(1), 0);
 	ck_assert_int_eq(opens(1), -EDQUOT);
 	ck_assert_uint_eq(streams[0]->max_waiting_bytes, (size_t)64 << 20);
+	ck_assert_uint_eq(streams[0]->window, 16);
 	ipc_stream_unref(streams[0]);
 	peer_remove(ipc, peer, PEER_STREAMS, LIMIT_STREAMS - 1);
 	end();
@@ -294,6 +315,6 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("limits", calls_at_a_time, streams_at_a_time, sizes_of_requests,
+	return RUN_TESTS("limits", calls_at_a_time, streams_at_a_time, windows_of_streams, sizes_of_requests,
 			 discarded_oneways_are_logged, errors_of_oneways_are_logged_once, defaults);
 }

@@ -556,20 +556,29 @@ static struct object_state *state_new(struct connection *connection, const char 
 	return state;
 }
 
-/* object(interface or None, flags, serve, owner, stream or None, OBJECT_*) -> Object: serve(Call),
- * and stream(Stream, method) */
+static int set_up(struct ipc_object *object, uint32_t features, uint32_t window)
+{
+	const struct ipc_object_limits limits = { .size = sizeof(limits), .window = window };
+	int r = ipc_object_set_flags(object, features);
+
+	return r < 0 ? r : ipc_object_set_limits(object, &limits);
+}
+
+/* object(interface or None, flags, serve, owner, stream or None, OBJECT_*, window) -> Object:
+ * serve(Call), and stream(Stream, method) */
 PyObject *object_create(struct connection *connection, PyObject *const *args, Py_ssize_t n)
 {
 	struct ipc_object *native;
 	struct object_state *state;
 	const char *interface;
-	uint32_t flags, features;
+	uint32_t flags, features, window;
 	PyObject *object;
 	struct ipc *ipc;
 	int r;
 
-	if (!args_check("object", n, 6, 6) || !get_text(args[0], "interface", true, &interface) ||
-	    !get_u32(args[1], &flags) || !get_u32(args[5], &features))
+	if (!args_check("object", n, 7, 7) || !get_text(args[0], "interface", true, &interface) ||
+	    !get_u32(args[1], &flags) || !get_u32(args[5], &features) ||
+	    !get_u32(args[6], &window))
 		return NULL;
 	if (!PyCallable_Check(args[2])) {
 		PyErr_Format(PyExc_TypeError, "%R is not callable", args[2]);
@@ -588,7 +597,7 @@ PyObject *object_create(struct connection *connection, PyObject *const *args, Py
 		state_free(state);
 		object = fail(r, NULL);
 	} else {
-		r = ipc_object_set_flags(native, features);
+		r = set_up(native, features, window);
 		/* Without a reference, the object frees the state. */
 		if (r < 0)
 			ipc_object_unref(native);

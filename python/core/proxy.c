@@ -245,8 +245,9 @@ static PyObject *oneway(PyObject *self, PyObject *const *args, Py_ssize_t n)
 
 /* --- Streams --------------------------------------------------------------------- */
 
-/* The arguments of functions that open a stream: method, flags, timeout_usec, metadata, parent. */
-#define OPEN_ARGS	5
+/* The arguments of functions that open a stream: method, flags, timeout_usec, metadata, parent,
+ * window. */
+#define OPEN_ARGS	6
 
 static bool opening_init(struct sending *s, struct proxy *proxy, PyObject *const *args)
 {
@@ -254,8 +255,12 @@ static bool opening_init(struct sending *s, struct proxy *proxy, PyObject *const
 		args[0], /* data= */ Py_None, /* entries= */ Py_None,
 		args[1], args[2], args[3], args[4],
 	};
+	uint32_t window;
 
-	return sending_init(s, proxy, all);
+	if (!get_u32(args[5], &window) || !sending_init(s, proxy, all))
+		return false;
+	s->options.window = window;
+	return true;
 }
 
 /* open(...) -> Stream: blocks until the server has accepted the stream */

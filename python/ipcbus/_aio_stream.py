@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import _core, stubs
-from ._base import Entry, Unique, to_delay, to_metadata, to_usec
+from ._base import Entry, Unique, to_delay, to_metadata, to_usec, to_window
 from .errors import Canceled, DeadlineExceeded, Error, NoReply, WouldBlock
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ class Stream(Unique, Generic[Req, Rep]):
         timeout: float | None,
         metadata: Mapping[str, str] | None,
         detached: bool = False,
+        window: int | None = None,
     ) -> None:
         self._client = client
         self._method = method
@@ -115,6 +116,7 @@ class Stream(Unique, Generic[Req, Rep]):
         self._timeout = method.timeout if timeout is None else timeout
         self._metadata = to_metadata(metadata)
         self._detached = detached
+        self._window = to_window(window)
         self._end: End | None = None
         self._opening = asyncio.Lock()
         self._opener: asyncio.Task[None] | None = None
@@ -165,7 +167,11 @@ class Stream(Unique, Generic[Req, Rep]):
 
     async def _open(self) -> None:
         stream = await self._client._open(
-            self._method.number, to_usec(self._timeout), self._metadata, self._detached
+            self._method.number,
+            to_usec(self._timeout),
+            self._metadata,
+            self._detached,
+            self._window,
         )
         end = End(self._client._bus, stream)
         try:

@@ -152,6 +152,21 @@ def to_limit(seconds: float) -> int:
     return to_usec(seconds)
 
 
+# The most messages that the other side of a stream may send ahead.
+WINDOW_MAX = 16
+
+
+def to_window(window: int | None) -> int:
+    """Checks a window of a stream. None becomes 0, the default."""
+    if window is None:
+        return 0
+    if not isinstance(window, int):
+        raise TypeError(f"window must be a number of messages or None, not {window!r}")
+    if not 1 <= window <= WINDOW_MAX:
+        raise InvalidArgument(f"window must be from 1 to {WINDOW_MAX}, not {window}")
+    return window
+
+
 def check_kind(kind: object, base: type) -> None:
     """Checks a class of proxies. ``ipcbus.aio`` and ``ipcbus.sync`` have different classes."""
     if not (isinstance(kind, type) and issubclass(kind, base)):
@@ -306,6 +321,8 @@ class ServiceSettings:
     ACCEPT_FDS = False
     #: Whether ``label`` of a context works.
     LABEL = False
+    #: Messages that a client may send ahead of a handler in a stream, 1 to 16.
+    WINDOW = WINDOW_MAX
 
     def _features(self) -> int:
         return _core.OBJECT_LABEL if self.LABEL else 0

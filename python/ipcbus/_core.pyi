@@ -188,6 +188,7 @@ class Proxy:
         timeout: int,
         metadata: _Metadata,
         parent: Call | Stream | None,
+        window: int,
         /,
     ) -> Stream: ...
     def open_async(
@@ -197,6 +198,7 @@ class Proxy:
         timeout: int,
         metadata: _Metadata,
         parent: Call | Stream | None,
+        window: int,
         callback: Callable[[Stream | None, Error | None], object],
         /,
     ) -> Slot: ...
@@ -247,6 +249,7 @@ class Connection:
         owner: object,
         stream: Callable[[Stream, int], object] | None,
         features: int,
+        window: int,
         /,
     ) -> Object: ...
 

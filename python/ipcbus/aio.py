@@ -47,6 +47,7 @@ from ._base import (
     to_register_flags,
     to_usec,
     to_wait,
+    to_window,
 )
 from ._base import Slot as Slot
 from .errors import (
@@ -142,6 +143,7 @@ class Proxy(BaseProxy):
         timeout: int,
         metadata: tuple[str, ...] | None,
         detached: bool = False,
+        window: int = 0,
     ) -> _core.Stream:
         stream: _core.Stream = await self._bus._reply(
             self._proxy.open_async,
@@ -150,6 +152,7 @@ class Proxy(BaseProxy):
             timeout,
             metadata,
             None if detached else _parent(),
+            window,
         )
         return stream
 
@@ -254,9 +257,10 @@ class TypedProxy(Proxy):
         timeout: float | None,
         metadata: Mapping[str, str] | None,
         detached: bool = False,
+        window: int | None = None,
     ) -> Stream[Any, Any]:
         content = None if method.sends else stubs.choose(method, request, fields)
-        return Stream(self, method, content, timeout, metadata, detached)
+        return Stream(self, method, content, timeout, metadata, detached, window)
 
     async def _send(
         self,
@@ -807,7 +811,13 @@ class Connection(Unique):
 
         streams = stream if isinstance(service, Service) and service.INTERFACE.streams else None
         return self._connection.object(
-            service._interface(), flags, serve, service, streams, service._features()
+            service._interface(),
+            flags,
+            serve,
+            service,
+            streams,
+            service._features(),
+            to_window(service.WINDOW),
         )
 
     def _start(self, service: Service | RawService, call: _core.Call) -> None:

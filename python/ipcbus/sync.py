@@ -51,6 +51,7 @@ from ._base import (
     to_register_flags,
     to_usec,
     to_wait,
+    to_window,
 )
 from ._base import Slot as Slot
 from .errors import NoReply
@@ -224,9 +225,10 @@ class TypedProxy(Proxy):
         timeout: float | None,
         metadata: Mapping[str, str] | None,
         detached: bool = False,
+        window: int | None = None,
     ) -> Stream[Any, Any]:
         content = None if method.sends else stubs.choose(method, request, fields)
-        return Stream(self, method, content, timeout, metadata, detached)
+        return Stream(self, method, content, timeout, metadata, detached, window)
 
     def _send(
         self,
@@ -263,6 +265,7 @@ class Stream(Unique, Generic[Req, Rep]):
         timeout: float | None,
         metadata: Mapping[str, str] | None,
         detached: bool = False,
+        window: int | None = None,
     ) -> None:
         self._client = client
         self._method = method
@@ -273,6 +276,7 @@ class Stream(Unique, Generic[Req, Rep]):
             limit,
             to_metadata(metadata),
             None if detached else _parent.get(),
+            to_window(window),
         )
         if not method.sends:
             self._send(content, to_wait(stubs.REQUEST_WAIT))
@@ -565,7 +569,13 @@ class Connection(Unique):
 
         streams = stream if isinstance(service, Service) and service.INTERFACE.streams else None
         return self._connection.object(
-            service._interface(), flags, serve, service, streams, service._features()
+            service._interface(),
+            flags,
+            serve,
+            service,
+            streams,
+            service._features(),
+            to_window(service.WINDOW),
         )
 
     # --- Names -------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ CALLER = (
         elif case == "name":
             bus.wait_raw("nobody.has.this", timeout=50)
         elif case == "stream":
-            echo._proxy.open(3, 0, 0, None, None)
+            echo._proxy.open(3, 0, 0, None, None, 0)
         elif case == "space":
             while True:
                 echo.oneway(1, bytes(100000), timeout=50)

@@ -219,6 +219,84 @@ class Streams(Case):
                 self.assertEqual((await self.within(chat.receive())).text, str(i))
             await sending
 
+    async def test_window(self):
+        """Each side sends as much as the other one's window allows."""
+
+        class Deaf(MyKinds):
+            async def Join(self, requests, context):
+                await self.ended.wait()
+                return {"text": " ".join([request.text async for request in requests])}
+
+        class DeafSync(KindsSyncService):
+            def __init__(self):
+                self.ended = threading.Event()
+
+            def Count(self, request, context):
+                self.sent = 0
+                for i in range(request.until):
+                    self.sent += 1
+                    yield {"text": str(i)}
+
+            def Join(self, requests, context):
+                self.ended.wait()
+                return {"text": " ".join(request.text for request in requests)}
+
+        for window in None, 1, 3, 16:
+            ahead = window or 16
+            for base in Deaf, DeafSync:
+                service = base()
+                service.WINDOW = ahead
+                name = new_name()
+                bus = self.server if base is Deaf else sync.Connection()
+                if base is Deaf:
+                    await bus.register(name, service)
+                else:
+                    running = asyncio.create_task(asyncio.to_thread(bus.run))
+                    await asyncio.to_thread(bus.register, name, service)
+                await self.check_windows(name, service, window, ahead)
+                if base is DeafSync:
+                    bus.stop()
+                    await running
+                    bus.close()
+
+    async def check_windows(self, name, service, window, ahead):
+        kinds = await self.client.get(Kinds, name)
+        async with kinds.Count(until=50, window=window) as stream:
+            # One more waits in the handler.
+            while getattr(service, "sent", 0) <= ahead:
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.02)
+            self.assertEqual(service.sent, ahead + 1)
+            texts = [reply.text async for reply in stream]
+        self.assertEqual(texts, [str(i) for i in range(50)])
+        service.ended.clear()
+        async with kinds.Join() as join:
+            sent = 0
+            with self.assertRaises(TimeoutError):
+                while True:
+                    async with asyncio.timeout(0.05):
+                        await join.send(text="x")
+                    sent += 1
+            self.assertEqual(sent, ahead)
+            service.ended.set()
+            self.assertEqual((await join.finish()).text, " ".join("x" * sent))
+
+    async def test_windows_are_checked(self):
+        with sync.Connection() as bus:
+            others = await asyncio.to_thread(bus.get, KindsSync, self.name)
+            for kinds in self.kinds, others:
+                for window in 0, 17, -1, 1 << 40:
+                    with self.assertRaisesRegex(ipcbus.InvalidArgument, "^window must be from 1 to 16"):
+                        kinds.Count(until=1, window=window)
+                for window in "1", 1.0:
+                    with self.assertRaises(TypeError):
+                        kinds.Count(until=1, window=window)
+            for connection, service in (self.server, MyKinds()), (bus, MySync()):
+                for window in 0, 17:
+                    service.WINDOW = window
+                    with self.assertRaises(ipcbus.InvalidArgument):
+                        connection.make_object(service)
+
     async def send_many(self, chat, many):
         for i in range(many):
             await chat.send(text=str(i))
@@ -412,7 +490,7 @@ class Streams(Case):
         with self.assertRaises(ipcbus.ProtocolError):
             await self.kinds.call(next(m.number for m in Kinds.INTERFACE.methods if m.sends))
         with self.assertRaises(ipcbus.Unimplemented):
-            stream = await asyncio.to_thread(self.kinds._proxy.open, 99, 0, 0, None, None)
+            stream = await asyncio.to_thread(self.kinds._proxy.open, 99, 0, 0, None, None, 0)
             await asyncio.to_thread(stream.receive, 5_000_000)
         chat = await self.kinds.Chat().__aenter__()
         await chat._end.send(b"\x0a\xff\xff", None)

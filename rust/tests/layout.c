@@ -24,6 +24,7 @@ static void structures(void)
 	FIELD(ipc_options, parent_stream);
 	FIELD(ipc_options, metadata);
 	FIELD(ipc_options, flags);
+	FIELD(ipc_options, window);
 	FIELD(ipc_options, reserved);
 	STRUCTURE(ipc_error);
 	FIELD(ipc_error, size);
@@ -54,6 +55,7 @@ static void structures(void)
 	FIELD(ipc_object_limits, streams);
 	FIELD(ipc_object_limits, calls);
 	FIELD(ipc_object_limits, waiting_bytes);
+	FIELD(ipc_object_limits, window);
 	STRUCTURE(ipc_name_info);
 	FIELD(ipc_name_info, size);
 	FIELD(ipc_name_info, name);

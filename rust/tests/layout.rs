@@ -32,11 +32,11 @@ macro_rules! constants {
 }
 
 fn main() {
-    structure!(ipc_options: timeout_usec cancellation parent parent_stream metadata flags reserved);
+    structure!(ipc_options: timeout_usec cancellation parent parent_stream metadata flags window reserved);
     structure!(ipc_error: size code number name text details details_size origin cause);
     structure!(ipc_object_info: size refs pending oneways watches);
     structure!(ipc_test_options: size flags ipcbusd servicemanager parameters manager_arguments);
-    structure!(ipc_object_limits: size message_size streams calls waiting_bytes);
+    structure!(ipc_object_limits: size message_size streams calls waiting_bytes window);
     structure!(ipc_name_info: size name interface pid uid);
     // In C, the anonymous union follows the tag and type.
     structure!(ipc_raw_entry: tag type_);

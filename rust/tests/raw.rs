@@ -990,6 +990,72 @@ fn limits_hold() {
     bus.server.unregister_name("test.small").unwrap();
 }
 
+/// Sends as much as it may, reports that, and sends the number of these messages. Receives nothing.
+struct Ahead(Mutex<Sender<()>>);
+
+impl Service for Ahead {
+    fn serve(&self, _: Call) -> Result<()> {
+        Err(Error::errno(libc::EOPNOTSUPP))
+    }
+
+    fn has_streams(&self) -> bool {
+        true
+    }
+
+    fn serve_stream(&self, stream: Stream, _: u32) -> Result<()> {
+        let n = send_ahead(&stream);
+        self.0.lock().unwrap().send(()).unwrap();
+        stream.send(&Message::new(0).bytes(vec![n]), LONG)
+    }
+}
+
+/// Sends until it would have to wait, and returns the number of sent messages.
+fn send_ahead(stream: &Stream) -> u8 {
+    let mut n = 0;
+    loop {
+        match stream.send(&Message::new(0), Some(Duration::ZERO)) {
+            Ok(()) => n += 1,
+            Err(Error::WouldBlock(_)) => return n,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+fn windows_limit_both_sides() {
+    let bus = start();
+    for window in [0, 1, 3, 16] {
+        let limits = Limits { window, ..Limits::default() };
+        let (report, counted) = channel();
+        let ahead = Object::builder(&bus.server).limits(limits);
+        let ahead = ahead.create(Ahead(Mutex::new(report))).unwrap();
+        bus.server.register_name("test.ahead", &ahead).unwrap();
+        let proxy = bus.client.get("test.ahead").unwrap();
+        let options = match window {
+            0 => Options::new(),
+            window => Options::new().window(window),
+        };
+        let expected = if window == 0 { 16 } else { window as u8 };
+        let mut stream = proxy.open_stream(1, &options).unwrap();
+        assert_eq!(send_ahead(&stream), expected);
+        counted.recv_timeout(LONG.unwrap()).unwrap();
+        for _ in 0..expected {
+            assert!(stream.receive(LONG).unwrap().unwrap().bytes().is_empty());
+        }
+        assert_eq!(stream.receive(LONG).unwrap().unwrap().bytes(), [expected]);
+        bus.server.unregister_name("test.ahead").unwrap();
+    }
+    for wrong in [0, 17, u32::MAX] {
+        let error = bus.desk.open_stream(COUNT, &Options::new().window(wrong)).unwrap_err();
+        assert_eq!(error.code(), libc::EINVAL);
+    }
+    let error = bus.desk.call(&Message::new(ECHO), &Options::new().window(1)).unwrap_err();
+    assert_eq!(error.code(), libc::EINVAL);
+    let limits = Limits { window: 17, ..Limits::default() };
+    let refused = Object::builder(&bus.server).limits(limits);
+    let refused = refused.create(Ahead(Mutex::new(channel().0)));
+    assert_eq!(refused.unwrap_err().code(), libc::EINVAL);
+}
+
 fn services_end_with_their_objects() {
     let bus = start();
     struct Last(Arc<AtomicUsize>);
@@ -1115,6 +1181,7 @@ fn main() {
         names_are_watched
         names_are_replaced_and_queued
         limits_hold
+        windows_limit_both_sides
         services_end_with_their_objects
         a_program_gets_the_log
     ]));

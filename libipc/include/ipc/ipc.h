@@ -663,7 +663,9 @@ struct ipc_options {
 					 * value. At most 64 KiB together (-EMSGSIZE) */
 	uint32_t flags;			/* Oneway: IPC_REPLACE or 0. Call or stream: IPC_DETACHED
 					 * or 0. Raw stream: see also <ipc/raw.h> */
-	uint32_t reserved[5];		/* 0 */
+	uint32_t window;		/* Stream: how many messages the server may send ahead of
+					 * this side, 1 to 16; 0: 16. See <ipc/stream.h> */
+	uint32_t reserved[4];		/* 0 */
 };
 
 /* If an older oneway from this connection to the same method of the same object is still queued

@@ -36,10 +36,13 @@ struct ipc_object;
  *                 and about 3 KiB. A message beyond it ends its stream with -EDQUOT on both sides.
  *                 If no other message of the user is waiting, a message always fits.
  *                 256 files and objects of these messages are a limit of the same kind.
+ *   window        Messages that a client may send ahead in a stream, 1 to 16: 16 without a setting.
+ *                 See <ipc/stream.h>.
  *
  * A user is the effective uid of a client, see ipc_call_uid().
  *
  *   -EBUSY    The object is already in use.
+ *   -EINVAL   The window is more than 16.
  */
 struct ipc_object_limits {
 	size_t size;			/* sizeof(struct ipc_object_limits) */
@@ -47,6 +50,7 @@ struct ipc_object_limits {
 	uint32_t streams;
 	uint32_t calls;
 	uint32_t waiting_bytes;
+	uint32_t window;
 };
 
 int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_limits *limits);

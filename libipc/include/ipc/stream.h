@@ -24,6 +24,12 @@
  * most 16 messages. Without credit, or without space in the receiver's region, a sender waits for
  * at most timeout_usec microseconds (0: not at all).
  *
+ * The window is how many messages the other side may send ahead of a receiver: 16, or fewer. A
+ * client chooses its window in struct ipc_options, a server in struct ipc_object_limits. A message
+ * counts until the receiver's next receive function, or until its on_message has returned. So with
+ * a window of 1, a slow receiver gets a message that was sent after it asked for one. Each message
+ * then waits for its credit, which takes several times as long.
+ *
  *   -EAGAIN      There was no credit or space in time. Try again later.
  *   -EPIPE       This side has ended its messages, or the server has ended the stream.
  *   Others       The error with which the server ended the stream.

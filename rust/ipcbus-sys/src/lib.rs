@@ -78,7 +78,8 @@ pub struct ipc_options {
     pub parent_stream: *mut ipc_stream,
     pub metadata: *const *const c_char,
     pub flags: u32,
-    pub reserved: [u32; 5],
+    pub window: u32,
+    pub reserved: [u32; 4],
 }
 
 #[repr(C)]
@@ -111,6 +112,7 @@ pub struct ipc_object_limits {
     pub streams: u32,
     pub calls: u32,
     pub waiting_bytes: u32,
+    pub window: u32,
 }
 
 #[repr(C)]

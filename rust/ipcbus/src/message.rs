@@ -144,6 +144,7 @@ pub struct Options<'a> {
     parent_stream: Option<&'a Handle>,
     metadata: Vec<(CString, CString)>,
     flags: u32,
+    window: Option<u32>,
 }
 
 impl<'a> Options<'a> {
@@ -199,6 +200,14 @@ impl<'a> Options<'a> {
         self
     }
 
+    /// How many messages of a stream the server may send ahead of the client, 1 to 16; 16 without
+    /// this. With 1, a client that receives slowly gets a message that was sent after it asked for
+    /// one. `EINVAL`: the number is out of range, or no stream is opened.
+    pub fn window(mut self, messages: u32) -> Self {
+        self.window = Some(messages);
+        self
+    }
+
     pub(crate) fn has_cancellation(&self) -> bool {
         self.cancellation.is_some()
     }
@@ -230,7 +239,9 @@ impl<'a> Options<'a> {
                 metadata.as_ptr()
             },
             flags: self.flags,
-            reserved: [0; 5],
+            // In C, 0 is the default, so use another wrong number instead.
+            window: self.window.map_or(0, |n| if n == 0 { u32::MAX } else { n }),
+            reserved: [0; 4],
         })
     }
 }

@@ -61,6 +61,8 @@ pub struct Limits {
     pub calls: u32,
     /// Bytes of messages of streams that wait to be received.
     pub waiting_bytes: u32,
+    /// Messages that a client may send ahead in a stream, 1 to 16.
+    pub window: u32,
 }
 
 /// The current use of an object by other processes.
@@ -279,6 +281,7 @@ impl ObjectBuilder<'_> {
                         streams: limits.streams,
                         calls: limits.calls,
                         waiting_bytes: limits.waiting_bytes,
+                        window: limits.window,
                     },
                 ))?;
             }

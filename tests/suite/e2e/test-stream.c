@@ -78,6 +78,47 @@ START_TEST(the_server_waits_for_the_client)
 }
 END_TEST
 
+static uint64_t sent_by_later(void)
+{
+	Stream__LookReply *reply;
+	uint64_t sent;
+
+	ck_assert_int_eq(streams_look(streams, &reply, NULL), 0);
+	sent = reply->sent;
+	streams_look_reply_free(reply);
+	return sent;
+}
+
+/* It counts the message that the client has taken, until the next receive. */
+START_TEST(server_is_ahead_by_the_window_of_the_client)
+{
+	for (uint32_t window = 1; window <= 16; window += 5) {
+		const struct ipc_options options = { .window = window };
+		Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
+		const Stream__Number *number;
+		struct ipc_stream *stream;
+
+		begin(1);
+		request.count = 1000;
+		ck_assert_int_eq(streams_later_open(streams, &options, &request, &stream, NULL),
+				 0);
+		ck_assert_int_eq(streams_later_receive(stream, SECONDS(10), &number, NULL), 1);
+		while (sent_by_later() < window)
+			usleep(1000);
+		usleep(20000);
+		ck_assert_uint_eq(sent_by_later(), window);
+		for (uint64_t i = 2; i <= 1000; i++) {
+			ck_assert_int_eq(streams_later_receive(stream, SECONDS(10), &number, NULL),
+					 1);
+			ck_assert_uint_eq(number->value, i);
+		}
+		ck_assert_int_eq(streams_later_receive(stream, SECONDS(10), &number, NULL), 0);
+		ipc_stream_unref(stream);
+		end();
+	}
+}
+END_TEST
+
 START_TEST(large_messages_go_through_a_small_region)
 {
 	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
@@ -672,6 +713,7 @@ int main(void)
 {
 	return RUN_TESTS("stream", replies_come_in_order, replies_from_a_pool,
 			 replies_from_an_event_loop, the_server_waits_for_the_client,
+			 server_is_ahead_by_the_window_of_the_client,
 			 large_messages_go_through_a_small_region,
 			 a_late_receiver_with_a_small_region,
 			 error_ends_the_stream_after_its_messages, an_error_with_all_fields,

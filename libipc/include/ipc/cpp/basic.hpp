@@ -296,14 +296,24 @@ public:
 		raw.flags |= IPC_DETACHED;
 		return *this;
 	}
+	/* For a stream: how many messages the server may send ahead, 1 to 16. EINVAL: another
+	 * number, or no stream is opened. */
+	options &window(unsigned int messages)
+	{
+		/* In C, 0 is the default, so use another wrong number instead. */
+		raw.window = messages ? messages : UINT32_MAX;
+		return *this;
+	}
 
 	/* For ipc::c. Valid until the options change. */
 	const c::ipc_options *c_ptr() const
 	{
 		if (more)
 			return with_more();
-		return raw.timeout_usec || raw.parent || raw.parent_stream || raw.flags ? &raw :
-											  nullptr;
+		return raw.timeout_usec || raw.parent || raw.parent_stream || raw.flags ||
+				       raw.window ?
+			       &raw :
+			       nullptr;
 	}
 
 private:

@@ -182,9 +182,9 @@ class KindsOfURL(_aio.TypedProxy):
         """The largest number of its own."""
         return self._invoke(_KindsOfURL.methods[3], request, fields, timeout, metadata, detached)
 
-    def Chat(self, *, timeout=None, metadata=None, detached=False):
+    def Chat(self, *, timeout=None, metadata=None, detached=False, window=None):
         """Messages in both directions."""
-        return self._stream(_KindsOfURL.methods[4], None, None, timeout, metadata, detached)
+        return self._stream(_KindsOfURL.methods[4], None, None, timeout, metadata, detached, window)
 
 
 class KindsOfURLService(_aio.Service):
@@ -230,9 +230,9 @@ class KindsOfURLSync(_sync.TypedProxy):
         """The largest number of its own."""
         return self._invoke(_KindsOfURL.methods[3], request, fields, timeout, metadata, detached)
 
-    def Chat(self, *, timeout=None, metadata=None, detached=False):
+    def Chat(self, *, timeout=None, metadata=None, detached=False, window=None):
         """Messages in both directions."""
-        return self._stream(_KindsOfURL.methods[4], None, None, timeout, metadata, detached)
+        return self._stream(_KindsOfURL.methods[4], None, None, timeout, metadata, detached, window)
 
 
 class KindsOfURLSyncService(_sync.Service):

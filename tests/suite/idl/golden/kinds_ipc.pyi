@@ -48,6 +48,7 @@ class KindsOfURL(_aio.TypedProxy):
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
         detached: bool = ...,
+        window: _Optional[int] = ...,
     ) -> _aio.Stream[_kinds__pb2.Chain, _kinds__pb2.Chain]: ...
 
 class KindsOfURLService(_aio.Service):
@@ -120,6 +121,7 @@ class KindsOfURLSync(_sync.TypedProxy):
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
         detached: bool = ...,
+        window: _Optional[int] = ...,
     ) -> _sync.Stream[_kinds__pb2.Chain, _kinds__pb2.Chain]: ...
 
 class KindsOfURLSyncService(_sync.Service):

@@ -652,6 +652,71 @@ CASE(metadata_arrives)
 	CHECK_FAILS(EMSGSIZE, p.proxy.open_stream(1, with));
 }
 
+/* Sends until it would have to wait, and returns the number of sent messages. */
+static unsigned int send_ahead(const ipc::stream &stream)
+{
+	unsigned int n = 0;
+
+	for (;; n++) {
+		try {
+			stream.send(ipc::message(0), 0us);
+		} catch (const ipc::error &e) {
+			CHECK(e.number_of_errno() == EAGAIN);
+			return n;
+		}
+	}
+}
+
+/* Each side sends as much as it may. The window of a server is a limit of its object. */
+CASE(windows_limit_both_sides)
+{
+	class ahead : public ipc::service {
+	public:
+		explicit ahead(event &e) : counted(e) {}
+		ipc::outcome<void> serve(ipc::call) override { throw ipc::error(EOPNOTSUPP); }
+		bool has_streams() const noexcept override { return true; }
+		void serve_stream(ipc::stream s, std::uint32_t) override
+		{
+			const unsigned int n = send_ahead(s);
+
+			counted.set();
+			s.send(ipc::message(0, std::to_string(n)));
+		}
+
+	private:
+		event &counted;
+	};
+	/* The handler of the last stream may still run when the next one waits. */
+	pair p([](ipc::call c) { std::move(c).reply(""); }, /* threads= */ 8);
+
+	for (unsigned int window : { 0, 1, 3, 16 }) {
+		event counted;
+		auto o = ipc::object::create(p.server, { "test.Ahead" },
+					     std::make_shared<ahead>(counted));
+		ipc::c::ipc_object_limits limits = {};
+		ipc::options with;
+
+		limits.size = sizeof(limits);
+		limits.window = window;
+		CHECK(ipc::c::ipc_object_set_limits(o.c_ptr(), &limits) == 0);
+		p.server.register_name("test.ahead", o);
+		if (window)
+			with.window(window);
+		else
+			window = 16;
+		ipc::stream s = p.client.get("test.ahead").open_stream(1, with);
+		CHECK(send_ahead(s) == window);
+		CHECK(counted.wait());
+		for (unsigned int i = 0; i < window; i++)
+			CHECK(s.receive()->bytes().empty());
+		CHECK(s.receive()->bytes() == std::to_string(window));
+		p.server.unregister_name("test.ahead");
+	}
+	for (unsigned int wrong : { 0u, 17u, ~0u })
+		CHECK_FAILS(EINVAL, p.proxy.open_stream(1, ipc::options().window(wrong)));
+	CHECK_FAILS(EINVAL, p.proxy.call(ipc::message(1), ipc::options().window(1)));
+}
+
 /* --- Files and objects ----------------------------------------------------------------------------- */
 
 /* Stubs for C may number files and objects like this. */
