@@ -151,7 +151,6 @@ extern const struct bench_transport bench_dbus_direct, bench_dbus_broker;
 extern const struct bench_transport bench_grpc;
 extern const struct bench_transport bench_cpp;
 extern const struct bench_transport bench_spin_ring;
-extern const struct bench_transport bench_zeromq;
 
 /* The transports that this program measures, in the order of its lines; NULL at the end. */
 extern const struct bench_transport *const bench_transports[];

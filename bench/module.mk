@@ -5,7 +5,6 @@
 # program measures time on the running machine (bench-native).
 
 BENCH := $(B)/bench
-HAVE_ZEROMQ := $(shell $(PKG_CONFIG) --exists libzmq 2>/dev/null && echo yes)
 BENCH_NAMES := main pair measure transports futex pipe socket stream protobuf binder ipcbus crowd typed daemon \
 	streams oneways
 BENCH_OBJECTS := $(BENCH_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ipc.o $(BENCH)/bench.pb-c.o
@@ -15,9 +14,9 @@ BENCH_PEERS_OBJECTS := $(BENCH_PEERS_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.pb-c.o
 BENCH_GATEWAY_NAMES := main pair measure gateway grpc typed daemon
 BENCH_GATEWAY_OBJECTS := $(BENCH_GATEWAY_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ipc.o $(BENCH)/bench.pb-c.o
 # The name contains the available peers, so installing another peer builds another object.
-BENCH_NATIVES := natives$(HAVE_GRPC:yes=-grpc)$(HAVE_ZEROMQ:yes=-zeromq)
+BENCH_NATIVES := natives$(HAVE_GRPC:yes=-grpc)
 BENCH_NATIVE_NAMES := native spread $(BENCH_NATIVES) pair measure spin futex pipe socket stream protobuf ipcbus typed \
-	daemon dbus $(if $(HAVE_GRPC),grpc) $(if $(HAVE_ZEROMQ),zeromq)
+	daemon dbus $(if $(HAVE_GRPC),grpc)
 BENCH_NATIVE_OBJECTS := $(BENCH_NATIVE_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ipc.o $(BENCH)/bench.pb-c.o
 # Without gRPC's C core, there is neither bench-peers nor bench-gateway.
 BENCH_PEERS = $(if $(HAVE_GRPC),$(BENCH)/bench-peers)
@@ -82,12 +81,11 @@ $(BENCH)/bench-peers: $(BENCH_PEERS_OBJECTS) $(LIBIPC)
 
 $(BENCH)/$(BENCH_NATIVES).o: bench/natives.c
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(if $(HAVE_GRPC),-DHAVE_GRPC) $(if $(HAVE_ZEROMQ),-DHAVE_ZEROMQ) \
-	  -MD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(if $(HAVE_GRPC),-DHAVE_GRPC) -MD -MP -c -o $@ $<
 $(BENCH)/bench-native: $(BENCH_NATIVE_OBJECTS) $(BENCH_DEVICE) $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -o $@ $^ $(if $(HAVE_GRPC),-lgrpc -lgpr) \
-	  $(if $(HAVE_ZEROMQ),-lzmq) $(LIBSYSTEMD_LIBS) $(PROTOBUF_C_LIBS)
+	  $(LIBSYSTEMD_LIBS) $(PROTOBUF_C_LIBS)
 
 $(BENCH)/bench-gateway: $(BENCH_GATEWAY_OBJECTS) $(LIBIPC)
 	$(call msg,LD,$@)

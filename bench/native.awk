@@ -6,9 +6,9 @@
 
 BEGIN {
 	FS = "\t"
-	rows = split("spin call|shared call|pipe call|seqpacket call|zeromq call|ipcbus call|ipcbusd call|channels call|" \
+	rows = split("spin call|shared call|pipe call|seqpacket call|ipcbus call|ipcbusd call|channels call|" \
 		"seqpacket typed|ipcbus typed|ipcbusd typed|channels typed|sd-bus typed|dbus-broker typed|grpc typed", row, "|")
-	split("spin ring|futex pair|pipe|Unix seqpacket|ZeroMQ|ipcbus, raw ioctl|ipcbusd, libipc's bytes|the same, channels|" \
+	split("spin ring|futex pair|pipe|Unix seqpacket|ipcbus, raw ioctl|ipcbusd, libipc's bytes|the same, channels|" \
 		"protobuf-c, seqpacket|ipcbus, stubs|ipcbusd, stubs|the same, channels|sd-bus, no bus|dbus-broker|gRPC, C core", label, "|")
 }
 

@@ -10,9 +10,6 @@ const struct bench_transport *const bench_transports[] = {
 	&bench_shared,
 	&bench_pipe,
 	&bench_seqpacket,
-#ifdef HAVE_ZEROMQ
-	&bench_zeromq,
-#endif
 	&bench_ipcbus,
 	&bench_daemon,
 	&bench_channels,
@@ -29,9 +26,6 @@ const struct bench_transport *const bench_transports[] = {
 };
 
 const char *const bench_not_built[] = {
-#ifndef HAVE_ZEROMQ
-	"zeromq: libzmq3-dev",
-#endif
 #ifndef HAVE_GRPC
 	"grpc: libgrpc-dev",
 #endif
