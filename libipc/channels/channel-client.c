@@ -440,11 +440,11 @@ static __attribute__((noinline)) bool may_carry_huge(struct channel *channel,
 	unsigned int extension;
 
 	if (request_is_plain(request, CHANNEL_HUGE_MAX)) {
-		if (!async)
-			channel_extend(channel, request->t, request->x.send.deadline);
+		if (!async && atomic_load(&channel->extension) < EXTENSION_DONE)
+			channel_extend(channel, request->t);
 		extension = atomic_load(&channel->extension);
-		/* While another thread makes it, calls do not count as unfit. */
-		if (extension == EXTENSION_DONE || extension == EXTENSION_PENDING)
+		/* Until it is made, calls do not count as unfit. */
+		if (extension != EXTENSION_FAILED)
 			return extension == EXTENSION_DONE;
 	}
 	channel_note_unfit(channel);

@@ -2,9 +2,9 @@
 /*
  * The client's side of direct channels: see channel-server.h for the protocol.
  *
- * A proxy gets a channel at its call number CHANNEL_AFTER. A call uses it only if the bus need not
- * know about it: plain bytes that fit, no objects or files in either direction, no parent, no
- * cancellation, and not in a handler, because the bus tracks chains of calls.
+ * A proxy gets a channel at about its call number CHANNEL_AFTER. A call uses it only if the bus
+ * need not know about it: plain bytes that fit, no objects or files in either direction, no parent,
+ * no cancellation, and not in a handler, because the bus tracks chains of calls.
  *
  * Oneways of plain bytes that fit go through the channel as well, unless the ring is full. After a
  * oneway through the bus, the next oneways use the bus too, because each change costs a message:
@@ -19,16 +19,17 @@
 #include "core/proxy.h"
 #include "core/request.h"
 
-/* Calls of a proxy before it gets a channel. */
+/* Calls of a proxy before it gets a channel, if the server answers at once. */
 #define CHANNEL_AFTER 16U
+/* The number of calls of a proxy that gets none. */
+#define CHANNEL_NEVER 0x80000000U
 
-/* Returns the channel for the next call or oneway of the proxy, or NULL. Opens the channel when it
- * is due, which blocks until the deadline at most (0: none). Must not be called while the thread's
+/* Returns the channel for the next call or oneway of the proxy, or NULL. When it is due, does a
+ * step of the set-up, which does not wait for the server. Must not be called while the thread's
  * scratch buffer is in use. */
-struct channel *channel_of_proxy(struct ipc_proxy *proxy, bool oneway, uint64_t deadline);
-
-/* The same for an async call, but never blocks: opens the channel by async calls. */
-struct channel *channel_of_async(struct ipc_proxy *proxy);
+struct channel *channel_of_proxy(struct thread *t, struct ipc_proxy *proxy);
+/* Whether the set-up of a channel waits for the end of the async call. */
+bool channel_has_asked(struct ipc *ipc, uint64_t id);
 
 /* Makes the call through the channel. Returns 1 if the bus must make it; otherwise as
  * request_call(). */

@@ -18,10 +18,10 @@
 /* Oneways through the bus before the client uses the ring again. */
 #define BUS_ONEWAYS 4U
 
-/* Only the thread that changes NONE to PENDING makes the extension. */
 enum channel_extension {
 	EXTENSION_NONE,
-	EXTENSION_PENDING,
+	EXTENSION_MADE,		/* the client has it, but the server does not */
+	EXTENSION_PENDING,	/* a thread does a step, or the server must answer */
 	EXTENSION_DONE,
 	EXTENSION_FAILED,	/* forever */
 };
@@ -41,6 +41,11 @@ struct channel {
 	uint64_t owner;			/* device_process() that mapped it, not a child */
 	atomic_uint extension;		/* enum channel_extension */
 	atomic_uint refs;		/* of the proxy, and of serving threads */
+	/* The set-up, and that of the extension. */
+	struct ipc_proxy *proxy;	/* that gets the channel; with a reference while the server
+	                        	 * must answer, and must call this: */
+	void (*on_answer)(struct channel *channel, int r, struct ipc_raw_message *reply);
+	int fds[2];			/* of the client's part, and of the server's, or -1 */
 	struct channel *before;		/* the proxy's previous channel, or NULL: other threads may
 	                       		 * still look there, until the proxy is freed */
 	/* Async calls. */
@@ -88,9 +93,8 @@ void channel_unref(struct channel *channel);
 /* A channel was refused, or has ended: the proxy asks again after many messages, and after more
  * each time. busy: the server may have had no time. */
 void channel_ask_later(struct ipc_proxy *proxy, bool busy);
-/* Makes the extension for a call that does not fit into a large cell, unless another thread has
- * begun. Blocks for the server as the set-up does, until the deadline at most (0: none). */
-void channel_extend(struct channel *channel, struct thread *t, uint64_t deadline);
+/* Does a step to make the extension, for a call that does not fit into a large cell. */
+void channel_extend(struct channel *channel, struct thread *t);
 /* The door's death is not reported yet. */
 void channel_init_watch(struct channel *channel);
 /* Requests the report of the server's death, once. */
@@ -112,8 +116,8 @@ bool channel_take_late(struct thread *t, struct channel *channel, uint64_t *unti
 
 /* Whether the channel has ended, or messages must use the bus for another reason. */
 bool channel_has_ended(struct channel *channel, const struct request *request);
-/* Whether the channel may carry the call. Makes the extension if the call is not async and needs
- * it. Releases the thread's buffers, which the next exchange would do otherwise. */
+/* Whether the channel may carry the call. Does a step to make the extension if the call is not
+ * async and needs it. Releases the thread's buffers, which the next exchange would do otherwise. */
 bool channel_may_carry(struct channel *channel, struct request *request, bool async);
 /* Returns the time until the deadline, or 0 if it is over or nearly over: a timeout of 0 in other
  * languages is a microsecond here, and such a call must time out, as through the bus. */

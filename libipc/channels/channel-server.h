@@ -6,8 +6,9 @@
  * Set-up. After some calls of an object, a client calls its method IPC_NUMBER_CHANNEL. It returns
  * the server's *door*, an object that accepts files. Then it calls the door with the files of both
  * parts, the object, and an object of its own that dies with the client. uid, gid and pid of this
- * call hold for all calls of the channel. Before its first large request, the client sends the
- * files of the extension to the door in the same way. If that fails, such requests use the bus.
+ * call hold for all calls of the channel. Messages use the bus in the meantime. With its first
+ * large requests, the client sends the files of the extension to the door in the same way. If that
+ * fails, such requests use the bus.
  *
  * Oneways. A oneway through the bus and one through the channel have different ways to the object.
  * The client keeps them in order by two oneways to the object through the bus, which the bus keeps

@@ -276,6 +276,18 @@ int request_async(struct request *request, const struct async *model,
 	return r;
 }
 
+bool async_calls_back(struct ipc *ipc, uint64_t id, void (*cb)(void))
+{
+	const struct async *async;
+	bool does;
+
+	ipc_lock(ipc);
+	async = map_get(&ipc->asyncs, id);
+	does = async && async->cb == cb;
+	ipc_unlock(ipc);
+	return does;
+}
+
 static void end(struct thread *t, const struct async *async, struct ipcbus_event *event)
 {
 	ipc_proxy_unref(async->proxy);

@@ -55,6 +55,8 @@ struct ipc_proxy *async_use_bus(struct ipc *ipc, uint64_t id);
 /* The driver knows the call now: cancels it if its slot was ended, or an owner canceled, before. */
 void async_sent(struct ipc *ipc, uint64_t id);
 
+/* Whether the end of the call calls this function back. */
+bool async_calls_back(struct ipc *ipc, uint64_t id, void (*cb)(void));
 /* Handles a REPLY, ERROR or FAILED that does not end a call that this thread waits for. */
 void async_end(struct thread *t, const struct ipcbus_event *event);
 /* Ends all async calls with the error. t is NULL if the connection is closed. A forked child calls

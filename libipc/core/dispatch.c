@@ -146,6 +146,13 @@ bool dispatch_waiting(struct thread *t, const struct ipcbus_event *event)
 			return false;
 		object_idle(t->ipc, event->cookie);
 		return true;
+	case IPCBUS_EVENT_REPLY:
+	case IPCBUS_EVENT_ERROR:
+	case IPCBUS_EVENT_FAILED:
+		if (!channel_has_asked(t->ipc, event->cookie))
+			return false;
+		async_end(t, event);
+		return true;
 	case IPCBUS_EVENT_NONE:
 	case IPCBUS_EVENT_INTERRUPTED:
 		return true;

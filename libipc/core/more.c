@@ -160,7 +160,9 @@ void more_oneway_came(struct thread *t)
 		t->batch.ask = true;
 }
 
-int more_take(struct thread *t, struct ipcbus_event *ret_event)
+/* Takes an event without waiting: 0, with the event, or -errno. Returns 1 if it took a batch, which
+ * it served if the oneways are a stream's, and left to the backlog otherwise. */
+static int take_or_batch(struct thread *t, struct ipcbus_event *ret_event)
 {
 	struct batch_state *state = &t->batch;
 	struct ipcbus_exchange x;
@@ -192,6 +194,23 @@ int more_take(struct thread *t, struct ipcbus_event *ret_event)
 		run(t, &batch->base);
 	else
 		backlog_add(t->ipc, &batch->base, /* wake= */ true);
+	return 1;
+}
+
+int more_take_event(struct thread *t)
+{
+	struct dispatch_event *memory = malloc(sizeof(*memory));
+	struct ipcbus_event event;
+	int r;
+
+	if (!memory)
+		return -ENOMEM;
+	r = take_or_batch(t, &event);
+	if (r || dispatch_waiting(t, &event)) {
+		free(memory);
+		return r < 0 ? r : event.kind != IPCBUS_EVENT_NONE;
+	}
+	dispatch_later(t->ipc, memory, &event);
 	return 1;
 }
 

@@ -10,9 +10,8 @@ struct thread;
 void more_oneway_came(struct thread *t);
 /* Waits for events and serves them: 0 or -errno. */
 int more_serve(struct thread *t);
-/* Takes an event without waiting, for a thread that waits for a stream: 0, with the event, or
- * -errno. Returns 1 if it took a batch, which it served if the oneways are a stream's, and left to
- * the backlog otherwise. */
-int more_take(struct thread *t, struct ipcbus_event *ret_event);
+/* Takes an event without waiting, for a thread that does not serve: 1; 0 if there is none; or
+ * -errno. If handling it would run code of the program, leaves it to serving threads. */
+int more_take_event(struct thread *t);
 
 #endif /* IPC_MORE_H */

@@ -137,6 +137,7 @@ struct ipc_proxy *ipc_proxy_ref(struct ipc_proxy *proxy)
 static void proxy_free(struct ipc_proxy *proxy)
 {
 	channel_close(proxy->channel);
+	channel_close(proxy->opening);
 	free(proxy->name);
 	free(proxy);
 }

@@ -43,6 +43,7 @@ struct ipc_proxy {
 	_Atomic uint32_t handle;
 	_Atomic uint64_t timeout_usec;	/* 0: none */
 	struct channel *_Atomic channel;	/* or NULL */
+	struct channel *_Atomic opening;	/* whose set-up can go on, or NULL */
 	atomic_uint calls;		/* calls and oneways until it gets a channel */
 	atomic_uint refusals;		/* of a channel */
 	atomic_uint died;		/* the owner's death is known; a private futex */

@@ -127,10 +127,7 @@ static __attribute__((noinline)) void find_channel(struct request *request, uint
 	if (request->x.send.code == IPC_NUMBER_CHANNEL)
 		return;
 	if (is_simple_call(request, kind, options)) {
-		request->channel = kind == REQUEST_ASYNC ?
-					   channel_of_async(request->proxy) :
-					   channel_of_proxy(request->proxy, false,
-							    request->x.send.deadline);
+		request->channel = channel_of_proxy(request->t, request->proxy);
 	} else if (kind == IPCBUS_SEND_ONEWAY) {
 		request->channel = atomic_load(&request->proxy->channel);
 	}
@@ -429,7 +426,7 @@ static __attribute__((noinline)) int oneway_by_channel(struct request *request)
 		channel_used_bus(request->channel, request);
 	/* Not in a handler, where it would be a nested call. */
 	if (r == 0 && !request->t->serving)
-		channel_of_proxy(proxy, true, /* deadline= */ 0);
+		channel_of_proxy(request->t, proxy);
 	return r;
 }
 

@@ -162,8 +162,8 @@ static int meet(struct ipc_stream *stream, const struct ipc_raw_message *message
 	if (r < 0)
 		return r;
 	/* They never get channels. */
-	atomic_store(&stream->peer_data->calls, CHANNEL_AFTER);
-	atomic_store(&stream->peer_control->calls, CHANNEL_AFTER);
+	atomic_store(&stream->peer_data->calls, CHANNEL_NEVER);
+	atomic_store(&stream->peer_control->calls, CHANNEL_NEVER);
 	stream->credit = open->window;
 	return 0;
 }

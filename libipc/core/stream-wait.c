@@ -77,25 +77,11 @@ static int arm_receiver_locked(struct ipc_stream *stream)
 
 /* --- Waiting ------------------------------------------------------------------------- */
 
-/* Takes an event: 1; 0: there is none. If the event is not for a stream, leaves it to serving
- * threads. */
-static inline __attribute__((always_inline)) int take_event(struct thread *t)
+static int take_event(struct thread *t)
 {
-	struct dispatch_event *memory = malloc(sizeof(*memory));
-	struct ipcbus_event event;
-	int r;
+	int taken = more_take_event(t), r = thread_flush(t);
 
-	if (!memory)
-		return -ENOMEM;
-	r = more_take(t, &event);
-	if (r || dispatch_waiting(t, &event)) {
-		free(memory);
-		if (r >= 0)
-			r = thread_flush(t);
-		return r < 0 ? r : event.kind != IPCBUS_EVENT_NONE;
-	}
-	dispatch_later(t->ipc, memory, &event);
-	return 1;
+	return taken < 0 || r == 0 ? taken : r;
 }
 
 void stream_expire_now(struct ipc_stream *stream)

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "channel-memory.h"
@@ -34,12 +35,13 @@ static void *map_part(int fd, size_t size, int prot)
 /* Writes each page, because pages that fallocate() makes still count as holes. */
 static int allocate_pages(int fd, size_t size)
 {
-	static const uint8_t zeros[CHANNEL_PAGE];
+	static uint8_t zeros[CHANNEL_PAGE];
+	struct iovec pages[CHANNEL_HUGE_MAX / CHANNEL_PAGE];
+	size_t n = size / CHANNEL_PAGE;
 
-	for (size_t at = 0; at < size; at += sizeof(zeros))
-		if (pwrite(fd, zeros, sizeof(zeros), (off_t)at) != sizeof(zeros))
-			return -ENOMEM;
-	return 0;
+	for (size_t i = 0; i < n; i++)
+		pages[i] = (struct iovec){ .iov_base = zeros, .iov_len = CHANNEL_PAGE };
+	return pwritev(fd, pages, (int)n, 0) == (ssize_t)size ? 0 : -ENOMEM;
 }
 
 int channel_memory_new(size_t size)
@@ -117,11 +119,13 @@ int channel_memory_make(size_t size, int ret_fds[2], void **ret_own, const void 
 	return 0;
 }
 
-void channel_memory_close(const int fds[2])
+void channel_memory_close(int fds[2])
 {
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		if (fds[i] >= 0)
 			close(fds[i]);
+		fds[i] = -1;
+	}
 }
 
 int channel_memory_accept(size_t size, int peer_fd, int own_fd, const void **ret_peer,

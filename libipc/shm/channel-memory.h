@@ -30,7 +30,8 @@ int channel_memory_check(int fd, size_t size);
  * or negative values, also on failure: the caller must call channel_memory_close(). Before it reads
  * the server's part, channel_memory_check() must follow. */
 int channel_memory_make(size_t size, int ret_fds[2], void **ret_own, const void **ret_peer);
-void channel_memory_close(const int fds[2]);
+/* Sets them to -1. */
+void channel_memory_close(int fds[2]);
 /* Server: checks and maps both files, or none. The client's file is sealed, and the server's is
  * not, so they are different files. */
 int channel_memory_accept(size_t size, int peer_fd, int own_fd, const void **ret_peer,

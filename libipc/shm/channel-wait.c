@@ -176,7 +176,7 @@ bool channel_can_wait(void)
 	struct futex_waitv wait = channel_wait_private(&word, 1);
 
 	/* A wait for a word that has another value already. */
-	return has_clock_of_kernel() && channel_sleep_words(&wait, 1, /* until= */ 1) == 0;
+	return has_clock_of_kernel() && channel_sleep_words(&wait, 1, /* until= */ 0) == 0;
 }
 
 void channel_wake(const atomic_uint *word, unsigned int threads)

@@ -315,7 +315,9 @@ void begin(unsigned int threads)
 	begin_with(threads, "1");
 	for (unsigned int i = 0; i < CHANNEL_AFTER - 1; i++)
 		ck_assert_uint_eq(get(WHERE), 0);
-	ck_assert_uint_eq(get(WHERE), 1);
+	/* A thread of the server may set the channel up beside the thread that serves the calls. */
+	while (!get(WHERE))
+		;
 }
 
 unsigned int count_parts(void)

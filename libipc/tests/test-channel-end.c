@@ -215,6 +215,17 @@ static void count(uint32_t counts[2])
 	ipc_raw_free(reply);
 }
 
+/* Makes calls of that size until one uses the channel. */
+static void get_an_extension(size_t size)
+{
+	static const uint8_t data[CHANNEL_HUGE_MAX];
+	const struct ipc_raw_message request = { .method = ECHO, .data = data, .size = size };
+	const struct channel_caller *caller = (void *)atomic_load(&proxy->channel);
+
+	while (!caller->posted[CHANNEL_HUGE])
+		ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, NULL, NULL), 0);
+}
+
 /* Begins n blocking calls of that size, and m async calls. */
 static void be_client(unsigned int n, size_t size, unsigned int m)
 {
@@ -222,6 +233,8 @@ static void be_client(unsigned int n, size_t size, unsigned int m)
 
 	connect_again();
 	get_a_channel();
+	if (size > CHANNEL_DATA_MAX)
+		get_an_extension(size);
 	for (unsigned int i = 0; i < m; i++)
 		ipc_raw_call_async(proxy, &(struct ipc_raw_message){ .method = HOLD }, NULL, on_end,
 				   NULL, NULL);

@@ -29,6 +29,8 @@ enum {
 	SET_TIMERS,	/* two timers; writes how late the earlier one expires to blocked */
 	FILL,		/* sends oneways to the client until it has no space; writes a byte to
 			 * blocked when there is space */
+	HOLD,		/* from now on, no thread answers the set-up of a channel, */
+	LET_GO,		/* until now */
 };
 
 struct remain {
@@ -91,6 +93,12 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		return set_timers(call);
 	case FILL:
 		return fill(call, request->entries[0].proxy);
+	case HOLD:
+		pthread_mutex_lock(&call->ipc->pool.lock);
+		return reply_number(call, 0);
+	case LET_GO:
+		pthread_mutex_unlock(&call->ipc->pool.lock);
+		return reply_number(call, 0);
 	case REMAIN:
 		return ipc_raw_reply(call, &(struct ipc_raw_message){ .data = &remain,
 								      .size = sizeof(remain) });
@@ -177,6 +185,49 @@ static uint64_t call_in_vain(size_t size)
 	ck_assert_int_eq(ipc_raw_call(proxy, &request, &options, NULL, NULL), -ETIMEDOUT);
 	return now_usec() - start;
 }
+
+/* Makes a server that may have three threads start them all. */
+static void start_threads(void)
+{
+	struct other others[2];
+	char byte;
+
+	block(&others[0]);
+	block(&others[1]);
+	get(WHERE);
+	/* Each handler may take the byte of the other handler. */
+	ck_assert_int_eq(write(go_on[1], "", 1), 1);
+	unblock(&others[0]);
+	unblock(&others[1]);
+	ck_assert_int_eq(read(go_on[0], &byte, 1), 1);
+}
+
+/* A thread of the server blocks at the set-up. On a busy machine, a call may take long. */
+START_TEST(no_call_waits_for_the_set_up)
+{
+	uint64_t longest = UINT64_MAX;
+
+	begin_here_with(3);
+	start_threads();
+	for (int try = 0; try < 10 && longest > 500000; try++) {
+		connect_again();
+		get(HOLD);
+		longest = 0;
+		for (unsigned int i = 0; i < 3 * CHANNEL_AFTER; i++) {
+			uint64_t start = now_usec(), time;
+
+			ck_assert_uint_eq(get(WHERE), 0);
+			time = now_usec() - start;
+			longest = time > longest ? time : longest;
+		}
+		get(LET_GO);
+	}
+	ck_assert_uint_lt(longest, 500000);
+	while (!get(WHERE))
+		;
+	end_here();
+}
+END_TEST
 
 /* The set-up may take a second. On a busy machine, a call may take longer than its timeout. */
 START_TEST(timeout_of_a_call_applies_while_a_channel_is_set_up)
@@ -432,7 +483,8 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("channel-time", timeout_of_a_call_applies_while_a_channel_is_set_up,
+	return RUN_TESTS("channel-time", no_call_waits_for_the_set_up,
+			 timeout_of_a_call_applies_while_a_channel_is_set_up,
 			 timeout_of_a_large_call_applies_while_its_memory_is_set_up,
 			 time_in_the_queue_of_a_channel_counts,
 			 timeouts_hold_between_time_namespaces,

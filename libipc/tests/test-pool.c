@@ -66,7 +66,9 @@ static void begin_pool(unsigned int threads, const char *channels)
 	begin_ops(threads, channels, &ops);
 	for (unsigned int i = 0; i < CHANNEL_AFTER; i++)
 		get(PASS);
-	ck_assert_uint_eq(get(PASS), channels[0] == '1');
+	/* A thread may set the channel up beside the thread that serves the calls. */
+	while (get(PASS) != (channels[0] == '1'))
+		;
 }
 
 static void end_pool(void)
