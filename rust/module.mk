@@ -45,20 +45,19 @@ $(RUST_GENERATED): $(B)/idl/protoc-gen-ipc
 	$(Q)mkdir -p $(@D) && $(PROTOC) -I $(dir $(filter %.proto,$^)) -I idl \
 	  --plugin=protoc-gen-ipc=$(B)/idl/protoc-gen-ipc --ipc_out=lang=rust:$(@D) $(filter %.proto,$^)
 
-# Messages that every program shares are part of the crate. If the output of protoc-gen-ipc has
-# changed, `make rust-google` generates them again from protoc's .proto files.
+# Messages that every program shares are part of the crate.
 RUST_GOOGLE_PROTOS := any api duration empty field_mask source_context struct timestamp type wrappers
-RUST_GOOGLE := rust/ipcbus/src
-.PHONY: rust-google
-rust-google: $(B)/idl/protoc-gen-ipc
-	$(Q)mkdir -p $(RUST_B)/google && $(PROTOC) --plugin=protoc-gen-ipc=$< \
+RUST_GOOGLE := $(addprefix $(RUST_W)/ipcbus/src/,google.rs descriptor.rs)
+$(RUST_GOOGLE) &: $(B)/idl/protoc-gen-ipc
+	$(call msg,PROTOC,$@)
+	$(Q)mkdir -p $(RUST_B)/google && $(PROTOC) -I $(PROTO_INCLUDE) --plugin=protoc-gen-ipc=$< \
 	  --ipc_out=lang=rust:$(RUST_B)/google \
 	  $(patsubst %,google/protobuf/%.proto,$(RUST_GOOGLE_PROTOS) descriptor)
 	$(Q)cd $(RUST_B)/google/google/protobuf && \
 	  { echo '// SPDX-License-Identifier: MIT' && cat $(RUST_GOOGLE_PROTOS:%=%.ipc.rs); } \
-	    >$(abspath $(RUST_GOOGLE))/google.rs && \
+	    >$(abspath $(RUST_W))/ipcbus/src/google.rs && \
 	  { echo '// SPDX-License-Identifier: MIT' && cat descriptor.ipc.rs; } \
-	    >$(abspath $(RUST_GOOGLE))/descriptor.rs
+	    >$(abspath $(RUST_W))/ipcbus/src/descriptor.rs
 
 $(RUST_B)/layout: rust/tests/layout.c | $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
@@ -69,7 +68,7 @@ $(RUST_B)/layout: rust/tests/layout.c | $(IPC_SHARED_HEADERS)
 RUST_PROTOS := $(foreach name,echo chat clock frames files,examples/$(name)/$(name).proto)
 
 # Builds all programs at once, because cargo itself determines which files are out of date.
-$(RUST_B)/built: $(RUST_COPIES) $(RUST_GENERATED) $(RUST_PROTOS) $(LIBIPC_TEST_A) | $(LIBIPC)
+$(RUST_B)/built: $(RUST_COPIES) $(RUST_GENERATED) $(RUST_GOOGLE) $(RUST_PROTOS) $(LIBIPC_TEST_A) | $(LIBIPC)
 	$(call msg,CARGO,$@)
 	$(Q)$(RUST_CARGO) build -q --workspace
 	$(Q)touch $@
@@ -87,12 +86,14 @@ cratedir ?= $(datadir)/cargo/registry
 
 # Installs a folder of Debian's registry: a manifest, sources, and an empty list of checksums.
 .PHONY: install-rust
-install-rust:
+install-rust: $(RUST_GOOGLE)
 	$(Q)for crate in ipcbus-sys ipcbus; do \
 	  to=$(DESTDIR)$(cratedir)/$$crate-$(VERSION); \
 	  (cd rust/$$crate && find . -name '*.rs' -o -name Cargo.toml) | while read -r file; do \
 	    $(INSTALL) -D -m 644 rust/$$crate/$$file $$to/$$file || exit; \
-	  done && echo '{"package":"","files":{}}' >$$to/.cargo-checksum.json && \
+	  done && \
+	  { [ $$crate != ipcbus ] || $(INSTALL) -m 644 -t $$to/src $(RUST_GOOGLE); } && \
+	  echo '{"package":"","files":{}}' >$$to/.cargo-checksum.json && \
 	  chmod 644 $$to/.cargo-checksum.json || exit; \
 	done
 
@@ -103,4 +104,5 @@ MORE_UNIT_TESTS += rust/tests/test-rust
 endif
 
 # The installed files are sources and need no compiler.
+PRODUCTS += $(RUST_GOOGLE)
 INSTALLS += install-rust
