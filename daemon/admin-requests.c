@@ -22,7 +22,6 @@
 #include "kernel/slab.h"
 #include "shim.h"
 #include "socket.h"
-#include "user.h"
 
 /* --- Files of the driver ------------------------------------------------------------- */
 
@@ -111,9 +110,6 @@ int admin_read(struct flight *flight, int socket, const char *name)
 void admin_stop_clock(void)
 {
 	shim_clock_stop();
-	/* A direct channel would end calls by the clock of the kernel: as with a monitor, clients
-	 * use none. */
-	users_add_monitors(1);
 }
 
 int admin_advance(uint64_t by, uint64_t *ret_now)

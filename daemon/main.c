@@ -27,6 +27,7 @@
 #include "connection.h"
 #include "ipcbus-daemon.h"
 #include "socket.h"
+#include "user.h"
 
 static const char help[] =
 	"usage: ipcbusd [OPTION...]\n"
@@ -415,6 +416,9 @@ static void take_clock(const char *argument)
 {
 	if (!strcmp(argument, "manual")) {
 		admin_stop_clock();
+		/* A direct channel would end calls by the clock of the kernel: as with a monitor,
+		 * clients use none. */
+		users_add_monitors(1);
 		return;
 	}
 	fprintf(stderr, "ipcbusd: --clock=%s: no such clock; there is manual\n", argument);
