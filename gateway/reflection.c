@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "builtin.h"
-#include "schema/private.h"
+#include "schema/schema.h"
 
 /* Fields of ServerReflectionRequest and ServerReflectionResponse. */
 enum {
@@ -197,7 +197,7 @@ static bool has_file(const Google__Protobuf__FileDescriptorSet *set, const char 
  * file first. */
 static void look(const struct target *target, void *userdata)
 {
-	const Google__Protobuf__FileDescriptorSet *set = target->schema->set;
+	const Google__Protobuf__FileDescriptorSet *set = schema_files(target->schema);
 	struct question *question = userdata;
 	size_t begin = question->reply->size, wanted = 0;
 

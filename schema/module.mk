@@ -7,7 +7,7 @@
 
 SCHEMA := $(B)/schema
 # In the order of layers, lowest first: see tests/suite/static/calls.
-SCHEMA_PARTS := wire text json json-text schema known decode encode proto
+SCHEMA_PARTS := wire text json json-text schema local known decode encode proto
 SCHEMA_OBJECTS := $(SCHEMA_PARTS:%=$(SCHEMA)/%.o)
 SCHEMA_UNIT_TESTS := $(patsubst schema/%.c,$(SCHEMA)/%,$(sort $(wildcard schema/tests/test-*.c)))
 SCHEMA_ASAN_TESTS := $(SCHEMA_UNIT_TESTS:$(SCHEMA)/%=$(SCHEMA)/asan/%)

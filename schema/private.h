@@ -5,7 +5,6 @@
 #ifndef SCHEMA_PRIVATE_H
 #define SCHEMA_PRIVATE_H
 
-#include "google/protobuf/descriptor.pb-c.h"
 #include "schema.h"
 #include "wire.h"
 

@@ -658,6 +658,11 @@ const char *schema_interface(const struct schema *schema)
 	return schema->interface;
 }
 
+const Google__Protobuf__FileDescriptorSet *schema_files(const struct schema *schema)
+{
+	return schema->set;
+}
+
 size_t schema_count(const struct schema *schema)
 {
 	return schema->n_methods;

@@ -5,6 +5,7 @@
  * base/text.h. A file calls only files below it:
  *
  *   proto.c      a description, back to a .proto file
+ *   local.c      methods whose messages cannot leave the machine
  *   encode.c     JSON to the bytes of a message
  *   decode.c     the bytes of a message to JSON
  *   known.c      the JSON of google.protobuf.Timestamp and the like
@@ -27,6 +28,8 @@
 #include <stdio.h>
 
 #include <ipc/raw.h>
+
+#include "google/protobuf/descriptor.pb-c.h"
 
 struct schema;
 struct schema_type;
@@ -64,7 +67,10 @@ struct schema *schema_free(struct schema *schema);
 int schema_introspect(struct ipc_proxy *proxy, struct schema **ret_schema, struct ipc_error *error);
 
 const char *schema_interface(const struct schema *schema);
+/* The description itself, after its check. */
+const Google__Protobuf__FileDescriptorSet *schema_files(const struct schema *schema);
 size_t schema_count(const struct schema *schema);
+/* The methods are in an array. */
 const struct schema_method *schema_at(const struct schema *schema, size_t i);
 /* Return the method with that name ("Say") or number, or NULL. */
 const struct schema_method *schema_find(const struct schema *schema, const char *name);
@@ -75,6 +81,13 @@ const char *schema_type_name(const struct schema_type *type);
 
 /* Returns the name of a method that every object has, or NULL. */
 const char *schema_builtin(uint32_t number);
+
+/* Finds the methods whose messages can contain an ipc.Object or ipc.Fd, which cannot leave the
+ * machine. *ret_reasons has a text for each of these methods, with the path of a field, and NULL
+ * for each other method, in the order of schema_at(). Returns 0 or -ENOMEM. */
+int schema_find_local(const struct schema *schema, char ***ret_reasons);
+/* Frees the reasons, which may be NULL. */
+void schema_free_local(const struct schema *schema, char **reasons);
 
 /* Prints the .proto file of the service, with the comments of its description. Returns 0, -ENOMEM
  * or -EIO. */
