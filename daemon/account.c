@@ -338,7 +338,8 @@ static uint64_t unread_messages(int socket)
 	return message_size ? (queued(socket) + message_size - 1) / message_size : 0;
 }
 
-/* The count never rises here, because an unread fd was counted when it was sent. */
+/* Uncounts the files that the client of a flight has received in the meantime. The number never
+ * rises here, because an unread fd was counted when it was sent. */
 static void look_locked(struct flight *flight)
 {
 	uint64_t unread = unread_messages(flight->socket);
@@ -440,7 +441,7 @@ static void unlink_locked(struct flight *flight)
 	*link = flight->next;
 }
 
-/* Does not block: the peer can send no more, and the queue is empty. */
+/* Frees a flight. Does not block: the peer can send no more, and the queue is empty. */
 static void flight_free(struct flight *flight)
 {
 	struct account *account = flight->account;

@@ -57,8 +57,9 @@ static void finish(struct cell *cell, long result)
 
 /* --- The fiber ---------------------------------------------------------------------- */
 
-/* The driver reports the features of the kernel module. This corrects the client's copy. A client
- * that changes the copy in the meantime harms only itself. */
+/* Clears the features that the daemon does not offer in the client's copy, because the driver
+ * reports those of the kernel module. A client that changes the copy in the meantime harms only
+ * itself. Returns 0 or -EFAULT. */
 static long info_correct(u64 arg)
 {
 	void *at = (void *)(uintptr_t)(arg + offsetof(struct ipcbus_info, features));
@@ -78,7 +79,8 @@ void client_set_monitors(struct client *client, bool monitors)
 	users_add_monitors(monitors ? 1 : -1);
 }
 
-/* The client's own arguments tell whether it monitors the bus. Only an administrator may. */
+/* Notes whether the client monitors the bus, by the arguments of its successful ioctl. Only an
+ * administrator may monitor. Returns 0 or -EFAULT. */
 static int look_at_monitor(struct client *client, u64 arg)
 {
 	const void *at = (void *)(uintptr_t)(arg + offsetof(struct ipcbus_monitor, flags));
@@ -90,7 +92,7 @@ static int look_at_monitor(struct client *client, u64 arg)
 	return 0;
 }
 
-/* An exchange reports the error in its event as well. The event is in the client's memory, so a
+/* Replaces a wrong error in the event of an exchange. The event is in the client's memory, so a
  * client can only deceive itself. */
 static void correct_event(const struct ipcbus_exchange *x, int wrong, int error)
 {
@@ -100,8 +102,8 @@ static void correct_event(const struct ipcbus_exchange *x, int wrong, int error)
 		(void)!copy_to_user((void *)&x->event.error, &error, sizeof(error));
 }
 
-/* The driver reports every failure to get an fd as EBADF, and all inaccessible memory as EFAULT.
- * This restores the real reason. */
+/* Returns the real error of an ioctl, and stores it in the event of an exchange: the driver reports
+ * every failure to get an fd as EBADF, and all inaccessible memory as EFAULT. */
 static long correct_result(struct cell *cell, u32 cmd, u64 arg, long result)
 {
 	int error = 0;

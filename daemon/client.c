@@ -55,8 +55,8 @@ static int open_bus(struct client *client)
 	return area_begin(&client->memory, file);
 }
 
-/* If the reply cannot be sent, the client would wait forever: its queue is full, or too many fds
- * are in flight. So the connection is shut down, and the main thread ends it. */
+/* Sends a reply to the client. If that fails, the client would wait forever: its queue is full, or
+ * too many fds are in flight. So the connection is shut down, and the main thread ends it. */
 static void reply(struct client *client, u32 kind, int error, const int *fds, size_t n_fds)
 {
 	struct ipcbusd_message message = {
@@ -74,7 +74,8 @@ static void reply(struct client *client, u32 kind, int error, const int *fds, si
 		shutdown(client->peer.socket, SHUT_RDWR);
 }
 
-/* Like mmap() of the device, read-only and shared. */
+/* Maps the region, like a read-only and shared mmap() of the device. Returns an fd for the client,
+ * or -errno. */
 static int map_region(struct client *client, u64 size)
 {
 	struct file *file = client->file;
@@ -207,8 +208,8 @@ static void control_main(void *arg)
 
 /* --- Main thread ----------------------------------------------------------------------- */
 
-/* After CLIENT_END is set, the worker may free the client before this function wakes the fiber. The
- * RCU read side keeps the fiber. */
+/* Adds requests and wakes the control fiber. After CLIENT_END is set, the worker may free the
+ * client before this function wakes the fiber. The RCU read side keeps the fiber. */
 static void post(struct client *client, unsigned int requests)
 {
 	struct shim_fiber *control = client->control;

@@ -121,7 +121,8 @@ static void queue(int fd, struct entry entry, struct account *account)
 	pthread_mutex_unlock(&lock);
 }
 
-/* If a process can still write to the memory, closer_retry() queues it again. */
+/* Ends memory that a client had. If a process can still write to it, closer_retry() queues it
+ * again. */
 static void end_memory(int fd, const struct entry *entry, struct account *account)
 {
 	unsigned int before = __atomic_load_n(&retries, __ATOMIC_SEQ_CST);

@@ -129,9 +129,9 @@ static int identify(struct connection *connection)
 	return pidns_read_start(peer->pid, &peer->started);
 }
 
-/* A process may connect, pass the socket on and end before identify() runs. Then another process
- * may get its pid. So the peer must repeat a random number, and the kernel reports which process
- * sent it. */
+/* Sends a random number that the peer must repeat in its HELLO, where the kernel reports the
+ * sender. A process may connect, pass the socket on and end before identify() runs, and another
+ * process may get its pid. Returns 0 or -errno. */
 static int welcome(struct connection *connection)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_WELCOME };
@@ -150,7 +150,8 @@ static int watch(struct connection *connection, int fd)
 	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
-/* Frees later: other events of this round may still point to the connection. */
+/* Ends a connection and its client. connections_free() frees it later, because other events of this
+ * round may still point to it. */
 static void connection_close(struct connection *connection)
 {
 	if (connection->closed)
@@ -292,7 +293,7 @@ void connections_accept(void)
 
 /* --- Messages of the peer -------------------------------------------------------- */
 
-/* A pidfd becomes readable when its process ends. */
+/* Returns true if the process has ended: then its pidfd is readable. */
 static bool is_dead(const struct connection *connection)
 {
 	struct pollfd pidfd = { .fd = connection->pidfd, .events = POLLIN };

@@ -31,7 +31,8 @@ static int no_number(void)
 	return -EMFILE;
 }
 
-/* The main thread stores the fd, possibly after the client's reply. */
+/* Waits until the main thread has stored the fd, possibly after the client's reply. Returns the fd,
+ * or -EINTR if the client ends. */
 static int wait_for_fd(struct cell *cell)
 {
 	int fd;
@@ -49,8 +50,8 @@ static void wake_sender(void *fiber)
 	fiber_wake(fiber);
 }
 
-/* Closing a received file takes a moment. So a sender in a loop waits for pending closes before it
- * is refused. */
+/* Waits for pending closes of a user at its limit, for a limited time. Closing a received file
+ * takes a moment, and a sender in a loop must not be refused for that. Returns 0 or -errno. */
 static int wait_for_closes(struct cell *cell)
 {
 	struct account *account = cell->client->peer.account;

@@ -117,8 +117,8 @@ static void set_limits(unsigned long files)
 
 /* --- The bus --------------------------------------------------------------------- */
 
-/* Another user has made the folder in the folder of this user, for example root in a shell of sudo.
- * This user may remove it if it is empty. */
+/* Replaces an empty folder that another user has made in the folder of this user, for example root
+ * in a shell of sudo. Returns true on success. */
 static bool replace_folder(const char *folder)
 {
 	return is_in_runtime && access(folder, W_OK) && !rmdir(folder) && !mkdir(folder, 0755);
@@ -263,7 +263,8 @@ static int listen_at(mode_t mode)
 	return fd;
 }
 
-/* Strangers would be the user of the daemon, and administrators. */
+/* Exits if the daemon's own uid stands for all unmapped users: strangers would be the user of the
+ * daemon, and administrators. */
 static void refuse_ambiguous_users(void)
 {
 	if (!uid_is_ambiguous(geteuid()))

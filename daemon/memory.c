@@ -22,7 +22,8 @@
 #define F_SEAL_FUTURE_WRITE 0x10
 #endif
 
-/* Returns the fd or -errno. The daemon can open the file again, other users cannot. */
+/* Creates a memfd of constant size with these seals, and maps it at *ret_at unless that is NULL.
+ * Returns the fd or -errno. The daemon can open the file again, other users cannot. */
 static int make(const char *name, uint64_t size, int seals, void **ret_at)
 {
 	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), r;
@@ -99,7 +100,8 @@ int memory_new_unmapped(const char *name, uint64_t size)
 	return make(name, size, F_SEAL_SEAL, NULL);
 }
 
-/* Processes of the daemon's own user could open the file again for writing. */
+/* See client.h. Memory for processes of the daemon's own user needs a seal, because they could open
+ * the file again for writing. */
 int memory_new_read_only(const char *name, uint64_t size, uint32_t uid, void **ret_at)
 {
 	return make(name, size, F_SEAL_SEAL | (uid == geteuid() ? F_SEAL_FUTURE_WRITE : 0), ret_at);
@@ -131,8 +133,8 @@ bool memory_has_page(int fd, uint64_t offset)
 	return lseek(fd, (off_t)offset, SEEK_DATA) == (off_t)offset;
 }
 
-/* While the daemon has the lease, an open() for writing waits. The daemon's own memfd does not
- * count as a writer. */
+/* See client.h. While the daemon has the lease, an open() for writing waits. The daemon's own memfd
+ * does not count as a writer. */
 bool memory_free_unused(int fd, void *at)
 {
 	bool waits = area_wait(fd);
@@ -185,7 +187,7 @@ static uint64_t limit_of_group(const char *root, const char *group, const char *
 	}
 }
 
-/* Reads cgroups of both versions. */
+/* Returns the lowest limit of memory of this process's cgroups, of both versions. */
 static uint64_t limit_of_groups(void)
 {
 	uint64_t least = UINT64_MAX, limit = UINT64_MAX;
@@ -239,7 +241,7 @@ int event_new(void)
 	return fd < 0 ? -errno : fd;
 }
 
-/* A timer that has expired is readable. */
+/* Makes the timer readable, by letting it expire, or not. */
 void event_set(int fd, bool set)
 {
 	const struct itimerspec at = { .it_value.tv_nsec = set };

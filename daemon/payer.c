@@ -55,7 +55,8 @@ static bool find_user(const char *name, uint32_t *uid)
 	return entry;
 }
 
-/* A number that is no name is a uid. If the name is unknown, the first uid of the range pays. */
+/* Returns the uid of the owner of a range. A number that is no name is a uid. If the name is
+ * unknown, the first uid of the range pays. */
 static uint32_t owner_of(const char *name, uint32_t first)
 {
 	char *end;
@@ -156,7 +157,8 @@ static uint32_t lowest_of(char *map, uint32_t uid)
 	return lowest == UINT32_MAX ? uid : lowest;
 }
 
-/* Last uid of the block, which is no user's: 65535 is invalid where uids have 16 bits. */
+/* Returns the payer of a uid of an unknown namespace: the last uid of its block, which is no
+ * user's. 65535 is invalid where uids have 16 bits. */
 static uint32_t payer_of_block(uint32_t uid)
 {
 	uint32_t last = uid | 0xffff;

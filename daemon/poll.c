@@ -75,7 +75,8 @@ static void close_shared(struct client *client, int fd)
 	close_later(fd, client->peer.account);
 }
 
-/* Called under locks of the driver, on any thread. */
+/* Requests an update of the client's fds from its control fiber. Called under locks of the driver,
+ * on any thread. */
 static int wake(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key)
 {
 	struct client_poll *poll = container_of(entry, struct client_poll, entry);

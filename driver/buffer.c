@@ -147,7 +147,8 @@ static int get_quota(struct ipcbus_proc *sender, struct ipcbus_proc *receiver,
 	return 0;
 }
 
-/* A call without content has no buffer, but counts as a buffer until it is delivered. */
+/* Counts a call without content as a buffer of the receiver until it is delivered. It has no
+ * buffer. Returns 0 or -errno. */
 static noinline int count_empty(struct ipcbus_proc *sender, struct ipcbus_proc *receiver,
 				struct ipcbus_message *message)
 {

@@ -27,7 +27,8 @@ static bool userns_control;
 module_param(userns_control, bool, 0644);
 MODULE_PARM_DESC(userns_control, "root of a user namespace may monitor its buses and freeze processes");
 
-/* Mounts by the administrator of the initial user namespace are not charged. */
+/* Charges the current user for a mounted bus, except for mounts in the initial user namespace.
+ * Returns 0, -EDQUOT or -ENOMEM. */
 static int charge_mounter(struct ipcbus_bus *bus, const struct user_namespace *ns)
 {
 	struct ipcbus_user *user;

@@ -77,7 +77,7 @@ static void cancel_nested_locked(struct ipcbus_transaction *t, struct list_head 
 }
 
 /* Drops a request that was taken back. If the current thread is of another process, or a worker of
- * the kernel, it must not close files. */
+ * the kernel, leaves its files to the user's own work, because it must not close them. */
 static void drop_request(struct ipcbus_transaction *t)
 {
 	struct ipcbus_buffer *buffer = t->buffer;
@@ -113,8 +113,8 @@ static void cancel_at_server(struct ipcbus_transaction *t, struct list_head *nes
 	}
 }
 
-/* Uses a list instead of recursion, which could exhaust the stack: see
- * ipcbus_transaction_free(). */
+/* Notifies the server of a call that ended early, and cancels the calls that the server made while
+ * it served it. Collects these in a list, because recursion could exhaust the stack. */
 void ipcbus_cancel_server(struct ipcbus_transaction *t)
 {
 	LIST_HEAD(nested);

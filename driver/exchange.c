@@ -42,7 +42,8 @@ static int check_tail(const struct exchange_in *in, struct ipcbus_exchange __use
 	return ret > 0 ? 0 : ret ?: -E2BIG;
 }
 
-/* Checks a send of kind NONE, which most waits have. Faster than memchr_inv(). */
+/* Returns whether a send of kind NONE, which most waits have, has only zeroes. Faster than
+ * memchr_inv(). */
 static bool is_empty(const struct ipcbus_send *send)
 {
 	return !(send->flags | send->handle | send->code | send->call | send->data |
@@ -115,9 +116,9 @@ static int check_exchange(struct ipcbus_proc *proc, const struct exchange_in *in
 	return is_empty(&in->send) ? 0 : -EINVAL;
 }
 
-/* If a taken event cannot be written, it is lost, as with read(2). copy_from_user() has just read
- * the first page of the structure. So only the second page must be checked, and only if the event
- * reaches into it. */
+/* Returns -EFAULT if the event cannot be written to user memory. A taken event would be lost, as
+ * with read(2). copy_from_user() has just read the first page of the structure, so only the second
+ * page is checked, and only if the event reaches into it. */
 static __always_inline int check_writable(struct ipcbus_exchange __user *arg)
 {
 	if (likely(offset_in_page(arg) + offsetof(struct ipcbus_exchange, more) <= PAGE_SIZE))

@@ -81,7 +81,8 @@ int ipcbus_thread_leave(struct ipcbus_proc *proc, void *data)
 
 /* --- Procs ----------------------------------------------------------------------------- */
 
-/* Stops new work first: senders check proc->barred under proc->lock. */
+/* Releases everything that the proc holds, in the order that proc.h describes. Stops new work
+ * first: senders check proc->barred under proc->lock. Only the first call has an effect. */
 void ipcbus_proc_shut_down(struct ipcbus_proc *proc)
 {
 	struct ipcbus_thread *thread;

@@ -20,7 +20,7 @@
 #include "transaction.h"
 #include "writable.h"
 
-/* The file of a mount opens the mount's bus, the device opens the default bus. */
+/* Returns the bus that a file opens: the bus of its mount, or the default bus for the device. */
 static struct ipcbus_bus *bus_of(const struct inode *inode)
 {
 	return inode->i_fop == &ipcbus_fops ? inode->i_sb->s_fs_info : &ipcbus_default_bus;
@@ -53,7 +53,8 @@ static int file_open(struct inode *inode, struct file *file)
 	return nonseekable_open(inode, file);
 }
 
-/* Called when the last fd is closed and the file is not mapped. */
+/* Shuts the proc down and drops the file's reference. Called when the last fd is closed and the
+ * file is not mapped. */
 static int file_release(struct inode *inode, struct file *file)
 {
 	struct ipcbus_proc *proc = file->private_data;
@@ -65,9 +66,9 @@ static int file_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* An fd of the file was closed. If the closing process opened the file and all its threads are
- * exiting, shut down the proc now: another process may share the address space, which then stays.
- * Otherwise a thread may have closed the fd to interrupt the waiting threads. */
+/* Shuts the proc down if the process that opened the file closes an fd of it while all its threads
+ * exit: another process may share the address space, which then stays. Otherwise interrupts all
+ * waiting threads, because a thread may have closed the fd for that purpose. */
 static int file_flush(struct file *file, fl_owner_t id)
 {
 	struct ipcbus_proc *proc = file->private_data;

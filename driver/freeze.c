@@ -93,7 +93,8 @@ static void put_targets(struct ipcbus_freezer *freezer)
 	kvfree(freezer->proc);
 }
 
-/* As for kill(): the caller's own processes, or CAP_KILL. */
+/* Returns whether the caller may freeze the proc. The rule is that of kill(): the caller's own
+ * processes, or CAP_KILL. */
 static bool may_freeze(struct ipcbus_proc *proc)
 {
 	return uid_eq(current_euid(), proc->owner) || ipcbus_ns_capable(proc->user_ns, CAP_KILL);
@@ -211,8 +212,8 @@ static bool stop_some_locked(struct ipcbus_proc *proc, unsigned long *number)
 	return true;
 }
 
-/* From here on no thread takes work or goes idle. Called and returns with proc->lock held, but
- * drops it in between if there are many threads. */
+/* Makes the threads of a proc stop taking work. Called and returns with proc->lock held, but drops
+ * it in between if there are many threads. */
 static void freeze_locked(struct ipcbus_proc *proc)
 {
 	unsigned long number = 0;

@@ -156,7 +156,8 @@ static const struct file_operations text_fops = {
 	.release = ipcbus_files_release,
 };
 
-/* Files have no size. Like device files, they ignore O_TRUNC. */
+/* Changes the attributes of a file of the mount. Like device files, files have no size and ignore
+ * O_TRUNC. */
 static int file_setattr(ipcbus_idmap *idmap, struct dentry *dentry, struct iattr *attr)
 {
 	int ret;
@@ -234,7 +235,8 @@ static const struct super_operations super_ops = {
 	.show_options = show_options,
 };
 
-/* On failure, kill_super() frees what was set up so far. */
+/* Fills a new mount with its bus and its files. On failure, kill_super() frees what was set up so
+ * far. */
 static int fill_super(struct super_block *sb, struct fs_context *fc)
 {
 	struct ipcbus_bus *bus;
@@ -269,7 +271,8 @@ static int fill_super(struct super_block *sb, struct fs_context *fc)
 	return ret;
 }
 
-/* Called when the last user of the mount is gone, or mounting failed. */
+/* Frees a mount and drops its bus. Called when the last user of the mount is gone, or mounting
+ * failed. */
 static void kill_super(struct super_block *sb)
 {
 	struct ipcbus_bus *bus = sb->s_fs_info;
@@ -334,8 +337,8 @@ static struct file_system_type fs_type = {
 	.fs_flags = FS_USERNS_MOUNT,
 };
 
-/* No MODULE_ALIAS_FS(): an alias would let a mount in a user namespace load the module. */
-
+/* Registers the file system. It has no MODULE_ALIAS_FS(): an alias would let a mount in a user
+ * namespace load the module. */
 int ipcbus_fs_init(void)
 {
 	return register_filesystem(&fs_type);

@@ -77,7 +77,8 @@ static void set_entry(struct ipcbus_proc *proc, u32 number, struct ipcbus_handle
 	rcu_assign_pointer(table_of(proc)->entry[number], entry);
 }
 
-/* RCU readers of the old table may continue to use it. */
+/* Replaces the handle table. Frees the old table after a grace period, because RCU readers may
+ * still use it. */
 static void set_table(struct ipcbus_proc *proc, struct ipcbus_handle_table *table)
 {
 	struct ipcbus_handle_table *old = table_of(proc);
@@ -139,7 +140,8 @@ static struct ipcbus_handle_entry *entry_alloc(struct ipcbus_node_entry *node)
 	return entry;
 }
 
-/* Takes ownership of a remote reference of node on success. */
+/* Creates a handle for a node, which the caller adds to the table. Makes space in the table.
+ * Returns the handle or ERR_PTR. On success takes ownership of a remote reference of the node. */
 static struct ipcbus_handle_entry *entry_new(struct ipcbus_proc *proc,
 					     struct ipcbus_node_entry *node)
 {

@@ -349,7 +349,7 @@ struct node_row {
 	unsigned int oldest_ms;
 };
 
-/* node may be dead, with node->proc NULL. */
+/* Copies the properties of a node for printing. The node may be dead, with node->proc NULL. */
 static void copy_node(struct ipcbus_proc *proc, struct ipcbus_node_entry *node,
 		      struct node_row *row)
 {
@@ -510,7 +510,8 @@ static void reading_stop(struct seq_file *seq, void *unused)
 {
 }
 
-/* If the buffer has no space for a piece, seq_file calls this again for the same piece. */
+/* Prints the current piece. If the buffer has no space for it, seq_file calls this again for the
+ * same piece. */
 static int reading_show(struct seq_file *seq, void *unused)
 {
 	struct reading *reading = seq->private;

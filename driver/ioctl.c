@@ -168,7 +168,8 @@ static const struct ioctl_row rows[] = {
 	IOCTL(MONITOR, struct ipcbus_monitor, NEVER, .op = ipcbus_monitor_set),
 };
 
-/* Ignores the size in the number: it differs in programs that were built with another version. */
+/* Returns whether two ioctl numbers name the same ioctl. Ignores the size in the number, which
+ * differs in programs that were built with another version. */
 static bool is_cmd(unsigned int cmd, unsigned int other)
 {
 	return !((cmd ^ other) & ~((unsigned int)_IOC_SIZEMASK << _IOC_SIZESHIFT));
@@ -187,7 +188,8 @@ static const struct ioctl_row *row_of(unsigned int cmd)
 	return is_cmd(cmd, row->cmd) ? row : NULL;
 }
 
-/* If the user's structure is larger than the driver's, the rest must be zero. */
+/* Copies the arguments from user memory. If the user's structure is larger than the driver's, the
+ * rest must be zero. Returns 0 or -errno. */
 static int copy_in(union ioctl_args *args, const struct ioctl_row *row, const void __user *user)
 {
 	u32 size;
@@ -229,7 +231,8 @@ static noinline long ioctl_by_row(struct ipcbus_proc *proc, unsigned int cmd, un
 	return -EFAULT;
 }
 
-/* EXCHANGE is checked first and copies its argument itself, because it is the fast path. */
+/* Runs an ioctl. EXCHANGE comes first and copies its argument itself, because it is the fast path.
+ * */
 long ipcbus_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct ipcbus_proc *proc = file->private_data;

@@ -139,7 +139,7 @@ void ipcbus_node_let_go(struct ipcbus_node_entry *node)
 	kref_put(&node->held, node_free);
 }
 
-/* The last active reference is gone: releases the proc. */
+/* Drops the node's reference of its proc, because the last active reference is gone. */
 void ipcbus_node_retire(struct kref *ref)
 {
 	struct ipcbus_node_entry *node = container_of(ref, struct ipcbus_node_entry, ref);
@@ -174,7 +174,8 @@ bool ipcbus_node_get_remote_alive(struct ipcbus_node_entry *node)
 	return alive;
 }
 
-/* Notifies the owner if the node is idle. The caller checked without the lock, so check again. */
+/* Notifies the owner if the node is idle. The caller checked that without the lock, so this checks
+ * again under it. */
 void ipcbus_node_check_idle(struct ipcbus_node_entry *node)
 {
 	struct ipcbus_proc *proc = node->proc;
@@ -211,8 +212,9 @@ struct ipcbus_node_entry *ipcbus_node_export(struct ipcbus_proc *proc, u64 id)
 	return node;
 }
 
-/* From here on the node gets no new reference, watch or message. Queued messages stay in the queues
- * until bury() discards them. Threads refuse them, and their senders may take them back. */
+/* Marks a node as dead. From here on it gets no new reference, watch or message. Queued messages
+ * stay in the queues until bury() discards them. Threads refuse them, and their senders may take
+ * them back. */
 static void kill_locked(struct ipcbus_node_entry *node)
 {
 	lockdep_assert_held(&node->proc->lock);

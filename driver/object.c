@@ -22,7 +22,7 @@
 #include "stats.h"
 #include "user.h"
 
-/* The file was put. */
+/* Uncharges the user for a file that was put. */
 static void end_file(struct ipcbus_object_ref *ref)
 {
 	ipcbus_user_uncharge(ref->user, IPCBUS_USE_FILES);
@@ -49,8 +49,8 @@ void ipcbus_objects_drop(struct ipcbus_objects *objects)
 	kfree(objects);
 }
 
-/* Charges the user first: in ipcbusd, fget() makes the sender's thread pass the file over a
- * socket. */
+/* Takes a file of the sender. Returns 0 or -errno. Charges the user before it takes the file: in
+ * ipcbusd, fget() makes the sender's thread pass the file over a socket. */
 static int take_file(struct ipcbus_user *user, u64 fd, bool accept_fds,
 		     struct ipcbus_object_ref *ref)
 {
@@ -91,7 +91,8 @@ static int take_handle(struct ipcbus_proc *sender, u64 number, struct ipcbus_obj
 	return 0;
 }
 
-/* Takes a node or handle. The node may be dead, and this message may be its last holder. */
+/* Takes a reference of a node or handle that a message carries. Returns 0 or -errno. The node may
+ * be dead, and this message may be its last holder. */
 static int take_object(struct ipcbus_proc *sender, struct ipcbus_user *user,
 		       const struct ipcbus_object *object, struct ipcbus_object_ref *ref)
 {
@@ -235,8 +236,9 @@ static int install_one(struct ipcbus_proc *receiver, struct ipcbus_object_ref *r
 	return 0;
 }
 
-/* Closes by number, because only receive_fd() checks the policy, and it also installs. A thread
- * that uses the number in the meantime harms only its own process. */
+/* Reverts the installation of an object or file in the receiver. Closes a file by its number,
+ * because only receive_fd() checks the policy, and it also installs. A thread that uses the number
+ * in the meantime harms only its own process. */
 static void uninstall_one(struct ipcbus_proc *receiver, const struct ipcbus_object *object)
 {
 	if (object->type == IPCBUS_OBJECT_FD)
@@ -301,7 +303,8 @@ void ipcbus_closing_done(void)
 	destroy_workqueue(queue);
 }
 
-/* fput() of a kernel thread would leave the file to a worker that all users share. */
+/* Closes the files of an object table and frees it. Uses __fput_sync(), because fput() of a kernel
+ * thread would leave the file to a worker that all users share. */
 static void close_files(struct ipcbus_objects *objects)
 {
 	u32 i;
@@ -314,8 +317,8 @@ static void close_files(struct ipcbus_objects *objects)
 	kfree(objects);
 }
 
-/* With its last file the user may be freed. If files come in the meantime, the work is queued
- * again. */
+/* Closes the files that wait in user->closing. With its last file the user may be freed. If files
+ * come in the meantime, the work is queued again. */
 void ipcbus_objects_close(struct work_struct *work)
 {
 	struct ipcbus_user *user = container_of(work, struct ipcbus_user, close.work);

@@ -28,7 +28,8 @@ void ipcbus_opener_put(struct ipcbus_opener *opener)
 
 /* --- Called by the kernel ----------------------------------------------------------- */
 
-/* Called with the mmap lock of the address space held. */
+/* Creates the opener of an address space and returns its notifier, or ERR_PTR. mmu_notifier_get()
+ * calls it with the mmap lock of the address space held. */
 static struct mmu_notifier *alloc_notifier(struct mm_struct *mm)
 {
 	struct ipcbus_opener *opener;
@@ -56,7 +57,8 @@ static void remove_locked(struct ipcbus_opener *opener)
 	RB_CLEAR_NODE(&opener->entry);
 }
 
-/* Called in an SRCU read side of the kernel, for which unloading waits. May sleep. */
+/* Shuts down the procs of an address space that ends, and removes its opener. exit_mmap() calls it
+ * in an SRCU read side, for which unloading the module waits. May sleep. */
 static void release(struct mmu_notifier *notifier, struct mm_struct *mm)
 {
 	struct ipcbus_opener *opener = container_of(notifier, struct ipcbus_opener, notifier);
@@ -88,7 +90,8 @@ static int compare(const void *mm, const struct rb_node *node)
 	return mm < (const void *)opener->mm ? -1 : mm > (const void *)opener->mm;
 }
 
-/* The address space cannot end while a thread of it runs this. */
+/* Returns the opener of the current address space, counted, or NULL. The address space cannot end
+ * while a thread of it runs this. */
 static struct ipcbus_opener *find(const struct mm_struct *mm)
 {
 	struct ipcbus_opener *opener;

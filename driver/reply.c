@@ -38,14 +38,16 @@ static const struct ipcbus_work_ops async_ops = {
 	.discard = async_discard,
 };
 
-/* If the server has no other work, the caller should run on the server's CPU. */
+/* Returns whether the caller may run on the server's CPU: the call has a reply, and the server has
+ * no other work. */
 static bool may_take_cpu(const struct ipcbus_transaction *t)
 {
 	return IPCBUS_WAKES_HERE && t->result.kind != IPCBUS_EVENT_FAILED &&
 	       list_empty(&t->node->proc->work.list);
 }
 
-/* Ends the call with this result. From here on the caller may take it. */
+/* Ends the call with this result and wakes the thread that waits for it, or queues the event of an
+ * async call. From here on the caller may take the result. */
 static void publish_locked(struct ipcbus_transaction *t, u32 kind, s32 error, u32 stage, u32 index)
 {
 	lockdep_assert_held(&t->caller->lock);
@@ -204,7 +206,7 @@ static struct ipcbus_transaction *claim(struct ipcbus_thread *thread, u64 id)
 	return t;
 }
 
-/* The reply failed: opens the call again. */
+/* Opens a claimed call again, because its reply failed. */
 static void unclaim(struct ipcbus_proc *proc, struct ipcbus_transaction *t,
 		    struct ipcbus_thread *thread)
 {

@@ -44,8 +44,8 @@ static struct ipcbus_node_entry *find_target(struct ipcbus_proc *proc,
 	return node;
 }
 
-/* A call that a thread makes while it serves another call ends no later than the served call,
- * unless it is detached. */
+/* Limits the deadline of a call to that of the call that its thread serves, unless it is detached.
+ * */
 static void inherit_deadline_locked(struct ipcbus_transaction *t,
 				    const struct ipcbus_thread *thread)
 {
@@ -126,7 +126,8 @@ static void end_sync(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
 	spin_unlock(&thread->proc->lock);
 }
 
-/* Undoes begin_async(). Returns false if t was canceled before: its event is already queued. */
+/* Undoes begin_async(). Returns false if t was canceled before. Then its event is queued, and the
+ * caller must not free t. */
 static bool end_async(struct ipcbus_transaction *t)
 {
 	struct ipcbus_proc *proc = t->caller;
@@ -170,7 +171,10 @@ static struct ipcbus_thread *waiting_in_chain_locked(struct ipcbus_transaction *
 	return NULL;
 }
 
-/* number: of the only thread that may get the call, or 0. */
+/* Queues a call: for the thread of the receiver that waits in its chain, or for the thread with
+ * this number, else for any thread. number is 0 unless the call is directed to a thread. Returns 0
+ * or -errno. On failure t is not queued: -ESRCH if the thread does not listen, -ECANCELED if t was
+ * canceled before. */
 static int queue_call(struct ipcbus_transaction *t, u64 number)
 {
 	struct ipcbus_proc *target = t->node->proc;
@@ -208,7 +212,9 @@ out:
 	return ret;
 }
 
-/* Returns the oneway that t replaces in *ret_old; the caller must drop it. */
+/* Queues a oneway, behind earlier oneways to the same node. If it replaces a queued oneway, returns
+ * that in *ret_old, and the caller must drop it. Returns 0 or -errno; on failure t is not queued.
+ * */
 static int queue_oneway(struct ipcbus_transaction *t, struct ipcbus_transaction **ret_old)
 {
 	struct ipcbus_proc *target = t->node->proc;
@@ -298,7 +304,8 @@ static __always_inline int make_buffer(struct ipcbus_proc *sender, struct ipcbus
 	return ret;
 }
 
-/* As make_buffer(), with the sender's label. noinline keeps the stack of other sends small. */
+/* Makes the buffer of a message to a node that wants labels: as make_buffer(), with the sender's
+ * label. noinline keeps the stack of other sends small. */
 static noinline int make_labelled_buffer(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
 					 struct ipcbus_message *message,
 					 struct ipcbus_buffer **ret_buffer)
@@ -338,7 +345,8 @@ static __always_inline int try_to_send(struct ipcbus_thread *thread, struct ipcb
 	return ret;
 }
 
-/* The report names the target also if it is dead. */
+/* Reports that the target of a message could not be used, and returns error. The report names the
+ * node, also if it is dead. */
 static int refuse_target(struct ipcbus_thread *thread, const struct ipcbus_message *message,
 			 int error)
 {

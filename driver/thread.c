@@ -16,7 +16,8 @@
 #include "user.h"
 #include "work.h"
 
-/* A reader that found the thread under RCU may still use its pids. */
+/* Frees a thread after a grace period. Until then a reader that found it under RCU may use its
+ * pids. */
 static void free_after_readers(struct rcu_head *rcu)
 {
 	struct ipcbus_thread *thread = container_of(rcu, struct ipcbus_thread, rcu);
@@ -97,8 +98,9 @@ static u32 reap_dead(struct ipcbus_proc *proc, bool all)
 	return others;
 }
 
-/* Allocates the lowest free number. If it is above proc->pool.reap_at, there are that many threads,
- * and ended threads are removed. The new reap_at keeps the cost at a check per new thread. */
+/* Adds the thread to its proc's table, with the lowest free number. If the number is above
+ * proc->pool.reap_at, there are that many threads, and ended threads are removed. The new reap_at
+ * keeps the cost at a check per new thread. */
 static int thread_insert(struct ipcbus_thread *thread)
 {
 	struct ipcbus_proc *proc = thread->proc;
@@ -178,7 +180,8 @@ struct ipcbus_thread *ipcbus_thread_current_slow(struct ipcbus_proc *proc, u32 n
 	return thread ?: thread_new(proc);
 }
 
-/* Takes the lock for each thread separately: waking takes time, and there may be many threads. */
+/* Makes each thread examine its queues, and interrupts its wait if interrupt is true. Takes the
+ * lock for each thread separately: waking takes time, and there may be many threads. */
 static void kick_all(struct ipcbus_proc *proc, bool interrupt)
 {
 	struct ipcbus_thread *thread;

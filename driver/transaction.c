@@ -74,8 +74,8 @@ static struct ipcbus_transaction *pop_spare(struct ipcbus_user *user)
 	return t;
 }
 
-/* Returns false if the user has enough spares. A user without procs keeps none, because spares keep
- * the user and would never be freed. */
+/* Adds a transaction to its user's spares. Returns false if the user has enough, or has no procs:
+ * spares keep the user, which would never be freed. */
 static bool push_spare(struct ipcbus_transaction *t)
 {
 	struct ipcbus_user *user = t->user;
@@ -110,7 +110,8 @@ void ipcbus_transaction_end(struct ipcbus_user *user)
 	}
 }
 
-/* Charges the user until the transaction is freed, also while it is spare. */
+/* Allocates a transaction, or returns ERR_PTR. Charges the user until the transaction is freed,
+ * also while it is a spare. */
 static struct ipcbus_transaction *alloc(struct ipcbus_user *user)
 {
 	struct ipcbus_transaction *t;
@@ -141,8 +142,8 @@ void ipcbus_transaction_free_spare(struct ipcbus_transaction *t)
 	kmem_cache_free(cache, t);
 }
 
-/* The fast path uses the thread's own spare. The slow paths are separate functions, so that the
- * fast path does not pay for their registers. */
+/* Keeps a transaction as a spare of its user, or frees it. A function of its own, like get(), so
+ * that the fast path, which uses the thread's own spare, does not save their registers. */
 static noinline void retire(struct ipcbus_transaction *t)
 {
 	if (!push_spare(t))
@@ -154,7 +155,8 @@ static noinline struct ipcbus_transaction *get(struct ipcbus_user *user)
 	return pop_spare(user) ?: alloc(user);
 }
 
-/* Loops over the parents instead of recursing: a chain may be long. */
+/* Frees a transaction without references, and its parents that have no other reference. Loops
+ * instead of recursing, because a chain may be long. */
 void ipcbus_transaction_free(struct ipcbus_transaction *t, struct ipcbus_thread *user)
 {
 	struct ipcbus_transaction *parent;
@@ -256,8 +258,8 @@ struct ipcbus_transaction *ipcbus_transaction_new(struct ipcbus_thread *thread,
 
 /* --- Replacement ----------------------------------------------------------------- */
 
-/* Queued oneways that can be replaced are in a tree of their node, because a long queue must not be
- * searched under the lock. */
+/* Orders queued oneways that can be replaced in the tree of their node. A tree, because a long
+ * queue must not be searched under the lock. */
 static int compare_replaceable(struct rb_node *a, const struct rb_node *b)
 {
 	const struct ipcbus_transaction *t = rb_entry(a, struct ipcbus_transaction, replaceable);

@@ -109,7 +109,8 @@ out:
 	return user;
 }
 
-/* Takes ownership of the reference of parent, even on failure. */
+/* Creates a user below parent, and returns it or NULL. Takes ownership of the reference of parent,
+ * even on failure. */
 static struct ipcbus_user *user_new(kuid_t uid, struct ipcbus_user *parent)
 {
 	struct ipcbus_user *user;
@@ -144,8 +145,9 @@ static struct ipcbus_user *user_free(struct ipcbus_user *user)
 	return parent;
 }
 
-/* Takes ownership of the reference of parent. Never allocate under users_lock, which all users
- * take: reclaim in the caller's memory cgroup can take arbitrarily long. */
+/* Finds or creates the user below parent, and returns it, counted, or NULL. Takes ownership of the
+ * reference of parent. Never allocate under users_lock, which all users take: reclaim in the
+ * caller's memory cgroup can take arbitrarily long. */
 static struct ipcbus_user *find_below(kuid_t uid, struct ipcbus_user *parent)
 {
 	struct ipcbus_user *user, *new = NULL;
@@ -163,8 +165,9 @@ static struct ipcbus_user *find_below(kuid_t uid, struct ipcbus_user *parent)
 	return user;
 }
 
-/* Finds the owners of the namespaces first, from the outermost on. A parent is never created after
- * its child, so there are no cycles. */
+/* Finds or creates the user of a uid, below the users that own its namespaces. Finds the owners
+ * first, from the outermost namespace on. A parent is never created after its child, so there are
+ * no cycles. */
 struct ipcbus_user *ipcbus_user_find(kuid_t uid, const struct user_namespace *ns)
 {
 	struct ipcbus_user *user;
@@ -184,7 +187,8 @@ struct ipcbus_user *ipcbus_user_find(kuid_t uid, const struct user_namespace *ns
 	return user;
 }
 
-/* Drops the last reference under the lock, so that find_or_add() cannot find a dying user. */
+/* Drops a reference that may be the last, and returns whether it was. Holds the lock meanwhile, so
+ * that find_or_add() cannot find a dying user. */
 static bool put_last(struct ipcbus_user *user)
 {
 	bool last;
@@ -207,8 +211,9 @@ void ipcbus_user_put(struct ipcbus_user *user)
 
 /* --- Charges ---------------------------------------------------------------- */
 
-/* As with Unix sockets, a process can send a file only if the user's number of files in flight does
- * not exceed the process's RLIMIT_NOFILE. */
+/* Returns whether so many resources exceed the limit of a user. As with Unix sockets, a process can
+ * send a file only if the user's number of files in flight also does not exceed the process's
+ * RLIMIT_NOFILE. */
 static bool is_too_much(enum ipcbus_use use, u32 used)
 {
 	if (used > ipcbus_user_limit(use))

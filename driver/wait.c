@@ -36,7 +36,9 @@ static bool is_in_own_call_locked(const struct ipcbus_thread *thread,
 	return t && t->from == thread && t->state == state;
 }
 
-/* Also sets thread->deadline, until which the thread then sleeps. */
+/* Returns whether the deadline of the thread's own call, or of its wait for directed calls, has
+ * passed. Sets thread->deadline to the earlier of both, or 0. If it has not passed, the thread then
+ * sleeps until it. */
 static bool has_expired_locked(struct ipcbus_thread *thread)
 {
 	bool waits = is_in_own_call_locked(thread, IPCBUS_PENDING);
@@ -48,7 +50,7 @@ static bool has_expired_locked(struct ipcbus_thread *thread)
 	return unlikely(thread->deadline) && ktime_get_ns() >= thread->deadline;
 }
 
-/* Ends the thread's own call, or its wait for directed calls. */
+/* Ends the thread's own call with its deadline, or interrupts its wait for directed calls. */
 static noinline void expire_locked(struct ipcbus_thread *thread, struct pick *pick)
 {
 	struct ipcbus_transaction *t = thread->top;
@@ -62,8 +64,9 @@ static noinline void expire_locked(struct ipcbus_thread *thread, struct pick *pi
 	ipcbus_reply_abandon_locked(t);
 }
 
-/* A call that comes back is first, because the thread may never wait again after its reply. Then
- * the end of the thread's own call. Only a thread without a call takes work of the proc. */
+/* Picks the event that the thread takes next, and returns false if there is none. First comes work
+ * for this thread only, because it may never wait again after its reply. Then comes the end of its
+ * own call. Only a thread without a call takes work of the proc. */
 static bool pick_locked(struct ipcbus_thread *thread, bool serve, struct pick *pick)
 {
 	struct ipcbus_proc *proc = thread->proc;
@@ -167,9 +170,10 @@ static bool thread_sleep(struct ipcbus_thread *thread)
 	return !signaled;
 }
 
-/* Before it sleeps, the thread yields once while it is still runnable. If the thread that it woke
- * replies right away, neither thread has to sleep and be woken again, which is the most expensive
- * part of a round trip. */
+/* Picks an event. If there is none, sleeps until a kick. Returns true if the wait is over: an event
+ * was picked, or the thread was interrupted. Before it sleeps, the thread yields once while it is
+ * still runnable: if the thread that it woke replies right away, neither has to sleep and be woken
+ * again, which is the most expensive part of a round trip. */
 static bool find_or_sleep(struct ipcbus_thread *thread, bool serve, bool called,
 			  struct pick *pick)
 {

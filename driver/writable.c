@@ -151,7 +151,9 @@ static bool is_watched(struct ipcbus_proc *sender, const struct ipcbus_proc *tar
 	return watched;
 }
 
-/* A node that dies after this check finds the watch. So no watch outlives its target's nodes. */
+/* Adds the watch to the sender's tree and to the pollers of the node's region. Returns 0,
+ * -EOWNERDEAD or -EEXIST. A node that dies after its check finds the watch, so no watch outlives
+ * its target's nodes. */
 static int add(struct ipcbus_space_watch *watch, const struct ipcbus_node_entry *node)
 {
 	struct ipcbus_proc *sender = watch->sender;

@@ -60,7 +60,8 @@ static int read_status(pid_t pid, gid_t **ret_groups)
 	return r;
 }
 
-/* A caller in another pid namespace has no pid here, so its groups cannot be read. */
+/* Reads the supplementary groups of the caller. A caller in another pid namespace has no pid here,
+ * and is treated as if it had none. Returns 0 or -errno. */
 static int read_groups(struct caller *caller, const struct ipc_call *call)
 {
 	int pidfd, n;
@@ -178,8 +179,9 @@ static bool is_administrator(const struct ipc_call *call)
 	return !uid || uid == geteuid();
 }
 
-/* Only administrators learn which names are hidden, and which rule decides. For other users a
- * hidden name looks like a name that is not registered, which they may find. */
+/* Replies with a decision. Only administrators learn which names are hidden, and which rule
+ * decides. For other users a hidden name looks like a name that is not registered, which they may
+ * find. */
 static int reply_decision(struct ipc_call *call, const struct policy_decision *decision,
 			  enum policy_right right, bool administrator)
 {
@@ -230,7 +232,7 @@ int handle_check_policy(struct ipc_call *call, const Ipc__Manager__CheckPolicyRe
 	return r < 0 ? r : reply_decision(call, &decision, right, administrator);
 }
 
-/* If the caller is no administrator, sends -EPERM. */
+/* Returns 0 if the caller is an administrator. Otherwise sends it -EPERM and returns an error. */
 static int check_caller(struct ipc_call *call)
 {
 	if (is_administrator(call))

@@ -175,7 +175,8 @@ static void forget_process(struct activation *a)
 	a->pid = 0;
 }
 
-/* If there is no pidfd, its exit would go unnoticed, so the process is killed. */
+/* Watches the process of a service by a pidfd. If that fails, kills the process, whose exit would
+ * go unnoticed. Returns 0 or -errno. */
 static int watch_process(struct activation *a)
 {
 	int r;
@@ -293,7 +294,7 @@ static void process_ended(struct source *source)
 		ended(a, &info);
 }
 
-/* The service neither registered its names in time nor exited. */
+/* Ends the start of a service that neither registered its names in time nor exited. */
 static void timed_out(struct activation *a)
 {
 	a->deadline = 0;

@@ -132,7 +132,8 @@ static void append(struct worker *worker, struct shim_fiber *fiber)
 	worker->last = fiber;
 }
 
-/* The caller must first publish whatever the worker checks before it sleeps. */
+/* Wakes the worker if it sleeps. The caller must first publish whatever the worker checks before it
+ * sleeps. */
 static void worker_wake(struct worker *worker)
 {
 	if (!__atomic_load_n(worker->ops.asleep, __ATOMIC_SEQ_CST))
@@ -233,15 +234,16 @@ static void free_fiber(struct rcu_head *rcu)
 	free(container_of(rcu, struct shim_fiber, rcu));
 }
 
-/* No thread may queue the fiber any more. */
+/* Frees a fiber after a grace period. No thread may queue it any more. */
 static void retire(struct worker *worker, struct shim_fiber *fiber)
 {
 	call_rcu(&fiber->rcu, free_fiber);
 	__atomic_sub_fetch(&worker->fibers, 1, __ATOMIC_SEQ_CST);
 }
 
-/* Marks the fiber as queued, so that no thread queues it from now on. If a thread has queued it
- * before, the worker frees it at its turn. */
+/* Frees the stack of a fiber that has ended, and then the fiber. Marks it as queued, so that no
+ * thread queues it from now on. If a thread has queued it before, the worker frees it at its turn.
+ * */
 static void end(struct worker *worker, struct shim_fiber *fiber)
 {
 	free_stack(worker, fiber->stack);
@@ -277,9 +279,9 @@ static bool is_over(const struct worker *worker)
 	       !__atomic_load_n(&worker->fibers, __ATOMIC_SEQ_CST);
 }
 
-/* Other threads and clients first publish remote fibers, bits, a moved clock or the end, and then
- * read the word. So this function sets the word before it checks them. Returns false if it
- * slept. */
+/* Sleeps until a wake-up or the first timer, unless there is work. Returns false if it slept. Other
+ * threads and clients first publish remote fibers, bits, a moved clock or the end, and then read
+ * the word. So this function sets the word before it checks them. */
 static bool worker_sleep(struct worker *worker)
 {
 	bool looked = true;
@@ -309,8 +311,8 @@ static bool worker_sleep(struct worker *worker)
 	return looked;
 }
 
-/* The kernel writes to a thread's rseq area at each switch. Workers have no restartable
- * sequences. */
+/* Unregisters the thread's rseq area, to which the kernel writes at each switch. Workers have no
+ * restartable sequences. */
 static void rseq_leave(void)
 {
 	enum { SIZE = 32, UNREGISTER = 1 };
@@ -320,7 +322,7 @@ static void rseq_leave(void)
 			UNREGISTER, RSEQ_SIGNATURE);
 }
 
-/* The worker has no fibers and gets no new fibers. */
+/* Frees the worker at the end of its thread. It has no fibers and gets no new fibers. */
 static void worker_leave(struct worker *worker)
 {
 	struct worker **link = &workers;
@@ -493,7 +495,8 @@ static bool must_wake(struct task_struct *task)
 	       signal_pending(task);
 }
 
-/* until: nanoseconds of the clock, or 0 for no limit. Returns false if the time passed first. */
+/* Sleeps until the current task is woken or has a signal, or until the time in nanoseconds of the
+ * clock; 0: no limit. Returns false if the time passed first. */
 static bool sleep_until(u64 until)
 {
 	struct task_struct *task = current;

@@ -136,7 +136,8 @@ static void wait_for(struct reader *reader, unsigned long now)
 		usleep(20);
 }
 
-/* Readers that begin after the increment see everything that was unlinked before it. */
+/* Waits for a grace period. Readers that begin after the increment see everything that was unlinked
+ * before it. */
 void rcu_wait(void)
 {
 	unsigned long now = __atomic_add_fetch(&period, 1, __ATOMIC_SEQ_CST);
@@ -146,7 +147,8 @@ void rcu_wait(void)
 		wait_for(reader, now);
 }
 
-/* func is a callback, or the offset of the head in the object to free: see kfree_rcu(). */
+/* Runs a callback, or frees an object: func is a callback, or the offset of the head in the object,
+ * see kfree_rcu(). */
 static void run(struct rcu_head *head)
 {
 	uintptr_t offset = (uintptr_t)head->func;

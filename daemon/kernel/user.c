@@ -139,7 +139,7 @@ static __always_inline void *user_at(const void __user *at, size_t size)
 	return user_at_slow(memory, offset, size, ready);
 }
 
-/* The copy itself checks the address. */
+/* Returns true: the copy itself checks the address. */
 bool access_ok(const void __user *at, size_t size)
 {
 	(void)at, (void)size;

@@ -66,14 +66,15 @@ int ipcbus_pages_init(struct ipcbus_pages *pages, struct mem_cgroup *group,
 	return 0;
 }
 
-/* Uncharges n pages that were freed. */
+/* Subtracts n freed pages from the resident pages, and uncharges the user for them. */
 static void forget(struct ipcbus_pages *pages, unsigned long n)
 {
 	atomic_long_sub(n, &pages->resident);
 	ipcbus_user_uncharge_n(pages->user, IPCBUS_USE_MEMORY, n * PAGE_KIB);
 }
 
-/* Sets the frame to a page that is already charged. */
+/* Sets the frame to a page that is already charged. If another thread was first, frees and
+ * uncharges the page. */
 static void publish(struct ipcbus_pages *pages, unsigned long index, struct page *page)
 {
 	if (cmpxchg(&pages->frame[index], NULL, page_address(page))) {
@@ -164,7 +165,8 @@ int ipcbus_pages_populate_slow(struct ipcbus_pages *pages, size_t offset, size_t
 	return ret;
 }
 
-/* A concurrent sender may set an empty frame, but never changes a set frame. */
+/* Returns the address of a page, or NULL if it is missing. A concurrent sender may set an empty
+ * frame, but never changes a set frame. */
 static void *frame_at(struct ipcbus_pages *pages, unsigned long index)
 {
 	return READ_ONCE(pages->frame[index]);

@@ -102,7 +102,7 @@ static struct ipcbus_range *find(struct ipcbus_range_pool *pool, u32 size)
 	return range_of(pool->free[fl][__ffs(map)]);
 }
 
-/* Examines a few ranges of size's own class, where not all fit. */
+/* Returns a fitting range among the first of size's own class, where not all fit, or NULL. */
 static struct ipcbus_range *find_tight(struct ipcbus_range_pool *pool, u32 size)
 {
 	struct list_head *link;

@@ -78,8 +78,9 @@ void ipcbus_reclaim_remove(struct ipcbus_region *region)
 	mutex_unlock(&region->claim);
 }
 
-/* Frees whole pages in the backed part of a range that is out of its region. A page at either end
- * may partly belong to a buffer. When that buffer is released, the page counts as backed again. */
+/* Frees whole pages in the backed part of a range that is out of its region. Returns their number.
+ * A page at either end may partly belong to a buffer. When that buffer is released, the page counts
+ * as backed again. */
 static unsigned long reclaim_range(struct ipcbus_region *region, struct ipcbus_range *range,
 				   unsigned long want)
 {
@@ -108,7 +109,8 @@ static bool reclaim_some(struct ipcbus_region *region, unsigned long want, unsig
 	return true;
 }
 
-/* Drops the claim after each step, because senders may need the space that a step holds. */
+/* Frees the pages of all free ranges of a region. Returns whether it freed any. Drops the claim
+ * after each step, because senders may need the space that a step holds. */
 bool ipcbus_reclaim_now(struct ipcbus_region *region)
 {
 	unsigned long dropped = 0;
@@ -137,7 +139,8 @@ static unsigned long idle_pages(struct ipcbus_region *region)
 		     DIV_ROUND_UP(ipcbus_region_backed(region), UNITS_PER_PAGE));
 }
 
-/* If there are many regions, estimates from some of them. The next call examines other regions. */
+/* Returns an estimate of the pages that can be reclaimed. If there are many regions, examines some
+ * of them, and the next call examines others. */
 static unsigned long count_idle(struct shrinker *unused, struct shrink_control *control)
 {
 	struct ipcbus_region *region;

@@ -104,7 +104,8 @@ static struct ipcbus_buffer *pop_spare(struct ipcbus_region *region)
 
 /* --- Beginning and end ------------------------------------------------------------ */
 
-/* Unlinks the tables under the lock before freeing them, because readers of statistics may come. */
+/* Frees the descriptors and the tables, and uncharges the user. First unlinks them under the lock,
+ * because readers of statistics may come. */
 static void free_slabs(struct ipcbus_region *region)
 {
 	struct ipcbus_range_pool *ranges = region->ranges;
@@ -176,7 +177,7 @@ err_group:
 	return ret;
 }
 
-/* Must be called when the region has ended and no buffer is left. */
+/* Frees all memory of the region. It must have ended, and no buffer may be left. */
 static void free_memory(struct ipcbus_region *region)
 {
 	ipcbus_reclaim_remove(region);
@@ -187,7 +188,8 @@ static void free_memory(struct ipcbus_region *region)
 	region->group = NULL;
 }
 
-/* Uncounts a buffer. If it returns true, call free_memory() after dropping the lock. */
+/* Uncounts a buffer. Returns true if it was the last buffer of a region that has ended. Then the
+ * caller must call free_memory() after dropping the lock. */
 static bool uncount_locked(struct ipcbus_region *region)
 {
 	lockdep_assert_held(&region->lock);
@@ -294,9 +296,9 @@ struct ipcbus_buffer *ipcbus_region_cut_locked(struct ipcbus_region *region, u32
 	}
 }
 
-/* Called after space of a message with these flags was released. Only counted messages make space
- * for a oneway. A sender that starts to poll tries again under region->lock, so either it finds the
- * space or this function finds the sender. */
+/* Calls space_came() of the region if a released message with these flags makes space for a oneway,
+ * and a sender polls for it. A sender that starts to poll tries again under region->lock, so either
+ * it finds the space or this function finds the sender. */
 static __always_inline void report_space(struct ipcbus_region *region, u32 flags)
 {
 	if (unlikely(flags & IPCBUS_BUFFER_COUNTED) && unlikely(!list_empty(&region->pollers)))
@@ -317,7 +319,8 @@ void ipcbus_region_unreserve(struct ipcbus_region *region, const struct ipcbus_r
 		free_memory(region);
 }
 
-/* If memory is short, frees the region's own idle pages, whose owner pays, and tries again. */
+/* Handles a failure of populating: if memory is short, frees the region's own idle pages, whose
+ * owner pays, and tries again. Returns 0 or -errno. */
 int ipcbus_region_populate_slow(struct ipcbus_region *region, const struct ipcbus_buffer *buffer,
 				int error)
 {
@@ -365,7 +368,8 @@ void ipcbus_region_end_empty(struct ipcbus_region *region, struct ipcbus_quota *
 		free_memory(region);
 }
 
-/* From here on the space is free and the id stale. Returns the result of uncount_locked(). */
+/* Puts the buffer into the cache and makes its id stale. From here on another message may use the
+ * space. Returns true if the caller must call free_memory() after dropping the lock. */
 static bool release_range(struct ipcbus_region *region, struct ipcbus_buffer *buffer)
 {
 	lockdep_assert_held(&region->lock);
@@ -383,7 +387,7 @@ static bool release_range(struct ipcbus_region *region, struct ipcbus_buffer *bu
 }
 
 /* Releases a delivered buffer and moves its cargo out. Drops the lock while zeroing the buffer. The
- * region has not ended, so this never is its last buffer. */
+ * region has not ended, so this is never its last buffer. */
 static __always_inline void release_delivered_locked(struct ipcbus_region *region,
 						     struct ipcbus_buffer *buffer,
 						     struct ipcbus_cargo *cargo)
