@@ -86,11 +86,14 @@ static bool has_fired(const struct area_watch *watch)
 	return number >= 0;
 }
 
-/* Examines all watches, after events were lost. */
+/* After events were lost, the buckets from this one on must be examined. */
+static unsigned int unexamined = BUCKETS;
+
+/* Returns the owner of the next watch whose event was lost, or NULL. */
 static void *find_fired(void)
 {
-	for (unsigned int i = 0; i < BUCKETS; i++)
-		for (struct area_watch *watch = bucket[i]; watch; watch = watch->next)
+	for (; unexamined < BUCKETS; unexamined++)
+		for (struct area_watch *watch = bucket[unexamined]; watch; watch = watch->next)
 			if (has_fired(watch))
 				return watch->owner;
 	return NULL;
@@ -98,15 +101,14 @@ static void *find_fired(void)
 
 void *areas_next_gone(void)
 {
-	static bool lost;	/* events, and a watch that fired may be left */
 	struct inotify_event event;
 	struct area_watch *watch;
-	void *owner;
 
 	/* Each read returns a single event, because events of a watched file carry no name. Each
 	 * watch causes at most two events. */
 	while (read(inotify_fd, &event, sizeof(event)) == sizeof(event)) {
-		lost |= event.mask & IN_Q_OVERFLOW;
+		if (event.mask & IN_Q_OVERFLOW)
+			unexamined = 0;
 		if (event.mask & (IN_Q_OVERFLOW | IN_CLOSE_WRITE))
 			closers_retry_later();
 		watch = event.mask & IN_CLOSE_WRITE ? *bucket_of(event.wd) : NULL;
@@ -115,7 +117,5 @@ void *areas_next_gone(void)
 		if (watch)
 			return watch->owner;
 	}
-	owner = lost ? find_fired() : NULL;
-	lost &= owner != NULL;
-	return owner;
+	return find_fired();
 }

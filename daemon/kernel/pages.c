@@ -35,7 +35,6 @@ int fallocate(int fd, int mode, long offset, long size);
  * @fd: memfd
  * @at: address
  * @size: constant
- * @worker: of the receiver; constant
  * @account: of the receiver's payer; holds a reference
  * @payer: holds a reference
  * @kib: charged to @payer when @fd is closed
@@ -44,7 +43,6 @@ struct memory {
 	int fd;
 	void *at;
 	size_t size;
-	struct worker *worker;
 	struct account *account;
 	struct ipcbus_user *payer;
 	u32 kib;
@@ -59,7 +57,7 @@ int region_open(const struct address_space *mapping)
 
 /* --- The memfd ----------------------------------------------------------------- */
 
-/* The receiver's control fiber calls it. */
+/* Creates the memory of a region on the receiver's control fiber. Returns it or ERR_PTR. */
 static struct memory *pages_new(struct ipcbus_user *payer, size_t size)
 {
 	struct memory *memory = kzalloc(sizeof(*memory), GFP_KERNEL);
@@ -77,13 +75,13 @@ static struct memory *pages_new(struct ipcbus_user *payer, size_t size)
 		return ERR_PTR(ret);
 	}
 	memory->payer = ipcbus_user_get(payer);
-	memory->worker = fiber->worker;
 	memory->account = client_account(fiber->client);
 	account_hold(memory->account);
 	return memory;
 }
 
-/* Any thread. The payer pays until the pages are free. */
+/* Frees the memory of a region and returns true. The payer pays until the pages are free. Any
+ * thread. */
 static bool pages_free(int fd, void *arg)
 {
 	struct memory *memory = arg;
@@ -174,8 +172,9 @@ void ipcbus_pages_done(struct ipcbus_pages *pages)
 	table_free(pages);
 	pages->frame = NULL;
 	pages->count = 0;
-	/* Another user's message may have kept the region: then its worker must not wait. */
-	if (fiber && fiber->worker == memory->worker) {
+	/* A message of another user may have kept the region. Then this is the worker of that user,
+	 * which must not wait for processes of the receiver's user. */
+	if (fiber && client_account(fiber->client) == memory->account) {
 		rcu_sleeps();
 		pages_free(memory->fd, memory);
 		rcu_awakes();
@@ -197,8 +196,8 @@ static bool allocate(const struct memory *memory, size_t offset, size_t size)
 	return errno == EINVAL && !fallocate(memory->fd, 0, offset, size);
 }
 
-/* Another thread may populate a page that two buffers share. The first thread to set its bit counts
- * the page. */
+/* Allocates missing pages and charges them. Another thread may populate a page that two buffers
+ * share. The first thread to set its frame counts the page. Returns 0 or -errno. */
 static int populate_run(struct ipcbus_pages *pages, unsigned long first, unsigned long end)
 {
 	struct memory *memory = memory_of(pages);
@@ -261,7 +260,7 @@ void ipcbus_pages_copy(struct ipcbus_pages *pages, size_t offset, struct ipcbus_
 	ipcbus_pages_copy_from_kernel(pages, offset, memory_of(from)->at + from_offset, size);
 }
 
-/* If a message failed, some of its pages may not be allocated. */
+/* Zeroes a part of the region. If a message failed, some of its pages may not be allocated. */
 void ipcbus_pages_clear(struct ipcbus_pages *pages, size_t offset, size_t size)
 {
 	while (size) {
