@@ -127,6 +127,7 @@ static void write_objects(const struct ipcbus_proc *proc, const struct ipcbus_re
 		object = (struct ipcbus_record_object){ .type = ref->type, .tag = ref->tag };
 		if (ref->type != IPCBUS_OBJECT_FD) {
 			object.pid = pid_nr_ns(ref->node->pid, proc->pid_ns);
+			object.owner = ref->node->owner;
 			object.node = ref->node->id;
 		}
 		ipcbus_buffer_write(region, buffer, at, &object, sizeof(object));

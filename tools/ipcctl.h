@@ -15,6 +15,7 @@
  *   process.c     processes and users of the system
  *   names.c       names for the numbers in records: services, methods, processes
  *   monitor.c     receives the driver's records
+ *   streams.c     the streams of records
  *   traffic.c     sums over records
  *   doctor-checks.c  judges the facts that verb-doctor.c collects
  *

@@ -8,7 +8,7 @@
 TOOLS := $(B)/tools
 IPCCTL := $(TOOLS)/ipcctl
 # In the order of layers, lowest first: see tests/suite/static/calls.
-TOOLS_PARTS := options process fail numbers deadline bus state output names monitor traffic doctor-checks \
+TOOLS_PARTS := options process fail numbers deadline bus state output names streams monitor traffic doctor-checks \
 	verb-call verb-describe verb-doctor verb-dump verb-freeze verb-info verb-list verb-monitor verb-policy \
 	verb-stats verb-top verb-tree verb-wait verb-watch main
 TOOLS_CORE := $(TOOLS_PARTS:%=$(TOOLS)/%.o)

@@ -231,24 +231,6 @@ bool names_lack_method(const struct names *names, const char *method)
 	return names->n_services && strncmp(method, "0x", 2);
 }
 
-bool names_is_stream(const struct names *names, const char *name, const char *method)
-{
-	bool stream = false;
-
-	for (size_t i = 0; i < names->n_services; i++) {
-		const struct service *service = &names->services[i];
-		const struct schema_method *found =
-			service->schema ? schema_find(service->schema, method) : NULL;
-
-		if (!found || (name && strcmp(service->name, name) != 0))
-			continue;
-		if (!found->streams_in && !found->streams_out)
-			return false;
-		stream = true;
-	}
-	return stream;
-}
-
 void names_target(const struct names *names, uint64_t owner, uint32_t pid, uint32_t node,
 		  char *text, size_t size)
 {

@@ -26,10 +26,6 @@ const char *names_service(const struct names *names, uint64_t owner, uint32_t no
 bool names_lack_service(const struct names *names, const char *name);
 bool names_lack_method(const struct names *names, const char *method);
 
-/* Returns true if the service with the name describes the method as a stream. If name is NULL, all
- * services that describe the method must do so, and at least one. */
-bool names_is_stream(const struct names *names, const char *name, const char *method);
-
 /* Writes the name of the service at a node ("demo.echo"), else "PID/NODE". */
 void names_target(const struct names *names, uint64_t owner, uint32_t pid, uint32_t node,
 		  char *text, size_t size);

@@ -17,6 +17,7 @@
 #include "names.h"
 #include "output.h"
 #include "process.h"
+#include "streams.h"
 #include "schema/text.h"
 #include "verbs.h"
 
@@ -31,6 +32,7 @@ static struct session {
 	unsigned long max_data;
 	unsigned long count; /* of rows until the verb ends; 0: no limit */
 	struct names *names;
+	struct streams *streams;
 	struct shown { /* the latest calls by id, to find the call of a reply */
 		uint64_t id;
 		uint64_t time;
@@ -81,13 +83,17 @@ static bool is_reply(const struct ipc_record *record)
 	return record->kind == IPC_RECORD_REPLY || record->kind == IPC_RECORD_ERROR;
 }
 
-/* Returns the called object. A reply comes from this object. Every other message goes to it. */
-static struct shown subject_of(const struct ipc_record *record)
+/* Returns the called object, or the object that the stream was opened at. A reply comes from this
+ * object. Every other message of a call goes to it. */
+static struct shown subject_of(const struct ipc_record *record, const struct stream *stream)
 {
 	struct shown subject = { record->id,	  record->time, record->owner,	record->to_pid,
 				 record->node, record->method, record->from_uid };
 	const struct shown *call = place_of(record->id);
 
+	if (stream && stream->method)
+		return (struct shown){ record->id, record->time, stream->owner, stream->pid,
+				       stream->node, stream->method, stream->uid };
 	if (!is_reply(record))
 		return subject;
 	if (record->id && call->id == record->id)
@@ -98,7 +104,8 @@ static struct shown subject_of(const struct ipc_record *record)
 
 /* --- Rows ------------------------------------------------------------------------ */
 
-static json_t *row_new(const struct ipc_record *record, const struct shown *subject)
+static json_t *row_new(const struct ipc_record *record, const struct shown *subject,
+		       const struct stream *stream)
 {
 	const char *name = names_service(session.names, subject->owner, subject->node);
 	char from[96], to[96], target[160], method[128];
@@ -120,6 +127,8 @@ static json_t *row_new(const struct ipc_record *record, const struct shown *subj
 			"node", (json_int_t)subject->node, "name", name, "target", target,
 			"method", method, "method_number", (json_int_t)subject->number, "size",
 			(json_int_t)record->data_size, "objects", (int)record->n_objects);
+	if (stream)
+		row = value_set(row, "stream", json_string(streams_part(stream, record)));
 	if (record->error)
 		row = value_set(row, "error", json_integer(record->error));
 	if (record->parent)
@@ -128,7 +137,8 @@ static json_t *row_new(const struct ipc_record *record, const struct shown *subj
 		row = value_set(row, "lost", json_integer(record->lost));
 	if (is_reply(record) && place_of(record->id)->id == record->id)
 		row = value_set(row, "took_us",
-				json_real((double)(record->time - subject->time) / 1000));
+				json_real((double)(record->time - place_of(record->id)->time) /
+					  1000));
 	return row;
 }
 
@@ -151,15 +161,20 @@ static bool is_wanted(const json_t *row)
 
 /* Adds the payload as JSON, if it is complete and not secret. */
 static json_t *add_payload(json_t *row, const struct ipc_record *record,
-			   const struct shown *subject)
+			   const struct shown *subject, const struct stream *stream)
 {
+	uint32_t kind = stream && stream->to_client ? IPC_RECORD_REPLY : record->kind;
 	json_t *payload;
+
+	if (stream && record->kind != IPC_RECORD_ERROR &&
+	    strcmp(streams_part(stream, record), "message") != 0)
+		return row;
 
 	if (!record->data_size || record->data_kept < record->data_size ||
 	    record->flags & IPC_RECORD_CLEAR)
 		return row;
 	payload = names_decode(session.names, subject->owner, subject->node, subject->number,
-			       record->kind, record->data, record->data_kept);
+			       kind, record->data, record->data_kept);
 	return payload ? value_set(row, "payload", payload) : row;
 }
 
@@ -217,6 +232,8 @@ static int put_row(json_t *row)
 	       (long long)value_number(row, "id"), value_text(row, "from"), value_text(row, "to"),
 	       out_color(COLOR_BOLD), value_text(row, "target"), value_text(row, "method"),
 	       out_plain(), (long long)value_number(row, "size"));
+	if (value_text(row, "stream"))
+		printf(", %s", value_text(row, "stream"));
 	put_tail(row);
 	putchar('\n');
 	json_decref(row);
@@ -238,7 +255,8 @@ static int show(json_t *row)
 
 static int on_record(const struct ipc_record *record, void *userdata)
 {
-	struct shown subject = subject_of(record);
+	const struct stream *stream = streams_find(session.streams, record);
+	struct shown subject = subject_of(record, stream);
 	json_t *row;
 
 	(void)userdata;
@@ -247,12 +265,12 @@ static int on_record(const struct ipc_record *record, void *userdata)
 	names_note(session.names, record->to_pid);
 	if (record->kind == IPC_RECORD_CALL)
 		*place_of(record->id) = subject;
-	row = row_new(record, &subject);
+	row = row_new(record, &subject, stream);
 	if (row && !is_wanted(row)) {
 		json_decref(row);
 		return STATUS_OK;
 	}
-	row = row ? add_payload(row, record, &subject) : NULL;
+	row = row ? add_payload(row, record, &subject, stream) : NULL;
 	return row ? show(row) : fail_memory();
 }
 
@@ -267,9 +285,6 @@ static void warn(void)
 	else if (session.method && names_lack_method(session.names, session.method))
 		snprintf(text, sizeof(text), "no service describes a method %s; monitor knows only "
 			 "services that are registered when it starts", session.method);
-	else if (session.method && names_is_stream(session.names, session.name, session.method))
-		snprintf(text, sizeof(text), "%s opens a stream: monitor prints this call as method "
-			 "stream, and the messages without method", session.method);
 	text_clean(text);
 	if (*text)
 		fprintf(stderr, "ipcctl: %s; it waits, but no message will match\n", text);
@@ -284,7 +299,8 @@ static int run_bus(void)
 	clock_gettime(CLOCK_REALTIME, &real);
 	session.real_ns = (int64_t)real.tv_sec * 1000000000 + real.tv_nsec - (int64_t)clock_ns();
 	session.names = names_new(/* describe= */ true);
-	if (!session.names)
+	session.streams = streams_new();
+	if (!session.names || !session.streams)
 		return fail_memory();
 	warn();
 	status = monitor_open(&monitor,
@@ -310,6 +326,7 @@ static int run(int argc, char **argv)
 		return fail_with(STATUS_USAGE, NULL, "no such user: %s", session.user);
 	status = run_bus();
 	names_free(session.names);
+	streams_free(session.streams);
 	return status;
 }
 
@@ -320,12 +337,12 @@ const struct verb verb_monitor = {
 	.description =
 		"Prints each call, oneway, reply, error and failure on the bus: sender and receiver, name\n"
 		"and method, size, the time from call to reply, and the content if the service describes\n"
-		"its interface. The call that opens a stream appears as method stream, and messages of a\n"
-		"stream appear as oneways, without method and content. --name, --pid, --method, --uid and\n"
-		"--failed select messages that match all of them. Messages never wait for a monitor. If\n"
-		"records were lost, a line has their number. Needs CAP_SYS_ADMIN; with the module's\n"
-		"parameter userns_control, in the user namespace in which the bus was mounted. On a bus of\n"
-		"ipcbusd, needs root or the user of ipcbusd.\n",
+		"its interface. Messages of a stream appear as oneways of its method, marked as open,\n"
+		"message, end, credit or cancel; if the stream was opened earlier, without method and\n"
+		"content. --name, --pid, --method, --uid and --failed select messages that match all of\n"
+		"them. Messages never wait for a monitor. If records were lost, a line has their number.\n"
+		"Needs CAP_SYS_ADMIN; with the module's parameter userns_control, in the user namespace in\n"
+		"which the bus was mounted. On a bus of ipcbusd, needs root or the user of ipcbusd.\n",
 	.example = "  sudo ipcctl monitor --name demo.echo --failed\n"
 		   "  sudo ipcctl monitor --json --max-data 65536 >calls.json\n",
 	.timeout = NO_TIMEOUT,

@@ -15,6 +15,7 @@
 #include "monitor.h"
 #include "names.h"
 #include "output.h"
+#include "streams.h"
 #include "traffic.h"
 #include "verbs.h"
 
@@ -30,6 +31,7 @@ static const struct verb_option options[] = {
 };
 
 static struct names *names;
+static struct streams *streams;
 static struct traffic *traffic;
 
 /* --- Rows ----------------------------------------------------------------------- */
@@ -109,11 +111,19 @@ static int put(double seconds)
 
 static int on_record(const struct ipc_record *record, void *userdata)
 {
+	const struct stream *stream = streams_find(streams, record);
+	struct ipc_record message = *record;
+
 	(void)userdata;
+	/* A message of a stream counts for the service at which the stream was opened. */
+	if (stream && names_service(names, stream->owner, stream->node)) {
+		message.owner = stream->owner;
+		message.node = stream->node;
+	}
 	/* Look up the names now: the processes may end before they are printed. */
 	names_note(names, record->from_pid);
 	names_note(names, record->to_pid);
-	return traffic_add(traffic, record) < 0 ? fail_memory() : STATUS_OK;
+	return traffic_add(traffic, &message) < 0 ? fail_memory() : STATUS_OK;
 }
 
 static int one_interval(struct monitor *monitor)
@@ -152,9 +162,11 @@ static int run(int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	names = names_new(/* describe= */ false);
-	traffic = names ? traffic_new() : NULL;
+	streams = streams_new();
+	traffic = names && streams ? traffic_new() : NULL;
 	status = traffic ? run_monitor() : fail_memory();
 	names_free(names);
+	streams_free(streams);
 	traffic_free(traffic);
 	return status;
 }
@@ -167,9 +179,9 @@ const struct verb verb_top = {
 		"Prints at intervals the busiest pairs of sender and object: calls and oneways a\n"
 		"second, the latency of calls in us (median, 90 %, 99 %, maximum; to 9 %), and FAILED:\n"
 		"error replies, and failures (the bus did not deliver a message, or ended a call).\n"
-		"Messages of a stream count as oneways. A terminal is cleared before each interval.\n"
-		"Ctrl-C ends it. Needs the same permissions as ipcctl monitor. For threads, queues and\n"
-		"buffers see ipcctl stats.\n",
+		"Messages of a stream count as oneways to its service, in both directions. A terminal is\n"
+		"cleared before each interval. Ctrl-C ends it. Needs the same permissions as ipcctl\n"
+		"monitor. For threads, queues and buffers see ipcctl stats.\n",
 	.example = "  sudo ipcctl top --interval 5\n",
 	.timeout = NO_TIMEOUT,
 	.statuses = ON_BUS,

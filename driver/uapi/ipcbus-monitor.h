@@ -118,12 +118,14 @@ struct ipcbus_monitor_record {
  * struct ipcbus_record_object - an object of a recorded message, without a reference to it
  * @type: IPCBUS_OBJECT_NODE or IPCBUS_OBJECT_FD
  * @pid: NODE: process id of the node's owner
+ * @owner: NODE: number of the node's proc on this bus, as ipcbus_monitor_record.owner
  * @node: NODE: id of the node in its owner
  * @tag: ipcbus_object.tag
  */
 struct ipcbus_record_object {
 	__u32 type;
 	__u32 pid;
+	__u64 owner;
 	__u64 node;
 	__u64 tag;
 } __attribute__((aligned(8)));

@@ -14,6 +14,15 @@ _Static_assert((int)IPC_RECORD_CALL == (int)IPCBUS_RECORD_CALL &&
 	       (int)IPC_RECORD_FAILED == (int)IPCBUS_RECORD_FAILED, "kinds of records");
 _Static_assert(IPC_RECORD_CLEAR == IPCBUS_SEND_CLEAR && IPC_RECORD_REPLACE == IPCBUS_SEND_REPLACE,
 	       "flags of a record");
+_Static_assert((int)IPC_RECORD_OBJECT == (int)IPCBUS_OBJECT_NODE &&
+	       (int)IPC_RECORD_FILE == (int)IPCBUS_OBJECT_FD, "types of objects");
+_Static_assert(sizeof(struct ipc_record_object) == sizeof(struct ipcbus_record_object) &&
+	       offsetof(struct ipc_record_object, owner) ==
+		       offsetof(struct ipcbus_record_object, owner) &&
+	       offsetof(struct ipc_record_object, node) ==
+		       offsetof(struct ipcbus_record_object, node) &&
+	       offsetof(struct ipc_record_object, tag) ==
+		       offsetof(struct ipcbus_record_object, tag), "objects of a record");
 
 static void end(struct ipc_slot *slot)
 {
@@ -101,6 +110,7 @@ static struct ipc_record parse(const struct ipcbus_monitor_record *from)
 		.to_tid = (pid_t)from->to_tid,
 		.data = (const unsigned char *)from + from->size,
 		.n_objects = from->object_count,
+		.objects = (const void *)((const unsigned char *)from + from->objects),
 	};
 }
 

@@ -50,7 +50,8 @@ static struct raw raw_of(unsigned int n_objects)
 		},
 		.payload = PAYLOAD,
 		.objects = {
-			{ .type = IPCBUS_OBJECT_NODE, .pid = 20, .node = 21, .tag = 22 },
+			{ .type = IPCBUS_OBJECT_NODE, .pid = 20, .owner = 24, .node = 21,
+			  .tag = 22 },
 			{ .type = IPCBUS_OBJECT_FD, .tag = 23 },
 		},
 	};
@@ -87,6 +88,12 @@ static void see(struct ipc *ipc, const struct ipc_record *record, void *userdata
 	ck_assert_uint_eq(record->data_kept, PAYLOAD_SIZE);
 	ck_assert_str_eq(record->data, PAYLOAD);
 	ck_assert_uint_eq(record->n_objects, 2);
+	ck_assert_uint_eq(record->objects[0].type, IPC_RECORD_OBJECT);
+	ck_assert_uint_eq(record->objects[0].pid, 20);
+	ck_assert_uint_eq(record->objects[0].owner, 24);
+	ck_assert_uint_eq(record->objects[0].node, 21);
+	ck_assert_uint_eq(record->objects[0].tag, 22);
+	ck_assert_uint_eq(record->objects[1].type, IPC_RECORD_FILE);
 	seen++;
 }
 

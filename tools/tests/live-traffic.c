@@ -175,6 +175,28 @@ START_TEST(top_counts)
 }
 END_TEST
 
+START_TEST(messages_of_streams_have_names)
+{
+	pid_t server = live_start("/t/examples/clock/server", NULL), client;
+	json_t *rows, *row;
+	size_t i;
+
+	ck_assert_int_eq(live_run("wait --timeout 60 demo.clock")->status, 0);
+	client = live_start("/bin/sh", "-c",
+			    "while :; do /t/examples/clock/client 2 10; done >/dev/null 2>&1", NULL);
+	rows = lines(live_run("monitor --json --name demo.clock --method Watch --count 6")->out);
+	ck_assert_uint_eq(json_array_size(rows), 6);
+	json_array_foreach(rows, i, row)
+		ck_assert(!strcmp(text(row, "stream"), "open") ||
+			  !strcmp(text(row, "kind"), "oneway"));
+	row = live_find(rows, "stream", "message");
+	ck_assert_int_eq(number(json_object_get(row, "payload"), "periodMs"), 10);
+	json_decref(rows);
+	kill(client, SIGKILL);
+	kill(server, SIGKILL);
+}
+END_TEST
+
 /* Once, each of them waited for the service. */
 START_TEST(a_stopped_service_delays_no_output)
 {
@@ -195,5 +217,6 @@ int main(void)
 	return LIVE_TESTS("ipcctl traffic", calls_and_replies_are_printed,
 			  users_and_failures_are_selected, lines_are_printed_without_json,
 			  clients_that_ended_have_names, users_may_not,
-			  top_counts, a_stopped_service_delays_no_output);
+			  top_counts, messages_of_streams_have_names,
+			  a_stopped_service_delays_no_output);
 }

@@ -32,6 +32,20 @@ enum ipc_record_kind {
 #define IPC_RECORD_CLEAR		(1U << 3)	/* secret: the record has no payload */
 #define IPC_RECORD_REPLACE		(1U << 4)	/* ONEWAY: IPC_REPLACE */
 
+enum ipc_record_type {
+	IPC_RECORD_OBJECT = 1,
+	IPC_RECORD_FILE = 3,
+};
+
+/* An object or a file in a recorded message, without a reference to it. */
+struct ipc_record_object {
+	uint32_t type;		/* enum ipc_record_type; the other fields are for objects */
+	uint32_t pid;		/* of the object's process; 0 if not visible */
+	uint64_t owner;		/* the object's proc, as owner and node of a record to the object */
+	uint64_t node;
+	uint64_t tag;		/* as in struct ipc_raw_entry */
+};
+
 /* A record. In a callback, the library owns all of it until the callback returns. */
 struct ipc_record {
 	size_t size;		/* sizeof(struct ipc_record) */
@@ -55,6 +69,7 @@ struct ipc_record {
 	size_t data_kept;	/* bytes of it at data */
 	const void *data;
 	unsigned int n_objects;	/* objects and files in the message */
+	const struct ipc_record_object *objects;
 };
 
 /*

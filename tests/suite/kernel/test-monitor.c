@@ -177,9 +177,12 @@ START_TEST(payload_and_objects)
 		ck_assert_uint_eq(r.objects[0].type, IPCBUS_OBJECT_NODE);
 		ck_assert_uint_eq(r.objects[0].pid, getpid());
 		ck_assert_uint_eq(r.objects[0].node, objects[0].value);
+		ck_assert_uint_ne(r.objects[0].owner, 0);
+		ck_assert_uint_ne(r.objects[0].owner, r.head->owner);
 		ck_assert_uint_eq(r.objects[0].tag, 77);
 		ck_assert_uint_eq(r.objects[1].type, IPCBUS_OBJECT_FD);
 		ck_assert_uint_eq(r.objects[1].node, 0);
+		ck_assert_uint_eq(r.objects[1].owner, 0);
 		done(&r);
 		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 		assert_ok(raw_put(&srv, raw_objects(&srv, &ev)[0].value, 1));
