@@ -94,6 +94,37 @@ START_TEST(id_of_another_proc)
 }
 END_TEST
 
+/* Ids of a receiver start at random, and its numbers count only its own calls. */
+START_TEST(ids_and_numbers_tell_nothing)
+{
+	struct ipcbus_object o = object_node(raw_node(&cli, 0, 7));
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .objects = PTR64(&o), .object_count = 1,
+	};
+	struct ipcbus_event call, other, reply, again;
+	uint32_t handle;
+
+	hold(&cli, "first", 5, &call);
+	assert_ok(raw_send(&cli, &send, NULL));
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &other);
+	handle = raw_objects(&srv, &other)[0].value;
+	raw_release(&srv, &other);
+	raw_call(&srv, handle, 1, "other", 5);
+	raw_take(&cli, IPCBUS_EVENT_CALL, &other);
+	ck_assert_uint_ne(other.buffer >> 32, call.buffer >> 32);
+	raw_release(&cli, &other);
+	raw_reply(&cli, other.call, NULL, 0);
+	raw_take(&srv, IPCBUS_EVENT_REPLY, &reply);
+	raw_release(&srv, &reply);
+	hold(&cli, "again", 5, &again);
+	ck_assert_uint_eq(again.call, call.call + 1);
+	raw_release(&srv, &call);
+	raw_release(&srv, &again);
+	assert_ok(raw_put(&srv, handle, 1));
+	raw_take(&cli, IPCBUS_EVENT_IDLE, &other);
+}
+END_TEST
+
 START_TEST(id_without_a_region)
 {
 	struct raw r;
@@ -510,6 +541,7 @@ int main(void)
 	tcase_add_loop_test(tc, id_that_never_was, 0, 8);
 	tcase_add_test(tc, id_before_delivery);
 	tcase_add_test(tc, id_of_another_proc);
+	tcase_add_test(tc, ids_and_numbers_tell_nothing);
 	tcase_add_test(tc, id_without_a_region);
 	tcase_add_test(tc, many_at_once);
 	tcase_add_loop_test(tc, bad_id_among_many, 0, 6);
