@@ -47,8 +47,6 @@
  * Locks. Never run a callback of the program under a lock, and never sleep, except in the driver's
  * short ioctls on nodes, watches and calls. Take them in this order:
  *
- *   names lock (typed/)     registrations; held during calls to the manager, which makes
- *   |                       no calls while it serves
  *   stream->lock            a stream; held while it sends oneways
  *   channel->lock           the client's oneways of a channel; held while it sends oneways
  *   |                       by the bus

@@ -67,6 +67,19 @@ static void put_and_unlock(struct ipc_slot *slot)
 		slot_free(slot);
 }
 
+void slot_hold(struct ipc_slot *slot)
+{
+	ipc_lock(slot->ipc);
+	slot->refs++;
+	ipc_unlock(slot->ipc);
+}
+
+void slot_put(struct ipc_slot *slot)
+{
+	ipc_lock(slot->ipc);
+	put_and_unlock(slot);
+}
+
 /* The caller has a reference. The lock is dropped meanwhile. */
 static void finish_locked(struct ipc_slot *slot)
 {
@@ -169,7 +182,7 @@ static void end(struct ipc_slot *slot, bool waits)
 		slot->running++;
 		ipc_unlock(ipc);
 		if (slot->type->end)
-			slot->type->end(slot);
+			slot->type->end(slot, waits);
 		else if (slots_remove(slot))
 			slot_drop(slot);
 		ipc_lock(ipc);

@@ -28,8 +28,9 @@ struct ipc_slot;
 struct slot_type {
 	size_t size;	/* of a registration that slot_new() makes */
 	/* The program ends the slot: takes it off its list and drops it, unless another thread took
-	 * it off. NULL: slot.c does that, for a slot on a list of slots. */
-	void (*end)(struct ipc_slot *slot);
+	 * it off. waits: the function may block. NULL: slot.c does that, for a slot on a list of
+	 * slots. */
+	void (*end)(struct ipc_slot *slot, bool waits);
 	/* No callback runs any more. */
 	void (*release)(struct ipc_slot *slot);
 	/* Frees the memory. NULL: free() of the slot, as slot_new() has made it. */
@@ -71,6 +72,9 @@ void slot_give(struct ipc_slot *slot, struct ipc_slot **ret_slot);
 /* Frees a slot without destroy if the registration failed, before other threads could find it.
  * given: slot_give() was called. */
 void slot_abandon(struct ipc_slot *slot, bool given);
+/* Takes or drops a reference of the memory. */
+void slot_hold(struct ipc_slot *slot);
+void slot_put(struct ipc_slot *slot);
 /* Must be called before a callback runs. Returns false if the callback must not run. */
 bool slot_enter_locked(struct ipc_slot *slot, struct slot_frame *frame);
 bool slot_enter(struct ipc_slot *slot, struct slot_frame *frame);

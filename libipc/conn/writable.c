@@ -166,8 +166,9 @@ static void drop(struct ipc *ipc, struct backlog_work *work)
 	slot_drop(&slot_of_work(work)->slot);
 }
 
-static void end(struct ipc_slot *slot)
+static void end(struct ipc_slot *slot, bool waits)
 {
+	(void)waits;
 	if (writable_forget(slot->ipc, &((struct writable_slot *)slot)->waiter))
 		slot_drop(slot);
 }

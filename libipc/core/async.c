@@ -214,13 +214,14 @@ static int async_send(struct request *request, struct async *async,
 
 /* A call of the bus stays in the table, because the event that ends it brings resources to
  * release. */
-static void slot_end(struct ipc_slot *base)
+static void slot_end(struct ipc_slot *base, bool waits)
 {
 	struct async_slot *slot = (struct async_slot *)base;
 	struct ipc *ipc = base->ipc;
 	struct async *async;
 	bool found, by_channel;
 
+	(void)waits;
 	ipc_lock(ipc);
 	async = map_get(&ipc->asyncs, slot->id);
 	found = async && async->slot == slot;
@@ -261,6 +262,8 @@ int request_async(struct request *request, const struct async *model,
 	}
 	ipc_lock(ipc);
 	r = async_add_locked(ipc, model, &async);
+	if (r == 0 && model->ret_id)
+		*model->ret_id = async->id;
 	if (r == 0 && slot) {
 		async->slot = (struct async_slot *)slot;
 		async->slot->id = async->id;

@@ -30,6 +30,7 @@ struct async {
 	void (*complete)(void);		/* typed/: of generated code; knows the type of cb */
 	void (*cb)(void);		/* of the program */
 	void *userdata;
+	uint64_t *ret_id;		/* gets the id of the call, under ipc->lock; or NULL */
 	struct async_slot *slot;	/* or NULL */
 	uint64_t deadline;		/* 0: none */
 	atomic_bool ready;		/* the sending thread does not use it any more */

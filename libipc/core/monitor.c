@@ -24,10 +24,11 @@ _Static_assert(sizeof(struct ipc_record_object) == sizeof(struct ipcbus_record_o
 	       offsetof(struct ipc_record_object, tag) ==
 		       offsetof(struct ipcbus_record_object, tag), "objects of a record");
 
-static void end(struct ipc_slot *slot)
+static void end(struct ipc_slot *slot, bool waits)
 {
 	struct ipcbus_monitor none = { .flags = 0 };
 
+	(void)waits;
 	if (!slots_remove(slot))
 		return;
 	/* Records that still arrive are discarded. */

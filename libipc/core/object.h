@@ -181,7 +181,7 @@ static inline struct ipc_object *object_served(struct thread *t, uint64_t cookie
 	return likely(found) ? object : object_find_served(t, cookie);
 }
 
-/* ipc_object_id() for a thread that holds the lock of names: never opens the bus again. */
+/* ipc_object_id() for functions of names: never opens the bus again. */
 int object_get_id(struct ipc_object *object, uint64_t *ret_id);
 /* Must be called before the object with this cookie is sent. -EBADF: there is no such object. */
 int object_sending(struct ipc *ipc, uint64_t cookie, uint64_t *ret_node);

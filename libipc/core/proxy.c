@@ -98,6 +98,12 @@ int proxy_arrived_at(struct ipc *ipc, uint32_t handle, const void *entry,
 	return r;
 }
 
+void proxy_init_manager(struct ipc_proxy *proxy, struct ipc *ipc)
+{
+	*proxy = (struct ipc_proxy){ .refs = 1, .ipc = ipc, .handle = MANAGER_HANDLE };
+	atomic_store(&proxy->calls, CHANNEL_AFTER);
+}
+
 int ipc_get_manager(struct ipc *ipc, struct ipc_proxy **ret_proxy)
 {
 	int r = ret_proxy ? ipc_check(ipc) : -EINVAL;
@@ -386,11 +392,12 @@ static bool watch_is_used_locked(const struct ipc_proxy *proxy)
 	return false;
 }
 
-static void end(struct ipc_slot *slot)
+static void end(struct ipc_slot *slot, bool waits)
 {
 	struct ipc_proxy *proxy = watcher_of(slot)->proxy;
 	bool listed;
 
+	(void)waits;
 	ipc_lock(slot->ipc);
 	listed = slots_remove_locked(slot);
 	if (listed && proxy->watch && !watch_is_used_locked(proxy))

@@ -69,6 +69,9 @@ struct ipc_proxy {
 int proxy_arrived_at(struct ipc *ipc, uint32_t handle, const void *entry,
 		     struct ipc_proxy **ret_proxy);
 
+/* Makes the service manager's proxy, in no table and in the caller's memory. It never gets a
+ * channel. */
+void proxy_init_manager(struct ipc_proxy *proxy, struct ipc *ipc);
 /* For a connection that survives its bus: remembers the name under which the proxy was found. */
 int proxy_set_name(struct ipc_proxy *proxy, const char *name, const char *interface);
 /*

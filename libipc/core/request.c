@@ -91,7 +91,7 @@ static __attribute__((noinline)) int apply_options(struct ipcbus_send *send,
 }
 
 /* Handles a proxy whose bus has ended, or a failure r of thread_get(). Sets the request's handle.
- * A call to the manager does not open the bus, because its caller may hold the lock of names. */
+ * A call to the manager does not open the bus, because opening it sends such calls. */
 static __attribute__((noinline)) int find_again(struct ipc_proxy *proxy, int r,
 						struct request *request)
 {

@@ -212,9 +212,13 @@ START_TEST(name_missing_at_a_new_manager_is_gone)
 	check_story("+some.a (50) +some.b (60) +some.c (70) . ");
 
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_MANAGER }, NULL, 0, NULL, 0);
-	push_reply(0);
 	ck_assert_int_eq(ipc_process(ipc), 1);
 	check_request("Watch", "some.", true, 2);
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY,
+					 .buffer = 70,
+					 .cookie = fake_last()->send.cookie },
+		  "", 0, NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
 	notify(PRESENT, "some.b", 6, 60, 2);
 	check_story("");
 	/* The last messages of the old manager. */

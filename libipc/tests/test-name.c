@@ -7,6 +7,7 @@
 #include <ipc/raw.h>
 #include <ipc/rpc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
@@ -45,16 +46,29 @@ static void on_change(struct ipc *from, enum ipc_name_change change,
 	(void)from, (void)change, (void)info, (void)proxy, (void)userdata;
 }
 
-/* Sets the manager's next reply. */
-static void push_reply(int r)
+/* Sets the manager's next reply. cookie: 0, or that of an async request. */
+static void push_reply_to(uint64_t cookie, int r)
 {
 	struct ipcbus_event event = { .kind = r ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY,
-				      .error = r, .buffer = 70 };
+				      .error = r, .buffer = 70, .cookie = cookie };
 
 	/* These errors come from the bus. */
 	if (r == -ETIMEDOUT || r == -ENOTCONN || r == -ECONNRESET || r == -ECANCELED || r == -EINTR)
 		event.kind = IPCBUS_EVENT_FAILED;
 	fake_push(event, "", 0, NULL, 0);
+}
+
+static void push_reply(int r)
+{
+	push_reply_to(0, r);
+}
+
+/* The manager replies to the last request, which is async. */
+static void reply_async(int r)
+{
+	ck_assert(fake_last()->send.flags & IPCBUS_SEND_ASYNC);
+	push_reply_to(fake_last()->send.cookie, r);
+	ck_assert_int_eq(ipc_process(ipc), 1);
 }
 
 static void begin(void)
@@ -96,8 +110,8 @@ static uint32_t code_of(const char *method)
 static void manager_comes(int r)
 {
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_MANAGER }, NULL, 0, NULL, 0);
-	push_reply(r);
 	ck_assert_int_eq(ipc_process(ipc), 1);
+	reply_async(r);
 }
 
 START_TEST(failed_replay_is_reported)
@@ -123,7 +137,6 @@ static void count_line(int priority, const char *line, void *userdata)
 
 START_TEST(failure_without_a_callback_is_logged)
 {
-	struct ipc_cancellation *canceled;
 	int lines = 0;
 
 	ipc_set_log(count_line, &lines);
@@ -142,19 +155,11 @@ START_TEST(failure_without_a_callback_is_logged)
 	ck_assert_int_eq(lines, 1);
 	manager_comes(-EINTR);
 	ck_assert_int_eq(lines, 2);
-	/* The connection closes. */
-	manager_comes(-ECANCELED);
-	ck_assert_int_eq(lines, 2);
-
-	/* A canceled thread registers the names of its connection all the same. */
-	ck_assert_int_eq(ipc_cancellation_new(ipc, &canceled), 0);
-	ipc_cancel(canceled);
-	ipc_raw_set_names_cancellation(canceled);
-	manager_comes(-EEXIST);
-	ck_assert_ptr_eq(ipc_raw_set_names_cancellation(NULL), canceled);
-	ck_assert_int_eq(lines, 3);
-	ipc_cancellation_unref(canceled);
+	/* The connection closes during the replay. */
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_MANAGER }, NULL, 0, NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
 	end();
+	ck_assert_int_eq(lines, 2);
 	ipc_set_log(NULL, NULL);
 }
 END_TEST
@@ -310,37 +315,246 @@ START_TEST(idle_exit_needs_its_flag)
 }
 END_TEST
 
-START_TEST(canceled_thread_sends_no_names)
+/* --- Async forms -------------------------------------------------------------------------- */
+
+static unsigned int n_done;
+static int result;
+
+static void on_done(int r, void *userdata)
 {
-	struct ipc_cancellation *cancellation;
-	struct ipc_name_info **infos;
-	struct ipc_slot *slot = NULL;
-	struct ipc_proxy *proxy;
+	ck_assert_ptr_eq(userdata, &n_done);
+	n_done++;
+	result = r;
+}
+
+static void on_found(int r, struct ipc_proxy *proxy, void *userdata)
+{
+	ck_assert_int_eq(!proxy, r < 0);
+	ipc_proxy_unref(proxy);
+	on_done(r, userdata);
+}
+
+static void on_info(int r, const struct ipc_name_info *info, void *userdata)
+{
+	ck_assert_int_eq(!info, r < 0);
+	on_done(r, userdata);
+}
+
+static void on_infos(int r, struct ipc_name_info **infos, void *userdata)
+{
+	ck_assert_int_eq(!infos, r < 0);
+	free(infos);
+	on_done(r, userdata);
+}
+
+enum function { GET, WAIT, CHECK, LIST, REGISTER, UNREGISTER, WATCH, N_FUNCTIONS };
+
+/* Starts a function. UNREGISTER needs "name". */
+static int start(enum function function, const struct ipc_options *options,
+		 struct ipc_slot **ret_slot)
+{
+	switch (function) {
+	case GET:
+		return ipc_proxy_get_async(ipc, "x", NULL, options, on_found, &n_done, ret_slot);
+	case WAIT:
+		return ipc_proxy_wait_async(ipc, "x", NULL, IPC_NEVER, options, on_found, &n_done,
+					    ret_slot);
+	case CHECK:
+		return ipc_check_name_async(ipc, "x", options, on_info, &n_done, ret_slot);
+	case LIST:
+		return ipc_list_names_async(ipc, "*", options, on_infos, &n_done, ret_slot);
+	case REGISTER:
+		return ipc_register_name_async(ipc, "x", object, 0, options, on_done, &n_done,
+					       ret_slot);
+	case UNREGISTER:
+		return ipc_unregister_name_async(ipc, "name", options, on_done, &n_done, ret_slot);
+	default:
+		return ipc_watch_names_async(ipc, "x.*", on_change, options, on_done, &n_done,
+					     ret_slot);
+	}
+}
+
+START_TEST(async_functions_report_results_on_a_serving_thread)
+{
+	for (int i = 0; i < N_FUNCTIONS; i++) {
+		struct ipc_slot *slot = NULL;
+
+		begin_with("name");
+		n_done = 0;
+		ck_assert_int_eq(start(i, NULL, &slot), 0);
+		ck_assert_ptr_nonnull(slot);
+		ck_assert(fake_last()->send.flags & IPCBUS_SEND_DETACHED);
+		ck_assert_uint_eq(n_done, 0);
+		reply_async(-EIO);
+		ck_assert_uint_eq(n_done, 1);
+		ck_assert_int_eq(result, -EIO);
+		ipc_slot_end_async(slot);
+		end();
+	}
+}
+END_TEST
+
+/* The result of a request without a reply, and wrong options. */
+START_TEST(async_functions_that_cannot_be_sent_report_nothing)
+{
+	const char *const metadata[] = { "a", "b", NULL };
+	const struct ipc_options wrong[] = { { .metadata = metadata }, { .flags = IPC_REPLACE },
+					     { .reserved = { 1 } } };
+
+	for (int i = 0; i < N_FUNCTIONS; i++) {
+		struct ipc_slot *slot = NULL;
+		unsigned int sent;
+
+		begin_with("name");
+		n_done = 0;
+		sent = fake.n_sent;
+		for (size_t j = 0; j < sizeof(wrong) / sizeof(wrong[0]); j++)
+			ck_assert_int_eq(start(i, &wrong[j], &slot), -EINVAL);
+		fake.send_error = -ENOSPC;
+		fake.send_error_kind = IPCBUS_SEND_CALL;
+		ck_assert_int_eq(start(i, NULL, &slot), -ENOSPC);
+		ck_assert_ptr_null(slot);
+		/* The failed message is counted as well. */
+		ck_assert_uint_le(fake.n_sent, sent + 1);
+		end();
+		ck_assert_uint_eq(n_done, 0);
+	}
+}
+END_TEST
+
+/* The request is canceled or undone, and its end finds no callback. */
+START_TEST(ended_slot_cancels_an_async_function)
+{
+	for (int i = 0; i < N_FUNCTIONS; i++) {
+		struct ipc_slot *slot = NULL;
+		unsigned int canceled;
+		uint64_t request;
+
+		begin_with("name");
+		n_done = 0;
+		canceled = fake.n_cancels;
+		ck_assert_int_eq(start(i, NULL, &slot), 0);
+		request = fake_last()->send.cookie;
+		ipc_slot_end_async(slot);
+		if (i < REGISTER) {
+			ck_assert_uint_eq(fake.n_cancels, canceled + 1);
+			ck_assert_uint_eq(fake.canceled, request);
+		} else if (i == REGISTER) {
+			ck_assert_uint_eq(fake_last()->send.code, code_of("UnregisterName"));
+		} else if (i == WATCH) {
+			ck_assert_uint_eq(fake_last()->send.code, code_of("Unwatch"));
+		}
+		push_reply_to(request, i < REGISTER ? -ECANCELED : 0);
+		ck_assert_int_eq(ipc_process(ipc), 1);
+		if (i == REGISTER || i == WATCH)
+			reply_async(0);
+		ck_assert_uint_eq(n_done, 0);
+		end();
+		ck_assert_uint_eq(n_done, 0);
+	}
+}
+END_TEST
+
+START_TEST(closed_connection_cancels_async_functions)
+{
+	for (int i = 0; i < N_FUNCTIONS; i++) {
+		begin_with("name");
+		n_done = 0;
+		ck_assert_int_eq(start(i, NULL, NULL), 0);
+		end();
+		ck_assert_uint_eq(n_done, 1);
+		ck_assert_int_eq(result, -ECANCELED);
+	}
+}
+END_TEST
+
+/* Without a manager, the call waits for the next one, also if the bus does not report it yet. */
+START_TEST(async_wait_waits_for_a_manager)
+{
+	struct ipc_slot *slot;
 	unsigned int sent;
 
 	begin();
-	push_reply(0);
-	ck_assert_int_eq(ipc_register_name(ipc, "name", object, &slot), 0);
-	ck_assert_int_eq(ipc_cancellation_new(ipc, &cancellation), 0);
-	ck_assert_ptr_null(ipc_raw_set_names_cancellation(cancellation));
-	push_reply(-EEXIST);
-	ck_assert_int_eq(ipc_register_name(ipc, "other", object, NULL), -EEXIST);
-	ck_assert_int_eq(ipc_cancel(cancellation), 0);
+	n_done = 0;
+	ck_assert_int_eq(start(WAIT, NULL, NULL), 0);
+	reply_async(-ENOTCONN);
 	sent = fake.n_sent;
-	ck_assert_int_eq(ipc_register_name(ipc, "other", object, NULL), -ECANCELED);
-	ck_assert_int_eq(ipc_unregister_name(ipc, "name"), -ECANCELED);
-	ck_assert_int_eq(ipc_proxy_get(ipc, "name", NULL, &proxy), -ECANCELED);
-	ck_assert_int_eq(ipc_proxy_wait(ipc, "name", NULL, IPC_NEVER, &proxy), -ECANCELED);
-	ck_assert_int_eq(ipc_check_name(ipc, "name", NULL), -ECANCELED);
-	ck_assert_int_eq(ipc_list_names(ipc, "*", &infos), -ECANCELED);
-	ck_assert_int_eq(ipc_watch_names(ipc, "*", on_change, NULL, NULL), -ECANCELED);
-	ipc_slot_end(slot);
-	ck_assert_uint_eq(fake.n_sent, sent);
+	ck_assert_int_eq(fake.manager_watches, 1);
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_MANAGER }, NULL, 0, NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ck_assert_uint_eq(fake.n_sent, sent + 1);
+	reply_async(-EACCES);
+	ck_assert_uint_eq(n_done, 1);
+	ck_assert_int_eq(result, -EACCES);
 
-	ck_assert_ptr_eq(ipc_raw_set_names_cancellation(NULL), cancellation);
-	ipc_cancellation_unref(cancellation);
-	push_reply(0);
-	ck_assert_int_eq(ipc_register_name(ipc, "other", object, NULL), 0);
+	/* The end of the slot, and of the connection. */
+	ck_assert_int_eq(start(WAIT, NULL, &slot), 0);
+	reply_async(-ENOTCONN);
+	ipc_slot_end_async(slot);
+	ck_assert_int_eq(start(WAIT, NULL, NULL), 0);
+	reply_async(-ENOTCONN);
+	ck_assert_uint_eq(n_done, 1);
+	end();
+	ck_assert_uint_eq(n_done, 2);
+	ck_assert_int_eq(result, -ECANCELED);
+}
+END_TEST
+
+START_TEST(blocking_flag_ends_the_function_on_the_thread)
+{
+	const struct ipc_options options = { .flags = IPC_RAW_BLOCK };
+
+	for (int i = 0; i < N_FUNCTIONS; i++) {
+		begin_with("name");
+		n_done = 0;
+		push_reply(-EIO);
+		ck_assert_int_eq(start(i, &options, NULL), 0);
+		ck_assert(!(fake_last()->send.flags & IPCBUS_SEND_ASYNC));
+		ck_assert_uint_eq(n_done, 1);
+		ck_assert_int_eq(result, -EIO);
+		end();
+	}
+}
+END_TEST
+
+START_TEST(canceled_functions_send_nothing)
+{
+	struct ipc_options options = { .flags = IPC_RAW_BLOCK };
+	unsigned int sent;
+
+	for (int i = 0; i < N_FUNCTIONS; i++) {
+		begin_with("name");
+		ck_assert_int_eq(ipc_cancellation_new(ipc, &options.cancellation), 0);
+		ck_assert_int_eq(ipc_cancel(options.cancellation), 0);
+		sent = fake.n_sent;
+		n_done = 0;
+		ck_assert_int_eq(start(i, &options, NULL), 0);
+		ck_assert_uint_eq(n_done, 1);
+		ck_assert_int_eq(result, -ECANCELED);
+		ck_assert_uint_eq(fake.n_sent, sent);
+		ipc_cancellation_unref(options.cancellation);
+		end();
+	}
+}
+END_TEST
+
+/* A manager that started after the request was sent does not know the registration. */
+START_TEST(registration_of_the_old_manager_is_renewed)
+{
+	uint64_t request;
+
+	begin_with("name");
+	manager_comes(0);
+	n_done = 0;
+	ck_assert_int_eq(start(REGISTER, NULL, NULL), 0);
+	request = fake_last()->send.cookie;
+	/* The replay leaves it out until the reply of the old manager has been served. */
+	manager_comes(0);
+	push_reply_to(request, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ck_assert_uint_eq(n_done, 1);
+	ck_assert_uint_eq(fake_last()->send.code, code_of("RegisterName"));
+	reply_async(0);
 	end();
 }
 END_TEST
@@ -394,7 +608,14 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("name", canceled_thread_sends_no_names,
+	return RUN_TESTS("name", async_functions_report_results_on_a_serving_thread,
+			 async_functions_that_cannot_be_sent_report_nothing,
+			 ended_slot_cancels_an_async_function,
+			 closed_connection_cancels_async_functions,
+			 async_wait_waits_for_a_manager,
+			 blocking_flag_ends_the_function_on_the_thread,
+			 canceled_functions_send_nothing,
+			 registration_of_the_old_manager_is_renewed,
 			 handler_that_outlived_its_call_uses_names_detached,
 			 failed_replay_is_reported, failure_without_a_callback_is_logged,
 			 failed_watches_are_reported_too,

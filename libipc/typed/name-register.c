@@ -14,42 +14,21 @@
 
 static const struct registration_type name_type;
 
-static int send_unregister(struct names *names, const struct name *name)
-{
-	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
-	struct ipc_options options = names_options(names);
-	Ipc__Object id = IPC__OBJECT__INIT;
-	int r;
-
-	r = ipc_object_id(names->registrant, &id.id);
-	if (r < 0)
-		return r;
-	request.name = (char *)name->base.text;
-	request.registrant = &id;
-	request.cookie = name->cookie;
-	return manager_result(service_manager_unregister_name_with(names_manager(names), &options,
-								   &request, /* error= */ NULL));
-}
-
-static int withdraw(struct registration *registration)
-{
-	return send_unregister(registration->names, (struct name *)registration);
-}
-
-static void slot_release(struct ipc_slot *slot)
-{
-	ipc_object_unref(((struct name *)slot)->object);
-}
-
-static const struct slot_type name_slot_type = {
-	.size = sizeof(struct name), .end = registration_end, .release = slot_release,
+/* Keeps an object alive while it has a name. */
+struct name {
+	struct registration base;
+	struct ipc_object *object;
+	unsigned int flags;	/* enum ipc_register_flags */
+	uint64_t cookie;
+	/* Under ipc->lock. */
+	uint64_t number;	/* from the manager; 0: it does not have the name yet */
+	bool queued;
+	bool gained;		/* the manager reported it since the last request was sent */
 };
 
-/* Ends a name that is not on the list (any more). */
-static void name_drop(struct name *name)
+static struct name *name_of(struct registration *registration)
 {
-	if (name)
-		slot_drop(&name->base.slot);
+	return (struct name *)registration;
 }
 
 /* --- Gaining and losing names ------------------------------------------------------ */
@@ -58,9 +37,9 @@ static struct name *find_cookie_locked(struct names *names, uint64_t cookie)
 {
 	struct registration *i = names_first_locked(names);
 
-	while (i && (i->type != &name_type || ((struct name *)i)->cookie != cookie))
+	while (i && (i->type != &name_type || name_of(i)->cookie != cookie))
 		i = names_next_locked(i);
-	return (struct name *)i;
+	return name_of(i);
 }
 
 /* The caller is a manager, because no other process has a handle of this object. */
@@ -68,51 +47,69 @@ static int handle_changed(struct ipc_call *call, const Ipc__Manager__Registratio
 			  void *userdata)
 {
 	struct names *names = userdata;
+	bool lost = false;
 	struct name *name;
 
 	(void)call;
-	pthread_mutex_lock(&names->lock);
+	ipc_lock(names->ipc);
 	name = find_cookie_locked(names, change->cookie);
 	if (name && change->number) {
 		name->base.acquired |= name->queued;
 		name->queued = false;
+		name->gained = true;
 		name->number = change->number;
 	} else if (name) {
+		lost = true;
 		name->base.failure = -ESTALE;
-		/* The name may have been registered at a new manager since. */
-		send_unregister(names, name);
+		name->base.slot.refs++;
 	}
-	pthread_mutex_unlock(&names->lock);
+	ipc_unlock(names->ipc);
+	/* The name may have been registered at a new manager since. */
+	if (lost) {
+		registration_withdraw(&name->base, /* blocks= */ false);
+		slot_put(&name->base.slot);
+	}
 	names_report(names);
 	return 0;
 }
 
 static const struct registrant_ops ops = { .changed = handle_changed };
 
-static int registrant_id_locked(struct names *names, uint64_t *ret_id)
+/* Makes the connection's Registrant, if it has none. Another thread may do it at the same time. */
+static int registrant_id(struct names *names, uint64_t *ret_id)
 {
+	struct ipc_object *object;
 	int r = 0;
 
-	if (!names->registrant)
-		r = registrant_object_new(names->ipc, &ops, names, /* destroy= */ NULL,
-					  &names->registrant);
-	return r < 0 ? r : ipc_object_id(names->registrant, ret_id);
+	ipc_lock(names->ipc);
+	object = names->registrant;
+	ipc_unlock(names->ipc);
+	if (!object) {
+		r = registrant_object_new(names->ipc, &ops, names, /* destroy= */ NULL, &object);
+		if (r < 0)
+			return r;
+		ipc_lock(names->ipc);
+		if (!names->registrant) {
+			names->registrant = object;
+			object = NULL;
+		}
+		ipc_unlock(names->ipc);
+		ipc_object_unref(object);
+		object = names->registrant;
+	}
+	return ipc_object_id(object, ret_id);
 }
 
 /* --- Registering -------------------------------------------------------------------- */
 
-static int send(struct registration *registration)
+static int send(struct registration *registration, struct name_call *call)
 {
-	ipc_auto(service_manager_register_name_reply_free)
-		Ipc__Manager__RegisterNameReply *reply = NULL;
 	Ipc__Manager__RegisterNameRequest request = IPC__MANAGER__REGISTER_NAME_REQUEST__INIT;
 	Ipc__Object id = IPC__OBJECT__INIT, registrant = IPC__OBJECT__INIT;
-	struct name *name = (struct name *)registration;
-	struct names *names = registration->names;
-	struct ipc_options options = names_options(names);
+	struct name *name = name_of(registration);
 	int r;
 
-	r = registrant_id_locked(names, &registrant.id);
+	r = registrant_id(registration->names, &registrant.id);
 	if (r == 0)
 		r = ipc_object_id(name->object, &id.id);
 	if (r < 0)
@@ -123,29 +120,117 @@ static int send(struct registration *registration)
 	request.replace = name->flags & IPC_NAME_REPLACE;
 	request.queue = name->flags & IPC_NAME_QUEUE;
 	request.idle_exit = name->flags & IPC_NAME_IDLE_EXIT;
-	request.number = name->number;
 	request.registrant = &registrant;
 	request.cookie = name->cookie;
-	r = service_manager_register_name_with(names_manager(names), &options, &request, &reply,
-					       /* error= */ NULL);
-	if (r < 0)
-		return manager_result(r);
-	name->base.acquired |= name->queued && reply->number;
-	name->queued = name->flags & IPC_NAME_QUEUE && !reply->number;
-	name->number = reply->number;
-	return 0;
+	ipc_lock(registration->slot.ipc);
+	request.number = name->number;
+	name->gained = false;
+	ipc_unlock(registration->slot.ipc);
+	return name_call_request(call, "RegisterName", &request.base);
 }
 
-static const struct registration_type name_type = { .send = send, .withdraw = withdraw };
-
-static int name_new(struct names *names, const char *text, struct ipc_object *object,
-		    unsigned int flags, struct name **ret_name)
+static int withdraw(struct registration *registration, struct name_call *call)
 {
+	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
+	Ipc__Object id = IPC__OBJECT__INIT;
+	int r;
+
+	r = registrant_id(registration->names, &id.id);
+	if (r < 0)
+		return r;
+	request.name = registration->text;
+	request.registrant = &id;
+	request.cookie = name_of(registration)->cookie;
+	return name_call_request(call, "UnregisterName", &request.base);
+}
+
+/* A report of the manager that came after its reply may have been served before the reply. */
+static int take_locked(struct registration *registration, const ProtobufCMessage *message)
+{
+	uint64_t number = ((const Ipc__Manager__RegisterNameReply *)message)->number;
+	struct name *name = name_of(registration);
+
+	if (name->gained)
+		return 0;
+	name->base.acquired |= name->queued && number;
+	name->queued = name->flags & IPC_NAME_QUEUE && !number;
+	name->number = number;
+	return name->queued;
+}
+
+/* Returns the newest registration of the name, besides one, that is not pending; or NULL. */
+static struct name *find_locked(struct names *names, const char *text, const struct name *besides)
+{
+	struct name *found = NULL, *name;
+
+	for (struct registration *i = names_first_locked(names); i; i = names_next_locked(i)) {
+		name = name_of(i);
+		if (i->type == &name_type && !i->pending && !i->leaves && name != besides &&
+		    !strcmp(i->text, text) && (!found || name->cookie > found->cookie))
+			found = name;
+	}
+	return found;
+}
+
+/* The manager has replaced the older registration, or it was of the same object. Replies to two
+ * requests may be taken in the other order. */
+static struct registration *added_locked(struct registration *registration)
+{
+	struct name *name = name_of(registration), *old;
+
+	old = name->queued ? NULL : find_locked(registration->names, registration->text, name);
+	if (!old)
+		return NULL;
+	return old->number > name->number ? registration : &old->base;
+}
+
+/* The manager may have registered it, and the reply did not arrive. If this connection has the name
+ * already, the manager gave the new cookie to that registration, which must stay. */
+static void failed(struct registration *registration, int r, bool blocks)
+{
+	bool has_name;
+
+	if (r != -ENOMEM && r != -ENOSPC && r != -EINTR)
+		return;
+	ipc_lock(registration->slot.ipc);
+	has_name = find_locked(registration->names, registration->text, NULL);
+	ipc_unlock(registration->slot.ipc);
+	if (!has_name)
+		registration_withdraw(registration, blocks);
+}
+
+static const struct registration_type name_type = {
+	.send = send,
+	.withdraw = withdraw,
+	.take_locked = take_locked,
+	.added_locked = added_locked,
+	.failed = failed,
+};
+
+static void slot_release(struct ipc_slot *slot)
+{
+	ipc_object_unref(name_of(registration_of(slot))->object);
+}
+
+static const struct slot_type name_slot_type = {
+	.size = sizeof(struct name), .end = registration_end, .release = slot_release,
+};
+
+static int name_new(struct ipc *ipc, const char *text, struct ipc_object *object,
+		    unsigned int flags, void *userdata, struct name **ret_name)
+{
+	struct names *names;
 	struct ipc_slot *slot;
 	struct name *name;
 	int r;
 
-	r = slot_new(names->ipc, &name_slot_type, /* userdata= */ NULL, &slot);
+	if (!object || object->ipc != ipc ||
+	    flags & ~(IPC_NAME_REPLACE | IPC_NAME_QUEUE | IPC_NAME_IDLE_EXIT) ||
+	    (flags & IPC_NAME_REPLACE && flags & IPC_NAME_QUEUE))
+		return -EINVAL;
+	r = names_get_for(ipc, text, &names);
+	if (r == 0)
+		r = slot_new(ipc, &name_slot_type, userdata, &slot);
 	if (r < 0)
 		return r;
 	name = (struct name *)slot;
@@ -154,76 +239,30 @@ static int name_new(struct names *names, const char *text, struct ipc_object *ob
 	name->base.names = names;
 	name->object = ipc_object_ref(object);
 	name->flags = flags;
+	ipc_lock(ipc);
+	name->cookie = ++names->last_cookie;
+	ipc_unlock(ipc);
 	*ret_name = name;
 	return 0;
 }
 
-/* Returns the newest registration of the name, or NULL. */
-static struct name *find_locked(struct names *names, const char *text)
+int ipc_register_name_async(struct ipc *ipc, const char *name, struct ipc_object *object,
+			    unsigned int flags, const struct ipc_options *options,
+			    ipc_name_done_cb cb, void *userdata, struct ipc_slot **ret_slot)
 {
-	struct registration *found = NULL;
+	struct name *kept;
+	int r = cb ? name_new(ipc, name, object, flags, userdata, &kept) : -EINVAL;
 
-	for (struct registration *i = names_first_locked(names); i; i = names_next_locked(i))
-		if (i->type == &name_type && !strcmp(i->text, text))
-			found = i;
-	return (struct name *)found;
-}
-
-/* Returns 1 if it is in the queue of the name. Takes ownership of name, also on failure. */
-static int register_name(struct names *names, struct name *name, struct ipc_slot **ret_slot)
-{
-	struct ipc_slot *before = ret_slot ? *ret_slot : NULL;
-	struct name *old = NULL;
-	bool queued;
-	int r;
-
-	/* Before other threads can find the slot. */
-	slot_give(&name->base.slot, ret_slot);
-	pthread_mutex_lock(&names->lock);
-	name->cookie = ++names->last_cookie;
-	r = registration_send_locked(&name->base);
-	queued = name->queued;
-	if (r == 0) {
-		/* The manager has replaced the registration, or it was of the same object. */
-		if (!queued)
-			old = find_locked(names, name->base.text);
-		if (old)
-			slots_remove(&old->base.slot);
-		registration_add_locked(&name->base);
-	} else if ((r == -ENOMEM || r == -ENOSPC || r == -EINTR) &&
-		   !find_locked(names, name->base.text)) {
-		/* The manager may have registered it, and the reply did not arrive. If this
-		 * connection has the name already, the manager gave the new cookie to that
-		 * registration, which must stay. */
-		send_unregister(names, name);
-	}
-	pthread_mutex_unlock(&names->lock);
-	name_drop(old);
-	if (r == 0)
-		return queued;
-	if (ret_slot)
-		*ret_slot = before;
-	slot_abandon(&name->base.slot, /* given= */ ret_slot);
-	return r;
+	return r < 0 ? r : registration_add(&kept->base, options, cb, userdata, ret_slot);
 }
 
 int ipc_register_name_with(struct ipc *ipc, const char *name, struct ipc_object *object,
 			   unsigned int flags, struct ipc_slot **ret_slot)
 {
-	struct name *kept = NULL;
-	struct names *names;
-	int r;
+	struct name *kept;
+	int r = name_new(ipc, name, object, flags, /* userdata= */ NULL, &kept);
 
-	if (!object || object->ipc != ipc ||
-	    flags & ~(IPC_NAME_REPLACE | IPC_NAME_QUEUE | IPC_NAME_IDLE_EXIT) ||
-	    (flags & IPC_NAME_REPLACE && flags & IPC_NAME_QUEUE))
-		return -EINVAL;
-	r = names_get_for(ipc, name, &names);
-	if (r == 0)
-		r = name_new(names, name, object, flags, &kept);
-	if (r < 0)
-		return r;
-	return register_name(names, kept, ret_slot);
+	return r < 0 ? r : registration_add_now(&kept->base, ret_slot);
 }
 
 int ipc_register_name(struct ipc *ipc, const char *name, struct ipc_object *object,
@@ -232,42 +271,127 @@ int ipc_register_name(struct ipc *ipc, const char *name, struct ipc_object *obje
 	return ipc_register_name_with(ipc, name, object, /* flags= */ 0, ret_slot);
 }
 
-/* Finds a name that this connection has registered, or NULL. On success locks the names. */
-static int lock_and_find(struct ipc *ipc, const char *text, struct names **ret_names,
+/* --- Unregistering ------------------------------------------------------------------ */
+
+/* Finds a registration of this connection, with a reference. It counts as leaving until
+ * stop_leaving(), so that the replay does not send it. */
+static int begin_leaving(struct names *names, const char *text, unsigned int flags,
 			 struct name **ret_name)
 {
-	int r = names_get_for(ipc, text, ret_names);
+	struct name *name;
 
+	ipc_lock(names->ipc);
+	name = find_locked(names, text, NULL);
+	if (name && (name->flags & flags) != flags)
+		name = NULL;
+	if (name) {
+		name->base.leaves = true;
+		name->base.slot.refs++;
+	}
+	ipc_unlock(names->ipc);
+	*ret_name = name;
+	return name ? 0 : -ENOENT;
+}
+
+static void stop_leaving(struct name *name, bool ends)
+{
+	struct ipc_slot *slot = &name->base.slot;
+	bool listed;
+
+	ipc_lock(slot->ipc);
+	name->base.leaves = false;
+	listed = ends && slots_remove_locked(slot);
+	ipc_unlock(slot->ipc);
+	if (listed)
+		slot_drop(slot);
+	slot_put(slot);
+}
+
+struct unregister {
+	struct name_call base;
+	struct name *name;	/* leaving */
+};
+
+static int unregister_send(struct name_call *call)
+{
+	return withdraw(&((struct unregister *)call)->name->base, call);
+}
+
+static int unregister_take(struct name_call *call, int r, ProtobufCMessage *reply,
+			   const struct ipc_error *error)
+{
+	(void)call, (void)reply, (void)error;
+	return manager_result(r);
+}
+
+static int unregister_settle(struct name_call *call, int r)
+{
+	struct unregister *unregister = (struct unregister *)call;
+	/* After any other error the manager may still have our registration, so it stays. */
+	bool ends = r == 0 || r == -ENOENT || r == -EPERM || r == -ENOTCONN || r == -ECONNRESET;
+
+	stop_leaving(unregister->name, ends);
+	unregister->name = NULL;
+	names_replay(call->names);
+	return ends ? 0 : r;
+}
+
+static void unregister_report(struct name_call *call, int r)
+{
+	((ipc_name_done_cb)call->cb)(r, call->slot.userdata);
+}
+
+/* It could not be sent. */
+static void unregister_done(struct name_call *call)
+{
+	struct unregister *unregister = (struct unregister *)call;
+
+	if (unregister->name)
+		stop_leaving(unregister->name, /* ends= */ false);
+}
+
+static const struct name_call_type unregister_type = {
+	.slot = NAME_CALL_TYPE(struct unregister),
+	.send = unregister_send,
+	.take = unregister_take,
+	.settle = unregister_settle,
+	.report = unregister_report,
+	.done = unregister_done,
+	.goes_on = true,
+};
+
+int ipc_unregister_name_async(struct ipc *ipc, const char *name, const struct ipc_options *options,
+			      ipc_name_done_cb cb, void *userdata, struct ipc_slot **ret_slot)
+{
+	struct name_call *call;
+	struct names *names;
+	int r;
+
+	r = names_get_for(ipc, name, &names);
+	if (r == 0)
+		r = name_call_new(names, &unregister_type, options, (void (*)(void))cb, userdata,
+				  &call);
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&(*ret_names)->lock);
-	*ret_name = find_locked(*ret_names, text);
-	return 0;
+	r = begin_leaving(names, name, /* flags= */ 0, &((struct unregister *)call)->name);
+	if (r < 0) {
+		slot_drop(&call->slot);
+		return r;
+	}
+	return name_call_start(call, ret_slot);
 }
 
 int ipc_unregister_name(struct ipc *ipc, const char *name)
 {
-	struct names *names;
-	struct name *kept;
-	int r;
+	int r, result = 0;
 
-	r = lock_and_find(ipc, name, &names, &kept);
-	if (r < 0)
-		return r;
-	r = kept ? send_unregister(names, kept) : -ENOENT;
-	/* After any other error the manager may still have our registration, so it stays. */
-	if (r != 0 && r != -ENOENT && r != -EPERM && r != -ENOTCONN && r != -ECONNRESET)
-		kept = NULL;
-	if (kept)
-		slots_remove(&kept->base.slot);
-	pthread_mutex_unlock(&names->lock);
-
-	r = kept ? 0 : r;
-	name_drop(kept);
-	return r;
+	r = ipc_unregister_name_async(ipc, name, &name_blocks, name_store_result, &result,
+				      /* ret_slot= */ NULL);
+	return r < 0 ? r : result;
 }
 
-static int idle_exit_locked(struct names *names, struct name *name)
+/* Returns whether the object has ended, or an error. */
+static int idle_exit(struct name *name)
 {
 	struct ipc_object_info info = { .size = sizeof(info) };
 	int left, r;
@@ -276,15 +400,13 @@ static int idle_exit_locked(struct names *names, struct name *name)
 	r = ipc_object_info(name->object, &info);
 	if (r < 0 || info.refs > 1)
 		return r < 0 ? r : -EBUSY;
-	r = left = send_unregister(names, name);
+	r = left = registration_withdraw(&name->base, /* blocks= */ true);
 	/* No client can get the object from the manager: it is not running, or does not have this
 	 * registration. */
 	if (left == 0 || left == -ENOTCONN || left == -ENOENT)
 		r = object_end_if_idle(name->object);
-	if (r == 0)
-		slots_remove(&name->base.slot);
-	else
-		registration_resend_locked(&name->base);
+	if (r < 0)
+		registration_renew(&name->base);
 	return r;
 }
 
@@ -294,14 +416,13 @@ int ipc_idle_exit(struct ipc *ipc, const char *name)
 	struct name *kept;
 	int r;
 
-	r = lock_and_find(ipc, name, &names, &kept);
+	r = names_get_for(ipc, name, &names);
+	if (r == 0)
+		r = begin_leaving(names, name, IPC_NAME_IDLE_EXIT, &kept);
 	if (r < 0)
 		return r;
-	r = kept && kept->flags & IPC_NAME_IDLE_EXIT ? idle_exit_locked(names, kept) : -ENOENT;
-	pthread_mutex_unlock(&names->lock);
-	if (r == 0)
-		name_drop(kept);
-	else
-		names_report(names);
+	r = idle_exit(kept);
+	stop_leaving(kept, /* ends= */ r == 0);
+	names_replay(names);
 	return r;
 }

@@ -39,10 +39,10 @@ struct name_watch {
 	struct registration base;	/* text: the pattern */
 	struct ipc_object *object;
 	struct ipc *ipc;
-	uint64_t asked;			/* cookie of the newest Watch(); under names.lock */
 	ipc_name_cb cb;
 
 	/* Under ipc->lock. */
+	uint64_t asked;			/* cookie of the newest request */
 	bool busy;			/* a thread serves a change or ends the names: only that
 					 * thread may free a known name */
 	uint64_t cookie;		/* of the manager that notifies this watch */
@@ -240,16 +240,12 @@ static void end_change(struct name_watch *watch)
 		end_all_names(watch);
 }
 
-typedef int (*watch_method)(struct service_manager *manager, const struct ipc_options *options,
-			    const Ipc__Manager__WatchRequest *request, struct ipc_error *error);
-
-static int call_locked(struct name_watch *watch, watch_method method)
+static int request(struct name_watch *watch, struct name_call *call, const char *method)
 {
 	Ipc__Manager__WatchRequest request = IPC__MANAGER__WATCH_REQUEST__INIT;
 	char name[NAME_PATTERN_SIZE];
 	Ipc__Object object = IPC__OBJECT__INIT;
 	size_t size = name_length(watch->base.text);
-	struct ipc_options options;
 	int r;
 
 	r = object_get_id(watch->object, &object.id);
@@ -259,18 +255,18 @@ static int call_locked(struct name_watch *watch, watch_method method)
 	request.name = name;
 	request.prefix = watch->base.text[size] == '*';
 	request.watcher = &object;
+	ipc_lock(watch->ipc);
 	request.cookie = ++watch->asked;
-	options = names_options(watch->base.names);
-	return manager_result(method(names_manager(watch->base.names), &options, &request,
-				     /* error= */ NULL));
+	ipc_unlock(watch->ipc);
+	return name_call_request(call, method, &request.base);
 }
 
 /* Reports to the program that it misses a change. */
 static void change_lost(struct name_watch *watch, int r)
 {
-	pthread_mutex_lock(&watch->base.names->lock);
+	ipc_lock(watch->ipc);
 	watch->base.failure = r;
-	pthread_mutex_unlock(&watch->base.names->lock);
+	ipc_unlock(watch->ipc);
 	names_report(watch->base.names);
 }
 
@@ -327,14 +323,21 @@ static const struct slot_type watch_slot_type = {
 	.size = sizeof(struct name_watch), .end = registration_end, .free = slot_free,
 };
 
-static int withdraw(struct registration *registration)
+static int withdraw(struct registration *registration, struct name_call *call)
 {
-	return call_locked((struct name_watch *)registration, service_manager_unwatch_with);
+	return request((struct name_watch *)registration, call, "Unwatch");
 }
 
-static int send(struct registration *registration)
+static int send(struct registration *registration, struct name_call *call)
 {
-	return call_locked((struct name_watch *)registration, service_manager_watch_with);
+	return request((struct name_watch *)registration, call, "Watch");
+}
+
+/* The manager may know the watch nevertheless. Its changes must run no callback. */
+static void failed(struct registration *registration, int r, bool blocks)
+{
+	(void)r, (void)blocks;
+	ipc_object_end(((struct name_watch *)registration)->object);
 }
 
 /* The bus has ended, and with it all names of the watch. */
@@ -346,18 +349,24 @@ static void watch_bus_ended(struct registration *registration)
 static const struct registration_type watch_type = {
 	.send = send,
 	.withdraw = withdraw,
+	.failed = failed,
 	.bus_ended = watch_bus_ended,
+	.waits_for_manager = true,
 };
 
-static int watch_new(struct names *names, const char *pattern, void *userdata,
+static int watch_new(struct ipc *ipc, const char *pattern, ipc_name_cb cb, void *userdata,
 		     struct name_watch **ret_watch)
 {
 	struct name_watch *watch;
 	struct ipc_slot *slot;
+	struct names *names;
 	int r;
 
-	if (!name_pattern_is_valid(pattern))
+	if (!cb || !name_pattern_is_valid(pattern))
 		return -EINVAL;
+	r = names_get(ipc, &names);
+	if (r < 0)
+		return r;
 
 	r = slot_new(names->ipc, &watch_slot_type, userdata, &slot);
 	if (r < 0)
@@ -367,6 +376,7 @@ static int watch_new(struct names *names, const char *pattern, void *userdata,
 	strcpy(watch->base.text, pattern);
 	watch->base.names = names;
 	watch->ipc = names->ipc;
+	watch->cb = cb;
 	r = watcher_object_new(names->ipc, &ops, watch, watch_free, &watch->object);
 	if (r < 0)
 		free(watch);
@@ -375,46 +385,21 @@ static int watch_new(struct names *names, const char *pattern, void *userdata,
 	return r;
 }
 
+int ipc_watch_names_async(struct ipc *ipc, const char *pattern, ipc_name_cb cb,
+			  const struct ipc_options *options, ipc_name_done_cb done, void *userdata,
+			  struct ipc_slot **ret_slot)
+{
+	struct name_watch *watch;
+	int r = done ? watch_new(ipc, pattern, cb, userdata, &watch) : -EINVAL;
+
+	return r < 0 ? r : registration_add(&watch->base, options, done, userdata, ret_slot);
+}
+
 int ipc_watch_names(struct ipc *ipc, const char *pattern, ipc_name_cb cb, void *userdata,
 		    struct ipc_slot **ret_slot)
 {
-	struct ipc_slot *before = ret_slot ? *ret_slot : NULL, *slot;
 	struct name_watch *watch;
-	struct names *names;
-	int r;
+	int r = watch_new(ipc, pattern, cb, userdata, &watch);
 
-	if (!cb)
-		return -EINVAL;
-	r = names_get(ipc, &names);
-	if (r < 0)
-		return r;
-	r = watch_new(names, pattern, userdata, &watch);
-	if (r < 0)
-		return r;
-
-	/* Callbacks may run before this function returns, so *ret_slot must be set first. */
-	watch->cb = cb;
-	slot = &watch->base.slot;
-	slot_give(slot, ret_slot ?: &slot);
-	pthread_mutex_lock(&names->lock);
-	r = registration_send_locked(&watch->base);
-	/* The next manager gets the watch. */
-	if (r == -ENOTCONN && names->watches_manager)
-		r = 0;
-	if (r == 0)
-		registration_add_locked(&watch->base);
-	pthread_mutex_unlock(&names->lock);
-	if (r == 0) {
-		if (!ret_slot)
-			ipc_slot_detach(slot);
-		return 0;
-	}
-
-	/* The manager may know the watch nevertheless. Its changes must run no callback. */
-	if (ret_slot)
-		*ret_slot = before;
-	ipc_object_end(watch->object);
-	ipc_slot_end(slot);
-	slot_drop(slot);
-	return r;
+	return r < 0 ? r : registration_add_now(&watch->base, ret_slot);
 }

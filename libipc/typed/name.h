@@ -2,17 +2,22 @@
 /*
  * Names of services, which servicemanager keeps: the client's side.
  *
- * A connection remembers its registrations: the names and watches that it has at the
- * manager. If the manager restarts, the driver notifies the connection
- * (IPCBUS_EVENT_MANAGER), and libipc sends all registrations to the new manager.
+ * A connection remembers its registrations: the names and watches that it has at the manager. If
+ * the manager restarts, the driver notifies the connection (IPCBUS_EVENT_MANAGER), and libipc sends
+ * all registrations to the new manager: the replay.
  *
- *   name.c          names: find, list; the replay
- *   name-register.c  names: register, unregister, gain, lose, idle exit
- *   name-watch.c    watches of names
+ *   name.c           the names of a connection; reports to the program; the replay
+ *   name-call.c      calls to the manager, in both forms: blocking and async
+ *   name-find.c      get, wait, check, list
+ *   name-register.c  register, unregister, gain, lose, idle exit
+ *   name-watch.c     watches of names
  *
- * The thread that calls the manager holds names.lock. So registrations reach the manager in
- * the order in which the connection remembers them. The manager calls no other process while it
- * serves.
+ * Each function of names has a single implementation, a type of struct name_call. The blocking
+ * function makes the same call with IPC_RAW_BLOCK.
+ *
+ * The state is under ipc->lock, and no lock is held during a call. A registration is on the list
+ * from before its first request is sent, because the manager may notify it before the reply is
+ * served. Requests of a thread reach the manager in the order in which the thread sent them.
  */
 #ifndef IPC_NAME_H
 #define IPC_NAME_H
@@ -20,58 +25,30 @@
 /* First, because it defines the exported functions. */
 #include "typed.h"
 
+#include <limits.h>
+
+#include "conn/backlog.h"
 #include "core/object.h"
 #include "core/proxy.h"
+#include "conn/timer.h"
 #include "servicemanager.ipc.h"
 
 /* Bytes of a name, or of a prefix with its '*', and the 0. */
 #define NAME_PATTERN_SIZE 130
 
-struct names;
-
-/* The first member of a name and of a watch. */
-struct registration {
-	struct ipc_slot slot;
-	const struct registration_type *type;
-	struct names *names;
-	int failure;		/* -errno to report to the program; 0: none; -ESTALE: it is lost */
-	bool acquired;		/* to report: it left the queue of the name */
-	char text[NAME_PATTERN_SIZE];
-};
-
-struct registration_type {
-	/* Sends it to the manager, under the lock. */
-	int (*send)(struct registration *registration);
-	/* Tells the manager that it has ended, under the lock. If that fails, it ends with its
-	 * object. */
-	int (*withdraw)(struct registration *registration);
-	/* The bus has ended; or NULL. */
-	void (*bus_ended)(struct registration *registration);
-};
-
-/* Keeps an object alive while it has a name. */
-struct name {
-	struct registration base;
-	struct ipc_object *object;
-	unsigned int flags;	/* enum ipc_register_flags */
-	uint64_t cookie;
-	/* Under names.lock. */
-	uint64_t number;	/* from the manager; 0: it does not have the name yet */
-	bool queued;
-};
-
-/* All registrations of a connection; made with the first of them. */
+/* All registrations of a connection; made with the first function of names. */
 struct names {
 	struct ipc *ipc;
 	struct ipc_proxy manager;	/* the library's own, in no table */
-	pthread_mutex_t lock;
-	struct slots list;		/* registrations; changed under the lock and ipc->lock */
-	/* Under the lock. */
-	bool watches_manager;		/* new managers are reported */
+	atomic_bool watches_manager;	/* new managers are reported */
+	/* Under ipc->lock. */
+	struct slots list;		/* registrations */
+	struct slots parked;		/* calls that wait for a manager */
+	struct slots event_slots;	/* ipc_on_registration() */
 	struct ipc_object *registrant;	/* made with the first name */
 	uint64_t last_cookie;
-	/* Under ipc->lock. */
-	struct slots event_slots;	/* ipc_on_registration() */
+	uint64_t managers;		/* how many were reported */
+	bool replays;			/* a request of the replay is in flight */
 };
 
 /* Returns the registrations of a connection, and allocates them first if there are none. Fails with
@@ -79,15 +56,118 @@ struct names {
 int names_get(struct ipc *ipc, struct names **ret_names);
 /* The same for a function that takes a name. Fails with -EINVAL if the name is malformed. */
 int names_get_for(struct ipc *ipc, const char *name, struct names **ret_names);
-/* The manager's stub, without a reference. */
-static inline struct service_manager *names_manager(struct names *names)
-{
-	return service_manager_from_proxy(&names->manager);
-}
+/* Makes the bus report its manager, if it has one, and each new manager. Fails with -EOPNOTSUPP if
+ * the driver is too old. */
+int names_watch_manager(struct names *names);
 
-/* Options of a call to the manager: with the thread's cancellation, see
- * ipc_raw_set_names_cancellation(), and detached if the thread's handler has outlived its call. */
-struct ipc_options names_options(struct names *names);
+/* --- Calls to the manager: name-call.c ------------------------------------------------ */
+
+/* Results of the functions of a call, beside 0, positive numbers and -errno. */
+enum {
+	NAME_AGAIN = INT_MIN,	/* the next request must be sent */
+	NAME_PENDING,		/* a request is in flight, or the call waits for a manager */
+};
+
+/* A function of <ipc/name.h> that is being executed: one request, or several in sequence. In its
+ * async form the slot is the program's. */
+struct name_call {
+	struct ipc_slot slot;		/* type: a struct name_call_type */
+	struct names *names;
+	struct ipc_options options;	/* of each request; holds its objects */
+	bool blocks;			/* IPC_RAW_BLOCK */
+	void (*cb)(void);		/* of the program, or NULL */
+	int result;			/* to be reported by work, or NAME_AGAIN */
+	uint64_t deadline;		/* of a wait, of the monotonic clock, ns; 0: none */
+	struct timer timer;		/* while it is parked; holds a reference */
+	struct backlog_work work;
+	/* Under ipc->lock. */
+	uint64_t id;			/* of the request in flight */
+	uint64_t managers;		/* names->managers when the request was sent */
+	bool late;			/* the timer expired before the call was parked */
+};
+
+struct name_call_type {
+	struct slot_type slot;
+	/* Passes the next request to name_call_request(), and returns its result. */
+	int (*send)(struct name_call *call);
+	/* Takes the end of a request: r is -errno, or 0 and the reply. Returns the result of the
+	 * call, NAME_AGAIN, or the result of name_call_park(). */
+	int (*take)(struct name_call *call, int r, ProtobufCMessage *reply,
+		    const struct ipc_error *error);
+	/* The call has ended: returns its result for the program. NULL: r. */
+	int (*settle)(struct name_call *call, int r);
+	/* Calls call->cb, unless the program has ended the slot. */
+	void (*report)(struct name_call *call, int r);
+	/* Releases the resources of the call, or NULL. */
+	void (*done)(struct name_call *call);
+	bool goes_on;		/* the end of the slot does not cancel the request */
+};
+
+#define NAME_CALL_TYPE(s)	{ .size = sizeof(s), .end = name_call_end, .free = name_call_free }
+
+/* For NAME_CALL_TYPE(). */
+void name_call_end(struct ipc_slot *slot, bool waits);
+void name_call_free(struct ipc_slot *slot);
+
+/* Options of a blocking function. */
+extern const struct ipc_options name_blocks;
+/* Options of requests that no call of the program makes. */
+extern const struct ipc_options name_detached;
+
+/* Makes a call. Takes over what options hold. -EINVAL: the options have metadata or wrong flags.
+ * The caller must call name_call_start() or drop the slot. */
+int name_call_new(struct names *names, const struct name_call_type *type,
+		  const struct ipc_options *options, void (*cb)(void), void *userdata,
+		  struct name_call **ret_call);
+/* Starts the call, and takes ownership. If it blocks, it has ended and reported its result when
+ * this returns 0. If an async call cannot be sent, returns -errno: the call is neither settled nor
+ * reported. */
+int name_call_start(struct name_call *call, struct ipc_slot **ret_slot);
+/* For send: sends a request with this method's name. */
+int name_call_request(struct name_call *call, const char *method,
+		      const ProtobufCMessage *request);
+/* For take: waits for the next manager, until the deadline (-ENOTCONN). */
+int name_call_park(struct name_call *call);
+/* A parked call, taken off its list: sends its request again. */
+void name_call_unpark(struct name_call *call);
+/* The same, but ends the call. */
+void name_call_abort(struct name_call *call, int r);
+
+/* A cb of functions with only a result: stores it in the int that is the userdata. */
+void name_store_result(int result, void *userdata);
+
+/* --- Registrations -------------------------------------------------------------------- */
+
+/* The first member of a name and of a watch. All but the constants is under ipc->lock. */
+struct registration {
+	struct ipc_slot slot;
+	const struct registration_type *type;
+	struct names *names;
+	char text[NAME_PATTERN_SIZE];
+	uint64_t managers;	/* names->managers when its last request was sent */
+	bool pending;		/* its first request has not ended */
+	bool leaves;		/* a request to withdraw it has not ended */
+	int failure;		/* -errno to report to the program; 0: none; -ESTALE: it is lost */
+	bool acquired;		/* to report: it left the queue of the name */
+};
+
+struct registration_type {
+	/* Send it to the manager, or tell the manager that it has ended: as name_call_type.send. */
+	int (*send)(struct registration *registration, struct name_call *call);
+	int (*withdraw)(struct registration *registration, struct name_call *call);
+	/* Under ipc->lock: takes a successful reply. Returns the result, 0 or 1. Or NULL. */
+	int (*take_locked)(struct registration *registration, const ProtobufCMessage *reply);
+	/* Under ipc->lock: the first request succeeded. Returns the registration that this one
+	 * replaced, or NULL. Or NULL. */
+	struct registration *(*added_locked)(struct registration *registration);
+	/* The first request failed, but the manager may know the registration. blocks: this may
+	 * block. */
+	void (*failed)(struct registration *registration, int r, bool blocks);
+	/* The bus has ended; or NULL. */
+	void (*bus_ended)(struct registration *registration);
+	/* The first request failed as if there is no manager: the next manager gets it. */
+	bool waits_for_manager;
+};
 
 static inline struct registration *registration_of(struct ipc_slot *slot)
 {
@@ -105,19 +185,32 @@ static inline struct registration *names_next_locked(const struct registration *
 	return registration_of(TAILQ_NEXT(&registration->slot, link));
 }
 
-/* Sends a new registration. New managers get it as well once it was added. */
-int registration_send_locked(struct registration *registration);
-void registration_add_locked(struct registration *registration);
-/* Sends a registration that the manager may not know any more. The caller must call names_report()
- * without the lock, because a failure is reported to the program. */
-void registration_resend_locked(struct registration *registration);
+/* Sends a new registration, and takes ownership of it. cb gets the result and userdata. *ret_slot
+ * is set before any callback can run. Returns -errno if it could not be sent: *ret_slot has its
+ * former value then, and cb does not run. */
+int registration_add(struct registration *registration, const struct ipc_options *options,
+		     ipc_name_done_cb cb, void *userdata, struct ipc_slot **ret_slot);
+/* The same, but blocks and returns the result. */
+int registration_add_now(struct registration *registration, struct ipc_slot **ret_slot);
+/* Informs the manager that a registration has ended. Returns the result if this blocks. Otherwise
+ * the registration ends with its object if that fails. */
+int registration_withdraw(struct registration *registration, bool blocks);
+/* Sends a registration again that the manager may not know any more, and blocks. A failure is
+ * reported to the program. */
+void registration_renew(struct registration *registration);
+/* Reports events to the program, without locks. */
 void names_report(struct names *names);
+/* Sends the next registration that the current manager may not know, if there is one. */
+void names_replay(struct names *names);
 
 /* The end function of the types of slots of registrations. */
-void registration_end(struct ipc_slot *slot);
+void registration_end(struct ipc_slot *slot, bool waits);
 
 /* Returns -ENOTCONN if the manager died or is not running, else the result of the call. */
-int manager_result(int r);
+static inline int manager_result(int r)
+{
+	return r == -EOWNERDEAD ? -ENOTCONN : r;
+}
 
 /* Copies an entry of a reply. The entry is not trusted. */
 int name_info_take(const Ipc__Manager__Entry *entry, struct ipc_name_info *ret_info);

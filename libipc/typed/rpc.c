@@ -296,6 +296,23 @@ static void end(struct thread *t, const struct async *async, struct ipcbus_event
 	ipc_error_done(&error);
 }
 
+static int call_async(struct ipc_proxy *proxy, const struct async *model,
+		      const struct ipc_options *options, const ProtobufCMessage *message,
+		      struct ipc_slot **ret_slot)
+{
+	const struct ipc_method *method = model->method;
+	struct rpc rpc;
+	int r;
+
+	r = start(&rpc, REQUEST_ASYNC, proxy, method, options, message);
+	if (r < 0)
+		return log_unsent(r, method, message);
+	r = request_async(&rpc.request, model, options, ret_slot);
+	if (r < 0)
+		table_unsent(&rpc.packed.table, rpc.request.t->ipc);
+	return r;
+}
+
 int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 		       const struct ipc_options *options, const ProtobufCMessage *message,
 		       ipc_rpc_complete complete, ipc_rpc_cb cb, void *userdata,
@@ -308,18 +325,23 @@ int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 		.cb = cb,
 		.userdata = userdata,
 	};
-	struct rpc rpc;
-	int r;
 
-	if (!complete || !cb)
-		return -EINVAL;
-	r = start(&rpc, REQUEST_ASYNC, proxy, method, options, message);
-	if (r < 0)
-		return log_unsent(r, method, message);
-	r = request_async(&rpc.request, &model, options, ret_slot);
-	if (r < 0)
-		table_unsent(&rpc.packed.table, rpc.request.t->ipc);
-	return r;
+	return complete && cb ? call_async(proxy, &model, options, message, ret_slot) : -EINVAL;
+}
+
+int rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
+		   const struct ipc_options *options, const ProtobufCMessage *message,
+		   ipc_rpc_complete complete, void *userdata, uint64_t *ret_id)
+{
+	const struct async model = {
+		.end = end,
+		.method = method,
+		.complete = (void (*)(void))complete,
+		.userdata = userdata,
+		.ret_id = ret_id,
+	};
+
+	return call_async(proxy, &model, options, message, /* ret_slot= */ NULL);
 }
 
 /* --- Oneways ------------------------------------------------------------------- */

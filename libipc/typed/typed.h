@@ -11,7 +11,7 @@
  *   memory.c      shared memory
  *   table.c       objects and fds in a message <-> entries; the walk that finds them
  *   introspect.c  the methods that every object has: ping, describe, dump
- *   name.c, name-register.c, name-watch.c: names, by servicemanager's stub
+ *   name.c, name-*.c: names, by servicemanager's stub
  */
 #ifndef IPC_TYPED_H
 #define IPC_TYPED_H
@@ -71,6 +71,12 @@ struct typed_call {
 	struct message request;
 	uint64_t block[];	/* the first memory of the request's arena */
 };
+
+/* rpc.c: as ipc_rpc_call_async(), without a cb. The call has no slot. *ret_id is set under
+ * ipc->lock before complete can run; device_cancel() takes it, and complete runs all the same. */
+int rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
+		   const struct ipc_options *options, const ProtobufCMessage *message,
+		   ipc_rpc_complete complete, void *userdata, uint64_t *ret_id);
 
 /* streams.c: object_type.new_stream of typed objects. */
 int typed_stream_new(struct ipc_call *call, uint32_t number, struct ipc_stream **ret_stream);

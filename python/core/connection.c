@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <syslog.h>
 
 #include <ipc/rpc.h>
@@ -298,30 +299,16 @@ static PyObject *stop(PyObject *self, PyObject *nothing)
 
 /* --- Names ----------------------------------------------------------------------- */
 
-/* References of a function of names, which runs without the GIL. */
-struct names_use {
-	struct ipc *ipc;
-	struct ipc_cancellation *cancellation, *before;
-};
-
-/* Saves the previous cancellation, because a callback may use names of another connection while
- * such a function waits. */
-static bool names_begin(struct names_use *use, struct connection *connection)
+PyObject *connection_fail_name(struct connection *connection, const char *name, bool own, int r)
 {
-	use->ipc = connection_hold(connection);
-	if (!use->ipc)
-		return false;
-	use->cancellation = connection_cancellation(connection);
-	use->before = ipc_raw_set_names_cancellation(use->cancellation);
-	return true;
-}
+	char message[512];
 
-/* Must be called without the GIL. */
-static void names_end(struct names_use *use)
-{
-	ipc_raw_set_names_cancellation(use->before);
-	ipc_cancellation_unref(use->cancellation);
-	ipc_unref(use->ipc);
+	if (is_closed(connection, r))
+		return fail_closed();
+	if (!own || r != -ENOENT)
+		return fail_saying(r, ipc_name_error_text(message, sizeof(message), name, r));
+	snprintf(message, sizeof(message), "%.255s: %s", name, IPC_NAME_NOT_OWNED);
+	return fail_saying(r, message);
 }
 
 /* cancellation() -> Slot: see set_cancellation() */
@@ -329,194 +316,6 @@ static PyObject *cancellation(PyObject *self, PyObject *nothing)
 {
 	(void)nothing;
 	return slot_new_cancellation(of(self));
-}
-
-/* The message has the name, cut after 255 bytes, and for a malformed name the rule. */
-static PyObject *fail_name(struct connection *connection, const char *name, int r)
-{
-	char message[512];
-
-	if (is_closed(connection, r))
-		return fail_closed();
-	return fail_saying(r, ipc_name_error_text(message, sizeof(message), name, r));
-}
-
-static PyObject *fail_unregister(struct connection *connection, const char *name, int r)
-{
-	char message[512];
-
-	if (r != -ENOENT)
-		return fail_name(connection, name, r);
-	snprintf(message, sizeof(message), "%.255s: %s", name, IPC_NAME_NOT_OWNED);
-	return fail_saying(r, message);
-}
-
-/* register(name, Object, flags) -> bool: returns False if the Object is in the queue of the name.
- * If the function fails, it ends the Object, because the manager may know it already. */
-static PyObject *register_name(PyObject *self, PyObject *const *args, Py_ssize_t n)
-{
-	struct ipc_object *object;
-	struct names_use use;
-	const char *name;
-	long flags;
-	int r;
-
-	if (!args_check("register", n, 3, 3) || !get_text(args[0], "name", false, &name))
-		return NULL;
-	flags = PyLong_AsLong(args[2]);
-	if (flags == -1 && PyErr_Occurred())
-		return NULL;
-	if (Py_TYPE(args[1]) != object_type || !((struct object *)args[1])->object) {
-		PyErr_Format(PyExc_TypeError, "%R is no Object that can be registered", args[1]);
-		return NULL;
-	}
-	if (!names_begin(&use, of(self)))
-		return NULL;
-	object = ipc_object_ref(((struct object *)args[1])->object);
-	Py_BEGIN_ALLOW_THREADS
-	r = ipc_register_name_with(use.ipc, name, object, (unsigned int)flags,
-				   /* ret_slot= */ NULL);
-	if (r < 0)
-		ipc_object_end(object);
-	ipc_object_unref(object);
-	names_end(&use);
-	Py_END_ALLOW_THREADS
-	return interrupt_raise(r < 0 ? fail_name(of(self), name, r) : PyBool_FromLong(!r));
-}
-
-static PyObject *unregister(PyObject *self, PyObject *text)
-{
-	struct names_use use;
-	const char *name;
-	int r;
-
-	if (!get_text(text, "name", false, &name) || !names_begin(&use, of(self)))
-		return NULL;
-	Py_BEGIN_ALLOW_THREADS
-	r = ipc_unregister_name(use.ipc, name);
-	names_end(&use);
-	Py_END_ALLOW_THREADS
-	return interrupt_raise(r < 0 ? fail_unregister(of(self), name, r) : Py_NewRef(Py_None));
-}
-
-/*
- * get(name, timeout_usec or None, interface or None) -> Proxy: with a timeout, waits for the name.
- */
-static PyObject *get(PyObject *self, PyObject *const *args, Py_ssize_t n)
-{
-	struct ipc_proxy *proxy = NULL;
-	uint64_t timeout = 0;
-	const char *name, *interface;
-	struct names_use use;
-	PyObject *result;
-	bool waits;
-	int r;
-
-	if (!args_check("get", n, 3, 3) || !get_text(args[0], "name", false, &name) ||
-	    !get_text(args[2], "interface", true, &interface))
-		return NULL;
-	waits = args[1] != Py_None;
-	if (waits && !get_u64(args[1], &timeout))
-		return NULL;
-	if (!names_begin(&use, of(self)))
-		return NULL;
-	Py_BEGIN_ALLOW_THREADS
-	if (waits)
-		r = ipc_proxy_wait(use.ipc, name, interface, timeout, &proxy);
-	else
-		r = ipc_proxy_get(use.ipc, name, interface, &proxy);
-	Py_END_ALLOW_THREADS
-	result = r < 0 ? fail_name(of(self), name, r) : proxy_new(of(self), proxy);
-	Py_BEGIN_ALLOW_THREADS
-	names_end(&use);
-	Py_END_ALLOW_THREADS
-	return interrupt_raise(result);
-}
-
-static PyObject *info_tuple(const struct ipc_name_info *info)
-{
-	return Py_BuildValue("(ssii)", info->name, info->interface, (int)info->pid,
-			     (int)info->uid);
-}
-
-/* check(name) -> (name, interface, pid, uid) */
-static PyObject *check(PyObject *self, PyObject *text)
-{
-	struct ipc_name_info info = { .size = sizeof(info) };
-	struct names_use use;
-	const char *name;
-	int r;
-
-	if (!get_text(text, "name", false, &name) || !names_begin(&use, of(self)))
-		return NULL;
-	Py_BEGIN_ALLOW_THREADS
-	r = ipc_check_name(use.ipc, name, &info);
-	names_end(&use);
-	Py_END_ALLOW_THREADS
-	return interrupt_raise(r < 0 ? fail_name(of(self), name, r) : info_tuple(&info));
-}
-
-/* list(pattern) -> list of (name, interface, pid, uid) */
-static PyObject *list(PyObject *self, PyObject *text)
-{
-	struct ipc_name_info **infos = NULL;
-	struct names_use use;
-	const char *pattern;
-	PyObject *result;
-	int r;
-
-	if (!get_text(text, "pattern", false, &pattern) || !names_begin(&use, of(self)))
-		return NULL;
-	Py_BEGIN_ALLOW_THREADS
-	r = ipc_list_names(use.ipc, pattern, &infos);
-	names_end(&use);
-	Py_END_ALLOW_THREADS
-	if (r < 0)
-		return interrupt_raise(connection_fail(of(self), r, NULL));
-	result = PyList_New(r);
-	for (Py_ssize_t i = 0; result && i < r; i++) {
-		PyObject *info = info_tuple(infos[i]);
-
-		if (!info || PyList_SetItem(result, i, info) < 0)
-			Py_CLEAR(result);
-	}
-	free(infos);
-	return interrupt_raise(result);
-}
-
-static void name_changed(struct ipc *ipc, enum ipc_name_change change,
-			 const struct ipc_name_info *info, struct ipc_proxy *proxy, void *userdata)
-{
-	struct slot *slot = userdata;
-	PyObject *what, *who, *args = NULL;
-	PyGILState_STATE state;
-
-	(void)ipc;
-	if (!python_enter(&state))
-		return;
-	who = proxy ? proxy_new(slot->part.connection, ipc_proxy_ref(proxy)) : Py_NewRef(Py_None);
-	what = info ? info_tuple(info) : Py_NewRef(Py_None);
-	if (who && what)
-		args = Py_BuildValue("(iOO)", (int)change, what, who);
-	Py_XDECREF(who);
-	Py_XDECREF(what);
-	slot_notify(slot, args);
-	python_leave(state);
-}
-
-static int start_watch(struct ipc *ipc, struct slot *slot, void *data, struct ipc_slot **ret_slot)
-{
-	return ipc_watch_names(ipc, data, name_changed, slot, ret_slot);
-}
-
-/* watch(pattern, callback) -> Slot: callback(NAME_*, info or None, Proxy or None) */
-static PyObject *watch(PyObject *self, PyObject *const *args, Py_ssize_t n)
-{
-	const char *pattern;
-
-	if (!args_check("watch", n, 2, 2) || !get_text(args[0], "pattern", false, &pattern))
-		return NULL;
-	return slot_new(of(self), args[1], /* once= */ false, start_watch, (void *)pattern);
 }
 
 static void registered(struct ipc *ipc, const char *name, enum ipc_registration_event event,
@@ -629,12 +428,12 @@ static PyMethodDef methods[] = {
 	{ "process", process, METH_O, NULL },
 	{ "stop", stop, METH_NOARGS, NULL },
 	{ "cancellation", cancellation, METH_NOARGS, NULL },
-	{ "register", FAST(register_name), METH_FASTCALL, NULL },
-	{ "unregister", unregister, METH_O, NULL },
-	{ "get", FAST(get), METH_FASTCALL, NULL },
-	{ "check", check, METH_O, NULL },
-	{ "list", list, METH_O, NULL },
-	{ "watch", FAST(watch), METH_FASTCALL, NULL },
+	{ "register", FAST(name_register), METH_FASTCALL, NULL },
+	{ "unregister", FAST(name_unregister), METH_FASTCALL, NULL },
+	{ "get", FAST(name_get), METH_FASTCALL, NULL },
+	{ "check", FAST(name_check), METH_FASTCALL, NULL },
+	{ "list", FAST(name_list), METH_FASTCALL, NULL },
+	{ "watch", FAST(name_watch), METH_FASTCALL, NULL },
 	{ "on_registration", on_registration, METH_O, NULL },
 	{ "on_writable", on_writable, METH_O, NULL },
 	{ "set_reconnect", set_reconnect, METH_O, NULL },

@@ -68,6 +68,9 @@ struct ipc *connection_hold(struct connection *connection);
 
 /* Raises the error of a function that close() may have canceled. Returns NULL. */
 PyObject *connection_fail(struct connection *connection, int r, const struct ipc_error *error);
+/* The same for a function of names. The message has the name, cut after 255 bytes, and for a
+ * malformed name the rule. own: -ENOENT means that this connection has not registered the name. */
+PyObject *connection_fail_name(struct connection *connection, const char *name, bool own, int r);
 /* Returns a reference of the cancellation for functions that block: the cancellation that the
  * calling thread has set, if it belongs to this connection, or closing. close() cancels both. */
 struct ipc_cancellation *connection_cancellation(struct connection *connection);
@@ -202,6 +205,14 @@ PyObject *stream_new(struct connection *connection, struct ipc_stream *native);
 /* Takes a reference. Returns NULL if the stream is closed. */
 struct ipc_stream *stream_ref(PyObject *self);
 
+/* name.c: methods of Connection. */
+PyObject *name_register(PyObject *self, PyObject *const *args, Py_ssize_t n);
+PyObject *name_unregister(PyObject *self, PyObject *const *args, Py_ssize_t n);
+PyObject *name_get(PyObject *self, PyObject *const *args, Py_ssize_t n);
+PyObject *name_check(PyObject *self, PyObject *const *args, Py_ssize_t n);
+PyObject *name_list(PyObject *self, PyObject *const *args, Py_ssize_t n);
+PyObject *name_watch(PyObject *self, PyObject *const *args, Py_ssize_t n);
+
 PyObject *object_create(struct connection *connection, PyObject *const *args, Py_ssize_t n);
 
 void connections_close_all(void);
@@ -218,6 +229,9 @@ struct slot {
 	struct ipc_cancellation *cancellation;
 	PyObject *callback;		/* NULL after its last run, or after end() */
 	bool once;			/* a call: the callback runs once, also at close() */
+	char *name;			/* of a function of names, for its error; or NULL */
+	bool own_name;			/* as connection_fail_name() has it */
+	struct name_result *result;	/* name.c: of a function of names that blocks */
 };
 
 typedef int (*slot_start)(struct ipc *ipc, struct slot *slot, void *data,

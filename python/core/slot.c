@@ -6,6 +6,7 @@
  * slot->callback NULL.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "core.h"
 
@@ -112,8 +113,12 @@ PyObject *slot_new(struct connection *connection, PyObject *callback, bool once,
 	if (r < 0) {
 		Py_DECREF((PyObject *)slot);
 		Py_CLEAR(slot->callback);
+		if (slot->name)
+			connection_fail_name(connection, slot->name, slot->own_name, r);
+		else
+			fail(r, NULL);
 		Py_DECREF((PyObject *)slot);
-		return fail(r, NULL);
+		return NULL;
 	}
 	slot->slot = native;
 	return part_add(&slot->part) ? (PyObject *)slot : NULL;
@@ -215,7 +220,7 @@ static PyObject *get_canceled(PyObject *self, void *closure)
 }
 
 /* end() -> None: the callback does not begin any more, but may still run on another thread. Cancels
- * a call without a reply. Blocks only for a watch of names, until the service manager replies. */
+ * a call without a reply. Does not block. */
 static PyObject *slot_end(PyObject *self, PyObject *nothing)
 {
 	struct slot *slot = (struct slot *)self;
@@ -238,6 +243,7 @@ static void dealloc(PyObject *self)
 	if (slot->slot)
 		end_native(slot);
 	drop_cancellation(slot);
+	free(slot->name);
 	part_free(&slot->part);
 }
 

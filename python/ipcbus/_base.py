@@ -220,8 +220,7 @@ class Slot:
 
     def end(self) -> None:
         """Ends the callback: it does not begin any more, but may still be running on another
-        thread. Does not block, except for ``watch_names()`` of ``ipcbus.sync``: then it
-        blocks until the service manager has replied."""
+        thread. Does not block."""
         self._slot.end()
 
 

@@ -2,7 +2,7 @@
 # The byte layer. Programs use ipcbus.aio and ipcbus.sync. python/core/core.h has the rules for
 # threads and the GIL. All times are in microseconds. Every function may raise ipcbus.Error.
 from collections.abc import Callable
-from typing import Any, Union
+from typing import Any, Union, overload
 
 from .errors import Error
 
@@ -31,6 +31,7 @@ NEVER: int
 _Data = Union[bytes, bytearray, memoryview, "Message", "Call", None]
 _Entries = Union[tuple[tuple[int, Union["Object", "Proxy", int]], ...], None]
 _Metadata = Union[tuple[str, ...], None]
+_Done = Callable[[Any, Any], object]
 
 def set_error_factory(factory: Callable[..., BaseException], /) -> None: ...
 def close_all() -> None: ...
@@ -218,19 +219,45 @@ class Connection:
     def stop(self) -> None: ...
     # See set_cancellation().
     def cancellation(self) -> Slot: ...
-    # If it fails, the object ends, because the service manager may know it already. Returns False
-    # if the object is in the queue of the name.
-    def register(self, name: str, object: Object, flags: int, /) -> bool: ...
-    def unregister(self, name: str, /) -> None: ...
+    # Functions of names. With a callback, they return at once; callback(result, exception) then
+    # runs once on a serving thread, unless Slot.end() comes first. Without one, they block.
+    # register() returns False if the object is in the queue of the name. If it fails, the caller must
+    # end the object, because the service manager may know it already.
+    @overload
+    def register(self, name: str, object: Object, flags: int, callback: None, /) -> bool: ...
+    @overload
+    def register(self, name: str, object: Object, flags: int, callback: _Done, /) -> Slot: ...
+    @overload
+    def unregister(self, name: str, callback: None, /) -> bool: ...
+    @overload
+    def unregister(self, name: str, callback: _Done, /) -> Slot: ...
     # If timeout is None, it does not wait for the name. With an interface, it raises
     # InterfaceMismatch if the object has another interface.
-    def get(self, name: str, timeout: int | None, interface: str | None, /) -> Proxy: ...
-    def check(self, name: str, /) -> tuple[str, str, int, int]: ...
-    def list(self, pattern: str, /) -> list[tuple[str, str, int, int]]: ...
+    @overload
+    def get(
+        self, name: str, timeout: int | None, interface: str | None, callback: None, /
+    ) -> Proxy: ...
+    @overload
+    def get(
+        self, name: str, timeout: int | None, interface: str | None, callback: _Done, /
+    ) -> Slot: ...
+    @overload
+    def check(self, name: str, callback: None, /) -> tuple[str, str, int, int]: ...
+    @overload
+    def check(self, name: str, callback: _Done, /) -> Slot: ...
+    @overload
+    def list(self, pattern: str, callback: None, /) -> list[tuple[str, str, int, int]]: ...
+    @overload
+    def list(self, pattern: str, callback: _Done, /) -> Slot: ...
+    # If blocks is false, it returns at once; callback(0, exception or None, None) then reports the
+    # result.
     def watch(
         self,
         pattern: str,
-        callback: Callable[[int, tuple[str, str, int, int] | None, Proxy | None], object],
+        callback: Callable[
+            [int, tuple[str, str, int, int] | Exception | None, Proxy | None], object
+        ],
+        blocks: bool,
         /,
     ) -> Slot: ...
     def on_registration(

@@ -41,9 +41,9 @@ from ._base import (
     reply_raw,
     this_process,
     to_changed,
-    to_delay,
     to_limit,
     to_metadata,
+    to_name_wait,
     to_register_flags,
     to_usec,
     to_wait,
@@ -54,9 +54,7 @@ from .errors import (
     Canceled,
     DeadlineExceeded,
     Error,
-    NoManager,
     NoReply,
-    NotFound,
     ServiceError,
     WouldBlock,
 )
@@ -287,23 +285,6 @@ def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | Non
         future.set_result(result)
 
 
-def _end_watch(slot: _core.Slot) -> None:
-    """Ends a watch on a thread, because that blocks until the service manager has replied."""
-    threading.Thread(target=slot.end, name="ipcbus", daemon=True).start()
-
-
-class _NameWatch(Slot):
-    """The slot of ``watch_names()``, which sets _slot. Callbacks may run before that."""
-
-    def __init__(self) -> None:
-        self.ended = False
-
-    def end(self) -> None:
-        if not self.ended:
-            self.ended = True
-            _end_watch(self._slot)
-
-
 class RawService(BaseRawService):
     """An implementation that receives bytes. Derive from it and define ``serve``."""
 
@@ -447,8 +428,6 @@ class Connection(Unique):
         self._stopped = asyncio.Event()
         self._failure: Error | None = None
         self._wait_error: Error | None = None
-        # Only one thread at a time registers or watches names; see _in_thread().
-        self._names = asyncio.Lock()
         if timeout is not None:
             self._connection.set_timeout(to_limit(timeout))
         if reconnect:
@@ -575,41 +554,6 @@ class Connection(Unique):
         except RuntimeError:
             pass  # the loop is closed: no task waits for the callback
 
-    async def _in_thread(
-        self,
-        function: Callable[..., T],
-        *args: Any,
-        undo: Callable[[T], object] = lambda result: None,
-    ) -> T:
-        """Calls a function of names on a thread, because it blocks until the service manager
-        replies. If the task is canceled, so is the function. If the function succeeds in spite of
-        that, undo gets its result. The thread does not delay the exit of the interpreter."""
-        future: asyncio.Future[T] = self._future()
-        cancellation = self._connection.cancellation()
-
-        def settle(result: Any, error: BaseException | None) -> None:
-            if error is None and future.cancelled():
-                undo(result)
-            _settle(future, result, error)
-
-        def run() -> None:
-            _core.set_cancellation(cancellation)
-            try:
-                result, error = function(*args), None
-            except BaseException as e:
-                result, error = None, e
-            _core.set_cancellation(None)
-            self._run(settle, result, error)
-
-        threading.Thread(target=run, name="ipcbus", daemon=True).start()
-        try:
-            return await future
-        except asyncio.CancelledError:
-            cancellation.end()
-            if not future.cancelled() and future.exception() is None:
-                undo(future.result())
-            raise
-
     async def _writable(self, deadline: float | None) -> None:
         """Returns when a oneway may be tried again, because some receiver has space."""
         writable: asyncio.Future[None] = self._future()
@@ -635,65 +579,16 @@ class Connection(Unique):
 
     # --- Names -------------------------------------------------------------------------------
 
-    async def _find(self, name: str, interface: str | None) -> _core.Proxy:
-        return await self._in_thread(self._connection.get, name, None, interface)
-
-    async def _await(
-        self, name: str, timeout: float | None, interface: str | None
-    ) -> _core.Proxy:
-        delay = to_delay(timeout)
-        over = timeout is not None and timeout <= 0
-        no_manager: NoManager | None = None
-        try:
-            # If the name is registered, it is found even with a timeout of 0.
-            async with asyncio.timeout(None if over else delay):
-                while True:
-                    try:
-                        return await self._find(name, interface)
-                    except NotFound:
-                        if over:
-                            raise TimeoutError from None
-                    except NoManager as error:
-                        if over:
-                            raise
-                        no_manager = error
-
-                    def settled() -> None:
-                        nonlocal no_manager
-                        no_manager = None
-
-                    await self._appears(name, settled)
-        except DeadlineExceeded:
-            raise  # the timeout of the connection
-        except TimeoutError:
-            if no_manager is not None:
-                raise no_manager from None
-            raise DeadlineExceeded(f"{name}: the timeout expired") from None
-
-    async def _appears(self, name: str, settled: Callable[[], None]) -> None:
-        """Returns when the name is registered. settled is called when the service manager has
-        reported the names that exist."""
-        registered: asyncio.Future[None] = self._future()
-
-        def changed(change: int, *_: object) -> None:
-            if change == NameChange.PRESENT:
-                self._run(_settle, registered, None, None)
-            elif change == NameChange.SETTLED:
-                self._run(settled)
-
-        async with self._names:
-            slot = await self._in_thread(self._connection.watch, name, changed, undo=_end_watch)
-        try:
-            await self._wait(registered)
-        finally:
-            _end_watch(slot)
+    async def _get(self, name: str, limit: int | None, interface: str | None) -> _core.Proxy:
+        proxy: _core.Proxy = await self._reply(self._connection.get, name, limit, interface)
+        return proxy
 
     async def get(self, kind: type[C], name: str) -> C:
         """Gets the object with a name: ``echo = await bus.get(Echo, "demo.echo")``. Raises
         ``NotFound`` if no process has registered the name, and ``InterfaceMismatch`` if the object
         has another interface."""
         check_kind(kind, TypedProxy)
-        return kind(self, await self._find(name, kind.INTERFACE.name))
+        return kind(self, await self._get(name, None, kind.INTERFACE.name))
 
     async def wait(self, kind: type[C], name: str, *, timeout: float | None = None) -> C:
         """Waits until the name is registered, and gets the object. timeout is in seconds; None is
@@ -701,25 +596,26 @@ class Connection(Unique):
         name in time, ``NoManager`` if the time is over and no service manager is running, and
         ``InterfaceMismatch`` as get() does."""
         check_kind(kind, TypedProxy)
-        return kind(self, await self._await(name, timeout, kind.INTERFACE.name))
+        limit = to_name_wait(timeout)
+        return kind(self, await self._get(name, limit, kind.INTERFACE.name))
 
     async def get_raw(self, name: str) -> Proxy:
         """As get(), for an object of any interface."""
-        return Proxy(self, await self._find(name, None))
+        return Proxy(self, await self._get(name, None, None))
 
     async def wait_raw(self, name: str, *, timeout: float | None = None) -> Proxy:
         """As wait(), for an object of any interface."""
-        return Proxy(self, await self._await(name, timeout, None))
+        return Proxy(self, await self._get(name, to_name_wait(timeout), None))
 
     async def check_name(self, name: str) -> NameInfo:
         """Returns the interface and owner of a name. Raises ``NotFound`` if no
         process has registered the name."""
-        return NameInfo(*await self._in_thread(self._connection.check, name))
+        return NameInfo(*await self._reply(self._connection.check, name))
 
     async def list_names(self, pattern: str = "*") -> list[NameInfo]:
         """Lists the names that match pattern, sorted: a name, or a prefix followed by ``*``."""
         with naming("pattern", pattern):
-            infos = await self._in_thread(self._connection.list, pattern)
+            infos = await self._reply(self._connection.list, pattern)
         return [NameInfo(*info) for info in infos]
 
     async def watch_names(
@@ -730,26 +626,29 @@ class Connection(Unique):
         The proxy is None if the name is gone, may not be called, or belongs to this connection. The
         callback does not run after ``Slot.end()``, which does not block either."""
         check_callback(callback)
-        watch = _NameWatch()
+        started: asyncio.Future[None] = self._future()
 
-        def report(
-            change: int, info: tuple[str, str, int, int] | None, proxy: _core.Proxy | None
+        def changed(
+            change: int,
+            info: tuple[str, str, int, int] | Error | None,
+            proxy: _core.Proxy | None,
         ) -> None:
-            if not watch.ended:
-                callback(
-                    NameChange(change),
-                    None if info is None else NameInfo(*info),
-                    None if proxy is None else Proxy(self, proxy),
-                )
-
-        def changed(*change: Any) -> None:
-            self._run(report, *change)
+            if not change:
+                _settle(started, None, info if isinstance(info, Error) else None)
+                return
+            callback(
+                NameChange(change),
+                NameInfo(*info) if isinstance(info, tuple) else None,
+                None if proxy is None else Proxy(self, proxy),
+            )
 
         with naming("pattern", pattern):
-            async with self._names:
-                watch._slot = await self._in_thread(
-                    self._connection.watch, pattern, changed, undo=_end_watch
-                )
+            watch = Slot(self._connection.watch(pattern, changed, False))
+            try:
+                await self._wait(started)
+            except BaseException:
+                watch.end()
+                raise
         return watch
 
     async def register(
@@ -767,10 +666,11 @@ class Connection(Unique):
         forbids the name. If register() fails or is canceled, the name is not registered."""
         flags = to_register_flags(replace, queue)
         exported = self.make_object(service)
-        async with self._names:
-            return await self._in_thread(
-                self._connection.register, name, exported, flags, undo=lambda _: exported.end()
-            )
+        try:
+            return bool(await self._reply(self._connection.register, name, exported, flags))
+        except BaseException:
+            exported.end()
+            raise
 
     def on_registration(
         self, callback: Callable[[str, RegistrationEvent, Exception | None], object]
@@ -791,8 +691,7 @@ class Connection(Unique):
     async def unregister_name(self, name: str) -> None:
         """Ends this connection's own newest registration of a name, not that of another connection.
         Raises ``NotFound`` if there is none, or if the name was lost (``RegistrationEvent.LOST``)."""
-        async with self._names:
-            await self._in_thread(self._connection.unregister, name)
+        await self._reply(self._connection.unregister, name)
 
     # --- Serving -----------------------------------------------------------------------------
 

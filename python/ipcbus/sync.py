@@ -585,7 +585,7 @@ class Connection(Unique):
         ``NotFound`` if no process has registered the name, and ``InterfaceMismatch`` if the object
         has another interface."""
         check_kind(kind, TypedProxy)
-        return kind(self, self._connection.get(name, None, kind.INTERFACE.name))
+        return kind(self, self._connection.get(name, None, kind.INTERFACE.name, None))
 
     def wait(self, kind: type[C], name: str, *, timeout: float | None = None) -> C:
         """Waits until the name is registered, and gets the object. timeout is in seconds; None is
@@ -594,25 +594,25 @@ class Connection(Unique):
         ``InterfaceMismatch`` as get() does."""
         check_kind(kind, TypedProxy)
         limit = to_name_wait(timeout)
-        return kind(self, self._connection.get(name, limit, kind.INTERFACE.name))
+        return kind(self, self._connection.get(name, limit, kind.INTERFACE.name, None))
 
     def get_raw(self, name: str) -> Proxy:
         """Like get(), for an object of any interface."""
-        return Proxy(self, self._connection.get(name, None, None))
+        return Proxy(self, self._connection.get(name, None, None, None))
 
     def wait_raw(self, name: str, *, timeout: float | None = None) -> Proxy:
         """Like wait(), for an object of any interface."""
-        return Proxy(self, self._connection.get(name, to_name_wait(timeout), None))
+        return Proxy(self, self._connection.get(name, to_name_wait(timeout), None, None))
 
     def check_name(self, name: str) -> NameInfo:
         """Returns the interface and owner of a name. Raises ``NotFound`` if no
         process has registered the name."""
-        return NameInfo(*self._connection.check(name))
+        return NameInfo(*self._connection.check(name, None))
 
     def list_names(self, pattern: str = "*") -> list[NameInfo]:
         """Lists the names that match pattern, sorted: a name, or a prefix followed by ``*``."""
         with naming("pattern", pattern):
-            return [NameInfo(*info) for info in self._connection.list(pattern)]
+            return [NameInfo(*info) for info in self._connection.list(pattern, None)]
 
     def watch_names(
         self, pattern: str, callback: Callable[[NameChange, NameInfo | None, Proxy | None], object]
@@ -633,7 +633,7 @@ class Connection(Unique):
             )
 
         with naming("pattern", pattern):
-            return Slot(self._connection.watch(pattern, changed))
+            return Slot(self._connection.watch(pattern, changed, True))
 
     def register(
         self,
@@ -649,7 +649,12 @@ class Connection(Unique):
         gets the name when the other registration ends. Raises ``PermissionDenied`` if the policy
         forbids the name."""
         flags = to_register_flags(replace, queue)
-        return self._connection.register(name, self.make_object(service), flags)
+        exported = self.make_object(service)
+        try:
+            return self._connection.register(name, exported, flags, None)
+        except BaseException:
+            exported.end()
+            raise
 
     def on_registration(
         self, callback: Callable[[str, RegistrationEvent, Exception | None], object]
@@ -668,7 +673,7 @@ class Connection(Unique):
     def unregister_name(self, name: str) -> None:
         """Ends this connection's own newest registration of a name, not that of another connection.
         Raises ``NotFound`` if there is none, or if the name was lost (``RegistrationEvent.LOST``)."""
-        self._connection.unregister(name)
+        self._connection.unregister(name, None)
 
 
 B = TypeVar("B", bound=Connection)

@@ -461,32 +461,95 @@ fn deadlines_and_cancellation_reach_the_server() {
     assert!(cancellation.is_canceled());
 }
 
-fn a_cancellation_ends_functions_of_names() {
+/// The number of threads of this process.
+fn count_threads() -> usize {
+    std::fs::read_dir("/proc/self/task").unwrap().count()
+}
+
+/// While the service manager is stopped, tasks of one thread use names. No function blocks or starts a
+/// thread.
+fn names_do_not_block() {
+    let manager: i32 = std::env::var("MANAGER").unwrap().parse().unwrap();
     let bus = start();
-    let cancellation = Cancellation::new(&bus.client).unwrap();
-    let inner = Cancellation::new(&bus.client).unwrap();
-    let (client, with) = (bus.client.clone(), cancellation.clone());
-    let (waits, waiting) = channel();
-    let thread = std::thread::spawn(move || {
-        with.names(|| {
-            assert_eq!(client.get("test.nobody").unwrap_err().code(), libc::ENOENT);
-            let error = inner.names(|| client.get("test.nobody")).unwrap_err();
-            assert_eq!(error.code(), libc::ENOENT);
-            waits.send(()).unwrap();
-            for result in [
-                client.wait("test.nobody", None).map(drop),
-                client.get("test.nobody").map(drop),
-                client.list_names("*").map(drop),
-                client.watch_names("*", |_| ()).map(drop),
-            ] {
-                assert!(matches!(result.unwrap_err(), Error::Canceled(_)));
-            }
-        });
-        client.get("test.nobody").unwrap_err().code()
+    let client = bus.client.clone();
+    let object = Object::new(&client, |call: Call| call.reply(&Message::new(0))).unwrap();
+    client.register_name("test.loop.old", &object).unwrap();
+    let (changes, changed) = channel();
+    block_on(async {
+        let local = ::tokio::task::LocalSet::new();
+        let serving = client.clone();
+        local
+            .run_until(async {
+                let serving = ::tokio::task::spawn_local(async move { serving.serve().await });
+                ::tokio::task::yield_now().await;
+                let threads = count_threads();
+                // SAFETY: the process is the one that with-manager started.
+                assert_eq!(unsafe { libc::kill(manager, libc::SIGSTOP) }, 0);
+                let found = client.get_async("test.rust", "test.Desk").unwrap();
+                let wrong = client.get_async("test.rust", "other.Interface").unwrap();
+                let waited = client.wait_async("test.rust", "", None).unwrap();
+                let never = client.wait_async("test.nobody", "", None).unwrap();
+                let checked = client.check_name_async("test.rust").unwrap();
+                let listed = client.list_names_async("test.rust*").unwrap();
+                let registered = client.register_name_async("test.loop", &object).unwrap();
+                let dropped = client.register_name_async("test.dropped", &object).unwrap();
+                let taken = client.register_name_async("test.rust", &object).unwrap();
+                let watched = client
+                    .watch_names_async("test.loop", move |change| changes.send(change).unwrap())
+                    .unwrap();
+                let ended = client.unregister_name_async("test.loop.old").unwrap();
+                let error = client.unregister_name_async("test.nobody").unwrap_err();
+                assert_eq!(error.code(), libc::ENOENT);
+                drop(dropped);
+                drop(never);
+                ::tokio::task::yield_now().await;
+                assert_eq!(count_threads(), threads);
+                assert_eq!(unsafe { libc::kill(manager, libc::SIGCONT) }, 0);
+
+                assert_eq!(found.await.unwrap(), waited.await.unwrap());
+                assert_eq!(wrong.await.unwrap_err().code(), libc::EPROTOTYPE);
+                assert_eq!(checked.await.unwrap().name, "test.rust");
+                assert_eq!(listed.await.unwrap()[0].name, "test.rust");
+                assert!(registered.await.unwrap());
+                assert_eq!(taken.await.unwrap_err().code(), libc::EEXIST);
+                let watch = watched.await.unwrap();
+                ended.await.unwrap();
+                for name in ["test.loop.old", "test.dropped"] {
+                    let error = client.check_name_async(name).unwrap().await.unwrap_err();
+                    assert_eq!(error.code(), libc::ENOENT);
+                }
+                // The future is gone, and the name is not.
+                client.check_name_async("test.loop").unwrap().await.unwrap();
+                while !matches!(changed.try_recv(), Ok(NameChange::Settled)) {
+                    ::tokio::task::yield_now().await;
+                }
+                drop(watch);
+                client.unregister_name_async("test.loop").unwrap().await.unwrap();
+                assert_eq!(count_threads(), threads);
+                serving.abort();
+            })
+            .await;
     });
-    waiting.recv().unwrap();
-    cancellation.cancel();
-    assert_eq!(thread.join().unwrap(), libc::ENOENT);
+}
+
+/// The only serving thread may use names in a handler. It cannot wait for a stream.
+fn the_only_thread_does_not_wait_for_streams() {
+    let bus = start();
+    let lonely = Connection::open().unwrap();
+    let desk = lonely.get("test.rust").unwrap();
+    let object = Object::new(&lonely, move |call: Call| {
+        desk.connection().wait("test.rust", LONG).unwrap();
+        let mut stream = desk.open_stream(IDLE, &Options::new())?;
+        let error = stream.receive(LONG).map(drop).unwrap_err();
+        call.fail(&Error::errno(error.code()))
+    })
+    .unwrap();
+    lonely.replace_name("test.lonely", &object).unwrap();
+    let _serving = lonely.run_in_background().unwrap();
+    let proxy = bus.client.get("test.lonely").unwrap();
+    let error = proxy.call(&Message::new(1), &Options::new()).unwrap_err();
+    assert_eq!(error.code(), libc::EDEADLK);
+    lonely.unregister_name("test.lonely").unwrap();
 }
 
 fn detached_calls_outlive_the_limit_of_their_handler() {
@@ -1163,7 +1226,8 @@ fn main() {
         objects_can_be_called
         files_travel
         deadlines_and_cancellation_reach_the_server
-        a_cancellation_ends_functions_of_names
+        names_do_not_block
+        the_only_thread_does_not_wait_for_streams
         detached_calls_outlive_the_limit_of_their_handler
         a_limit_that_is_too_long_is_none
         metadata_and_callers_are_known

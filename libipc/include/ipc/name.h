@@ -8,15 +8,30 @@
  * -EINVAL. The part after the first '/' distinguishes instances of an interface:
  * "camera.Provider/front".
  *
- * The service manager maps names to objects. All functions that take a name call it, so they block
- * until it replies. The connection's timeout, ipc_set_timeout(), applies to all but
- * ipc_proxy_wait(), which has its own. Functions that register, unregister or watch, or that end
- * such a slot, also wait for each other in a connection. No timeout covers that wait. None of
- * the functions needs a serving thread; callbacks do. In a handler, the functions inherit deadline
- * and cancellation of the served call, as calls do. If that call has already ended, they do not, so
- * that a handler can clean up. Only ipc_proxy_get() and ipc_proxy_wait() activate a name.
- * Lists and watches leave out names that the policy hides. The functions may fail
- * with any error of a call, and with these:
+ * The service manager maps names to objects. All functions that take a name call it. There are two
+ * forms:
+ *
+ *   blocking   The function returns when the service manager has replied. No serving thread is
+ *              needed; callbacks need one. In a handler, the function inherits deadline and
+ *              cancellation of the served call, as calls do. If that call has already ended, it
+ *              does not, so that a handler can clean up.
+ *   _async     The function returns at once, and cb runs once on a serving thread: use it on an
+ *              event loop. It depends on the served call only if the options have it as parent.
+ *
+ * The connection's timeout, ipc_set_timeout(), applies to all but ipc_proxy_wait(), which has its
+ * own. Only ipc_proxy_get() and ipc_proxy_wait() activate a name. Lists and watches leave out names
+ * that the policy hides. Requests of a thread reach the service manager in the order in which the
+ * thread called the functions, in both forms.
+ *
+ * Async forms. If such a function fails, cb does not run. Otherwise cb gets the result that the
+ * blocking form returns. If the connection closes first, cb gets -ECANCELED, inside the last
+ * ipc_unref(). *ret_slot is set before cb can run; NULL is allowed. Ending the slot before cb runs
+ * cancels the request, and cb does not run. options may be NULL. They may have a timeout, a
+ * cancellation, a parent or a parent_stream, for each request to the service manager; otherwise the
+ * function fails with -EINVAL. The functions copy strings and options. The library holds references
+ * of the objects in the options until cb has run.
+ *
+ * The functions may fail with any error of a call, and with these:
  *
  *   -ENOENT       No process has registered the name, or the policy hides it from this process.
  *   -EACCES       The policy refuses it (ipcbus-policy(5)), or ipcbus-services(5) reserves it.
@@ -47,8 +62,13 @@ extern "C" {
 
 struct ipc;
 struct ipc_object;
+struct ipc_options;
 struct ipc_proxy;
 struct ipc_slot;
+
+/* The cb of async functions without another result: 0 or 1 as the blocking form returns, or a
+ * negative errno. */
+typedef void (*ipc_name_done_cb)(int result, void *userdata);
 
 /* For messages: the rule for names, and the reason for -ENOENT of ipc_unregister_name(). */
 #define IPC_NAME_RULE "a name has 1 to 127 letters, digits and _ . / -"
@@ -70,8 +90,8 @@ enum ipc_register_flags {
  * A name is free as soon as its object or its process has ended. The connection keeps a reference
  * of the object until the registration ends or the connection closes. A registration ends by
  * ipc_unregister_name(), by its slot, or with IPC_REGISTRATION_LOST. Clients keep the object then.
- * Ending the slot unregisters the name; if the service manager cannot be informed of that, the name
- * ends with the object.
+ * Ending the slot unregisters the name. ipc_slot_end() blocks for that, ipc_slot_end_async() does
+ * not. If the service manager cannot be informed, the name ends with the object.
  *
  * ipc_register_name_with() takes flags of enum ipc_register_flags; 0 is ipc_register_name(). They
  * concern only objects of this user: a name of another user always fails with -EEXIST.
@@ -102,14 +122,29 @@ int ipc_register_name_with(struct ipc *ipc, const char *name, struct ipc_object 
 			   unsigned int flags, struct ipc_slot **ret_slot);
 
 /*
+ * Start to register an object under a name. The slot is that of the registration, which lasts until
+ * the slot ends. If the program ends it before cb has run, the name is unregistered. After a
+ * failure that cb got, the program still ends the slot. Errors and flags as
+ * ipc_register_name_with().
+ */
+int ipc_register_name_async(struct ipc *ipc, const char *name, struct ipc_object *object,
+			    unsigned int flags, const struct ipc_options *options,
+			    ipc_name_done_cb cb, void *userdata, struct ipc_slot **ret_slot);
+
+/*
  * Unregister a name: end this connection's own newest registration of it. Succeeds even if no
  * service manager is running or if another object has the name by now. Never ends a registration of
  * another connection. After a failure the name stays registered and is replayed.
  *
  *   -ENOENT   This connection has not registered the name, or has lost it (IPC_REGISTRATION_LOST).
- *             Print IPC_NAME_NOT_OWNED, because the name may exist.
+ *             Print IPC_NAME_NOT_OWNED, because the name may exist. A registration whose cb has not
+ *             run yet does not count: end its slot.
+ *
+ * Ending the slot of the async form ends only cb.
  */
 int ipc_unregister_name(struct ipc *ipc, const char *name);
+int ipc_unregister_name_async(struct ipc *ipc, const char *name, const struct ipc_options *options,
+			      ipc_name_done_cb cb, void *userdata, struct ipc_slot **ret_slot);
 
 /*
  * Set a callback for events of this connection's registrations and watches of names. It
@@ -182,6 +217,20 @@ int ipc_proxy_get(struct ipc *ipc, const char *name, const char *interface,
 int ipc_proxy_wait(struct ipc *ipc, const char *name, const char *interface,
 		   uint64_t timeout_usec, struct ipc_proxy **ret_proxy);
 
+/*
+ * Start to find an object. On success cb owns the proxy: it drops the proxy with ipc_proxy_unref(),
+ * or passes it to echo_from_proxy() of generated code, with "echo.Echo" as interface. After a
+ * failure proxy is NULL. ipc_proxy_wait_async() fails with -EINVAL if the options have a
+ * timeout_usec.
+ */
+typedef void (*ipc_proxy_cb)(int result, struct ipc_proxy *proxy, void *userdata);
+int ipc_proxy_get_async(struct ipc *ipc, const char *name, const char *interface,
+			const struct ipc_options *options, ipc_proxy_cb cb, void *userdata,
+			struct ipc_slot **ret_slot);
+int ipc_proxy_wait_async(struct ipc *ipc, const char *name, const char *interface,
+			 uint64_t timeout_usec, const struct ipc_options *options, ipc_proxy_cb cb,
+			 void *userdata, struct ipc_slot **ret_slot);
+
 /* A registered name. */
 struct ipc_name_info {
 	size_t size;		/* sizeof(struct ipc_name_info) */
@@ -191,13 +240,20 @@ struct ipc_name_info {
 	uid_t uid;		/* of its user */
 };
 
-/* Return 0 if the name is registered. ret_info may be NULL. */
+/* Return 0 if the name is registered. ret_info may be NULL. The info of cb is valid until cb
+ * returns, and NULL after a failure. */
 int ipc_check_name(struct ipc *ipc, const char *name, struct ipc_name_info *ret_info);
+typedef void (*ipc_name_info_cb)(int result, const struct ipc_name_info *info, void *userdata);
+int ipc_check_name_async(struct ipc *ipc, const char *name, const struct ipc_options *options,
+			 ipc_name_info_cb cb, void *userdata, struct ipc_slot **ret_slot);
 
-/* List the names that match pattern, sorted. pattern is a name, or a prefix followed by '*' ("*": all).
- * Returns how many. *ret_infos is an array of pointers. The caller must free the array, and not its
- * elements, with free(). */
+/* List the names that match pattern, sorted. pattern is a name, or a prefix followed by '*' ("*":
+ * all). Returns how many. *ret_infos is an array of pointers. The caller, or cb, must free the
+ * array, and not its elements, with free(). After a failure the infos of cb are NULL. */
 int ipc_list_names(struct ipc *ipc, const char *pattern, struct ipc_name_info ***ret_infos);
+typedef void (*ipc_names_cb)(int result, struct ipc_name_info **infos, void *userdata);
+int ipc_list_names_async(struct ipc *ipc, const char *pattern, const struct ipc_options *options,
+			 ipc_names_cb cb, void *userdata, struct ipc_slot **ret_slot);
 
 /* --- Watching -------------------------------------------------------------- */
 
@@ -228,6 +284,16 @@ typedef void (*ipc_name_cb)(struct ipc *ipc, enum ipc_name_change change,
 			    void *userdata);
 int ipc_watch_names(struct ipc *ipc, const char *pattern, ipc_name_cb cb, void *userdata,
 		    struct ipc_slot **ret_slot);
+
+/*
+ * Start to watch names. done gets the result, and cb may run before done does. The slot is that of
+ * the watch: ending it ends both. ipc_slot_end() blocks until the service manager knows that,
+ * ipc_slot_end_async() does not block. After a failure that done got, the program still ends the
+ * slot.
+ */
+int ipc_watch_names_async(struct ipc *ipc, const char *pattern, ipc_name_cb cb,
+			  const struct ipc_options *options, ipc_name_done_cb done, void *userdata,
+			  struct ipc_slot **ret_slot);
 
 #ifdef __cplusplus
 }

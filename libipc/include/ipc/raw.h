@@ -203,19 +203,13 @@ typedef int (*ipc_raw_interrupt_cb)(void *userdata);
 int ipc_raw_set_interrupt(struct ipc *ipc, ipc_raw_interrupt_cb cb, void *userdata);
 
 /*
- * Attach a cancellation to the functions of <ipc/name.h> that this thread calls from now on, except
- * ipc_idle_exit(). If it is canceled, such a function fails with -ECANCELED within half a second,
- * but first waits for other threads of the connection that are registering, unregistering or
- * watching. If ipc_register_name() was canceled, the service manager may still have registered the
- * name, until ipc_object_end(). Ending a slot of <ipc/name.h> succeeds, but the service manager is
- * not informed.
- *
- * The functions must use the connection of the cancellation; on another connection they fail with
- * -EINVAL. The caller must hold a reference of the cancellation until the thread ends or replaces
- * it. NULL removes it. Returns the previous cancellation of the thread, without a reference, or
- * NULL.
+ * In the options of an _async function of <ipc/name.h>: block until the request has ended, and run
+ * cb on the calling thread before the function returns. No serving thread is needed. So a binding
+ * can have blocking functions of names with a timeout or a cancellation. If the cancellation is
+ * canceled, the request fails with -ECANCELED within half a second. Unless the options have another
+ * parent, the request depends on the call that the thread serves, as that of a blocking function.
  */
-struct ipc_cancellation *ipc_raw_set_names_cancellation(struct ipc_cancellation *cancellation);
+#define IPC_RAW_BLOCK	(1U << 3)
 
 /* --- Serving ------------------------------------------------------------------- */
 

@@ -197,6 +197,10 @@ pub type ipc_name_cb = unsafe extern "C" fn(
     *mut ipc_proxy,
     *mut c_void,
 );
+pub type ipc_name_done_cb = unsafe extern "C" fn(c_int, *mut c_void);
+pub type ipc_proxy_cb = unsafe extern "C" fn(c_int, *mut ipc_proxy, *mut c_void);
+pub type ipc_name_info_cb = unsafe extern "C" fn(c_int, *const ipc_name_info, *mut c_void);
+pub type ipc_names_cb = unsafe extern "C" fn(c_int, *mut *mut ipc_name_info, *mut c_void);
 
 extern "C" {
     // <ipc/ipc.h>
@@ -274,9 +278,6 @@ extern "C" {
     pub fn ipc_cancellation_unref(cancellation: *mut ipc_cancellation) -> *mut ipc_cancellation;
     pub fn ipc_cancel(cancellation: *mut ipc_cancellation) -> c_int;
     pub fn ipc_cancellation_is_canceled(cancellation: *const ipc_cancellation) -> c_int;
-    pub fn ipc_raw_set_names_cancellation(
-        cancellation: *mut ipc_cancellation,
-    ) -> *mut ipc_cancellation;
     pub fn ipc_call_ref(call: *mut ipc_call) -> *mut ipc_call;
     pub fn ipc_call_unref(call: *mut ipc_call) -> *mut ipc_call;
     pub fn ipc_call_fail(
@@ -386,6 +387,68 @@ extern "C" {
         ipc: *mut ipc,
         pattern: *const c_char,
         ret_infos: *mut *mut *mut ipc_name_info,
+    ) -> c_int;
+    pub fn ipc_proxy_get_async(
+        ipc: *mut ipc,
+        name: *const c_char,
+        interface: *const c_char,
+        options: *const ipc_options,
+        cb: ipc_proxy_cb,
+        userdata: *mut c_void,
+        ret_slot: *mut *mut ipc_slot,
+    ) -> c_int;
+    pub fn ipc_proxy_wait_async(
+        ipc: *mut ipc,
+        name: *const c_char,
+        interface: *const c_char,
+        timeout_usec: u64,
+        options: *const ipc_options,
+        cb: ipc_proxy_cb,
+        userdata: *mut c_void,
+        ret_slot: *mut *mut ipc_slot,
+    ) -> c_int;
+    pub fn ipc_register_name_async(
+        ipc: *mut ipc,
+        name: *const c_char,
+        object: *mut ipc_object,
+        flags: c_uint,
+        options: *const ipc_options,
+        cb: ipc_name_done_cb,
+        userdata: *mut c_void,
+        ret_slot: *mut *mut ipc_slot,
+    ) -> c_int;
+    pub fn ipc_unregister_name_async(
+        ipc: *mut ipc,
+        name: *const c_char,
+        options: *const ipc_options,
+        cb: ipc_name_done_cb,
+        userdata: *mut c_void,
+        ret_slot: *mut *mut ipc_slot,
+    ) -> c_int;
+    pub fn ipc_check_name_async(
+        ipc: *mut ipc,
+        name: *const c_char,
+        options: *const ipc_options,
+        cb: ipc_name_info_cb,
+        userdata: *mut c_void,
+        ret_slot: *mut *mut ipc_slot,
+    ) -> c_int;
+    pub fn ipc_list_names_async(
+        ipc: *mut ipc,
+        pattern: *const c_char,
+        options: *const ipc_options,
+        cb: ipc_names_cb,
+        userdata: *mut c_void,
+        ret_slot: *mut *mut ipc_slot,
+    ) -> c_int;
+    pub fn ipc_watch_names_async(
+        ipc: *mut ipc,
+        pattern: *const c_char,
+        cb: ipc_name_cb,
+        options: *const ipc_options,
+        done: ipc_name_done_cb,
+        userdata: *mut c_void,
+        ret_slot: *mut *mut ipc_slot,
     ) -> c_int;
     pub fn ipc_watch_names(
         ipc: *mut ipc,

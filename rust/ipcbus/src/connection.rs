@@ -3,13 +3,15 @@ use std::ffi::{c_void, CStr};
 use std::fmt;
 use std::os::unix::io::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ipcbus_sys as sys;
 
 use crate::error::{check, exact, Error};
+use crate::future::Shared;
+use crate::names::not_owned;
 use crate::{guarded, micros, Object, Proxy, Result, Slot};
 
 /// A connection to a bus. Clones refer to the same connection. It closes, and its objects die, when
@@ -351,13 +353,9 @@ impl Connection {
     /// Fails with `ENOENT` if there is none, or if it was lost ([`RegistrationEvent::Lost`]).
     pub fn unregister_name(&self, name: &str) -> Result<()> {
         let text = exact(name)?;
-        let not_owned = "this connection has not registered the name, or has lost it";
         check(unsafe { sys::ipc_unregister_name(self.0, text.as_ptr()) })
             .map(drop)
-            .map_err(|error| match error.code() {
-                libc::ENOENT => error.with_text(format!("{name}: {not_owned}")),
-                _ => error.about_name(&text),
-            })
+            .map_err(|error| not_owned(error, &text))
     }
 
     /// Returns the interface and owner of a name. `ENOENT`: no process has registered the name.
@@ -377,12 +375,10 @@ impl Connection {
     pub fn list_names(&self, pattern: &str) -> Result<Vec<NameInfo>> {
         let pattern = exact(pattern)?;
         let mut infos = std::ptr::null_mut();
-        // SAFETY: infos is an array of `count` pointers, and a single free() frees all of it.
+        // SAFETY: infos is an array of that many pointers.
         unsafe {
             let count = check(sys::ipc_list_names(self.0, pattern.as_ptr(), &mut infos))?;
-            let names = (0..count as usize).map(|i| NameInfo::copy(&**infos.add(i))).collect();
-            libc::free(infos as *mut c_void);
-            Ok(names)
+            Ok(NameInfo::take_all(count, infos))
         }
     }
 
@@ -399,37 +395,48 @@ impl Connection {
             function: F,
         ) -> Result<Slot> {
             // SAFETY: the slot owns the function.
-            Slot::register(function, |held, slot| unsafe {
-                sys::ipc_watch_names(connection.0, pattern.as_ptr(), changed::<F>, held, slot)
+            Slot::register(Watching { function, started: None }, |held, slot| unsafe {
+                let changed = Watching::<F>::changed;
+                sys::ipc_watch_names(connection.0, pattern.as_ptr(), changed, held, slot)
             })
         }
-
-        unsafe extern "C" fn changed<F: FnMut(NameChange)>(
-            ipc: *mut sys::ipc,
-            change: u32,
-            info: *const sys::ipc_name_info,
-            proxy: *mut sys::ipc_proxy,
-            held: *mut c_void,
-        ) {
-            let function = &mut *(held as *mut F);
-            guarded("watch_names", || {
-                let proxy = (!proxy.is_null()).then(|| {
-                    let connection = Connection(sys::ipc_ref(ipc));
-                    Proxy::new(sys::ipc_proxy_ref(proxy), connection)
-                });
-                match (change, info.as_ref()) {
-                    (sys::IPC_NAME_PRESENT, Some(info)) => {
-                        function(NameChange::Present(NameInfo::copy(info), proxy))
-                    }
-                    (sys::IPC_NAME_GONE, Some(info)) => {
-                        function(NameChange::Gone(NameInfo::copy(info)))
-                    }
-                    (sys::IPC_NAME_SETTLED, _) => function(NameChange::Settled),
-                    _ => (),
-                }
-            });
-        }
         enlist(self, &exact(pattern)?, function)
+    }
+}
+
+/// The function of a watch of names, and the future of its start.
+pub(crate) struct Watching<F> {
+    pub(crate) function: F,
+    pub(crate) started: Option<Arc<Shared<Result<()>>>>,
+}
+
+impl<F: FnMut(NameChange)> Watching<F> {
+    /// # Safety
+    /// For C, with a `Watching<F>`.
+    pub(crate) unsafe extern "C" fn changed(
+        ipc: *mut sys::ipc,
+        change: u32,
+        info: *const sys::ipc_name_info,
+        proxy: *mut sys::ipc_proxy,
+        held: *mut c_void,
+    ) {
+        let function = std::ptr::addr_of_mut!((*(held as *mut Watching<F>)).function);
+        guarded("watch_names", || {
+            let proxy = (!proxy.is_null()).then(|| {
+                let connection = Connection(sys::ipc_ref(ipc));
+                Proxy::new(sys::ipc_proxy_ref(proxy), connection)
+            });
+            match (change, info.as_ref()) {
+                (sys::IPC_NAME_PRESENT, Some(info)) => {
+                    (*function)(NameChange::Present(NameInfo::copy(info), proxy))
+                }
+                (sys::IPC_NAME_GONE, Some(info)) => {
+                    (*function)(NameChange::Gone(NameInfo::copy(info)))
+                }
+                (sys::IPC_NAME_SETTLED, _) => (*function)(NameChange::Settled),
+                _ => (),
+            }
+        });
     }
 }
 
@@ -525,7 +532,18 @@ pub struct NameInfo {
 }
 
 impl NameInfo {
-    fn copy(info: &sys::ipc_name_info) -> NameInfo {
+    /// # Safety
+    /// `infos` must be an array of `count` pointers, which a single free() frees.
+    pub(crate) unsafe fn take_all(
+        count: i32,
+        infos: *mut *mut sys::ipc_name_info,
+    ) -> Vec<NameInfo> {
+        let names = (0..count as usize).map(|i| NameInfo::copy(&**infos.add(i))).collect();
+        libc::free(infos as *mut c_void);
+        names
+    }
+
+    pub(crate) fn copy(info: &sys::ipc_name_info) -> NameInfo {
         // SAFETY: both arrays contain strings.
         unsafe {
             NameInfo {
@@ -605,22 +623,6 @@ impl Cancellation {
     pub fn is_canceled(&self) -> bool {
         // SAFETY: self holds a reference.
         unsafe { sys::ipc_cancellation_is_canceled(self.0) != 0 }
-    }
-
-    /// Calls `function`. Functions of names that `function` calls on this thread, such as
-    /// [`Connection::wait`], end with this cancellation and fail with `ECANCELED`, because they
-    /// take no options. See `ipc_raw_set_names_cancellation()`.
-    pub fn names<T>(&self, function: impl FnOnce() -> T) -> T {
-        struct Scope(*mut sys::ipc_cancellation);
-        impl Drop for Scope {
-            fn drop(&mut self) {
-                // SAFETY: the previous cancellation belongs to an outer scope, which holds a reference.
-                unsafe { sys::ipc_raw_set_names_cancellation(self.0) };
-            }
-        }
-        // SAFETY: self holds a reference until the scope ends.
-        let _scope = Scope(unsafe { sys::ipc_raw_set_names_cancellation(self.0) });
-        function()
     }
 }
 

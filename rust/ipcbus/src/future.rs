@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The value that a callback sets for a future, and the waker of the future.
-struct Shared<T>(Mutex<State<T>>);
+pub(crate) struct Shared<T>(Mutex<State<T>>);
 
 struct State<T> {
     value: Option<T>,
@@ -21,7 +21,7 @@ struct State<T> {
 }
 
 impl<T> Shared<T> {
-    fn new() -> Arc<Shared<T>> {
+    pub(crate) fn new() -> Arc<Shared<T>> {
         Arc::new(Shared(Mutex::new(State { value: None, waker: None })))
     }
 
@@ -30,7 +30,7 @@ impl<T> Shared<T> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn set(&self, value: T) {
+    pub(crate) fn set(&self, value: T) {
         let waker = {
             let mut state = self.lock();
             state.value = Some(value);
@@ -41,7 +41,7 @@ impl<T> Shared<T> {
         }
     }
 
-    fn poll(&self, context: &mut Context<'_>) -> Poll<T> {
+    pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<T> {
         let mut state = self.lock();
         match state.value.take() {
             Some(value) => Poll::Ready(value),

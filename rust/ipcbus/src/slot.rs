@@ -10,8 +10,7 @@ use crate::{guarded, Result};
 /// A callback that the program can end. Dropping the slot ends it without waiting: the callback
 /// does not begin any more, but may still be running on another thread. Then the closure is dropped
 /// when the callback returns, otherwise at once. If the slot is of a watch of names,
-/// both dropping and [`Slot::end`] call the service manager and block for that. A slot keeps its
-/// connection open.
+/// [`Slot::end`] blocks until the service manager knows it. A slot keeps its connection open.
 #[must_use = "the callback ends with its slot"]
 pub struct Slot(*mut sys::ipc_slot);
 

@@ -205,29 +205,6 @@ public:
 	}
 	c::ipc_cancellation *c_ptr() const noexcept { return raw; }
 
-	/*
-	 * Call function() and return its result. The functions of names that it calls on this thread,
-	 * such as connection::wait(), have no options: they end with this cancellation and fail
-	 * with ECANCELED. See ipc_raw_set_names_cancellation().
-	 *
-	 *	auto echo = with.names([&] { return bus.wait<echo::Echo>("demo.echo"); });
-	 */
-	template <typename F> decltype(auto) names(F function) const
-	{
-		struct scope {
-			explicit scope(c::ipc_cancellation *now)
-				: before(c::ipc_raw_set_names_cancellation(now))
-			{
-			}
-			scope(const scope &) = delete;
-			~scope() { c::ipc_raw_set_names_cancellation(before); }
-
-			c::ipc_cancellation *before;
-		} here(raw);
-
-		return function();
-	}
-
 private:
 	explicit cancellation(c::ipc_cancellation *owned) noexcept : raw(owned) {}
 

@@ -461,7 +461,7 @@ public:
 		return s;
 	}
 
-	/* --- Names; <ipc/name.h> has the rules and errors. All of these block. --- */
+	/* --- Names; <ipc/name.h> has the rules and errors. All but the _async functions block. --- */
 
 	/* Find the object with that name. ENOENT: no process has registered the name. */
 	outcome<proxy> get(const std::string &name) const
@@ -565,16 +565,13 @@ public:
 	outcome<std::vector<name_info>> list_names(const std::string &pattern = "*") const
 	{
 		c::ipc_name_info **infos;
-		std::vector<name_info> list;
 		int n = c::ipc_list_names(raw, pattern.c_str(), &infos);
 
 		if (n < 0)
 			return detail::fail<std::vector<name_info>>(n);
 		std::unique_ptr<c::ipc_name_info *, decltype(&std::free)> owned(infos, std::free);
 
-		for (int i = 0; i < n; i++)
-			list.push_back(from_c(*infos[i]));
-		return list;
+		return from_c(infos, n);
 	}
 
 	/*
@@ -592,6 +589,108 @@ public:
 			[&](void *userdata, c::ipc_slot **ret_slot) {
 				return c::ipc_watch_names(raw, pattern.c_str(), changed<F>,
 							  userdata, ret_slot);
+			},
+			&s);
+
+		if (r < 0)
+			return detail::fail<slot>(r);
+		return s;
+	}
+
+	/*
+	 * Functions of names that do not block, for event loops. function(ipc::result<T>) runs once, on
+	 * a serving thread, or inside the end of the connection with ECANCELED. T is the value of the
+	 * function that blocks. To cancel a function, use options::cancellation(). If starting
+	 * fails, this is reported here and function does not run.
+	 */
+	template <typename F>
+	outcome<void> get_async(const std::string &name, F function, const options &with = {}) const
+	{
+		return start(name, std::move(function), [&](void *held) {
+			return c::ipc_proxy_get_async(raw, name.c_str(), nullptr, with.c_ptr(),
+						      found<F>, held, nullptr);
+		});
+	}
+	template <typename Service, typename F>
+	outcome<void> get_async(const std::string &name, F function, const options &with = {}) const
+	{
+		return start(name, std::move(function), [&](void *held) {
+			return c::ipc_proxy_get_async(raw, name.c_str(), Service::ipc_interface.name,
+						      with.c_ptr(), found_as<Service, F>, held,
+						      nullptr);
+		});
+	}
+	template <typename F>
+	outcome<void> wait_async(const std::string &name, time_limit limit, F function,
+				 const options &with = {}) const
+	{
+		return start(name, std::move(function), [&](void *held) {
+			return c::ipc_proxy_wait_async(raw, name.c_str(), nullptr, limit.usec(),
+						       with.c_ptr(), found<F>, held, nullptr);
+		});
+	}
+	template <typename Service, typename F>
+	outcome<void> wait_async(const std::string &name, time_limit limit, F function,
+				 const options &with = {}) const
+	{
+		return start(name, std::move(function), [&](void *held) {
+			return c::ipc_proxy_wait_async(raw, name.c_str(),
+						       Service::ipc_interface.name, limit.usec(),
+						       with.c_ptr(), found_as<Service, F>, held,
+						       nullptr);
+		});
+	}
+	template <typename F>
+	outcome<void> register_name_async(const std::string &name, const object &o, F function,
+					  name_conflict conflict = name_conflict::fail,
+					  const options &with = {}) const
+	{
+		return start(name, std::move(function), [&](void *held) {
+			return c::ipc_register_name_async(raw, name.c_str(), o.c_ptr(),
+							  static_cast<unsigned int>(conflict),
+							  with.c_ptr(), added<F>, held, nullptr);
+		});
+	}
+	template <typename F>
+	outcome<void> unregister_name_async(const std::string &name, F function,
+					    const options &with = {}) const
+	{
+		return start(name, std::move(function), [&](void *held) {
+			return c::ipc_unregister_name_async(raw, name.c_str(), with.c_ptr(),
+							    removed<F>, held, nullptr);
+		});
+	}
+	template <typename F>
+	outcome<void> check_name_async(const std::string &name, F function,
+				       const options &with = {}) const
+	{
+		return start(name, std::move(function), [&](void *held) {
+			return c::ipc_check_name_async(raw, name.c_str(), with.c_ptr(), checked<F>,
+						       held, nullptr);
+		});
+	}
+	template <typename F>
+	outcome<void> list_names_async(const std::string &pattern, F function,
+				       const options &with = {}) const
+	{
+		return start(pattern, std::move(function), [&](void *held) {
+			return c::ipc_list_names_async(raw, pattern.c_str(), with.c_ptr(), listed<F>,
+						       held, nullptr);
+		});
+	}
+	/* As watch_names(). done(ipc::result<void>) runs once, perhaps after the first changes. The
+	 * watch ends with the slot, also if it failed. */
+	template <typename F, typename D>
+	[[nodiscard]] outcome<slot> watch_names_async(const std::string &pattern, F function, D done,
+						      const options &with = {}) const
+	{
+		slot s;
+		int r = detail::enroll(
+			watching<F, D>{ std::move(function), std::move(done) },
+			[&](void *userdata, c::ipc_slot **ret_slot) {
+				return c::ipc_watch_names_async(
+					raw, pattern.c_str(), changed<watching<F, D>>, with.c_ptr(),
+					watched<watching<F, D>>, userdata, ret_slot);
 			},
 			&s);
 
@@ -652,6 +751,105 @@ private:
 	static name_info from_c(const c::ipc_name_info &info)
 	{
 		return { info.name, info.interface, info.pid, info.uid };
+	}
+
+	/* A callback of the functions that do not block. */
+	template <typename F> struct named {
+		F function;
+		std::string name;
+
+		template <typename T, typename Make> void end(int r, Make make) noexcept
+		{
+			std::unique_ptr<named> self(this);
+
+			detail::guarded("a function of names", [&] {
+				char text[512];
+
+				if (r < 0)
+					function(result<T>(error(r, c::ipc_name_error_text(
+						text, sizeof(text), name.c_str(), r))));
+				else
+					function(result<T>(make()));
+			});
+		}
+	};
+
+	template <typename F, typename Begin>
+	static outcome<void> start(const std::string &name, F function, Begin begin)
+	{
+		std::unique_ptr<named<F>> held(new named<F>{ std::move(function), name });
+		int r = begin(held.get());
+
+		if (r < 0)
+			return fail<void>(name, r);
+		held.release();
+		return detail::done();
+	}
+
+	template <typename F> static void found(int r, c::ipc_proxy *p, void *held) noexcept
+	{
+		static_cast<named<F> *>(held)->template end<proxy>(r, [&] { return proxy(p); });
+	}
+
+	template <typename Service, typename F>
+	static void found_as(int r, c::ipc_proxy *p, void *held) noexcept
+	{
+		using Proxy = typename Service::Proxy;
+
+		static_cast<named<F> *>(held)->template end<Proxy>(r,
+								   [&] { return Proxy(proxy(p)); });
+	}
+
+	template <typename F> static void added(int r, void *held) noexcept
+	{
+		static_cast<named<F> *>(held)->template end<bool>(r, [&] { return r == 0; });
+	}
+
+	template <typename F> static void removed(int r, void *held) noexcept
+	{
+		static_cast<named<F> *>(held)->template end<void>(r, [] { return result<void>(); });
+	}
+
+	template <typename F>
+	static void checked(int r, const c::ipc_name_info *info, void *held) noexcept
+	{
+		static_cast<named<F> *>(held)->template end<name_info>(
+			r, [&] { return from_c(*info); });
+	}
+
+	template <typename F>
+	static void listed(int n, c::ipc_name_info **infos, void *held) noexcept
+	{
+		std::unique_ptr<c::ipc_name_info *, decltype(&std::free)> owned(infos, std::free);
+
+		static_cast<named<F> *>(held)->template end<std::vector<name_info>>(
+			n, [&] { return from_c(infos, n); });
+	}
+
+	static std::vector<name_info> from_c(c::ipc_name_info *const *infos, int n)
+	{
+		std::vector<name_info> list;
+
+		for (int i = 0; i < n; i++)
+			list.push_back(from_c(*infos[i]));
+		return list;
+	}
+
+	template <typename F, typename D> struct watching {
+		F function;
+		D done;
+
+		void operator()(name_change change, const name_info &info, const proxy &found)
+		{
+			function(change, info, found);
+		}
+	};
+
+	template <typename W> static void watched(int r, void *held) noexcept
+	{
+		detail::guarded("watch_names_async", [&] {
+			static_cast<W *>(held)->done(r < 0 ? result<void>(error(r)) : result<void>());
+		});
 	}
 
 	template <typename F>

@@ -550,32 +550,60 @@ CASE(a_cancellation_ends_a_call)
 	CHECK_FAILS(ECANCELED, p.proxy.call(ipc::message(1), ipc::options().cancellation(stop)));
 }
 
-CASE(a_cancellation_ends_functions_of_names)
+/* A program with a loop: it is the only thread of its connection. */
+CASE(names_do_not_block)
 {
-	event waits;
 	pair p(echo);
 	const ipc::cancellation stop = ipc::cancellation::create(p.client);
-	const ipc::cancellation inner = ipc::cancellation::create(p.client);
 	auto named = ipc::object::create(p.client, { "test.Named" }, echo);
-	std::thread canceler([&] {
-		waits.wait();
-		stop.cancel();
-	});
+	const pid_t manager = std::atoi(std::getenv("MANAGER"));
+	std::vector<int> errors(9, -1);
+	std::size_t ended = 0;
+	bool settled = false;
+	auto into = [&](int &error) {
+		return [&](auto r) {
+			error = r ? 0 : r.error().number_of_errno();
+			ended++;
+		};
+	};
 
-	stop.names([&] {
-		CHECK_FAILS(ENOENT, p.client.get("test.nobody"));
-		inner.names([&] { CHECK_FAILS(ENOENT, p.client.get("test.nobody")); });
-		waits.set();
-		CHECK_FAILS(ECANCELED, p.client.wait("test.nobody"));
-		CHECK_FAILS(ECANCELED, p.client.get("test.nobody"));
-		CHECK_FAILS(ECANCELED, p.client.register_name("test.canceled", named));
-		CHECK_FAILS(ECANCELED, p.client.list_names());
-		CHECK_FAILS(ECANCELED,
-			    p.client.watch_names("*", [](auto, const auto &, const auto &) {}));
+	CHECK(kill(manager, SIGSTOP) == 0);
+	p.client.get_async("test.cpp", into(errors[0]));
+	p.client.get_async("test.nobody", into(errors[1]));
+	p.client.wait_async("test.cpp", ipc::never, into(errors[2]));
+	p.client.wait_async("test.nobody", ipc::never, into(errors[3]),
+			    ipc::options().cancellation(stop));
+	p.client.register_name_async("test.async", named, into(errors[4]));
+	p.client.register_name_async("test.cpp", named, into(errors[5]));
+	p.client.check_name_async("test.cpp", [&](ipc::result<ipc::name_info> r) {
+		CHECK(r->name == "test.cpp");
+		into(errors[6])(r);
 	});
-	canceler.join();
-	p.client.register_name("test.canceled", named);
-	CHECK(stop.names([] { return 7; }) == 7);
+	p.client.list_names_async("test.cpp*", [&](ipc::result<std::vector<ipc::name_info>> r) {
+		CHECK(r->at(0).name == "test.cpp");
+		into(errors[7])(r);
+	});
+	{
+		ipc::slot watch = p.client.watch_names_async(
+			"test.async",
+			[&](ipc::name_change change, const ipc::name_info &, const ipc::proxy &) {
+				settled |= change == ipc::name_change::settled;
+			},
+			into(errors[8]));
+
+		CHECK_FAILS(ENOENT, p.client.unregister_name_async("test.nobody", [](auto) {}));
+		CHECK(!p.client.process());
+		CHECK(kill(manager, SIGCONT) == 0);
+		stop.cancel();
+		while (ended < errors.size() || !settled)
+			p.client.process();
+	}
+	CHECK(errors == std::vector<int>({ 0, ENOENT, 0, ECANCELED, 0, EEXIST, 0, 0, 0 }));
+	p.client.unregister_name_async("test.async", into(errors[0]));
+	while (ended == errors.size())
+		p.client.process();
+	CHECK(errors[0] == 0);
+	CHECK_FAILS(ENOENT, p.client.check_name("test.async"));
 }
 
 CASE(a_parent_hands_its_limit_down)

@@ -339,6 +339,24 @@ CASE(a_stream_has_functions)
 	CHECK(received == 30);
 }
 
+/* The only serving thread may use names in a handler. It cannot wait for a stream. */
+CASE(the_only_thread_does_not_wait_for_streams)
+{
+	office o;
+	ipc::connection lonely = ipc::connection::open();
+	auto object = ipc::object::create(lonely, { "test.Lonely" }, [&](ipc::call c) {
+		ipc::proxy desk = *lonely.wait<desk_app::Desk>("test.desk");
+
+		CHECK_FAILS(EDEADLK, desk.open_stream(code_of("Running")).receive());
+		std::move(c).reply("");
+	});
+	serving serve(lonely, 1);
+
+	lonely.register_name("test.lonely", object);
+	o.client.get("test.lonely").call(ipc::message(1));
+	lonely.unregister_name("test.lonely");
+}
+
 CASE(a_stream_is_opened_later)
 {
 	office o;
