@@ -122,23 +122,6 @@ const struct ipc_method *builtin_find(uint32_t number)
 	return i < sizeof(methods) / sizeof(methods[0]) ? &methods[i] : NULL;
 }
 
-int ipc_object_set_dump(struct ipc_object *object, ipc_dump_cb cb)
-{
-	struct ipcbus_node wants;
-	int r;
-
-	if (!object || object->type != &typed_type)
-		return -EINVAL;
-	wants = object->wants;
-	/* A dump request carries the file that the callback writes to. */
-	if (cb)
-		wants.flags |= IPCBUS_NODE_ACCEPT_FDS;
-	r = object_want(object, &wants);
-	if (r == 0)
-		typed_object(object)->dump = cb;
-	return r;
-}
-
 int ipc_proxy_ping(struct ipc_proxy *proxy, struct ipc_error *error)
 {
 	return ipc_rpc_call_with(proxy, builtin_find(IPC_NUMBER_PING), NULL, &none.base, NULL,

@@ -20,92 +20,6 @@
 #include "table.h"
 #include "typed.h"
 
-/* Files go only to objects whose methods can take objects, bytes or shared memory. */
-static unsigned int node_flags(const struct ipc_interface *interface)
-{
-	for (size_t i = 0; i < interface->n_methods; i++)
-		if (method_at(interface, i)->flags &
-		    (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BYTES))
-			return IPCBUS_NODE_ACCEPT_FDS;
-	return 0;
-}
-
-int ipc_object_new(struct ipc *ipc, const struct ipc_interface *interface, const void *ops,
-		   void *userdata, void (*destroy)(void *userdata),
-		   struct ipc_object **ret_object)
-{
-	struct ipc_object *object;
-	int r;
-
-	if (!ipc || !ret_object || !interface ||
-	    interface->method_size < sizeof(struct ipc_method) || (!ops && interface->n_methods))
-		return -EINVAL;
-	r = sized_check(sizeof(*interface), interface);
-	if (r < 0)
-		return r;
-	r = object_new(ipc, &typed_type, sizeof(struct typed_object), node_flags(interface),
-		       userdata, &object);
-	if (r < 0)
-		return r;
-	object->interface = interface->name;
-	object->destroy = destroy;
-	typed_object(object)->interface = interface;
-	typed_object(object)->ops = ops;
-	*ret_object = object;
-	return 0;
-}
-
-int ipc_rpc_register(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
-		     const void *ops, void *userdata, unsigned int flags)
-{
-	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
-	int r;
-
-	r = ipc_object_new(ipc, interface, ops, userdata, /* destroy= */ NULL, &object);
-	if (r < 0)
-		return r;
-	return ipc_register_name_with(ipc, name, object, flags, /* ret_slot= */ NULL);
-}
-
-static void release_request(struct ipc_call *call)
-{
-	struct message *request = &((struct typed_call *)call->block)->request;
-
-	claims_release(request);
-	message_done(request);
-}
-
-__attribute__((noinline)) int typed_unpack_more(struct ipc_call *call,
-						const struct ipcbus_event *event,
-						const struct ipc_method *method,
-						ProtobufCMessage **ret_message)
-{
-	struct typed_call *typed = (struct typed_call *)call->block;
-	struct message *request = &typed->request;
-	bool borrow;
-	int r;
-
-	message_init(request, typed->block, TYPED_BLOCK, call->size);
-	call->done = release_request;
-	r = claims_take(request, call->ipc, event);
-	if (unlikely(r < 0))
-		return r;
-	/* The call holds its buffer or file for as long as the request, which lies in its memory.
-	 * A program may write to the mapping of a file, so that needs no copy. */
-	borrow = call->file.data || (unlikely(call->size >= BORROW_MIN) &&
-				     method->flags & IPC_METHOD_REQUEST_BYTES &&
-				     !(method->flags & IPC_METHOD_COPY));
-	r = message_unpack(request, method->request, borrow, call->payload, call->size);
-	if (r == 0 && method->flags & IPC_METHOD_REQUEST_OBJECTS)
-		r = claims_bind(call->ipc, request);
-	/* No field can take objects: release them instead of holding them while the call is
-	 * kept. */
-	else if (unlikely(request->claims))
-		claims_release(request);
-	*ret_message = request->root;
-	return r;
-}
-
 static const struct ipc_method *method_find(const struct ipc_interface *interface,
 					    uint32_t number)
 {
@@ -212,51 +126,74 @@ static const char *method_name(const struct ipc_call *call)
 	return call->method->name;
 }
 
-const struct object_type typed_type = {
+static const struct object_type typed_type = {
 	.serve = serve,
 	.method_name = method_name,
 	.new_stream = typed_stream_new,
 };
 
-/* The generic path, for a reply without a codec, or that its codec cannot pack. If the reply has
- * objects, or large bytes that the handler may free, it is sent at once. Otherwise it may be
- * stashed. */
-static __attribute__((noinline)) int reply_other(struct ipc_call *call, struct thread *t,
-						 const ProtobufCMessage *reply)
-{
-	size_t min = t->serving == call ? GATHER_REPLY_MIN : GATHER_MIN;
-	struct ipcbus_exchange x;
-	struct packed packed;
-	int r;
+/* --- Objects --------------------------------------------------------------------- */
 
-	x.send = (struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY };
-	r = message_pack(&packed, t, reply, reply_flags(call->method), /* metadata= */ NULL, min,
-			 &x.send);
-	if (r < 0)
-		return message_unsent(r, call->method->name, reply);
-	if (!packed.table.n && !x.send.iov_count)
-		return call_send(call, t, IPCBUS_SEND_REPLY, /* code= */ 0, x.send.data_size);
-	r = call_send_now(call, t, &x);
-	if (r < 0)
-		table_unsent(&packed.table, call->ipc);
-	return r;
+/* Files go only to objects whose methods can take objects, bytes or shared memory. */
+static unsigned int node_flags(const struct ipc_interface *interface)
+{
+	for (size_t i = 0; i < interface->n_methods; i++)
+		if (method_at(interface, i)->flags &
+		    (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BYTES))
+			return IPCBUS_NODE_ACCEPT_FDS;
+	return 0;
 }
 
-int ipc_rpc_reply(struct ipc_call *call, const struct ipc_method *method,
-		  const ProtobufCMessage *reply)
+int ipc_object_new(struct ipc *ipc, const struct ipc_interface *interface, const void *ops,
+		   void *userdata, void (*destroy)(void *userdata),
+		   struct ipc_object **ret_object)
 {
-	struct ipcbus_send send;
-	struct thread *t;
+	struct ipc_object *object;
 	int r;
 
-	if (unlikely(!call || !method || method != call->method || !reply ||
-		     reply->descriptor != method->reply))
+	if (!ipc || !ret_object || !interface ||
+	    interface->method_size < sizeof(struct ipc_method) || (!ops && interface->n_methods))
 		return -EINVAL;
-
-	r = call_prepare_reply(call, &t);
+	r = sized_check(sizeof(*interface), interface);
 	if (r < 0)
 		return r;
-	if (likely(message_pack_small(t, method->reply_codec, reply, &send)))
-		return call_send(call, t, IPCBUS_SEND_REPLY, /* code= */ 0, send.data_size);
-	return reply_other(call, t, reply);
+	r = object_new(ipc, &typed_type, sizeof(struct typed_object), node_flags(interface),
+		       userdata, &object);
+	if (r < 0)
+		return r;
+	object->interface = interface->name;
+	object->destroy = destroy;
+	typed_object(object)->interface = interface;
+	typed_object(object)->ops = ops;
+	*ret_object = object;
+	return 0;
+}
+
+int ipc_rpc_register(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
+		     const void *ops, void *userdata, unsigned int flags)
+{
+	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
+	int r;
+
+	r = ipc_object_new(ipc, interface, ops, userdata, /* destroy= */ NULL, &object);
+	if (r < 0)
+		return r;
+	return ipc_register_name_with(ipc, name, object, flags, /* ret_slot= */ NULL);
+}
+
+int ipc_object_set_dump(struct ipc_object *object, ipc_dump_cb cb)
+{
+	struct ipcbus_node wants;
+	int r;
+
+	if (!object || object->type != &typed_type)
+		return -EINVAL;
+	wants = object->wants;
+	/* A dump request carries the file that the callback writes to. */
+	if (cb)
+		wants.flags |= IPCBUS_NODE_ACCEPT_FDS;
+	r = object_want(object, &wants);
+	if (r == 0)
+		typed_object(object)->dump = cb;
+	return r;
 }

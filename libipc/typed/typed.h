@@ -4,7 +4,8 @@
  * core/ through its headers, as raw.c does.
  *
  *   rpc.c         a stub's call: pack, send, wait, unpack
- *   serve.c       objects of generated code: unpack, handler, reply
+ *   serve.c       objects of generated code: method, handler
+ *   served.c      the request of a served call, and its reply
  *   streams.c     streams of messages
  *   decode.c      bytes -> message, by its descriptor; arena.c its memory
  *   pack.c        message -> bytes, with large fields in place; encode.c by its descriptor
@@ -37,8 +38,6 @@ struct typed_object {
 
 /* For open.c. */
 extern const struct names_ops names_ops;
-
-extern const struct object_type typed_type;
 
 /* The object must be of this type. */
 static inline struct typed_object *typed_object(struct ipc_object *object)
