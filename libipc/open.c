@@ -127,6 +127,7 @@ static void init_channels(struct ipc *ipc)
 	if (value && strcmp(value, "0") == 0)
 		return;
 	ipc->monitors = device_monitors(&ipc->device);
+	ipc->may_route = ipc->monitors;
 	ipc->channels_random = value && strcmp(value, "random") == 0;
 }
 
@@ -141,6 +142,7 @@ static int ipc_init(struct ipc *ipc, const char *bus, size_t region_size)
 		.refs = 1,
 		.close = ipc_close,
 		.names_ops = &names_ops,
+		.route = &channels_route,
 		.message_max = IPC_MESSAGE_MAX,
 		.path = strdup(bus_choose(bus, path, sizeof(path), &reason)),
 	};

@@ -458,7 +458,7 @@ bool channel_may_carry(struct channel *channel, struct request *request, bool as
 	if (unlikely(!request_is_plain(request, CHANNEL_DATA_MAX)) &&
 	    !may_carry_huge(channel, request, async))
 		return false;
-	if (unlikely(request->t->ipc->channels_random) && channel_choose_bus())
+	if (unlikely(request->t->ipc->channels_random) && route_chooses_bus())
 		return false;
 	/* A call through the channel has no exchange that would release buffers. */
 	if (unlikely(request->t->n_release))

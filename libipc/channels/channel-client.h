@@ -19,11 +19,6 @@
 #include "core/proxy.h"
 #include "core/request.h"
 
-/* Calls of a proxy before it gets a channel, if the server answers at once. */
-#define CHANNEL_AFTER 16U
-/* The number of calls of a proxy that gets none. */
-#define CHANNEL_NEVER 0x80000000U
-
 /* Returns the channel for the next call or oneway of the proxy, or NULL. When it is due, does a
  * step of the set-up, which does not wait for the server. Must not be called while the thread's
  * scratch buffer is in use. */

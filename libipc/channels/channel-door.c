@@ -42,51 +42,11 @@ static const struct ipc_raw_ops door_ops = {
 	.serve = door_serve,
 };
 
-static int channels_new(struct ipc *ipc, struct channels **ret_channels)
-{
-	struct channels *channels = calloc(1, sizeof(*channels));
-	int r;
-
-	if (!channels)
-		return -ENOMEM;
-	channels->ipc = ipc;
-	channels->spin.budget_ns = CHANNEL_SPIN_NS;
-	pthread_mutex_init(&channels->lock, NULL);
-	round_end(&channels->round);
-	r = device_poll_words(&ipc->device, &channels->words);
-	if (r == 0)
-		r = ipc_raw_object_new(ipc, &door_ops, NULL, &channels->door);
-	if (r < 0) {
-		channels_free(channels);
-		return r;
-	}
-	*ret_channels = channels;
-	return 0;
-}
-
-int channels_get(struct ipc *ipc, struct channels **ret_channels)
-{
-	struct channels *channels = atomic_load(&ipc->channels), *none = NULL;
-	int r;
-
-	if (!channels) {
-		r = channels_new(ipc, &channels);
-		if (r < 0)
-			return r;
-		if (!atomic_compare_exchange_strong(&ipc->channels, &none, channels)) {
-			channels_free(channels);
-			channels = none;
-		}
-	}
-	*ret_channels = channels;
-	return 0;
-}
-
 /* Programs with their own event loop do not notice a channel's calls. The replies of a connection
  * with ipc_set_clear() must be overwritten. */
 static bool may_have_channels(struct ipc *ipc)
 {
-	return ipc->monitors && !is_monitored(ipc) && channel_can_wait() &&
+	return ipc->may_route && !is_monitored(ipc) && channel_can_wait() &&
 	       !ipc->device.send_flags && pool_serves(ipc);
 }
 
@@ -94,6 +54,27 @@ static bool may_have_channel(const struct ipc_object *object)
 {
 	return !object_is_passive(object) &&
 	       !atomic_load_explicit(&object->nests, memory_order_relaxed);
+}
+
+/* The first client gets a new object, and all others the same. */
+static int make_door(struct channels *channels)
+{
+	struct ipc_object *door;
+	int r;
+
+	if (channels->door)
+		return 0;
+	r = ipc_raw_object_new(channels->ipc, &door_ops, NULL, &door);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&channels->lock);
+	if (!channels->door) {
+		channels->door = door;
+		door = NULL;
+	}
+	pthread_mutex_unlock(&channels->lock);
+	ipc_object_unref(door);
+	return 0;
 }
 
 int channel_serve(struct ipc_call *call, const struct ipcbus_event *event)
@@ -110,6 +91,9 @@ int channel_serve(struct ipc_call *call, const struct ipcbus_event *event)
 	if (!may_have_channels(call->ipc) || !may_have_channel(call->object))
 		return -EOPNOTSUPP;
 	r = channels_get(call->ipc, &channels);
+	if (r < 0)
+		return r;
+	r = make_door(channels);
 	if (r < 0)
 		return r;
 	entry.object = channels->door;

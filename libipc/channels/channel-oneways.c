@@ -30,7 +30,7 @@ void channel_event(struct served *served, struct ipcbus_event *event)
 {
 	refs_take(&served->refs);
 	*event = (struct ipcbus_event){
-		.kind = CHANNEL_EVENT,
+		.kind = ROUTE_EVENT,
 		.cookie = served->cookie,
 		.label = (uintptr_t)served,
 	};
@@ -38,7 +38,7 @@ void channel_event(struct served *served, struct ipcbus_event *event)
 
 void channel_event_drop(struct ipc *ipc, const struct ipcbus_event *event)
 {
-	if (event->kind == CHANNEL_EVENT)
+	if (event->kind == ROUTE_EVENT)
 		served_unref(served_of_event(event));
 	else if (ipc && !ipc->foreign)
 		event_refuse(ipc, event);
@@ -183,7 +183,7 @@ bool channel_serve_oneways(struct thread *t, const struct ipcbus_event *event,
 	struct served *served;
 	bool more = false;
 
-	if (event->kind != CHANNEL_EVENT)
+	if (event->kind != ROUTE_EVENT)
 		return serve_switch(t, event, frame);
 	served = served_of_event(event);
 	if (unlikely(atomic_load(&served->ended))) {

@@ -128,7 +128,5 @@ uint64_t channel_time_left(uint64_t deadline);
  * a message of the bus: one such message costs as much as several messages in the channel save. */
 void channel_note_unfit(struct channel *channel);
 
-/* For tests: a pseudorandom choice. */
-bool channel_choose_bus(void);
 
 #endif /* IPC_CHANNEL_OPENED_H */

@@ -154,20 +154,13 @@ static bool await_ring(struct channel *channel, const struct request *request)
 	return !full;
 }
 
-bool channel_choose_bus(void)
-{
-	static atomic_uint calls;
-
-	return atomic_fetch_add(&calls, 1) * 2654435769U >> 31;
-}
-
 int channel_oneway(struct channel *channel, struct request *request)
 {
 	int r;
 
 	if (channel_has_ended(channel, request) ||
 	    unlikely(!request_is_plain(request, CHANNEL_DATA_MAX)) ||
-	    (unlikely(request->t->ipc->channels_random) && channel_choose_bus()))
+	    (unlikely(request->t->ipc->channels_random) && route_chooses_bus()))
 		return 1;
 	/* The bus then refuses the oneway, with the right error. */
 	if (unlikely(channel_server_died(channel)))

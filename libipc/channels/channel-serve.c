@@ -768,7 +768,7 @@ int channels_exchange(struct thread *t, struct ipcbus_exchange *x)
 	/* The memory of channels is not mapped there. */
 	if (unlikely(t->ipc->foreign))
 		return 1;
-	if (is_reply && is_channel_call(x->send.call)) {
+	if (is_reply && is_route_call(x->send.call)) {
 		r = reply(t, x);
 		if (r < 0)
 			return r;

@@ -33,7 +33,7 @@
 /* The id of a call consists of the channel's id, the cell, and the number in the cell. */
 #define ID_BITS		26
 #define CALL_OF(id, cell, number) \
-	(CHANNEL_CALL_BIT | (uint64_t)(id) << 37 | (uint64_t)(cell) << 32 | (number))
+	(ROUTE_CALL_BIT | (uint64_t)(id) << 37 | (uint64_t)(cell) << 32 | (number))
 #define ID_OF(call)	((uint32_t)((call) >> 37) & ((1U << ID_BITS) - 1))
 #define CELL_OF(call)	((unsigned int)((call) >> 32) & 31U)
 #define NUMBER_OF(call) ((uint32_t)(call))
@@ -120,7 +120,7 @@ struct channels {
 	struct device_words words;	/* the bell: threads must look again */
 	struct channel_spin spin;
 	_Atomic uint64_t checked;	/* time of the last check() in channel-serve.c */
-	struct ipc_object *door;
+	struct ipc_object *_Atomic door;
 	/* Users whose clients did not join. Under the lock. */
 	struct unjoined unjoined[UNJOINED_MAX];
 	unsigned int n_unjoined;	/* total; the latest replaces the oldest */

@@ -20,42 +20,6 @@
 
 /* --- Buffers ------------------------------------------------------------------------ */
 
-void channel_buffer_put(struct thread *t, void *buffer, size_t size)
-{
-	if (t->channel_buffer || unlikely(size > CHANNEL_DATA_MAX))
-		free(buffer);
-	else
-		t->channel_buffer = buffer;
-}
-
-/* An id is the address divided by 8, with CHANNEL_BUFFER_BIT inserted. */
-static uint64_t buffer_id(const void *buffer)
-{
-	uint64_t at = (uintptr_t)buffer >> 3;
-
-	return (at & (CHANNEL_BUFFER_BIT - 1)) | CHANNEL_BUFFER_BIT | at >> 31 << 32;
-}
-
-void channel_buffer_release(struct thread *t, uint64_t id)
-{
-	uint64_t at = (id & (CHANNEL_BUFFER_BIT - 1)) | id >> 32 << 31;
-
-	if (unlikely(id & CHANNEL_BUFFER_LARGE))
-		free((void *)(uintptr_t)(at << 3));
-	else
-		channel_buffer_put(t, (void *)(uintptr_t)(at << 3), CHANNEL_DATA_MAX);
-}
-
-void channel_buffer_event(const struct thread *t, void *buffer, size_t size,
-			  struct ipcbus_event *event)
-{
-	event->buffer = buffer_id(buffer);
-	if (unlikely(size > CHANNEL_DATA_MAX))
-		event->buffer |= CHANNEL_BUFFER_LARGE;
-	event->offset = (uintptr_t)buffer - (uintptr_t)t->ipc->device.region;
-	event->data_size = size;
-}
-
 /* --- Life --------------------------------------------------------------------------- */
 
 /* The last reference is gone. In a forked child, the lock may be taken for ever. */
@@ -103,13 +67,6 @@ void reply_by_bus(struct thread *t, uint64_t call)
 	struct ipcbus_exchange x = { .send = { .kind = IPCBUS_SEND_REPLY, .call = call } };
 
 	thread_exchange_bus(t, &x);
-}
-
-void channels_wake(struct channels *channels)
-{
-	atomic_fetch_add(&channels->generation, 1);
-	atomic_fetch_add(channels->words.bell, 1);
-	channel_wake_private(channels->words.bell, INT_MAX);
 }
 
 void served_end(struct served *served)
@@ -419,19 +376,12 @@ void channels_end_object(struct ipc *ipc, uint64_t cookie)
 	end_channels(ipc, cookie);
 }
 
-void channels_free(struct channels *channels)
-{
-	ipc_object_unref(channels->door);
-	pthread_mutex_destroy(&channels->lock);
-	free(channels);
-}
-
 void channels_lose_device(struct ipc *ipc)
 {
 	static atomic_uint no_bell;
 	struct channels *channels = atomic_load(&ipc->channels);
 
-	ipc->monitors = NULL;
+	ipc->may_route = false;
 	if (channels)
 		channels->words = (struct device_words){ .bell = &no_bell };
 }

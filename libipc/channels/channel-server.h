@@ -64,17 +64,8 @@
 #include <stdlib.h>
 
 #include "shm/channel.h"
-#include "turn.h"
+#include "core/call.h"
 #include "conn/thread.h"
-
-/* A monitor must see all calls, so a monitored bus has no channels. */
-static inline bool is_monitored(const struct ipc *ipc)
-{
-	return __atomic_load_n(ipc->monitors, __ATOMIC_RELAXED);
-}
-
-/* A method of all objects, like those in <ipc/raw.h>: () -> the door. */
-#define IPC_NUMBER_CHANNEL (IPC_NUMBER_BUILTIN + 4)
 
 /* Methods of the door. All but CHANNEL_OPEN take a struct channel_ref. No program's object has
  * these numbers: a hostile server may reply with another server's object as its door. */
@@ -112,22 +103,8 @@ struct channel_ref {
 	uint32_t number;
 };
 
-/* Set in event.call if the call is of a channel. Ids of the bus never reach this bit. */
-#define CHANNEL_CALL_BIT (1ULL << 63)
-/* The same in event.buffer. In ids of the bus, the lower half is the number of a buffer. */
-#define CHANNEL_BUFFER_BIT (1ULL << 31)
 /* The buffer has another size, and must not be used again. No address reaches this bit. */
 #define CHANNEL_BUFFER_LARGE (1ULL << 63)
-
-static inline bool is_channel_call(uint64_t call)
-{
-	return call & CHANNEL_CALL_BIT;
-}
-
-static inline bool is_channel_buffer(uint64_t buffer)
-{
-	return buffer & CHANNEL_BUFFER_BIT;
-}
 
 /* Returns a buffer of size bytes for a message from a channel, or NULL. The thread keeps a spare
  * buffer of CHANNEL_DATA_MAX bytes. */
@@ -148,23 +125,32 @@ void channel_buffer_release(struct thread *t, uint64_t id);
 void channel_buffer_event(const struct thread *t, void *buffer, size_t size,
 			  struct ipcbus_event *event);
 
-/* --- Oneways ---------------------------------------------------------------------------- */
+/* --- Turns: turn.c ---------------------------------------------------------------------- */
 
-/* Kind of an event that stands for oneways of a channel. The thread that takes it has the object's
- * turn. The driver never sets it. */
-#define CHANNEL_EVENT 0x10000U
+/* Takes the turn, for oneways of a channel. If it is taken, returns false, and its end makes a
+ * serving thread look at the channels again. */
+bool turn_enter(struct ipc_object *object);
+/* Called by the thread that has the turn: a serving thread must look at the channels when the turn
+ * ends. */
+void turn_skip(struct ipc_object *object);
+/* Ends the turn. Takes ipc->lock, under which no handler runs. */
+void turn_leave(struct ipc_object *object);
+/* Runs an event in the turn that the thread has taken, and ends the turn. */
+void turn_run(struct thread *t, struct ipc_object *object, const struct ipcbus_event *event);
+/* Takes the turn and runs the event. If it is taken, parks a copy, or without memory drops it. */
+void turn_run_or_park(struct thread *t, struct ipc_object *object,
+		      const struct ipcbus_event *event);
+/* A oneway's handler keeps its call, and returns: the call has the turn now. Returns whether the
+ * call must end the turn. */
+bool turn_keep(struct thread *t, const struct ipc_call *call);
+
+/* --- Oneways ---------------------------------------------------------------------------- */
 
 /* Whether channel_serve_oneways() handles the event, in a turn. */
 static inline bool channel_has_event(const struct ipcbus_event *event)
 {
-	return event->kind == CHANNEL_EVENT || event->code == CHANNEL_FENCE ||
+	return event->kind == ROUTE_EVENT || event->code == CHANNEL_FENCE ||
 	       event->code == CHANNEL_DRAIN;
-}
-
-/* Returns the object of a CHANNEL_EVENT, which has a reference of it. */
-static inline struct ipc_object *channel_event_object(const struct ipcbus_event *event)
-{
-	return (struct ipc_object *)(uintptr_t)event->call;
 }
 
 /* Serves oneways of a channel. If a handler keeps its call, stops, and the event stays. Returns
@@ -179,6 +165,9 @@ void channels_look_again(struct ipc *ipc);
 bool channels_have_work(struct ipc_object *object);
 /* Ends the channels of an object that has ended. */
 void channels_end_object(struct ipc *ipc, uint64_t cookie);
+
+/* What open.c gives a connection. */
+extern const struct route channels_route;
 
 /* --- Serving ---------------------------------------------------------------------------- */
 

@@ -9,14 +9,6 @@
 #include "core/dispatch.h"
 #include "core/object.h"
 
-/* A parked event. */
-struct turn_item {
-	struct backlog_work base;	/* in the backlog once it has the turn */
-	struct turn_item *next;		/* in turn.parked */
-	struct ipc_object *object;	/* a reference, while in the backlog; otherwise NULL */
-	struct ipcbus_event event;
-};
-
 /* --- Taking and leaving --------------------------------------------------------------- */
 
 /* Takes the turn and returns true. If it is taken, sets the flags if_taken and returns false. */
@@ -176,16 +168,6 @@ static void park_first(struct thread *t, struct ipc_object *object,
 	ipc_unlock(object->ipc);
 }
 
-void turn_done(struct ipc_object *object)
-{
-	struct turn_item *item;
-
-	while ((item = object->turn.parked)) {
-		object->turn.parked = item->next;
-		item_free(object->ipc, item);
-	}
-}
-
 /* --- Running ---------------------------------------------------------------------------- */
 
 void turn_run(struct thread *t, struct ipc_object *object, const struct ipcbus_event *event)
@@ -203,7 +185,7 @@ void turn_run(struct thread *t, struct ipc_object *object, const struct ipcbus_e
 		dispatch_serve(t, event);
 	}
 	/* Once for each event: not if it is parked, and will run again. */
-	if (event->kind != CHANNEL_EVENT && !more && !(frame.kept && frame.event))
+	if (event->kind != ROUTE_EVENT && !more && !(frame.kept && frame.event))
 		atomic_fetch_add(&object->turn.handled, 1);
 	t->turn = frame.outer;
 	/* In a forked child the turn is the parent's. */

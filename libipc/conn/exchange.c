@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "base/deadline.h"
-#include "channels/channel-server.h"
 #include "frame.h"
 #include "shm/memfd.h"
 #include "thread.h"
@@ -71,7 +70,7 @@ int thread_exchange_bus(struct thread *t, struct ipcbus_exchange *x)
 /* Out of line: without channels it costs a branch. */
 static __attribute__((noinline)) int exchange_channels(struct thread *t, struct ipcbus_exchange *x)
 {
-	int r = channels_exchange(t, x);
+	int r = t->ipc->route->exchange(t, x);
 
 	/* A thread that must poll does not wait in the bus after the end of the last channel. */
 	if (x->flags & IPCBUS_SERVE && unlikely(atomic_load(&t->ipc->attention) & ATTEND_POLL))
@@ -270,8 +269,8 @@ static __attribute__((noinline)) void release_now(struct thread *t)
 /* Returns whether the bus must release the buffer. */
 static inline bool release(struct thread *t, uint64_t buffer)
 {
-	if (unlikely(is_channel_buffer(buffer))) {
-		channel_buffer_release(t, buffer);
+	if (unlikely(is_route_buffer(buffer))) {
+		t->ipc->route->release(t, buffer);
 		return false;
 	}
 	if (!buffer)
@@ -290,7 +289,7 @@ void thread_release_next(struct thread *t, uint64_t buffer)
 
 void thread_release_lost(struct ipc *ipc, uint64_t buffer)
 {
-	if (buffer && !is_channel_buffer(buffer))
+	if (buffer && !is_route_buffer(buffer))
 		device_released(&ipc->device, buffer);
 }
 

@@ -21,7 +21,6 @@
 #include <unistd.h>
 
 #include "base/descriptor.h"
-#include "channels/channel-server.h"
 #include "thread.h"
 
 struct pool_thread {
@@ -273,7 +272,7 @@ int pool_leave(struct ipc *ipc, int r)
 		return r;
 
 	pool_join(pool);
-	channels_end(ipc);
+	ipc->route->end(ipc);
 	pthread_mutex_lock(&pool->lock);
 	r = pool->error;
 	pool->error = 0;

@@ -2,8 +2,8 @@
 /*
  * The connection from inside, and the library's locks.
  *
- * The library's folders, from the lowest. A file uses folders below its own, and files before it in
- * the list of its folder.
+ * The library's folders, from the lowest. A file calls only files before it in LIBIPC_PARTS of
+ * libipc/module.mk; the files of streams, of a channel's client and of its server count as one.
  *   base/      headers for time, text and descriptors; map.c tables; wire.c the library's own
  *              messages
  *   shm/       shared memory: memfd.c sealed files; channel*.c cells, oneways and rings, and how
@@ -15,11 +15,12 @@
  *              callbacks; pool.c the threads of ipc_run(); backlog.c deferred work for serving
  *              threads; writable.c senders that wait for space; timer.c timers of serving threads;
  *              generation.c the buses that a connection used; exchange.c the exchange; thread.c
- *              the state of a thread
+ *              the state of a thread; route.h the route beside the bus
  *   core/      bytes, objects and fds, without protobuf: below
- *   channels/  calls and oneways through shared memory: its files are channel*.c, described in
- *              shm/channel.h and channel-server.h, and turn.c, the order of oneways through the bus
- *              and through channels. core/ and channels/ use each other.
+ *   channels/  direct channels, which fill the table of conn/route.h (route.c): channels.c what both
+ *              sides share; channel-client.c, channel-open.c, channel-send.c and channel-async.c the
+ *              client (channel-client.h); channel-server.c, channel-door.c, channel-serve.c,
+ *              channel-oneways.c and turn.c, the order of oneways, the server (channel-server.h)
  *   typed/     protobuf messages: see typed/typed.h
  *   open.c     opens and closes a connection, and connects the folders
  *
@@ -85,6 +86,7 @@
 #include "device/device.h"
 #include "generation.h"
 #include "pool.h"
+#include "route.h"
 #include "slot.h"
 #include "timer.h"
 #include "writable.h"
@@ -141,7 +143,10 @@ struct ipc {
 					 * written under ipc->lock */
 	_Atomic uint64_t forced_ends;	/* likewise, nodes that ipc_object_end() ended */
 	struct pool pool;
-	const uint32_t *monitors;	/* number of monitors of the bus; NULL: use no channels */
+	const struct route *route;	/* beside the bus: route.h */
+	bool may_route;			/* messages may take the route: the connection may have
+					 * channels */
+	const uint32_t *monitors;	/* number of monitors of the bus, if may_route */
 	bool channels_random;		/* for tests, with IPC_CHANNELS=random: a proxy has a
 					 * channel from its first call on, and each call uses
 					 * either the channel or the bus */
@@ -174,6 +179,15 @@ struct ipc {
 	atomic_uint logged;		/* causes that log_failure() has logged */
 	struct slots monitor;		/* where a monitor's records go: at most one slot */
 };
+
+/* A monitor must see all calls, so a monitored bus has no channels. */
+static inline bool is_monitored(const struct ipc *ipc)
+{
+	return __atomic_load_n(ipc->monitors, __ATOMIC_RELAXED);
+}
+
+/* For tests, with channels_random: whether the next message uses the bus. */
+bool route_chooses_bus(void);
 
 /* Returns -EINVAL without a connection, -ECHILD in a forked child, or 0. */
 static inline int ipc_check(const struct ipc *ipc)

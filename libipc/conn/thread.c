@@ -11,7 +11,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "channels/channel-server.h"
 #include "thread.h"
 
 __thread struct thread *thread_last;
@@ -42,8 +41,6 @@ static void thread_free(struct thread *t)
 	if (t == thread_last)
 		thread_last = NULL;
 	end_batch(t, /* live= */ false);
-	if (t->channels)
-		channels_view_free(t->channels);
 	free(t->channel_buffer);
 	free(t->spare);
 	free(t->spare_reply);
@@ -68,7 +65,7 @@ static void end_channels_unlocked(struct thread *t)
 	t->channels = NULL;
 	ipc->leaving++;
 	connections_unlock();
-	channels_view_free(view);
+	ipc->route->free_view(view);
 	connections_lock();
 	ipc->leaving--;
 }

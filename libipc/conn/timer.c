@@ -8,7 +8,6 @@
 
 #include "base/deadline.h"
 #include "base/descriptor.h"
-#include "channels/channel-server.h"
 #include "thread.h"
 #include "timer.h"
 
@@ -96,7 +95,7 @@ static int set_locked(struct ipc *ipc, struct timer *timer, uint64_t deadline)
 	atomic_fetch_or(&ipc->attention, ATTEND_TIMER);
 	if (!ipc->timers.next || deadline < ipc->timers.next) {
 		start_fd_locked(ipc, deadline);
-		return channels_serve(ipc) ? 1 : r;
+		return ipc->route->is_served(ipc) ? 1 : r;
 	}
 	return r;
 }

@@ -17,11 +17,10 @@
 
 #include "async.h"
 #include "base/deadline.h"
-#include "channels/channel-client.h"
-#include "channels/channel-server.h"
 #include "entry.h"
 #include "proxy.h"
 #include "request.h"
+#include "shm/channel.h"
 #include "stream.h"
 
 static int async_add_locked(struct ipc *ipc, const struct async *model, struct async **ret_async)
@@ -123,7 +122,7 @@ struct ipc_proxy *async_use_bus(struct ipc *ipc, uint64_t id)
 /* Ends a call in a channel, whose slot the program has ended. Not under the lock. */
 static void cancel_in_channel(struct async *async)
 {
-	channel_cancel_async(async->channel, async->cell, async->id);
+	async->proxy->ipc->route->cancel_async(async->channel, async->cell, async->id);
 	ipc_proxy_unref(async->proxy);
 	free(async);
 }
@@ -144,19 +143,20 @@ static void cancel_posted_if_dropped(struct request *request, unsigned int cell,
 	if (async && !waits)
 		cancel_in_channel(async);
 	else if (!async)
-		channel_cancel_async(request->channel, cell, id);
+		ipc->route->cancel_async(request->channel, cell, id);
 }
 
 /* Returns 1 if the bus must send the call. The end may arrive before the function returns. */
 static int send_by_channel(struct request *request, struct async *async)
 {
+	const struct route *route = request->t->ipc->route;
 	bool has_slot = async->slot;
 	struct channel_call call;
 	uint64_t id = async->id;
 	unsigned int cell;
 	int r;
 
-	r = channel_reserve_async(request->channel, request, async->deadline, &call, &cell);
+	r = route->reserve_async(request->channel, request, async->deadline, &call, &cell);
 	if (r)
 		return r;
 	ipc_lock(request->t->ipc);
@@ -165,7 +165,7 @@ static int send_by_channel(struct request *request, struct async *async)
 	async->cell = cell;
 	atomic_store(&async->ready, true);
 	ipc_unlock(request->t->ipc);
-	r = channel_send_async(request->channel, request->t, cell, &call, id);
+	r = route->send_async(request->channel, request->t, cell, &call, id);
 	if (r < 0)
 		return async_forget(request->t->ipc, id) ? r : 0;
 	if (unlikely(has_slot))
@@ -188,7 +188,7 @@ static int async_send(struct request *request, struct async *async,
 	async->deadline = request->x.send.deadline;
 	if (serving)
 		async->deadline = deadline_earlier(async->deadline, serving->deadline);
-	if (serving && is_channel_call(serving->number))
+	if (serving && is_route_call(serving->number))
 		request->x.send.deadline = async->deadline;
 	if (unlikely(request->channel)) {
 		r = send_by_channel(request, async);
@@ -315,7 +315,7 @@ void async_end(struct thread *t, const struct ipcbus_event *event)
 	}
 	if (unlikely(async.proxy) && event->kind == IPCBUS_EVENT_FAILED &&
 	    event->error == -ETIMEDOUT)
-		channel_async_is_late(async.channel, event);
+		t->ipc->route->async_is_late(async.channel, event);
 	end(t, &async, &copy);
 }
 

@@ -21,7 +21,6 @@
 #include "base/deadline.h"
 #include "base/descriptor.h"
 #include "call.h"
-#include "channels/channel-server.h"
 #include "conn/frame.h"
 #include "entry.h"
 #include "errors.h"
@@ -126,7 +125,7 @@ int call_send(struct ipc_call *call, struct thread *t, uint32_t kind, uint32_t c
 	struct ipcbus_exchange x;
 
 	/* A client of a channel may receive the reply before it notices its deadline. */
-	if (unlikely(kind == IPCBUS_SEND_ERROR) && is_channel_call(call->number) &&
+	if (unlikely(kind == IPCBUS_SEND_ERROR) && is_route_call(call->number) &&
 	    !ipc_call_remaining(call)) {
 		code = ETIMEDOUT;
 		size = 0;
@@ -312,7 +311,7 @@ static void call_free(struct ipc_call *call)
 	if (unlikely(call->more))
 		release_batch(call->ipc, call->more);
 	if (unlikely(call->has_turn) && !call->ipc->foreign)
-		turn_leave(call->object);
+		call->ipc->route->leave_turn(call->object);
 	call_done(call);
 	free(call);
 }
@@ -359,7 +358,7 @@ void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *o
 	if (unlikely(t->batch.serving))
 		keep_batch(t, call);
 	if (unlikely(t->turn))
-		call->has_turn = turn_keep(t, call);
+		call->has_turn = t->ipc->route->keep_turn(t, call);
 	if (call->detached)
 		thread_release_next(t, call->buffer);
 	if (refs_drop(&call->refs))
@@ -383,8 +382,8 @@ int call_ask_canceled(const struct ipc_call *call)
 	struct ipcbus_call_info info = { .call = call->number };
 	int r;
 
-	if (is_channel_call(call->number)) {
-		r = channel_call_canceled(call->ipc, call->number);
+	if (is_route_call(call->number)) {
+		r = call->ipc->route->call_canceled(call->ipc, call->number);
 		/* A client that is stopped, or does not poll, does not cancel it. */
 		return r ?: !ipc_call_remaining(call);
 	}
@@ -468,8 +467,8 @@ int ipc_call_pidfd(const struct ipc_call *call)
 		return -EINVAL;
 	if (!call->pid)
 		return -ENOENT;
-	if (is_channel_call(call->number))
-		return channel_call_pidfd(call->ipc, call->number);
+	if (is_route_call(call->number))
+		return call->ipc->route->call_pidfd(call->ipc, call->number);
 	fd = descriptor_move((int)syscall(SYS_pidfd_open, call->pid, 0));
 	if (fd < 0)
 		return -errno;

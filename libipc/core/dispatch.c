@@ -12,12 +12,11 @@
 
 #include "async.h"
 #include "call.h"
-#include "channels/channel-client.h"
-#include "channels/channel-server.h"
 #include "dispatch.h"
 #include "entry.h"
 #include "errors.h"
 #include "object.h"
+#include "own.h"
 #include "proxy.h"
 
 /* A oneway to this object is discarded before its type serves it. */
@@ -85,7 +84,7 @@ static int call_serve(struct thread *t, struct ipc_call *call, const struct ipcb
 {
 	call->object = object_served(t, event->cookie);
 	if (unlikely(call->code == IPC_NUMBER_CHANNEL && call->object && !call->oneway))
-		return channel_serve(call, event);
+		return call->ipc->route->serve(call, event);
 	if (likely(call->object))
 		return payload_is_file(call->ipc, event) ? serve_file(call, event) :
 							   serve_by_type(call, event);
@@ -114,10 +113,10 @@ static __attribute__((noinline)) void serve_oneway(struct thread *t,
 {
 	struct ipc_object *object = object_from_cookie(t->ipc, event->cookie);
 
-	if (object && channel_take_message(t, object, event))
+	if (object && t->ipc->route->take_message(t, object, event))
 		; /* It was a reply, or news of one. */
 	else if (object && atomic_load(&object->turn.shared))
-		turn_run_or_park(t, object, event);
+		t->ipc->route->run_or_park(t, object, event);
 	else
 		dispatch_serve(t, event);
 	ipc_object_unref(object);
@@ -149,7 +148,7 @@ bool dispatch_waiting(struct thread *t, const struct ipcbus_event *event)
 	case IPCBUS_EVENT_REPLY:
 	case IPCBUS_EVENT_ERROR:
 	case IPCBUS_EVENT_FAILED:
-		if (!channel_has_asked(t->ipc, event->cookie))
+		if (!t->ipc->route->has_asked(t->ipc, event->cookie))
 			return false;
 		async_end(t, event);
 		return true;
@@ -197,9 +196,9 @@ void dispatch(struct thread *t, const struct ipcbus_event *event)
 	case IPCBUS_EVENT_CALL:
 		dispatch_serve(t, event);
 		break;
-	case CHANNEL_EVENT:
-		turn_run(t, channel_event_object(event), event);
-		ipc_object_unref(channel_event_object(event));
+	case ROUTE_EVENT:
+		t->ipc->route->run(t, route_event_object(event), event);
+		ipc_object_unref(route_event_object(event));
 		break;
 	case IPCBUS_EVENT_DEAD:
 		watch_died(t->ipc, event->cookie);
@@ -218,7 +217,7 @@ void dispatch(struct thread *t, const struct ipcbus_event *event)
 	case IPCBUS_EVENT_CANCELED:
 		call_canceled(t->ipc, event->call);
 		if (unlikely(atomic_load(&t->ipc->channels)))
-			call_canceled(t->ipc, channel_join_canceled(t->ipc, event->call));
+			call_canceled(t->ipc, t->ipc->route->join_canceled(t->ipc, event->call));
 		break;
 	case IPCBUS_EVENT_FROZEN:
 	case IPCBUS_EVENT_THAWED:
@@ -280,9 +279,9 @@ static void drop_event(struct ipc *ipc, struct backlog_work *work)
 {
 	const struct ipcbus_event *event = &((struct dispatch_event *)work)->event;
 
-	if (event->kind == CHANNEL_EVENT)
-		ipc_object_unref(channel_event_object(event));
-	channel_event_drop(ipc, event);
+	if (event->kind == ROUTE_EVENT)
+		ipc_object_unref(route_event_object(event));
+	ipc->route->drop(ipc, event);
 	free(work);
 }
 

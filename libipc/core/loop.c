@@ -17,8 +17,6 @@
 #include <stdlib.h>
 
 #include "base/deadline.h"
-#include "channels/channel-client.h"
-#include "channels/channel-server.h"
 #include "dispatch.h"
 #include "more.h"
 #include "reconnect.h"
@@ -37,7 +35,7 @@ static int poll_bus(struct ipc *ipc)
 
 	atomic_fetch_add(&ipc->pool.polling, 1);
 	/* From now on, a thread that serves a first channel wakes this thread. */
-	if (!channels_serve(ipc))
+	if (!ipc->route->is_served(ipc))
 		r = device_poll(&ipc->device, DEVICE_POLL_EVENT, ipc->pool.stop_fd,
 				ipc->backlog.fd, IPC_NEVER);
 	atomic_fetch_sub(&ipc->pool.polling, 1);
@@ -52,7 +50,7 @@ static int serve_polling(struct thread *t)
 	r = thread_flush(t);
 	if (r < 0)
 		return r;
-	if (channels_arm(ipc))
+	if (ipc->route->arm(ipc))
 		return process(t);
 	r = poll_bus(ipc);
 	if (r < 0)
@@ -76,7 +74,7 @@ static int serve_between(struct thread *t)
 	int r = 1;
 
 	t->parked = false;
-	for (unsigned int n = 1 + channels_viewed(t); n && r > 0 && !t->parked; n--)
+	for (unsigned int n = 1 + t->ipc->route->n_served(t); n && r > 0 && !t->parked; n--)
 		r = atomic_load(&t->ipc->attention) & ATTEND_STOP ? 0 : dispatch_next(t);
 	return r < 0 ? r : 1;
 }
@@ -95,7 +93,7 @@ static __attribute__((noinline)) int attend(struct thread *t, unsigned int atten
 		timers_run(ipc);
 	if (attention & ATTEND_BACKLOG && backlog_run(t))
 		return serve_between(t);
-	if (attention & ATTEND_POLL && !channels_serve(ipc)) {
+	if (attention & ATTEND_POLL && !ipc->route->is_served(ipc)) {
 		r = serve_polling(t);
 		return r < 0 ? r : 1;
 	}
@@ -241,7 +239,7 @@ static int report_answers(struct ipc *ipc)
 	const struct ipcbus_event none = { .kind = IPCBUS_EVENT_NONE };
 	struct dispatch_event *work;
 
-	if (!channels_arm(ipc))
+	if (!ipc->route->arm(ipc))
 		return 0;
 	work = malloc(sizeof(*work));
 	if (!work)
@@ -268,7 +266,7 @@ static int wait_event(struct ipc *ipc, uint64_t timeout_usec)
 
 	/* A server may ring for a call that has been canceled. */
 	do {
-		if (channels_arm(ipc))
+		if (ipc->route->arm(ipc))
 			return 1;
 		r = device_poll(&ipc->device, DEVICE_POLL_EVENT, /* other= */ -1, ipc->backlog.fd,
 				left);
@@ -276,7 +274,7 @@ static int wait_event(struct ipc *ipc, uint64_t timeout_usec)
 			return 1;
 		left = deadline ? time_until(deadline) : timeout_usec;
 	} while (r == 0 && left && atomic_load(&ipc->channels));
-	return r == 0 ? channels_arm(ipc) : r;
+	return r == 0 ? ipc->route->arm(ipc) : r;
 }
 
 int ipc_wait_event(struct ipc *ipc, uint64_t timeout_usec)

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/sized.h"
-#include "channels/channel-server.h"
 #include "object.h"
 #include "stream.h"
 
@@ -134,8 +133,12 @@ static void memory_free(struct ipc *ipc, struct ipc_object *object)
  * it without locks. */
 static void object_free(struct ipc_object *object)
 {
-	if (unlikely(object->turn.parked))
-		turn_done(object);
+	struct turn_item *item;
+
+	while (unlikely((item = object->turn.parked))) {
+		object->turn.parked = item->next;
+		item->base.drop(object->ipc, &item->base);
+	}
 	if (object->destroy)
 		object->destroy(object->userdata);
 	if (object->peers.slots)
@@ -478,7 +481,7 @@ int ipc_object_end(struct ipc_object *object)
 	r = object->node ? force_end_locked(object) : -ENOENT;
 	ipc_unlock(object->ipc);
 	if (unlikely(atomic_load(&object->turn.shared)))
-		channels_end_object(object->ipc, object->wants.cookie);
+		object->ipc->route->end_object(object->ipc, object->wants.cookie);
 	return r;
 }
 
@@ -516,7 +519,7 @@ static int check_channels(struct ipc_object *object)
 	struct ipc_object_info info = { .size = sizeof(info) };
 	int r = ipc_object_info(object, &info);
 
-	return r < 0 ? r : info.refs || channels_have_work(object) ? -EBUSY : 0;
+	return r < 0 ? r : info.refs || object->ipc->route->has_work(object) ? -EBUSY : 0;
 }
 
 int object_end_if_idle(struct ipc_object *object)

@@ -29,7 +29,7 @@
 #ifndef IPC_OBJECT_H
 #define IPC_OBJECT_H
 
-#include "channels/turn.h"
+#include "turn.h"
 #include "conn/thread.h"
 
 struct ipc_call;

@@ -10,4 +10,7 @@
 /* In an object's flags: it serves them. For the door of channels, and the gateway's links. */
 #define RAW_SERVE_OWN		(1U << 31)
 
+/* A method of all objects, like those in <ipc/raw.h>: () -> the door. */
+#define IPC_NUMBER_CHANNEL (IPC_NUMBER_BUILTIN + 4)
+
 #endif /* IPC_OWN_H */

@@ -5,11 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "channels/channel-client.h"
-#include "channels/channel-server.h"
 #include "dispatch.h"
 #include "object.h"
 #include "proxy.h"
+#include "shm/channel-wait.h"
 
 static void watch_stop_locked(struct ipc_proxy *proxy);
 
@@ -140,10 +139,19 @@ struct ipc_proxy *ipc_proxy_ref(struct ipc_proxy *proxy)
 	return proxy;
 }
 
+static void drop_channels(struct ipc_proxy *proxy)
+{
+	if (unlikely(proxy->channel))
+		proxy->ipc->route->close(proxy->channel);
+	if (unlikely(proxy->opening))
+		proxy->ipc->route->close(proxy->opening);
+	proxy->channel = NULL;
+	proxy->opening = NULL;
+}
+
 static void proxy_free(struct ipc_proxy *proxy)
 {
-	channel_close(proxy->channel);
-	channel_close(proxy->opening);
+	drop_channels(proxy);
 	free(proxy->name);
 	free(proxy);
 }
@@ -173,7 +181,7 @@ static void proxy_unref_last(struct ipc_proxy *proxy)
 
 	ipc_proxy_unref(proxy->target);
 	if (unlikely(proxy->channel) && !proxy->is_lost)
-		channel_leave(proxy->channel, proxy);
+		ipc->route->leave(proxy->channel, proxy);
 	/* Fails only in a forked child, whose handles are not its own, and after the end of the
 	 * bus. */
 	if (proxy->counts)
@@ -500,7 +508,7 @@ static void set_died(struct ipc_proxy *proxy)
 	struct channel *channel = atomic_load(&proxy->channel);
 
 	if (channel)
-		channel_object_died(channel);
+		proxy->ipc->route->object_died(channel);
 	atomic_store(&proxy->died, 1);
 	channel_wake_private(&proxy->died, INT_MAX);
 }
@@ -512,7 +520,7 @@ void proxy_set_died(struct ipc_proxy *proxy)
 		watch_stop_locked(proxy);
 	ipc_unlock(proxy->ipc);
 	set_died(proxy);
-	channels_server_died(proxy->ipc, proxy);
+	proxy->ipc->route->proxy_died(proxy->ipc, proxy);
 }
 
 /* --- Events -------------------------------------------------------------------------- */
@@ -587,8 +595,7 @@ void watch_died(struct ipc *ipc, uint64_t cookie)
 	set_died(proxy);
 	take_watchers_locked(proxy, cookie, &watchers);
 	ipc_unlock(ipc);
-	channels_client_died(ipc, proxy);
-	channels_server_died(ipc, proxy);
+	ipc->route->proxy_died(ipc, proxy);
 	slots_call(ipc, &watchers, call_death, /* event= */ NULL);
 	slots_close(&watchers);
 	ipc_proxy_unref(proxy);
@@ -612,6 +619,7 @@ void watches_died(struct ipc *ipc)
 static void cut_off(struct ipc_proxy *proxy)
 {
 	refs_take(&proxy->refs);
+	drop_channels(proxy);
 	proxy->ipc = NULL;
 	slots_close(&proxy->watchers);
 	ipc_proxy_unref(proxy);

@@ -37,6 +37,11 @@ struct channel;
 /* Handle of a proxy whose bus has ended. The driver never uses this number. */
 #define LOST_HANDLE	UINT32_MAX
 
+/* Calls of a proxy before it gets a channel, if the server answers at once. */
+#define CHANNEL_AFTER 16U
+/* The number of calls of a proxy that gets none. */
+#define CHANNEL_NEVER 0x80000000U
+
 struct ipc_proxy {
 	atomic_uint refs;
 	struct ipc *ipc;		/* NULL: closed before the last reference went */

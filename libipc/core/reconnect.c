@@ -188,6 +188,6 @@ int ipc_set_reconnect(struct ipc *ipc, ipc_reconnect_cb cb, void *userdata,
 	ipc->reconnect.step = reconnect_step;
 	/* Disables direct channels. They depend on the memory of a single daemon, and ids of their
 	 * calls use the bits with which device-daemon.c marks numbers. */
-	ipc->monitors = NULL;
+	ipc->may_route = false;
 	return 0;
 }

@@ -13,11 +13,10 @@
 
 #include "base/deadline.h"
 #include "call.h"
-#include "channels/channel-client.h"
-#include "channels/channel-server.h"
 #include "dispatch.h"
 #include "entry.h"
 #include "object.h"
+#include "own.h"
 #include "proxy.h"
 #include "request.h"
 #include "stream.h"
@@ -123,11 +122,13 @@ static bool is_simple_call(const struct request *request, uint32_t kind,
 static __attribute__((noinline)) void find_channel(struct request *request, uint32_t kind,
 						   const struct ipc_options *options)
 {
+	const struct route *route = request->proxy->ipc->route;
+
 	/* The call that sets up a channel uses none. */
 	if (request->x.send.code == IPC_NUMBER_CHANNEL)
 		return;
 	if (is_simple_call(request, kind, options)) {
-		request->channel = channel_of_proxy(request->t, request->proxy);
+		request->channel = route->of_proxy(request->t, request->proxy);
 	} else if (kind == IPCBUS_SEND_ONEWAY) {
 		request->channel = atomic_load(&request->proxy->channel);
 	}
@@ -173,7 +174,7 @@ int request_init(struct request *request, uint32_t kind, struct ipc_proxy *proxy
 		if (r < 0)
 			return r;
 	}
-	if (unlikely(proxy->ipc->monitors))
+	if (unlikely(proxy->ipc->may_route))
 		find_channel(request, kind, options);
 	return thread_flush_stash(request->t);
 }
@@ -291,7 +292,7 @@ static inline int send_and_wait(struct request *request)
 	int r;
 
 	if (unlikely(request->channel)) {
-		r = channel_call(request->channel, request);
+		r = request->t->ipc->route->call(request->channel, request);
 		if (r <= 0)
 			return r;
 	}
@@ -325,9 +326,9 @@ static __attribute__((noinline)) void nest(struct request *request)
 	if (!serving->object || serving->oneway || request->x.send.call)
 		return;
 	atomic_store_explicit(&serving->object->nests, true, memory_order_relaxed);
-	if (!is_channel_call(serving->number))
+	if (!is_route_call(serving->number))
 		return;
-	channel_nests(request->t, serving->number, serving->deadline);
+	request->t->ipc->route->nests(request->t, serving->number, serving->deadline);
 	if (!(request->x.send.flags & IPCBUS_SEND_DETACHED))
 		request->x.send.deadline =
 			deadline_earlier(request->x.send.deadline, serving->deadline);
@@ -353,7 +354,7 @@ static inline int try_message(struct request *request)
 	int r = 0;
 
 	if (unlikely(request->channel))
-		r = channel_use_bus(request->channel, request);
+		r = request->t->ipc->route->use_bus(request->channel, request);
 	return r < 0 ? r : thread_try(request->t, &request->x);
 }
 
@@ -411,11 +412,12 @@ static int oneway_by_bus(struct request *request)
 /* The bus may have channels. A proxy of a stream never gets one: see meet(). */
 static __attribute__((noinline)) int oneway_by_channel(struct request *request)
 {
+	const struct route *route = request->proxy->ipc->route;
 	struct ipc_proxy *proxy = request->proxy;
 	int r;
 
 	if (likely(request->channel)) {
-		r = channel_oneway(request->channel, request);
+		r = route->oneway(request->channel, request);
 		if (likely(r <= 0))
 			return r;
 	}
@@ -423,16 +425,16 @@ static __attribute__((noinline)) int oneway_by_channel(struct request *request)
 	/* Another thread may have opened the channel meanwhile. */
 	request->channel = atomic_load(&proxy->channel);
 	if (request->channel)
-		channel_used_bus(request->channel, request);
+		route->used_bus(request->channel, request);
 	/* Not in a handler, where it would be a nested call. */
 	if (r == 0 && !request->t->serving)
-		channel_of_proxy(request->t, proxy);
+		route->of_proxy(request->t, proxy);
 	return r;
 }
 
 int request_oneway(struct request *request)
 {
-	if (unlikely(request->proxy->ipc->monitors))
+	if (unlikely(request->proxy->ipc->may_route))
 		return oneway_by_channel(request);
 	return oneway_by_bus(request);
 }

@@ -15,7 +15,6 @@
 #include "base/deadline.h"
 #include "base/wire.h"
 #include "call.h"
-#include "channels/channel-client.h"
 #include "errors.h"
 #include "object.h"
 #include "proxy.h"

@@ -5,10 +5,10 @@
 
 #include "base/sized.h"
 #include "call.h"
-#include "channels/channel-stream.h"
 #include "conn/thread.h"
 #include "errors.h"
 #include "object.h"
+#include "stream-ring.h"
 #include "stream.h"
 
 /* The next step that is due; the first of these has priority. */

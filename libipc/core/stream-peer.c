@@ -12,13 +12,13 @@
 
 #include "base/wire.h"
 #include "call.h"
-#include "channels/channel-stream.h"
 #include "conn/frame.h"
 #include "entry.h"
 #include "errors.h"
 #include "object.h"
 #include "proxy.h"
 #include "raw.h"
+#include "stream-ring.h"
 #include "stream.h"
 
 enum { CREDIT_MESSAGES = 1 };

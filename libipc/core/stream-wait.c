@@ -19,10 +19,10 @@
 
 #include "base/deadline.h"
 #include "base/descriptor.h"
-#include "channels/channel-stream.h"
 #include "dispatch.h"
 #include "errors.h"
 #include "more.h"
+#include "stream-ring.h"
 #include "stream.h"
 
 /* --- Waking waiting threads ------------------------------------------------------- */

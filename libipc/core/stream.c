@@ -8,10 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "channels/channel-stream.h"
 #include "errors.h"
 #include "object.h"
 #include "proxy.h"
+#include "stream-ring.h"
 #include "stream.h"
 
 /* --- The last message ------------------------------------------------------------------ */
@@ -217,7 +217,7 @@ int stream_new(struct ipc *ipc, const struct stream_of *of, struct ipc_stream **
 	stream->waiting = &stream->own_waiting;
 	stream->max_waiting_bytes = SIZE_MAX;
 	stream->last = &stream->first;
-	stream->had_channels = ipc->monitors;
+	stream->had_channels = ipc->may_route;
 	if (!of->server && stream->had_channels)
 		stream->until_ring = ipc->channels_random ? 1 : RING_AFTER;
 	stream->receive_fd = -1;

@@ -175,7 +175,7 @@ struct ipc_stream {
 	unsigned int sending;		/* if had_channels: threads that send through the bus now */
 	bool had_channels;		/* the connection had channels when it was opened */
 	unsigned int until_ring;	/* messages until the client opens the ring; 0: never */
-	struct stream_ring *ring;	/* channel-stream.h; or NULL */
+	struct stream_ring *ring;	/* stream-ring.h; or NULL */
 	atomic_uchar ring_state;	/* enum ring_state */
 	bool out_ended;
 	int out_code;			/* of the end that closing sends, unless it was sent */

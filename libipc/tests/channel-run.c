@@ -101,7 +101,7 @@ static int call_back(struct ipc_call *call, uint32_t flags)
 		memcpy(&number, reply->data, 4);
 		ipc_raw_free(reply);
 	}
-	return reply_number(call, number + (is_channel_call(call->number) ? 1000 : 0));
+	return reply_number(call, number + (is_route_call(call->number) ? 1000 : 0));
 }
 
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata);
@@ -162,7 +162,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	(void)userdata;
 	switch (request->method) {
 	case WHERE:
-		return reply_number(call, is_channel_call(call->number));
+		return reply_number(call, is_route_call(call->number));
 	case ECHO:
 		return ipc_raw_reply(call, &(struct ipc_raw_message){ .data = request->data,
 								      .size = request->size });
@@ -180,7 +180,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		return ipc_raw_fail(call, EDOM, large, sizeof(large));
 	case SLEEP:
 		usleep(30000);
-		return reply_number(call, is_channel_call(call->number));
+		return reply_number(call, is_route_call(call->number));
 	case CANCELS:
 		if (request->size == 2)
 			return look_until_canceled(call);
@@ -200,7 +200,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		_exit(0);
 	case STOP:
 		ipc_stop(call->ipc);
-		return reply_number(call, is_channel_call(call->number));
+		return reply_number(call, is_route_call(call->number));
 	case GIVE_OBJECT:
 		return give_object(call);
 	case GIVE_FILE:

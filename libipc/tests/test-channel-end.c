@@ -148,7 +148,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 
 	switch (request->method) {
 	case HOLD:
-		if (!is_channel_call(call->number))
+		if (!is_route_call(call->number))
 			return -EXDEV;
 		ipc_call_ref(call);
 		atomic_fetch_add(&n_held, 1);
@@ -162,9 +162,9 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		fd = ipc_call_pidfd(call);
 		flags = fcntl(fd, F_GETFD);
 		close(fd);
-		return reply_number(call, (uint32_t)flags | is_channel_call(call->number) << 8);
+		return reply_number(call, (uint32_t)flags | is_route_call(call->number) << 8);
 	case KEEP:
-		if (!is_channel_call(call->number))
+		if (!is_route_call(call->number))
 			return -EXDEV;
 		kept[n_kept++] = ipc_call_ref(call);
 		return 0;

@@ -56,7 +56,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		client = *(const uint8_t *)request->data;
 		n = atomic_fetch_add(&shared->taken, 1);
 		shared->order[n] = client;
-		atomic_fetch_add(&shared->by_bus, !is_channel_call(call->number));
+		atomic_fetch_add(&shared->by_bus, !is_route_call(call->number));
 		while (client == PARKER && atomic_load(&shared->by_bus) < PARKED &&
 		       !(atomic_load(&call->object->turn.state) & TURN_PARKED))
 			usleep(100);
@@ -67,7 +67,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		if (ipc_call_is_oneway(call))
 			return 0;
 	}
-	return reply_number(call, is_channel_call(call->number));
+	return reply_number(call, is_route_call(call->number));
 }
 
 static const struct ipc_raw_ops ops = { .serve = serve };

@@ -50,10 +50,10 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	switch (request->method) {
 	case FILTER:
 		refuse_waitv(EPERM);
-		return reply_number(call, is_channel_call(call->number));
+		return reply_number(call, is_route_call(call->number));
 	case NAP:
 		usleep(NAP_USEC);
-		return reply_number(call, is_channel_call(call->number));
+		return reply_number(call, is_route_call(call->number));
 	default:
 		return server_ops.serve(call, request, userdata);
 	}

@@ -23,6 +23,7 @@
 #include "channels/channel-client.h"
 #include "shm/channel-memory.h"
 #include "channels/channel-server.h"
+#include "core/own.h"
 #include "core/proxy.h"
 
 /* The channels of open_with() live as long as this object. */

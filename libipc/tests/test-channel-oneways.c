@@ -57,7 +57,7 @@ static void log_entry(const struct ipc_call *call, const struct ipc_raw_message 
 	if (!alone || entry.sender >= SENDERS || entry.number != seen.next[entry.sender]++)
 		seen.wrong++;
 	seen.total++;
-	seen.by_channel += is_channel_call(call->number);
+	seen.by_channel += is_route_call(call->number);
 	pthread_mutex_unlock(&lock);
 }
 

@@ -22,7 +22,7 @@
 
 #include "channel-run.h"
 #include "shm/channel-memory.h"
-#include "channels/channel-stream.h"
+#include "core/stream-ring.h"
 #include "core/raw.h"
 
 /* Methods of the server: streams that return each message. */

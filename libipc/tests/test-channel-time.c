@@ -56,7 +56,7 @@ static int set_timers(struct ipc_call *call)
 	if (timer_set(call->ipc, &timers[0], time_now() + 1000000000000) < 0 ||
 	    timer_set(call->ipc, &timers[1], time_now() + 20000000) < 0)
 		return -EIO;
-	return reply_number(call, is_channel_call(call->number));
+	return reply_number(call, is_route_call(call->number));
 }
 
 static void has_space(struct ipc *own, void *userdata)
@@ -81,7 +81,7 @@ static int fill(struct ipc_call *call, struct ipc_proxy *back)
 
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
-	struct remain remain = { ipc_call_remaining(call), is_channel_call(call->number) };
+	struct remain remain = { ipc_call_remaining(call), is_route_call(call->number) };
 	char byte = 0;
 
 	switch (request->method) {

@@ -21,6 +21,7 @@
 #include "channel-run.h"
 #include "shm/channel-memory.h"
 #include "channels/channel-server.h"
+#include "core/own.h"
 #include "core/call.h"
 
 /* In child processes, where a failure must not run the test's cleanup. */
@@ -54,7 +55,7 @@ static int give_object(struct ipc_call *call)
 /* A code that the hostile client has written must not call any method. */
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
-	if (is_channel_call(call->number) && request->method != WHERE && request->method != SLEEP)
+	if (is_route_call(call->number) && request->method != WHERE && request->method != SLEEP)
 		return ipc_call_is_oneway(call) ? 0 : -EOPNOTSUPP;
 	if (request->method == GIVE_OBJECT)
 		return give_object(call);

@@ -52,7 +52,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	case BLOCK:
 		return block(call);
 	default:
-		return reply_number(call, is_channel_call(call->number));
+		return reply_number(call, is_route_call(call->number));
 	}
 }
 

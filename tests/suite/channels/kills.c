@@ -136,7 +136,7 @@ static int serve_oneway(const struct ipc_call *call, const struct ipc_raw_messag
 		fail("oneway %u follows oneway %u", entry.number, *seen);
 	*seen = entry.number;
 	atomic_fetch_add(&report->oneways, 1);
-	if (is_channel_call(call->number))
+	if (is_route_call(call->number))
 		atomic_fetch_add(&report->oneways_by_channel, 1);
 	atomic_fetch_sub(&running, 1);
 	return 0;
@@ -156,7 +156,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	if (atomic_fetch_add(&report->runs[number % CALLS], 1))
 		fail("call %u runs twice", number);
 	atomic_fetch_add(&report->calls, 1);
-	if (is_channel_call(call->number))
+	if (is_route_call(call->number))
 		atomic_fetch_add(&report->by_channel, 1);
 	if (request->method == SLEEP)
 		usleep(8000);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Scenarios with the rings of a stream: senders and receivers around the real channel-ring.c. Each
- * side has a lock, and waits as channel-stream.c does: some threads sleep in the futex of the peer,
+ * side has a lock, and waits as stream-ring.c does: some threads sleep in the futex of the peer,
  * and some until a bell comes through the bus.
  */
 #include "seams.h"

@@ -10,7 +10,7 @@
  * channels again. No thread waits for a turn.
  *
  * If a handler keeps its oneway (ipc_call_ref()), the turn belongs to that call until it is
- * released.
+ * released. channels/turn.c has the functions.
  */
 #ifndef IPC_TURN_H
 #define IPC_TURN_H
@@ -18,11 +18,20 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "conn/backlog.h"
+#include "ipcbus.h"
+
 struct ipc_call;
 struct ipc_object;
-struct ipcbus_event;
 struct thread;
-struct turn_item;
+
+/* A parked event. */
+struct turn_item {
+	struct backlog_work base;	/* in the backlog once it has the turn */
+	struct turn_item *next;		/* in turn.parked */
+	struct ipc_object *object;	/* a reference, while in the backlog; otherwise NULL */
+	struct ipcbus_event event;
+};
 
 /* Of an object. */
 struct turn {
@@ -45,24 +54,5 @@ struct turn_frame {
 	unsigned int depth;		/* t->depth in its handlers */
 	bool kept;			/* a call has the turn now, and the event is parked */
 };
-
-/* Takes the turn, for oneways of a channel. If it is taken, returns false, and its end makes a
- * serving thread look at the channels again. */
-bool turn_enter(struct ipc_object *object);
-/* Called by the thread that has the turn: a serving thread must look at the channels when the turn
- * ends. */
-void turn_skip(struct ipc_object *object);
-/* Ends the turn. Takes ipc->lock, under which no handler runs. */
-void turn_leave(struct ipc_object *object);
-/* Runs an event in the turn that the thread has taken, and ends the turn. */
-void turn_run(struct thread *t, struct ipc_object *object, const struct ipcbus_event *event);
-/* Takes the turn and runs the event. If it is taken, parks a copy, or without memory drops it. */
-void turn_run_or_park(struct thread *t, struct ipc_object *object,
-		      const struct ipcbus_event *event);
-/* A oneway's handler keeps its call, and returns: the call has the turn now. Returns whether the
- * call must end the turn. */
-bool turn_keep(struct thread *t, const struct ipc_call *call);
-/* Drops the parked oneways of an object that is freed. */
-void turn_done(struct ipc_object *object);
 
 #endif /* IPC_TURN_H */

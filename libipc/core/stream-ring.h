@@ -15,13 +15,13 @@
  * An impossible number breaks the stream off with -EPROTO. All state is under the lock of the
  * stream.
  */
-#ifndef IPC_CHANNEL_STREAM_H
-#define IPC_CHANNEL_STREAM_H
+#ifndef IPC_STREAM_RING_H
+#define IPC_STREAM_RING_H
 
-#include "shm/channel-ring.h"
-#include "core/call.h"
-#include "core/stream.h"
+#include "call.h"
 #include "conn/thread.h"
+#include "shm/channel-ring.h"
+#include "stream.h"
 
 /* Methods of the control object, and of the data object. */
 #define STREAM_RING	(IPC_NUMBER_BUILTIN + 18)
@@ -173,4 +173,4 @@ static inline bool stream_has_message_locked(const struct ipc_stream *stream)
 	return stream->first;
 }
 
-#endif /* IPC_CHANNEL_STREAM_H */
+#endif /* IPC_STREAM_RING_H */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Messages of a stream through memory: see channel-stream.h. */
+/* Messages of a stream through memory: see stream-ring.h. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -8,14 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "shm/channel-memory.h"
-#include "channel-opened.h"
-#include "channel-server.h"
-#include "channel-stream.h"
-#include "core/call.h"
 #include "base/deadline.h"
-#include "core/proxy.h"
-#include "core/raw.h"
+#include "call.h"
+#include "proxy.h"
+#include "raw.h"
+#include "shm/channel-memory.h"
+#include "stream-ring.h"
 
 #define SECOND_USEC	1000000U
 /* Streams of a server with rings. Each takes two of the 65,530 mappings that a process may have. */
@@ -23,7 +21,7 @@
 
 static bool may_have_ring(const struct ipc *ipc)
 {
-	return ipc->monitors && !is_monitored(ipc) && !ipc->device.send_flags;
+	return ipc->may_route && !is_monitored(ipc) && !ipc->device.send_flags;
 }
 
 /* --- Life --------------------------------------------------------------------------- */
@@ -353,7 +351,7 @@ bool ring_send_locked(struct ipc_stream *stream, const void *message, unsigned i
 	ssize_t size;
 
 	if (!may_have_ring(stream->ipc) ||
-	    (unlikely(stream->ipc->channels_random) && channel_choose_bus()))
+	    (unlikely(stream->ipc->channels_random) && route_chooses_bus()))
 		return false;
 	size = stream->of.type->pack(stream, message, ring_data(side), RING_DATA_MAX);
 	if (size < 0)
@@ -449,7 +447,7 @@ static bool is_hidden_locked(struct ipc_stream *stream)
 	const struct ipc *ipc = stream->ipc;
 	struct stream_ring *ring = stream->ring;
 
-	ring->hidden = unlikely(ipc->monitors && is_monitored(ipc)) ? ring->hidden + 1 : 0;
+	ring->hidden = unlikely(ipc->may_route && is_monitored(ipc)) ? ring->hidden + 1 : 0;
 	return ring->hidden > RING_HIDDEN_MAX;
 }
 
