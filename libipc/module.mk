@@ -17,11 +17,26 @@ LIBIPC_A := $(B)/libipc/libipc.a
 LIBIPC := $(LIBIPC_SO)
 LIBIPC_RPATH = $(if $(filter no,$(RPATH)),,-Wl,-rpath,'$$ORIGIN/$(1)')
 
-# The folders from the lowest to the highest: conn/private.h describes them. Tests replace the
-# files of device/.
-LIBIPC_ROOMS := base shm device conn core channels typed
-LIBIPC_SOURCES := $(patsubst libipc/%,%,$(filter-out libipc/device/%.c,$(sort \
-	$(wildcard libipc/*.c $(LIBIPC_ROOMS:%=libipc/%/*.c)))))
+# The files from the lowest to the highest: conn/private.h describes them. A file calls only files
+# before it. Files of one subject have + between them: tests/suite/static/calls checks the order.
+# Tests replace the files of device/.
+LIBIPC_PARTS := base/map base/wire \
+	shm/memfd shm/channel-wait shm/channel-ring shm/channel shm/channel-memory \
+	device/device-socket device/device-daemon device/device-open device/device \
+	conn/ipc conn/find conn/frame conn/slot conn/pool conn/backlog conn/writable conn/timer \
+	conn/generation conn/exchange conn/thread \
+	core/error core/object core/proxy core/entry core/payload core/cancel core/call core/watched \
+	core/reply core/async core/monitor core/dispatch core/request core/raw core/more \
+	core/stream+core/stream-ops+core/stream-peer+core/stream-wait+core/stream-ring \
+	core/stream-open core/raw-stream core/raw-object core/reconnect core/loop \
+	channels/channels \
+	channels/channel-client+channels/channel-open+channels/channel-send+channels/channel-async \
+	channels/channel-server+channels/channel-door+channels/channel-oneways+channels/turn+channels/channel-serve \
+	channels/route \
+	typed/arena typed/table typed/decode typed/encode typed/pack typed/memory typed/rpc \
+	typed/name typed/name-register typed/name-watch typed/served typed/introspect typed/streams \
+	typed/serve open
+LIBIPC_SOURCES := $(filter-out device/%,$(patsubst %,%.c,$(subst +, ,$(LIBIPC_PARTS))))
 LIBIPC_GENERATED := $(addprefix $(B)/libipc/,ipc.pb-c.o servicemanager.ipc.o servicemanager.pb-c.o)
 LIBIPC_LINKED := $(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(LIBIPC_GENERATED)
 LIBIPC_DEVICE := $(addprefix $(B)/libipc/device/,device.o device-daemon.o device-open.o device-socket.o)

@@ -17,10 +17,11 @@
  *              generation.c the buses that a connection used; exchange.c the exchange; thread.c
  *              the state of a thread; route.h the route beside the bus
  *   core/      bytes, objects and fds, without protobuf: below
- *   channels/  direct channels, which fill the table of conn/route.h (route.c): channels.c what both
- *              sides share; channel-client.c, channel-open.c, channel-send.c and channel-async.c the
- *              client (channel-client.h); channel-server.c, channel-door.c, channel-serve.c,
- *              channel-oneways.c and turn.c, the order of oneways, the server (channel-server.h)
+ *   channels/  direct channels, which fill the table of conn/route.h: route.c; channels.c what both
+ *              sides share; the client (channel-client.h): channel-client.c, channel-open.c,
+ *              channel-send.c and channel-async.c; the server (channel-server.h):
+ *              channel-server.c, channel-door.c, channel-serve.c, channel-oneways.c and turn.c,
+ *              the order of oneways through the bus and through channels
  *   typed/     protobuf messages: see typed/typed.h
  *   open.c     opens and closes a connection, and connects the folders
  *
@@ -40,7 +41,7 @@
  *   request.c    target, timeout and parent of every request; sending and waiting
  *   raw.c        calls, oneways and replies of bytes, for programs: <ipc/raw.h>
  *   more.c       batches of oneways
- *   stream.c, stream-*.c  streams: stream.h lists them
+ *   stream.c, stream-*.c  streams: stream.h; stream-ring.c their messages through memory
  *   raw-stream.c and raw-object.c  streams and objects of bytes
  *   reconnect.c  reconnection after the end of the bus
  *   loop.c       the serving threads: wait for events and hand them to dispatch.c

@@ -29,9 +29,9 @@ struct thread;
 struct route {
 	/* --- Requests */
 
-	/* Returns the channel for the next call or oneway of the proxy, or NULL. When it is due, does
-	 * a step of the set-up, which does not wait for the server. Must not be called while the
-	 * thread's scratch buffer is in use. */
+	/* Returns the channel for the next call or oneway of the proxy, or NULL. When it is due,
+	 * does a step of the set-up, which does not wait for the server. Must not be called while
+	 * the thread's scratch buffer is in use. */
 	struct channel *(*of_proxy)(struct thread *t, struct ipc_proxy *proxy);
 	/* Whether the set-up of a channel waits for the end of the async call. */
 	bool (*has_asked)(struct ipc *ipc, uint64_t id);

@@ -20,7 +20,7 @@ from ipcbus import aio, sync
 
 
 def frame(message_size: int, metadata_size: int) -> bytes:
-    """The head of a frame (libipc/core/frame.h). A frame contains bytes and metadata."""
+    """The head of a frame (libipc/conn/frame.h). A frame contains bytes and metadata."""
     return struct.pack("<B3xIII", 7, message_size, metadata_size, 0)
 
 

@@ -21,7 +21,7 @@ HOST_CFLAGS = -std=gnu11 $(WARNINGS) -O1 -g -fno-strict-aliasing
 HOST_ONLY_DRIVER := $(patsubst driver/%.c,driver/%.o,$(wildcard driver/*.c driver/mem/*.c))
 HOST_SHIM := $(patsubst tests/env/host/%,%,$(SHIM_CHECKED:.c=.o))
 HOST_EXPLORE := $(patsubst tests/suite/explore/%.c,%,$(wildcard tests/suite/explore/*.c))
-HOST_LIBIPC := $(patsubst %.c,%.o,$(wildcard libipc/*.c $(LIBIPC_ROOMS:%=libipc/%/*.c)))
+HOST_LIBIPC := $(patsubst %,libipc/%.o,$(subst +, ,$(LIBIPC_PARTS)))
 # Generated code has no sanitizers, because it calls nothing of the device's.
 HOST_STUBS := $(addprefix $(B)/libipc/,ipc.pb-c.o servicemanager.ipc.o servicemanager.pb-c.o) \
 	$(LIBIPC_SHAPE)
