@@ -3,7 +3,7 @@
  * The connection from inside, and the library's locks.
  *
  * The library's folders, from the lowest. A file calls only files before it in LIBIPC_PARTS of
- * libipc/module.mk; the files of streams, of a channel's client and of its server count as one.
+ * libipc/module.mk; the files of streams, of the two sides of channels, and of names count as one.
  *   base/      headers for time, text and descriptors; map.c tables; wire.c the library's own
  *              messages
  *   shm/       shared memory: memfd.c sealed files; channel*.c cells, oneways and rings, and how

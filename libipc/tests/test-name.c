@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "fake-device.h"
+#include "channels/channel-server.h"
 #include "core/object.h"
 #include "conn/private.h"
 #include "method.h"
