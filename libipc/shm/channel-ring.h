@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The rings of a stream: messages, credit and wake-ups in memory, in each direction. No objects
- * and no bus: channel-stream.h is above them.
+ * and no bus: core/stream-ring.h is above them.
  *
  * Each side writes one part, which the other side maps for reading, like the parts of a channel
  * (channel-memory.h). A slot has a message of plain bytes, or RING_BUS: the next message came

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "channel-run.h"
-#include "channels/channel-stream.h"
+#include "core/stream-ring.h"
 
 enum { ECHO_BY_THREAD = 1, ECHO_BY_CALLBACKS, FLOOD };
 
