@@ -275,6 +275,15 @@ void begin_with(unsigned int threads, const char *channels)
 	begin_ops(threads, channels, &server_ops);
 }
 
+void stop_server(void)
+{
+	int status;
+
+	ck_assert_int_eq(kill(server, SIGSTOP), 0);
+	ck_assert_int_eq(waitpid(server, &status, WUNTRACED), server);
+	ck_assert(WIFSTOPPED(status));
+}
+
 void end(void)
 {
 	kill(server, SIGKILL);

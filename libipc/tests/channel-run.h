@@ -56,6 +56,9 @@ uint32_t get(uint32_t code);
 /* Calls a method with a timeout and discards the reply. */
 int call_within(uint32_t code, uint64_t usec);
 
+/* Sends SIGSTOP to the server, and waits until it has stopped. */
+void stop_server(void);
+
 /* Returns how many parts of channels the server has mapped. */
 unsigned int count_parts(void);
 

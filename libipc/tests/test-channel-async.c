@@ -687,7 +687,7 @@ static void end_of_the_bus(bool later)
 					 proxy, &(struct ipc_raw_message){ .method = SLEEP }, NULL,
 					 on_reset, NULL, NULL),
 				 0);
-	kill(server, SIGSTOP);
+	stop_server();
 	if (later)
 		pid = fork();
 	if (!pid) {

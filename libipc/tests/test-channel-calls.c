@@ -411,7 +411,7 @@ START_TEST(killed_server_ends_calls_that_wait)
 	uint32_t number;
 
 	begin(1);
-	kill(server, SIGSTOP);
+	stop_server();
 	if (!fork()) {
 		usleep(50000);
 		kill(server, SIGKILL);
@@ -445,7 +445,7 @@ static uint64_t kill_while_waiting(void)
 	uint64_t delay;
 
 	ck_assert(killed != MAP_FAILED);
-	kill(server, SIGSTOP);
+	stop_server();
 	if (!fork()) {
 		usleep(300000);
 		*killed = now_usec();

@@ -72,7 +72,7 @@ static void end_in_an_event_loop(bool with_fd)
 								    .size = 1 },
 					 NULL, on_end, NULL, NULL),
 				 0);
-	kill(server, SIGSTOP);
+	stop_server();
 	while (ipc_process(ipc) > 0)
 		;
 	kill(ipc_test_bus_pid(bus), SIGKILL);

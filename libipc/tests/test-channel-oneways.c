@@ -295,7 +295,7 @@ START_TEST(full_ring_uses_the_bus)
 	begin_serving(1);
 	log_many(0, 50);
 	wait_for_total(50);
-	kill(server, SIGSTOP);
+	stop_server();
 	log_many(50, 1000);
 	kill(server, SIGCONT);
 	ck_assert_uint_lt(wait_for_total(1000).by_channel, 950);
@@ -308,7 +308,7 @@ START_TEST(oneways_of_a_client_that_closed_are_served)
 	begin_serving(1);
 	log_many(0, 50);
 	wait_for_total(50);
-	kill(server, SIGSTOP);
+	stop_server();
 	log_many(50, 150);
 	connect_again();
 	kill(server, SIGCONT);

@@ -191,7 +191,7 @@ START_TEST(call_to_a_frozen_server_fails)
 
 	begin(1);
 	ck_assert_int_eq(ipc_freeze(ipc, server, 1000), 0);
-	kill(server, SIGSTOP);
+	stop_server();
 	ck_assert_int_eq(call_for(WHERE, NULL, 0, &number), -EHOSTDOWN);
 	ck_assert_int_eq(call_for(WHERE, NULL, 0, &number), -EHOSTDOWN);
 	kill(server, SIGCONT);

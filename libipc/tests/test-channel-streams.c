@@ -377,7 +377,7 @@ START_TEST(stopped_server_gets_the_window_later)
 
 	begin_ops(3, "1", &ops);
 	stream = open_ring(ECHO_WAITING);
-	ck_assert_int_eq(kill(server, SIGSTOP), 0);
+	stop_server();
 	usleep(100000);
 	for (unsigned int i = 0; i < STREAM_WINDOW / 2; i++)
 		ck_assert_int_eq(ipc_raw_stream_send(stream, &message, 0), 0);

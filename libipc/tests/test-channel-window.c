@@ -104,7 +104,7 @@ START_TEST(client_is_ahead_by_the_window_of_the_server)
 					ipc_raw_stream_open(proxy, method, NULL, &stream, NULL), 0);
 				if (ring)
 					until_ring(stream);
-				ck_assert_int_eq(kill(server, SIGSTOP), 0);
+				stop_server();
 				n = send_ahead(stream);
 				ck_assert_uint_le(n, server_window);
 				ck_assert(ring || n == server_window);
