@@ -370,9 +370,13 @@ START_TEST(fd_is_readable_when_there_is_work)
 		ck_assert_int_eq(poll(&pfd, 1, -1), 1);
 		ck_assert_int_eq(ipc_wait_event(server, UINT64_MAX), 1);
 		ck_assert_int_eq(ipc_process(server), 1);
-		ck_assert_int_eq(poll(&pfd, 1, -1), 1);
-		ck_assert_int_eq(ipc_process(server), 1);
-		ck_assert_int_eq(ipc_process(server), 0);
+		/* The set-up of a channel is an event, too. */
+		while (notified < i * 2) {
+			ck_assert_int_eq(poll(&pfd, 1, -1), 1);
+			ck_assert_int_ge(ipc_process(server), 0);
+		}
+		while (ipc_process(server))
+			;
 		ck_assert_int_eq(notified, i * 2);
 	}
 	visitor_unref(visitor);
