@@ -135,17 +135,21 @@ static int proceed(struct name_call *call)
 	return r;
 }
 
+static void advance(struct name_call *call, int r)
+{
+	if (r == NAME_AGAIN)
+		r = proceed(call);
+	if (r != NAME_PENDING)
+		finish(call, r);
+}
+
 static void complete(int r, ProtobufCMessage *reply, const struct ipc_error *error, ipc_rpc_cb cb,
 		     void *userdata)
 {
 	struct name_call *call = userdata;
 
 	(void)cb;
-	r = type_of(call)->take(call, r, reply, error);
-	if (r == NAME_AGAIN)
-		r = proceed(call);
-	if (r != NAME_PENDING)
-		finish(call, r);
+	advance(call, type_of(call)->take(call, r, reply, error));
 }
 
 static void cancel_request(struct name_call *call)
@@ -216,13 +220,9 @@ int name_call_request(struct name_call *call, const char *name, const ProtobufCM
 static void run_work(struct thread *t, struct backlog_work *work)
 {
 	struct name_call *call = (void *)((char *)work - offsetof(struct name_call, work));
-	int r = call->result;
 
 	thread_enter(t);
-	if (r == NAME_AGAIN)
-		r = proceed(call);
-	if (r != NAME_PENDING)
-		finish(call, r);
+	advance(call, call->result);
 	thread_leave_handler(t);
 }
 
@@ -271,10 +271,10 @@ static void stop_timer(struct name_call *call)
 		slot_put(&call->slot);
 }
 
-void name_call_abort(struct name_call *call, int r)
+void name_call_unpark(struct name_call *call, int r)
 {
 	stop_timer(call);
-	finish(call, r);
+	advance(call, r);
 }
 
 void name_call_end(struct ipc_slot *slot, bool waits)
@@ -286,19 +286,9 @@ void name_call_end(struct ipc_slot *slot, bool waits)
 	if (slot->ipc->foreign)
 		return;
 	if (slots_remove(slot))
-		name_call_abort(call, -ECANCELED);
+		name_call_unpark(call, -ECANCELED);
 	else if (!type_of(call)->goes_on)
 		cancel_request(call);
-}
-
-void name_call_unpark(struct name_call *call)
-{
-	int r;
-
-	stop_timer(call);
-	r = proceed(call);
-	if (r != NAME_PENDING)
-		finish(call, r);
 }
 
 /* --- Waiting for a manager ------------------------------------------------------------------ */

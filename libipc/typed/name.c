@@ -393,8 +393,8 @@ void names_replay(struct names *names)
 	}
 }
 
-/* Calls a function for each call that is parked now. */
-static void end_parked(struct names *names, void (*end)(struct name_call *call, int r), int r)
+/* Ends each call that is parked now with r, or sends its request again if r is NAME_AGAIN. */
+static void unpark_all(struct names *names, int r)
 {
 	struct slots calls = TAILQ_HEAD_INITIALIZER(calls);
 	struct ipc_slot *slot;
@@ -404,14 +404,12 @@ static void end_parked(struct names *names, void (*end)(struct name_call *call, 
 	ipc_unlock(names->ipc);
 	while ((slot = TAILQ_FIRST(&calls))) {
 		TAILQ_REMOVE(&calls, slot, link);
-		end((struct name_call *)slot, r);
+		/* In a forked child, the call is the parent's. */
+		if (names->ipc->foreign)
+			slot_drop(slot);
+		else
+			name_call_unpark((struct name_call *)slot, r);
 	}
-}
-
-static void unpark(struct name_call *call, int r)
-{
-	(void)r;
-	name_call_unpark(call);
 }
 
 static void names_manager_came(struct ipc *ipc)
@@ -423,7 +421,7 @@ static void names_manager_came(struct ipc *ipc)
 	ipc_lock(ipc);
 	names->managers++;
 	ipc_unlock(ipc);
-	end_parked(names, unpark, 0);
+	unpark_all(names, NAME_AGAIN);
 	names_replay(names);
 }
 
@@ -443,7 +441,7 @@ static void names_bus_ended(struct ipc *ipc)
 	if (!names)
 		return;
 	slots_call(ipc, &names->list, end_registration_names, /* event= */ NULL);
-	end_parked(names, name_call_abort, -ECONNRESET);
+	unpark_all(names, -ECONNRESET);
 }
 
 /* IPCBUS_EVENT_MANAGER comes whenever the bus gets a manager, and at once if it has a manager. */
@@ -484,21 +482,13 @@ static void names_bus_came_back(struct ipc *ipc)
 
 /* --- The names of a connection ------------------------------------------------------ */
 
-static void drop_parked(struct name_call *call, int r)
-{
-	if (call->slot.ipc->foreign)
-		slot_drop(&call->slot);
-	else
-		name_call_abort(call, r);
-}
-
 static void names_close(struct ipc *ipc)
 {
 	struct names *names = ipc->names;
 
 	if (!names)
 		return;
-	end_parked(names, drop_parked, -ECANCELED);
+	unpark_all(names, -ECANCELED);
 	slots_close(&names->list);
 	ipc_object_unref(names->registrant);
 	slots_close(&names->event_slots);

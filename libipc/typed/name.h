@@ -128,10 +128,8 @@ int name_call_request(struct name_call *call, const char *method,
 		      const ProtobufCMessage *request);
 /* For take: waits for the next manager, until the deadline (-ENOTCONN). */
 int name_call_park(struct name_call *call);
-/* A parked call, taken off its list: sends its request again. */
-void name_call_unpark(struct name_call *call);
-/* The same, but ends the call. */
-void name_call_abort(struct name_call *call, int r);
+/* A parked call, taken off its list. r is NAME_AGAIN, or the result with which the call ends. */
+void name_call_unpark(struct name_call *call, int r);
 
 /* A cb of functions with only a result: stores it in the int that is the userdata. */
 void name_store_result(int result, void *userdata);
