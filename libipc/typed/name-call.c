@@ -119,6 +119,16 @@ static void finish(struct name_call *call, int r)
 	slot_drop(&call->slot);
 }
 
+/* The end of a request. */
+static int take(struct name_call *call, int r, ProtobufCMessage *reply,
+		const struct ipc_error *error)
+{
+	/* The manager died in the meantime: the same as without a manager. */
+	if (r == -EOWNERDEAD)
+		r = -ENOTCONN;
+	return type_of(call)->take ? type_of(call)->take(call, r, reply, error) : r;
+}
+
 /* Sends requests until one is in flight or the call has ended. */
 static int proceed(struct name_call *call)
 {
@@ -149,7 +159,7 @@ static void complete(int r, ProtobufCMessage *reply, const struct ipc_error *err
 	struct name_call *call = userdata;
 
 	(void)cb;
-	advance(call, type_of(call)->take(call, r, reply, error));
+	advance(call, take(call, r, reply, error));
 }
 
 static void cancel_request(struct name_call *call)
@@ -183,7 +193,7 @@ static int request_now(struct name_call *call, const struct ipc_method *method,
 	/* A call with options can be interrupted. */
 	r = ipc_rpc_call_with(&call->names->manager, method, &call->options, request, &reply,
 			      &error);
-	r = type_of(call)->take(call, r, reply, &error);
+	r = take(call, r, reply, &error);
 	ipc_rpc_free(reply);
 	return r;
 }
@@ -209,7 +219,7 @@ int name_call_request(struct name_call *call, const char *name, const ProtobufCM
 			cancel_request(call);
 		r = NAME_PENDING;
 	} else {
-		r = type_of(call)->take(call, r, /* reply= */ NULL, &none);
+		r = take(call, r, /* reply= */ NULL, &none);
 	}
 	slot_put(&call->slot);
 	return r;

@@ -10,11 +10,11 @@
 #include "base/sized.h"
 #include "name.h"
 
-/* manager_result() of a call that the manager may keep. The manager reports -ENOTCONN when it
- * exits. */
+/* The result of a request that the manager may keep. When the manager exits, it fails such requests
+ * with the cause -ENOTCONN. */
 static int kept_result(int r, const struct ipc_error *error)
 {
-	return error->cause ?: manager_result(r);
+	return error->cause ?: r;
 }
 
 /* --- Finding -------------------------------------------------------------------- */
@@ -224,7 +224,7 @@ static int check_take(struct name_call *call, int r, ProtobufCMessage *reply,
 {
 	(void)error;
 	if (r < 0)
-		return manager_result(r);
+		return r;
 	return name_info_take(((Ipc__Manager__CheckReply *)reply)->entry,
 			      &((struct check *)call)->info);
 }

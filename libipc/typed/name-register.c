@@ -317,13 +317,6 @@ static int unregister_send(struct name_call *call)
 	return withdraw(&((struct unregister *)call)->name->base, call);
 }
 
-static int unregister_take(struct name_call *call, int r, ProtobufCMessage *reply,
-			   const struct ipc_error *error)
-{
-	(void)call, (void)reply, (void)error;
-	return manager_result(r);
-}
-
 static int unregister_settle(struct name_call *call, int r)
 {
 	struct unregister *unregister = (struct unregister *)call;
@@ -353,7 +346,6 @@ static void unregister_done(struct name_call *call)
 static const struct name_call_type unregister_type = {
 	.slot = NAME_CALL_TYPE(struct unregister),
 	.send = unregister_send,
-	.take = unregister_take,
 	.settle = unregister_settle,
 	.report = unregister_report,
 	.done = unregister_done,

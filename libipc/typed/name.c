@@ -149,7 +149,6 @@ static int take_reply(struct name_call *call, int r, ProtobufCMessage *reply,
 	struct registration *registration = registration_call(call)->registration;
 
 	(void)error;
-	r = manager_result(r);
 	if (r < 0 || registration_call(call)->task == TASK_WITHDRAW ||
 	    !registration->type->take_locked)
 		return r;

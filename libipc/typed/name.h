@@ -90,8 +90,9 @@ struct name_call_type {
 	struct slot_type slot;
 	/* Passes the next request to name_call_request(), and returns its result. */
 	int (*send)(struct name_call *call);
-	/* Takes the end of a request: r is -errno, or 0 and the reply. Returns the result of the
-	 * call, NAME_AGAIN, or the result of name_call_park(). */
+	/* Takes the end of a request: r is -errno, or 0 and the reply. -ENOTCONN: the manager died
+	 * or is not running. Returns the result of the call, NAME_AGAIN, or the result of
+	 * name_call_park(). NULL: r. */
 	int (*take)(struct name_call *call, int r, ProtobufCMessage *reply,
 		    const struct ipc_error *error);
 	/* The call has ended: returns its result for the program. NULL: r. */
@@ -203,12 +204,6 @@ void names_replay(struct names *names);
 
 /* The end function of the types of slots of registrations. */
 void registration_end(struct ipc_slot *slot, bool waits);
-
-/* Returns -ENOTCONN if the manager died or is not running, else the result of the call. */
-static inline int manager_result(int r)
-{
-	return r == -EOWNERDEAD ? -ENOTCONN : r;
-}
 
 /* Copies an entry of a reply. The entry is not trusted. */
 int name_info_take(const Ipc__Manager__Entry *entry, struct ipc_name_info *ret_info);
