@@ -92,6 +92,21 @@ int name_call_new(struct names *names, const struct name_call_type *type,
 	return 0;
 }
 
+int name_call_new_for(struct ipc *ipc, const char *name, const struct name_call_type *type,
+		      const struct ipc_options *options, void (*cb)(void), void *userdata,
+		      struct name_call **ret_call)
+{
+	struct names *names;
+	int r;
+
+	r = names_get_for(ipc, name, &names);
+	if (r == 0)
+		r = name_call_new(names, type, options, cb, userdata, ret_call);
+	if (r == 0)
+		strcpy((*ret_call)->text, name);
+	return r;
+}
+
 void name_call_free(struct ipc_slot *slot)
 {
 	struct name_call *call = (struct name_call *)slot;

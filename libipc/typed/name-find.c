@@ -23,7 +23,6 @@ struct find {
 	struct name_call base;
 	bool waits;			/* for the name, until base.deadline */
 	bool is_wait;			/* -ETIMEDOUT instead of -ENOENT */
-	char *name;
 	char *interface;		/* "": any */
 	struct ipc_proxy *proxy;	/* that was found and not reported yet, or NULL */
 };
@@ -46,7 +45,7 @@ static int find_send(struct name_call *call)
 
 	if (find->waits)
 		call->options.timeout_usec = left_until(call->deadline);
-	request.name = find->name;
+	request.name = call->text;
 	request.interface = find->interface;
 	return name_call_request(call, find->waits ? "Wait" : "Get", &request.base);
 }
@@ -64,7 +63,7 @@ static int find_take(struct name_call *call, int r, ProtobufCMessage *message,
 						   &find->proxy) :
 				    -ENOENT;
 	if (r == 0)
-		r = proxy_set_name(find->proxy, find->name, find->interface);
+		r = proxy_set_name(find->proxy, call->text, find->interface);
 	if (r == -ENOTCONN && find->waits)
 		return name_call_park(call);
 	return r == -ENOENT && find->is_wait ? -ETIMEDOUT : r;
@@ -85,7 +84,6 @@ static void find_done(struct name_call *call)
 	struct find *find = find_of(call);
 
 	ipc_proxy_unref(find->proxy);
-	free(find->name);
 	free(find->interface);
 }
 
@@ -102,17 +100,13 @@ static int find_new(struct ipc *ipc, const char *name, const char *interface,
 		    struct find **ret_find)
 {
 	struct name_call *call;
-	struct names *names;
 	int r;
 
-	r = names_get_for(ipc, name, &names);
-	if (r == 0)
-		r = name_call_new(names, &find_type, options, (void (*)(void))cb, userdata, &call);
+	r = name_call_new_for(ipc, name, &find_type, options, (void (*)(void))cb, userdata, &call);
 	if (r < 0)
 		return r;
-	find_of(call)->name = strdup(name);
 	find_of(call)->interface = strdup(interface ?: "");
-	if (!find_of(call)->name || !find_of(call)->interface) {
+	if (!find_of(call)->interface) {
 		slot_drop(&call->slot);
 		return -ENOMEM;
 	}
@@ -191,7 +185,6 @@ int ipc_proxy_wait(struct ipc *ipc, const char *name, const char *interface,
 
 struct check {
 	struct name_call base;
-	char name[NAME_PATTERN_SIZE];
 	struct ipc_name_info info;
 };
 
@@ -199,7 +192,7 @@ static int check_send(struct name_call *call)
 {
 	Ipc__Manager__CheckRequest request = IPC__MANAGER__CHECK_REQUEST__INIT;
 
-	request.name = ((struct check *)call)->name;
+	request.name = call->text;
 	return name_call_request(call, "Check", &request.base);
 }
 
@@ -247,16 +240,10 @@ int ipc_check_name_async(struct ipc *ipc, const char *name, const struct ipc_opt
 			 ipc_name_info_cb cb, void *userdata, struct ipc_slot **ret_slot)
 {
 	struct name_call *call;
-	struct names *names;
 	int r;
 
-	r = names_get_for(ipc, name, &names);
-	if (r == 0)
-		r = name_call_new(names, &check_type, options, (void (*)(void))cb, userdata, &call);
-	if (r < 0)
-		return r;
-	strcpy(((struct check *)call)->name, name);
-	return name_call_start(call, ret_slot);
+	r = name_call_new_for(ipc, name, &check_type, options, (void (*)(void))cb, userdata, &call);
+	return r < 0 ? r : name_call_start(call, ret_slot);
 }
 
 struct checked {
@@ -287,7 +274,6 @@ int ipc_check_name(struct ipc *ipc, const char *name, struct ipc_name_info *ret_
 
 struct list {
 	struct name_call base;
-	char prefix[NAME_PATTERN_SIZE];
 	bool is_name;			/* the pattern is a name */
 	struct ipc_name_info *infos;	/* of the replies so far */
 	int n;
@@ -303,7 +289,7 @@ static int list_send(struct name_call *call)
 	Ipc__Manager__ListRequest request = IPC__MANAGER__LIST_REQUEST__INIT;
 	struct list *list = list_of(call);
 
-	request.prefix = list->prefix;
+	request.prefix = call->text;
 	if (list->n)
 		request.after = list->infos[list->n - 1].name;
 	return name_call_request(call, "List", &request.base);
@@ -362,7 +348,7 @@ static int list_take(struct name_call *call, int r, ProtobufCMessage *message,
 	list->n = r;
 	/* A name is the first that begins with itself. */
 	if (list->is_name)
-		return list->n && !strcmp(list->infos[0].name, list->prefix);
+		return list->n && !strcmp(list->infos[0].name, call->text);
 	/* A page without an entry ends the list, whatever the manager says. */
 	return reply->more && reply->n_entries ? NAME_AGAIN : list->n;
 }
@@ -408,7 +394,7 @@ int ipc_list_names_async(struct ipc *ipc, const char *pattern, const struct ipc_
 	if (r < 0)
 		return r;
 	size = name_length(pattern);
-	memcpy(list_of(call)->prefix, pattern, size);
+	memcpy(call->text, pattern, size);
 	list_of(call)->is_name = !pattern[size];
 	return name_call_start(call, ret_slot);
 }

@@ -356,16 +356,13 @@ int ipc_unregister_name_async(struct ipc *ipc, const char *name, const struct ip
 			      ipc_name_done_cb cb, void *userdata, struct ipc_slot **ret_slot)
 {
 	struct name_call *call;
-	struct names *names;
 	int r;
 
-	r = names_get_for(ipc, name, &names);
-	if (r == 0)
-		r = name_call_new(names, &unregister_type, options, (void (*)(void))cb, userdata,
-				  &call);
+	r = name_call_new_for(ipc, name, &unregister_type, options, (void (*)(void))cb, userdata,
+			      &call);
 	if (r < 0)
 		return r;
-	r = begin_leaving(names, name, /* flags= */ 0, &((struct unregister *)call)->name);
+	r = begin_leaving(call->names, name, /* flags= */ 0, &((struct unregister *)call)->name);
 	if (r < 0) {
 		slot_drop(&call->slot);
 		return r;

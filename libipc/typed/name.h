@@ -73,6 +73,7 @@ enum {
 struct name_call {
 	struct ipc_slot slot;		/* type: a struct name_call_type */
 	struct names *names;
+	char text[NAME_PATTERN_SIZE];	/* the name, or the prefix of a list */
 	struct ipc_options options;	/* of each request; holds its objects */
 	bool blocks;			/* IPC_RAW_BLOCK */
 	void (*cb)(void);		/* of the program, or NULL */
@@ -120,6 +121,10 @@ extern const struct ipc_options name_detached;
 int name_call_new(struct names *names, const struct name_call_type *type,
 		  const struct ipc_options *options, void (*cb)(void), void *userdata,
 		  struct name_call **ret_call);
+/* The same for a function that takes a name. Fails like names_get_for(), too. */
+int name_call_new_for(struct ipc *ipc, const char *name, const struct name_call_type *type,
+		      const struct ipc_options *options, void (*cb)(void), void *userdata,
+		      struct name_call **ret_call);
 /* Starts the call, and takes ownership. If it blocks, it has ended and reported its result when
  * this returns 0. If an async call cannot be sent, returns -errno: the call is neither settled nor
  * reported. */
