@@ -180,26 +180,29 @@ static int settle_added(struct registration_call *call, int r)
 	return r;
 }
 
-static void settle_renewed(struct registration_call *call, int r)
+/* The request has ended, or could not be sent. */
+static void settle_renewed(struct registration *registration, enum task task, int r)
 {
-	struct names *names = call->base.names;
+	struct names *names = registration->names;
 
 	ipc_lock(names->ipc);
 	/* If there is no manager, the next manager gets all registrations. */
-	call->registration->failure = r == -ENOTCONN || r > 0 ? 0 : r;
-	if (call->task == TASK_REPLAY)
+	registration->failure = r == -ENOTCONN || r > 0 ? 0 : r;
+	if (task == TASK_REPLAY)
 		names->replays = false;
 	ipc_unlock(names->ipc);
 }
 
-static int settle(struct name_call *call, int r)
+static int settle(struct name_call *base, int r)
 {
-	switch (registration_call(call)->task) {
+	struct registration_call *call = registration_call(base);
+
+	switch (call->task) {
 	case TASK_ADD:
-		return settle_added(registration_call(call), r);
+		return settle_added(call, r);
 	case TASK_RENEW:
 	case TASK_REPLAY:
-		settle_renewed(registration_call(call), r);
+		settle_renewed(call->registration, call->task, r);
 		break;
 	case TASK_WITHDRAW:
 		break;
@@ -335,9 +338,7 @@ void registration_renew(struct registration *registration)
 		r = name_call_start(call, /* ret_slot= */ NULL);
 	if (r == 0)
 		return;
-	ipc_lock(registration->slot.ipc);
-	registration->failure = r;
-	ipc_unlock(registration->slot.ipc);
+	settle_renewed(registration, TASK_RENEW, r);
 	names_report(registration->names);
 }
 
@@ -382,10 +383,7 @@ void names_replay(struct names *names)
 		if (r == 0)
 			r = name_call_start(call, /* ret_slot= */ NULL);
 		if (r < 0) {
-			ipc_lock(names->ipc);
-			registration->failure = r == -ENOTCONN ? 0 : r;
-			names->replays = false;
-			ipc_unlock(names->ipc);
+			settle_renewed(registration, TASK_REPLAY, r);
 			names_report(names);
 		}
 		slot_put(&registration->slot);
