@@ -2,8 +2,8 @@
 /*
  * The names of a connection: see name.h. Registrations, reports of their events, and the replay.
  *
- * The replay sends one registration at a time. A registration that the current manager may not know
- * is one whose last request was sent before that manager was reported.
+ * The replay sends one registration at a time. The current manager may not know a registration if
+ * the last request of the registration was sent before that manager was reported.
  */
 #define _GNU_SOURCE
 #include <errno.h>

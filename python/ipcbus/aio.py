@@ -545,7 +545,8 @@ class Connection(Unique):
             self._waits.discard(future)
 
     def _run(self, function: Callable[..., object], *args: Any) -> None:
-        """Runs a function in the loop. A callback may run on a thread that waits for a name."""
+        """Runs a function in the loop. At the exit of the interpreter, callbacks of calls that have
+        not ended run on the main thread."""
         if threading.get_ident() == self._thread:
             function(*args)
             return

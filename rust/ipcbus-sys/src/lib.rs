@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! The functions of libipc for programs that do not use protobuf-c: those of `<ipc/ipc.h>`,
 //! `<ipc/call.h>`, `<ipc/name.h>`, `<ipc/limits.h>`, `<ipc/stream.h>`, `<ipc/memory.h>` and
-//! `<ipc/raw.h>`, and with the feature `testing` those of `<ipc/test.h>`. The headers have the rules. Programs should use the safe crate `ipcbus`.
+//! `<ipc/raw.h>`, and with the feature `testing` those of `<ipc/test.h>`. The headers have the rules.
+//! Programs should use the safe crate `ipcbus`.
 //!
 //! A test compares each size, offset and constant, and the names of the functions, with the
 //! headers.

@@ -294,7 +294,8 @@ impl Connection {
     }
 }
 
-/// For unregistering, whose `ENOENT` does not mean that nobody has the name.
+/// The error of a function that unregisters a name. `ENOENT` means that this connection does not have
+/// the name; another connection may have it.
 pub(crate) fn not_owned(error: Error, name: &CStr) -> Error {
     let text = "this connection has not registered the name, or has lost it";
     match error.code() {
