@@ -32,10 +32,18 @@ struct name_function {
 	unsigned int flags;
 };
 
+/* Returns the value of a function that has ended, or raises its error and returns NULL. */
+static PyObject *take_value(struct connection *connection, const char *name, bool own_name,
+			    struct name_result *result)
+{
+	if (result->r < 0)
+		return connection_fail_name(connection, name, own_name, result->r);
+	return result->value(connection, result);
+}
+
 /* Ends a function, in either form. */
 static void settle(struct slot *slot, struct name_result *result)
 {
-	struct connection *connection = slot->part.connection;
 	PyGILState_STATE state;
 	PyObject *value;
 
@@ -45,9 +53,7 @@ static void settle(struct slot *slot, struct name_result *result)
 	}
 	if (!python_enter(&state))
 		return;
-	value = result->r < 0 ? connection_fail_name(connection, slot->name, slot->own_name,
-						     result->r) :
-				result->value(connection, result);
+	value = take_value(slot->part.connection, slot->name, slot->own_name, result);
 	slot_settle(slot, value, NULL);
 	if (slot->cancellation)
 		slot_finish(slot);
@@ -94,11 +100,10 @@ static PyObject *run_name(struct connection *connection, const struct name_funct
 	options.cancellation = connection_cancellation(connection);
 	Py_BEGIN_ALLOW_THREADS
 	r = f->start(ipc, f, &options, &slot, /* ret_slot= */ NULL);
-	if (r == 0)
-		r = result.r;
 	Py_END_ALLOW_THREADS
-	value = r < 0 ? connection_fail_name(connection, f->name, f->own_name, r) :
-			result.value(connection, &result);
+	if (r < 0)
+		result.r = r;
+	value = take_value(connection, f->name, f->own_name, &result);
 	Py_BEGIN_ALLOW_THREADS
 	ipc_cancellation_unref(options.cancellation);
 	ipc_unref(ipc);
