@@ -2,7 +2,7 @@
 # The byte layer. Programs use ipcbus.aio and ipcbus.sync. python/core/core.h has the rules for
 # threads and the GIL. All times are in microseconds. Every function may raise ipcbus.Error.
 from collections.abc import Callable
-from typing import Any, Union, overload
+from typing import Any, Literal, Union, overload
 
 from .errors import Error
 
@@ -249,15 +249,22 @@ class Connection:
     def list(self, pattern: str, callback: None, /) -> list[tuple[str, str, int, int]]: ...
     @overload
     def list(self, pattern: str, callback: _Done, /) -> Slot: ...
-    # If blocks is false, it returns at once; callback(0, exception or None, None) then reports the
+    # If blocks is false, it returns at once; callback(0, error or None, None) then reports the
     # result.
+    @overload
     def watch(
         self,
         pattern: str,
-        callback: Callable[
-            [int, tuple[str, str, int, int] | Exception | None, Proxy | None], object
-        ],
-        blocks: bool,
+        callback: Callable[[int, tuple[str, str, int, int] | None, Proxy | None], object],
+        blocks: Literal[True],
+        /,
+    ) -> Slot: ...
+    @overload
+    def watch(
+        self,
+        pattern: str,
+        callback: Callable[[int, tuple[str, str, int, int] | Error | None, Proxy | None], object],
+        blocks: Literal[False],
         /,
     ) -> Slot: ...
     def on_registration(
