@@ -136,6 +136,16 @@ static bool all_gone(const struct shim_map *map, size_t count)
 	return true;
 }
 
+static struct page *page_at(struct shim_map *map, size_t index)
+{
+	struct page *page;
+
+	lock_tables();
+	page = map->pages[index];
+	unlock_tables();
+	return page;
+}
+
 /* Sets an entry of the page table. Takes ownership of the reference to page, which may be NULL. */
 static void set_page(struct shim_map *map, size_t index, struct page *page)
 {
@@ -229,7 +239,7 @@ struct page *shim_fault(struct shim_map *map, size_t index)
 	struct page *page;
 
 	mutex_lock(&mm->mmap_lock);
-	page = map->pages[index];
+	page = page_at(map, index);
 	if (!page && !map->gone[index]) {
 		struct vm_fault vmf = { .vma = &map->vma, .pgoff = map->vma.vm_pgoff + index };
 
@@ -252,7 +262,7 @@ const void *shim_touch(struct shim_map *map, size_t offset)
 	page = shim_fault(map, index);
 	/* In the meantime the page may have been unmapped and reused: then the touch came too
 	 * late. */
-	if (page && map->pages[index] != page)
+	if (page && page_at(map, index) != page)
 		page = NULL;
 	return page ? (const char *)page_address(page) + offset_in_page(offset) : NULL;
 }
