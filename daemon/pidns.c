@@ -65,8 +65,8 @@ int pidns_read_process(int pid, struct pid_numbers *ret_numbers)
 	return read_status(pid, pid, ret_numbers);
 }
 
-/* Returns true if the process has the thread. EPERM: it exists, but the daemon may not signal it.
- * */
+/* Returns true if the process has the thread. EPERM: the thread exists, but the daemon may not
+ * signal it. */
 bool pidns_has_thread(int pid, int tid)
 {
 	return !syscall(SYS_tgkill, pid, tid, 0) || errno == EPERM;

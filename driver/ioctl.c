@@ -231,8 +231,8 @@ static noinline long ioctl_by_row(struct ipcbus_proc *proc, unsigned int cmd, un
 	return -EFAULT;
 }
 
-/* Runs an ioctl. EXCHANGE comes first and copies its argument itself, because it is the fast path.
- * */
+/* Runs an ioctl. EXCHANGE is checked first and copies its argument itself, because it is the fast
+ * path. */
 long ipcbus_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct ipcbus_proc *proc = file->private_data;

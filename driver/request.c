@@ -44,8 +44,8 @@ static struct ipcbus_node_entry *find_target(struct ipcbus_proc *proc,
 	return node;
 }
 
-/* Limits the deadline of a call to that of the call that its thread serves, unless it is detached.
- * */
+/* Limits the deadline of a call to the deadline of the call that its thread serves, unless the new
+ * call is detached. */
 static void inherit_deadline_locked(struct ipcbus_transaction *t,
 				    const struct ipcbus_thread *thread)
 {
@@ -212,9 +212,8 @@ out:
 	return ret;
 }
 
-/* Queues a oneway, behind earlier oneways to the same node. If it replaces a queued oneway, returns
- * that in *ret_old, and the caller must drop it. Returns 0 or -errno; on failure t is not queued.
- * */
+/* Queues a oneway, behind earlier oneways to the same node. Returns 0 or -errno. On failure t is
+ * not queued. If t replaces a queued oneway, sets *ret_old to it, and the caller must drop it. */
 static int queue_oneway(struct ipcbus_transaction *t, struct ipcbus_transaction **ret_old)
 {
 	struct ipcbus_proc *target = t->node->proc;

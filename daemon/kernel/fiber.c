@@ -242,8 +242,7 @@ static void retire(struct worker *worker, struct shim_fiber *fiber)
 }
 
 /* Frees the stack of a fiber that has ended, and then the fiber. Marks it as queued, so that no
- * thread queues it from now on. If a thread has queued it before, the worker frees it at its turn.
- * */
+ * thread queues it from now on. If a thread queued it before, the worker frees it at its turn. */
 static void end(struct worker *worker, struct shim_fiber *fiber)
 {
 	free_stack(worker, fiber->stack);
