@@ -73,33 +73,34 @@ static bool stays_here(struct examination *exam, const struct schema_type *type,
 	return false;
 }
 
-/* After a method that is refused, not all fields of the visited types have been examined. */
-static int check_method(struct examination *exam, const struct schema_method *method)
+/* Returns true, and writes the reason, if a message of the method can contain an object or an fd.
+ * Then not all fields of the visited types have been examined. */
+static bool is_local(struct examination *exam, const struct schema_method *method)
 {
 	const struct step name = { NULL, method->name, 0 };
 	const struct step request = { &name, "request", 1 }, reply = { &name, "reply", 1 };
 
 	if (!stays_here(exam, method->request, &request) &&
 	    !stays_here(exam, method->reply, &reply))
-		return 0;
+		return false;
 	memset(exam->visited, 0, exam->schema->n_types);
-	return -ENOTSUP;
+	return true;
 }
 
-/* Returns 0 or -ENOMEM. If the method is refused, sets the reason. */
+/* Returns 0 or -ENOMEM. If messages of the method cannot leave the machine, sets the reason. */
 static int examine(struct examination *exam, const struct schema_method *method, char **ret_reason)
 {
 	char *text = NULL;
 	size_t size;
-	bool refused;
+	bool local;
 
 	exam->why = open_memstream(&text, &size);
 	if (!exam->why)
 		return -ENOMEM;
-	refused = check_method(exam, method) < 0;
+	local = is_local(exam, method);
 	if (fclose(exam->why))
 		return -ENOMEM;
-	if (refused)
+	if (local)
 		*ret_reason = text;
 	else
 		free(text);
