@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The streams in records. A stream is opened by a call to an object, and each of its messages is a
- * oneway to an object that the call or its reply carried. This finds the call of such a oneway.
+ * oneway to an object that the call or its reply carried. streams_find() finds the call of a
+ * oneway.
  */
 #ifndef IPCCTL_STREAMS_H
 #define IPCCTL_STREAMS_H

@@ -91,13 +91,13 @@ static struct shown subject_of(const struct ipc_record *record, const struct str
 				 record->node, record->method, record->from_uid };
 	const struct shown *call = place_of(record->id);
 
+	if (is_reply(record) && record->id && call->id == record->id)
+		return *call;
 	if (stream && stream->method)
 		return (struct shown){ record->id, record->time, stream->owner, stream->pid,
 				       stream->node, stream->method, stream->uid };
 	if (!is_reply(record))
 		return subject;
-	if (record->id && call->id == record->id)
-		return *call;
 	return (struct shown){ record->id,	record->time, record->owner,  record->from_pid,
 			       record->node, record->method, record->from_uid };
 }
@@ -137,8 +137,7 @@ static json_t *row_new(const struct ipc_record *record, const struct shown *subj
 		row = value_set(row, "lost", json_integer(record->lost));
 	if (is_reply(record) && place_of(record->id)->id == record->id)
 		row = value_set(row, "took_us",
-				json_real((double)(record->time - place_of(record->id)->time) /
-					  1000));
+				json_real((double)(record->time - subject->time) / 1000));
 	return row;
 }
 
@@ -169,7 +168,6 @@ static json_t *add_payload(json_t *row, const struct ipc_record *record,
 	if (stream && record->kind != IPC_RECORD_ERROR &&
 	    strcmp(streams_part(stream, record), "message") != 0)
 		return row;
-
 	if (!record->data_size || record->data_kept < record->data_size ||
 	    record->flags & IPC_RECORD_CLEAR)
 		return row;
