@@ -461,7 +461,7 @@ static void *call_for_an_hour(void *data)
 	return NULL;
 }
 
-/* The server has got so many calls before that they would go through a channel. */
+/* The server has received so many calls that a bus with a running clock would use a channel. */
 START_TEST(calls_of_other_threads_are_awaited)
 {
 	struct ipc_test_bus *bus = bus_new(&manual);
@@ -496,7 +496,7 @@ START_TEST(calls_of_other_threads_are_awaited)
 }
 END_TEST
 
-/* No thread serves them. A call that has expired does not count any more. */
+/* Calls that no thread serves count until they expire. */
 START_TEST(queued_calls_are_awaited)
 {
 	struct ipc_test_bus *bus = bus_new(&manual);
