@@ -43,9 +43,11 @@ static bool is_used(const struct client_memory *memory, u64 page)
 static bool make_chunk(struct client_memory *memory, u64 page)
 {
 	unsigned long **chunk = &memory->used[page / CLIENT_CHUNK_PAGES];
+	u64 pages = (memory->size >> PAGE_SHIFT) - page / CLIENT_CHUNK_PAGES * CLIENT_CHUNK_PAGES;
 
 	if (!*chunk)
-		*chunk = calloc(CLIENT_CHUNK_PAGES / USED_BITS, sizeof(**chunk));
+		*chunk = calloc(DIV_ROUND_UP(min_t(u64, pages, CLIENT_CHUNK_PAGES), USED_BITS),
+				sizeof(**chunk));
 	return *chunk;
 }
 
