@@ -37,7 +37,8 @@ enum ipc_record_type {
 	IPC_RECORD_FILE = 3,
 };
 
-/* An object or a file in a recorded message, without a reference to it. */
+/* An object or a file in a recorded message, without a reference to it. The structure does not
+ * grow: records have an array of it. */
 struct ipc_record_object {
 	uint32_t type;		/* enum ipc_record_type; the other fields are for objects */
 	uint32_t pid;		/* of the object's process; 0 if not visible */
