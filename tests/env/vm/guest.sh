@@ -171,7 +171,9 @@ manager_start() {
 		allow anyone register user/%u/*
 	END
 	/t/servicemanager/servicemanager --policy /run/policy 2>$guest_log >&2 </dev/null &
-	echo $! >$guest_pid
+	MANAGER=$!
+	export MANAGER # as tests/env/with-manager does
+	echo $MANAGER >$guest_pid
 	guest_retry 60 manager_is_ready && return 0
 	echo "servicemanager does not get ready; its log:"
 	cat $guest_log
