@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -408,6 +409,16 @@ static void notify_all(struct visitor *visitor)
 	ck_assert_int_eq(r, -EAGAIN);
 }
 
+/* If channels open at the first message, the server's answer to the request for it is an event. */
+static void take_answers(struct ipc *client)
+{
+	const char *channels = getenv("IPC_CHANNELS");
+
+	if (channels && !strcmp(channels, "random"))
+		while (ipc_process(client) > 0)
+			;
+}
+
 START_TEST(notified_of_space)
 {
 	struct ipc_slot *slot;
@@ -432,6 +443,7 @@ START_TEST(notified_of_space)
 		ck_assert_uint_eq(n_space, i - 1);
 		ck_assert_int_eq(ipc_process(server), 1);
 		ck_assert_int_eq(ipc_wait_event(client, UINT64_MAX), 1);
+		take_answers(client);
 		ck_assert_int_eq(ipc_process(client), 0);
 		ck_assert_uint_eq(n_space, i);
 		/* The callback runs exactly once. */
