@@ -12,7 +12,7 @@ CHANNELS_B := $(B)/tests/suite/channels
 # No sanitizers: they do not know the model's memory, and reduce the number of interleavings.
 CHANNELS_CFLAGS := -std=gnu11 $(WARNINGS) -O2 -g -fno-strict-aliasing -I$(CHANNELS_S) -Ilibipc
 CHANNELS_FILES := channel channel-wait channel-ring
-CHANNELS_MODEL := $(addprefix $(CHANNELS_B)/,$(CHANNELS_FILES:=.o) fibers.o memory.o model.o \
+CHANNELS_MODEL := $(addprefix $(CHANNELS_B)/,$(CHANNELS_FILES:%=shm/%.o) fibers.o memory.o model.o \
 	policy.o scenarios.o streams.o)
 
 $(addprefix $(CHANNELS_B)/,fibers.o model.o policy.o): CHANNELS_CFLAGS += $(SHIM_INCLUDES)
@@ -25,7 +25,7 @@ $(CHANNELS_B)/policy.o: tests/suite/explore/policy.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(CHANNELS_CFLAGS) -MD -MP -c -o $@ $<
 
-$(CHANNELS_FILES:%=$(CHANNELS_B)/%.o): $(CHANNELS_B)/%.o: libipc/shm/%.c
+$(CHANNELS_B)/shm/%.o: libipc/shm/%.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(CHANNELS_CFLAGS) -include $(CHANNELS_S)/seams.h -MD -MP -c -o $@ $<
 
