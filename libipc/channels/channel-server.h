@@ -118,7 +118,7 @@ static inline void *channel_buffer_get(struct thread *t, size_t size)
 	return buffer;
 }
 
-/* buffer: NULL, or of that size. */
+/* buffer: NULL, or of that size */
 void channel_buffer_put(struct thread *t, void *buffer, size_t size);
 void channel_buffer_release(struct thread *t, uint64_t id);
 /* Describes the buffer in an event. */
@@ -133,16 +133,6 @@ bool turn_enter(struct ipc_object *object);
 /* Called by the thread that has the turn: a serving thread must look at the channels when the turn
  * ends. */
 void turn_skip(struct ipc_object *object);
-/* Ends the turn. Takes ipc->lock, under which no handler runs. */
-void turn_leave(struct ipc_object *object);
-/* Runs an event in the turn that the thread has taken, and ends the turn. */
-void turn_run(struct thread *t, struct ipc_object *object, const struct ipcbus_event *event);
-/* Takes the turn and runs the event. If it is taken, parks a copy, or without memory drops it. */
-void turn_run_or_park(struct thread *t, struct ipc_object *object,
-		      const struct ipcbus_event *event);
-/* A oneway's handler keeps its call, and returns: the call has the turn now. Returns whether the
- * call must end the turn. */
-bool turn_keep(struct thread *t, const struct ipc_call *call);
 
 /* --- Oneways ---------------------------------------------------------------------------- */
 
@@ -157,54 +147,39 @@ static inline bool channel_has_event(const struct ipcbus_event *event)
  * whether the event needs another turn, and also stays. */
 bool channel_serve_oneways(struct thread *t, const struct ipcbus_event *event,
 			   const struct turn_frame *frame);
-/* Drops an event that is not served. ipc: NULL if the connection is closed. */
-void channel_event_drop(struct ipc *ipc, const struct ipcbus_event *event);
 /* Makes a serving thread look at the channels again. */
 void channels_look_again(struct ipc *ipc);
-/* Whether a message of a channel to the object waits or is handled. */
-bool channels_have_work(struct ipc_object *object);
-/* Ends the channels of an object that has ended. */
-void channels_end_object(struct ipc *ipc, uint64_t cookie);
+
+/* --- The route ---------------------------------------------------------------------------- */
 
 /* What open.c gives a connection. */
 extern const struct route channels_route;
 
-/* --- Serving ---------------------------------------------------------------------------- */
-
-/* Serves IPC_NUMBER_CHANNEL. Takes ownership of the objects and files of the call. */
-int channel_serve(struct ipc_call *call, const struct ipcbus_event *event);
-
-/*
- * Does an exchange for channels: sends a reply to a call of a channel, and waits for calls and
- * events. Returns 1 if the bus must do the rest of the exchange, without that reply; otherwise the
- * result of the exchange.
- */
+/* Its functions for servers: conn/route.h has what they do. */
 int channels_exchange(struct thread *t, struct ipcbus_exchange *x);
-/* Returns the number of channels that the thread serves. */
+bool channels_serve(struct ipc *ipc);
 unsigned int channels_viewed(const struct thread *t);
-
-/* Must be called before the handler of a channel's call makes a call. Ends the channel, so that
- * later calls use the bus. At the first call of the handler, waits for the client to join. Uses
- * neither the scratch buffer nor the stash of the thread. */
+void channels_end(struct ipc *ipc);
+struct channel_view;
+void channels_view_free(struct channel_view *view);
+int channel_serve(struct ipc_call *call, const struct ipcbus_event *event);
+/* Ends the channel, so that later calls use the bus. At the first call of the handler, waits for
+ * the client to join. Uses neither the scratch buffer nor the stash of the thread. */
 void channel_nests(struct thread *t, uint64_t call, uint64_t deadline);
-
-/* call_ask_canceled() for a channel's call. If the channel is gone, returns 1. */
 int channel_call_canceled(struct ipc *ipc, uint64_t call);
-/* Likewise ipc_call_pidfd(). */
 int channel_call_pidfd(struct ipc *ipc, uint64_t call);
-/* Returns the channel's call that a canceled call of the bus had joined, or 0. */
 uint64_t channel_join_canceled(struct ipc *ipc, uint64_t join);
+void channel_event_drop(struct ipc *ipc, const struct ipcbus_event *event);
+void turn_run(struct thread *t, struct ipc_object *object, const struct ipcbus_event *event);
+void turn_run_or_park(struct thread *t, struct ipc_object *object,
+		      const struct ipcbus_event *event);
+bool turn_keep(struct thread *t, const struct ipc_call *call);
+void turn_leave(struct ipc_object *object);
+bool channels_have_work(struct ipc_object *object);
+void channels_end_object(struct ipc *ipc, uint64_t cookie);
 
 /* The object that a client sent at the set-up of its channels has ended. */
 void channels_client_died(struct ipc *ipc, const struct ipc_proxy *life);
-
-/* Whether serving threads wait for channels. */
-bool channels_serve(struct ipc *ipc);
-/* Ends all channels. Clients notice it at their next call. */
-void channels_end(struct ipc *ipc);
-struct channel_view;
-/* Drops a thread's references of channels. The device must be open. */
-void channels_view_free(struct channel_view *view);
 /* The connection closes its device, whose memory has the words that channels use: from now on
  * requests use no channels. */
 void channels_lose_device(struct ipc *ipc);
