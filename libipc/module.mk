@@ -34,7 +34,8 @@ LIBIPC_PARTS := base/map base/wire \
 	channels/channel-server+channels/channel-door+channels/channel-oneways+channels/turn+channels/channel-serve \
 	channels/route \
 	typed/arena typed/table typed/decode typed/encode typed/pack typed/memory typed/rpc \
-	typed/name+typed/name-call+typed/name-find typed/name-register typed/name-watch typed/served typed/introspect typed/streams \
+	typed/name+typed/name-call+typed/name-find typed/name-register typed/name-watch \
+	typed/served typed/introspect typed/streams \
 	typed/serve open
 LIBIPC_SOURCES := $(filter-out device/%,$(patsubst %,%.c,$(subst +, ,$(LIBIPC_PARTS))))
 LIBIPC_GENERATED := $(addprefix $(B)/libipc/,ipc.pb-c.o servicemanager.ipc.o servicemanager.pb-c.o)
