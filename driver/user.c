@@ -214,7 +214,7 @@ void ipcbus_user_put(struct ipcbus_user *user)
 /* Returns whether so many resources exceed the limit of a user. As with Unix sockets, a process can
  * send a file only if the user's number of files in flight also does not exceed the process's
  * RLIMIT_NOFILE. */
-static bool is_too_much(enum ipcbus_use use, u32 used)
+static bool is_too_much(enum ipcbus_use use, unsigned long used)
 {
 	if (used > ipcbus_user_limit(use))
 		return true;

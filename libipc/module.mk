@@ -68,7 +68,7 @@ $(B)/libipc/servicemanager.%.o: $(B)/servicemanager/servicemanager.%.c | $(IPC_S
 # The shared library has objects of its own, which are optimized at link time: calls of channels
 # take up to 7 % fewer instructions. To link each test that way would take too long. A linker
 # without that optimization uses the ordinary code of these objects.
-LIBIPC_LTO ?= -flto=auto -ffat-lto-objects
+LIBIPC_LTO ?= $(if $(findstring clang,$(CC)),,-flto=auto -ffat-lto-objects)
 LIBIPC_SHARED := $(patsubst $(B)/libipc/%,$(B)/libipc/shared/%,$(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) \
 	$(LIBIPC_DEVICE))
 $(LIBIPC_SHARED): $(B)/libipc/shared/%.o: libipc/%.c | $(LIBIPC_HEADERS)

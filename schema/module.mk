@@ -14,7 +14,7 @@ SCHEMA_ASAN_TESTS := $(SCHEMA_UNIT_TESTS:$(SCHEMA)/%=$(SCHEMA)/asan/%)
 SCHEMA_PACKAGES := jansson
 SCHEMA_CFLAGS := $(IPC_STUB_CFLAGS) -I. -I$(B)/idl \
 	$(shell $(PKG_CONFIG) --cflags $(SCHEMA_PACKAGES) 2>/dev/null)
-SCHEMA_LIBS := $(shell $(PKG_CONFIG) --libs $(SCHEMA_PACKAGES) 2>/dev/null || echo -ljansson)
+SCHEMA_LIBS := $(shell $(PKG_CONFIG) --libs $(SCHEMA_PACKAGES) 2>/dev/null || echo -ljansson) -lm
 SCHEMA_HEADERS := $(IPC_SHARED_HEADERS) $(B)/idl/google/protobuf/descriptor.pb-c.h
 
 SCHEMA_BELOW := $(IDL_DESCRIPTOR) $(B)/libipc/base/wire.o

@@ -701,7 +701,8 @@ START_TEST(threads_that_enter_ipc_run_at_its_end_are_counted)
 		pthread_create(&threads[i], NULL, run_again, ipc);
 	for (int i = 0; i < 200000; i++) {
 		ipc_stop(ipc);
-		ck_assert_uint_le(__atomic_load_n(&ipc->pool.runners, __ATOMIC_RELAXED), 3);
+		ck_assert_uint_le(atomic_load_explicit(&ipc->pool.runners, memory_order_relaxed),
+				  3);
 	}
 	atomic_store(&over, true);
 	for (int i = 0; i < 3; i++)

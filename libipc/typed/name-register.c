@@ -402,7 +402,7 @@ static int idle_exit(struct name *name)
 int ipc_idle_exit(struct ipc *ipc, const char *name)
 {
 	struct names *names;
-	struct name *kept;
+	struct name *kept = NULL;
 	int r;
 
 	r = names_get_for(ipc, name, &names);

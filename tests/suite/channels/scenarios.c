@@ -532,9 +532,12 @@ static void set_up(void)
 		};
 		turns[i] = oneways_next[i] = 0;
 		/* The second oneway from here does not fit before the end of the ring. */
-		if (now->oneways)
-			callers[i].sent = shared.requests[i].sent = callees[i].drained =
-				shared.replies[i].drained = CHANNEL_RING_SIZE - 64;
+		if (now->oneways) {
+			callers[i].sent = CHANNEL_RING_SIZE - 64;
+			callees[i].drained = CHANNEL_RING_SIZE - 64;
+			shared.requests[i].sent = CHANNEL_RING_SIZE - 64;
+			shared.replies[i].drained = CHANNEL_RING_SIZE - 64;
+		}
 		if (now->oneways)
 			model_spawn("sender", sender, i);
 	}
