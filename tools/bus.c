@@ -155,9 +155,9 @@ json_t *bus_row(struct bus_process *last, const char *name, pid_t pid, uid_t uid
 		user_name(uid, last->user, sizeof(last->user));
 	last->pid = pid;
 	last->uid = uid;
-	return json_pack("{s:o, s:i, s:s, s:s, s:i, s:s, s:o}", "name", text_json(name), "pid",
-			 (int)pid, "process", last->process, "unit", last->unit, "uid", (int)uid,
-			 "user", last->user, "interface", text_json(interface));
+	return json_pack("{s:o, s:i, s:s, s:s, s:I, s:s, s:o}", "name", text_json(name), "pid",
+			 (int)pid, "process", last->process, "unit", last->unit, "uid",
+			 (json_int_t)uid, "user", last->user, "interface", text_json(interface));
 }
 
 static json_t *entry_row(struct bus_process *last, const Ipc__Manager__Entry *entry)

@@ -220,8 +220,8 @@ PyObject *name_get(PyObject *self, PyObject *const *args, Py_ssize_t n)
 
 static PyObject *info_tuple(const struct ipc_name_info *info)
 {
-	return Py_BuildValue("(ssii)", info->name, info->interface, (int)info->pid,
-			     (int)info->uid);
+	return Py_BuildValue("(ssiI)", info->name, info->interface, (int)info->pid,
+			     (unsigned int)info->uid);
 }
 
 static PyObject *value_info(struct connection *connection, struct name_result *result)

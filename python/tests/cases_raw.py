@@ -12,6 +12,7 @@ import pickle
 import queue
 import threading
 import time
+import unittest
 
 import ipcbus
 from ipcbus import NameChange, RegistrationEvent
@@ -444,6 +445,26 @@ class Names(Case):
         self.assertIn(info, await self.client.list_names())
         await self.server.unregister_name(name)
         self.assertEqual(await self.client.list_names(name), [])
+
+    @unittest.skipUnless(os.geteuid() == 0, "becomes another user")
+    async def test_uid_is_unsigned(self):
+        uid, name = 3_000_000_000, new_name()
+        registers = """
+            import sys
+            from ipcbus import sync
+
+            with sync.Connection() as bus:
+                bus.register(sys.argv[1], sync.RawService())
+                bus.run()
+        """
+        # The bus is root's alone, so the user keeps a capability.
+        keep = ["--inh-caps", "+dac_override", "--ambient-caps", "+dac_override"]
+        server = program(registers, name, before=["setpriv", "--reuid", str(uid), *keep])
+        self.addCleanup(server.communicate)
+        self.addCleanup(server.kill)
+        await self.client.wait_raw(name, timeout=20)
+        self.assertEqual((await self.client.check_name(name)).uid, uid)
+        self.assertEqual([info.uid for info in await self.client.list_names(name)], [uid])
 
     async def test_watch_names(self):
         name = new_name()
