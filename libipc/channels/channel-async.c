@@ -262,15 +262,14 @@ int channel_reserve_async(struct channel *channel, struct request *request, uint
  * -ECANCELED if the program has canceled the call. */
 static int send_by_bus(struct thread *t, struct channel *channel, unsigned int cell, uint64_t id)
 {
-	const struct channel_request *request = channel_request_at(channel->caller.own, cell);
 	struct ipcbus_exchange x = {
 		.send = {
 			.kind = IPCBUS_SEND_CALL,
 			.flags = IPCBUS_SEND_ASYNC,
 			.cookie = id,
-			.code = request->code,
+			.code = channel->codes[cell],
 			.data = (uintptr_t)channel_payload(&channel->caller, cell),
-			.data_size = request->size,
+			.data_size = channel->sizes[cell],
 			.deadline = atomic_load(&channel->deadlines[cell]),
 		},
 	};
@@ -298,6 +297,8 @@ int channel_send_async(struct channel *channel, struct thread *t, unsigned int c
 		give_bell(channel, t->ipc);
 	if (unlikely(call->deadline))
 		atomic_fetch_or(&channel->limited, 1U << cell);
+	channel->codes[cell] = call->code;
+	channel->sizes[cell] = (uint32_t)call->size;
 	/* Before the id, with which another thread may end the call and clear the bit. */
 	first = !atomic_fetch_or(&channel->asyncs, 1U << cell);
 	atomic_store(&channel->ids[cell], id);

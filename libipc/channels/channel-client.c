@@ -59,7 +59,7 @@ void channel_note_unfit(struct channel *channel)
 
 	if (atomic_fetch_add(&channel->unfit, 1) % UNFIT_CHECK != UNFIT_CHECK - 1)
 		return;
-	/* The server cannot write the client's part. */
+	/* A hostile server may have written there, and then ends only its own channel. */
 	tail = atomic_load(&channel->caller.own->tail);
 	if (tail - atomic_exchange(&channel->checked_tail, tail) < UNFIT_CHECK * FITTING_MIN)
 		atomic_store(&channel->ended, true);

@@ -327,10 +327,9 @@ static int open_channel(struct ipc_call *call, struct channels *channels,
 	bool added;
 	int r;
 
-	if (request->n_entries != 4 || entries[0].type != IPC_RAW_FD ||
-	    entries[1].type != IPC_RAW_FD || entries[2].type != IPC_RAW_OBJECT ||
-	    !entries[2].object || entries[3].type != IPC_RAW_PROXY ||
-	    !may_have_channel(entries[2].object))
+	if (request->n_entries != 3 || entries[0].type != IPC_RAW_FD ||
+	    entries[1].type != IPC_RAW_OBJECT || !entries[1].object ||
+	    entries[2].type != IPC_RAW_PROXY || !may_have_channel(entries[1].object))
 		return -EINVAL;
 	if (!may_have_channels(call->ipc))
 		return -EOPNOTSUPP;
@@ -338,21 +337,20 @@ static int open_channel(struct ipc_call *call, struct channels *channels,
 	if (!served)
 		return -ENOMEM;
 	atomic_init(&served->refs, 1);
-	atomic_store(&entries[2].object->turn.shared, true);
+	atomic_store(&entries[1].object->turn.shared, true);
 	served->channels = channels;
 	atomic_init(&served->bell, -1);
 	served->owner = device_process();
-	served->object = ipc_object_ref(entries[2].object);
+	served->object = ipc_object_ref(entries[1].object);
 	served->cookie = served->object->wants.cookie;
 	served->uid = call->uid;
 	served->gid = call->gid;
 	served->pid = call->pid;
-	served->life = ipc_proxy_ref(entries[3].proxy);
+	served->life = ipc_proxy_ref(entries[2].proxy);
 	served->pidfd = ipc_call_pidfd(call);
 	r = served->pidfd < 0 ?
 		    served->pidfd :
-		    channel_memory_accept(CHANNEL_PART_SIZE, entries[0].fd, entries[1].fd, &peer,
-					  &own);
+		    channel_memory_accept(entries[0].fd, CHANNEL_PART_SIZE, &peer, &own);
 	if (r == 0) {
 		served->callee.peer = peer;
 		served->callee.own = own;
@@ -475,10 +473,9 @@ static int extend_channel(struct ipc_call *call, struct channels *channels,
 
 	if (!served)
 		return -ENOENT;
-	if (request->n_entries == 2 && entries[0].type == IPC_RAW_FD &&
-	    entries[1].type == IPC_RAW_FD && !atomic_exchange(&served->extends, true))
-		r = channel_memory_accept(CHANNEL_HUGE_MAX, entries[0].fd, entries[1].fd, &peer,
-					  &own);
+	if (request->n_entries == 1 && entries[0].type == IPC_RAW_FD &&
+	    !atomic_exchange(&served->extends, true))
+		r = channel_memory_accept(entries[0].fd, CHANNEL_HUGE_MAX, &peer, &own);
 	if (r == 0) {
 		served->callee.peer_huge = peer;
 		served->callee.own_huge = own;

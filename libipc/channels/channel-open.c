@@ -30,11 +30,18 @@
 #define ASK_BUSY_AGAIN 1024U
 #define REFUSALS_MAX   9U
 
+static void close_file(struct channel *channel)
+{
+	if (channel->fd >= 0)
+		close(channel->fd);
+	channel->fd = -1;
+}
+
 void channel_unref(struct channel *channel)
 {
 	if (!refs_drop(&channel->refs))
 		return;
-	channel_memory_close(channel->fds);
+	close_file(channel);
 	if (channel->owner == device_process()) {
 		channel_memory_unmap(channel->caller.own, CHANNEL_PART_SIZE);
 		channel_memory_unmap(channel->caller.peer, CHANNEL_PART_SIZE);
@@ -122,7 +129,7 @@ static void opening_end(struct channel *channel, int r)
 	struct ipc_proxy *proxy = channel->proxy;
 	struct channel *before = atomic_load(&proxy->channel);
 
-	channel_memory_close(channel->fds);
+	close_file(channel);
 	if (r == 0 && before)
 		r = channel_leave(before, proxy);
 	channel->before = before;
@@ -164,17 +171,16 @@ static int make_memory(struct channel *channel)
 {
 	const void *peer;
 	void *own;
-	int r;
 
-	r = channel_memory_make(CHANNEL_PART_SIZE, channel->fds, &own, &peer);
-	if (r < 0)
-		return r;
+	channel->fd = channel_memory_make(CHANNEL_PART_SIZE, &own, &peer);
+	if (channel->fd < 0)
+		return channel->fd;
 	channel->caller.own = own;
 	channel->caller.peer = peer;
 	return 0;
 }
 
-/* A server that has not sealed its part, or has punched holes before, gets no calls. */
+/* A server that has not sealed the file, or has punched holes before, gets no calls. */
 static void opened(struct channel *channel, int r, struct ipc_raw_message *reply)
 {
 	struct channel_ref ref;
@@ -184,7 +190,7 @@ static void opened(struct channel *channel, int r, struct ipc_raw_message *reply
 	if (r == 0) {
 		memcpy(&ref, reply->data, sizeof(ref));
 		channel->id = ref.id;
-		r = channel_memory_check(channel->fds[1], CHANNEL_PART_SIZE);
+		r = channel_memory_check(channel->fd, CHANNEL_PART_SIZE);
 	}
 	opening_end(channel, r);
 }
@@ -192,18 +198,17 @@ static void opened(struct channel *channel, int r, struct ipc_raw_message *reply
 static int send_open(struct channel *channel)
 {
 	struct ipc_raw_entry entries[] = {
-		{ .type = IPC_RAW_FD, .fd = channel->fds[0] },
-		{ .type = IPC_RAW_FD, .fd = channel->fds[1] },
+		{ .type = IPC_RAW_FD, .fd = channel->fd },
 		{ .type = IPC_RAW_PROXY, .proxy = channel->proxy },
 		{ .type = IPC_RAW_OBJECT },
 	};
 	const struct ipc_raw_message request = {
-		.method = CHANNEL_OPEN, .entries = entries, .n_entries = 4,
+		.method = CHANNEL_OPEN, .entries = entries, .n_entries = 3,
 	};
 	int r;
 
 	r = channel_make_life(channel, channel->proxy->ipc);
-	entries[3].object = channel->life;
+	entries[2].object = channel->life;
 	return r < 0 ? r : ask(channel, channel->door, &request, opened);
 }
 
@@ -225,7 +230,7 @@ static void begin(struct ipc_proxy *proxy)
 	channel->owner = device_process();
 	channel->caller.spin.budget_ns = CHANNEL_SPIN_NS;
 	channel_init_watch(channel);
-	channel->fds[0] = channel->fds[1] = -1;
+	channel->fd = -1;
 	channel->proxy = ipc_proxy_ref(proxy);
 	r = ask(channel, proxy, &request, door_came);
 	if (r < 0)
@@ -303,13 +308,13 @@ static void extension_end(struct channel *channel, int r)
 						  r == -ETIMEDOUT ? EXTENSION_MADE :
 								    EXTENSION_FAILED);
 	if (r != -ETIMEDOUT)
-		channel_memory_close(channel->fds);
+		close_file(channel);
 }
 
 static void extended(struct channel *channel, int r, struct ipc_raw_message *reply)
 {
 	(void)reply;
-	extension_end(channel, r < 0 ? r : channel_memory_check(channel->fds[1], CHANNEL_HUGE_MAX));
+	extension_end(channel, r < 0 ? r : channel_memory_check(channel->fd, CHANNEL_HUGE_MAX));
 	channel_unref(channel);
 }
 
@@ -317,11 +322,10 @@ static int make_extension(struct channel *channel)
 {
 	const void *peer;
 	void *own;
-	int r;
 
-	r = channel_memory_make(CHANNEL_HUGE_MAX, channel->fds, &own, &peer);
-	if (r < 0)
-		return r;
+	channel->fd = channel_memory_make(CHANNEL_HUGE_MAX, &own, &peer);
+	if (channel->fd < 0)
+		return channel->fd;
 	channel->caller.own_huge = own;
 	channel->caller.peer_huge = peer;
 	return 0;
@@ -331,15 +335,14 @@ static int send_extension(struct channel *channel)
 {
 	const struct channel_ref ref = { .id = channel->id };
 	struct ipc_raw_entry entries[] = {
-		{ .type = IPC_RAW_FD, .fd = channel->fds[0] },
-		{ .type = IPC_RAW_FD, .fd = channel->fds[1] },
+		{ .type = IPC_RAW_FD, .fd = channel->fd },
 	};
 	const struct ipc_raw_message request = {
 		.method = CHANNEL_EXTEND,
 		.data = &ref,
 		.size = sizeof(ref),
 		.entries = entries,
-		.n_entries = 2,
+		.n_entries = 1,
 	};
 	int r;
 

@@ -45,7 +45,7 @@ struct channel {
 	struct ipc_proxy *proxy;	/* that gets the channel; with a reference while the server
 	                        	 * must answer, and must call this: */
 	void (*on_answer)(struct channel *channel, int r, struct ipc_raw_message *reply);
-	int fds[2];			/* of the client's part, and of the server's, or -1 */
+	int fd;				/* of both parts, or -1 */
 	struct channel *before;		/* the proxy's previous channel, or NULL: other threads may
 	                       		 * still look there, until the proxy is freed */
 	/* Async calls. */
@@ -55,6 +55,7 @@ struct channel {
 	atomic_uint limited;		/* likewise, for calls with a deadline; a bit may stay */
 	_Atomic uint64_t ids[CHANNEL_CELLS];	/* of struct async, or 0: see channel-async.c */
 	_Atomic uint64_t deadlines[CHANNEL_CELLS];
+	uint32_t codes[CHANNEL_CELLS], sizes[CHANNEL_CELLS];	/* for the owner of the call */
 	atomic_bool has_bell;		/* the server got the timer that wakes this client */
 	struct backlog_work death;	/* ends all calls after the server's death */
 	atomic_bool death_queued;	/* with a reference */

@@ -4,10 +4,10 @@
  * The layers above see the same events as from the bus.
  *
  * Set-up. After some calls of an object, a client calls its method IPC_NUMBER_CHANNEL. It returns
- * the server's *door*, an object that accepts files. Then it calls the door with the files of both
+ * the server's *door*, an object that accepts files. Then it calls the door with the file of both
  * parts, the object, and an object of its own that dies with the client. uid, gid and pid of this
  * call hold for all calls of the channel. Messages use the bus in the meantime. With its first
- * large requests, the client sends the files of the extension to the door in the same way. If that
+ * large requests, the client sends the file of the extension to the door in the same way. If that
  * fails, such requests use the bus.
  *
  * Oneways. A oneway through the bus and one through the channel have different ways to the object.
@@ -69,13 +69,11 @@
 
 /* Methods of the door. All but CHANNEL_OPEN take a struct channel_ref. No program's object has
  * these numbers: a hostile server may reply with another server's object as its door. */
-#define CHANNEL_OPEN  (IPC_NUMBER_BUILTIN + 5)	/* the client's part, the server's part,
-	                                	 * object, client's object -> id */
+#define CHANNEL_OPEN  (IPC_NUMBER_BUILTIN + 5)	/* file, object, client's object -> id */
 #define CHANNEL_JOIN  (IPC_NUMBER_BUILTIN + 6)	/* -> nothing: after the end of the call */
 #define CHANNEL_FETCH (IPC_NUMBER_BUILTIN + 7)	/* -> the reply of a call that ended with LATER */
 #define CHANNEL_CANCEL (IPC_NUMBER_BUILTIN + 8)	/* a oneway: the caller does not wait any more */
-#define CHANNEL_EXTEND (IPC_NUMBER_BUILTIN + 14)/* once for a channel: the client's extension, the
-						 * server's extension -> nothing */
+#define CHANNEL_EXTEND (IPC_NUMBER_BUILTIN + 14)/* once for a channel: file -> nothing */
 
 /* Oneways to the object. Their struct channel_ref has an epoch or a position as its number. */
 #define CHANNEL_FENCE (IPC_NUMBER_BUILTIN + 9)	/* serve the oneways of this epoch */

@@ -26,11 +26,11 @@ static bool may_have_ring(const struct ipc *ipc)
 
 /* --- Life --------------------------------------------------------------------------- */
 
-static void close_peer_fd(struct stream_ring *ring)
+static void close_file(struct stream_ring *ring)
 {
-	if (ring->peer_fd >= 0)
-		close(ring->peer_fd);
-	ring->peer_fd = -1;
+	if (ring->fd >= 0)
+		close(ring->fd);
+	ring->fd = -1;
 }
 
 void ring_unmap_locked(struct ipc_stream *stream)
@@ -47,7 +47,7 @@ void ring_unmap_locked(struct ipc_stream *stream)
 	ring->side.peer = NULL;
 	atomic_store(&stream->ring_state, RING_NONE);
 	ring->sends = false;
-	close_peer_fd(ring);
+	close_file(ring);
 	if (stream->of.server)
 		atomic_fetch_sub(&stream->ipc->n_rings, 1);
 }
@@ -56,7 +56,7 @@ static void drop(struct stream_ring *ring)
 {
 	channel_memory_unmap(ring->side.own, RING_PART_SIZE);
 	channel_memory_unmap(ring->side.peer, RING_PART_SIZE);
-	close_peer_fd(ring);
+	close_file(ring);
 	free(ring->call);
 	free(ring);
 }
@@ -73,36 +73,31 @@ static struct stream_ring *ring_new(void)
 	struct stream_ring *ring = calloc(1, sizeof(*ring));
 
 	if (ring)
-		ring->peer_fd = -1;
+		ring->fd = -1;
 	return ring;
 }
 
 /* --- Opening ------------------------------------------------------------------------ */
 
-static int make_parts(struct stream_ring *ring, int fds[2])
+static int make_parts(struct stream_ring *ring)
 {
 	const void *peer;
 	void *own;
-	int r;
 
-	r = channel_memory_make(RING_PART_SIZE, fds, &own, &peer);
-	if (r < 0)
-		return r;
+	ring->fd = channel_memory_make(RING_PART_SIZE, &own, &peer);
+	if (ring->fd < 0)
+		return ring->fd;
 	ring->side.own = own;
 	ring->side.peer = peer;
-	ring->peer_fd = fcntl(fds[1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	return ring->peer_fd < 0 ? -errno : 0;
+	return 0;
 }
 
-/* Other threads know the ring before the server gets it, and may close ring->peer_fd. */
-static int offer(struct ipc_stream *stream, struct stream_ring *ring, const int fds[2])
+/* Other threads know the ring before the server gets it, and may close ring->fd: fd is another. */
+static int offer(struct ipc_stream *stream, struct stream_ring *ring, int fd)
 {
-	const struct ipc_raw_entry entries[] = {
-		{ .type = IPC_RAW_FD, .fd = fds[0] },
-		{ .type = IPC_RAW_FD, .fd = fds[1] },
-	};
+	struct ipc_raw_entry entry = { .type = IPC_RAW_FD, .fd = fd };
 	const struct ipc_raw_message message = {
-		.method = STREAM_RING, .entries = (struct ipc_raw_entry *)entries, .n_entries = 2,
+		.method = STREAM_RING, .entries = &entry, .n_entries = 1,
 	};
 	bool due;
 
@@ -121,7 +116,7 @@ void ring_open(struct ipc_stream *stream)
 {
 	unsigned char due = RING_DUE;
 	struct stream_ring *ring;
-	int fds[2], r;
+	int fd, r;
 
 	/* Only one thread finds it due, and never again. */
 	if (!atomic_compare_exchange_strong(&stream->ring_state, &due, RING_NONE))
@@ -129,10 +124,13 @@ void ring_open(struct ipc_stream *stream)
 	ring = ring_new();
 	if (!ring)
 		return;
-	r = make_parts(ring, fds);
-	if (r == 0)
-		r = offer(stream, ring, fds);
-	channel_memory_close(fds);
+	r = make_parts(ring);
+	if (r == 0) {
+		fd = fcntl(ring->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		r = fd < 0 ? -errno : offer(stream, ring, fd);
+		if (fd >= 0)
+			close(fd);
+	}
 	if (r < 0)
 		drop(ring);
 }
@@ -145,7 +143,7 @@ static void accepted_locked(struct ipc_stream *stream)
 	stream_wake_sender_locked(stream);
 }
 
-/* Client: the server has sealed its part, if it is honest. Otherwise the stream must break off. */
+/* Client: the server has sealed the file, if it is honest. Otherwise the stream must break off. */
 static int check_locked(struct ipc_stream *stream)
 {
 	struct stream_ring *ring = stream->ring;
@@ -153,26 +151,25 @@ static int check_locked(struct ipc_stream *stream)
 
 	if (!ring || !ring->side.own)
 		return -EPROTO;
-	if (ring_is_open(stream) || ring->peer_fd < 0)
+	if (ring_is_open(stream) || ring->fd < 0)
 		return 0;
-	r = channel_memory_check(ring->peer_fd, RING_PART_SIZE);
+	r = channel_memory_check(ring->fd, RING_PART_SIZE);
 	if (r < 0) {
 		ring_unmap_locked(stream);
 		return -EPROTO;
 	}
-	close_peer_fd(ring);
+	close_file(ring);
 	accepted_locked(stream);
 	return 0;
 }
 
 static int map_parts(struct stream_ring *ring, const struct ipc_raw_message *message)
 {
-	const struct ipc_raw_entry *entries = message->entries;
 	const void *peer;
 	void *own;
 	int r;
 
-	r = channel_memory_accept(RING_PART_SIZE, entries[0].fd, entries[1].fd, &peer, &own);
+	r = channel_memory_accept(message->entries[0].fd, RING_PART_SIZE, &peer, &own);
 	if (r < 0)
 		return r;
 	ring->side.peer = peer;
@@ -228,8 +225,7 @@ int ring_offered(struct ipc_stream *stream, struct ipc_call *call,
 	if (r < 0)
 		return 0;
 	if (stream->of.server) {
-		if (message->n_entries != 2 || message->entries[0].type != IPC_RAW_FD ||
-		    message->entries[1].type != IPC_RAW_FD)
+		if (message->n_entries != 1 || message->entries[0].type != IPC_RAW_FD)
 			return -EPROTO;
 		accept_parts(stream, message);
 		return 0;

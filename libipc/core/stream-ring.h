@@ -2,7 +2,7 @@
 /*
  * Messages of a stream through memory: the rings of channel-ring.h, and the bus.
  *
- * After RING_AFTER messages the client sends the files of both parts to the control object of the
+ * After RING_AFTER messages the client sends the file of both parts to the control object of the
  * server's side (STREAM_RING). The server maps and seals its part, and answers with STREAM_RING,
  * without files. If it does not, the stream continues to use the bus. After that, each side grants
  * credit through its part. Before its first message in the ring, a side sends STREAM_SWITCH to the
@@ -35,7 +35,7 @@ _Static_assert(RING_SLOTS == STREAM_WINDOW, "a slot for each credit");
 
 struct stream_ring {
 	struct ring side;
-	int peer_fd;			/* client: the server's part, until it is checked; or -1 */
+	int fd;				/* client: of both parts, until it is checked; or -1 */
 	bool sends;			/* STREAM_SWITCH was sent, */
 	bool receives;			/* and has come */
 	bool stopped;			/* the rest of the messages does not matter */

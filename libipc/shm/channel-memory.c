@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The files of a channel's parts, and the copying of payloads into them: see channel-memory.h.
+ * The file of a channel's parts, and the copying of payloads into them: see channel-memory.h.
  *
  * The size is sealed and every page allocated, so an access neither fails nor charges the process
  * that makes it. F_SEAL_FUTURE_WRITE keeps the writer's mapping writable, and prevents holes in all
@@ -18,25 +18,25 @@
 #include "memfd.h"
 
 /* A forked child must not use the channel of its parent. Core dumps do not contain payloads. */
-static void *map_part(int fd, size_t size, int prot)
+static void *map_parts(int fd, size_t size)
 {
-	void *part = mmap(NULL, size, prot, MAP_SHARED, fd, 0);
+	void *parts = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
-	if (part == MAP_FAILED)
+	if (parts == MAP_FAILED)
 		return NULL;
-	if (madvise(part, size, MADV_DONTFORK) < 0) {
-		munmap(part, size);
+	if (madvise(parts, 2 * size, MADV_DONTFORK) < 0) {
+		munmap(parts, 2 * size);
 		return NULL;
 	}
-	madvise(part, size, MADV_DONTDUMP);
-	return part;
+	madvise(parts, 2 * size, MADV_DONTDUMP);
+	return parts;
 }
 
 /* Writes each page, because pages that fallocate() makes still count as holes. */
 static int allocate_pages(int fd, size_t size)
 {
 	static uint8_t zeros[CHANNEL_PAGE];
-	struct iovec pages[CHANNEL_HUGE_MAX / CHANNEL_PAGE];
+	struct iovec pages[2 * CHANNEL_HUGE_MAX / CHANNEL_PAGE];
 	size_t n = size / CHANNEL_PAGE;
 
 	for (size_t i = 0; i < n; i++)
@@ -46,11 +46,11 @@ static int allocate_pages(int fd, size_t size)
 
 int channel_memory_new(size_t size)
 {
-	int fd = memory_file(size), r;
+	int fd = memory_file(2 * size), r;
 
 	if (fd < 0)
 		return fd;
-	r = allocate_pages(fd, size);
+	r = allocate_pages(fd, 2 * size);
 	if (r == 0)
 		r = memory_seal(fd, 0);
 	if (r < 0) {
@@ -65,84 +65,57 @@ static int check_file(int fd, size_t size, int seals)
 	size_t have;
 	int r = memory_check(fd, seals, &have);
 
-	return r == 0 && have != size ? -EBADMSG : r;
-}
-
-int channel_memory_map_own(int fd, size_t size, void **ret_part)
-{
-	void *part;
-	int r;
-
-	r = check_file(fd, size, /* seals= */ 0);
-	if (r < 0)
-		return r;
-	part = map_part(fd, size, PROT_READ | PROT_WRITE);
-	if (!part)
-		return -errno;
-	r = memory_seal(fd, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL);
-	if (r == 0 && memory_has_holes(fd, size))
-		r = -EBADMSG;
-	if (r < 0)
-		channel_memory_unmap(part, size);
-	else
-		*ret_part = part;
-	return r;
+	return r == 0 && have != 2 * size ? -EBADMSG : r;
 }
 
 int channel_memory_check(int fd, size_t size)
 {
 	int r = check_file(fd, size, F_SEAL_FUTURE_WRITE);
 
-	return r == 0 && memory_has_holes(fd, size) ? -EBADMSG : r;
+	return r == 0 && memory_has_holes(fd, 2 * size) ? -EBADMSG : r;
 }
 
-int channel_memory_make(size_t size, int ret_fds[2], void **ret_own, const void **ret_peer)
+int channel_memory_make(size_t size, void **ret_own, const void **ret_peer)
 {
-	void *own;
-	int r;
+	int fd = channel_memory_new(size), r;
+	uint8_t *parts;
 
-	ret_fds[1] = -1;
-	r = ret_fds[0] = channel_memory_new(size);
-	if (r >= 0)
-		r = ret_fds[1] = channel_memory_new(size);
-	if (r >= 0)
-		r = channel_memory_map_own(ret_fds[0], size, &own);
-	if (r < 0)
-		return r;
-	*ret_peer = map_part(ret_fds[1], size, PROT_READ | PROT_WRITE);
-	if (!*ret_peer) {
+	if (fd < 0)
+		return fd;
+	parts = map_parts(fd, size);
+	if (!parts) {
 		r = -errno;
-		channel_memory_unmap(own, size);
+		close(fd);
 		return r;
 	}
-	*ret_own = own;
-	return 0;
+	*ret_own = parts;
+	*ret_peer = parts + size;
+	return fd;
 }
 
-void channel_memory_close(int fds[2])
+int channel_memory_accept(int fd, size_t size, const void **ret_peer, void **ret_own)
 {
-	for (int i = 0; i < 2; i++) {
-		if (fds[i] >= 0)
-			close(fds[i]);
-		fds[i] = -1;
-	}
-}
-
-int channel_memory_accept(size_t size, int peer_fd, int own_fd, const void **ret_peer,
-			  void **ret_own)
-{
+	uint8_t *parts;
 	int r;
 
-	r = channel_memory_check(peer_fd, size);
+	r = check_file(fd, size, /* seals= */ 0);
 	if (r < 0)
 		return r;
-	*ret_peer = map_part(peer_fd, size, PROT_READ);
-	if (!*ret_peer)
+	parts = map_parts(fd, size);
+	if (!parts)
 		return -errno;
-	r = channel_memory_map_own(own_fd, size, ret_own);
-	if (r < 0)
-		channel_memory_unmap(*ret_peer, size);
-	return r;
+	r = mprotect(parts, size, PROT_READ) < 0 ? -errno : 0;
+	if (r == 0)
+		r = memory_seal(fd, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL);
+	if (r == 0 && memory_has_holes(fd, 2 * size))
+		r = -EBADMSG;
+	if (r < 0) {
+		channel_memory_unmap(parts, 2 * size);
+		return r;
+	}
+	*ret_peer = parts;
+	*ret_own = parts + size;
+	return 0;
 }
 
 void channel_memory_unmap(const void *part, size_t size)

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The files of the two parts of a channel, an extension or the ring of a stream. The client
- * creates both and so pays for their memory. Each side maps the part that it writes, and the peer's
- * part for reading. The other process is not trusted, so each side checks both files.
+ * The file of the two parts of a channel, an extension or the ring of a stream: the client's part,
+ * then the server's. The client creates it and so pays for the memory. The other process is not
+ * trusted, so each side checks the file. The server maps the client's part for reading.
  *
- * The client's mapping of the server's part is writable all the same, because it sleeps there: the
- * kernel looks up the page of a futex for writing first. In a read-only mapping that fails, and a
- * second lookup follows, which costs 750 instructions.
+ * The client maps both parts before it sends the file, and the server then seals it. So a hostile
+ * process can keep a writable mapping of its peer's part. It can then change only messages that it
+ * sends or receives anyway, because a side uses no value from its own part.
+ *
+ * The client sleeps in the server's part: the kernel looks up the page of a futex for writing
+ * first. In a read-only mapping that fails, and a second lookup follows, which costs 750
+ * instructions.
  */
 #ifndef IPC_CHANNEL_MEMORY_H
 #define IPC_CHANNEL_MEMORY_H
@@ -16,26 +20,18 @@
 #include "channel.h"
 #include "ipcbus.h"
 
-/* Creates the file of a part, with zeroed memory. Returns its fd, which the caller must close, or
- * -errno. */
+/* Creates the file, with zeroed memory. size: of each part. Returns its fd, which the caller must
+ * close, or -errno. */
 int channel_memory_new(size_t size);
-/* Maps the part that this process writes. After that, no process can map the file for writing, or
- * punch holes; mappings that it already has stay writable. Fails if it was sealed before, with
- * -EPERM, and for a file that could fail, with -EBADMSG. */
-int channel_memory_map_own(int fd, size_t size, void **ret_part);
-/* Checks the file of the part that the peer writes, after the peer has sealed it. -EBADMSG: the
- * seals or the size are wrong, or pages are missing, so reading could fail. */
+/* Client: creates and maps the file. Returns as channel_memory_new(). Before the client uses the
+ * parts, the server must have sealed the file, and channel_memory_check() must follow. */
+int channel_memory_make(size_t size, void **ret_own, const void **ret_peer);
+/* -EBADMSG: the seals or the size are wrong, or pages are missing, so an access could fail. */
 int channel_memory_check(int fd, size_t size);
-/* Client: makes and maps the files of both parts. Sets the fds of its own file and of the server's,
- * or negative values, also on failure: the caller must call channel_memory_close(). Before it reads
- * the server's part, channel_memory_check() must follow. */
-int channel_memory_make(size_t size, int ret_fds[2], void **ret_own, const void **ret_peer);
-/* Sets them to -1. */
-void channel_memory_close(int fds[2]);
-/* Server: checks and maps both files, or none. The client's file is sealed, and the server's is
- * not, so they are different files. */
-int channel_memory_accept(size_t size, int peer_fd, int own_fd, const void **ret_peer,
-			  void **ret_own);
+/* Server: maps the file and checks it. After that, no process can map the file for writing, or
+ * punch holes; mappings that it already has stay writable. Fails if it was sealed before, with
+ * -EPERM, and as channel_memory_check(). */
+int channel_memory_accept(int fd, size_t size, const void **ret_peer, void **ret_own);
 /* part may be NULL. Must not be called in a forked child, which does not inherit the mapping. */
 void channel_memory_unmap(const void *part, size_t size);
 

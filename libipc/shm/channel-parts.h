@@ -85,22 +85,17 @@ struct channel_client_part {
 #define CHANNEL_SLEEPERS 0xffffU	/* the number of threads that sleep */
 
 struct channel_server_part {
-	/* Never written: a server that sleeps must not find its own words as calls elsewhere. */
-	uint8_t no_calls[192];
 	_Alignas(64) atomic_uint waiting;
 	atomic_int cpu;
 	atomic_uint ended;	/* not 0: the server takes no more calls from here */
 	_Alignas(64) atomic_uint tail;
 	_Alignas(64) atomic_uint taken[CHANNEL_CELLS];
 	atomic_uint drained;
-	uint8_t unused[CHANNEL_PAGE - 324 - 4 * CHANNEL_CELLS];
+	uint8_t unused[CHANNEL_PAGE - 132 - 4 * CHANNEL_CELLS];
 	uint8_t cells[CHANNEL_CELLS_SIZE];
 	uint8_t unused_ring[CHANNEL_RING_SIZE];
 };
 
-_Static_assert(offsetof(struct channel_server_part, waiting) >=
-		       offsetof(struct channel_client_part, waiting),
-	       "no word of the server is one of a call");
 _Static_assert(CHANNEL_LARGE * CHANNEL_CELL_SIZE +
 		       (CHANNEL_CELLS - CHANNEL_LARGE) * CHANNEL_SMALL_SIZE <= CHANNEL_CELLS_SIZE,
 	       "the cells have space");

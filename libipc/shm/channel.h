@@ -44,9 +44,9 @@
  * control spinning and waking may be wrong: the peer then loses wake-ups, and this side spins for a
  * bounded time.
  *
- * A side counts privately, and never uses a value that it reads from its own part. The client
- * creates both files, so a hostile client can keep a writable mapping of the server's part. It can
- * then change only its own replies and its own wake-ups.
+ * A side counts privately, and never uses a value that it reads from its own part. Both parts are
+ * in one file, so a hostile process can keep a writable mapping of its peer's part. It can then
+ * change only what it sends or receives, and its own wake-ups.
  *
  * Sleeping. A thread first announces its sleep, then reads the awaited word again, then sleeps in a
  * futex with that value. The peer first changes the word, then reads the announcement. All four

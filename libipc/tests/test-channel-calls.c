@@ -165,7 +165,7 @@ START_TEST(large_calls_of_threads_make_one_extension)
 }
 END_TEST
 
-/* Files of more than 64 KB are forbidden, so the client cannot make the extension. */
+/* Files of more than 128 KB are forbidden, so the client cannot make the extension. */
 START_TEST(without_extension_large_calls_use_the_bus)
 {
 	static const uint8_t data[CHANNEL_HUGE_MAX];
@@ -176,7 +176,7 @@ START_TEST(without_extension_large_calls_use_the_bus)
 	caller = (void *)atomic_load(&proxy->channel);
 	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
 	limit = before;
-	limit.rlim_cur = CHANNEL_PART_SIZE;
+	limit.rlim_cur = 2 * CHANNEL_PART_SIZE;
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 	echo(data, sizeof(data));
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);

@@ -486,10 +486,10 @@ START_TEST(unsealed_part_ends_the_stream)
 	server_is_clear = 1;
 	begin_ops(3, "1", &ops);
 	stream = open_and_echo(LIE);
-	ck_assert_int_ge(stream->ring->peer_fd, 0);
+	ck_assert_int_ge(stream->ring->fd, 0);
 	send_number(stream, ACCEPTS_UNSEALED, LIE_SIZE);
 	expect_end(stream, -EPROTO);
-	ck_assert_int_eq(stream->ring->peer_fd, -1);
+	ck_assert_int_eq(stream->ring->fd, -1);
 	ck_assert_ptr_null(stream->ring->side.peer);
 	ck_assert(!stream->ring->receives);
 	end_with(stream);
@@ -673,54 +673,48 @@ START_TEST(bells_without_need_are_harmless)
 }
 END_TEST
 
-/* Sends the files as both parts. The stream goes on through the bus. */
-static void offer(struct ipc_stream *stream, int first, int second)
+/* Sends the file of both parts. The stream goes on through the bus. */
+static void offer(struct ipc_stream *stream, int fd)
 {
-	struct ipc_raw_entry entries[] = {
-		{ .type = IPC_RAW_FD, .fd = first }, { .type = IPC_RAW_FD, .fd = second },
-	};
+	struct ipc_raw_entry entry = { .type = IPC_RAW_FD, .fd = fd };
 
 	ck_assert_int_eq(ipc_raw_oneway(stream->peer_control,
 					&(struct ipc_raw_message){ .method = STREAM_RING,
-								   .entries = entries,
-								   .n_entries = 2 },
+								   .entries = &entry,
+								   .n_entries = 1 },
 					NULL),
 			 0);
 }
 
-START_TEST(parts_that_could_fail_are_refused)
+START_TEST(parts_of_rings_that_could_fail_are_refused)
 {
-	int unsealed, own, large, holes;
+	int unsealed, large, holes;
 	struct ipc_stream *stream;
-	void *part;
 
 	begin_ops(3, "1", &ops);
 	setenv("IPC_CHANNELS", "0", 1);
 	connect_again();
 	stream = open_stream(ECHO_WAITING);
-	unsealed = channel_memory_new(RING_PART_SIZE);
 	large = channel_memory_new(CHANNEL_PART_SIZE);
-	own = channel_memory_new(RING_PART_SIZE);
+	unsealed = memfd_create("unsealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	ck_assert_int_eq(ftruncate(unsealed, 2 * RING_PART_SIZE), 0);
 	holes = memfd_create("holes", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	ck_assert_int_eq(ftruncate(holes, RING_PART_SIZE), 0);
+	ck_assert_int_eq(ftruncate(holes, 2 * RING_PART_SIZE), 0);
 	ck_assert_int_eq(fcntl(holes, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW), 0);
-	ck_assert_int_eq(channel_memory_map_own(own, RING_PART_SIZE, &part), 0);
-	offer(stream, unsealed, unsealed);
-	offer(stream, own, large);
-	offer(stream, own, own);
-	offer(stream, own, holes);
-	offer(stream, holes, unsealed);
-	offer(stream, STDIN_FILENO, STDIN_FILENO);
+	offer(stream, unsealed);
+	offer(stream, large);
+	offer(stream, holes);
+	/* Now it is sealed. */
+	offer(stream, holes);
+	offer(stream, STDIN_FILENO);
 	for (uint32_t i = 0; i < 100; i++) {
 		send_number(stream, i, 64);
 		expect_number(stream, i, 64);
 	}
 	ck_assert_uint_eq(count_parts(), 0);
-	channel_memory_unmap(part, RING_PART_SIZE);
 	close(unsealed);
 	close(large);
 	close(holes);
-	close(own);
 	end_with(stream);
 }
 END_TEST
@@ -729,21 +723,16 @@ END_TEST
 START_TEST(stream_without_a_user_gets_no_ring)
 {
 	struct ipc_stream *stream;
-	int own, peer;
-	void *part;
+	int fd;
 
 	begin_ops(3, "1", &ops);
 	stream = open_stream(FLOOD + 100);
-	own = channel_memory_new(RING_PART_SIZE);
-	peer = channel_memory_new(RING_PART_SIZE);
-	ck_assert_int_eq(channel_memory_map_own(own, RING_PART_SIZE, &part), 0);
+	fd = channel_memory_new(RING_PART_SIZE);
 	expect_end(stream, -EOPNOTSUPP);
-	offer(stream, own, peer);
+	offer(stream, fd);
 	ck_assert_uint_eq(get(1), 7);
 	ck_assert_uint_eq(count_parts(), 0);
-	channel_memory_unmap(part, RING_PART_SIZE);
-	close(own);
-	close(peer);
+	close(fd);
 	end_with(stream);
 }
 END_TEST
@@ -790,7 +779,8 @@ int main(void)
 			 wrong_arguments_fail_with_and_without_a_ring,
 			 lying_clients_end_their_streams, malformed_typed_message_ends_the_stream,
 			 promised_message_that_does_not_come_ends_the_stream,
-			 parts_that_could_fail_are_refused, stream_without_a_user_gets_no_ring,
+			 parts_of_rings_that_could_fail_are_refused,
+			 stream_without_a_user_gets_no_ring,
 			 lying_servers_end_their_streams, bells_without_need_are_harmless,
 			 death_wakes_waiting_threads, stopped_server_gets_the_window_later,
 			 monitor_sees_messages, stream_that_hides_from_a_monitor_ends,

@@ -75,47 +75,29 @@ struct opened {
 	struct ipc_object *life;
 };
 
-static void *map_writable(int fd)
-{
-	void *part = mmap(NULL, CHANNEL_PART_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	MUST(part != MAP_FAILED);
-	return part;
-}
-
-/* Unlike in libipc, a forked child inherits these mappings. */
-static int part_new(void **ret_part)
-{
-	int fd = channel_memory_new(CHANNEL_PART_SIZE);
-
-	MUST(fd >= 0);
-	*ret_part = map_writable(fd);
-	return fd;
-}
-
 /* Opens a channel to the object. Waits while the limit of the user is reached: the server must
  * remove channels that were closed before. life: NULL for an object of this process. */
 static void open_by_hand(struct opened *opened, struct ipc_proxy *object, struct ipc_proxy *life)
 {
 	struct ipc_raw_message request = { .method = IPC_NUMBER_CHANNEL }, *door, *reply;
-	struct ipc_raw_entry entries[4];
-	void *own, *peer, *sealed;
+	struct ipc_raw_entry entries[3];
 	int r, tries = 0;
 
 	do {
-		const int own_fd = part_new(&own), peer_fd = part_new(&peer);
+		const int fd = channel_memory_new(CHANNEL_PART_SIZE);
 
-		MUST(channel_memory_map_own(own_fd, CHANNEL_PART_SIZE, &sealed) == 0);
-		channel_memory_unmap(sealed, CHANNEL_PART_SIZE);
-		opened->own = own;
-		opened->peer = peer;
+		MUST(fd >= 0);
+		/* Unlike in libipc, a forked child inherits this mapping. */
+		opened->own = mmap(NULL, 2 * CHANNEL_PART_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+				   fd, 0);
+		MUST(opened->own != MAP_FAILED);
+		opened->peer = (void *)(opened->own + 1);
 		opened->life = NULL;
 		if (!life)
 			MUST(ipc_raw_object_new(ipc, &server_ops, NULL, &opened->life) == 0);
-		entries[0] = (struct ipc_raw_entry){ .type = IPC_RAW_FD, .fd = own_fd };
-		entries[1] = (struct ipc_raw_entry){ .type = IPC_RAW_FD, .fd = peer_fd };
-		entries[2] = (struct ipc_raw_entry){ .type = IPC_RAW_PROXY, .proxy = object };
-		entries[3] = life ? (struct ipc_raw_entry){ .type = IPC_RAW_PROXY, .proxy = life } :
+		entries[0] = (struct ipc_raw_entry){ .type = IPC_RAW_FD, .fd = fd };
+		entries[1] = (struct ipc_raw_entry){ .type = IPC_RAW_PROXY, .proxy = object };
+		entries[2] = life ? (struct ipc_raw_entry){ .type = IPC_RAW_PROXY, .proxy = life } :
 				    (struct ipc_raw_entry){ .type = IPC_RAW_OBJECT,
 							    .object = opened->life };
 		r = ipc_raw_call(object, &request, NULL, &door, NULL);
@@ -123,11 +105,10 @@ static void open_by_hand(struct opened *opened, struct ipc_proxy *object, struct
 		r = ipc_raw_call(door->entries[0].proxy,
 				 &(struct ipc_raw_message){ .method = CHANNEL_OPEN,
 							    .entries = entries,
-							    .n_entries = 4 },
+							    .n_entries = 3 },
 				 NULL, &reply, NULL);
 		ipc_raw_free(door);
-		close(own_fd);
-		close(peer_fd);
+		close(fd);
 		if (r == 0)
 			ipc_raw_free(reply);
 		else
@@ -149,8 +130,7 @@ static void close_by_hand(struct opened *opened)
 	if (opened->life)
 		ipc_object_end(opened->life);
 	ipc_object_unref(opened->life);
-	munmap(opened->own, CHANNEL_PART_SIZE);
-	munmap(opened->peer, CHANNEL_PART_SIZE);
+	munmap(opened->own, 2 * CHANNEL_PART_SIZE);
 }
 
 /* --- Words and values -------------------------------------------------------------------- */
