@@ -293,23 +293,6 @@ static void thaw(struct ipcbus_freezer *freezer)
 	}
 }
 
-/* Notifies the watchers of each proc whose state changed. */
-static void notify_watchers(struct ipcbus_freezer *freezer)
-{
-	struct ipcbus_proc *proc;
-	bool changed;
-	u32 i;
-
-	for (i = 0; (proc = target(freezer, i)); i++) {
-		spin_lock(&proc->lock);
-		changed = proc->freeze.notified != proc->freeze.count;
-		proc->freeze.notified = proc->freeze.count;
-		spin_unlock(&proc->lock);
-		if (changed)
-			ipcbus_watches_notify_frozen(proc);
-	}
-}
-
 /* Returns whether another thread thawed a proc that this ioctl has barred. */
 static bool is_thawed(struct ipcbus_freezer *freezer)
 {
@@ -393,8 +376,6 @@ static int act(struct ipcbus_freezer *freezer)
 	/* The process was frozen, even if another thread has thawed it since. */
 	if (!ret && !args->flags)
 		args->received |= IPCBUS_FROZEN_NOW;
-	/* Only a caller that may freeze the process may cause notifications. */
-	notify_watchers(freezer);
 	return ret;
 }
 

@@ -380,7 +380,7 @@ static int watch_node(struct ipcbus_proc *proc, const struct ipcbus_handle *args
 	}
 	if (entry->watch)
 		return -EBUSY;
-	return ipcbus_watch_node(proc, entry->node, args->flags, args->cookie, &entry->watch);
+	return ipcbus_watch_node(proc, entry->node, args->cookie, &entry->watch);
 }
 
 /* Returns whether the arguments name the manager watch instead of a death watch. */
@@ -403,7 +403,7 @@ int ipcbus_handle_watch(struct ipcbus_proc *proc, void *data)
 	const struct ipcbus_handle *args = data;
 	int ret;
 
-	if (args->count || (args->flags & ~IPCBUS_WATCH_FROZEN && !is_of_manager(args)))
+	if (args->count || (args->flags && !is_of_manager(args)))
 		return -EINVAL;
 	mutex_lock(&proc->handle_lock);
 	if (is_of_manager(args))

@@ -82,7 +82,6 @@ struct ipcbus_proc *ipcbus_proc_new(struct ipcbus_bus *bus, const struct cred *c
 	INIT_HLIST_HEAD(&proc->pool.idle);
 	proc->calls.asyncs = RB_ROOT;
 	init_waitqueue_head(&proc->poll_wait);
-	INIT_LIST_HEAD(&proc->freeze.watches);
 	RB_CLEAR_NODE(&proc->bus_entry);
 	ipcbus_stat_add(IPCBUS_STAT_PROCS);
 	return proc;

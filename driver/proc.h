@@ -90,18 +90,14 @@ struct ipcbus_calls {
  * @received: IPCBUS_FROZEN_*: kinds of messages since it was last frozen
  * @reopened: number of replies that failed, so that their calls became open again
  * @count: number of times that it was frozen or thawed
- * @notified: @count when the watchers were last notified
  * @freezer: the FREEZE ioctl that is freezing it, or NULL; NULL if the proc is dead
- * @watches: watches of its frozen state; those not notified of the latest change come first
  */
 struct ipcbus_freeze_state {
 	bool frozen;
 	u32 received;
 	u32 reopened;
 	u32 count;
-	u32 notified;
 	const struct ipcbus_freezer *freezer;
-	struct list_head watches;
 };
 
 /**
@@ -140,7 +136,7 @@ struct ipcbus_freeze_state {
  * @flushed: an fd of the file was closed; threads that come later must be interrupted too
  * @dead: shut down, or being shut down; no work is queued any more
  * @barred: dead, frozen or being frozen; senders check only this flag of the proc
- * @freeze: whether it is frozen, and its watchers
+ * @freeze: whether it is frozen
  */
 struct ipcbus_proc {
 	struct kref ref;

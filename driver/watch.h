@@ -2,21 +2,16 @@
 /*
  * Watch
  *
- * A proc can watch three conditions:
+ * A proc can watch two conditions:
  *
- *   EVENT_DEAD             the node behind a handle is dead; once
- *   EVENT_FROZEN, -THAWED  the node's owner is frozen or thawed, if the watch was set
- *                          with IPCBUS_WATCH_FROZEN; until the node is dead
- *   EVENT_MANAGER          the bus has a new manager
- *
- * An event reports the state at the time when a thread takes it. If a change is reverted before
- * that, it is not reported. Several changes are reported as one event.
+ *   EVENT_DEAD     the node behind a handle is dead; once
+ *   EVENT_MANAGER  the bus has a new manager. Several managers are reported as one event.
  *
  * A handle has at most one death watch, and a proc at most one manager watch. After a watch has
  * been ended, no thread gets an event from it.
  *
- * handle.c begins and ends watches, under the watcher's handle_lock. node.c, freeze.c and
- * handle.c notify. No function may be called with a spinlock held. A watch is charged to the
+ * handle.c begins and ends watches, under the watcher's handle_lock. node.c and handle.c
+ * notify. No function may be called with a spinlock held. A watch is charged to the
  * user of the watcher until its last reference is dropped.
  */
 #ifndef IPCBUS_WATCH_H
@@ -24,11 +19,11 @@
 
 #include "main.h"
 
-/* Begins a death watch of node for proc. flags may have IPCBUS_WATCH_FROZEN. If the node is dead or
- * its owner frozen, queues the event at once. The handle owns the reference in *ret_watch, and must
- * end it by cancel() or put(). Returns 0, -EDQUOT or -ENOMEM. May sleep. */
-int ipcbus_watch_node(struct ipcbus_proc *proc, struct ipcbus_node_entry *node, u32 flags,
-		      u64 cookie, struct ipcbus_watch **ret_watch);
+/* Begins a death watch of node for proc. If the node is dead, queues the event at once. The handle
+ * owns the reference in *ret_watch, and must end it by cancel() or put(). Returns 0, -EDQUOT or
+ * -ENOMEM. May sleep. */
+int ipcbus_watch_node(struct ipcbus_proc *proc, struct ipcbus_node_entry *node, u64 cookie,
+		      struct ipcbus_watch **ret_watch);
 /* Returns whether a thread took the EVENT_DEAD. A new watch may then replace this watch. */
 bool ipcbus_watch_is_done(struct ipcbus_watch *watch);
 /* Ends the watch, discards its queued events and drops the reference. Returns -ENOENT if a thread
@@ -45,8 +40,6 @@ int ipcbus_unwatch_manager(struct ipcbus_proc *proc);
 /* Notify all watches of a dead node, and take them off the node. The node must be marked dead. May
  * sleep. */
 void ipcbus_watches_notify_dead(struct ipcbus_node_entry *node);
-/* Notifies watches with IPCBUS_WATCH_FROZEN after the proc was frozen or thawed. May sleep. */
-void ipcbus_watches_notify_frozen(struct ipcbus_proc *proc);
 /* Notifies all manager watches of a new manager. May sleep. */
 void ipcbus_watches_notify_manager(struct ipcbus_bus *bus);
 

@@ -44,9 +44,8 @@ static bool is_reserved_class(const char *name)
 static bool is_reserved_method(const char *name)
 {
 	static const char *const words[] = {
-		"ACCEPT_FDS", "INTERFACE",  "LABEL",	 "PIDFD",  "WINDOW", "call",
-		"connection", "on_death",   "on_freeze", "oneway", "open",   "ping",
-		"serve",      "wait_dead",
+		"ACCEPT_FDS", "INTERFACE", "LABEL", "PIDFD", "WINDOW", "call",	    "connection",
+		"on_death",   "oneway",	   "open",  "ping",  "serve",  "wait_dead",
 	};
 
 	return python_is_keyword(name) || is_builtin(name) || IN_LIST(name, words);

@@ -379,9 +379,6 @@ enum ipcbus_stage {
  *	Calls that the serving thread made in the meantime are canceled too, except async and
  *	detached calls. If several threads serve, this event may arrive before the thread that took
  *	the call returns with it.
- * @IPCBUS_EVENT_FROZEN: The owner of a handle that is watched with IPCBUS_WATCH_FROZEN is frozen.
- *	@cookie is the cookie of the watch. The watch stays.
- * @IPCBUS_EVENT_THAWED: The owner of such a handle is no longer frozen.
  * @IPCBUS_EVENT_MANAGER: The bus has a new manager. @cookie is the cookie of the manager watch,
  *	which stays. If the manager changes several times before delivery, one event is delivered.
  *	The manager may be gone again by then.
@@ -398,10 +395,8 @@ enum ipcbus_event_kind {
 	IPCBUS_EVENT_DEAD = 7,
 	IPCBUS_EVENT_IDLE = 8,
 	IPCBUS_EVENT_CANCELED = 9,
-	IPCBUS_EVENT_FROZEN = 10,
-	IPCBUS_EVENT_THAWED = 11,
-	IPCBUS_EVENT_RECORD = 12,
-	IPCBUS_EVENT_MANAGER = 13,
+	IPCBUS_EVENT_RECORD = 10,
+	IPCBUS_EVENT_MANAGER = 11,
 };
 
 #define IPCBUS_EVENT_ACCEPT_FDS	(1U << 0) /* CALL: the reply may contain fds */
@@ -411,16 +406,15 @@ enum ipcbus_event_kind {
  * @kind: enum ipcbus_event_kind
  * @flags: IPCBUS_EVENT_ACCEPT_FDS
  * @call: CALL, CANCELED: the number of the call, to reply with; unique in this proc. Otherwise 0.
- * @cookie: CALL, ONEWAY, IDLE, CANCELED: cookie of the node. DEAD, FROZEN, THAWED, MANAGER: cookie
- *	of the watch. REPLY, ERROR, FAILED: cookie of the call.
+ * @cookie: CALL, ONEWAY, IDLE, CANCELED: cookie of the node. DEAD, MANAGER: cookie of the watch.
+ *	REPLY, ERROR, FAILED: cookie of the call.
  * @buffer: id of the buffer, or 0 if the event has none. Release it when the payload, the object
  *	table and the label are no longer needed.
  * @offset: offset of the payload in the region
  * @data_size: bytes of the payload
  * @objects: offset of the object table (struct ipcbus_object) in the region
  * @object_count: entries of the object table
- * @code: CALL, ONEWAY: ipcbus_send.code. FROZEN, THAWED: the number of this event in its watch. If
- *	two threads take one event each, the higher number is the later event.
+ * @code: CALL, ONEWAY: ipcbus_send.code
  * @error: ERROR, FAILED: negative errno
  * @stage: FAILED: enum ipcbus_stage
  * @index: FAILED: position of the buffer, part or object; see enum ipcbus_stage. Otherwise 0.
@@ -622,8 +616,7 @@ struct ipcbus_node_info {
 	__u32 watches;
 } __attribute__((aligned(8)));
 
-#define IPCBUS_WATCH_FROZEN	(1U << 0) /* also notify when the owner is frozen or thawed */
-#define IPCBUS_WATCH_MANAGER	(1U << 1) /* on handle 0: notify of each new manager */
+#define IPCBUS_WATCH_MANAGER	(1U << 0) /* on handle 0: notify of each new manager */
 
 /**
  * struct ipcbus_handle - a handle of the caller's proc (IPCBUS_IOC_HANDLE_PUT, IPCBUS_IOC_WATCH,
@@ -631,7 +624,7 @@ struct ipcbus_node_info {
  * @size: sizeof(struct ipcbus_handle)
  * @handle: the handle
  * @count: HANDLE_PUT: number of counts to put, at least 1 (-EINVAL). Otherwise 0.
- * @flags: WATCH: IPCBUS_WATCH_*. UNWATCH: 0 or IPCBUS_WATCH_MANAGER. Otherwise 0.
+ * @flags: WATCH, UNWATCH: 0 or IPCBUS_WATCH_MANAGER. Otherwise 0.
  * @cookie: WATCH: any number; the events of the watch return it. Otherwise 0.
  *
  * HANDLE_PUT puts counts. Each delivery of the handle added a count. When the last count is put,
@@ -639,10 +632,7 @@ struct ipcbus_node_info {
  *   - EBADF: the handle does not exist, is 0, or has fewer counts; the driver put none
  *
  * WATCH sets a death watch. EVENT_DEAD is delivered once, when the node dies, or at once if it is
- * already dead. A handle has at most one death watch. Handle 0 can be watched too. If
- * IPCBUS_WATCH_FROZEN is set, FROZEN and THAWED events are delivered as well until DEAD. If the
- * owner is frozen now, FROZEN is delivered first. A change that is reverted before its event is
- * delivered is not reported.
+ * already dead. A handle has at most one death watch. Handle 0 can be watched too.
  *   - EBADF: there is no such handle
  *   - EBUSY: the handle is already watched
  *   - EDQUOT: the user has too many watches, or too many handles (handle 0)
@@ -656,8 +646,8 @@ struct ipcbus_node_info {
  *   - EDQUOT: the user has too many watches
  *
  * UNWATCH without a flag ends the death watch of the handle. After it returns, no thread takes an
- * event of the watch. A thread that took FROZEN or THAWED before may not have returned yet. UNWATCH
- * of handle 0 with IPCBUS_WATCH_MANAGER ends the manager watch in the same way.
+ * event of the watch. UNWATCH of handle 0 with IPCBUS_WATCH_MANAGER ends the manager watch in the
+ * same way.
  *   - EBADF: there is no such handle
  *   - ENOENT: there is no watch, or EVENT_DEAD was already delivered; or the handle is 0, a new
  *     manager has registered, and the DEAD event of the old manager is still queued

@@ -219,11 +219,6 @@ void dispatch(struct thread *t, const struct ipcbus_event *event)
 		if (unlikely(atomic_load(&t->ipc->channels)))
 			call_canceled(t->ipc, t->ipc->route->join_canceled(t->ipc, event->call));
 		break;
-	case IPCBUS_EVENT_FROZEN:
-	case IPCBUS_EVENT_THAWED:
-		watch_freeze_changed(t->ipc, event->cookie, event->kind == IPCBUS_EVENT_FROZEN,
-			    event->code);
-		break;
 	case IPCBUS_EVENT_RECORD:
 		monitor_deliver(t, event);
 		break;

@@ -315,8 +315,7 @@ struct watcher {
 	struct ipc_proxy *proxy;	/* the program's proxy, or its target */
 	struct ipc_proxy *shown;	/* the program's proxy, with a reference */
 	uint64_t watch;		/* cookie of the driver's watch */
-	ipc_death_cb cb;	/* NULL: a watcher of freezing */
-	ipc_freeze_cb freeze_cb;
+	ipc_death_cb cb;
 };
 
 static struct watcher *watcher_of(struct ipc_slot *slot)
@@ -324,15 +323,11 @@ static struct watcher *watcher_of(struct ipc_slot *slot)
 	return (struct watcher *)slot;
 }
 
-static int watch_start_locked(struct ipc_proxy *proxy, bool frozen)
+static int watch_start_locked(struct ipc_proxy *proxy)
 {
 	struct ipc *ipc = proxy->ipc;
 	uint64_t cookie = ipc_next_cookie_locked(ipc);
-	struct ipcbus_handle watch = {
-		.handle = proxy->handle,
-		.flags = frozen ? IPCBUS_WATCH_FROZEN : 0,
-		.cookie = cookie,
-	};
+	struct ipcbus_handle watch = { .handle = proxy->handle, .cookie = cookie };
 	int r;
 
 	if (proxy->handle == LOST_HANDLE)
@@ -348,8 +343,6 @@ static int watch_start_locked(struct ipc_proxy *proxy, bool frozen)
 		return r;
 	}
 	proxy->watch = cookie;
-	proxy->watch_frozen = frozen;
-	proxy->freeze_count = 0;
 	return 0;
 }
 
@@ -364,28 +357,6 @@ static void watch_stop_locked(struct ipc_proxy *proxy)
 		device_request(&proxy->ipc->device, IPCBUS_IOC_UNWATCH, &watch);
 	map_remove(&proxy->ipc->watches, proxy->watch);
 	proxy->watch = 0;
-}
-
-/*
- * Replaces the driver's watch by a watch that reports freezing too, and moves the watchers. If the
- * old watch fires in the meantime, its cookie is in no table, and the new watch fires at once.
- */
-static int watch_widen_locked(struct ipc_proxy *proxy)
-{
-	uint64_t old = proxy->watch;
-	struct ipc_slot *slot;
-	int r;
-
-	if (proxy->watch_frozen)
-		return 0;
-	watch_stop_locked(proxy);
-	r = watch_start_locked(proxy, /* frozen= */ true);
-	if (r < 0)
-		return r;
-	TAILQ_FOREACH(slot, &proxy->watchers, link)
-		if (watcher_of(slot)->watch == old)
-			watcher_of(slot)->watch = proxy->watch;
-	return 0;
 }
 
 /* --- Ending a watch ------------------------------------------------------------------ */
@@ -430,12 +401,8 @@ static const struct slot_type watcher_type = {
 static int add_locked(struct watcher *watcher)
 {
 	struct ipc_proxy *proxy = watcher->proxy;
-	int r = 0;
+	int r = proxy->watch ? 0 : watch_start_locked(proxy);
 
-	if (!proxy->watch)
-		r = watch_start_locked(proxy, watcher->freeze_cb);
-	else if (watcher->freeze_cb)
-		r = watch_widen_locked(proxy);
 	if (r < 0)
 		return r;
 	watcher->watch = proxy->watch;
@@ -443,16 +410,15 @@ static int add_locked(struct watcher *watcher)
 	return 0;
 }
 
-/* Exactly one of the callbacks must not be NULL. */
-static int watch_add(struct ipc_proxy *proxy, ipc_death_cb cb, ipc_freeze_cb freeze_cb,
-		     void *userdata, struct ipc_slot **ret_slot)
+int ipc_proxy_on_death(struct ipc_proxy *proxy, ipc_death_cb cb, void *userdata,
+		       struct ipc_slot **ret_slot)
 {
 	struct watcher *watcher;
 	struct ipc_slot *slot;
 	struct ipc *ipc;
 	int r;
 
-	r = proxy && (cb || freeze_cb) ? ipc_check(proxy->ipc) : -EINVAL;
+	r = proxy && cb ? ipc_check(proxy->ipc) : -EINVAL;
 	if (r == 0 && proxy->handle == LOST_HANDLE)
 		r = thread_reconnect(proxy->ipc) ?: proxy_renew(proxy);
 	if (r < 0)
@@ -464,7 +430,6 @@ static int watch_add(struct ipc_proxy *proxy, ipc_death_cb cb, ipc_freeze_cb fre
 	watcher = watcher_of(slot);
 	watcher->shown = ipc_proxy_ref(proxy);
 	watcher->cb = cb;
-	watcher->freeze_cb = freeze_cb;
 
 	ipc_lock(ipc);
 	watcher->proxy = ipc_proxy_ref(proxy->target ?: proxy);
@@ -477,18 +442,6 @@ static int watch_add(struct ipc_proxy *proxy, ipc_death_cb cb, ipc_freeze_cb fre
 	return r;
 }
 
-int ipc_proxy_on_death(struct ipc_proxy *proxy, ipc_death_cb cb, void *userdata,
-		       struct ipc_slot **ret_slot)
-{
-	return watch_add(proxy, cb, /* freeze_cb= */ NULL, userdata, ret_slot);
-}
-
-int ipc_proxy_on_freeze(struct ipc_proxy *proxy, ipc_freeze_cb cb, void *userdata,
-			struct ipc_slot **ret_slot)
-{
-	return watch_add(proxy, /* cb= */ NULL, cb, userdata, ret_slot);
-}
-
 int proxy_watch(struct ipc_proxy *proxy)
 {
 	struct ipc *ipc = proxy->ipc;
@@ -498,7 +451,7 @@ int proxy_watch(struct ipc_proxy *proxy)
 	if (atomic_load(&proxy->died))
 		r = -EOWNERDEAD;
 	else if (!proxy->watch)
-		r = watch_start_locked(proxy, /* frozen= */ false);
+		r = watch_start_locked(proxy);
 	ipc_unlock(ipc);
 	return r;
 }
@@ -525,41 +478,6 @@ void proxy_set_died(struct ipc_proxy *proxy)
 
 /* --- Events -------------------------------------------------------------------------- */
 
-struct freeze_event {
-	uint64_t watch;
-	bool frozen;
-};
-
-static void call_freeze(struct ipc_slot *slot, const void *data)
-{
-	const struct watcher *watcher = watcher_of(slot);
-	const struct freeze_event *event = data;
-
-	if (watcher->freeze_cb && watcher->watch == event->watch)
-		watcher->freeze_cb(watcher->shown, event->frozen, slot->userdata);
-}
-
-/* Two threads may handle two events of a watch concurrently: the newer event wins. */
-void watch_freeze_changed(struct ipc *ipc, uint64_t cookie, bool frozen, uint32_t count)
-{
-	const struct freeze_event event = { cookie, frozen };
-	struct ipc_proxy *proxy;
-
-	ipc_lock(ipc);
-	proxy = map_get(&ipc->watches, cookie);
-	if (proxy && (int32_t)(count - proxy->freeze_count) < 0)
-		proxy = NULL;
-	if (proxy) {
-		proxy->freeze_count = count;
-		refs_take(&proxy->refs);
-	}
-	ipc_unlock(ipc);
-	if (!proxy)
-		return;
-	slots_call(ipc, &proxy->watchers, call_freeze, &event);
-	ipc_proxy_unref(proxy);
-}
-
 /* Moves the watchers with this watch to an empty list, for slots_close(). */
 static void take_watchers_locked(struct ipc_proxy *proxy, uint64_t watch, struct slots *to)
 {
@@ -575,8 +493,7 @@ static void take_watchers_locked(struct ipc_proxy *proxy, uint64_t watch, struct
 static void call_death(struct ipc_slot *slot, const void *event)
 {
 	(void)event;
-	if (watcher_of(slot)->cb)
-		watcher_of(slot)->cb(watcher_of(slot)->shown, slot->userdata);
+	watcher_of(slot)->cb(watcher_of(slot)->shown, slot->userdata);
 }
 
 void watch_died(struct ipc *ipc, uint64_t cookie)

@@ -20,11 +20,10 @@
  * lost proxy with a name gets the handle of another proxy of the new bus, its *target*. Only then
  * do two proxies stand for the same object. Watchers of a lost proxy are on the list of its target.
  *
- * A proxy with watchers, for death and freezing, has at most one driver's watch at a time. Each
- * watcher holds a reference, so no watcher is left when the counts are put. Each watcher remembers
- * the driver's watch under which it was added. The DEAD event calls and drops the watchers of its
- * own watch. A watcher that is added later makes a new watch, which fires at once if the object is
- * dead.
+ * A proxy with watchers has at most one driver's watch at a time. Each watcher holds a reference,
+ * so no watcher is left when the counts are put. Each watcher remembers the driver's watch under
+ * which it was added. The DEAD event calls and drops the watchers of its own watch. A watcher that
+ * is added later makes a new watch, which fires at once if the object is dead.
  */
 #ifndef IPC_PROXY_H
 #define IPC_PROXY_H
@@ -61,8 +60,6 @@ struct ipc_proxy {
 	uint64_t generation;		/* of counts */
 	uint32_t counts;		/* the driver's, to be put */
 	uint64_t watch;			/* cookie of the driver's watch, or 0 */
-	bool watch_frozen;		/* the watch reports freezing too */
-	uint32_t freeze_count;		/* of the last such event */
 	struct slots watchers;
 };
 
@@ -97,8 +94,6 @@ void proxy_set_died(struct ipc_proxy *proxy);
 void proxies_lost(struct ipc *ipc);
 void proxies_close(struct ipc *ipc);
 
-/* Reports that the owner of the watched object was frozen or thawed; count orders the events. */
-void watch_freeze_changed(struct ipc *ipc, uint64_t cookie, bool frozen, uint32_t count);
 /* Reports the death behind the driver's watch with this cookie. */
 void watch_died(struct ipc *ipc, uint64_t cookie);
 /* Reports the death of all watched objects after the end of the bus. */

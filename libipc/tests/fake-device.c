@@ -415,7 +415,6 @@ static int watch(const struct ipcbus_handle *handle)
 		fake.manager_watches++;
 		return 0;
 	}
-	fake.watch_frozen = handle->flags & IPCBUS_WATCH_FROZEN;
 	fake.watches++;
 	fake.watch_cookie = handle->cookie;
 	return 0;

@@ -54,7 +54,6 @@ struct fake {
 	uint32_t put_count;
 	int watches;			/* set minus removed */
 	uint64_t watch_cookie;
-	bool watch_frozen;
 	int manager_watches;			/* number of watches for a manager */
 	int unwatch_error;
 	unsigned int woken;

@@ -192,65 +192,6 @@ START_TEST(callbacks_may_change_the_list)
 }
 END_TEST
 
-/* --- Freezing ------------------------------------------------------------------- */
-
-static char frozen[16];
-static int n_frozen;
-
-static void on_freeze(struct ipc_proxy *proxy, int is_frozen, void *userdata)
-{
-	(void)proxy;
-	frozen[n_frozen++] = (char)(*(const char *)userdata + (is_frozen ? 0 : 'a' - 'A'));
-	frozen[n_frozen] = 0;
-}
-
-static void push_freeze(uint32_t kind, uint64_t cookie, uint32_t count)
-{
-	struct ipcbus_event event = { .kind = kind, .cookie = cookie, .code = count };
-
-	fake_push(event, NULL, 0, NULL, 0);
-	ck_assert_int_eq(ipc_process(ipc), 1);
-}
-
-START_TEST(notified_of_freezing)
-{
-	struct ipc_proxy *proxy = begin();
-	struct ipc_slot *a, *b;
-	uint64_t first;
-
-	n_frozen = 0;
-	ck_assert_int_eq(ipc_proxy_on_freeze(proxy, NULL, NULL, NULL), -EINVAL);
-	/* The death watch exists: a wider watch replaces it. */
-	ck_assert_int_eq(ipc_proxy_on_death(proxy, note, "1", NULL), 0);
-	ck_assert(!fake.watch_frozen);
-	first = fake.watch_cookie;
-	ck_assert_int_eq(ipc_proxy_on_freeze(proxy, on_freeze, "A", &a), 0);
-	ck_assert_int_eq(ipc_proxy_on_freeze(proxy, on_freeze, "B", &b), 0);
-	ck_assert(fake.watch_frozen);
-	ck_assert_int_eq(fake.watches, 1);
-	ck_assert_uint_ne(fake.watch_cookie, first);
-
-	push_freeze(IPCBUS_EVENT_FROZEN, fake.watch_cookie, 1);
-	push_freeze(IPCBUS_EVENT_THAWED, fake.watch_cookie, 3);
-	/* An event overtaken by an earlier event, and an event of an unknown watch. */
-	push_freeze(IPCBUS_EVENT_FROZEN, fake.watch_cookie, 2);
-	push_freeze(IPCBUS_EVENT_FROZEN, first, 4);
-	ck_assert_str_eq(frozen, "ABab");
-
-	ipc_slot_end(a);
-	push_freeze(IPCBUS_EVENT_FROZEN, fake.watch_cookie, 4);
-	ck_assert_str_eq(frozen, "ABabB");
-
-	/* Only death watches report the death. Freeze watches end as well. */
-	watch_died(ipc, fake.watch_cookie);
-	ck_assert_str_eq(calls, "1");
-	ck_assert_str_eq(frozen, "ABabB");
-	ipc_slot_end(b);
-	ipc_proxy_unref(proxy);
-	ipc_unref(ipc);
-}
-END_TEST
-
 START_TEST(the_end_of_the_connection_forgets_watchers)
 {
 	struct ipc_proxy *proxy = begin();
@@ -266,9 +207,8 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("death", counts_are_put_together, a_proxy_for_an_id, the_managers_handle_is_never_put,
-			 watchers_are_called_in_order_and_once, a_watch_holds_the_proxy, taken_back,
-			 a_new_watch_after_death, callbacks_may_change_the_list,
-			 notified_of_freezing,
-			 the_end_of_the_connection_forgets_watchers);
+	return RUN_TESTS("death", counts_are_put_together, a_proxy_for_an_id,
+			 the_managers_handle_is_never_put, watchers_are_called_in_order_and_once,
+			 a_watch_holds_the_proxy, taken_back, a_new_watch_after_death,
+			 callbacks_may_change_the_list, the_end_of_the_connection_forgets_watchers);
 }

@@ -366,24 +366,9 @@ static int start_death(struct ipc *ipc, struct slot *slot, void *data, struct ip
 	return ipc_proxy_on_death(data, died, slot, ret_slot);
 }
 
-static void frozen(struct ipc_proxy *proxy, int is_frozen, void *userdata)
-{
-	PyGILState_STATE state;
-
-	(void)proxy;
-	if (!python_enter(&state))
-		return;
-	slot_notify(userdata, Py_BuildValue("(O)", is_frozen ? Py_True : Py_False));
-	python_leave(state);
-}
-
-static int start_freeze(struct ipc *ipc, struct slot *slot, void *data, struct ipc_slot **ret_slot)
-{
-	(void)ipc;
-	return ipc_proxy_on_freeze(data, frozen, slot, ret_slot);
-}
-
-static PyObject *watch(PyObject *self, PyObject *callback, slot_start start)
+/* on_death(callback) -> Slot: callback() runs once, on a serving thread, or soon if the object is
+ * already dead. Dropping the Slot does not end the watch. */
+static PyObject *on_death(PyObject *self, PyObject *callback)
 {
 	struct ipc_proxy *proxy = of(self)->proxy;
 	PyObject *slot;
@@ -391,25 +376,11 @@ static PyObject *watch(PyObject *self, PyObject *callback, slot_start start)
 	if (!proxy)
 		return fail_closed();
 	ipc_proxy_ref(proxy);
-	slot = slot_new(of(self)->part.connection, callback, /* once= */ false, start, proxy);
+	slot = slot_new(of(self)->part.connection, callback, /* once= */ false, start_death, proxy);
 	Py_BEGIN_ALLOW_THREADS
 	ipc_proxy_unref(proxy);
 	Py_END_ALLOW_THREADS
 	return slot;
-}
-
-/* on_death(callback) -> Slot: callback() runs once, on a serving thread, or soon if the object is
- * already dead. Dropping the Slot does not end the watch. */
-static PyObject *on_death(PyObject *self, PyObject *callback)
-{
-	return watch(self, callback, start_death);
-}
-
-/* on_freeze(callback) -> Slot: as on_death(), but callback(is_frozen) runs at each change, or soon
- * if the process is frozen now */
-static PyObject *on_freeze(PyObject *self, PyObject *callback)
-{
-	return watch(self, callback, start_freeze);
 }
 
 /* --- The type -------------------------------------------------------------------- */
@@ -449,7 +420,6 @@ static PyMethodDef methods[] = {
 	{ "open", FAST(open_stream), METH_FASTCALL, NULL },
 	{ "open_async", FAST(open_async), METH_FASTCALL, NULL },
 	{ "on_death", on_death, METH_O, NULL },
-	{ "on_freeze", on_freeze, METH_O, NULL },
 	{ NULL, NULL, 0, NULL },
 };
 

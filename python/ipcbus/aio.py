@@ -198,13 +198,6 @@ class Proxy(BaseProxy):
         check_callback(callback)
         return Slot(self._proxy.on_death(lambda: self._bus._run(callback)))
 
-    def on_freeze(self, callback: Callable[[bool], object]) -> Slot:
-        """Calls callback in the loop, with True when the object's process is frozen and with False
-        when it is thawed. If the process is frozen now, calls it soon. The watch ends with the
-        object, without a call."""
-        check_callback(callback)
-        return Slot(self._proxy.on_freeze(lambda frozen: self._bus._run(callback, frozen)))
-
     async def wait_dead(self) -> None:
         """Returns when the object is dead, as on_death(). Raises ``Canceled`` if the connection is
         closed."""

@@ -179,13 +179,6 @@ class Proxy(BaseProxy):
         check_callback(callback)
         return Slot(self._proxy.on_death(callback))
 
-    def on_freeze(self, callback: Callable[[bool], object]) -> Slot:
-        """Calls callback on a serving thread, with True when the object's process is frozen and
-        with False when it is thawed. If the process is frozen now, calls it soon. The watch ends
-        with the object, without a call."""
-        check_callback(callback)
-        return Slot(self._proxy.on_freeze(callback))
-
 
 class TypedProxy(Proxy):
     """The base of generated proxies. A method takes a request, a mapping of its fields, or its

@@ -548,16 +548,6 @@ typedef void (*ipc_death_cb)(struct ipc_proxy *proxy, void *userdata);
 int ipc_proxy_on_death(struct ipc_proxy *proxy, ipc_death_cb cb, void *userdata,
 		       struct ipc_slot **ret_slot);
 
-/*
- * Watch for freezing: call cb on a serving thread with frozen 1 when the object's process
- * is frozen, and with 0 when it is thawed. If it is frozen now, and this connection does not watch
- * it for freezing yet, cb is called soon. A change that is reverted before its delivery is not
- * reported. The watch ends silently with the object. Otherwise as ipc_proxy_on_death().
- */
-typedef void (*ipc_freeze_cb)(struct ipc_proxy *proxy, int frozen, void *userdata);
-int ipc_proxy_on_freeze(struct ipc_proxy *proxy, ipc_freeze_cb cb, void *userdata,
-			struct ipc_slot **ret_slot);
-
 /* --- Objects and files in received messages -------------------------------- */
 
 /*

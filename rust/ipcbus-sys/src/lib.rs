@@ -185,7 +185,6 @@ pub type ipc_raw_stream_cb =
     unsafe extern "C" fn(c_int, *mut ipc_stream, *const ipc_error, *mut c_void);
 pub type ipc_cancel_cb = unsafe extern "C" fn(*mut ipc_call, *mut c_void);
 pub type ipc_death_cb = unsafe extern "C" fn(*mut ipc_proxy, *mut c_void);
-pub type ipc_freeze_cb = unsafe extern "C" fn(*mut ipc_proxy, c_int, *mut c_void);
 pub type ipc_writable_cb = unsafe extern "C" fn(*mut ipc, *mut c_void);
 pub type ipc_reconnect_cb = unsafe extern "C" fn(*mut ipc, c_uint, *mut c_void);
 pub type ipc_log_cb = unsafe extern "C" fn(c_int, *const c_char, *mut c_void);
@@ -259,12 +258,6 @@ extern "C" {
     pub fn ipc_proxy_on_death(
         proxy: *mut ipc_proxy,
         cb: ipc_death_cb,
-        userdata: *mut c_void,
-        ret_slot: *mut *mut ipc_slot,
-    ) -> c_int;
-    pub fn ipc_proxy_on_freeze(
-        proxy: *mut ipc_proxy,
-        cb: ipc_freeze_cb,
         userdata: *mut c_void,
         ret_slot: *mut *mut ipc_slot,
     ) -> c_int;

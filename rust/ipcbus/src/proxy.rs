@@ -125,29 +125,6 @@ impl Proxy {
     pub fn wait_dead(&self) -> Result<DeathFuture> {
         DeathFuture::start(self)
     }
-
-    /// Calls `function` on a serving thread with true when the object's process is frozen, and with
-    /// false when it is thawed. If the process is frozen already, calls it soon.
-    pub fn on_freeze(&self, function: impl Fn(bool) + Send + Sync + 'static) -> Result<Slot> {
-        fn enlist<F: Fn(bool) + Send + Sync + 'static>(
-            proxy: &Proxy,
-            function: F,
-        ) -> Result<Slot> {
-            unsafe extern "C" fn run<F: Fn(bool)>(
-                _: *mut sys::ipc_proxy,
-                frozen: i32,
-                held: *mut c_void,
-            ) {
-                let function = &*(held as *const F);
-                guarded("on_freeze", || function(frozen != 0));
-            }
-            // SAFETY: as above.
-            Slot::register(function, |held, slot| unsafe {
-                sys::ipc_proxy_on_freeze(proxy.raw, run::<F>, held, slot)
-            })
-        }
-        enlist(self, function)
-    }
 }
 
 impl Clone for Proxy {

@@ -16,8 +16,8 @@
 
 #include "streams.h"
 
-#define ROUNDS	160
-#define SLOTS	16
+#define ROUNDS 160
+#define SLOTS  16
 
 /* --- The server -------------------------------------------------------------------- */
 
@@ -93,7 +93,9 @@ static int serve_to_the_end(struct ipc *ipc)
 }
 
 static const struct server_options options = {
-	.threads = 6, .prepare = prepare, .loop = serve_to_the_end,
+	.threads = 6,
+	.prepare = prepare,
+	.loop = serve_to_the_end,
 };
 
 /* --- The client ---------------------------------------------------------------------- */
@@ -123,8 +125,8 @@ static void begin(void)
 	ck_assert_int_eq(server_bounce(client.server, &request, &reply, NULL), 0);
 	ck_assert_int_eq(streams_take(client.ipc, reply->object, &streams), 0);
 	server_bounce_reply_free(reply);
-	ck_assert_int_eq(visitor_object_new(client.ipc, &visitor_handlers, NULL, NULL,
-					    &visitor), 0);
+	ck_assert_int_eq(visitor_object_new(client.ipc, &visitor_handlers, NULL, NULL, &visitor),
+			 0);
 }
 
 static void end(void)
@@ -395,13 +397,6 @@ static void on_death(struct ipc_proxy *proxy, void *userdata)
 	(void)userdata;
 }
 
-static void on_freeze(struct ipc_proxy *proxy, int frozen, void *userdata)
-{
-	(void)proxy;
-	(void)frozen;
-	(void)userdata;
-}
-
 /* Called whether or not the watch fired. */
 static void watch_ended(void *unused)
 {
@@ -413,14 +408,14 @@ static int watch(unsigned int round)
 {
 	ipc_auto(server_new_counter_reply_free) E2e__NewCounterReply *reply = NULL;
 	ipc_auto(counter_unref) struct counter *counter = NULL;
-	struct ipc_slot *death = NULL, *freeze = NULL;
+	struct ipc_slot *death = NULL, *other = NULL;
 	int r;
 
 	r = server_new_counter(client.server, &reply, NULL);
 	if (r == 0)
 		r = counter_take(client.ipc, reply->counter, &counter);
 	if (r == 0)
-		r = ipc_proxy_on_freeze(counter_proxy(counter), on_freeze, NULL, &freeze);
+		r = counter_on_death(counter, on_death, NULL, &other);
 	if (r < 0)
 		return r;
 	atomic_fetch_add(&watching, 1);
@@ -432,9 +427,9 @@ static int watch(unsigned int round)
 		ipc_slot_end(death);
 	}
 	if (round % 2)
-		ipc_slot_end_async(freeze);
+		ipc_slot_end_async(other);
 	else
-		ipc_slot_detach(freeze);
+		ipc_slot_detach(other);
 	return r;
 }
 
@@ -474,8 +469,8 @@ static int look_around(unsigned int round)
 /* --- The whole test --------------------------------------------------------------------- */
 
 static int (*const acts[])(unsigned int round) = {
-	say,	      visit,	     hang,  finish,	call_async, log_number,
-	count_stream, talk_both_ways, watch, look_around,
+	say,	    visit,	  hang,		  finish, call_async,
+	log_number, count_stream, talk_both_ways, watch,  look_around,
 };
 
 #define WORKERS (2 * sizeof(acts) / sizeof(acts[0]))
@@ -518,8 +513,8 @@ static void start_crowd(struct crowd *crowd)
 	atomic_store(&finished, false);
 	atomic_store(&stopped, 0);
 	for (unsigned int i = 0; i < 3; i++)
-		ck_assert_int_eq(pthread_create(&crowd->others[i], NULL, i ? run : cancel_often,
-						NULL), 0);
+		ck_assert_int_eq(
+			pthread_create(&crowd->others[i], NULL, i ? run : cancel_often, NULL), 0);
 	for (uintptr_t i = 0; i < WORKERS; i++)
 		ck_assert_int_eq(pthread_create(&crowd->workers[i], NULL, work, (void *)i), 0);
 }

@@ -27,7 +27,7 @@ static struct ipc_object_info info_of(const struct ipc_object *object)
 
 /* --- References -------------------------------------------------------------------- */
 
-#define ROUNDS	1000
+#define ROUNDS 1000
 
 static void bounce(struct client *client, struct ipc_object *object)
 {
@@ -100,7 +100,7 @@ END_TEST
 
 /* --- Deaths ------------------------------------------------------------------------ */
 
-#define WATCHERS	200
+#define WATCHERS 200
 
 static void count(struct ipc_proxy *proxy, void *userdata)
 {
@@ -128,56 +128,13 @@ START_TEST(many_watchers_of_one_proxy)
 }
 END_TEST
 
-/* --- Freezing ------------------------------------------------------------------------ */
-
-static void keep_state(struct ipc_proxy *proxy, int frozen, void *userdata)
-{
-	(void)proxy;
-	*(int *)userdata = frozen;
-}
-
-/* Waits up to 25 s until a callback sets the state. -1: no callback so far. */
-static void await_state(struct client *client, const int *state, int wanted)
-{
-	for (int i = 0; *state != wanted && i < 50; i++)
-		if (ipc_wait_event(client->ipc, 500000) > 0)
-			process_all(client->ipc);
-	ck_assert_int_eq(*state, wanted);
-}
-
-START_TEST(notified_of_freezing)
-{
-	int state = -1, late = -1, deaths = 0;
-	struct ipc_proxy *proxy;
-	struct ipc_slot *slot;
-
-	client_start(&one_thread);
-	proxy = server_proxy(client.server);
-	ck_assert_int_eq(ipc_proxy_on_death(proxy, count, &deaths, NULL), 0);
-	ck_assert_int_eq(ipc_proxy_on_freeze(proxy, keep_state, &state, &slot), 0);
-	ck_assert_int_eq(ipc_freeze(client.ipc, client.pid, 5000000), 0);
-	await_state(&client, &state, 1);
-	ck_assert_int_eq(ipc_proxy_on_freeze(proxy, keep_state, &late, NULL), 0);
-	ck_assert_int_eq(ipc_thaw(client.ipc, client.pid), 0);
-	await_state(&client, &state, 0);
-	ck_assert_int_eq(late, 0);
-
-	ipc_slot_end(slot);
-	ck_assert_int_eq(ipc_freeze(client.ipc, client.pid, 5000000), 0);
-	await_state(&client, &late, 1);
-	ck_assert_int_eq(state, 0);
-	client_kill_server();
-	await_state(&client, &deaths, 1);
-}
-END_TEST
-
 /* --- Monitors -------------------------------------------------------------------------- */
 
 struct seen {
-	uint64_t call;	/* the last */
+	uint64_t call; /* the last */
 	int calls;
 	int replies;
-	int text;	/* calls that contain "watched" */
+	int text; /* calls that contain "watched" */
 	int failures;
 };
 
@@ -211,9 +168,11 @@ START_TEST(monitor_records_calls_and_replies)
 	client_start(&one_thread);
 	ck_assert_int_eq(ipc_open(&monitor, NULL), 0);
 	ck_assert_int_eq(ipc_monitor(monitor, IPC_MONITOR_MESSAGES, 0, 64, NULL, NULL,
-			/* ret_slot= */ NULL), -EINVAL);
+				     /* ret_slot= */ NULL),
+			 -EINVAL);
 	ck_assert_int_eq(ipc_monitor(monitor, IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES, 0, 64,
-				     see, &seen, &slot), 0);
+				     see, &seen, &slot),
+			 0);
 	request.text = "watched";
 	for (int i = 0; i < 10; i++)
 		ck_assert_int_eq(server_say(client.server, &request, NULL, NULL), 0);
@@ -236,6 +195,5 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("watch", counts_are_exact, counters_come_and_go,
-			 many_watchers_of_one_proxy, notified_of_freezing,
-			 monitor_records_calls_and_replies);
+			 many_watchers_of_one_proxy, monitor_records_calls_and_replies);
 }

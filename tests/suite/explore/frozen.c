@@ -4,20 +4,8 @@
  */
 #include "scenarios.h"
 
-/* The freezing process holds a watch of SRV, and must be notified of each state. */
-static void prepare_freeze(void)
+static void prepare_taken(void)
 {
-	struct ipcbus_handle watch = {
-		.size = sizeof(watch), .flags = IPCBUS_WATCH_FROZEN, .cookie = 6,
-	};
-
-	be_side(OTH);
-	CHECK(!shim_ioctl(sides[OTH].fd, IPCBUS_IOC_WATCH, &watch));
-}
-
-static void prepare_freeze_taken(void)
-{
-	prepare_freeze();
 	take_a_call(1);
 }
 
@@ -25,7 +13,6 @@ static void prepare_freeze_taken(void)
 static void freeze_and_thaw(void *unused)
 {
 	struct ipcbus_freeze f;
-	struct ipcbus_event event;
 	int r = ioctl_freeze(SRV, 0, &f);
 
 	(void)unused;
@@ -33,9 +20,6 @@ static void freeze_and_thaw(void *unused)
 	CHECK(r || !f.pending);
 	r = ioctl_freeze(SRV, IPCBUS_FREEZE_THAW, &f);
 	CHECK(!r || r == -ESRCH);
-	next_event(&event);
-	CHECK(event.kind == IPCBUS_EVENT_NONE || event.kind == IPCBUS_EVENT_DEAD ||
-	      event.kind == IPCBUS_EVENT_FROZEN || event.kind == IPCBUS_EVENT_THAWED);
 }
 
 static void freeze_or_thaw(void *unused)
@@ -243,25 +227,25 @@ static void reply_twice(void *unused)
 }
 
 const struct scenario frozen_scenarios[] = {
-	{ "freeze_call", "a process is frozen and thawed while it is called", prepare_freeze,
+	{ "freeze_call", "a process is frozen and thawed while it is called", NULL,
 	  { { "serve", SRV, serve_while_freezing }, { "call", CLI, call_and_two_oneways },
 	    { "freeze", OTH, freeze_and_thaw } }, 0 },
-	{ "freeze_reply", "the same, while it replies", prepare_freeze_taken,
+	{ "freeze_reply", "the same, while it replies", prepare_taken,
 	  { { "reply", SRV, reply_and_free }, { "wait", CLI, wait_for_reply },
 	    { "freeze", OTH, freeze_and_thaw } }, 0 },
-	{ "freeze_close", "the same, while it closes", prepare_freeze,
+	{ "freeze_close", "the same, while it closes", NULL,
 	  { { "close", SRV, close_file }, { "serve", SRV, serve_what_is_there },
 	    { "freeze", OTH, freeze_and_thaw } }, 0 },
-	{ "freeze_die", "the same, while it dies over a call", prepare_freeze_taken,
+	{ "freeze_die", "the same, while it dies over a call", prepare_taken,
 	  { { "die", SRV, leave }, { "wait", CLI, wait_for_failure },
 	    { "freeze", OTH, freeze_and_thaw } }, 1U << SRV },
-	{ "freeze_freeze", "two threads freeze and thaw a process", prepare_freeze,
+	{ "freeze_freeze", "two threads freeze and thaw a process", NULL,
 	  { { "freeze", OTH, freeze_and_thaw }, { "freeze2", CLI, freeze_or_thaw },
 	    { "serve", SRV, serve_what_is_there } }, 0 },
-	{ "freeze_wait", "a process is frozen after its reply", prepare_freeze_taken,
+	{ "freeze_wait", "a process is frozen after its reply", prepare_taken,
 	  { { "reply", SRV, reply_and_free }, { "wait", CLI, wait_for_reply },
 	    { "freeze", OTH, freeze_wait } }, 0 },
-	{ "freeze_wait_close", "the same, while the process closes", prepare_freeze_taken,
+	{ "freeze_wait_close", "the same, while the process closes", prepare_taken,
 	  { { "close", SRV, close_file }, { "wait", CLI, wait_for_failure },
 	    { "freeze", OTH, freeze_wait } }, 0 },
 	{ "freeze_wait_destroy", "the same, while the node is destroyed", prepare_freeze_queued,
@@ -275,16 +259,14 @@ const struct scenario frozen_scenarios[] = {
 	{ "freeze_crowd", "a thread is interrupted before FREEZE reaches it", prepare_freeze_crowd,
 	  { { "serve", SRV, wait_then_poll }, { "freeze", OTH, freeze_then_thaw },
 	    { "thaw", CLI, interrupt_and_thaw } }, 0 },
-	{ "freeze_watcher", "the watcher of a freeze closes", prepare_freeze,
-	  { { "freeze", CLI, freeze_or_thaw }, { "close", OTH, close_file } }, 0 },
 	{ "thaw_wait", "a waiting thread is thawed", prepare_frozen,
 	  { { "serve", SRV, serve_one }, { "thaw", OTH, thaw_it } }, 0 },
 	{ "thaw_poll", "a polling thread is thawed", prepare_frozen,
 	  { { "poll", SRV, poll_and_take }, { "thaw", OTH, thaw_it } }, 0 },
-	{ "freeze_reply_again", "a process is frozen while its reply fails", prepare_freeze_taken,
+	{ "freeze_reply_again", "a process is frozen while its reply fails", prepare_taken,
 	  { { "reply", SRV, reply_twice }, { "wait", CLI, wait_for_reply },
 	    { "freeze", OTH, freeze_without_calls } }, 0 },
-	{ "freeze_replies", "the same, with replies of two threads", prepare_freeze_taken,
+	{ "freeze_replies", "the same, with replies of two threads", prepare_taken,
 	  { { "vain", SRV, reply_in_vain }, { "leave", CLI, leave },
 	    { "reply", SRV, reply_twice }, { "freeze", OTH, freeze_without_calls } }, 0 },
 };

@@ -267,16 +267,11 @@ static bool is_request(uint32_t kind)
 	return kind == IPCBUS_EVENT_CALL || kind == IPCBUS_EVENT_ONEWAY;
 }
 
-static bool is_freeze(uint32_t kind)
-{
-	return kind == IPCBUS_EVENT_FROZEN || kind == IPCBUS_EVENT_THAWED;
-}
-
 /* Event kinds about the receiver's own node, or a watch. */
 static bool has_only_cookie(uint32_t kind)
 {
 	return kind == IPCBUS_EVENT_IDLE || kind == IPCBUS_EVENT_DEAD ||
-	       kind == IPCBUS_EVENT_MANAGER || kind == IPCBUS_EVENT_CANCELED || is_freeze(kind);
+	       kind == IPCBUS_EVENT_MANAGER || kind == IPCBUS_EVENT_CANCELED;
 }
 
 static bool is_known(uint32_t kind)
@@ -297,7 +292,7 @@ static void check_unused_fields(const struct ipcbus_event *e)
 	raw_assert(!e->deadline || k == IPCBUS_EVENT_CALL, "kind %u with a deadline", k);
 	raw_assert(!e->cookie || is_request(k) || is_own_call(k) || has_only_cookie(k),
 		   "kind %u with cookie %llu", k, (unsigned long long)e->cookie);
-	raw_assert(!e->code || is_request(k) || is_freeze(k), "kind %u with code %u", k, e->code);
+	raw_assert(!e->code || is_request(k), "kind %u with code %u", k, e->code);
 	raw_assert((e->error < 0) == (k == IPCBUS_EVENT_ERROR || k == IPCBUS_EVENT_FAILED) &&
 			   e->error <= 0,
 		   "kind %u with error %d", k, e->error);

@@ -232,18 +232,16 @@ static const struct row {
 	ROW(HANDLE_PUT, handle, count, 0, EINVAL)
 	ROW(HANDLE_PUT, handle, count, 2, EBADF) /* more references than it has */
 	ROW(HANDLE_PUT, handle, count, 0xffffffff, EBADF)
-	ROW(HANDLE_PUT, handle, flags, IPCBUS_WATCH_FROZEN, EINVAL)
+	ROW(HANDLE_PUT, handle, flags, IPCBUS_WATCH_MANAGER, EINVAL)
 	ROW(HANDLE_PUT, handle, cookie, 1, EINVAL)
 	ROW(WATCH, handle, handle, NOT_THERE, EBADF)
 	ROW(WATCH, handle, handle, 0xffffffff, EBADF)
 	ROW(WATCH, handle, count, 1, EINVAL)
 	ROW(WATCH, handle, flags, IPCBUS_WATCH_MANAGER, EINVAL) /* for a handle other than 0 */
-	ROW(WATCH, handle, flags, IPCBUS_WATCH_FROZEN | IPCBUS_WATCH_MANAGER, EINVAL)
 	ROW(WATCH, handle, flags, 1U << 31, EINVAL)
 	ROW(UNWATCH, handle, handle, NOT_THERE, EBADF)
 	ROW(UNWATCH, handle, handle, 0, ENOENT)
 	ROW(UNWATCH, handle, count, 1, EINVAL)
-	ROW(UNWATCH, handle, flags, IPCBUS_WATCH_FROZEN, EINVAL)
 	ROW(UNWATCH, handle, flags, IPCBUS_WATCH_MANAGER, EINVAL)
 	ROW(UNWATCH, handle, cookie, 1, EINVAL)
 

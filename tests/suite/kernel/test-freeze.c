@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Freezing and thawing a process, and watches for both.
+ * Freezing and thawing a process.
  *
  * The target is a peer that follows commands, step by step. It serves a node, for which srv,
  * the manager, has a handle.
@@ -599,135 +599,6 @@ START_TEST(process_without_a_connection_is_unknown)
 }
 END_TEST
 
-/* Watches */
-
-static void watch_frozen(uint64_t cookie)
-{
-	assert_ok(raw_watch_for(&srv, handle, IPCBUS_WATCH_FROZEN, cookie));
-}
-
-static void expect_notified(uint32_t kind, uint32_t nth)
-{
-	struct ipcbus_event ev;
-
-	raw_take(&srv, kind, &ev);
-	ck_assert_uint_eq(ev.cookie, COOKIE);
-	ck_assert_uint_eq(ev.code, nth);
-}
-
-START_TEST(notified_of_each_change)
-{
-	watch_frozen(COOKIE);
-	raw_none(&srv);
-	for (int i = 0; i < 5; i++) {
-		freeze();
-		expect_notified(IPCBUS_EVENT_FROZEN, 2 * i + 1);
-		freeze();
-		raw_none(&srv);
-		thaw(0);
-		expect_notified(IPCBUS_EVENT_THAWED, 2 * i + 2);
-		thaw(0);
-		raw_none(&srv);
-	}
-	end_target();
-}
-END_TEST
-
-START_TEST(first_event_reports_the_current_state)
-{
-	freeze();
-	watch_frozen(COOKIE);
-	expect_notified(IPCBUS_EVENT_FROZEN, 1);
-	raw_none(&srv);
-	thaw(0);
-	expect_notified(IPCBUS_EVENT_THAWED, 2);
-	end_target();
-}
-END_TEST
-
-START_TEST(notified_of_the_last_only)
-{
-	watch_frozen(COOKIE);
-	for (int i = 0; i < 3; i++) {
-		freeze();
-		thaw(0);
-	}
-	raw_none(&srv);
-	for (int i = 0; i < 3; i++) {
-		freeze();
-		thaw(0);
-	}
-	freeze();
-	expect_notified(IPCBUS_EVENT_FROZEN, 1);
-	raw_none(&srv);
-	thaw(0);
-	freeze();
-	raw_none(&srv);
-	thaw(0);
-	expect_notified(IPCBUS_EVENT_THAWED, 2);
-	end_target();
-}
-END_TEST
-
-START_TEST(failed_freeze_does_not_notify)
-{
-	struct ipcbus_freeze f;
-
-	watch_frozen(COOKIE);
-	raw_call(&cli, 0, 1, NULL, 0); /* any call: it goes to srv, not to the target */
-	raw_take(&srv, IPCBUS_EVENT_CALL, &(struct ipcbus_event){ 0 });
-	raw_call(&srv, handle, 1, NULL, 0);
-	assert_result(act(0, &f), -EAGAIN);
-	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_CALL);
-	reply_last_call();
-	raw_none(&srv);
-	end_target();
-}
-END_TEST
-
-START_TEST(ended_watches_do_not_notify)
-{
-	watch_frozen(COOKIE);
-	freeze();
-	assert_ok(raw_unwatch(&srv, handle));
-	raw_none(&srv);
-	thaw(0);
-	raw_none(&srv);
-	assert_ok(raw_watch(&srv, handle, COOKIE));
-	freeze();
-	raw_none(&srv);
-	thaw(0);
-	end_target();
-}
-END_TEST
-
-START_TEST(watches_end_with_the_process)
-{
-	struct ipcbus_event ev;
-
-	watch_frozen(COOKIE);
-	freeze();
-	expect_notified(IPCBUS_EVENT_FROZEN, 1);
-	peer_kill(&target);
-	raw_wait(&srv, IPCBUS_EVENT_DEAD, &ev);
-	ck_assert_uint_eq(ev.cookie, COOKIE);
-	raw_none(&srv);
-	watch_frozen(COOKIE);
-	raw_take(&srv, IPCBUS_EVENT_DEAD, &ev);
-	raw_none(&srv);
-}
-END_TEST
-
-START_TEST(closed_with_an_untaken_event)
-{
-	watch_frozen(COOKIE);
-	freeze();
-	raw_close(&srv);
-	thaw(0);
-	end_target();
-}
-END_TEST
-
 int main(void)
 {
 	Suite *s = suite_create("freeze");
@@ -751,15 +622,6 @@ int main(void)
 	tcase_add_test(tc, thawed_before_it_was_frozen);
 	tcase_add_test(tc, killed_before_it_was_frozen);
 	tcase_add_test(tc, signal_interrupts_the_freeze);
-
-	tc = add_case(s, "watches", setup_target);
-	tcase_add_test(tc, notified_of_each_change);
-	tcase_add_test(tc, first_event_reports_the_current_state);
-	tcase_add_test(tc, notified_of_the_last_only);
-	tcase_add_test(tc, failed_freeze_does_not_notify);
-	tcase_add_test(tc, ended_watches_do_not_notify);
-	tcase_add_test(tc, watches_end_with_the_process);
-	tcase_add_test(tc, closed_with_an_untaken_event);
 
 	tc = add_case(s, "who", setup_bus);
 	tcase_add_test(tc, other_users_may_not);

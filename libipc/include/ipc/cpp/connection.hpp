@@ -192,23 +192,6 @@ public:
 		return s;
 	}
 
-	/* Call function(bool frozen) when the object's process is frozen and thawed. If it is
-	 * frozen already, calls it soon. Otherwise as on_death(). */
-	template <typename F> [[nodiscard]] outcome<slot> on_freeze(F function) const
-	{
-		slot s;
-		int r = detail::enroll(
-			std::move(function),
-			[this](void *userdata, c::ipc_slot **ret_slot) {
-				return c::ipc_proxy_on_freeze(raw, frozen<F>, userdata, ret_slot);
-			},
-			&s);
-
-		if (r < 0)
-			return detail::fail<slot>(r);
-		return s;
-	}
-
 private:
 	outcome<reply> call(const message &request, const c::ipc_options *with) const
 	{
@@ -263,11 +246,6 @@ private:
 	template <typename F> static void ended(c::ipc_proxy *, void *userdata) noexcept
 	{
 		detail::guarded("on_death", *static_cast<F *>(userdata));
-	}
-
-	template <typename F> static void frozen(c::ipc_proxy *, int now, void *userdata) noexcept
-	{
-		detail::guarded("on_freeze", [&] { (*static_cast<F *>(userdata))(now != 0); });
 	}
 };
 

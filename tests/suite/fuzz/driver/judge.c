@@ -511,8 +511,6 @@ static bool is_bare(const struct ipcbus_event *ev)
 		bare.call = ev->call;
 	if (ev->kind != IPCBUS_EVENT_NONE && ev->kind != IPCBUS_EVENT_INTERRUPTED)
 		bare.cookie = ev->cookie;
-	if (ev->kind == IPCBUS_EVENT_FROZEN || ev->kind == IPCBUS_EVENT_THAWED)
-		bare.code = ev->code;
 	return !memcmp(&bare, ev, sizeof(bare));
 }
 
@@ -620,11 +618,6 @@ void judge_event(struct thread *t, const struct ipcbus_event *event)
 		break;
 	case IPCBUS_EVENT_RECORD:
 		record_arrived(t, &ev);
-		break;
-	case IPCBUS_EVENT_FROZEN:
-	case IPCBUS_EVENT_THAWED:
-		must(ev.cookie >> 24 == 0x3a7c || world.any_odd, "frozen, for an unknown watch");
-		must(ev.code && is_bare(&ev), "FROZEN or THAWED with more, or less, than it should");
 		break;
 	case IPCBUS_EVENT_MANAGER:
 		must(ev.cookie == MANAGER_WATCH_COOKIE || world.any_odd, "MANAGER without a watch");

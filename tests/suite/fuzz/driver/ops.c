@@ -327,8 +327,6 @@ static void op_watch(struct thread *t, const u8 *arg)
 	args.handle = h && arg[1] & 6 ? h->number : arg[0] >= 0xf0 ? arg[0] * 3U : 0;
 	if (arg[1] & 0x40)
 		args.flags = IPCBUS_WATCH_MANAGER;
-	else if (arg[1] & 0x20 && cmd == IPCBUS_IOC_WATCH)
-		args.flags = IPCBUS_WATCH_FROZEN;
 	if (cmd == IPCBUS_IOC_WATCH)
 		args.cookie = arg[1] & 0x40 ? MANAGER_WATCH_COOKIE : 0x3a7c000000ULL + args.handle;
 	ret = control(t, cmd, &args, sizeof(args), &odd);
