@@ -135,6 +135,7 @@ struct ipc {
 					 * the device stays open; connections lock */
 	atomic_bool bus_ended;		/* a thread has noticed the end of the bus */
 	atomic_uint attention;		/* ATTEND_*, for serving threads */
+	_Atomic uint64_t space_asked;	/* when a thread last asked for space between messages */
 	_Atomic uint64_t timeout_usec;	/* 0: none */
 	_Atomic size_t message_max;	/* see ipc_set_message_max() */
 	_Atomic size_t borrowed;	/* bytes of buffers into which replies point */

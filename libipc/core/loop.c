@@ -24,6 +24,8 @@
 /* ipc_process() then returns 0, so that events that keep coming do not starve the program's
  * loop. */
 #define EVENTS_IN_A_ROW	64
+/* Between two questions whether there is space, if channels have messages. */
+#define SPACE_NS	((uint64_t)100000)
 
 /* --- Serving ------------------------------------------------------------------ */
 
@@ -79,6 +81,17 @@ static int serve_between(struct thread *t)
 	return r < 0 ? r : 1;
 }
 
+/* Asks at most every SPACE_NS: poll() takes as long as a short call through a channel. */
+static void look_for_space(struct ipc *ipc)
+{
+	uint64_t now = time_now();
+
+	if (now - atomic_load(&ipc->space_asked) < SPACE_NS)
+		return;
+	atomic_store(&ipc->space_asked, now);
+	writable_notify(ipc);
+}
+
 /* 0: the thread can wait for an event. 1: look again. */
 static __attribute__((noinline)) int attend(struct thread *t, unsigned int attention)
 {
@@ -98,7 +111,7 @@ static __attribute__((noinline)) int attend(struct thread *t, unsigned int atten
 		return r < 0 ? r : 1;
 	}
 	if (attention & ATTEND_WRITABLE)
-		writable_notify(ipc);
+		look_for_space(ipc);
 	return 0;
 }
 
