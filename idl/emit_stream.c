@@ -162,39 +162,53 @@ static void emit_set_ops(struct stream_emitter *se, bool client, const struct ty
 	emit_function(se, &f);
 }
 
-static void emit_open(struct stream_emitter *se)
+static void emit_open(struct stream_emitter *se, bool async)
 {
 	const struct method *m = se->m;
 	bool request = !m->sends && m->has_request;
 	const char *message = m->sends ? "NULL" :
 			      request  ? "(const ProtobufCMessage *)request" :
 					 "&none.base";
-	const char *const args[] = { format(se, "%s_proxy(%s)", se->s->prefix, se->s->self),
-				     emit_method(se->e, se->s, m),
-				     "options",
-				     message,
-				     "ret_stream",
-				     "error",
-				     NULL };
-	struct function f = { .lead = name(se, true, "open") };
-	size_t n = 0;
+	const char *args[PARAMS_MAX + 1] = {
+		format(se, "%s_proxy(%s)", se->s->prefix, se->s->self),
+		emit_method(se->e, se->s, m),
+		"options",
+		message,
+	};
+	struct function f = {
+		.lead = name(se, true, async ? "open_async" : "open"),
+		.params = { format(se, "struct %s *%s", se->s->prefix, se->s->self),
+			    "const struct ipc_options *options" },
+	};
+	size_t n = 2, n_args = 4;
 
-	f.params[n++] = format(se, "struct %s *%s", se->s->prefix, se->s->self);
-	f.params[n++] = "const struct ipc_options *options";
 	if (request)
 		f.params[n++] = format(se, "const %s *request", emit_class(se->e, m->request));
-	f.params[n++] = "struct ipc_stream **ret_stream";
-	f.params[n++] = "struct ipc_error *error";
+	if (async) {
+		f.params[n++] = "ipc_stream_cb cb";
+		f.params[n++] = "void *userdata";
+		f.params[n++] = "struct ipc_slot **ret_slot";
+		args[n_args++] = "cb";
+		args[n_args++] = "userdata";
+		args[n_args++] = "ret_slot";
+	} else {
+		f.params[n++] = "struct ipc_stream **ret_stream";
+		f.params[n++] = "struct ipc_error *error";
+		args[n_args++] = "ret_stream";
+		args[n_args++] = "error";
+	}
 	f.body = format(se, "%s%s",
 			m->sends || request ? "" :
 					      "\tstatic const Ipc__None none = IPC__NONE__INIT;\n\n",
-			sending_body(se, args, "ipc_rpc_stream_open"));
+			sending_body(se, args,
+				     async ? "ipc_rpc_stream_open_async" : "ipc_rpc_stream_open"));
 	emit_function(se, &f);
 }
 
 static void emit_client_end(struct stream_emitter *se)
 {
-	emit_open(se);
+	emit_open(se, /* async= */ false);
+	emit_open(se, /* async= */ true);
 	if (se->m->sends)
 		emit_sending(se, true, se->m->request);
 	if (se->m->pushes)

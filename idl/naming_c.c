@@ -33,6 +33,7 @@ static const struct {
 	{ REPLY, "*_reply_free" },
 	{ REPLY, "*_reply_freep" },
 	{ STREAM, "*_open" },
+	{ STREAM, "*_open_async" },
 	{ STREAM, "start_*" },
 	{ SENDS, "*_send" },
 	{ SENDS, "receive_*" },

@@ -132,8 +132,8 @@ $(B)/libipc/tests/test-codec: $(LIBIPC_TEST_CODECS)
 
 LIBIPC_TEST_CHANNELS := $(addprefix $(B)/libipc/tests/,test-channel-async test-channel-calls \
 	test-channel-fairness test-channel-filters test-channel-hostile test-channel-limits \
-	test-channel-oneways test-channel-processes test-channel-end test-channel-streams \
-	test-channel-time test-channel-window test-channel-words test-pool)
+	test-channel-oneways test-channel-opening test-channel-processes test-channel-end \
+	test-channel-streams test-channel-time test-channel-window test-channel-words test-pool)
 LIBIPC_TEST_DAEMON := $(LIBIPC_TEST_CHANNELS) $(addprefix $(B)/libipc/tests/,test-bus-end test-daemon \
 	test-dump test-poll test-reconnect)
 # Each case is a process that checks at its end for leaked memory, and fails if there is any.

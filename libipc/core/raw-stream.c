@@ -129,78 +129,19 @@ int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t method,
 	return 0;
 }
 
-/* Holds the objects of the options: the stream depends on them once it is open. */
-struct opening {
-	struct ipc_stream *stream;
-	struct ipc_options options;
-	ipc_raw_stream_cb cb;
-	void *userdata;
-};
-
-static struct opening *opening_new(const struct ipc_options *options, ipc_raw_stream_cb cb,
-				   void *userdata)
-{
-	struct opening *opening = malloc(sizeof(*opening));
-
-	if (!opening)
-		return NULL;
-	*opening = (struct opening){ .cb = cb, .userdata = userdata };
-	if (options)
-		opening->options = *options;
-	ipc_cancellation_ref(opening->options.cancellation);
-	ipc_call_ref(opening->options.parent);
-	ipc_stream_ref(opening->options.parent_stream);
-	return opening;
-}
-
-static void opening_free(struct opening *opening)
-{
-	ipc_cancellation_unref(opening->options.cancellation);
-	ipc_call_unref(opening->options.parent);
-	ipc_stream_unref(opening->options.parent_stream);
-	ipc_stream_unref(opening->stream);
-	free(opening);
-}
-
-static void opened(int result, struct ipc_raw_message *reply, const struct ipc_error *error,
-		   void *userdata)
-{
-	struct opening *opening = userdata;
-	struct ipc_error own = IPC_ERROR_INIT;
-	struct ipc_stream *stream = NULL;
-	int r = result;
-
-	if (r == 0)
-		r = stream_opened(opening->stream, reply, &opening->options);
-	if (r == 0) {
-		stream = opening->stream;
-		opening->stream = NULL;
-	} else if (result == 0) {
-		error_set(&own, r);
-		error = &own;
-	}
-	opening->cb(r, stream, error, opening->userdata);
-	opening_free(opening);
-	ipc_error_done(&own);
-}
-
 int ipc_raw_stream_open_async(struct ipc_proxy *proxy, uint32_t method,
 			      const struct ipc_options *options, ipc_raw_stream_cb cb,
 			      void *userdata)
 {
-	struct opening *opening;
+	struct ipc_stream *stream;
 	int r;
 
-	if (!cb)
-		return -EINVAL;
-	opening = opening_new(options, cb, userdata);
-	if (!opening)
-		return -ENOMEM;
-	r = new_client(proxy, method, options, &opening->stream);
-	if (r == 0)
-		r = stream_open_async(opening->stream, proxy, options, opened, opening);
+	r = cb ? new_client(proxy, method, options, &stream) : -EINVAL;
 	if (r < 0)
-		opening_free(opening);
+		return r;
+	r = stream_open_async(stream, proxy, options, cb, userdata, /* ret_slot= */ NULL);
+	if (r < 0)
+		ipc_stream_unref(stream);
 	return r;
 }
 

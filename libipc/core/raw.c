@@ -304,12 +304,12 @@ static void end(struct thread *t, const struct async *async, struct ipcbus_event
 	ipc_error_done(&error);
 }
 
-int ipc_raw_call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
-		       const struct ipc_options *options, ipc_raw_cb cb, void *userdata,
-		       struct ipc_slot **ret_slot)
+int raw_call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
+		   const struct ipc_options *options, ipc_raw_cb cb, void *userdata,
+		   uint64_t *ret_id, struct ipc_slot **ret_slot)
 {
 	const struct async model = {
-		.end = end, .cb = (void (*)(void))cb, .userdata = userdata,
+		.end = end, .cb = (void (*)(void))cb, .userdata = userdata, .ret_id = ret_id,
 	};
 	struct outgoing out;
 	struct request call;
@@ -324,6 +324,13 @@ int ipc_raw_call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *re
 	if (r < 0)
 		table_unsent(&out.table, call.t->ipc);
 	return r;
+}
+
+int ipc_raw_call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
+		       const struct ipc_options *options, ipc_raw_cb cb, void *userdata,
+		       struct ipc_slot **ret_slot)
+{
+	return raw_call_async(proxy, request, options, cb, userdata, /* ret_id= */ NULL, ret_slot);
 }
 
 int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,

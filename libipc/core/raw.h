@@ -32,6 +32,12 @@ static inline int raw_check(const struct ipc_raw_message *message, uint32_t flag
 int raw_receive(struct ipc_call *call, const struct ipcbus_event *event, bool copy,
 		const struct ipc_raw_message **ret_message);
 
+/* As ipc_raw_call_async(). *ret_id is set under ipc->lock before cb can run. device_cancel() takes
+ * it, and cb runs all the same. NULL is allowed. */
+int raw_call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
+		   const struct ipc_options *options, ipc_raw_cb cb, void *userdata,
+		   uint64_t *ret_id, struct ipc_slot **ret_slot);
+
 /* raw-stream.c: object_type.new_stream of raw objects. */
 int raw_stream_new(struct ipc_call *call, uint32_t method, struct ipc_stream **ret_stream);
 

@@ -333,8 +333,8 @@ static int follow(struct ipc_stream *stream, const struct ipc_options *options)
 	return r == -EINVAL ? 0 : r;
 }
 
-int stream_opened(struct ipc_stream *stream, const struct ipc_raw_message *reply,
-		  const struct ipc_options *options)
+static int take_reply(struct ipc_stream *stream, const struct ipc_raw_message *reply,
+		      const struct ipc_options *options)
 {
 	struct open open;
 	int r;
@@ -362,24 +362,148 @@ int stream_open(struct ipc_stream *stream, struct ipc_proxy *proxy,
 	introduced(&question);
 	if (r < 0)
 		return r;
-	r = stream_opened(stream, reply, &opening);
+	r = take_reply(stream, reply, &opening);
 	ipc_raw_free(reply);
 	return r < 0 ? error_set(error, r) : 0;
 }
 
-int stream_open_async(struct ipc_stream *stream, struct ipc_proxy *proxy,
-		      const struct ipc_options *options, ipc_raw_cb cb, void *userdata)
+/* An opening that does not block. Its call always completes: the end of the slot only cancels it.
+ * An opening uses no channel. */
+struct opening {
+	struct ipc_slot slot;
+	struct ipc_stream *stream;	/* NULL: the program's */
+	struct ipc_options options;	/* holds their objects: the stream depends on them later */
+	ipc_stream_cb cb;
+	uint64_t id;			/* of the call, under ipc->lock */
+};
+
+static void cancel_opening(struct opening *opening)
 {
-	struct introduction question;
-	struct ipc_options opening;
+	struct ipc *ipc = opening->slot.ipc;
+	uint64_t id;
+
+	ipc_lock(ipc);
+	id = opening->id;
+	ipc_unlock(ipc);
+	device_cancel(&ipc->device, id);
+}
+
+static void opening_end(struct ipc_slot *slot, bool waits)
+{
+	(void)waits;
+	/* In a forked child, the call is the parent's. */
+	if (!slot->ipc->foreign)
+		cancel_opening((struct opening *)slot);
+}
+
+static void opening_free(struct ipc_slot *slot)
+{
+	struct opening *opening = (struct opening *)slot;
+
+	ipc_cancellation_unref(opening->options.cancellation);
+	ipc_call_unref(opening->options.parent);
+	ipc_stream_unref(opening->options.parent_stream);
+	ipc_stream_unref(opening->stream);
+	free(opening);
+}
+
+static const struct slot_type opening_type = {
+	.size = sizeof(struct opening), .end = opening_end, .free = opening_free,
+};
+
+static int opening_new(struct ipc_stream *stream, const struct ipc_options *options,
+		       ipc_stream_cb cb, void *userdata, struct opening **ret_opening)
+{
+	struct opening *opening;
+	struct ipc_slot *slot;
 	int r;
 
-	r = prepare(stream, options, &opening, &question);
+	r = slot_new(stream->ipc, &opening_type, userdata, &slot);
 	if (r < 0)
 		return r;
-	r = ipc_raw_call_async(proxy, &question.message, &opening, cb, userdata,
-			       /* ret_slot= */ NULL);
+	opening = (struct opening *)slot;
+	opening->stream = stream;
+	opening->cb = cb;
+	if (options)
+		opening->options = *options;
+	ipc_cancellation_ref(opening->options.cancellation);
+	ipc_call_ref(opening->options.parent);
+	ipc_stream_ref(opening->options.parent_stream);
+	*ret_opening = opening;
+	return 0;
+}
+
+static void opened(int result, struct ipc_raw_message *reply, const struct ipc_error *error,
+		   void *userdata)
+{
+	ipc_auto(ipc_error_done) struct ipc_error own = IPC_ERROR_INIT;
+	struct opening *opening = userdata;
+	struct ipc_stream *stream = opening->stream;
+	struct slot_frame frame;
+	bool wanted = slot_enter(&opening->slot, &frame);
+	int r = result;
+
+	if (r == 0)
+		r = take_reply(stream, reply, &opening->options);
+	if (stream->of.type->opened)
+		r = stream->of.type->opened(stream, wanted ? r : -ECANCELED);
+	if (result == 0 && r < 0) {
+		error_set(&own, r);
+		error = &own;
+	}
+	if (wanted) {
+		if (r == 0)
+			opening->stream = NULL;
+		opening->cb(r, r == 0 ? stream : NULL, error, opening->slot.userdata);
+		slot_leave(&frame);
+	}
+	slot_drop(&opening->slot);
+}
+
+static int send_opening(struct opening *opening, struct ipc_proxy *proxy)
+{
+	struct ipc *ipc = opening->slot.ipc;
+	struct introduction question;
+	struct ipc_options options;
+	bool ended;
+	int r;
+
+	r = prepare(opening->stream, &opening->options, &options, &question);
+	if (r < 0)
+		return r;
+	/* Another thread may complete it before this function returns. */
+	slot_hold(&opening->slot);
+	r = raw_call_async(proxy, &question.message, &options, opened, opening, &opening->id,
+			   /* ret_slot= */ NULL);
 	introduced(&question);
+	ipc_lock(ipc);
+	ended = opening->slot.ended;
+	ipc_unlock(ipc);
+	if (r == 0 && ended)
+		cancel_opening(opening);
+	slot_put(&opening->slot);
+	return r;
+}
+
+int stream_open_async(struct ipc_stream *stream, struct ipc_proxy *proxy,
+		      const struct ipc_options *options, ipc_stream_cb cb, void *userdata,
+		      struct ipc_slot **ret_slot)
+{
+	struct ipc_slot *before = ret_slot ? *ret_slot : NULL;
+	struct opening *opening;
+	int r;
+
+	r = opening_new(stream, options, cb, userdata, &opening);
+	if (r < 0)
+		return r;
+	slot_give(&opening->slot, ret_slot);
+	r = send_opening(opening, proxy);
+	if (r < 0) {
+		if (ret_slot)
+			*ret_slot = before;
+		opening->stream = NULL;
+		slot_abandon(&opening->slot, /* given= */ ret_slot);
+	}
 	return r;
 }
 

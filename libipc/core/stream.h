@@ -92,6 +92,9 @@ struct stream_type {
 			size_t max);
 	/* Server: calls the handler; request: the deferred request, or NULL. */
 	int (*handle)(struct ipc_stream *stream, const void *request);
+	/* Client, or NULL: stream_open_async() has opened the stream, or failed with result.
+	 * Returns result, or the error with which the opening fails instead. */
+	int (*opened)(struct ipc_stream *stream, int result);
 	/* Calls stream->receive for the next message, or NULL. */
 	void (*on_message)(struct ipc_stream *stream, void *userdata);
 };
@@ -217,12 +220,11 @@ int stream_new(struct ipc *ipc, const struct stream_of *of, struct ipc_stream **
 /* Opens a client's side at an object. On failure the caller still unrefs it. */
 int stream_open(struct ipc_stream *stream, struct ipc_proxy *proxy,
 		const struct ipc_options *options, struct ipc_error *error);
-/* The same without a wait: cb gets the reply for stream_opened(), with the same options. The caller
- * holds the stream until then. */
+/* The same without a wait, by the rules of ipc_rpc_stream_open_async(). On success it owns the
+ * stream. */
 int stream_open_async(struct ipc_stream *stream, struct ipc_proxy *proxy,
-		      const struct ipc_options *options, ipc_raw_cb cb, void *userdata);
-int stream_opened(struct ipc_stream *stream, const struct ipc_raw_message *reply,
-		  const struct ipc_options *options);
+		      const struct ipc_options *options, ipc_stream_cb cb, void *userdata,
+		      struct ipc_slot **ret_slot);
 /* Serves a call of IPC_NUMBER_STREAM of an object whose type has new_stream(). */
 int stream_serve(struct ipc_call *call, const struct ipc_raw_message *message);
 

@@ -155,6 +155,286 @@ START_TEST(no_files_without_a_field)
 }
 END_TEST
 
+/* --- Opening without blocking -------------------------------------------------------- */
+
+static unsigned int calls, destroyed;
+static int opened_result;
+
+static void opened(int result, struct ipc_stream *with, const struct ipc_error *error,
+		   void *userdata)
+{
+	ck_assert_ptr_eq(userdata, &calls);
+	ck_assert_ptr_nonnull(error);
+	ck_assert_int_eq(!with, result < 0);
+	calls++;
+	opened_result = result;
+	stream = with;
+}
+
+static void count_destroy(void *userdata)
+{
+	ck_assert_ptr_eq(userdata, &calls);
+	destroyed++;
+}
+
+static int never_serves(struct ipc_stream *to, const ProtobufCMessage *request, const void *table,
+			void *userdata)
+{
+	(void)to, (void)request, (void)table, (void)userdata;
+	return -EOPNOTSUPP;
+}
+
+/* A stream of replies whose request has objects. */
+static const struct ipc_method fetch = {
+	.number = 99,
+	.flags = IPC_METHOD_REPLY_STREAM | IPC_METHOD_REQUEST_OBJECTS,
+	.name = "Fetch",
+	.request = &ipc__test__cargo__descriptor,
+	.reply = &ipc__test__crate__descriptor,
+	.open = never_serves,
+};
+
+static void begin_opening(void)
+{
+	begin();
+	calls = destroyed = 0;
+	opened_result = 1;
+}
+
+static void reply_comes(void)
+{
+	push_end_of_peer((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY, .buffer = 7,
+						.cookie = fake_last()->send.cookie }, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+}
+
+static const struct fake_sent *sent_with(uint32_t code)
+{
+	for (unsigned int i = 0; i < fake.n_sent; i++)
+		if (fake.sent[i].send.code == code && fake.sent[i].send.handle == 9)
+			return &fake.sent[i];
+	return NULL;
+}
+
+static int start_counting(char *text, struct ipc_slot **ret_slot)
+{
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+	int r;
+
+	request.text = text;
+	r = test_count_open_async(peer, NULL, &request, opened, &calls, ret_slot);
+	ck_assert_uint_eq(calls, 0);
+	return r;
+}
+
+START_TEST(opening_copies_the_request)
+{
+	const struct fake_sent *sent;
+	char text[] = "first";
+	uint8_t bytes[] = { 10, 5, 'f', 'i', 'r', 's', 't' };
+
+	begin_opening();
+	ck_assert_int_eq(start_counting(text, NULL), 0);
+	strcpy(text, "later");
+	ck_assert_ptr_null(sent_with(STREAM_MESSAGE));
+	reply_comes();
+	ck_assert_uint_eq(calls, 1);
+	ck_assert_int_eq(opened_result, 0);
+	sent = sent_with(STREAM_MESSAGE);
+	ck_assert_ptr_nonnull(sent);
+	ck_assert_uint_eq(sent->send.data_size, sizeof(bytes));
+	ck_assert_mem_eq(sent->data, bytes, sizeof(bytes));
+	ck_assert_ptr_nonnull(sent_with(STREAM_END));
+	end();
+}
+END_TEST
+
+START_TEST(opening_without_a_request)
+{
+	begin_opening();
+	ck_assert_int_eq(test_convey_open_async(peer, NULL, opened, &calls, NULL), 0);
+	reply_comes();
+	ck_assert_int_eq(opened_result, 0);
+	ck_assert_ptr_null(sent_with(STREAM_MESSAGE));
+	ck_assert_ptr_null(sent_with(STREAM_END));
+	end();
+}
+END_TEST
+
+/* The cargo has an object of this process, an object of another process, and a file. */
+static void start_fetching(struct ipc_slot **ret_slot)
+{
+	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
+	Ipc__Object own = IPC__OBJECT__INIT, foreign = IPC__OBJECT__INIT;
+	Ipc__Object *objects[] = { &foreign };
+	Ipc__Fd fd = IPC__FD__INIT;
+	struct ipc_proxy *other;
+
+	ck_assert_int_eq(proxy_arrived_at(ipc, 6, NULL, &other), 0);
+	own.id = object_id(object);
+	foreign.id = ipc_proxy_id(other);
+	fd.fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(fd.fd, 0);
+	cargo.object = &own;
+	cargo.objects = objects;
+	cargo.n_objects = 1;
+	cargo.fd = &fd;
+	ck_assert_int_eq(ipc_rpc_stream_open_async(test_proxy(peer), &fetch, NULL, &cargo.base,
+						   opened, &calls, ret_slot), 0);
+	ck_assert_int_eq(close(fd.fd), 0);
+	ipc_proxy_unref(other);
+	object = ipc_object_unref(object);
+}
+
+static int count_fds(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+START_TEST(kept_request_holds_objects_and_files)
+{
+	const struct fake_sent *sent;
+	unsigned int n_destroyed;
+	int fds;
+
+	begin_opening();
+	fds = count_fds();
+	n_destroyed = fake.n_destroyed;
+	start_fetching(NULL);
+	ck_assert_int_eq(count_fds(), fds + 1);
+	ck_assert_uint_eq(fake.n_destroyed, n_destroyed);
+	reply_comes();
+	ck_assert_int_eq(opened_result, 0);
+	sent = sent_with(STREAM_MESSAGE);
+	ck_assert_ptr_nonnull(sent);
+	ck_assert_uint_eq(sent->send.object_count, 3);
+	ck_assert_uint_eq(sent->objects[0].type, IPCBUS_OBJECT_NODE);
+	ck_assert_uint_eq(sent->objects[1].type, IPCBUS_OBJECT_HANDLE);
+	ck_assert_uint_eq(sent->objects[1].value, 6);
+	ck_assert_uint_eq(sent->objects[2].type, IPCBUS_OBJECT_FD);
+	ck_assert_int_eq(count_fds(), fds);
+	end();
+}
+END_TEST
+
+START_TEST(ended_slot_cancels_the_opening)
+{
+	struct ipc_slot *slot = NULL;
+	uint64_t cookie;
+	int fds;
+
+	begin_opening();
+	fds = count_fds();
+	start_fetching(&slot);
+	ipc_slot_set_destroy(slot, count_destroy);
+	cookie = fake_last()->send.cookie;
+	ck_assert_ptr_null(ipc_slot_end(slot));
+	ck_assert_uint_eq(destroyed, 1);
+	ck_assert_uint_eq(fake.n_cancels, 1);
+	ck_assert_uint_eq(fake.canceled, cookie);
+	/* The server was faster: it must learn of the cancellation, and gets no request. */
+	reply_comes();
+	ck_assert_uint_eq(calls, 0);
+	ck_assert_ptr_null(sent_with(STREAM_MESSAGE));
+	ck_assert_uint_eq(fake_last()->send.code, STREAM_CANCEL);
+	ck_assert_uint_eq(fake_last()->send.handle, 10);
+	ck_assert_int_eq(count_fds(), fds);
+	end();
+}
+END_TEST
+
+START_TEST(opening_that_ended_keeps_its_stream)
+{
+	struct ipc_slot *slot = NULL;
+
+	begin_opening();
+	ck_assert_int_eq(start_counting((char *)"", &slot), 0);
+	ipc_slot_set_destroy(slot, count_destroy);
+	reply_comes();
+	ck_assert_uint_eq(calls, 1);
+	ck_assert_uint_eq(destroyed, 1);
+	ck_assert_ptr_null(ipc_slot_end(slot));
+	ck_assert_uint_eq(fake_last()->send.code, STREAM_END);
+	ck_assert(!ipc_stream_is_canceled(stream));
+	end();
+}
+END_TEST
+
+START_TEST(opening_fails)
+{
+	struct ipc_slot *slot = NULL;
+	int fds;
+
+	/* There is no space for the request. */
+	begin_opening();
+	ck_assert_int_eq(start_counting((char *)"", NULL), 0);
+	fake.send_error = -EAGAIN;
+	fake.send_error_kind = IPCBUS_SEND_ONEWAY;
+	reply_comes();
+	ck_assert_uint_eq(calls, 1);
+	ck_assert_int_eq(opened_result, -EAGAIN);
+	end();
+
+	/* The server refuses the stream. */
+	begin_opening();
+	fds = count_fds();
+	start_fetching(NULL);
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ERROR, .buffer = 7, .error = -EDQUOT,
+					 .cookie = fake_last()->send.cookie }, NULL, 0, NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ck_assert_uint_eq(calls, 1);
+	ck_assert_int_eq(opened_result, -EDQUOT);
+	ck_assert_ptr_null(sent_with(STREAM_MESSAGE));
+	ck_assert_int_eq(count_fds(), fds);
+	end();
+
+	/* The call cannot be sent. */
+	begin_opening();
+	fake.send_error = -EDQUOT;
+	fake.send_error_kind = IPCBUS_SEND_CALL;
+	ck_assert_int_eq(start_counting((char *)"", &slot), -EDQUOT);
+	ck_assert_ptr_null(slot);
+	end();
+}
+END_TEST
+
+START_TEST(wrong_openings)
+{
+	const struct ipc_method *convey = method_of(&test_interface, "Convey");
+	const struct ipc_method *echo = method_of(&test_interface, "Echo");
+	Ipc__Test__EchoRequest request = IPC__TEST__ECHO_REQUEST__INIT;
+	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
+	struct ipc_proxy *proxy;
+	Ipc__Fd fd = IPC__FD__INIT;
+
+	begin_opening();
+	proxy = test_proxy(peer);
+#define OPEN(...) ipc_rpc_stream_open_async(__VA_ARGS__, &calls, NULL)
+	ck_assert_int_eq(OPEN(NULL, convey, NULL, NULL, opened), -EINVAL);
+	ck_assert_int_eq(OPEN(proxy, NULL, NULL, NULL, opened), -EINVAL);
+	ck_assert_int_eq(OPEN(proxy, convey, NULL, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(OPEN(proxy, convey, NULL, &cargo.base, opened), -EINVAL);
+	ck_assert_int_eq(OPEN(proxy, echo, NULL, &request.base, opened), -EINVAL);
+	ck_assert_int_eq(OPEN(proxy, &fetch, NULL, NULL, opened), -EINVAL);
+	ck_assert_int_eq(OPEN(proxy, &fetch, NULL, &request.base, opened), -EINVAL);
+	request.text = (char *)"\xff";
+	ck_assert_int_eq(test_count_open_async(peer, NULL, &request, opened, &calls, NULL),
+			 -EINVAL);
+	cargo.fd = &fd;
+	fd.fd = -1;
+	ck_assert_int_eq(OPEN(proxy, &fetch, NULL, &cargo.base, opened), -EBADF);
+	ck_assert_uint_eq(fake.n_sent, 0);
+	end();
+	ck_assert_uint_eq(calls, 0);
+}
+END_TEST
+
+/* --- Messages ------------------------------------------------------------------------- */
+
 START_TEST(not_of_this_stream)
 {
 	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
@@ -326,6 +606,9 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("typed-stream", objects_and_bytes, no_files_without_a_field,
+			 opening_copies_the_request, opening_without_a_request,
+			 kept_request_holds_objects_and_files, ended_slot_cancels_the_opening,
+			 opening_that_ended_keeps_its_stream, opening_fails, wrong_openings,
 			 not_of_this_stream, callbacks_get_the_message,
 			 failures_that_break_it, messages_to_the_client_are_limited,
 			 identity_of_the_opener);

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* Streams of protobuf messages, for generated code: <ipc/rpc.h>. The engine is core/stream.c. */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "core/entry.h"
 #include "core/errors.h"
 #include "core/object.h"
 #include "core/proxy.h"
@@ -10,10 +15,18 @@
 #include "pack.h"
 #include "typed.h"
 
+/* The copy of a request that is sent when its stream is open. Holds its objects and files. */
+struct kept {
+	struct ipc_raw_message message;
+	struct ipc_raw_entry entries[IPC_RAW_ENTRIES_MAX];
+	uint8_t data[];
+};
+
 struct typed_stream {
 	struct ipc_stream base;
 	struct ipc_method in;	/* describes received messages, as the request of a method */
 	struct ipc_method out;	/* describes sent messages, likewise */
+	struct kept *kept;	/* to send in place of the next message, or NULL */
 };
 
 static struct typed_stream *typed_stream(struct ipc_stream *stream)
@@ -61,6 +74,10 @@ static size_t memory(const struct ipc_call *call)
 
 static int send(struct ipc_stream *stream, const void *message)
 {
+	const struct kept *kept = typed_stream(stream)->kept;
+
+	if (unlikely(kept))
+		return ipc_raw_oneway(stream->peer_data, &kept->message, /* options= */ NULL);
 	return ipc_rpc_oneway_with(stream->peer_data, &typed_stream(stream)->out,
 				   /* options= */ NULL, message);
 }
@@ -108,12 +125,46 @@ static void on_message(struct ipc_stream *stream, void *userdata)
 						   userdata);
 }
 
+static void kept_free(struct kept *kept)
+{
+	if (!kept)
+		return;
+	for (size_t i = 0; i < kept->message.n_entries; i++)
+		entry_release(&kept->entries[i]);
+	free(kept);
+}
+
+/* The client has sent its only request. */
+static int end_requests(struct ipc_stream *stream)
+{
+	int r = ipc_stream_end(stream);
+
+	/* The server may have ended the stream already, and its messages can be received. If it
+	 * died, the first receive fails. */
+	return r == -EOWNERDEAD ? 0 : r;
+}
+
+/* Sends the kept request. Its stream is the program's only afterwards. */
+static int opened(struct ipc_stream *stream, int result)
+{
+	struct kept *kept = typed_stream(stream)->kept;
+
+	if (!kept)
+		return result;
+	if (result == 0)
+		result = stream_send(stream, /* timeout_usec= */ 0, kept);
+	typed_stream(stream)->kept = NULL;
+	kept_free(kept);
+	return result == 0 ? end_requests(stream) : result;
+}
+
 static const struct stream_type typed = {
 	.unpack = unpack,
 	.memory = memory,
 	.send = send,
 	.pack = pack,
 	.handle = handle,
+	.opened = opened,
 	.on_message = on_message,
 };
 
@@ -212,12 +263,15 @@ static int open_with(struct ipc_stream *stream, struct ipc_proxy *proxy,
 	r = ipc_rpc_stream_send(stream, method, REQUEST_USEC, request);
 	if (r < 0)
 		return request_unsent(error, r, method, request);
-	r = ipc_stream_end(stream);
-	/* The server may have ended the stream already, and its messages can be received. If it
-	 * died, the first receive fails. */
-	if (r == -EOWNERDEAD)
-		r = 0;
+	r = end_requests(stream);
 	return r < 0 ? error_set(error, r) : 0;
+}
+
+static bool can_open(const struct ipc_proxy *proxy, const struct ipc_method *method,
+		     const ProtobufCMessage *request)
+{
+	return proxy && proxy->ipc && method && method->open &&
+	       !request == !!(method->flags & IPC_METHOD_REQUEST_STREAM);
 }
 
 int ipc_rpc_stream_open(struct ipc_proxy *proxy, const struct ipc_method *method,
@@ -227,8 +281,7 @@ int ipc_rpc_stream_open(struct ipc_proxy *proxy, const struct ipc_method *method
 	struct ipc_stream *stream;
 	int r;
 
-	if (!proxy || !proxy->ipc || !method || !method->open || !ret_stream ||
-	    !request != !!(method->flags & IPC_METHOD_REQUEST_STREAM))
+	if (!ret_stream || !can_open(proxy, method, request))
 		return error_set(error, -EINVAL);
 	r = new_stream(proxy->ipc, method, /* server= */ false, &stream);
 	if (r < 0)
@@ -241,6 +294,121 @@ int ipc_rpc_stream_open(struct ipc_proxy *proxy, const struct ipc_method *method
 	*ret_stream = stream;
 	return 0;
 }
+
+/* --- Opening without blocking -------------------------------------------------------------- */
+
+struct keeper {
+	struct visitor visitor;
+	struct ipc *ipc;
+	struct kept *kept;
+};
+
+static int keep(struct visitor *visitor, const struct ipc_raw_entry *entry)
+{
+	struct kept *kept = ((struct keeper *)visitor)->kept;
+
+	kept->entries[kept->message.n_entries++] = *entry;
+	return 0;
+}
+
+static bool is_full(const struct visitor *visitor)
+{
+	const struct keeper *keeper = (const struct keeper *)visitor;
+
+	return keeper->kept->message.n_entries == IPC_RAW_ENTRIES_MAX;
+}
+
+static int keep_object(struct visitor *visitor, uint64_t *id)
+{
+	struct ipc_raw_entry entry = { .tag = *id };
+	struct ipc *ipc = ((struct keeper *)visitor)->ipc;
+	uint64_t taken = *id;
+	int r;
+
+	if (!*id)
+		return 0;
+	if (is_full(visitor))
+		return -E2BIG;
+	entry.type = id_is_object(*id) ? IPC_RAW_OBJECT : IPC_RAW_PROXY;
+	if (entry.type == IPC_RAW_OBJECT)
+		r = ipc_take_object(ipc, &taken, &entry.object);
+	else
+		r = ipc_take_proxy(ipc, &taken, &entry.proxy);
+	return r < 0 ? r : keep(visitor, &entry);
+}
+
+static int keep_fd(struct visitor *visitor, int32_t *fd)
+{
+	struct ipc_raw_entry entry = { .tag = (uint64_t)*fd, .type = IPC_RAW_FD };
+
+	if (is_full(visitor))
+		return -E2BIG;
+	entry.fd = fcntl(*fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	return entry.fd < 0 ? -errno : keep(visitor, &entry);
+}
+
+static int kept_new(struct ipc *ipc, const struct ipc_method *method,
+		    const ProtobufCMessage *request, struct kept **ret_kept)
+{
+	struct encoder encoder = { .large_min = SIZE_MAX };
+	struct keeper keeper = { .visitor = { .object = keep_object, .fd = keep_fd }, .ipc = ipc };
+	struct kept *kept;
+	size_t size;
+	int r;
+
+	r = encode(&encoder, request);
+	if (r < 0)
+		return r;
+	size = encoder_measured(&encoder);
+	kept = malloc(sizeof(*kept) + size);
+	if (!kept)
+		return -ENOMEM;
+	encoder = (struct encoder){ .data = kept->data, .left = size, .large_min = SIZE_MAX };
+	encode(&encoder, request);
+	kept->message = (struct ipc_raw_message){
+		.method = STREAM_MESSAGE,
+		.data = kept->data,
+		.size = size,
+		.entries = kept->entries,
+	};
+	keeper.kept = kept;
+	if (method->flags & IPC_METHOD_REQUEST_OBJECTS)
+		r = message_walk(request, &keeper.visitor);
+	if (r < 0)
+		kept_free(kept);
+	else
+		*ret_kept = kept;
+	return r;
+}
+
+int ipc_rpc_stream_open_async(struct ipc_proxy *proxy, const struct ipc_method *method,
+			      const struct ipc_options *options, const ProtobufCMessage *request,
+			      ipc_stream_cb cb, void *userdata, struct ipc_slot **ret_slot)
+{
+	struct kept *kept = NULL;
+	struct ipc_stream *stream;
+	int r = 0;
+
+	if (!cb || !can_open(proxy, method, request) ||
+	    (request && request->descriptor != method->request))
+		return -EINVAL;
+	if (request)
+		r = kept_new(proxy->ipc, method, request, &kept);
+	if (r < 0)
+		return message_unsent(r, method->name, request);
+	r = new_stream(proxy->ipc, method, /* server= */ false, &stream);
+	if (r == 0) {
+		typed_stream(stream)->kept = kept;
+		r = stream_open_async(stream, proxy, options, cb, userdata, ret_slot);
+		if (r < 0)
+			ipc_stream_unref(stream);
+	}
+	if (r < 0)
+		kept_free(kept);
+	return r;
+}
+
+/* --- Sending and receiving ----------------------------------------------------------------- */
 
 int ipc_rpc_stream_send(struct ipc_stream *stream, const struct ipc_method *method,
 			uint64_t timeout_usec, const ProtobufCMessage *message)

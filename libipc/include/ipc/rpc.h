@@ -179,6 +179,13 @@ int ipc_rpc_stream_open(struct ipc_proxy *proxy, const struct ipc_method *method
 			struct ipc_stream **ret_stream, struct ipc_error *error);
 
 /*
+ * Start to open a stream, as <ipc/stream.h> describes. If the function fails, cb does not run.
+ */
+int ipc_rpc_stream_open_async(struct ipc_proxy *proxy, const struct ipc_method *method,
+			      const struct ipc_options *options, const ProtobufCMessage *request,
+			      ipc_stream_cb cb, void *userdata, struct ipc_slot **ret_slot);
+
+/*
  * Send and receive as <ipc/stream.h> describes. ipc_rpc_stream_finish() ends a client's messages
  * and receives the single reply. It returns 0, or -ENOMSG if the stream ended without a reply.
  * After -EAGAIN it may be called again. ipc_rpc_stream_reply() sends that reply and ends the

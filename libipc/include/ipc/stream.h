@@ -9,6 +9,12 @@
  * A call that the client makes after _open() may be served before that: the first message of the
  * stream tells the client that the handler has begun.
  *
+ * Generated functions _open_async() start to open a stream and return: use them on an event loop.
+ * cb runs once on a serving thread. The single request is copied, with its objects and files, and
+ * sent before cb runs, without a wait for space: cb gets -EAGAIN if there is none. *ret_slot is set
+ * before cb can run; NULL is allowed. Ending the slot before cb runs cancels the opening, and cb
+ * does not run. Until then the opening holds a reference of the connection.
+ *
  * Client and server have a side each, a struct ipc_stream. The client owns a reference of its side,
  * and drops it with ipc_stream_unref(). The server's handler gets its side without a reference.
  * Generated functions send and receive messages of the right type, by the rules below: FILE.ipc.h
@@ -118,6 +124,12 @@ extern "C" {
 struct ipc;
 struct ipc_error;
 struct ipc_stream;
+
+/* The cb of functions that open a stream without blocking. It gets 0 and the stream, of which the
+ * program has a reference from then on, or a negative errno, NULL and an error that is never
+ * NULL. */
+typedef void (*ipc_stream_cb)(int result, struct ipc_stream *stream,
+			      const struct ipc_error *error, void *userdata);
 
 /* Take or drop a reference. The last ipc_stream_unref() drops the side, as described above. It
  * does not wait. */

@@ -493,6 +493,17 @@ int kinds_of_url_chat_open(struct kinds_of_url *kinds_of_url,
 				   options, NULL, ret_stream, error);
 }
 
+int kinds_of_url_chat_open_async(struct kinds_of_url *kinds_of_url,
+				 const struct ipc_options *options,
+				 ipc_stream_cb cb, void *userdata,
+				 struct ipc_slot **ret_slot)
+{
+	return ipc_rpc_stream_open_async(kinds_of_url_proxy(kinds_of_url),
+					 &kinds_of_url_method_table[KINDS_OF_URL_METHOD_CHAT],
+					 options, NULL, cb, userdata,
+					 ret_slot);
+}
+
 int kinds_of_url_chat_send(struct ipc_stream *stream, uint64_t timeout_usec,
 			   const MyApp__V2__Io__Chain *message)
 {

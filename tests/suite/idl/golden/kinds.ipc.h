@@ -150,6 +150,10 @@ int kinds_of_url_on_death(struct kinds_of_url *kinds_of_url, ipc_death_cb cb,
  * options is that of the whole stream. Each other function waits for at most
  * timeout_usec microseconds; 0: not at all, IPC_NEVER: no timeout.
  *
+ *   - _open_async() returns at once, and cb runs once on a serving thread. If
+ *     there is a request, it is sent before that, without a wait for space
+ *     (-EAGAIN). Ending the slot, which may be NULL, cancels the opening: cb
+ *     does not run. See <ipc/stream.h>.
  *   - _send() returns 0 if the message is on its way. The message stays the
  *     program's.
  *   - _receive() returns 1 and a message, or 0 at the end. The message belongs
@@ -262,6 +266,10 @@ int kinds_of_url_chat_open(struct kinds_of_url *kinds_of_url,
 			   const struct ipc_options *options,
 			   struct ipc_stream **ret_stream,
 			   struct ipc_error *error);
+int kinds_of_url_chat_open_async(struct kinds_of_url *kinds_of_url,
+				 const struct ipc_options *options,
+				 ipc_stream_cb cb, void *userdata,
+				 struct ipc_slot **ret_slot);
 int kinds_of_url_chat_send(struct ipc_stream *stream, uint64_t timeout_usec,
 			   const MyApp__V2__Io__Chain *message);
 int kinds_of_url_chat_receive(struct ipc_stream *stream, uint64_t timeout_usec,
