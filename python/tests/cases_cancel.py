@@ -148,17 +148,35 @@ class Canceled(Case):
                 await (await other.get_raw("test.name")).ping()
 
     async def test_names_start_no_thread_and_do_not_block(self):
-        """A server and a client in one loop, while the service manager is stopped. Each function
-        returns to the loop, although no reply can arrive."""
+        """A server and a client in one loop, while the service manager is stopped, and while a
+        server does not accept a stream. Each function returns to the loop, although no reply can
+        arrive. The loop itself lets the service manager continue after 100 ticks, so that a
+        function that blocks would block for ever."""
+        gaps: list[float] = []
 
         def tasks() -> int:
             return len(os.listdir("/proc/self/task"))
+
+        async def tick(times: int) -> None:
+            loop = asyncio.get_running_loop()
+            for _ in range(times):
+                before = loop.time()
+                await asyncio.sleep(0.001)
+                gaps.append(loop.time() - before)
+
+        class Slow(aio.RawService):
+            """Accepts no stream."""
+
+            async def serve(self, request):  # type: ignore
+                await asyncio.sleep(60)
 
         with PrivateBus() as private:
             async with aio.Connection(private.path) as bus, aio.Connection(private.path) as other:
                 await bus.register("test.served", KindsService())
                 await bus.register("test.old", Echo())
+                await bus.register("test.slow", Slow())
                 kinds = await other.get(Kinds, "test.served")
+                unaccepted = Kinds(other, (await other.get_raw("test.slow"))._proxy).Join()
                 threads = tasks()
                 os.kill(private.manager.pid, signal.SIGSTOP)
                 work = {
@@ -170,10 +188,13 @@ class Canceled(Case):
                     "check": other.check_name("test.served"),
                     "list": other.list_names("test.served"),
                     "watch": other.watch_names("test.new", lambda *change: None),
+                    "open": unaccepted.finish(),
                 }
-                running = {name: asyncio.create_task(call) for name, call in work.items()}
-                # Each task runs until it awaits.
-                await asyncio.sleep(0)
+                running = {}
+                for name, call in work.items():
+                    running[name] = asyncio.create_task(call)
+                    await tick(1)
+                await tick(int(os.environ.get("IPCBUS_TICKS", 100)))
                 self.assertEqual(tasks(), threads)
                 # Streams need no service manager.
                 stream = kinds.Count(until=1)
@@ -181,7 +202,11 @@ class Canceled(Case):
                     await self.within(stream.receive())
                 self.assertEqual(tasks(), threads)
                 self.assertFalse(any(task.done() for task in running.values()))
+                print(f"# largest gap between ticks of 1 ms: {max(gaps) * 1e3:.3f} ms")
                 os.kill(private.manager.pid, signal.SIGCONT)
+                unaccepted.cancel()
+                with self.assertRaises(ipcbus.Canceled):
+                    await self.within(running.pop("open"))
                 done = {name: await self.within(task) for name, task in running.items()}
                 self.assertEqual((done["register"], done["taken"]), (True, False))
                 self.assertEqual(done["check"].name, "test.served")

@@ -6,7 +6,7 @@
 
 E2E := $(B)/tests/suite/e2e
 E2E_TESTS := $(patsubst tests/suite/e2e/%.c,$(E2E)/%,$(sort $(wildcard tests/suite/e2e/test-*.c)))
-E2E_OWN_MANAGER := $(addprefix $(E2E)/test-manager-,activation exclusive policy restart)
+E2E_OWN_MANAGER := $(addprefix $(E2E)/test-manager-,activation exclusive loop policy restart)
 E2E_SHARED := fixture process manager server
 E2E_COMMON := $(E2E_SHARED:%=$(E2E)/%.o) $(E2E)/e2e.ipc.o $(E2E)/e2e.pb-c.o
 E2E_CFLAGS = $(IPC_STUB_CFLAGS) -I$(E2E) -pthread
@@ -33,9 +33,9 @@ $(E2E_LOOPS): $(E2E)/loops.o $(LIBIPC_TEST_A)
 $(E2E)/loops.o: tests/suite/e2e/loops.c | $(E2E)/e2e.ipc.h $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(E2E_CFLAGS) -MD -MP -c -o $@ $<
-$(E2E)/test-loop-sd-event.o: E2E_CFLAGS += $(shell $(PKG_CONFIG) --cflags libsystemd)
+$(E2E)/test-loop-sd-event.o $(E2E)/test-manager-loop.o: E2E_CFLAGS += $(shell $(PKG_CONFIG) --cflags libsystemd)
 $(E2E)/test-loop-glib.o: E2E_CFLAGS += $(shell $(PKG_CONFIG) --cflags glib-2.0)
-$(E2E)/test-loop-sd-event: LDLIBS += $(shell $(PKG_CONFIG) --libs libsystemd)
+$(E2E)/test-loop-sd-event $(E2E)/test-manager-loop: LDLIBS += $(shell $(PKG_CONFIG) --libs libsystemd)
 $(E2E)/test-loop-glib: LDLIBS += $(shell $(PKG_CONFIG) --libs glib-2.0)
 
 # Ask what has no function in the library.
@@ -59,7 +59,7 @@ $(E2E)/test-evolve.o: | $(EVOLVE:.o=.h)
 
 # Streams, and a server for them.
 E2E_STREAMS := $(addprefix $(E2E)/,streams.o stream.ipc.o stream.pb-c.o)
-E2E_STREAMING := $(addprefix $(E2E)/test-,stream stream-hostile stream-space threads)
+E2E_STREAMING := $(addprefix $(E2E)/test-,manager-loop stream stream-hostile stream-space threads)
 $(E2E_STREAMING): $(E2E_STREAMS)
-$(filter-out %-threads,$(E2E_STREAMING)): $(E2E)/stream-client.o
+$(filter-out %-loop %-threads,$(E2E_STREAMING)): $(E2E)/stream-client.o
 $(E2E_STREAMING:%=%.o) $(E2E)/streams.o $(E2E)/stream-client.o: | $(E2E)/stream.ipc.h
