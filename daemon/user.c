@@ -4,6 +4,7 @@
  * rang is only a hint that the worker should examine the client.
  */
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -203,6 +204,17 @@ static int make_memory(struct user *user)
 	return 0;
 }
 
+/* Once, because clients can repeat it. */
+static void report_no_worker(void)
+{
+	static bool reported;
+
+	if (!reported)
+		fputs("ipcbusd: cannot start a thread for another user: RLIMIT_NPROC (ulimit -u), TasksMax= "
+		      "of the unit, or the memory is too small\n", stderr);
+	reported = true;
+}
+
 static int user_new(const struct client_peer *peer, struct user **ret_user)
 {
 	struct worker_ops ops = { .look = look, .free = user_free };
@@ -226,6 +238,7 @@ static int user_new(const struct client_peer *peer, struct user **ret_user)
 		*ret_user = user;
 		return 0;
 	}
+	report_no_worker();
 	ret = -ENOMEM;
 	free_memory(user);
 err:

@@ -159,30 +159,39 @@ static void run(struct rcu_head *head)
 		head->func(head);
 }
 
+/* Waits for the readers of what is queued, and runs it. Releases the lock meanwhile. */
+static void run_queue(void)
+{
+	struct rcu_head *head = queue, *next;
+
+	queue = NULL;
+	busy = true;
+	pthread_mutex_unlock(&lock);
+	rcu_wait();
+	for (; head; head = next) {
+		next = head->next;
+		run(head);
+	}
+	pthread_mutex_lock(&lock);
+	busy = false;
+	if (queue)
+		pthread_cond_signal(&more);
+	pthread_cond_broadcast(&done);
+}
+
 static void *reclaim(void *unused)
 {
-	struct rcu_head *head, *next;
-
 	pthread_mutex_lock(&lock);
 	for (;;) {
-		while (!queue)
+		while (!queue || busy)
 			pthread_cond_wait(&more, &lock);
-		head = queue;
-		queue = NULL;
-		busy = true;
-		pthread_mutex_unlock(&lock);
-		rcu_wait();
-		for (; head; head = next) {
-			next = head->next;
-			run(head);
-		}
-		pthread_mutex_lock(&lock);
-		busy = false;
-		pthread_cond_broadcast(&done);
+		run_queue();
 	}
 	return unused;
 }
 
+/* If the daemon has reached a limit of threads, the queue waits for the next call_rcu() or for
+ * rcu_barrier(). */
 void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))
 {
 	pthread_t thread;
@@ -191,8 +200,7 @@ void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))
 	pthread_mutex_lock(&lock);
 	head->next = queue;
 	queue = head;
-	if (!started) {
-		BUG_ON(pthread_create(&thread, NULL, reclaim, NULL));
+	if (!started && !pthread_create(&thread, NULL, reclaim, NULL)) {
 		pthread_detach(thread);
 		started = true;
 	}
@@ -205,8 +213,12 @@ void rcu_barrier(void)
 	if (shim_thread.announces)
 		rcu_sleeps();
 	pthread_mutex_lock(&lock);
-	while (queue || busy)
-		pthread_cond_wait(&done, &lock);
+	while (queue || busy) {
+		if (started || busy)
+			pthread_cond_wait(&done, &lock);
+		else
+			run_queue();
+	}
 	pthread_mutex_unlock(&lock);
 	if (shim_thread.announces)
 		rcu_awakes();

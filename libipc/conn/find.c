@@ -85,7 +85,7 @@ static const struct {
 	{ EOVERFLOW, "this user is not mapped into the user namespace of ipcbusd" },
 	{ EDQUOT, "this user has too many connections, or too many files or memory in them" },
 	{ ENOSPC, "ipcbusd, or the system, has reached a limit, such as fs.epoll.max_user_watches" },
-	{ ENOMEM, "this process, or ipcbusd, has no memory" },
+	{ ENOMEM, "this process, or ipcbusd, has no memory, or ipcbusd may start no other thread" },
 	{ EMFILE, "this process has no free file descriptor; raise RLIMIT_NOFILE (ulimit -n)" },
 	{ ENFILE, "ipcbusd, or the system, has no free file descriptor; raise RLIMIT_NOFILE of "
 		  "ipcbusd" },
