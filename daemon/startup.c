@@ -116,7 +116,9 @@ unsigned long limits_raise(void)
 	signal(SIGXFSZ, SIG_IGN);
 	/* If the reader of standard error is gone, a message must not end the bus. */
 	signal(SIGPIPE, SIG_IGN);
-	raise_limit(RLIMIT_FSIZE, RLIM_INFINITY, &file_size);
+	if (raise_limit(RLIMIT_FSIZE, RLIM_INFINITY, &file_size) != RLIM_INFINITY)
+		fputs("ipcbusd: RLIMIT_FSIZE (ulimit -f) limits the memory of connections, which is in files: "
+		      "opening the bus fails with EFBIG if it is too small\n", stderr);
 	if (raise_limit(RLIMIT_AS, RLIM_INFINITY, &address_space) != RLIM_INFINITY)
 		fputs("ipcbusd: RLIMIT_AS (ulimit -v) limits the address space of the daemon: one user can "
 		      "use all of it, and others then get ENOMEM; limit its memory with a cgroup instead\n",

@@ -267,6 +267,8 @@ static void check_daemon_error(const struct facts *facts, struct finding *findin
 		     strerror(-facts->info_error));
 		if (facts->info_error == -ESRCH)
 			fix(finding, "run ipcbusd in the PID namespace of its clients, or in one above it");
+		else if (facts->info_error == -EFBIG)
+			fix(finding, "run ipcbusd without a limit of file sizes: ulimit -f unlimited");
 	}
 }
 

@@ -86,6 +86,8 @@ static const struct {
 	{ EDQUOT, "this user has too many connections, or too many files or memory in them" },
 	{ ENOSPC, "ipcbusd, or the system, has reached a limit, such as fs.epoll.max_user_watches" },
 	{ ENOMEM, "this process, or ipcbusd, has no memory, or ipcbusd may start no other thread" },
+	{ EFBIG, "the memory of a connection exceeds the limit of file sizes of ipcbusd, "
+		 "RLIMIT_FSIZE (ulimit -f)" },
 	{ EMFILE, "this process has no free file descriptor; raise RLIMIT_NOFILE (ulimit -n)" },
 	{ ENFILE, "ipcbusd, or the system, has no free file descriptor; raise RLIMIT_NOFILE of "
 		  "ipcbusd" },

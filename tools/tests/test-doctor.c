@@ -255,6 +255,8 @@ START_TEST(daemon_refuses)
 	refuse(0);
 	facts.info_error = -ESRCH;
 	is_defect("abi", "error", "does not let this process open", "PID namespace");
+	facts.info_error = -EFBIG;
+	is_defect("abi", "error", "does not let this process open", "ulimit -f unlimited");
 	facts.info_error = -EPROTO;
 	facts.peer.version = 99;
 	is_defect("abi", "error", "the daemon has protocol version 99", "upgrade");
