@@ -204,10 +204,9 @@ static void add_work(struct work_struct *work, unsigned long delay)
 	list_del_init(&work->entry);
 	work->due = delay < MAX_JIFFY_OFFSET / NSEC_PER_TICK ? shim_ticks_from_now(delay) : NEVER;
 	list_add_tail(&work->entry, &pending);
-	if (!has_worker && !shim_is_deterministic) {
-		BUG_ON(pthread_create(&worker, NULL, worker_main, NULL));
-		has_worker = true;
-	}
+	/* At a limit of threads, the work is late: the next work tries again. */
+	if (!has_worker && !shim_is_deterministic)
+		has_worker = !pthread_create(&worker, NULL, worker_main, NULL);
 	pthread_cond_broadcast(&changed);
 }
 
