@@ -348,6 +348,9 @@ char *ipc_name_error_text(char *to, size_t size, const char *name, int code)
 
 	if (abs(code) == ENOENT)
 		text = "no process has registered the name";
+	else if (abs(code) == ETIMEDOUT)
+		text = "the timeout expired: no process has registered the name, or the service manager does "
+		       "not reply";
 	else if (abs(code) != EINVAL)
 		text = ipc_strerror(code);
 	else if (!is_name(name ?: ""))

@@ -38,6 +38,8 @@ START_TEST(names_have_texts_of_their_own)
 		{ "demo.echo", -ENOENT, "no process has registered the name" },
 		{ "demo.echo", ENOENT, "no process has registered the name" },
 		{ "demo.echo", -ENOTCONN, ipc_strerror(ENOTCONN) },
+		{ "demo.echo", -ETIMEDOUT, "the timeout expired: no process has registered the name, or the "
+					   "service manager does not reply" },
 		{ "demo.echo", -EINVAL, OTHER },
 		{ "_a..b-/1/_", -EINVAL, OTHER },
 		{ "demo.*", -EINVAL, OTHER },
