@@ -85,8 +85,13 @@ static void fail(const char *what, const char *on)
 
 static void fail_in_use(const char *path)
 {
-	fprintf(stderr, "ipcbusd: %s: another ipcbusd, or another program, listens there already; use "
-			"that bus, or name another place: --bus PATH\n", path);
+	/* With the lock alone, the other daemon starts or ends, or its socket was removed. */
+	if (access(path, F_OK))
+		fprintf(stderr, "ipcbusd: %s: another ipcbusd has the lock of this path, and its socket "
+				"does not exist; end that ipcbusd, or name another place: --bus PATH\n", path);
+	else
+		fprintf(stderr, "ipcbusd: %s: another ipcbusd, or another program, listens there already; use "
+				"that bus, or name another place: --bus PATH\n", path);
 	clean_up();
 	exit(1);
 }
