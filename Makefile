@@ -59,7 +59,8 @@ LDFLAGS_FOR_BUILD ?= $(LDFLAGS)
 PKG_CONFIG_FOR_BUILD ?= $(PKG_CONFIG)
 ALL_CFLAGS = -std=gnu11 $(WARNINGS) $(CFLAGS)
 
-PREFIX ?= /usr/local
+# Many Makefiles spell this variable prefix.
+PREFIX ?= $(if $(findstring command,$(origin prefix)),$(prefix),/usr/local)
 DESTDIR ?=
 bindir ?= $(PREFIX)/bin
 libdir ?= $(PREFIX)/lib
