@@ -291,7 +291,7 @@ bool async_calls_back(struct ipc *ipc, uint64_t id, void (*cb)(void))
 	return does;
 }
 
-static void end(struct thread *t, const struct async *async, struct ipcbus_event *event)
+static void complete_async(struct thread *t, const struct async *async, struct ipcbus_event *event)
 {
 	ipc_proxy_unref(async->proxy);
 	async->end(t, async, event);
@@ -316,7 +316,7 @@ void async_end(struct thread *t, const struct ipcbus_event *event)
 	if (unlikely(async.proxy) && event->kind == IPCBUS_EVENT_FAILED &&
 	    event->error == -ETIMEDOUT)
 		t->ipc->route->async_is_late(async.channel, event);
-	end(t, &async, &copy);
+	complete_async(t, &async, &copy);
 }
 
 /* Returns false if no call is left. Sets *ret_id to the id of a call that no thread is preparing,
@@ -360,6 +360,6 @@ void asyncs_end(struct ipc *ipc, struct thread *t, int error)
 			continue;
 		if (ipc->foreign)
 			async.end = end_in_child;
-		end(t, &async, &event);
+		complete_async(t, &async, &event);
 	}
 }

@@ -24,7 +24,7 @@ _Static_assert(sizeof(struct ipc_record_object) == sizeof(struct ipcbus_record_o
 	       offsetof(struct ipc_record_object, tag) ==
 		       offsetof(struct ipcbus_record_object, tag), "objects of a record");
 
-static void end(struct ipc_slot *slot, bool waits)
+static void end_monitor(struct ipc_slot *slot, bool waits)
 {
 	struct ipcbus_monitor none = { .flags = 0 };
 
@@ -37,7 +37,9 @@ static void end(struct ipc_slot *slot, bool waits)
 	slot_drop(slot);
 }
 
-static const struct slot_type monitor_type = { .size = sizeof(struct callback), .end = end };
+static const struct slot_type monitor_type = {
+	.size = sizeof(struct callback), .end = end_monitor,
+};
 
 static int start(struct ipc *ipc, const struct ipcbus_monitor *monitor, ipc_record_cb cb,
 		 void *userdata, struct ipc_slot **ret_slot)

@@ -32,7 +32,7 @@ static void done(struct thread *t, struct batch *batch)
 		free(batch);
 }
 
-static void drop(struct ipc *ipc, struct backlog_work *work)
+static void drop_batch(struct ipc *ipc, struct backlog_work *work)
 {
 	struct batch *batch = (struct batch *)work;
 
@@ -116,7 +116,7 @@ static bool serve_rest(struct thread *t, bool first, uint64_t since)
 
 /* Runs a batch from the backlog. A handler that serves may call it while an outer batch is being
  * served. */
-static void run(struct thread *t, struct backlog_work *work)
+static void run_batch(struct thread *t, struct backlog_work *work)
 {
 	struct batch *batch = (struct batch *)work, *outer = t->batch.serving;
 
@@ -127,7 +127,7 @@ static void run(struct thread *t, struct backlog_work *work)
 }
 
 /* Takes an event, and further oneways into t->batch.spare. flags: IPCBUS_NONBLOCK, or 0 */
-static int take(struct thread *t, unsigned int flags, struct ipcbus_exchange *x)
+static int take_more(struct thread *t, unsigned int flags, struct ipcbus_exchange *x)
 {
 	struct batch *batch = t->batch.spare;
 
@@ -146,7 +146,7 @@ static struct batch *take_spare(struct thread *t, const struct ipcbus_event *eve
 	struct batch *batch = t->batch.spare;
 
 	t->batch.spare = NULL;
-	batch->base = (struct backlog_work){ .run = run, .drop = drop };
+	batch->base = (struct backlog_work){ .run = run_batch, .drop = drop_batch };
 	batch->next = 1;
 	batch->n = 1 + event->more;
 	return batch;
@@ -171,7 +171,7 @@ static int take_or_batch(struct thread *t, struct ipcbus_event *ret_event)
 	int r;
 
 	if (asks)
-		r = take(t, IPCBUS_NONBLOCK, &x);
+		r = take_more(t, IPCBUS_NONBLOCK, &x);
 	else
 		r = thread_wait(t, IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK, &x);
 	if (r < 0)
@@ -191,7 +191,7 @@ static int take_or_batch(struct thread *t, struct ipcbus_event *ret_event)
 	batch->events[0] = x.event;
 	batch->next = 0;
 	if (dispatch_is_for_stream(t->ipc, x.event.cookie))
-		run(t, &batch->base);
+		run_batch(t, &batch->base);
 	else
 		backlog_add(t->ipc, &batch->base, /* wake= */ true);
 	return 1;
@@ -222,7 +222,7 @@ int more_serve(struct thread *t)
 	uint64_t since;
 	int r;
 
-	r = take(t, /* flags= */ 0, &x);
+	r = take_more(t, /* flags= */ 0, &x);
 	if (unlikely(r < 0))
 		return r;
 	if (!x.event.more) {

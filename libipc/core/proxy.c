@@ -371,7 +371,7 @@ static bool watch_is_used_locked(const struct ipc_proxy *proxy)
 	return false;
 }
 
-static void end(struct ipc_slot *slot, bool waits)
+static void end_watcher(struct ipc_slot *slot, bool waits)
 {
 	struct ipc_proxy *proxy = watcher_of(slot)->proxy;
 	bool listed;
@@ -393,7 +393,7 @@ static void release(struct ipc_slot *slot)
 }
 
 static const struct slot_type watcher_type = {
-	.size = sizeof(struct watcher), .end = end, .release = release,
+	.size = sizeof(struct watcher), .end = end_watcher, .release = release,
 };
 
 /* --- Adding a watch ------------------------------------------------------------------ */

@@ -290,7 +290,7 @@ int ipc_raw_call(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
 	return receive(call.t, &call.x.event, call.x.send.deadline, ret_reply, error);
 }
 
-static void end(struct thread *t, const struct async *async, struct ipcbus_event *event)
+static void complete_raw(struct thread *t, const struct async *async, struct ipcbus_event *event)
 {
 	struct ipc_error error = IPC_ERROR_INIT;
 	struct ipc_raw_message *reply = NULL;
@@ -309,7 +309,10 @@ int raw_call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *reques
 		   uint64_t *ret_id, struct ipc_slot **ret_slot)
 {
 	const struct async model = {
-		.end = end, .cb = (void (*)(void))cb, .userdata = userdata, .ret_id = ret_id,
+		.end = complete_raw,
+		.cb = (void (*)(void))cb,
+		.userdata = userdata,
+		.ret_id = ret_id,
 	};
 	struct outgoing out;
 	struct request call;

@@ -64,7 +64,7 @@ static void call_back(struct thread *t, enum ipc_bus_event event)
 	thread_leave_handler(t);
 }
 
-static void end(struct thread *t)
+static void end_generation(struct thread *t)
 {
 	struct ipc *ipc = t->ipc;
 
@@ -137,7 +137,7 @@ bool reconnect_step(struct thread *t)
 		return false;
 	/* While the bus is down, only the thread that does the step accesses ended. */
 	if (!reconnect->ended)
-		end(t);
+		end_generation(t);
 	r = open_again(t);
 	end_step(reconnect, ipc, r);
 	if (generation_is_lost(ipc))

@@ -242,7 +242,7 @@ static bool is_control(const struct ipc_object *object)
 	return object->interface == control_interface;
 }
 
-static int serve(struct ipc_call *call, const struct ipcbus_event *event)
+static int serve_peer(struct ipc_call *call, const struct ipcbus_event *event)
 {
 	struct ipc_stream *stream = call->object->userdata;
 	int r = is_control(call->object) ? take_control(stream, call, event) :
@@ -264,7 +264,7 @@ static bool is_passive(const struct ipc_object *object)
 }
 
 static const struct object_type end_type = {
-	.serve = serve, .lost = message_lost, .is_passive = is_passive,
+	.serve = serve_peer, .lost = message_lost, .is_passive = is_passive,
 };
 
 /* The other side has released this object of ours, or died. */

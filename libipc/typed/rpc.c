@@ -282,7 +282,7 @@ int ipc_rpc_call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
 
 /* --- Calls without waiting -------------------------------------------------------- */
 
-static void end(struct thread *t, const struct async *async, struct ipcbus_event *event)
+static void complete_typed(struct thread *t, const struct async *async, struct ipcbus_event *event)
 {
 	struct ipc_error error = IPC_ERROR_INIT;
 	ProtobufCMessage *reply = NULL;
@@ -319,7 +319,7 @@ int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 		       struct ipc_slot **ret_slot)
 {
 	const struct async model = {
-		.end = end,
+		.end = complete_typed,
 		.method = method,
 		.complete = (void (*)(void))complete,
 		.cb = cb,
@@ -334,7 +334,7 @@ int rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 		   ipc_rpc_complete complete, void *userdata, uint64_t *ret_id)
 {
 	const struct async model = {
-		.end = end,
+		.end = complete_typed,
 		.method = method,
 		.complete = (void (*)(void))complete,
 		.userdata = userdata,

@@ -105,7 +105,7 @@ static __attribute__((noinline)) int serve_other(struct ipc_call *call,
 	return refuse(call, call->method ? -EPROTO : -EOPNOTSUPP);
 }
 
-static int serve(struct ipc_call *call, const struct ipcbus_event *event)
+static int serve_typed(struct ipc_call *call, const struct ipcbus_event *event)
 {
 	struct typed_object *object = typed_object(call->object);
 	const struct ipc_method *method = method_called(object, call->code);
@@ -127,7 +127,7 @@ static const char *method_name(const struct ipc_call *call)
 }
 
 static const struct object_type typed_type = {
-	.serve = serve,
+	.serve = serve_typed,
 	.method_name = method_name,
 	.new_stream = typed_stream_new,
 };
