@@ -11,7 +11,6 @@ import sys
 import tempfile
 import textwrap
 import unittest
-from collections.abc import Sequence
 
 import ipcbus
 from ipcbus import aio
@@ -43,10 +42,10 @@ class Case(unittest.IsolatedAsyncioTestCase):
         return await asyncio.wait_for(awaitable, seconds)
 
 
-def program(text: str, *args: str, before: Sequence[str] = (), **options) -> subprocess.Popen:  # type: ignore
-    """Starts Python with this program, by the command before. It prints a line when it is ready."""
+def program(text: str, *args: str, **options) -> subprocess.Popen:  # type: ignore
+    """Starts Python with this program. It prints a line when it is ready."""
     return subprocess.Popen(
-        [*before, sys.executable, "-c", textwrap.dedent(text), *args],
+        [sys.executable, "-c", textwrap.dedent(text), *args],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
