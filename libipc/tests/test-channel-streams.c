@@ -731,7 +731,9 @@ START_TEST(stream_without_a_user_gets_no_ring)
 	expect_end(stream, -EOPNOTSUPP);
 	offer(stream, fd);
 	ck_assert_uint_eq(get(1), 7);
-	ck_assert_uint_eq(count_parts(), 0);
+	/* Another thread may look at the file, and maps it meanwhile. */
+	while (count_parts())
+		usleep(1000);
 	close(fd);
 	end_with(stream);
 }
