@@ -193,7 +193,7 @@ static void set_state_locked(struct ipcbus_proc *proc, struct ipcbus_freezer *fr
 {
 	lockdep_assert_held(&proc->lock);
 	proc->freeze.freezer = freezer;
-	WRITE_ONCE(proc->freeze.frozen, frozen);
+	proc->freeze.frozen = frozen;
 	proc->barred = proc->dead || freezer || frozen;
 }
 

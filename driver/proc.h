@@ -86,7 +86,7 @@ struct ipcbus_calls {
 
 /**
  * struct ipcbus_freeze_state - whether a proc is frozen (proc->lock): see freeze.h
- * @frozen: its threads get no events; may be read without the lock
+ * @frozen: its threads get no events
  * @received: IPCBUS_FROZEN_*: kinds of messages since it was last frozen
  * @reopened: number of replies that failed, so that their calls became open again
  * @count: number of times that it was frozen or thawed

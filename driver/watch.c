@@ -109,14 +109,15 @@ static const struct ipcbus_work_ops watch_ops = {
 };
 
 /* Queues the notification of an armed watch, unless it is already queued. */
-static void notify(struct ipcbus_watch *watch, enum watch_state next)
+static void notify(struct ipcbus_watch *watch)
 {
 	struct ipcbus_proc *proc = watch->proc;
 
 	spin_lock(&proc->lock);
 	if (watch->state == WATCH_ARMED && !proc->dead &&
 	    !ipcbus_work_is_queued_locked(&watch->work)) {
-		watch->state = next;
+		if (watch->node)
+			watch->state = WATCH_FIRED;
 		kref_get(&watch->ref);
 		ipcbus_proc_queue_locked(proc, &watch->work);
 	}
@@ -161,7 +162,7 @@ static void unlink_locked(struct ipcbus_watch *watch)
 /* Notifies the watcher. The watch must be off the node's list; drops the list's reference. */
 static void fire(struct ipcbus_watch *watch)
 {
-	notify(watch, WATCH_FIRED);
+	notify(watch);
 	ipcbus_watch_put(watch);
 }
 
@@ -216,7 +217,7 @@ int ipcbus_watch_manager(struct ipcbus_proc *proc, u64 cookie)
 	watch->manager_count = bus->manager_count;
 	list_add_tail(&watch->entry, &bus->manager_watches);
 	if (ipcbus_node_is_alive(bus->manager))
-		notify(watch, WATCH_ARMED);
+		notify(watch);
 	mutex_unlock(&bus->lock);
 	return 0;
 }
@@ -329,7 +330,7 @@ void ipcbus_watches_notify_manager(struct ipcbus_bus *bus)
 	struct ipcbus_watch *watch;
 
 	while ((watch = next_of_manager(bus))) {
-		notify(watch, WATCH_ARMED);
+		notify(watch);
 		ipcbus_watch_put(watch);
 		cond_resched();
 	}
