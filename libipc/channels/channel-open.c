@@ -30,18 +30,11 @@
 #define ASK_BUSY_AGAIN 1024U
 #define REFUSALS_MAX   9U
 
-static void close_file(struct channel *channel)
-{
-	if (channel->fd >= 0)
-		close(channel->fd);
-	channel->fd = -1;
-}
-
 void channel_unref(struct channel *channel)
 {
 	if (!refs_drop(&channel->refs))
 		return;
-	close_file(channel);
+	channel_memory_close(&channel->fd);
 	if (channel->owner == device_process()) {
 		channel_memory_unmap(channel->caller.own, CHANNEL_PART_SIZE);
 		channel_memory_unmap(channel->caller.peer, CHANNEL_PART_SIZE);
@@ -129,7 +122,7 @@ static void opening_end(struct channel *channel, int r)
 	struct ipc_proxy *proxy = channel->proxy;
 	struct channel *before = atomic_load(&proxy->channel);
 
-	close_file(channel);
+	channel_memory_close(&channel->fd);
 	if (r == 0 && before)
 		r = channel_leave(before, proxy);
 	channel->before = before;
@@ -308,7 +301,7 @@ static void extension_end(struct channel *channel, int r)
 						  r == -ETIMEDOUT ? EXTENSION_MADE :
 								    EXTENSION_FAILED);
 	if (r != -ETIMEDOUT)
-		close_file(channel);
+		channel_memory_close(&channel->fd);
 }
 
 static void extended(struct channel *channel, int r, struct ipc_raw_message *reply)

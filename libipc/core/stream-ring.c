@@ -26,13 +26,6 @@ static bool may_have_ring(const struct ipc *ipc)
 
 /* --- Life --------------------------------------------------------------------------- */
 
-static void close_file(struct stream_ring *ring)
-{
-	if (ring->fd >= 0)
-		close(ring->fd);
-	ring->fd = -1;
-}
-
 void ring_unmap_locked(struct ipc_stream *stream)
 {
 	struct stream_ring *ring = stream->ring;
@@ -47,7 +40,7 @@ void ring_unmap_locked(struct ipc_stream *stream)
 	ring->side.peer = NULL;
 	atomic_store(&stream->ring_state, RING_NONE);
 	ring->sends = false;
-	close_file(ring);
+	channel_memory_close(&ring->fd);
 	if (stream->of.server)
 		atomic_fetch_sub(&stream->ipc->n_rings, 1);
 }
@@ -56,7 +49,7 @@ static void drop(struct stream_ring *ring)
 {
 	channel_memory_unmap(ring->side.own, RING_PART_SIZE);
 	channel_memory_unmap(ring->side.peer, RING_PART_SIZE);
-	close_file(ring);
+	channel_memory_close(&ring->fd);
 	free(ring->call);
 	free(ring);
 }
@@ -128,8 +121,7 @@ void ring_open(struct ipc_stream *stream)
 	if (r == 0) {
 		fd = fcntl(ring->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 		r = fd < 0 ? -errno : offer(stream, ring, fd);
-		if (fd >= 0)
-			close(fd);
+		channel_memory_close(&fd);
 	}
 	if (r < 0)
 		drop(ring);
@@ -158,7 +150,7 @@ static int check_locked(struct ipc_stream *stream)
 		ring_unmap_locked(stream);
 		return -EPROTO;
 	}
-	close_file(ring);
+	channel_memory_close(&ring->fd);
 	accepted_locked(stream);
 	return 0;
 }

@@ -3,10 +3,10 @@
  * Messages of a stream through memory: the rings of channel-ring.h, and the bus.
  *
  * After RING_AFTER messages the client sends the file of both parts to the control object of the
- * server's side (STREAM_RING). The server maps and seals its part, and answers with STREAM_RING,
- * without files. If it does not, the stream continues to use the bus. After that, each side grants
- * credit through its part. Before its first message in the ring, a side sends STREAM_SWITCH to the
- * data object, behind all earlier messages.
+ * server's side (STREAM_RING). The server maps both parts and seals the file, and answers with
+ * STREAM_RING, without a file. If it does not, the stream continues to use the bus. After that,
+ * each side grants credit through its part. Before its first message in the ring, a side sends
+ * STREAM_SWITCH to the data object, behind all earlier messages.
  *
  * The sender writes RING_BUS after it has sent that message through the bus. So the order of
  * messages is that of the slots. The end of the stream comes through the bus, and counts when the

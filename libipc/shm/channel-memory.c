@@ -118,6 +118,13 @@ int channel_memory_accept(int fd, size_t size, const void **ret_peer, void **ret
 	return 0;
 }
 
+void channel_memory_close(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
 void channel_memory_unmap(const void *part, size_t size)
 {
 	if (part)

@@ -6,7 +6,7 @@
  *
  * The client maps both parts before it sends the file, and the server then seals it. So a hostile
  * process can keep a writable mapping of its peer's part. It can then change only messages that it
- * sends or receives anyway, because a side uses no value from its own part.
+ * sends or receives anyway, because a side relies on no value from its own part.
  *
  * The client sleeps in the server's part: the kernel looks up the page of a futex for writing
  * first. In a read-only mapping that fails, and a second lookup follows, which costs 750
@@ -32,6 +32,8 @@ int channel_memory_check(int fd, size_t size);
  * punch holes; mappings that it already has stay writable. Fails if it was sealed before, with
  * -EPERM, and as channel_memory_check(). */
 int channel_memory_accept(int fd, size_t size, const void **ret_peer, void **ret_own);
+/* Closes the file, if *fd is not negative, and sets *fd to -1. */
+void channel_memory_close(int *fd);
 /* part may be NULL. Must not be called in a forked child, which does not inherit the mapping. */
 void channel_memory_unmap(const void *part, size_t size);
 

@@ -44,7 +44,7 @@
  * control spinning and waking may be wrong: the peer then loses wake-ups, and this side spins for a
  * bounded time.
  *
- * A side counts privately, and never uses a value that it reads from its own part. Both parts are
+ * A side counts privately, and relies on no value that it reads from its own part. Both parts are
  * in one file, so a hostile process can keep a writable mapping of its peer's part. It can then
  * change only what it sends or receives, and its own wake-ups.
  *
