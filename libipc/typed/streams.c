@@ -82,20 +82,31 @@ static int send(struct ipc_stream *stream, const void *message)
 				   /* options= */ NULL, message);
 }
 
+static ssize_t measure(const ProtobufCMessage *message)
+{
+	struct encoder encoder = { .large_min = SIZE_MAX };
+	int r = encode(&encoder, message);
+
+	return r < 0 ? r : (ssize_t)encoder_measured(&encoder);
+}
+
+/* size: of measure() */
+static int write_to(uint8_t *to, size_t size, const ProtobufCMessage *message)
+{
+	struct encoder encoder = { .data = to, .left = size, .large_min = SIZE_MAX };
+
+	return encode(&encoder, message);
+}
+
 /* The generic path: a message without a codec, or that its codec cannot pack. */
 static __attribute__((noinline)) ssize_t pack_other(const struct ipc_method *out,
 						    const void *message, uint8_t *to, size_t max)
 {
-	struct encoder encoder = { .large_min = SIZE_MAX };
-	size_t size;
+	ssize_t size = out->flags & IPC_METHOD_REQUEST_OBJECTS ? -1 : measure(message);
 
-	if (out->flags & IPC_METHOD_REQUEST_OBJECTS || encode(&encoder, message) < 0)
+	if (size < 0 || (size_t)size > max)
 		return -1;
-	size = encoder_measured(&encoder);
-	if (size > max)
-		return -1;
-	encoder = (struct encoder){ .data = to, .left = size, .large_min = SIZE_MAX };
-	return encode(&encoder, message) < 0 ? -1 : (ssize_t)size;
+	return write_to(to, (size_t)size, message) < 0 ? -1 : size;
 }
 
 static ssize_t pack(const struct ipc_stream *stream, const void *message, uint8_t *to, size_t max)
@@ -350,29 +361,25 @@ static int keep_fd(struct visitor *visitor, int32_t *fd)
 static int kept_new(struct ipc *ipc, const struct ipc_method *method,
 		    const ProtobufCMessage *request, struct kept **ret_kept)
 {
-	struct encoder encoder = { .large_min = SIZE_MAX };
 	struct keeper keeper = { .visitor = { .object = keep_object, .fd = keep_fd }, .ipc = ipc };
+	ssize_t size = measure(request);
 	struct kept *kept;
-	size_t size;
 	int r;
 
-	r = encode(&encoder, request);
-	if (r < 0)
-		return r;
-	size = encoder_measured(&encoder);
-	kept = malloc(sizeof(*kept) + size);
+	if (size < 0)
+		return (int)size;
+	kept = malloc(sizeof(*kept) + (size_t)size);
 	if (!kept)
 		return -ENOMEM;
-	encoder = (struct encoder){ .data = kept->data, .left = size, .large_min = SIZE_MAX };
-	encode(&encoder, request);
 	kept->message = (struct ipc_raw_message){
 		.method = STREAM_MESSAGE,
 		.data = kept->data,
-		.size = size,
+		.size = (size_t)size,
 		.entries = kept->entries,
 	};
 	keeper.kept = kept;
-	if (method->flags & IPC_METHOD_REQUEST_OBJECTS)
+	r = write_to(kept->data, (size_t)size, request);
+	if (r == 0 && method->flags & IPC_METHOD_REQUEST_OBJECTS)
 		r = message_walk(request, &keeper.visitor);
 	if (r < 0)
 		kept_free(kept);
