@@ -130,7 +130,7 @@ int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t method,
 }
 
 int ipc_raw_stream_open_async(struct ipc_proxy *proxy, uint32_t method,
-			      const struct ipc_options *options, ipc_raw_stream_cb cb,
+			      const struct ipc_options *options, ipc_stream_cb cb,
 			      void *userdata)
 {
 	struct ipc_stream *stream;

@@ -304,9 +304,8 @@ int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t method,
  *
  *   -EINVAL      method is 0.
  */
-typedef ipc_stream_cb ipc_raw_stream_cb;
 int ipc_raw_stream_open_async(struct ipc_proxy *proxy, uint32_t method,
-			      const struct ipc_options *options, ipc_raw_stream_cb cb,
+			      const struct ipc_options *options, ipc_stream_cb cb,
 			      void *userdata);
 
 /*

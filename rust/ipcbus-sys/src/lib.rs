@@ -181,7 +181,7 @@ pub struct ipc_stream_ops {
 
 pub type ipc_raw_cb =
     unsafe extern "C" fn(c_int, *mut ipc_raw_message, *const ipc_error, *mut c_void);
-pub type ipc_raw_stream_cb =
+pub type ipc_stream_cb =
     unsafe extern "C" fn(c_int, *mut ipc_stream, *const ipc_error, *mut c_void);
 pub type ipc_cancel_cb = unsafe extern "C" fn(*mut ipc_call, *mut c_void);
 pub type ipc_death_cb = unsafe extern "C" fn(*mut ipc_proxy, *mut c_void);
@@ -552,7 +552,7 @@ extern "C" {
         proxy: *mut ipc_proxy,
         method: u32,
         options: *const ipc_options,
-        cb: ipc_raw_stream_cb,
+        cb: ipc_stream_cb,
         userdata: *mut c_void,
     ) -> c_int;
     pub fn ipc_raw_stream_send(
