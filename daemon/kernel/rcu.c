@@ -4,8 +4,8 @@
  *
  * A worker announces a quiescent state at each switch, so its read-side sections cost nothing.
  * Other threads rarely run the driver's code, so they announce each section. Both store the period
- * that they have seen in a word of their own. One thread waits until no word has an older period,
- * and then runs the callbacks that were queued before.
+ * that they have seen in a word of their own. A further thread waits until no word has an older
+ * period, and then runs the callbacks that were queued before.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -159,7 +159,7 @@ static void run(struct rcu_head *head)
 		head->func(head);
 }
 
-/* Waits for the readers of what is queued, and runs it. Releases the lock meanwhile. */
+/* Waits for the readers, and runs the queued callbacks. Releases the lock meanwhile. */
 static void run_queue(void)
 {
 	struct rcu_head *head = queue, *next;

@@ -27,7 +27,7 @@
  * refer to them, or keep their calls: each has memory and a pidfd. */
 #define REMOVED_MAX	64U
 #define REMOVED_ALL	256U
-/* Time without calls after which a channel may end if another client needs one. */
+/* Time without calls after which a channel may end in favor of another client. */
 #define IDLE_NS		((uint64_t)10000000000)
 /* The same for the removal of a channel that has ended. */
 #define ENDED_NS	((uint64_t)1000000000)
@@ -56,7 +56,7 @@ static bool may_have_channel(const struct ipc_object *object)
 	       !atomic_load_explicit(&object->nests, memory_order_relaxed);
 }
 
-/* The first client gets a new object, and all others the same. */
+/* The first client gets a new object, and each later client the same. */
 static int make_door(struct channels *channels)
 {
 	struct ipc_object *door;
@@ -128,11 +128,11 @@ static struct unjoined *find_unjoined_locked(struct channels *channels, uid_t ui
 }
 
 /*
- * The server cannot know which uids belong to one user, and each uid can delay a handler. So joins
- * that do not come may take STALLS_NS at once, and in the long run 1/STALLS_SHARE of the time.
- * While they have taken more, the connection gets no more channels, and a handler waits as for a
- * refused user. So each channel can delay a handler once, by JOIN_SHORT_NS. Channels of other
- * users stay. The waits of a refused user do not count.
+ * The server cannot know which uids belong to the same user, and each uid can delay a handler. So
+ * joins that do not come may take STALLS_NS at once, and in the long run 1/STALLS_SHARE of the
+ * time. While they have taken more, the connection gets no more channels, and a handler waits as
+ * for a refused user. So each channel can delay a handler once, by JOIN_SHORT_NS. Channels of
+ * other users stay. The waits of a refused user do not count.
  */
 #define STALLS_NS    ((uint64_t)1500000000)
 #define STALLS_SHARE 64U
@@ -156,8 +156,8 @@ static bool is_refused(struct channels *channels, uid_t uid)
 	return is;
 }
 
-/* A user whose waits have taken more than that at once, or 1/STALLS_SHARE of the time in the long
- * run, is refused. A last wait of JOIN_NS does not exceed STALLS_NS. */
+/* A user is refused if the waits for it have taken more than that at once, or 1/STALLS_SHARE of the
+ * time in the long run. A last wait of JOIN_NS does not exceed STALLS_NS. */
 #define USER_STALLS_NS ((uint64_t)250000000)
 
 static void pay_off_later(uint64_t *until, uint64_t now, uint64_t ns)
@@ -564,8 +564,9 @@ static bool client_waits(struct served *served, uint64_t call)
 }
 
 /* Waits until the client has joined. If it does not, the handler's calls are in no chain, and a
- * callback to a client whose only thread waits is not served. However long waits end without the
- * join, the user is refused: a hostile client chooses its deadline, cancels the call, or dies. */
+ * callback to a client with a single thread, which waits, is not served. However long waits end
+ * without the join, the user is refused: a hostile client chooses its deadline, cancels the call,
+ * or dies. */
 static void wait_for_join(struct thread *t, struct served *served, uint64_t call,
 			  uint64_t deadline)
 {
@@ -642,7 +643,7 @@ uint64_t channel_join_canceled(struct ipc *ipc, uint64_t join)
 
 		if (!served || atomic_load(&served->cells[cell].join) != join)
 			continue;
-		/* The call may end meanwhile, and the cell's next one begin. */
+		/* The call may end meanwhile, and the cell's next call begin. */
 		number = atomic_load(&served->cells[cell].nested);
 		if (atomic_load(&served->cells[cell].join) != join)
 			continue;

@@ -10,29 +10,30 @@
  * large requests, the client sends the file of the extension to the door in the same way. If that
  * fails, such requests use the bus.
  *
- * Oneways. A oneway through the bus and one through the channel have different ways to the object.
+ * Oneways. A oneway through the bus and a oneway of the channel take different ways to the object.
  * The client keeps them in order by two oneways to the object through the bus, which the bus keeps
- * in order with others. Before it uses the ring, it sends a *fence* with the number of the epoch
- * that begins. The server leaves oneways of later epochs in the ring until it has handled their
- * fence. Before the client uses the bus, it sends a *drain* with its position in the ring, unless
- * the server has taken all oneways. When the server handles the drain, it first serves the ring up
- * to that position. No side waits. See turn.h for how the server serves one oneway at a time.
+ * in order with all oneways. Before it uses the ring, it sends a *fence* with the number of the
+ * epoch that begins. The server leaves oneways of later epochs in the ring until it has handled
+ * their fence. Before the client uses the bus, it sends a *drain* with its position in the ring,
+ * unless the server has taken all oneways. When the server handles the drain, it first serves the
+ * ring up to that position. No side waits. turn.h tells how the server serves a single oneway at a
+ * time.
  *
  * Waiting. While there are channels, a serving thread does not wait in the bus. It waits for the
  * tails of all channels and for a word that is set while the bus has an event. It then takes the
  * event without waiting. So other events cost an additional exchange.
  *
  * A handler that makes a call. The bus must know the chain of calls, or a callback to a client
- * whose only thread waits would not be served. So the handler first asks its client to join: the
- * client calls the door with CHANNEL_JOIN, a call that only the handler's thread receives. The
- * thread then serves both calls, and the bus's call determines chain, deadline, cancellation and
- * priority. The reply ends both. After that the object gets no channels: its calls go through the
- * bus.
+ * with a single thread, which waits, would not be served. So the handler first asks its client to
+ * join: the client calls the door with CHANNEL_JOIN, a call that only the handler's thread
+ * receives. The thread then serves both calls, and the bus's call determines chain, deadline,
+ * cancellation and priority. The reply ends both. After that the object gets no channels: its
+ * calls go through the bus.
  *
  * A channel ends with the death of either process, exec(), the end of the client's proxy, a monitor
  * of the bus, a handler that makes a call, the last return of ipc_run(), and a peer that violates
  * the protocol. Memory of channels is not mapped in a forked child. As for all calls through
- * ipcbusd, the caller's ids are those it had when it opened the bus.
+ * ipcbusd, the caller has the ids of the time when it opened the bus.
  *
  * Limits:
  *   - Each proxy has its own channel, of 128 KB, or 264 KB with the extension. The client allocates
@@ -150,10 +151,10 @@ void channels_look_again(struct ipc *ipc);
 
 /* --- The route ---------------------------------------------------------------------------- */
 
-/* What open.c gives a connection. */
+/* open.c gives it to a connection. */
 extern const struct route channels_route;
 
-/* Its functions for servers: conn/route.h has what they do. */
+/* Its functions for servers: see conn/route.h. */
 int channels_exchange(struct thread *t, struct ipcbus_exchange *x);
 bool channels_serve(struct ipc *ipc);
 unsigned int channels_viewed(const struct thread *t);
@@ -178,7 +179,7 @@ void channels_end_object(struct ipc *ipc, uint64_t cookie);
 
 /* The object that a client sent at the set-up of its channels has ended. */
 void channels_client_died(struct ipc *ipc, const struct ipc_proxy *life);
-/* The connection closes its device, whose memory has the words that channels use: from now on
+/* The connection closes its device, with the memory of words that channels use: from now on
  * requests use no channels. */
 void channels_lose_device(struct ipc *ipc);
 void channels_close(struct ipc *ipc);

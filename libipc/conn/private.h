@@ -3,11 +3,11 @@
  * The connection from inside, and the library's locks.
  *
  * The library's folders, from the lowest. A file calls only files before it in LIBIPC_PARTS of
- * libipc/module.mk; the files of streams, of the two sides of channels, and of names count as one.
+ * libipc/module.mk; files of a subject (streams, a side of channels, names) count as a single file.
  *   base/      headers for time, text and descriptors; map.c tables; wire.c the library's own
  *              messages
  *   shm/       shared memory: memfd.c sealed files; channel*.c cells, oneways and rings, and how
- *              threads wait for them. Only these files read what a peer writes.
+ *              threads wait for them. Only these files read the words of a peer.
  *   device/    device-socket.c, device-daemon.c and device-open.c ipcbusd; device.c the driver, and
  *              both behind one interface
  *   conn/      the connection: ipc.c locks, references and settings; find.c which bus a program
@@ -17,8 +17,8 @@
  *              generation.c the buses that a connection used; exchange.c the exchange; thread.c
  *              the state of a thread; route.h the route beside the bus
  *   core/      bytes, objects and fds, without protobuf: below
- *   channels/  direct channels, which fill the table of conn/route.h: route.c; channels.c what both
- *              sides share; the client (channel-client.h): channel-client.c, channel-open.c,
+ *   channels/  direct channels, which fill the table of conn/route.h: route.c; channels.c shared
+ *              by both sides; the client (channel-client.h): channel-client.c, channel-open.c,
  *              channel-send.c and channel-async.c; the server (channel-server.h):
  *              channel-server.c, channel-door.c, channel-serve.c, channel-oneways.c and turn.c,
  *              the order of oneways through the bus and through channels
@@ -56,9 +56,9 @@
  *   |                       a thread's state belongs
  *   ipc->lock               the tables of objects, proxies, watches and names
  *   |
- *   +- channels->lock       the tables of channels; nothing is taken under it, so drop no
+ *   +- channels->lock       the tables of channels; no lock is taken under it, so drop no
  *   |                       reference and set no timer there
- *   +- ipc->pool.lock       the threads of ipc_run(); nothing is taken under it
+ *   +- ipc->pool.lock       the threads of ipc_run(); no lock is taken under it
  *
  * Beside them, the link to ipcbusd has locks of its own: device-link.h.
  *
@@ -106,7 +106,7 @@ struct channels;
 struct names;
 struct thread;
 
-/* What the connection needs of names, which typed/name.c keeps. */
+/* The connection's calls of typed/name.c, which keeps the names. */
 struct names_ops {
 	/* The bus has a manager, perhaps a new manager. */
 	void (*manager_came)(struct ipc *ipc);

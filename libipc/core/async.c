@@ -7,8 +7,8 @@
  * call, so that happens once.
  *
  * A call that is made in a handler is a child of the call that is served there, and is
- * canceled with it; see dependence_begin(). One that is made for a stream is a child of that
- * instead. It may be canceled with a cancellation as well. Other calls may go through a direct
+ * canceled with it; see dependence_begin(). A call that is made for a stream is a child of
+ * the stream. It may be canceled with a cancellation as well. Other calls may go through a direct
  * channel: channel-async.c.
  */
 #include <errno.h>

@@ -114,7 +114,7 @@ static __attribute__((noinline)) void serve_oneway(struct thread *t,
 	struct ipc_object *object = object_from_cookie(t->ipc, event->cookie);
 
 	if (object && t->ipc->route->take_message(t, object, event))
-		; /* It was a reply, or news of one. */
+		; /* It was a reply, or told that a reply has come. */
 	else if (object && atomic_load(&object->turn.shared))
 		t->ipc->route->run_or_park(t, object, event);
 	else

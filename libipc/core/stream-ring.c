@@ -474,7 +474,7 @@ int ring_take_locked(struct ipc_stream *stream, struct stream_item **ret_item)
 
 /* --- Waiting ------------------------------------------------------------------------ */
 
-/* Whether what is waited for has come. */
+/* Returns whether the awaited message or credit has come. */
 static bool has_come_locked(const struct ipc_stream *stream, enum ring_wait wait)
 {
 	const struct stream_ring *ring = stream->ring;
@@ -517,7 +517,7 @@ static bool has_ended_locked(const struct ipc_stream *stream, enum ring_wait wai
 	       (wait == FOR_CREDIT && (stream->credit || stream->out_ended));
 }
 
-/* Whether the thread can sleep in futexes: fills in those of the bus. */
+/* Fills in the futexes of the bus. Returns whether the thread can sleep in futexes. */
 static bool can_sleep_locked(const struct ipc_stream *stream, struct ring_look *look)
 {
 	struct ipc *ipc = stream->ipc;

@@ -16,8 +16,8 @@
  * that do not fit into a large cell. Its payloads are in memory of their own, the *extension* of
  * both parts, which exists from the first such request on.
  *
- * Oneways go into the ring at the end of the client's part, in order. At any time at most one
- * thread of the client writes there, and at most one thread of the server takes oneways from it.
+ * Oneways go into the ring at the end of the client's part, in order. At any time a
+ * single thread of the client writes there, and a single thread of the server takes oneways.
  * Positions count bytes and never return to 0; a oneway is at its position modulo
  * CHANNEL_RING_SIZE. It has an epoch, a number that the client chose: see channel-server.h.
  *
@@ -46,11 +46,11 @@
  *
  * A side counts privately, and relies on no value that it reads from its own part. Both parts are
  * in one file, so a hostile process can keep a writable mapping of its peer's part. It can then
- * change only what it sends or receives, and its own wake-ups.
+ * change only messages that it sends or receives, and its own wake-ups.
  *
  * Sleeping. A thread first announces its sleep, then reads the awaited word again, then sleeps in a
  * futex with that value. The peer first changes the word, then reads the announcement. All four
- * accesses must be sequentially consistent, so that at least one side sees the other.
+ * accesses must be sequentially consistent, so that a side sees the other's access.
  */
 #ifndef IPC_CHANNEL_H
 #define IPC_CHANNEL_H
@@ -72,9 +72,8 @@ struct channel_caller {
 	uint8_t *own_huge;		 /* the extension, or NULL */
 	const struct peer_huge *peer_huge;
 	atomic_uint taken;		 /* a bit for each cell that is not free */
-	atomic_uint lost;		 /* a bit for each cell whose caller gave up early */
-	atomic_uint recovered;		 /* a bit for each cell whose reply came by another way
-	                      		  * before its caller gave up */
+	atomic_uint lost;		 /* a bit for each cell that its caller gave up early */
+	atomic_uint recovered;		 /* likewise, after the reply came by another way */
 	uint32_t posted[CHANNEL_CELLS];	 /* only for the thread that has the cell */
 	atomic_uint before[CHANNEL_CELLS];/* likewise: the number of the last reply in the cell.
 	                              	  * Replies may come by another way */
@@ -90,7 +89,7 @@ struct channel_caller {
 	uint32_t woken;			 /* value of peer->waiting at the last wake-up */
 };
 
-/* What a caller sends. */
+/* A call to send. */
 struct channel_call {
 	uint32_t code;
 	uint64_t deadline;		/* on the clock of the bus; 0: none */
@@ -102,7 +101,7 @@ struct channel_call {
 /* Takes a free cell for a payload of at most CHANNEL_HUGE_MAX bytes: a large cell if it fits there,
  * otherwise the huge cell, which must have its extension. Returns its index, or -EBUSY. */
 int channel_take_cell(struct channel_caller *caller, size_t size);
-/* The same for an async call, whose payload may be in a small cell. */
+/* The same for an async call. Its payload may be in a small cell. */
 int channel_take_async_cell(struct channel_caller *caller, size_t size);
 /* Returns the address of the request's payload, for a caller that writes it before
  * channel_post(). */
@@ -160,7 +159,7 @@ void channel_recover_cell(struct channel_caller *caller, unsigned int cell);
 /* Returns the address for the payload of the next oneway, or NULL if the ring has no space for it,
  * or if it exceeds CHANNEL_DATA_MAX bytes. */
 uint8_t *channel_reserve_oneway(struct channel_caller *caller, size_t size);
-/* Sends the oneway whose payload was written there, and wakes a thread of the server. */
+/* Sends the oneway with the payload that was written there, and wakes a thread of the server. */
 void channel_send_oneway(struct channel_caller *caller, uint32_t epoch, uint32_t code, size_t size);
 /* Returns the bytes in the ring that the server has not taken. If there are none, the handler of
  * the last oneway may still be running. */
@@ -202,8 +201,8 @@ struct channel_callee {
 	atomic_bool is_extended;
 	atomic_uint seen[CHANNEL_CELLS];	/* number of calls taken from the cell */
 	atomic_uint next;			/* the cell to look at first */
-	atomic_uint looked;			/* value of peer->others at the last look that
-	                   			 * found no call in those cells */
+	atomic_uint looked;			/* value of peer->others at the last look at
+	                   			 * cells that are not large, if it found no call */
 	atomic_uint rung;			/* value of peer->polls that channel_notify() saw */
 	atomic_uint busy;			/* a bit for each cell without a reply */
 	atomic_uint drained;			/* position; written by the thread that takes
@@ -252,7 +251,7 @@ void channel_ask_to_join(struct channel_callee *callee, unsigned int cell, uint3
 /*
  * Where the oneways of a channel end. While it is live, the client's word determines that. At its
  * end the server copies that word, and again when the client has died. After that the client sends
- * oneways through the bus, or a drain with the position of the last one.
+ * oneways through the bus, or a drain with the position after the last oneway.
  */
 enum { CHANNEL_RING_LIVE, CHANNEL_RING_CLOSED, CHANNEL_RING_DROPPED };
 
@@ -319,7 +318,7 @@ static inline int channel_caller_cpu(const struct channel_callee *callee, unsign
 					 peer_caller_cpu(callee->peer, cell);
 }
 
-/* Maximum numbers of channels that a thread serves, and of channels whose async calls it ends. */
+/* Maximum numbers of channels that a thread serves, and of channels that it ends async calls of. */
 #define CHANNEL_MAX_WAIT 64U
 #define CHANNEL_MAX_CALLERS 32U
 
