@@ -15,7 +15,7 @@ GATEWAY_PARTS := log net-accept net-vsock net-tls net+net-call+net-client status
 GATEWAY_OBJECTS := $(patsubst %,$(GATEWAY)/%.o,$(subst +, ,$(GATEWAY_PARTS)))
 # ipc-gateway reads policies with servicemanager's code.
 GATEWAY_LINKED := $(SCHEMA_LINKED) $(B)/libipc/base/map.o \
-	$(addprefix $(B)/servicemanager/,policy.o policy-parse.o config.o)
+	$(addprefix $(B)/servicemanager/,policy.o policy-parse.o config.o trust.o)
 GATEWAY_CFLAGS := $(SCHEMA_CFLAGS) -Igateway -Iservicemanager -Idriver/uapi -pthread
 GATEWAY_LIBS := -lgrpc -lgpr -lcrypto $(LIBSYSTEMD_LIBS) $(PROTOBUF_C_LIBS)
 

@@ -15,6 +15,7 @@
 
 #include "config.h"
 #include "log.h"
+#include "trust.h"
 
 /* --- Files -------------------------------------------------------------------------- */
 
@@ -64,6 +65,7 @@ static int add_folder(struct config *config, const char *folder)
 		return r;
 	}
 
+	trust_check(folder, 0);
 	while (r == 0 && (entry = readdir(dir)))
 		r = add_file(config, folder, entry->d_name);
 	closedir(dir);
@@ -105,7 +107,7 @@ static int read_open(int fd, char **ret_text, size_t *ret_size)
 	return 0;
 }
 
-int config_load_file(const char *path, config_taker *taker, void *userdata)
+static int load_file(const char *path, config_taker *taker, void *userdata)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	char *text = NULL;
@@ -126,13 +128,22 @@ int config_load_file(const char *path, config_taker *taker, void *userdata)
 	return r;
 }
 
+int config_load_file(const char *path, config_taker *taker, void *userdata)
+{
+	trust_check(path, 0);
+	return load_file(path, taker, userdata);
+}
+
 static int take_files(struct config *config, config_taker *taker, void *userdata)
 {
 	int result = 0;
 
 	qsort(config->list, config->count, sizeof(*config->list), by_name);
+	for (size_t i = 0; i < config->count; i++)
+		trust_check(config->list[i].path,
+			    (size_t)(config->list[i].name - config->list[i].path));
 	for (size_t i = 0; i < config->count && result != -ENOMEM; i++) {
-		int r = config_load_file(config->list[i].path, taker, userdata);
+		int r = load_file(config->list[i].path, taker, userdata);
 
 		if (r < 0)
 			result = r;

@@ -2,7 +2,8 @@
 /*
  * Configuration files, for the policy and for the services to activate. The files are all
  * *.conf of some folders, in the order of their names, except for hidden files. Of files with
- * the same name, only the file in the first folder counts.
+ * the same name, only the file in the first folder counts. A folder or file that other users can
+ * change is read, with a warning in the log (trust.h).
  *
  * Blanks and tabs separate the words of a line. A word in double quotes may contain blanks. A
  * '#' outside quotes ends a word and begins a comment.

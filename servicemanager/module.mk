@@ -26,7 +26,7 @@ endif
 
 # In the order of layers, lowest first. Tests build this core, which installs no signal handlers and
 # runs no loop.
-MANAGER_CORE := log loop config registry policy policy-parse activation-config reply access waiter \
+MANAGER_CORE := log trust loop config registry policy policy-parse activation-config reply access waiter \
 	unit activation lookup watch registrant registration manager
 MANAGER_PARTS := $(MANAGER_CORE) policy-load main
 $(MANAGER): $(MANAGER_PARTS:%=$(B)/servicemanager/%.o) $(MANAGER_STUBS) | $(LIBIPC)
@@ -42,12 +42,12 @@ $(B)/servicemanager/default-policy.inc: servicemanager/default-policy.conf
 $(B)/servicemanager/policy-load.o: $(B)/servicemanager/default-policy.inc
 
 $(B)/servicemanager/test-policy: $(addprefix $(B)/servicemanager/,test-policy.o policy.o \
-		policy-parse.o policy-load.o registry.o config.o log.o)
+		policy-parse.o policy-load.o registry.o config.o trust.o log.o)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS)
 
 $(B)/servicemanager/test-activation: $(addprefix $(B)/servicemanager/,test-activation.o activation-config.o \
-		config.o log.o registry.o)
+		config.o trust.o log.o registry.o)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS)
 

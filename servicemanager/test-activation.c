@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../tests/run-cases.h"
 #include "activation-config.h"
+#include "log.h"
 
 static struct text_problem problem;
 
@@ -127,8 +129,103 @@ START_TEST(files_are_found_and_names_are_in_one)
 }
 END_TEST
 
+/* Returns the warnings about the files of the folder. */
+static const char *warnings(const char *of)
+{
+	static struct log_copy copy;
+	const char *folders[] = { of, NULL };
+	struct activation_configs *configs;
+
+	memset(&copy, 0, sizeof(copy));
+	log_begin_copy(&copy);
+	ck_assert_int_eq(activation_configs_load(folders, &configs), 0);
+	log_end_copy();
+	ck_assert_uint_eq(configs->count, 1);
+	activation_configs_free(configs);
+	/* The first is checked. There must be no second. */
+	ck_assert_uint_le(copy.size, strlen(copy.text) + 1);
+	return copy.text;
+}
+
+static void warns(const char *of, const char *path, const char *problem)
+{
+	const char *text = warnings(of);
+	size_t size = strlen(path);
+
+	ck_assert_msg(!strncmp(text, path, size) && text[size] == ':' && strstr(text, problem),
+		      "%s: %s: \"%s\"", path, problem, text);
+}
+
+static const char *in(const char *top, const char *name)
+{
+	static char paths[4][64];
+	static unsigned int next;
+	char *path = paths[next++ % 4];
+
+	snprintf(path, sizeof(paths[0]), "%s/%s", top, name);
+	return path;
+}
+
+START_TEST(others_who_can_change_a_file_are_reported)
+{
+	static const char every[] = "every user can change it", group[] = "can change it; remove";
+	char top[] = "/tmp/activations.XXXXXX", file[64], elsewhere[64], links[64], command[64];
+	bool is_root = geteuid() == 0;
+
+	umask(022);
+	ck_assert_ptr_nonnull(mkdtemp(top));
+	snprintf(folder, sizeof(folder), "%s", top);
+	put("a.conf", "name a\nrun /a\n");
+	strcpy(file, in(top, "a.conf"));
+	ck_assert_str_eq(warnings(top), "");
+	ck_assert_int_eq(chmod(file, 0646), 0);
+	warns(top, file, every);
+	ck_assert_int_eq(chmod(file, 0664), 0);
+	if (is_root) {
+		ck_assert_int_eq(chown(file, 0, 1), 0);
+		warns(top, file, group);
+		ck_assert_int_eq(chown(file, 1, 0), 0);
+		warns(top, file, "its owner, user 1, can change it");
+		ck_assert_int_eq(chown(file, 0, 0), 0);
+		ck_assert_str_eq(warnings(top), "");
+	}
+	ck_assert_int_eq(chmod(file, 0644), 0);
+
+	/* The folder, also if it is sticky, because others can add files to it. */
+	ck_assert_int_eq(chmod(top, 0757), 0);
+	warns(top, top, every);
+	ck_assert_int_eq(chmod(top, 01757), 0);
+	warns(top, top, every);
+	ck_assert_int_eq(chmod(top, 0755), 0);
+
+	/* The folder of a file behind two links, and the folders above it. */
+	strcpy(elsewhere, in(top, "x"));
+	strcpy(links, in(top, "links"));
+	ck_assert_int_eq(mkdir(elsewhere, 0755), 0);
+	ck_assert_int_eq(mkdir(links, 0755), 0);
+	ck_assert_int_eq(rename(file, in(elsewhere, "a")), 0);
+	ck_assert_int_eq(symlink("../a.link", in(links, "a.conf")), 0);
+	ck_assert_int_eq(symlink("x//a", in(top, "a.link")), 0);
+	ck_assert_str_eq(warnings(links), "");
+	ck_assert_int_eq(chmod(elsewhere, 0757), 0);
+	warns(links, in(links, "../x"), every);
+	ck_assert_int_eq(chmod(elsewhere, 01757), 0);
+	ck_assert_str_eq(warnings(links), "");
+	ck_assert_int_eq(chmod(top, 0757), 0);
+	warns(links, top, every);
+
+	/* A relative path. */
+	ck_assert_int_eq(chdir(top), 0);
+	warns("links", top, every);
+	ck_assert_int_eq(chdir("/"), 0);
+	snprintf(command, sizeof(command), "rm -r %s", top);
+	ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_CASES("activation", NULL, NULL, a_program, a_unit, what_is_wrong_is_said,
-			 files_are_found_and_names_are_in_one);
+			 files_are_found_and_names_are_in_one,
+			 others_who_can_change_a_file_are_reported);
 }

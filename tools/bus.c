@@ -130,12 +130,11 @@ int bus_policy_problem(struct service_manager *manager, char *text, size_t size)
 		return r;
 	if (!reply->outdated && !reply->activations_outdated && !reply->n_problems)
 		return BUS_FILES_GOOD;
-	/* The problem of an activation file is last, after warnings about the policy. */
-	snprintf(text, size, "%s",
-		 !reply->n_problems ? "a file is wrong" :
-		 reply->activations_outdated && !reply->outdated ?
-				      reply->problems[reply->n_problems - 1] :
-				      reply->problems[0]);
+	/* Warnings, which are listed too, may come before or after the reason of the state. */
+	snprintf(text, size, "%s", reply->n_problems ? "" : "a file is wrong");
+	for (size_t i = 0, used = 0; i < reply->n_problems && used < size; i++)
+		used += (size_t)snprintf(text + used, size - used, "%s%s", i ? "; " : "",
+					 reply->problems[i]);
 	text_clean(text);
 	if (reply->outdated)
 		return BUS_POLICY_OUTDATED;

@@ -76,7 +76,7 @@ enum bus_files {
 	BUS_FILES_WITH_WARNING,
 };
 
-/* Returns enum bus_files, and copies the cleaned problem to text, unless the state is
+/* Returns enum bus_files, and copies the cleaned problems to text, unless the state is
  * BUS_FILES_GOOD. On failure returns -errno: -EPERM for a user that is neither root nor the user of
  * the service manager. Prints nothing. */
 int bus_policy_problem(struct service_manager *manager, char *text, size_t size);

@@ -49,9 +49,9 @@ fuzz_of = $(patsubst %.c,$(FUZZ_B)/of/%.o,$(1))
 FUZZ_range := tests/suite/fuzz/range.c driver/mem/range.c shim/report.c
 FUZZ_registry := tests/suite/fuzz/registry.c servicemanager/registry.c
 FUZZ_policy := tests/suite/fuzz/policy.c servicemanager/policy.c servicemanager/policy-parse.c \
-	servicemanager/config.c servicemanager/log.c
+	servicemanager/config.c servicemanager/trust.c servicemanager/log.c
 FUZZ_activation := tests/suite/fuzz/activation.c servicemanager/activation-config.c servicemanager/config.c \
-	servicemanager/log.c servicemanager/registry.c
+	servicemanager/trust.c servicemanager/log.c servicemanager/registry.c
 FUZZ_LIBRARY := tests/suite/fuzz/account.c libipc/tests/fake-device.c $(LIBIPC_SOURCES:%=libipc/%) \
 	$(B)/idl/ipc/ipc.pb-c.c $(B)/servicemanager/servicemanager.ipc.c \
 	$(B)/servicemanager/servicemanager.pb-c.c $(B)/libipc/tests/test.ipc.c $(B)/libipc/tests/test.pb-c.c
