@@ -87,7 +87,7 @@ static int read_open(int fd, char **ret_text, size_t *ret_size)
 	if (fstat(fd, &status) < 0)
 		return -errno;
 	if (!S_ISREG(status.st_mode))
-		return -EINVAL;
+		return S_ISDIR(status.st_mode) ? -EISDIR : -EINVAL;
 	if (status.st_size > CONFIG_SIZE_MAX)
 		return -EFBIG;
 
@@ -119,7 +119,8 @@ static int load_file(const char *path, config_taker *taker, void *userdata)
 		close(fd);
 	}
 	if (r < 0) {
-		log_line("cannot read %s: %s", path, strerror(-r));
+		log_line("cannot read %s: %s", path,
+			 r == -EINVAL ? "not a regular file" : strerror(-r));
 		return r;
 	}
 

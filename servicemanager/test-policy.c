@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../tests/run-cases.h"
+#include "log.h"
 #include "policy-load.h"
 
 static struct text_problem problem;
@@ -443,21 +444,32 @@ START_TEST(defaults_grant_only_own_names)
 }
 END_TEST
 
+/* The reason is the end of the log's only line. */
+static void fails_to_load(int error, const char *reason)
+{
+	struct log_copy copy = { .size = 0 };
+	struct policy *policy;
+
+	log_begin_copy(&copy);
+	ck_assert_int_eq(policy_load(folders, &policy), error);
+	log_end_copy();
+	ck_assert_msg(strstr(copy.text, reason), "%s: %s", reason, copy.text);
+}
+
 START_TEST(only_regular_files_are_read)
 {
-	struct policy *policy;
 	char path[128];
 
 	begin_files();
 	snprintf(path, sizeof(path), "%s/a.conf", first);
 	ck_assert_int_eq(mkdir(path, 0700), 0);
-	ck_assert_int_eq(policy_load(folders, &policy), -EINVAL);
+	fails_to_load(-EISDIR, "a.conf: Is a directory");
 	rmdir(path);
 	ck_assert_int_eq(mkfifo(path, 0600), 0);
-	ck_assert_int_eq(policy_load(folders, &policy), -EINVAL);
+	fails_to_load(-EINVAL, "a.conf: not a regular file");
 	unlink(path);
 	ck_assert_int_eq(symlink("nothing-is-here", path), 0);
-	ck_assert_int_eq(policy_load(folders, &policy), -ENOENT);
+	fails_to_load(-ENOENT, "a.conf: No such file or directory");
 	end_files();
 }
 END_TEST
