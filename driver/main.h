@@ -20,13 +20,13 @@
  * ipcbusd(8) is built from the same files. daemon/kernel/pages.c replaces mem/pages.c, and shim/
  * the kernel's functions.
  *
- * Layers. A file calls only files below it, except for six pairs that tests/suite/static/layers -v
+ * Layers. A file calls only files below it, except for five pairs that tests/suite/static/layers -v
  * lists. driver/Kbuild has the complete order:
  *
  *   the bus and its files   module.c fs.c inspect.c file.c ioctl.c exit.c
  *   messages                exchange.c request.c wait.c deliver.c reply.c ... buffer.c
  *   objects                 handle.c watch.c node.c thread.c work.c proc.c opener.c bus.c
- *   memory                  mem/: regions, quotas, reclaim, pages, ranges
+ *   memory                  mem/: regions, quotas, reclaim, free space, pages, ranges
  *   users                   user.c
  *   counters                stats.c
  *

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Regions: see region.h. buffer.c reserves for the current sender and releases for the current
- * receiver. reclaim.c takes free ranges out, in any task that allocates memory.
+ * receiver. space.c has the free ranges.
  */
 #include <linux/jiffies.h>
 #include <linux/log2.h>
@@ -14,9 +14,6 @@
 #include "quota.h"
 #include "reclaim.h"
 #include "region.h"
-
-/* Buffers of at least this size are cut from the upper end of a free range. */
-#define LARGE_UNITS	(4 * PAGE_SIZE / IPCBUS_UNIT)
 
 /* Slabs for which a region has a table at first. */
 #define FIRST_SLABS	16
@@ -218,29 +215,6 @@ void ipcbus_region_end(struct ipcbus_region *region)
 
 /* --- Reserving ----------------------------------------------------------------- */
 
-static void spare_ranges(struct ipcbus_region *region, struct ipcbus_range *unused[2], int n)
-{
-	while (n--)
-		list_add(&container_of(unused[n], struct ipcbus_buffer, range)->spare,
-			 &region->spare);
-}
-
-/* Joins the cached buffers with the free ranges around them. */
-static void free_quick(struct ipcbus_region *region)
-{
-	struct ipcbus_range *unused[2];
-	struct ipcbus_buffer *buffer;
-	int n;
-
-	lockdep_assert_held(&region->lock);
-	while ((buffer = region->quick)) {
-		region->quick = buffer->next_quick;
-		n = ipcbus_range_free(region->ranges, &buffer->range, unused);
-		spare_ranges(region, unused, n);
-	}
-	region->quick_count = 0;
-}
-
 /* Takes an unused descriptor off the spare list. If there is none, drops the lock and allocates. */
 static struct ipcbus_buffer *get_spare_locked(struct ipcbus_region *region)
 {
@@ -254,23 +228,9 @@ static struct ipcbus_buffer *get_spare_locked(struct ipcbus_region *region)
 		if (ret && !region->quick)
 			return ERR_PTR(ret);
 		if (ret)
-			free_quick(region);
+			ipcbus_region_free_quick_locked(region);
 	}
 	return spare;
-}
-
-/* Cuts units out of the free ranges. Returns NULL if there is no space. */
-static struct ipcbus_range *try_cut(struct ipcbus_region *region, u32 units,
-				    struct ipcbus_range **rest)
-{
-	struct ipcbus_range *range;
-
-	range = ipcbus_range_alloc(region->ranges, units, units >= LARGE_UNITS, rest);
-	if (!range && region->quick) {
-		free_quick(region);
-		range = ipcbus_range_alloc(region->ranges, units, units >= LARGE_UNITS, rest);
-	}
-	return range;
 }
 
 struct ipcbus_buffer *ipcbus_region_cut_locked(struct ipcbus_region *region, u32 units)
@@ -283,7 +243,7 @@ struct ipcbus_buffer *ipcbus_region_cut_locked(struct ipcbus_region *region, u32
 		if (IS_ERR(spare))
 			return spare;
 		rest = &spare->range;
-		range = try_cut(region, units, &rest);
+		range = ipcbus_region_cut_range_locked(region, units, &rest);
 		if (rest)
 			list_add(&spare->spare, &region->spare);
 		if (range)
@@ -379,7 +339,7 @@ static bool release_range(struct ipcbus_region *region, struct ipcbus_buffer *bu
 		ipcbus_quota_end_locked(region, buffer);
 	if (unlikely(region->quick && (region->quick->range.size != buffer->range.size ||
 				       region->quick_count == IPCBUS_QUICK_BUFFERS)))
-		free_quick(region);
+		ipcbus_region_free_quick_locked(region);
 	buffer->next_quick = region->quick;
 	region->quick = buffer;
 	region->quick_count++;
@@ -498,40 +458,6 @@ int ipcbus_region_sender(struct ipcbus_region *region, u64 id, struct ipcbus_sen
 		*ret_id = buffer->sender_id;
 	spin_unlock(&region->lock);
 	return ret;
-}
-
-/* --- Reclaim ------------------------------------------------------------------- */
-
-struct ipcbus_range *ipcbus_region_take_backed(struct ipcbus_region *region, u32 min_units)
-{
-	struct ipcbus_range *range;
-
-	spin_lock(&region->lock);
-	free_quick(region);
-	range = ipcbus_range_take_backed(region->ranges, min_units);
-	region->reclaiming = range ? range->size : 0;
-	spin_unlock(&region->lock);
-	return range;
-}
-
-void ipcbus_region_put_reclaimed(struct ipcbus_region *region, struct ipcbus_range *range)
-{
-	struct ipcbus_range *unused[2];
-
-	spin_lock(&region->lock);
-	spare_ranges(region, unused, ipcbus_range_put_reclaimed(region->ranges, range, unused));
-	region->reclaiming = 0;
-	spin_unlock(&region->lock);
-}
-
-u32 ipcbus_region_backed(struct ipcbus_region *region)
-{
-	u32 units;
-
-	spin_lock(&region->lock);
-	units = region->ranges->backed + ipcbus_region_quick_units(region);
-	spin_unlock(&region->lock);
-	return units;
 }
 
 /* --- Statistics for the file "state" ------------------------------------------------- */

@@ -254,11 +254,19 @@ bool ipcbus_region_release_next(struct ipcbus_region *region, u32 *slot,
 /* Returns the sender of a delivered oneway. -ENOENT, -ESTALE; -EINVAL if it is no oneway. */
 int ipcbus_region_sender(struct ipcbus_region *region, u64 id, struct ipcbus_sender_id *ret_id);
 
-/* --- Reclaim ------------------------------------------------------------------- */
+/* --- Free space (space.c) --------------------------------------------------------- */
 
-/* Takes a free range of at least min_units that may have pages out of the region, so that no
- * message can use it until it is put back. Cached buffers count as free. Returns NULL if there is
- * no such range. */
+/* Cuts units out of the free ranges, and out of the cached buffers if necessary. *rest is a spare
+ * range, and NULL afterwards if the cut needed it. Returns NULL if there is no space. */
+struct ipcbus_range *ipcbus_region_cut_range_locked(struct ipcbus_region *region, u32 units,
+						    struct ipcbus_range **rest);
+
+/* Joins the cached buffers with the free ranges around them. */
+void ipcbus_region_free_quick_locked(struct ipcbus_region *region);
+
+/* For reclaim.c: takes a free range of at least min_units that may have pages out of the region.
+ * Until it is put back, no message can use it. Cached buffers count as free. Returns NULL if there
+ * is no such range. */
 struct ipcbus_range *ipcbus_region_take_backed(struct ipcbus_region *region, u32 min_units);
 void ipcbus_region_put_reclaimed(struct ipcbus_region *region, struct ipcbus_range *range);
 
