@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Buffers: see buffer.h. request.c, reply.c and monitor.c make them. deliver.c and reply.c deliver
+ * Buffers: see buffer.h. request.c, reply.c and monitor.c make them. deliver.c and result.c deliver
  * them. exchange.c releases them.
  */
 #include <linux/jiffies.h>

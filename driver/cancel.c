@@ -15,7 +15,7 @@
 #include "node.h"
 #include "object.h"
 #include "proc.h"
-#include "reply.h"
+#include "result.h"
 #include "thread.h"
 #include "transaction.h"
 
@@ -70,7 +70,7 @@ static void cancel_nested_locked(struct ipcbus_transaction *t, struct list_head 
 	for (p = first; p != t; p = *ipcbus_transaction_below(p, server)) {
 		if (p->from != server || p->state != IPCBUS_PENDING)
 			continue;
-		ipcbus_reply_fail_locked(p, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
+		ipcbus_result_fail_locked(p, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
 		refcount_inc(&p->ref);
 		list_add_tail(&p->done.entry, list);
 	}
@@ -149,7 +149,7 @@ static struct ipcbus_transaction *cancel_one(struct ipcbus_proc *proc,
 	t = thread ? find_in_thread_locked(thread, cookie) : ipcbus_async_find_locked(proc, cookie);
 	if (t) {
 		refcount_inc(&t->ref);
-		ipcbus_reply_fail_locked(t, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
+		ipcbus_result_fail_locked(t, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
 	}
 	spin_unlock(&proc->lock);
 	return t;
@@ -202,6 +202,33 @@ int ipcbus_cancel(struct ipcbus_proc *proc, void *data)
 		ret = 0;
 	}
 	return ret;
+}
+
+/* Removes an async call and abandons it. Returns it with the caller's reference, or NULL. */
+static struct ipcbus_transaction *pop_async(struct ipcbus_proc *proc)
+{
+	struct ipcbus_transaction *t;
+
+	spin_lock(&proc->lock);
+	t = rb_entry_safe(rb_first(&proc->calls.asyncs), struct ipcbus_transaction, async_entry);
+	if (t) {
+		ipcbus_async_remove_locked(proc, t);
+		ipcbus_result_abandon_locked(t);
+	}
+	spin_unlock(&proc->lock);
+	return t;
+}
+
+void ipcbus_asyncs_release(struct ipcbus_proc *proc)
+{
+	struct ipcbus_transaction *t;
+
+	/* Servers may still reply concurrently, and remove async calls. */
+	while ((t = pop_async(proc))) {
+		ipcbus_cancel_server(t);
+		ipcbus_transaction_put(t, NULL);
+		cond_resched();
+	}
 }
 
 /* --- Deadlines --------------------------------------------------------------- */
@@ -271,7 +298,7 @@ static struct ipcbus_transaction *expire_one(struct ipcbus_proc *proc)
 	}
 	if (t) {
 		refcount_inc(&t->ref);
-		ipcbus_reply_fail_locked(t, -ETIMEDOUT, IPCBUS_STAGE_REPLY, 0);
+		ipcbus_result_fail_locked(t, -ETIMEDOUT, IPCBUS_STAGE_REPLY, 0);
 	}
 	spin_unlock(&proc->lock);
 	return t;
@@ -313,11 +340,4 @@ void ipcbus_expiry_add_locked(struct ipcbus_transaction *t)
 	rb_add_cached(&t->expiry, &proc->calls.expiry, is_earlier);
 	if (first_locked(proc) == t)
 		arm_locked(proc, t->deadline);
-}
-
-void ipcbus_expiry_remove_locked(struct ipcbus_transaction *t)
-{
-	lockdep_assert_held(&t->caller->lock);
-	rb_erase_cached(&t->expiry, &t->caller->calls.expiry);
-	RB_CLEAR_NODE(&t->expiry);
 }

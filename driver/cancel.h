@@ -6,10 +6,10 @@
  *
  *   - a thread of the caller cancels it by its cookie (IPCBUS_IOC_CANCEL)
  *   - its deadline passes
- *   - the caller exits or dies (exit.c)
+ *   - the caller exits (pool.c) or dies (exit.c)
  *
- * The caller's side ends first (reply.h). Then ipcbus_cancel_server() ends the server's side. If no
- * thread has taken the request, it is taken back. If the server has taken it, the server gets
+ * The caller's side ends first (result.h). Then ipcbus_cancel_server() ends the server's side: if
+ * no thread has taken the request, it is taken back. If the server has taken it, the server gets
  * EVENT_CANCELED, and calls that the server waits for on its behalf are canceled too.
  *
  * A thread that waits for its call watches the deadline itself (wait.c). If no thread sleeps on a
@@ -34,6 +34,9 @@
 
 /* IPCBUS_IOC_CANCEL: struct ipcbus_cancel. */
 int ipcbus_cancel(struct ipcbus_proc *proc, void *data);
+
+/* Abandons the async calls of a dead proc, which must have no threads. */
+void ipcbus_asyncs_release(struct ipcbus_proc *proc);
 
 /* Ends the server's side of t, which must not be PENDING. The caller holds a reference. May
  * sleep. */
@@ -65,7 +68,6 @@ void ipcbus_expiry_end(struct ipcbus_proc *proc);
 
 /* Makes t fail at its deadline, never early, at most two ticks late (caller->lock). */
 void ipcbus_expiry_add_locked(struct ipcbus_transaction *t);
-void ipcbus_expiry_remove_locked(struct ipcbus_transaction *t);
 
 /* Returns the ticks until deadline (nanoseconds of CLOCK_MONOTONIC), rounded up by one tick so that
  * no call ends early; 0 if it has passed. At most MAX_JIFFY_OFFSET. */

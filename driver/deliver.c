@@ -13,7 +13,7 @@
 #include "node.h"
 #include "priority.h"
 #include "proc.h"
-#include "reply.h"
+#include "result.h"
 #include "stats.h"
 #include "thread.h"
 #include "transaction.h"
@@ -34,7 +34,7 @@ static void refuse(struct ipcbus_transaction *t, int error, u32 stage, u32 index
 		return;
 	}
 	ipcbus_transaction_drop_request(t);
-	ipcbus_reply_fail(t, error, stage, index);
+	ipcbus_result_fail(t, error, stage, index);
 }
 
 static void transaction_discard(struct ipcbus_work *work)

@@ -10,6 +10,18 @@
 #define IPCBUS_DELIVER_H
 
 #include "main.h"
+#include "transaction.h"
+
+/* The kind of work that calls and oneways are. */
+extern const struct ipcbus_work_ops ipcbus_transaction_ops;
+
+/* Returns the transaction that contains the work, or NULL if the work is of another kind. */
+static inline struct ipcbus_transaction *ipcbus_transaction_of(struct ipcbus_work *work)
+{
+	if (work->ops != &ipcbus_transaction_ops)
+		return NULL;
+	return container_of(work, struct ipcbus_transaction, work);
+}
 
 /* The thread has taken work off a queue (proc->lock). If it is a call, the thread is in it now. */
 void ipcbus_deliver_taken_locked(struct ipcbus_work *work, struct ipcbus_thread *thread);

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The end of threads and procs: see thread.h and proc.h.
- *
- * A thread ends by IPCBUS_IOC_THREAD_EXIT, with its proc, or when another thread finds that its
- * task is gone (thread.c). The caller must first take the thread out of the table. So a thread is
- * ended once, and the caller owns the table's reference. proc.h lists the events that end a proc.
- * The functions may sleep, and must be called without locks.
+ * The end of nodes and procs: see node.h and proc.h. NODE_DESTROY or the end of its proc destroys a
+ * node. proc.h lists the events that end a proc. The functions may sleep, and must be called
+ * without locks.
  */
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -17,66 +14,113 @@
 #include "monitor.h"
 #include "node.h"
 #include "opener.h"
-#include "priority.h"
 #include "proc.h"
 #include "reply.h"
-#include "writable.h"
 #include "thread.h"
 #include "transaction.h"
+#include "user.h"
+#include "watch.h"
 #include "work.h"
+#include "writable.h"
 
-void ipcbus_thread_exit(struct ipcbus_thread *thread)
+/* --- Nodes ----------------------------------------------------------------------------- */
+
+/* Marks a node as dead. From here on it gets no new reference, watch or message. Queued messages
+ * stay in the queues until bury() discards them. Threads refuse them, and their senders may take
+ * them back. */
+static void kill_locked(struct ipcbus_node_entry *node)
 {
-	struct ipcbus_proc *proc = thread->proc;
-	struct ipcbus_transaction *t;
-	struct ipcbus_work *work;
-	bool pending = false;
-
-	for (;;) {
-		spin_lock(&proc->lock);
-		ipcbus_transactions_detach_locked(thread);
-		t = thread->top;
-		if (t) {
-			thread->top = t->from_below;
-			pending = ipcbus_reply_abandon_locked(t);
-		}
-		spin_unlock(&proc->lock);
-		if (!t)
-			break;
-		if (pending)
-			ipcbus_cancel_server(t);
-		ipcbus_reply_drop(t);
-	}
-	/* Other users decide how many calls are directed to the thread. No more can come. */
-	spin_lock(&proc->lock);
-	while ((work = ipcbus_thread_pop_own_locked(thread))) {
-		/* Work of a dead proc is not given to another thread. shut_down() discards it. */
-		if (proc->dead)
-			ipcbus_queue_add_locked(&proc->work, work);
-		else
-			ipcbus_proc_queue_locked(proc, work);
-		spin_unlock(&proc->lock);
-		cond_resched();
-		spin_lock(&proc->lock);
-	}
-	spin_unlock(&proc->lock);
-	if (ipcbus_thread_is_current(thread)) {
-		thread->oneway = IPCBUS_PRIORITY_NONE;
-		ipcbus_boost_update(thread);
-	}
-	if (thread->spare)
-		ipcbus_transaction_free_spare(thread->spare);
-	thread->spare = NULL;
-	ipcbus_thread_put(thread);
+	lockdep_assert_held(&node->proc->lock);
+	WRITE_ONCE(node->dead, true);
+	node->replaceable = RB_ROOT;
 }
 
-int ipcbus_thread_leave(struct ipcbus_proc *proc, void *data)
+/* Takes a work off the queues of a dead node; returns NULL if there is none. */
+static struct ipcbus_work *pop_work(struct ipcbus_node_entry *node)
 {
-	struct ipcbus_thread *thread = ipcbus_thread_find(proc);
+	struct ipcbus_work *work;
 
-	if (thread && ipcbus_thread_unlist(thread))
-		ipcbus_thread_exit(thread);
-	return 0;
+	spin_lock(&node->proc->lock);
+	work = hlist_entry_safe(node->queued.first, struct ipcbus_work, at_node) ?:
+	       list_first_entry_or_null(&node->oneways, struct ipcbus_work, entry);
+	if (work)
+		ipcbus_work_unqueue_locked(work);
+	spin_unlock(&node->proc->lock);
+	return work;
+}
+
+/* Completes kill_locked() without the lock, and drops the table's reference. */
+static void bury(struct ipcbus_node_entry *node)
+{
+	struct ipcbus_proc *proc = node->proc;
+	struct ipcbus_work *work;
+
+	xa_erase(&proc->nodes, node->id);
+	/* A sender that starts to poll after this finds the node dead. */
+	proc->region.space_came(&proc->region);
+	ipcbus_watches_notify_dead(node);
+	while ((work = pop_work(node))) {
+		work->ops->discard(work);
+		cond_resched();
+	}
+	atomic_dec(&proc->node_count);
+	ipcbus_user_uncharge(proc->user, IPCBUS_USE_NODES);
+	ipcbus_node_put(node);
+}
+
+int ipcbus_node_destroy(struct ipcbus_proc *proc, void *data)
+{
+	const struct ipcbus_node *args = data;
+	struct ipcbus_node_entry *node;
+	int ret = 0;
+
+	if (args->flags & ~IPCBUS_NODE_IF_IDLE || args->cookie || args->sched_policy ||
+	    args->priority)
+		return -EINVAL;
+	if (args->node > IPCBUS_MAX_NUMBER)
+		return -ENOENT;
+
+	rcu_read_lock();
+	node = xa_load(&proc->nodes, args->node);
+	if (!node) {
+		rcu_read_unlock();
+		return -ENOENT;
+	}
+	spin_lock(&proc->lock);
+	if (node->dead)
+		ret = -ENOENT;
+	else if (args->flags & IPCBUS_NODE_IF_IDLE && !ipcbus_node_is_idle_locked(node))
+		ret = -EBUSY;
+	else
+		kill_locked(node);
+	spin_unlock(&proc->lock);
+	rcu_read_unlock();
+	/* The thread that killed the node owns the table's reference. */
+	if (!ret)
+		bury(node);
+	return ret;
+}
+
+void ipcbus_node_uncreate(struct ipcbus_proc *proc, void *data)
+{
+	const struct ipcbus_node *args = data;
+
+	ipcbus_node_destroy(proc, &(struct ipcbus_node){ .node = args->node });
+}
+
+void ipcbus_nodes_release(struct ipcbus_proc *proc)
+{
+	struct ipcbus_node_entry *node;
+	unsigned long id;
+
+	xa_for_each(&proc->nodes, id, node) {
+		spin_lock(&proc->lock);
+		kill_locked(node);
+		spin_unlock(&proc->lock);
+		bury(node);
+		cond_resched();
+	}
+	xa_destroy(&proc->nodes);
 }
 
 /* --- Procs ----------------------------------------------------------------------------- */

@@ -50,6 +50,8 @@ static int file_open(struct inode *inode, struct file *file)
 	file->private_data = proc;
 	/* Mappings of this file have an address space of their own, to be unmapped separately. */
 	file->f_mapping = proc->inode->i_mapping;
+	/* object.c identifies files of buses by these operations. */
+	proc->inode->i_fop = file->f_op;
 	return nonseekable_open(inode, file);
 }
 

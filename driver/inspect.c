@@ -16,6 +16,7 @@
 
 #include "bus.h"
 #include "calls.h"
+#include "deliver.h"
 #include "handle.h"
 #include "node.h"
 #include "proc.h"

@@ -15,16 +15,17 @@
  *      wakes a thread.
  *   4. The thread finds the work in wait.c, and deliver.c makes an event of it.
  *   5. The server's reply takes the same way back into the caller's region (reply.c). Without a
- *      reply the call ends by a failure, or by a deadline or a cancellation (cancel.c).
+ *      reply the call ends by a failure, or by a deadline or a cancellation (cancel.c). The caller
+ *      takes the result (result.c).
  *
  * ipcbusd(8) is built from the same files. daemon/kernel/pages.c replaces mem/pages.c, and shim/
  * the kernel's functions.
  *
- * Layers. A file calls only files below it, except for five pairs that tests/suite/static/layers -v
- * lists. driver/Kbuild has the complete order:
+ * Layers. A file calls only files below it, as tests/suite/static/layers checks. driver/Kbuild has
+ * the complete order:
  *
  *   the bus and its files   module.c fs.c inspect.c file.c ioctl.c exit.c
- *   messages                exchange.c request.c wait.c deliver.c reply.c ... buffer.c
+ *   messages                exchange.c request.c wait.c deliver.c pool.c reply.c ... buffer.c
  *   objects                 handle.c watch.c node.c thread.c work.c proc.c opener.c bus.c
  *   memory                  mem/: regions, quotas, reclaim, free space, pages, ranges
  *   users                   user.c

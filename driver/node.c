@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Nodes: see node.h. The owner's ioctls create and destroy nodes.
+ * Nodes: see node.h. exit.c destroys them.
  */
 #include <linux/jiffies.h>
 #include <linux/pid.h>
@@ -12,11 +12,10 @@
 #include "proc.h"
 #include "stats.h"
 #include "user.h"
-#include "watch.h"
 
 #define CREATE_FLAGS (IPCBUS_NODE_ACCEPT_FDS | IPCBUS_NODE_WANT_LABEL | IPCBUS_NODE_PRIORITY)
 
-static bool is_idle_locked(struct ipcbus_node_entry *node)
+bool ipcbus_node_is_idle_locked(const struct ipcbus_node_entry *node)
 {
 	lockdep_assert_held(&node->proc->lock);
 	return !node->dead && !node->pending && !atomic_read(&node->remote);
@@ -29,7 +28,7 @@ static bool idle_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
 	bool idle;
 
 	spin_lock(&node->proc->lock);
-	idle = is_idle_locked(node);
+	idle = ipcbus_node_is_idle_locked(node);
 	spin_unlock(&node->proc->lock);
 	if (idle) {
 		event->kind = IPCBUS_EVENT_IDLE;
@@ -181,7 +180,8 @@ void ipcbus_node_check_idle(struct ipcbus_node_entry *node)
 	struct ipcbus_proc *proc = node->proc;
 
 	spin_lock(&proc->lock);
-	if (is_idle_locked(node) && !proc->dead && !ipcbus_work_is_queued_locked(&node->idle)) {
+	if (ipcbus_node_is_idle_locked(node) && !proc->dead &&
+	    !ipcbus_work_is_queued_locked(&node->idle)) {
 		ipcbus_node_get(node);
 		ipcbus_proc_queue_locked(proc, &node->idle);
 	}
@@ -212,89 +212,6 @@ struct ipcbus_node_entry *ipcbus_node_export(struct ipcbus_proc *proc, u64 id)
 	return node;
 }
 
-/* Marks a node as dead. From here on it gets no new reference, watch or message. Queued messages
- * stay in the queues until bury() discards them. Threads refuse them, and their senders may take
- * them back. */
-static void kill_locked(struct ipcbus_node_entry *node)
-{
-	lockdep_assert_held(&node->proc->lock);
-	WRITE_ONCE(node->dead, true);
-	node->replaceable = RB_ROOT;
-}
-
-/* Takes a work off the queues of a dead node; returns NULL if there is none. */
-static struct ipcbus_work *pop_work(struct ipcbus_node_entry *node)
-{
-	struct ipcbus_work *work;
-
-	spin_lock(&node->proc->lock);
-	work = hlist_entry_safe(node->queued.first, struct ipcbus_work, at_node) ?:
-	       list_first_entry_or_null(&node->oneways, struct ipcbus_work, entry);
-	if (work)
-		ipcbus_work_unqueue_locked(work);
-	spin_unlock(&node->proc->lock);
-	return work;
-}
-
-/* Completes kill_locked() without the lock, and drops the table's reference. */
-static void bury(struct ipcbus_node_entry *node)
-{
-	struct ipcbus_proc *proc = node->proc;
-	struct ipcbus_work *work;
-
-	xa_erase(&proc->nodes, node->id);
-	/* A sender that starts to poll after this finds the node dead. */
-	proc->region.space_came(&proc->region);
-	ipcbus_watches_notify_dead(node);
-	while ((work = pop_work(node))) {
-		work->ops->discard(work);
-		cond_resched();
-	}
-	atomic_dec(&proc->node_count);
-	ipcbus_user_uncharge(proc->user, IPCBUS_USE_NODES);
-	ipcbus_node_put(node);
-}
-
-int ipcbus_node_destroy(struct ipcbus_proc *proc, void *data)
-{
-	const struct ipcbus_node *args = data;
-	struct ipcbus_node_entry *node;
-	int ret = 0;
-
-	if (args->flags & ~IPCBUS_NODE_IF_IDLE || args->cookie || args->sched_policy ||
-	    args->priority)
-		return -EINVAL;
-	if (args->node > IPCBUS_MAX_NUMBER)
-		return -ENOENT;
-
-	rcu_read_lock();
-	node = xa_load(&proc->nodes, args->node);
-	if (!node) {
-		rcu_read_unlock();
-		return -ENOENT;
-	}
-	spin_lock(&proc->lock);
-	if (node->dead)
-		ret = -ENOENT;
-	else if (args->flags & IPCBUS_NODE_IF_IDLE && !is_idle_locked(node))
-		ret = -EBUSY;
-	else
-		kill_locked(node);
-	spin_unlock(&proc->lock);
-	rcu_read_unlock();
-	/* The thread that killed the node owns the table's reference. */
-	if (!ret)
-		bury(node);
-	return ret;
-}
-
-void ipcbus_node_uncreate(struct ipcbus_proc *proc, void *data)
-{
-	const struct ipcbus_node *args = data;
-
-	ipcbus_node_destroy(proc, &(struct ipcbus_node){ .node = args->node });
-}
-
 int ipcbus_node_info(struct ipcbus_proc *proc, void *data)
 {
 	struct ipcbus_node_info *args = data;
@@ -323,21 +240,6 @@ int ipcbus_node_info(struct ipcbus_proc *proc, void *data)
 	}
 	rcu_read_unlock();
 	return alive ? 0 : -ENOENT;
-}
-
-void ipcbus_nodes_release(struct ipcbus_proc *proc)
-{
-	struct ipcbus_node_entry *node;
-	unsigned long id;
-
-	xa_for_each(&proc->nodes, id, node) {
-		spin_lock(&proc->lock);
-		kill_locked(node);
-		spin_unlock(&proc->lock);
-		bury(node);
-		cond_resched();
-	}
-	xa_destroy(&proc->nodes);
 }
 
 void ipcbus_node_next_oneway_locked(struct ipcbus_node_entry *node)

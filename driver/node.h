@@ -138,6 +138,8 @@ static inline bool ipcbus_node_end_call_locked(struct ipcbus_node_entry *node)
 	return !--node->pending && !atomic_read(&node->remote);
 }
 
+/* Returns whether the node is alive and idle (proc->lock). */
+bool ipcbus_node_is_idle_locked(const struct ipcbus_node_entry *node);
 void ipcbus_node_check_idle(struct ipcbus_node_entry *node);
 
 /* The node is no longer busy: queues its oldest oneway for any thread (proc->lock). */

@@ -51,8 +51,8 @@ void ipcbus_objects_drop(struct ipcbus_objects *objects)
 
 /* Takes a file of the sender. Returns 0 or -errno. Charges the user before it takes the file: in
  * ipcbusd, fget() makes the sender's thread pass the file over a socket. */
-static int take_file(struct ipcbus_user *user, u64 fd, bool accept_fds,
-		     struct ipcbus_object_ref *ref)
+static int take_file(struct ipcbus_proc *sender, struct ipcbus_user *user, u64 fd,
+		     bool accept_fds, struct ipcbus_object_ref *ref)
 {
 	struct file *file;
 	int ret;
@@ -64,7 +64,7 @@ static int take_file(struct ipcbus_user *user, u64 fd, bool accept_fds,
 		return ret;
 	file = fd <= INT_MAX ? fget(fd) : NULL;
 	/* A bus file in flight on a bus could keep itself alive forever. */
-	if (!file || file->f_op == &ipcbus_fops) {
+	if (!file || file->f_op == sender->inode->i_fop) {
 		ret = file ? -ELOOP : -EBADF;
 		if (file)
 			fput(file);
@@ -128,7 +128,7 @@ static int take_one(struct ipcbus_proc *sender, struct ipcbus_user *user,
 		return take_object(sender, user, object, ref);
 	case IPCBUS_OBJECT_FD:
 		ref->type = IPCBUS_OBJECT_FD;
-		return take_file(user, object->value, accept_fds, ref);
+		return take_file(sender, user, object->value, accept_fds, ref);
 	default:
 		return -EINVAL;
 	}

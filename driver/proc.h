@@ -224,7 +224,5 @@ static __always_inline bool ipcbus_proc_is_opener(const struct ipcbus_proc *proc
  */
 void ipcbus_proc_shut_down(struct ipcbus_proc *proc);
 void ipcbus_opener_shut_down(struct ipcbus_opener *opener);
-/* IPCBUS_IOC_THREAD_EXIT, which has no argument structure. */
-int ipcbus_thread_leave(struct ipcbus_proc *proc, void *data);
 
 #endif

@@ -8,13 +8,14 @@
 #include "buffer.h"
 #include "calls.h"
 #include "cancel.h"
+#include "deliver.h"
 #include "freeze.h"
 #include "handle.h"
 #include "message.h"
 #include "monitor.h"
 #include "node.h"
 #include "proc.h"
-#include "reply.h"
+#include "result.h"
 #include "thread.h"
 #include "transaction.h"
 #include "writable.h"
@@ -122,7 +123,7 @@ static void end_sync(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
 {
 	spin_lock(&thread->proc->lock);
 	ipcbus_transaction_remove_locked(t, thread);
-	ipcbus_reply_abandon_locked(t);
+	ipcbus_result_abandon_locked(t);
 	spin_unlock(&thread->proc->lock);
 }
 
@@ -134,7 +135,7 @@ static bool end_async(struct ipcbus_transaction *t)
 	bool ended;
 
 	spin_lock(&proc->lock);
-	ended = ipcbus_reply_abandon_locked(t);
+	ended = ipcbus_result_abandon_locked(t);
 	if (ended) {
 		ipcbus_async_remove_locked(proc, t);
 		proc->calls.async_count--;
@@ -372,6 +373,7 @@ int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *mes
 		ipcbus_node_put(node);
 		return PTR_ERR(t);
 	}
+	t->work.ops = &ipcbus_transaction_ops;
 	if (unlikely(message->send->flags & IPCBUS_SEND_REPLACE))
 		t->replaces = thread->proc->number;
 	ret = try_to_send(thread, node, message, t);

@@ -260,10 +260,6 @@ static __always_inline void ipcbus_thread_identify(const struct ipcbus_thread *t
 	}
 }
 
-/* Removes the thread from its proc's table; returns false if another thread did. Its memory is
- * freed after an RCU grace period. */
-bool ipcbus_thread_unlist(struct ipcbus_thread *thread);
-
 /* Takes work that was queued for this thread only; returns NULL if there is none (proc->lock). */
 static inline struct ipcbus_work *ipcbus_thread_pop_own_locked(struct ipcbus_thread *thread)
 {
@@ -277,15 +273,24 @@ static inline struct ipcbus_work *ipcbus_thread_pop_own_locked(struct ipcbus_thr
 	return list_empty(&thread->work) ? NULL : ipcbus_work_pop_locked(&thread->work);
 }
 
-/* Ends a thread that is out of the table (exit.c). Abandons the calls that it made. Leaves the
- * calls that it serves, and its queued work, to other threads. */
-void ipcbus_thread_exit(struct ipcbus_thread *thread);
-
 /* Makes each thread examine its queues. May sleep. */
 void ipcbus_threads_kick(struct ipcbus_proc *proc);
 
 /* Interrupts the current or next wait of each thread. May sleep. */
 void ipcbus_threads_interrupt(struct ipcbus_proc *proc);
+
+/* --- End (pool.c) ----------------------------------------------------------- */
+
+/* Removes the thread from its proc's table; returns false if another thread did. Its memory is
+ * freed after an RCU grace period. */
+bool ipcbus_thread_unlist(struct ipcbus_thread *thread);
+
+/* Ends a thread that is out of the table. Abandons the calls that it made. Leaves the
+ * calls that it serves, and its queued work, to other threads. */
+void ipcbus_thread_exit(struct ipcbus_thread *thread);
+
+/* IPCBUS_IOC_THREAD_EXIT, which has no argument structure. */
+int ipcbus_thread_leave(struct ipcbus_proc *proc, void *data);
 
 /* --- Waiting (wait.c) ------------------------------------------------------- */
 

@@ -127,7 +127,7 @@ static struct ipcbus_transaction *alloc(struct ipcbus_user *user)
 	}
 	t->user = ipcbus_user_get(user);
 	/* Invariants of every spare transaction. */
-	ipcbus_work_init(&t->work, &ipcbus_transaction_ops);
+	ipcbus_work_init(&t->work, NULL);
 	RB_CLEAR_NODE(&t->expiry);
 	RB_CLEAR_NODE(&t->open);
 	t->delivering = false;

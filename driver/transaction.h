@@ -2,7 +2,7 @@
 /*
  * Transaction
  *
- * A transaction is a call or oneway. request.c creates it, deliver.c delivers it, reply.c ends
+ * A transaction is a call or oneway. request.c creates it, deliver.c delivers it, result.c ends
  * it. It has a state on each of its two sides:
  *
  *   caller's side (state, under caller->lock)
@@ -136,7 +136,8 @@ void ipcbus_transaction_end(struct ipcbus_user *user);
 /* Frees a transaction that is on no spare list. */
 void ipcbus_transaction_free_spare(struct ipcbus_transaction *t);
 
-/* Takes ownership of the reference of node on success. Returns -EDQUOT or -ENOMEM as ERR_PTR. */
+/* Takes ownership of the reference of node on success. Returns -EDQUOT or -ENOMEM as ERR_PTR. The
+ * caller must set work.ops. */
 struct ipcbus_transaction *ipcbus_transaction_new(struct ipcbus_thread *thread,
 						  struct ipcbus_node_entry *node,
 						  const struct ipcbus_message *message);
@@ -183,16 +184,6 @@ struct ipcbus_transaction *ipcbus_replace_locked(struct ipcbus_transaction *t);
 void ipcbus_replace_drop(struct ipcbus_transaction *old);
 /* A thread took t, which can no longer be replaced (proc->lock). */
 void ipcbus_replace_taken_locked(struct ipcbus_transaction *t);
-
-extern const struct ipcbus_work_ops ipcbus_transaction_ops;
-
-/* Returns the transaction that contains the work, or NULL if the work is of another kind. */
-static inline struct ipcbus_transaction *ipcbus_transaction_of(struct ipcbus_work *work)
-{
-	if (work->ops != &ipcbus_transaction_ops)
-		return NULL;
-	return container_of(work, struct ipcbus_transaction, work);
-}
 
 /* Pushes t on the stack of the thread that serves it (proc->lock). A call that came back, was
  * directed to the thread, or whose reply failed may be less deep than the call below it. */

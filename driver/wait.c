@@ -14,7 +14,7 @@
 #include "monitor.h"
 #include "priority.h"
 #include "proc.h"
-#include "reply.h"
+#include "result.h"
 #include "thread.h"
 #include "transaction.h"
 #include "work.h"
@@ -61,7 +61,7 @@ static noinline void expire_locked(struct ipcbus_thread *thread, struct pick *pi
 	}
 	pick->expired = t;
 	thread->top = t->from_below;
-	ipcbus_reply_abandon_locked(t);
+	ipcbus_result_abandon_locked(t);
 }
 
 /* Picks the event that the thread takes next, and returns false if there is none. First comes work
@@ -206,7 +206,7 @@ static void take_expired(struct ipcbus_transaction *t, struct ipcbus_thread *thr
 static bool take(struct ipcbus_thread *thread, struct pick *pick, struct ipcbus_event *event)
 {
 	if (pick->ended) {
-		ipcbus_reply_take(pick->ended, thread, event);
+		ipcbus_result_take(pick->ended, thread, event);
 	} else if (pick->expired) {
 		take_expired(pick->expired, thread, event);
 	} else if (pick->work) {

@@ -10,7 +10,7 @@
  * A handle has at most one death watch, and a proc at most one manager watch. After a watch has
  * been ended, no thread gets an event from it.
  *
- * handle.c begins and ends watches, under the watcher's handle_lock. node.c and handle.c
+ * handle.c begins and ends watches, under the watcher's handle_lock. exit.c and handle.c
  * notify. No function may be called with a spinlock held. A watch is charged to the
  * user of the watcher until its last reference is dropped.
  */
