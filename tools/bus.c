@@ -98,7 +98,7 @@ int bus_manager(struct ipc **ret_ipc, struct service_manager **ret_manager)
 	status = bus_open(&ipc);
 	if (status)
 		return status;
-	r = ipc_set_timeout(ipc, deadline_question_usec());
+	r = ipc_set_timeout(ipc, bus_request_usec());
 	if (r == 0)
 		r = ipc_get_manager(ipc, &proxy);
 	if (r < 0) {
@@ -269,6 +269,17 @@ int bus_no_reply(struct ipc *ipc, const char *name, const struct ipc_error *repo
 			     ms % 1000);
 }
 
+/* Getting a name takes long if the service manager is silent, or if it starts the service. */
+static int fail_get(struct ipc *ipc, const char *name)
+{
+	struct ipc_name_info info = { .size = sizeof(info) };
+
+	ipc_set_timeout(ipc, DEADLINE_DELAY_USEC / 2);
+	if (ipc_check_name(ipc, name, &info) == -ETIMEDOUT)
+		return fail_manager(-ETIMEDOUT, /* reported= */ NULL);
+	return bus_no_reply(ipc, name, /* reported= */ NULL);
+}
+
 int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_proxy)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
@@ -280,14 +291,13 @@ int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_prox
 	deadline_message(silent_hint, "service %s did not reply", name);
 	ipc_set_timeout(ipc, bus_request_usec());
 	r = bus_proxy(ipc, name, ret_proxy);
-	ipc_set_timeout(ipc, IPC_NEVER);
 	if (r == -EINVAL)
 		return fail_with(STATUS_USAGE, NAME_HINT, "\"%s\" is not a valid name", name);
 	if (r == -ENOENT)
 		return bus_no_service(name);
 	if (r < 0)
-		return r == -ETIMEDOUT ? bus_no_reply(ipc, name, /* reported= */ NULL) :
-					 fail_errno(r, name);
+		return r == -ETIMEDOUT ? fail_get(ipc, name) : fail_errno(r, name);
+	ipc_set_timeout(ipc, IPC_NEVER);
 	*ret_ipc = ipc;
 	ipc = NULL;
 	return STATUS_OK;

@@ -316,7 +316,8 @@ static void check_manager(const struct facts *facts, struct finding *finding)
 		if (units)
 			fix(finding, "%s restart ipcbusd-servicemanager", units);
 		else if (facts->kind == IPC_BUS_DAEMON)
-			fix(finding, "end it and start it again: servicemanager --bus %s &",
+			fix(finding, "continue it (kill -CONT), or end it and start it again: "
+				     "servicemanager --bus %s &",
 			    facts->bus);
 		else
 			fix(finding,

@@ -221,6 +221,9 @@ int fail_manager(int error, const struct ipc_error *reported)
 	if (error == -EOWNERDEAD || error == -ENOTCONN)
 		return fail_reported(fail_status(-ENOTCONN), fail_manager_hint(), reported, "%s",
 				     ipc_strerror(-ENOTCONN));
+	if (error == -ETIMEDOUT)
+		return fail_reported(STATUS_TIMEOUT, "it may be stopped (SIGSTOP); see ipcctl doctor",
+				     reported, "the service manager did not reply in time");
 	return fail_call(error, reported, "the service manager");
 }
 
