@@ -182,7 +182,8 @@ int main(int argc, char **argv)
 
 	status = parse_arguments(argc, argv);
 	if (status == 0 && fflush(stdout)) {
-		fputs("protoc-gen-ipc: cannot write to standard output\n", stderr);
+		fprintf(stderr, "protoc-gen-ipc: cannot write to standard output: %s\n",
+			strerror(errno));
 		return EXIT_FAILURE;
 	}
 	if (status >= 0)

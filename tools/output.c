@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../libipc/base/descriptor.h"
 #include "ipcctl.h"
 #include "schema/json.h"
 #include "output.h"
@@ -151,9 +152,11 @@ void out_bytes_end(void)
 
 int out_flush(void)
 {
-	if (fflush(stdout) == 0 && !ferror(stdout))
+	int r = descriptor_flush();
+
+	if (r == 0)
 		return STATUS_OK;
-	return fail_with(STATUS_FAILED, NULL, "cannot write to standard output");
+	return fail_with(STATUS_FAILED, NULL, "cannot write to standard output: %s", strerror(-r));
 }
 
 /* --- Tables --------------------------------------------------------------------- */

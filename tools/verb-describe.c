@@ -69,8 +69,8 @@ static int put(const struct schema *schema)
 {
 	if (ctl.json)
 		return put_json(schema);
-	if (!methods_only && schema_print(schema, stdout) < 0)
-		return fail_with(STATUS_FAILED, NULL, "cannot write to standard output");
+	if (!methods_only && schema_print(schema, stdout) == -ENOMEM)
+		return fail_memory();
 	for (size_t i = 0; methods_only && i < schema_count(schema); i++)
 		puts(schema_at(schema, i)->name);
 	return STATUS_OK;

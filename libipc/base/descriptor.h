@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /*
@@ -45,16 +46,26 @@ static inline void descriptor_fill_streams(int mode)
 		close(fd);
 }
 
+/* Flushes the standard output. Returns 0 or -errno, also of an earlier failure to write. */
+static inline int descriptor_flush(void)
+{
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	return errno ? -errno : -EIO;
+}
+
 /*
  * For main(): returns the exit status. If it is 0, but the standard output cannot be written,
  * prints that and returns 1.
  */
 static inline int descriptor_flush_output(const char *program, int status)
 {
-	if (status || (fflush(stdout) == 0 && !ferror(stdout)))
-		return status;
-	fprintf(stderr, "%s: cannot write to standard output\n", program);
-	return 1;
+	int r = status ? 0 : descriptor_flush();
+
+	if (r < 0)
+		fprintf(stderr, "%s: cannot write to standard output: %s\n", program, strerror(-r));
+	return r < 0 ? 1 : status;
 }
 
 #endif /* IPC_DESCRIPTOR_H */
