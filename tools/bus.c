@@ -242,9 +242,12 @@ int bus_proxy(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
 	return ipc_proxy_get(ipc, name, NULL, ret_proxy);
 }
 
-static const char silent_hint[] =
-	"it may still be working, or be stopped (SIGSTOP); see ipcctl stats, which omits "
-	"direct channels";
+static const char *silent_hint(void)
+{
+	return may_read_state() ? "it may still be working, or be stopped (SIGSTOP); see ipcctl "
+				  "stats, which omits direct channels" :
+				  "it may still be working, or be stopped (SIGSTOP)";
+}
 
 const char *bus_silent_hint(struct ipc *ipc, const char *name)
 {
@@ -254,7 +257,7 @@ const char *bus_silent_hint(struct ipc *ipc, const char *name)
 	/* The service manager may not reply either. */
 	ipc_set_timeout(ipc, DEADLINE_DELAY_USEC / 2);
 	if (ipc_check_name(ipc, name, &info) < 0 || !process_is_stopped(info.pid))
-		return silent_hint;
+		return silent_hint();
 	snprintf(hint, sizeof(hint), "its process is stopped (SIGSTOP); continue it: kill -CONT %d",
 		 (int)info.pid);
 	return hint;
@@ -288,7 +291,7 @@ int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_prox
 	status = bus_open(&ipc);
 	if (status)
 		return status;
-	deadline_message(silent_hint, "service %s did not reply", name);
+	deadline_message(silent_hint(), "service %s did not reply", name);
 	ipc_set_timeout(ipc, bus_request_usec());
 	r = bus_proxy(ipc, name, ret_proxy);
 	if (r == -EINVAL)

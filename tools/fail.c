@@ -129,6 +129,14 @@ static const char *as_root(char *command, size_t size)
 	return command;
 }
 
+bool may_read_state(void)
+{
+	struct stat st;
+
+	return !geteuid() || (ctl_bus()->kind == IPC_BUS_DAEMON && stat(ctl_bus_path(), &st) == 0 &&
+			      st.st_uid == geteuid());
+}
+
 const char *fail_root_hint(void)
 {
 	static char hint[640];
@@ -229,7 +237,9 @@ int fail_manager(int error, const struct ipc_error *reported)
 
 int fail_not_on_bus(int pid)
 {
-	return fail_with(STATUS_NOT_FOUND, "ipcctl stats lists the connections to the bus",
+	return fail_with(STATUS_NOT_FOUND,
+			 may_read_state() ? "ipcctl stats lists the connections to the bus" :
+					    "ipcctl list shows the processes of services",
 			 "process %d is not on the bus %s", pid, ctl_bus_path());
 }
 

@@ -204,4 +204,7 @@ int fail_no_bus(int error);
 /* The hint if only root and the owner of the bus have permission. Valid until the next call. */
 const char *fail_root_hint(void);
 
+/* Whether the caller may use stats and tree. A hint must not name them to other users. */
+bool may_read_state(void);
+
 #endif
