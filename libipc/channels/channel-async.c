@@ -88,7 +88,7 @@ static uint64_t next_deadline(const struct channel *channel)
 }
 
 /* A serving thread ends the calls: channel_take_late(). */
-static void expired(struct timer *timer)
+static void async_expired(struct timer *timer)
 {
 	(void)timer;
 }
@@ -163,7 +163,7 @@ static int list(struct channel *channel, struct ipc *ipc)
 			break;
 		channels->opened[i] = channel;
 		if (!channels->late.expired)
-			channels->late.expired = expired;
+			channels->late.expired = async_expired;
 		atomic_store(&channel->listed, true);
 		channels_count(channels);
 	}
@@ -324,7 +324,7 @@ int channel_send_async(struct channel *channel, struct thread *t, unsigned int c
 
 /* --- Ends ----------------------------------------------------------------------------- */
 
-static void failed(struct ipcbus_event *event, uint64_t id, int error)
+static void fail_event(struct ipcbus_event *event, uint64_t id, int error)
 {
 	*event = (struct ipcbus_event){
 		.kind = IPCBUS_EVENT_FAILED,
@@ -343,13 +343,13 @@ static int repeat(struct thread *t, struct channel *channel, unsigned int cell, 
 
 	channel_put_cell(&channel->caller, cell);
 	if (r < 0)
-		failed(event, id, r);
+		fail_event(event, id, r);
 	return r < 0 && r != -ECANCELED;
 }
 
 /* Takes the reply in a cell whose call this thread ends. Returns 1 with an event, or 0. */
-static int take(struct thread *t, struct channel *channel, unsigned int cell, uint64_t id,
-		struct ipcbus_event *event)
+static int take_async_end(struct thread *t, struct channel *channel, unsigned int cell, uint64_t id,
+			  struct ipcbus_event *event)
 {
 	struct channel_end end = { 0 };
 	void *buffer = NULL;
@@ -359,7 +359,7 @@ static int take(struct thread *t, struct channel *channel, unsigned int cell, ui
 		buffer = channel_buffer_get(t, end.size);
 		if (unlikely(!buffer)) {
 			channel_abandon(&channel->caller, cell);
-			failed(event, id, -ENOMEM);
+			fail_event(event, id, -ENOMEM);
 			return 1;
 		}
 		channel_take_reply(&channel->caller, cell, &end, buffer);
@@ -381,7 +381,7 @@ static int take(struct thread *t, struct channel *channel, unsigned int cell, ui
 	if (r == 0 && end.kind == CHANNEL_REFUSED)
 		return repeat(t, channel, cell, id, event);
 	atomic_store(&channel->ended, true);
-	failed(event, id, -EPROTO);
+	fail_event(event, id, -EPROTO);
 	return 1;
 }
 
@@ -397,7 +397,7 @@ bool channel_take_answer(struct thread *t, struct channel *channel, struct ipcbu
 								    asyncs);
 		id = atomic_load(&channel->ids[cell]);
 		if (channel_is_answered(&channel->caller, cell) && own_end(channel, cell, id) &&
-		    take(t, channel, cell, id, event)) {
+		    take_async_end(t, channel, cell, id, event)) {
 			atomic_store_explicit(&channel->next, cell + 1, memory_order_relaxed);
 			return true;
 		}
@@ -424,11 +424,11 @@ bool channel_take_late(struct thread *t, struct channel *channel, uint64_t *unti
 		if (!own_end(channel, cell, id))
 			continue;
 		if (channel_is_answered(&channel->caller, cell)) {
-			if (take(t, channel, cell, id, event))
+			if (take_async_end(t, channel, cell, id, event))
 				return true;
 			continue;
 		}
-		failed(event, id, -ETIMEDOUT);
+		fail_event(event, id, -ETIMEDOUT);
 		event->code = cell;
 		event->call = channel->caller.posted[cell];
 		channel_abandon(&channel->caller, cell);
@@ -467,7 +467,7 @@ void channel_cancel_async(struct channel *channel, unsigned int cell, uint64_t i
 
 /* --- Messages of the server ----------------------------------------------------------- */
 
-static void drop(struct thread *t, const struct ipcbus_event *event)
+static void discard_message(struct thread *t, const struct ipcbus_event *event)
 {
 	event_refuse(t->ipc, event);
 	thread_release_next(t, event->buffer);
@@ -502,7 +502,7 @@ static void end_by_bus(struct thread *t, struct channel *channel, const struct i
 	int r;
 
 	if (end.data_size < sizeof(reply)) {
-		drop(t, event);
+		discard_message(t, event);
 		return;
 	}
 	end.data_size -= sizeof(reply);
@@ -511,7 +511,7 @@ static void end_by_bus(struct thread *t, struct channel *channel, const struct i
 	if (!own_end(channel, reply.cell, id)) {
 		if (reply.cell < CHANNEL_CELLS)
 			channel_recover_cell(&channel->caller, reply.cell);
-		drop(t, event);
+		discard_message(t, event);
 		return;
 	}
 	r = -EPROTO;
@@ -522,8 +522,8 @@ static void end_by_bus(struct thread *t, struct channel *channel, const struct i
 	else
 		channel_put_cell(&channel->caller, reply.cell);
 	if (r < 0) {
-		drop(t, event);
-		failed(&end, id, r);
+		discard_message(t, event);
+		fail_event(&end, id, r);
 		async_end(t, &end);
 		return;
 	}
@@ -551,7 +551,7 @@ bool channel_take_message(struct thread *t, const struct ipc_object *object,
 	if (channel && event->code == LIFE_REPLY)
 		end_by_bus(t, channel, event);
 	else
-		drop(t, event);
+		discard_message(t, event);
 	if (channel)
 		channel_unref(channel);
 	return true;
@@ -581,7 +581,7 @@ static void run_death(struct thread *t, struct backlog_work *work)
 		if (!own_end(channel, cell, id))
 			continue;
 		channel_abandon(&channel->caller, cell);
-		failed(&event, id, error);
+		fail_event(&event, id, error);
 		async_end(t, &event);
 	}
 	thread_leave_handler(t);
@@ -618,13 +618,13 @@ void channels_server_died(struct ipc *ipc, const struct ipc_proxy *door)
 
 /* --- The channel's object ------------------------------------------------------------- */
 
-static int serve_nothing(struct ipc_call *call, const struct ipcbus_event *event)
+static int serve_life(struct ipc_call *call, const struct ipcbus_event *event)
 {
 	event_refuse(call->ipc, event);
 	return -EOPNOTSUPP;
 }
 
-const struct object_type life_type = { .serve = serve_nothing };
+const struct object_type life_type = { .serve = serve_life };
 
 int channel_make_life(struct channel *channel, struct ipc *ipc)
 {

@@ -119,7 +119,8 @@ static bool serve_some(struct thread *t, struct served *served, const uint32_t *
 
 /* Serves what the client has sent before the end, except oneways that must wait for a fence.
  * Returns as serve_some(). */
-static bool serve_rest(struct thread *t, struct served *served, const struct turn_frame *frame)
+static bool serve_more_oneways(struct thread *t, struct served *served,
+			       const struct turn_frame *frame)
 {
 	bool more = serve_some(t, served, /* until= */ NULL, frame);
 
@@ -164,7 +165,7 @@ static bool serve_switch(struct thread *t, const struct ipcbus_event *event,
 	} else if (served) {
 		atomic_store(&served->epoch, number);
 		if (atomic_load(&served->ended))
-			more = serve_rest(t, served, frame);
+			more = serve_more_oneways(t, served, frame);
 		else
 			turn_skip(frame->object);
 	}
@@ -187,7 +188,7 @@ bool channel_serve_oneways(struct thread *t, const struct ipcbus_event *event,
 		return serve_switch(t, event, frame);
 	served = served_of_event(event);
 	if (unlikely(atomic_load(&served->ended))) {
-		more = serve_rest(t, served, frame);
+		more = serve_more_oneways(t, served, frame);
 	} else {
 		serve_some(t, served, /* until= */ NULL, frame);
 		/* A handler that serves may not look at the channel again soon. */
@@ -272,7 +273,7 @@ static struct served *served_of_work(struct backlog_work *work)
 	return (struct served *)((char *)work - offsetof(struct served, work));
 }
 
-static void run(struct thread *t, struct backlog_work *work)
+static void run_oneways(struct thread *t, struct backlog_work *work)
 {
 	struct served *served = served_of_work(work);
 	struct ipc_object *object = object_from_cookie(t->ipc, served->cookie);
@@ -291,7 +292,7 @@ static void run(struct thread *t, struct backlog_work *work)
 	served_unref(served);
 }
 
-static void drop(struct ipc *ipc, struct backlog_work *work)
+static void drop_oneways(struct ipc *ipc, struct backlog_work *work)
 {
 	(void)ipc;
 	served_unref(served_of_work(work));
@@ -307,6 +308,6 @@ void served_finish(struct served *served)
 	if (atomic_exchange(&served->queued, true))
 		return;
 	refs_take(&served->refs);
-	served->work = (struct backlog_work){ .run = run, .drop = drop };
+	served->work = (struct backlog_work){ .run = run_oneways, .drop = drop_oneways };
 	backlog_add(served->channels->ipc, &served->work, /* wake= */ true);
 }

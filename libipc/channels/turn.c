@@ -12,7 +12,7 @@
 /* --- Taking and leaving --------------------------------------------------------------- */
 
 /* Takes the turn and returns true. If it is taken, sets the flags if_taken and returns false. */
-static bool take(struct turn *turn, unsigned int if_taken)
+static bool turn_take(struct turn *turn, unsigned int if_taken)
 {
 	unsigned int state = atomic_load_explicit(&turn->state, memory_order_relaxed);
 
@@ -26,7 +26,7 @@ static bool take(struct turn *turn, unsigned int if_taken)
 
 bool turn_enter(struct ipc_object *object)
 {
-	return take(&object->turn, TURN_SKIPPED);
+	return turn_take(&object->turn, TURN_SKIPPED);
 }
 
 void turn_skip(struct ipc_object *object)
@@ -68,14 +68,14 @@ void turn_leave(struct ipc_object *object)
 
 /* --- Parking ---------------------------------------------------------------------------- */
 
-static void item_free(struct ipc *ipc, struct turn_item *item)
+static void turn_item_free(struct ipc *ipc, struct turn_item *item)
 {
 	ipc_object_unref(item->object);
 	channel_event_drop(ipc, &item->event);
 	free(item);
 }
 
-static void run(struct thread *t, struct backlog_work *work)
+static void run_item(struct thread *t, struct backlog_work *work)
 {
 	struct turn_item *item = (struct turn_item *)work;
 
@@ -87,9 +87,9 @@ static void run(struct thread *t, struct backlog_work *work)
 	free(item);
 }
 
-static void drop(struct ipc *ipc, struct backlog_work *work)
+static void drop_item(struct ipc *ipc, struct backlog_work *work)
 {
-	item_free(ipc, (struct turn_item *)work);
+	turn_item_free(ipc, (struct turn_item *)work);
 }
 
 static struct turn_item *item_new(const struct ipcbus_event *event)
@@ -98,7 +98,7 @@ static struct turn_item *item_new(const struct ipcbus_event *event)
 
 	if (item)
 		*item = (struct turn_item){
-			.base = { .run = run, .drop = drop },
+			.base = { .run = run_item, .drop = drop_item },
 			.event = *event,
 		};
 	return item;
@@ -120,7 +120,7 @@ static bool take_or_park(struct ipc_object *object, struct turn_item *item)
 	bool taken;
 
 	ipc_lock(object->ipc);
-	taken = take(&object->turn, TURN_PARKED);
+	taken = turn_take(&object->turn, TURN_PARKED);
 	if (!taken) {
 		while (*last)
 			last = &(*last)->next;
@@ -135,7 +135,7 @@ void turn_run_or_park(struct thread *t, struct ipc_object *object,
 {
 	struct turn_item *item;
 
-	if (!take(&object->turn, 0)) {
+	if (!turn_take(&object->turn, 0)) {
 		item = item_new(event);
 		if (!item) {
 			lose(t, object, event);

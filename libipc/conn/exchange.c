@@ -267,7 +267,7 @@ static __attribute__((noinline)) void release_now(struct thread *t)
 }
 
 /* Returns whether the bus must release the buffer. */
-static inline bool release(struct thread *t, uint64_t buffer)
+static inline bool thread_release(struct thread *t, uint64_t buffer)
 {
 	if (unlikely(is_route_buffer(buffer))) {
 		t->ipc->route->release(t, buffer);
@@ -284,7 +284,7 @@ static inline bool release(struct thread *t, uint64_t buffer)
 
 void thread_release_next(struct thread *t, uint64_t buffer)
 {
-	release(t, buffer);
+	thread_release(t, buffer);
 }
 
 void thread_release_lost(struct ipc *ipc, uint64_t buffer)
@@ -295,7 +295,7 @@ void thread_release_lost(struct ipc *ipc, uint64_t buffer)
 
 void thread_release_later(struct thread *t, uint64_t buffer, size_t size)
 {
-	if (!release(t, buffer))
+	if (!thread_release(t, buffer))
 		return;
 	t->release_bytes += size;
 	if (unlikely(t->release_bytes > thread_may_hold(t)))

@@ -12,7 +12,7 @@ bool generation_is_lost(const struct ipc *ipc)
 }
 
 /* The timer only wakes the program's event loop: ipc_process() does the step. */
-static void expired(struct timer *timer)
+static void retry_due(struct timer *timer)
 {
 	(void)timer;
 }
@@ -25,7 +25,7 @@ void generation_wake_later(struct ipc *ipc)
 	ipc_lock(ipc);
 	next_try = ipc->reconnect.next_try;
 	ipc_unlock(ipc);
-	timer->expired = expired;
+	timer->expired = retry_due;
 	timer_set(ipc, timer, next_try);
 }
 

@@ -171,7 +171,7 @@ static void wait_locked(struct ipc_slot *slot)
 		pthread_cond_wait(&slot->ipc->slot_left, &slot->ipc->lock);
 }
 
-static void end(struct ipc_slot *slot, bool waits)
+static void slot_end(struct ipc_slot *slot, bool waits)
 {
 	struct ipc *ipc = slot->ipc;
 
@@ -200,14 +200,14 @@ static void end(struct ipc_slot *slot, bool waits)
 struct ipc_slot *ipc_slot_end(struct ipc_slot *slot)
 {
 	if (slot)
-		end(slot, /* waits= */ true);
+		slot_end(slot, /* waits= */ true);
 	return NULL;
 }
 
 struct ipc_slot *ipc_slot_end_async(struct ipc_slot *slot)
 {
 	if (slot)
-		end(slot, /* waits= */ false);
+		slot_end(slot, /* waits= */ false);
 	return NULL;
 }
 
@@ -275,7 +275,7 @@ void slots_take_locked(struct slots *list, struct slots *to)
 }
 
 /* Returns the first slot with a higher id that has not ended, or NULL. */
-static struct ipc_slot *next_locked(const struct slots *list, uint64_t id)
+static struct ipc_slot *slot_next_locked(const struct slots *list, uint64_t id)
 {
 	struct ipc_slot *slot = TAILQ_FIRST(list);
 
@@ -293,7 +293,7 @@ bool slots_call(struct ipc *ipc, struct slots *list,
 
 	ipc_lock(ipc);
 	last = ipc->last_cookie;
-	while ((slot = next_locked(list, id)) && slot->id <= last) {
+	while ((slot = slot_next_locked(list, id)) && slot->id <= last) {
 		id = slot->id;
 		slot_enter_locked(slot, &frame);
 		ipc_unlock(ipc);

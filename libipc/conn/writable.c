@@ -146,7 +146,7 @@ static void is_writable(struct writable_waiter *waiter)
 	backlog_add(writable->slot.ipc, &writable->work, /* wake= */ true);
 }
 
-static void run(struct thread *t, struct backlog_work *work)
+static void writable_run(struct thread *t, struct backlog_work *work)
 {
 	struct writable_slot *writable = slot_of_work(work);
 	struct slot_frame frame;
@@ -160,13 +160,13 @@ static void run(struct thread *t, struct backlog_work *work)
 	slot_drop(&writable->slot);
 }
 
-static void drop(struct ipc *ipc, struct backlog_work *work)
+static void writable_drop(struct ipc *ipc, struct backlog_work *work)
 {
 	(void)ipc;
 	slot_drop(&slot_of_work(work)->slot);
 }
 
-static void end(struct ipc_slot *slot, bool waits)
+static void writable_end(struct ipc_slot *slot, bool waits)
 {
 	(void)waits;
 	if (writable_forget(slot->ipc, &((struct writable_slot *)slot)->waiter))
@@ -174,7 +174,8 @@ static void end(struct ipc_slot *slot, bool waits)
 }
 
 static const struct slot_type writable_type = {
-	.size = sizeof(struct writable_slot), .end = end,
+	.size = sizeof(struct writable_slot),
+	.end = writable_end,
 };
 
 int ipc_on_writable(struct ipc *ipc, ipc_writable_cb cb, void *userdata,
@@ -191,7 +192,7 @@ int ipc_on_writable(struct ipc *ipc, ipc_writable_cb cb, void *userdata,
 		return r;
 	writable = (struct writable_slot *)slot;
 	writable->waiter.ready = is_writable;
-	writable->work = (struct backlog_work){ .run = run, .drop = drop };
+	writable->work = (struct backlog_work){ .run = writable_run, .drop = writable_drop };
 	writable->cb = cb;
 	slot_give(slot, ret_slot);
 	r = writable_want(ipc, &writable->waiter);

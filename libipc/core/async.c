@@ -214,7 +214,7 @@ static int async_send(struct request *request, struct async *async,
 
 /* A call of the bus stays in the table, because the event that ends it brings resources to
  * release. */
-static void slot_end(struct ipc_slot *base, bool waits)
+static void async_slot_end(struct ipc_slot *base, bool waits)
 {
 	struct async_slot *slot = (struct async_slot *)base;
 	struct ipc *ipc = base->ipc;
@@ -243,7 +243,8 @@ static void slot_end(struct ipc_slot *base, bool waits)
 }
 
 static const struct slot_type async_slot_type = {
-	.size = sizeof(struct async_slot), .end = slot_end,
+	.size = sizeof(struct async_slot),
+	.end = async_slot_end,
 };
 
 int request_async(struct request *request, const struct async *model,

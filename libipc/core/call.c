@@ -404,7 +404,7 @@ int ipc_call_is_canceled(const struct ipc_call *call)
 	return r != 0 && r != -ESRCH;
 }
 
-static bool parse(const struct ipc_call *call, struct frame *frame)
+static bool parse_frame(const struct ipc_call *call, struct frame *frame)
 {
 	const uint8_t *data = call->payload;
 	size_t size = call->size;
@@ -416,7 +416,7 @@ const char *ipc_call_metadata(const struct ipc_call *call, const char *name)
 {
 	struct frame frame;
 
-	return parse(call, &frame) ? frame_metadata(&frame, name) : NULL;
+	return parse_frame(call, &frame) ? frame_metadata(&frame, name) : NULL;
 }
 
 const char *ipc_raw_next_metadata(const struct ipc_call *call, const char *name,
@@ -424,7 +424,7 @@ const char *ipc_raw_next_metadata(const struct ipc_call *call, const char *name,
 {
 	struct frame frame;
 
-	return parse(call, &frame) ? frame_next_metadata(&frame, name, ret_value) : NULL;
+	return parse_frame(call, &frame) ? frame_next_metadata(&frame, name, ret_value) : NULL;
 }
 
 const char *ipc_call_label(const struct ipc_call *call)

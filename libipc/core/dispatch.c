@@ -29,7 +29,7 @@ static void oneway_lost(struct ipc_object *object, int error)
 }
 
 /* Without memory for a call; the caller gets a reply all the same. */
-static void serve_nothing(struct thread *t, const struct ipcbus_event *event)
+static void refuse_event(struct thread *t, const struct ipcbus_event *event)
 {
 	struct ipc_object *object;
 
@@ -45,7 +45,7 @@ static void serve_nothing(struct thread *t, const struct ipcbus_event *event)
 	ipc_object_unref(object);
 }
 
-static int refuse(struct ipc_call *call, int error)
+static int refuse_call(struct ipc_call *call, int error)
 {
 	if (!call->oneway)
 		return error;
@@ -61,7 +61,7 @@ static inline int serve_by_type(struct ipc_call *call, const struct ipcbus_event
 	if (unlikely(call->object->limited)) {
 		r = call_limit(call, event);
 		if (r < 0)
-			return refuse(call, r);
+			return refuse_call(call, r);
 	}
 	return call->object->type->serve(call, event);
 }
@@ -74,7 +74,7 @@ static __attribute__((noinline)) int serve_file(struct ipc_call *call,
 
 	r = payload_open(call->ipc, &mapped, &call->file);
 	if (r < 0)
-		return refuse(call, r);
+		return refuse_call(call, r);
 	call->payload = call->file.data;
 	call->size = call->file.size;
 	return serve_by_type(call, &mapped);
@@ -99,7 +99,7 @@ void dispatch_serve(struct thread *t, const struct ipcbus_event *event)
 
 	call = call_new(t, event);
 	if (unlikely(!call)) {
-		serve_nothing(t, event);
+		refuse_event(t, event);
 		return;
 	}
 

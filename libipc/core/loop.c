@@ -192,7 +192,7 @@ static bool end_unnoticed(struct thread *t)
 }
 
 /* Before the program waits. */
-static int finish(struct thread *t)
+static int finish_events(struct thread *t)
 {
 	if (unlikely(atomic_load(&t->ipc->attention) & ATTEND_WRITABLE)) {
 		writable_notify(t->ipc);
@@ -222,7 +222,7 @@ static int process(struct thread *t)
 		return 1;
 	if (r)
 		return serve_ended(t, r);
-	r = finish(t);
+	r = finish_events(t);
 	return r < 0 ? r : !!(atomic_load(&ipc->attention) & ATTEND_BACKLOG);
 }
 
@@ -241,7 +241,7 @@ int ipc_process(struct ipc *ipc)
 	}
 	t->processed = 0;
 	/* The next call reports an error. */
-	finish(t);
+	finish_events(t);
 	backlog_wake(ipc);
 	return 0;
 }

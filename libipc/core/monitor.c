@@ -41,8 +41,8 @@ static const struct slot_type monitor_type = {
 	.size = sizeof(struct callback), .end = end_monitor,
 };
 
-static int start(struct ipc *ipc, const struct ipcbus_monitor *monitor, ipc_record_cb cb,
-		 void *userdata, struct ipc_slot **ret_slot)
+static int monitor_start(struct ipc *ipc, const struct ipcbus_monitor *monitor, ipc_record_cb cb,
+			 void *userdata, struct ipc_slot **ret_slot)
 {
 	struct ipc_slot *before = ret_slot ? *ret_slot : NULL, *slot;
 	struct slots earlier = TAILQ_HEAD_INITIALIZER(earlier);
@@ -83,11 +83,11 @@ int ipc_monitor(struct ipc *ipc, unsigned int flags, pid_t pid, size_t max_data,
 	};
 	int r = pid >= 0 && flags && cb ? ipc_check(ipc) : -EINVAL;
 
-	return r < 0 ? r : start(ipc, &monitor, cb, userdata, ret_slot);
+	return r < 0 ? r : monitor_start(ipc, &monitor, cb, userdata, ret_slot);
 }
 
 /* The driver writes it: the head, whose size a newer driver may change, and then the data. */
-static struct ipc_record parse(const struct ipcbus_monitor_record *from)
+static struct ipc_record parse_record(const struct ipcbus_monitor_record *from)
 {
 	return (struct ipc_record){
 		.size = sizeof(struct ipc_record),
@@ -117,7 +117,7 @@ static struct ipc_record parse(const struct ipcbus_monitor_record *from)
 	};
 }
 
-static void call_back(struct ipc_slot *slot, const void *record)
+static void call_monitor(struct ipc_slot *slot, const void *record)
 {
 	ipc_record_cb cb = (ipc_record_cb)((struct callback *)slot)->cb;
 
@@ -126,8 +126,8 @@ static void call_back(struct ipc_slot *slot, const void *record)
 
 void monitor_deliver(struct thread *t, const struct ipcbus_event *event)
 {
-	struct ipc_record record = parse(device_at(&t->ipc->device, event->offset));
+	struct ipc_record record = parse_record(device_at(&t->ipc->device, event->offset));
 
-	slots_call(t->ipc, &t->ipc->monitor, call_back, &record);
+	slots_call(t->ipc, &t->ipc->monitor, call_monitor, &record);
 	thread_release_later(t, event->buffer, event->data_size);
 }

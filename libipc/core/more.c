@@ -24,7 +24,7 @@ static void came_alone(struct batch_state *state)
 	state->last_wait = state->wait;
 }
 
-static void done(struct thread *t, struct batch *batch)
+static void batch_done(struct thread *t, struct batch *batch)
 {
 	if (!t->batch.spare)
 		t->batch.spare = batch;
@@ -81,7 +81,7 @@ static bool drop_ended(struct thread *t, const struct ipcbus_event *event, uint6
  * if other events of this thread must come first. If a handler keeps its call, the rest no longer
  * belongs to the thread.
  */
-static bool serve_rest(struct thread *t, bool first, uint64_t since)
+static bool batch_serve(struct thread *t, bool first, uint64_t since)
 {
 	struct ipc *ipc = t->ipc;
 	uint64_t seen = 0;
@@ -93,7 +93,7 @@ static bool serve_rest(struct thread *t, bool first, uint64_t since)
 
 		if (batch->next == batch->n || unlikely(ipc->foreign)) {
 			t->batch.serving = NULL;
-			done(t, batch);
+			batch_done(t, batch);
 			break;
 		}
 		if (!first && must_stop(ipc, batch, since)) {
@@ -122,7 +122,7 @@ static void run_batch(struct thread *t, struct backlog_work *work)
 
 	batch->depth = t->depth + 1;
 	t->batch.serving = batch;
-	serve_rest(t, /* first= */ true, tick());
+	batch_serve(t, /* first= */ true, tick());
 	t->batch.serving = outer;
 }
 
@@ -238,5 +238,5 @@ int more_serve(struct thread *t)
 	since = tick();
 	dispatch(t, &x.event);
 	/* The tick is over: serve another event first. */
-	return serve_rest(t, /* first= */ false, since) ? 0 : dispatch_next(t);
+	return batch_serve(t, /* first= */ false, since) ? 0 : dispatch_next(t);
 }

@@ -386,19 +386,21 @@ static void end_watcher(struct ipc_slot *slot, bool waits)
 		slot_drop(slot);
 }
 
-static void release(struct ipc_slot *slot)
+static void release_watcher(struct ipc_slot *slot)
 {
 	ipc_proxy_unref(watcher_of(slot)->proxy);
 	ipc_proxy_unref(watcher_of(slot)->shown);
 }
 
 static const struct slot_type watcher_type = {
-	.size = sizeof(struct watcher), .end = end_watcher, .release = release,
+	.size = sizeof(struct watcher),
+	.end = end_watcher,
+	.release = release_watcher,
 };
 
 /* --- Adding a watch ------------------------------------------------------------------ */
 
-static int add_locked(struct watcher *watcher)
+static int watcher_add_locked(struct watcher *watcher)
 {
 	struct ipc_proxy *proxy = watcher->proxy;
 	int r = proxy->watch ? 0 : watch_start_locked(proxy);
@@ -433,7 +435,7 @@ int ipc_proxy_on_death(struct ipc_proxy *proxy, ipc_death_cb cb, void *userdata,
 
 	ipc_lock(ipc);
 	watcher->proxy = ipc_proxy_ref(proxy->target ?: proxy);
-	r = add_locked(watcher);
+	r = watcher_add_locked(watcher);
 	if (r == 0)
 		slot_give(slot, ret_slot);
 	ipc_unlock(ipc);

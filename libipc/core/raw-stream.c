@@ -13,8 +13,8 @@
 
 /* Copies the bytes, unless they came as a file or through the ring, so that the next message need
  * not wait until this message is received. */
-static int unpack(struct ipc_stream *stream, struct ipc_call *call,
-		  const struct ipcbus_event *event, const void **ret_message)
+static int raw_stream_unpack(struct ipc_stream *stream, struct ipc_call *call,
+			     const struct ipcbus_event *event, const void **ret_message)
 {
 	const struct ipc_raw_message *message;
 	int r;
@@ -29,12 +29,12 @@ static int unpack(struct ipc_stream *stream, struct ipc_call *call,
 	return 0;
 }
 
-static size_t memory(const struct ipc_call *call)
+static size_t raw_stream_memory(const struct ipc_call *call)
 {
 	return call->file.data ? 0 : call->size;
 }
 
-static int send(struct ipc_stream *stream, const void *data)
+static int raw_stream_send(struct ipc_stream *stream, const void *data)
 {
 	struct ipc_raw_message message = *(const struct ipc_raw_message *)data;
 
@@ -42,7 +42,8 @@ static int send(struct ipc_stream *stream, const void *data)
 	return ipc_raw_oneway(stream->peer_data, &message, /* options= */ NULL);
 }
 
-static ssize_t pack(const struct ipc_stream *stream, const void *data, uint8_t *to, size_t max)
+static ssize_t raw_stream_pack(const struct ipc_stream *stream, const void *data, uint8_t *to,
+			       size_t max)
 {
 	const struct ipc_raw_message *message = data;
 	size_t size = message->size;
@@ -59,7 +60,7 @@ static ssize_t pack(const struct ipc_stream *stream, const void *data, uint8_t *
 	return (ssize_t)size;
 }
 
-static int handle(struct ipc_stream *stream, const void *request)
+static int raw_stream_handle(struct ipc_stream *stream, const void *request)
 {
 	const struct ipc_raw_ops *ops = raw_object_ops(stream->service);
 	void *userdata = stream->service->userdata;
@@ -70,11 +71,11 @@ static int handle(struct ipc_stream *stream, const void *request)
 }
 
 static const struct stream_type raw_stream = {
-	.unpack = unpack,
-	.memory = memory,
-	.send = send,
-	.pack = pack,
-	.handle = handle,
+	.unpack = raw_stream_unpack,
+	.memory = raw_stream_memory,
+	.send = raw_stream_send,
+	.pack = raw_stream_pack,
+	.handle = raw_stream_handle,
 };
 
 int raw_stream_new(struct ipc_call *call, uint32_t method, struct ipc_stream **ret_stream)

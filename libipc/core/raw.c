@@ -76,7 +76,8 @@ int raw_check_parts(const struct ipc_raw_message *message)
 	return message->n_parts > IPC_RAW_PARTS_MAX ? -E2BIG : 0;
 }
 
-static void add_part(struct outgoing *out, struct ipcbus_send *send, const void *data, size_t size)
+static void raw_add_part(struct outgoing *out, struct ipcbus_send *send, const void *data,
+			 size_t size)
 {
 	out->parts[send->iov_count++] = (struct ipcbus_iovec){ (uintptr_t)data, size };
 	send->data_size += size;
@@ -86,9 +87,9 @@ static void add_bytes(struct outgoing *out, struct ipcbus_send *send,
 		      const struct ipc_raw_message *message)
 {
 	for (size_t i = 0; i < message->n_parts; i++)
-		add_part(out, send, message->parts[i].iov_base, message->parts[i].iov_len);
+		raw_add_part(out, send, message->parts[i].iov_base, message->parts[i].iov_len);
 	if (message->size)
-		add_part(out, send, message->data, message->size);
+		raw_add_part(out, send, message->data, message->size);
 }
 
 /* A frame of the bytes and metadata, which lies in the scratch. */
@@ -104,7 +105,7 @@ static int add_frame(struct outgoing *out, struct thread *t, struct ipcbus_send 
 	if (thread_reserve(t, extra) < 0)
 		return -ENOMEM;
 	metadata_copy(t->scratch.data, metadata);
-	add_part(out, send, &out->header, sizeof(out->header));
+	raw_add_part(out, send, &out->header, sizeof(out->header));
 	add_bytes(out, send, message);
 	size = send->data_size - sizeof(out->header);
 	if (size > UINT32_MAX)
@@ -115,8 +116,8 @@ static int add_frame(struct outgoing *out, struct thread *t, struct ipcbus_send 
 		.metadata_size = (uint32_t)extra,
 	};
 	if (FRAME_ALIGN(size) > size)
-		add_part(out, send, &zero, FRAME_ALIGN(size) - size);
-	add_part(out, send, t->scratch.data, extra);
+		raw_add_part(out, send, &zero, FRAME_ALIGN(size) - size);
+	raw_add_part(out, send, t->scratch.data, extra);
 	return 0;
 }
 
@@ -159,9 +160,9 @@ static inline int fill(struct outgoing *out, struct thread *t, struct ipcbus_sen
 	return r;
 }
 
-static int start(struct request *request, struct outgoing *out, uint32_t kind,
-		 struct ipc_proxy *proxy, const struct ipc_raw_message *message,
-		 const struct ipc_options *options)
+static int raw_start(struct request *request, struct outgoing *out, uint32_t kind,
+		     struct ipc_proxy *proxy, const struct ipc_raw_message *message,
+		     const struct ipc_options *options)
 {
 	int r;
 
@@ -184,7 +185,7 @@ struct raw_reply {
 	struct ipc_raw_entry entries[];
 };
 
-static struct raw_reply *reply_of(struct ipc_raw_message *message)
+static struct raw_reply *raw_reply_of(struct ipc_raw_message *message)
 {
 	return (struct raw_reply *)((char *)message - offsetof(struct raw_reply, message));
 }
@@ -204,8 +205,8 @@ static void release_entries(struct ipc_raw_message *message)
 	message->n_entries = 0;
 }
 
-static int take_reply(struct thread *t, struct ipcbus_event *event,
-		      struct ipc_raw_message **ret_reply)
+static int raw_take_reply(struct thread *t, struct ipcbus_event *event,
+			  struct ipc_raw_message **ret_reply)
 {
 	struct mapping file = { NULL, 0 };
 	struct ipc *ipc = t->ipc;
@@ -238,15 +239,15 @@ static int take_reply(struct thread *t, struct ipcbus_event *event,
 	return 0;
 }
 
-static int receive(struct thread *t, struct ipcbus_event *event, uint64_t deadline,
-		   struct ipc_raw_message **ret_reply, struct ipc_error *error)
+static int raw_take_end(struct thread *t, struct ipcbus_event *event, uint64_t deadline,
+			struct ipc_raw_message **ret_reply, struct ipc_error *error)
 {
 	int r = 0;
 
 	if (event->kind != IPCBUS_EVENT_REPLY)
 		r = reply_failed(t, event, deadline, error);
 	else if (ret_reply)
-		r = take_reply(t, event, ret_reply);
+		r = raw_take_reply(t, event, ret_reply);
 	else
 		event_refuse(t->ipc, event);
 	if (r < 0 && event->kind == IPCBUS_EVENT_REPLY)
@@ -260,13 +261,13 @@ void ipc_raw_free(struct ipc_raw_message *message)
 	if (!message)
 		return;
 	release_entries(message);
-	reply_free(&reply_of(message)->base);
+	reply_free(&raw_reply_of(message)->base);
 }
 
 void ipc_raw_keep(struct ipc_raw_message *reply)
 {
 	if (reply)
-		reply_of(reply)->base.kept = true;
+		raw_reply_of(reply)->base.kept = true;
 }
 
 /* --- Calls ---------------------------------------------------------------------- */
@@ -279,7 +280,7 @@ int ipc_raw_call(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
 	struct request call;
 	int r;
 
-	r = start(&call, &out, IPCBUS_SEND_CALL, proxy, request, options);
+	r = raw_start(&call, &out, IPCBUS_SEND_CALL, proxy, request, options);
 	if (unlikely(r < 0))
 		return error_set(error, r);
 	r = request_call(&call, options);
@@ -287,7 +288,7 @@ int ipc_raw_call(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
 		table_unsent(&out.table, call.t->ipc);
 	if (unlikely(r < 0))
 		return error_from(error, request_origin(&call, r), r);
-	return receive(call.t, &call.x.event, call.x.send.deadline, ret_reply, error);
+	return raw_take_end(call.t, &call.x.event, call.x.send.deadline, ret_reply, error);
 }
 
 static void complete_raw(struct thread *t, const struct async *async, struct ipcbus_event *event)
@@ -296,10 +297,10 @@ static void complete_raw(struct thread *t, const struct async *async, struct ipc
 	struct ipc_raw_message *reply = NULL;
 	int r;
 
-	r = receive(t, event, async->deadline, &reply, &error);
+	r = raw_take_end(t, event, async->deadline, &reply, &error);
 	if (async->cb)
 		((ipc_raw_cb)async->cb)(r, reply, &error, async->userdata);
-	if (reply && !reply_of(reply)->base.kept)
+	if (reply && !raw_reply_of(reply)->base.kept)
 		ipc_raw_free(reply);
 	ipc_error_done(&error);
 }
@@ -320,7 +321,7 @@ int raw_call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *reques
 
 	if (!cb)
 		return -EINVAL;
-	r = start(&call, &out, REQUEST_ASYNC, proxy, request, options);
+	r = raw_start(&call, &out, REQUEST_ASYNC, proxy, request, options);
 	if (r < 0)
 		return r;
 	r = request_async(&call, &model, options, ret_slot);
@@ -343,7 +344,7 @@ int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *messag
 	struct request request;
 	int r;
 
-	r = start(&request, &out, IPCBUS_SEND_ONEWAY, proxy, message, options);
+	r = raw_start(&request, &out, IPCBUS_SEND_ONEWAY, proxy, message, options);
 	if (r < 0)
 		return r;
 	r = request_oneway(&request);

@@ -57,7 +57,7 @@ static void call_slot(struct ipc_slot *slot, const void *event)
 	cb(slot->ipc, *(const enum ipc_bus_event *)event, slot->userdata);
 }
 
-static void call_back(struct thread *t, enum ipc_bus_event event)
+static void report_bus(struct thread *t, enum ipc_bus_event event)
 {
 	thread_enter(t);
 	slots_call(t->ipc, &t->ipc->reconnect.slots, call_slot, &event);
@@ -69,7 +69,7 @@ static void end_generation(struct thread *t)
 	struct ipc *ipc = t->ipc;
 
 	thread_catch_up(t);
-	call_back(t, IPC_BUS_DOWN);
+	report_bus(t, IPC_BUS_DOWN);
 	dispatch_bus_end(t);
 	proxies_lost(ipc);
 	objects_lost(ipc);
@@ -143,7 +143,7 @@ bool reconnect_step(struct thread *t)
 	if (generation_is_lost(ipc))
 		generation_wake_later(ipc);
 	if (r == 0)
-		call_back(t, IPC_BUS_UP);
+		report_bus(t, IPC_BUS_UP);
 	return true;
 }
 

@@ -197,7 +197,7 @@ static int take_metadata(struct ipc_stream *stream, struct ipc_call *call)
 }
 
 /* Copies identity, label and metadata of the call, before its reply. */
-static int take_call(struct ipc_stream *stream, struct ipc_call *call)
+static int take_opening(struct ipc_stream *stream, struct ipc_call *call)
 {
 	const char *label = ipc_call_label(call);
 
@@ -214,7 +214,7 @@ static int take_call(struct ipc_stream *stream, struct ipc_call *call)
 }
 
 /* The stream counts for its user until both sides have released it. */
-static int new_stream(struct ipc_call *call, uint32_t method, struct ipc_stream **ret_stream)
+static int new_served_stream(struct ipc_call *call, uint32_t method, struct ipc_stream **ret_stream)
 {
 	struct peer *peer;
 	int r;
@@ -275,11 +275,11 @@ int stream_serve(struct ipc_call *call, const struct ipc_raw_message *message)
 		ipc_call_fail(call, r, NULL, "a stream grants credit for at most %u messages",
 			      STREAM_WINDOW);
 	if (r == 0)
-		r = new_stream(call, open.method, &stream);
+		r = new_served_stream(call, open.method, &stream);
 	if (r < 0)
 		return r;
 	stream->deadline = device_time_in(&stream->ipc->device, open.deadline);
-	r = take_call(stream, call);
+	r = take_opening(stream, call);
 	if (r == 0)
 		r = meet(stream, message, &open);
 	if (r == 0)
@@ -333,8 +333,8 @@ static int follow(struct ipc_stream *stream, const struct ipc_options *options)
 	return r == -EINVAL ? 0 : r;
 }
 
-static int take_reply(struct ipc_stream *stream, const struct ipc_raw_message *reply,
-		      const struct ipc_options *options)
+static int take_opening_reply(struct ipc_stream *stream, const struct ipc_raw_message *reply,
+			      const struct ipc_options *options)
 {
 	struct open open;
 	int r;
@@ -362,7 +362,7 @@ int stream_open(struct ipc_stream *stream, struct ipc_proxy *proxy,
 	introduced(&question);
 	if (r < 0)
 		return r;
-	r = take_reply(stream, reply, &opening);
+	r = take_opening_reply(stream, reply, &opening);
 	ipc_raw_free(reply);
 	return r < 0 ? error_set(error, r) : 0;
 }
@@ -433,8 +433,8 @@ static int opening_new(struct ipc_stream *stream, const struct ipc_options *opti
 	return 0;
 }
 
-static void opened(int result, struct ipc_raw_message *reply, const struct ipc_error *error,
-		   void *userdata)
+static void opening_replied(int result, struct ipc_raw_message *reply,
+			    const struct ipc_error *error, void *userdata)
 {
 	ipc_auto(ipc_error_done) struct ipc_error own = IPC_ERROR_INIT;
 	struct opening *opening = userdata;
@@ -444,7 +444,7 @@ static void opened(int result, struct ipc_raw_message *reply, const struct ipc_e
 	int r = result;
 
 	if (r == 0)
-		r = take_reply(stream, reply, &opening->options);
+		r = take_opening_reply(stream, reply, &opening->options);
 	if (stream->of.type->opened)
 		r = stream->of.type->opened(stream, wanted ? r : -ECANCELED);
 	if (result == 0 && r < 0) {
@@ -473,7 +473,8 @@ static int send_opening(struct opening *opening, struct ipc_proxy *proxy)
 		return r;
 	/* Another thread may complete it before this function returns. */
 	slot_hold(&opening->slot);
-	r = raw_call_async(proxy, &question.message, &options, opened, opening, &opening->id,
+	r = raw_call_async(proxy, &question.message, &options, opening_replied, opening,
+			   &opening->id,
 			   /* ret_slot= */ NULL);
 	introduced(&question);
 	ipc_lock(ipc);

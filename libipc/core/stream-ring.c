@@ -45,7 +45,7 @@ void ring_unmap_locked(struct ipc_stream *stream)
 		atomic_fetch_sub(&stream->ipc->n_rings, 1);
 }
 
-static void drop(struct stream_ring *ring)
+static void ring_drop(struct stream_ring *ring)
 {
 	channel_memory_unmap(ring->side.own, RING_PART_SIZE);
 	channel_memory_unmap(ring->side.peer, RING_PART_SIZE);
@@ -58,7 +58,7 @@ static void drop(struct stream_ring *ring)
 void ring_free(struct ipc_stream *stream)
 {
 	if (stream->ring)
-		drop(stream->ring);
+		ring_drop(stream->ring);
 }
 
 static struct stream_ring *ring_new(void)
@@ -124,7 +124,7 @@ void ring_open(struct ipc_stream *stream)
 		channel_memory_close(&fd);
 	}
 	if (r < 0)
-		drop(ring);
+		ring_drop(ring);
 }
 
 /* Threads that wait must now wait for the ring as well. */
@@ -204,7 +204,7 @@ static void accept_parts(struct ipc_stream *stream, const struct ipc_raw_message
 	if (accepted)
 		stream_kick_writable(stream);
 	else
-		drop(ring);
+		ring_drop(ring);
 }
 
 int ring_offered(struct ipc_stream *stream, struct ipc_call *call,

@@ -77,7 +77,7 @@ static int arm_receiver_locked(struct ipc_stream *stream)
 
 /* --- Waiting ------------------------------------------------------------------------- */
 
-static int take_event(struct thread *t)
+static int stream_take_event(struct thread *t)
 {
 	int taken = more_take_event(t), r = thread_flush(t);
 
@@ -115,7 +115,7 @@ static int wait_alone(struct thread *t, struct ipc_stream *stream, int fd, uint6
 	if (!(r & DEVICE_POLL_EVENT))
 		return 0;
 	own_stream = fd == stream->receive_fd ? stream : NULL;
-	r = take_event(t);
+	r = stream_take_event(t);
 	own_stream = NULL;
 	return r < 0 ? r : 0;
 }
@@ -131,7 +131,7 @@ static __attribute__((noinline)) int wait_ring(struct thread *t, struct ipc_stre
 	if (r < 2)
 		return r;
 	own_stream = receives ? stream : NULL;
-	r = take_event(t);
+	r = stream_take_event(t);
 	own_stream = NULL;
 	return r < 0 ? r : 0;
 }
@@ -199,7 +199,7 @@ static int may_send_locked(const struct ipc_stream *stream)
 	return stream->broken;
 }
 
-/* The same as take_credit(), which holds the lock. Drops it. */
+/* The same as use_credit(), which holds the lock. Drops it. */
 static __attribute__((noinline)) int send_in_ring_locked(struct ipc_stream *stream, int r,
 							 const void *message)
 {
@@ -228,7 +228,7 @@ static __attribute__((noinline)) int send_in_ring_locked(struct ipc_stream *stre
 
 /* Takes a credit: 0; 1: and sent the message through the ring; -EAGAIN: there is no credit now; or
  * the error for which there will be none. */
-static int take_credit(struct ipc_stream *stream, const void *message)
+static int use_credit(struct ipc_stream *stream, const void *message)
 {
 	int r;
 
@@ -263,12 +263,12 @@ static void sent_by_bus(struct ipc_stream *stream, int r)
 }
 
 /* *ret_full: there is credit, but no space. */
-static int try_send(struct ipc_stream *stream, const void *message, bool *ret_full)
+static int stream_try_send(struct ipc_stream *stream, const void *message, bool *ret_full)
 {
 	int r;
 
 	*ret_full = false;
-	r = take_credit(stream, message);
+	r = use_credit(stream, message);
 	if (r)
 		return r < 0 ? r : 0;
 	r = stream->of.type->send(stream, message);
@@ -305,7 +305,7 @@ static int send_within(struct ipc_stream *stream, bool wait, uint64_t deadline,
 
 	for (;;) {
 		stream_expire(stream);
-		r = try_send(stream, message, &full);
+		r = stream_try_send(stream, message, &full);
 		if (r != -EAGAIN)
 			return r;
 		/* Try again after each arrangement, before this thread sleeps. */

@@ -173,7 +173,7 @@ static void may_send(struct writable_waiter *waiter)
 
 /* --- The timeout ------------------------------------------------------------------- */
 
-static void expired(struct timer *timer)
+static void stream_expired(struct timer *timer)
 {
 	struct ipc_stream *stream = (void *)((char *)timer - offsetof(struct ipc_stream, timer));
 
@@ -223,7 +223,7 @@ int stream_new(struct ipc *ipc, const struct stream_of *of, struct ipc_stream **
 	stream->receive_fd = -1;
 	stream->send_fd = -1;
 	stream->out_code = of->server ? -ENOMSG : 0;
-	stream->timer.expired = expired;
+	stream->timer.expired = stream_expired;
 	stream->space.ready = may_send;
 	stream->work.run = stream_run_work;
 	pthread_mutex_init(&stream->lock, NULL);
@@ -285,7 +285,7 @@ void stream_uncount_item(struct ipc_stream *stream, struct stream_item *item)
 	item->entries = 0;
 }
 
-static void item_free(struct stream_item *item)
+static void stream_item_free(struct stream_item *item)
 {
 	if (item) {
 		ipc_call_unref(item->call);
@@ -314,7 +314,7 @@ void stream_free_current(struct ipc_stream *stream)
 	current = stream->current;
 	stream->current = NULL;
 	stream_unlock(stream);
-	item_free(current);
+	stream_item_free(current);
 }
 
 void stream_free_items(struct ipc_stream *stream, struct stream_item *items)
@@ -323,7 +323,7 @@ void stream_free_items(struct ipc_stream *stream, struct stream_item *items)
 		struct stream_item *next = items->next;
 
 		stream_uncount_item(stream, items);
-		item_free(items);
+		stream_item_free(items);
 		items = next;
 	}
 }

@@ -121,7 +121,7 @@ void name_call_free(struct ipc_slot *slot)
 
 /* --- Steps ------------------------------------------------------------------------------ */
 
-static void finish(struct name_call *call, int r)
+static void name_call_finish(struct name_call *call, int r)
 {
 	struct slot_frame frame;
 
@@ -135,8 +135,8 @@ static void finish(struct name_call *call, int r)
 }
 
 /* The end of a request. */
-static int take(struct name_call *call, int r, ProtobufCMessage *reply,
-		const struct ipc_error *error)
+static int name_call_take(struct name_call *call, int r, ProtobufCMessage *reply,
+			  const struct ipc_error *error)
 {
 	/* The manager died in the meantime: the same as without a manager. */
 	if (r == -EOWNERDEAD)
@@ -145,7 +145,7 @@ static int take(struct name_call *call, int r, ProtobufCMessage *reply,
 }
 
 /* Sends requests until one is in flight or the call has ended. */
-static int proceed(struct name_call *call)
+static int name_call_proceed(struct name_call *call)
 {
 	bool ended;
 	int r;
@@ -163,9 +163,9 @@ static int proceed(struct name_call *call)
 static void advance(struct name_call *call, int r)
 {
 	if (r == NAME_AGAIN)
-		r = proceed(call);
+		r = name_call_proceed(call);
 	if (r != NAME_PENDING)
-		finish(call, r);
+		name_call_finish(call, r);
 }
 
 static void complete(int r, ProtobufCMessage *reply, const struct ipc_error *error, ipc_rpc_cb cb,
@@ -174,7 +174,7 @@ static void complete(int r, ProtobufCMessage *reply, const struct ipc_error *err
 	struct name_call *call = userdata;
 
 	(void)cb;
-	advance(call, take(call, r, reply, error));
+	advance(call, name_call_take(call, r, reply, error));
 }
 
 static void cancel_request(struct name_call *call)
@@ -208,7 +208,7 @@ static int request_now(struct name_call *call, const struct ipc_method *method,
 	/* A call with options can be interrupted. */
 	r = ipc_rpc_call_with(&call->names->manager, method, &call->options, request, &reply,
 			      &error);
-	r = take(call, r, reply, &error);
+	r = name_call_take(call, r, reply, &error);
 	ipc_rpc_free(reply);
 	return r;
 }
@@ -234,7 +234,7 @@ int name_call_request(struct name_call *call, const char *name, const ProtobufCM
 			cancel_request(call);
 		r = NAME_PENDING;
 	} else {
-		r = take(call, r, /* reply= */ NULL, &none);
+		r = name_call_take(call, r, /* reply= */ NULL, &none);
 	}
 	slot_put(&call->slot);
 	return r;
@@ -254,7 +254,7 @@ static void run_work(struct thread *t, struct backlog_work *work)
 static void drop_work(struct ipc *ipc, struct backlog_work *work)
 {
 	(void)ipc;
-	finish((void *)((char *)work - offsetof(struct name_call, work)), -ECANCELED);
+	name_call_finish((void *)((char *)work - offsetof(struct name_call, work)), -ECANCELED);
 }
 
 /* Leaves the call to a serving thread. */
@@ -271,11 +271,11 @@ int name_call_start(struct name_call *call, struct ipc_slot **ret_slot)
 
 	/* Before another thread can end it. */
 	slot_give(&call->slot, ret_slot);
-	r = proceed(call);
+	r = name_call_proceed(call);
 	if (r == NAME_PENDING)
 		return 0;
 	if (call->blocks) {
-		finish(call, r);
+		name_call_finish(call, r);
 		return 0;
 	}
 	if (r >= 0) {
@@ -341,7 +341,7 @@ static int wait_for_manager(struct name_call *call)
 }
 
 /* A serving thread sends the request again, which notices a cancellation. */
-static void expired(struct timer *timer)
+static void name_call_expired(struct timer *timer)
 {
 	struct name_call *call = (void *)((char *)timer - offsetof(struct name_call, timer));
 	bool parked;
@@ -365,7 +365,7 @@ static int start_timer(struct name_call *call)
 		until = deadline_earlier(until, deadline_after(LOOK_USEC));
 	if (!until)
 		return 0;
-	call->timer.expired = expired;
+	call->timer.expired = name_call_expired;
 	slot_hold(&call->slot);
 	r = timer_set(ipc_of(call), &call->timer, until);
 	if (r <= 0)

@@ -43,8 +43,8 @@ static struct name *find_cookie_locked(struct names *names, uint64_t cookie)
 }
 
 /* The caller is a manager, because no other process has a handle of this object. */
-static int handle_changed(struct ipc_call *call, const Ipc__Manager__RegistrationChange *change,
-			  void *userdata)
+static int handle_registrant_changed(struct ipc_call *call,
+				     const Ipc__Manager__RegistrationChange *change, void *userdata)
 {
 	struct names *names = userdata;
 	bool lost = false;
@@ -73,7 +73,7 @@ static int handle_changed(struct ipc_call *call, const Ipc__Manager__Registratio
 	return 0;
 }
 
-static const struct registrant_ops ops = { .changed = handle_changed };
+static const struct registrant_ops ops = { .changed = handle_registrant_changed };
 
 /* Makes the connection's Registrant, if it has none. Another thread may do it at the same time. */
 static int registrant_id(struct names *names, uint64_t *ret_id)
@@ -102,7 +102,7 @@ static int registrant_id(struct names *names, uint64_t *ret_id)
 
 /* --- Registering -------------------------------------------------------------------- */
 
-static int send(struct registration *registration, struct name_call *call)
+static int name_send(struct registration *registration, struct name_call *call)
 {
 	Ipc__Manager__RegisterNameRequest request = IPC__MANAGER__REGISTER_NAME_REQUEST__INIT;
 	Ipc__Object id = IPC__OBJECT__INIT, registrant = IPC__OBJECT__INIT;
@@ -129,7 +129,7 @@ static int send(struct registration *registration, struct name_call *call)
 	return name_call_request(call, "RegisterName", &request.base);
 }
 
-static int withdraw(struct registration *registration, struct name_call *call)
+static int name_withdraw(struct registration *registration, struct name_call *call)
 {
 	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
 	Ipc__Object id = IPC__OBJECT__INIT;
@@ -145,7 +145,7 @@ static int withdraw(struct registration *registration, struct name_call *call)
 }
 
 /* A report of the manager that came after its reply may have been served before the reply. */
-static int take_locked(struct registration *registration, const ProtobufCMessage *message)
+static int name_take_locked(struct registration *registration, const ProtobufCMessage *message)
 {
 	uint64_t number = ((const Ipc__Manager__RegisterNameReply *)message)->number;
 	struct name *name = name_of(registration);
@@ -159,7 +159,8 @@ static int take_locked(struct registration *registration, const ProtobufCMessage
 }
 
 /* Returns the newest registration of the name, besides one, that is not pending; or NULL. */
-static struct name *find_locked(struct names *names, const char *text, const struct name *besides)
+static struct name *name_find_locked(struct names *names, const char *text,
+				     const struct name *besides)
 {
 	struct name *found = NULL, *name;
 
@@ -178,7 +179,7 @@ static struct registration *added_locked(struct registration *registration)
 {
 	struct name *name = name_of(registration), *old;
 
-	old = name->queued ? NULL : find_locked(registration->names, registration->text, name);
+	old = name->queued ? NULL : name_find_locked(registration->names, registration->text, name);
 	if (!old)
 		return NULL;
 	return old->number > name->number ? registration : &old->base;
@@ -186,25 +187,25 @@ static struct registration *added_locked(struct registration *registration)
 
 /* The manager may have registered it, and the reply did not arrive. If this connection has the name
  * already, the manager gave the new cookie to that registration, which must stay. */
-static void failed(struct registration *registration, int r, bool blocks)
+static void name_failed(struct registration *registration, int r, bool blocks)
 {
 	bool has_name;
 
 	if (r != -ENOMEM && r != -ENOSPC && r != -EINTR)
 		return;
 	ipc_lock(registration->slot.ipc);
-	has_name = find_locked(registration->names, registration->text, NULL);
+	has_name = name_find_locked(registration->names, registration->text, NULL);
 	ipc_unlock(registration->slot.ipc);
 	if (!has_name)
 		registration_withdraw(registration, blocks);
 }
 
 static const struct registration_type name_type = {
-	.send = send,
-	.withdraw = withdraw,
-	.take_locked = take_locked,
+	.send = name_send,
+	.withdraw = name_withdraw,
+	.take_locked = name_take_locked,
 	.added_locked = added_locked,
-	.failed = failed,
+	.failed = name_failed,
 };
 
 static void slot_release(struct ipc_slot *slot)
@@ -281,7 +282,7 @@ static int begin_leaving(struct names *names, const char *text, unsigned int fla
 	struct name *name;
 
 	ipc_lock(names->ipc);
-	name = find_locked(names, text, NULL);
+	name = name_find_locked(names, text, NULL);
 	if (name && (name->flags & flags) != flags)
 		name = NULL;
 	if (name) {
@@ -314,7 +315,7 @@ struct unregister {
 
 static int unregister_send(struct name_call *call)
 {
-	return withdraw(&((struct unregister *)call)->name->base, call);
+	return name_withdraw(&((struct unregister *)call)->name->base, call);
 }
 
 static int unregister_settle(struct name_call *call, int r)

@@ -270,8 +270,8 @@ static void change_lost(struct name_watch *watch, int r)
 	names_report(watch->base.names);
 }
 
-static int handle_changed(struct ipc_call *call, const Ipc__Manager__Change *change,
-			  void *userdata)
+static int handle_watcher_changed(struct ipc_call *call, const Ipc__Manager__Change *change,
+				  void *userdata)
 {
 	struct name_watch *watch = userdata;
 	int r;
@@ -303,7 +303,7 @@ static int handle_changed(struct ipc_call *call, const Ipc__Manager__Change *cha
 
 /* --- Watches --------------------------------------------------------------------- */
 
-static const struct watcher_ops ops = { .changed = handle_changed };
+static const struct watcher_ops ops = { .changed = handle_watcher_changed };
 
 static void watch_free(void *userdata)
 {
@@ -314,27 +314,29 @@ static void watch_free(void *userdata)
 	free(watch);
 }
 
-static void slot_free(struct ipc_slot *slot)
+static void name_watch_free(struct ipc_slot *slot)
 {
 	ipc_object_unref(((struct name_watch *)slot)->object);
 }
 
 static const struct slot_type watch_slot_type = {
-	.size = sizeof(struct name_watch), .end = registration_end, .free = slot_free,
+	.size = sizeof(struct name_watch),
+	.end = registration_end,
+	.free = name_watch_free,
 };
 
-static int withdraw(struct registration *registration, struct name_call *call)
+static int name_watch_withdraw(struct registration *registration, struct name_call *call)
 {
 	return request((struct name_watch *)registration, call, "Unwatch");
 }
 
-static int send(struct registration *registration, struct name_call *call)
+static int name_watch_send(struct registration *registration, struct name_call *call)
 {
 	return request((struct name_watch *)registration, call, "Watch");
 }
 
 /* The manager may know the watch nevertheless. Its changes must run no callback. */
-static void failed(struct registration *registration, int r, bool blocks)
+static void name_watch_failed(struct registration *registration, int r, bool blocks)
 {
 	(void)r, (void)blocks;
 	ipc_object_end(((struct name_watch *)registration)->object);
@@ -347,9 +349,9 @@ static void watch_bus_ended(struct registration *registration)
 }
 
 static const struct registration_type watch_type = {
-	.send = send,
-	.withdraw = withdraw,
-	.failed = failed,
+	.send = name_watch_send,
+	.withdraw = name_watch_withdraw,
+	.failed = name_watch_failed,
 	.bus_ended = watch_bus_ended,
 	.waits_for_manager = true,
 };

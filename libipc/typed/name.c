@@ -38,7 +38,7 @@ struct event {
 	struct registration *lost;
 };
 
-static void call_back(struct ipc_slot *slot, const void *data)
+static void call_event_slot(struct ipc_slot *slot, const void *data)
 {
 	ipc_registration_cb cb = (ipc_registration_cb)((struct callback *)slot)->cb;
 	const struct event *event = data;
@@ -49,7 +49,7 @@ static void call_back(struct ipc_slot *slot, const void *data)
 
 /* Takes the next event off a registration, and a registration that has lost its name off the list.
  * Returns false if there is none. The program does not know a pending registration yet. */
-static bool take_event(struct names *names, struct event *event)
+static bool take_name_event(struct names *names, struct event *event)
 {
 	struct registration *i;
 
@@ -84,10 +84,10 @@ void names_report(struct names *names)
 	struct event event;
 
 	/* A closing connection cancels its calls. */
-	while (atomic_load(&names->ipc->refs) && take_event(names, &event)) {
+	while (atomic_load(&names->ipc->refs) && take_name_event(names, &event)) {
 		if (event.lost)
 			slot_drop(&event.lost->slot);
-		if (slots_call(names->ipc, &names->event_slots, call_back, &event))
+		if (slots_call(names->ipc, &names->event_slots, call_event_slot, &event))
 			continue;
 		if (event.error)
 			ipc_log(LOG_WARNING, "ipc: %s: %s%s", event.text,
@@ -143,8 +143,8 @@ static int send_request(struct name_call *call)
 	return registration->type->send(registration, call);
 }
 
-static int take_reply(struct name_call *call, int r, ProtobufCMessage *reply,
-		      const struct ipc_error *error)
+static int registration_take(struct name_call *call, int r, ProtobufCMessage *reply,
+			     const struct ipc_error *error)
 {
 	struct registration *registration = registration_call(call)->registration;
 
@@ -230,7 +230,7 @@ static void report(struct name_call *base, int r)
 	names_replay(names);
 }
 
-static void done(struct name_call *call)
+static void registration_done(struct name_call *call)
 {
 	slot_put(&registration_call(call)->registration->slot);
 }
@@ -238,10 +238,10 @@ static void done(struct name_call *call)
 static const struct name_call_type registration_call_type = {
 	.slot = NAME_CALL_TYPE(struct registration_call),
 	.send = send_request,
-	.take = take_reply,
+	.take = registration_take,
 	.settle = settle,
 	.report = report,
-	.done = done,
+	.done = registration_done,
 };
 
 static int new_call(struct registration *registration, enum task task,

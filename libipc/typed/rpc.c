@@ -20,18 +20,19 @@ struct rpc {
 
 /* The generic path: a message without a codec, a message that its codec cannot pack, and calls with
  * metadata. */
-static __attribute__((noinline)) int pack_other(struct rpc *rpc, const struct ipc_method *method,
-						const struct ipc_options *options,
-						const ProtobufCMessage *message)
+static __attribute__((noinline)) int rpc_pack_other(struct rpc *rpc,
+						    const struct ipc_method *method,
+						    const struct ipc_options *options,
+						    const ProtobufCMessage *message)
 {
 	return message_pack(&rpc->packed, rpc->request.t, message, method->flags,
 			    options ? options->metadata : NULL, GATHER_MIN, &rpc->request.x.send);
 }
 
 /* If the request is not sent after this, the caller must call table_unsent(). */
-static int start(struct rpc *rpc, uint32_t kind, struct ipc_proxy *proxy,
-		 const struct ipc_method *method, const struct ipc_options *options,
-		 const ProtobufCMessage *message)
+static int rpc_start(struct rpc *rpc, uint32_t kind, struct ipc_proxy *proxy,
+		     const struct ipc_method *method, const struct ipc_options *options,
+		     const ProtobufCMessage *message)
 {
 	int r;
 
@@ -49,7 +50,7 @@ static int start(struct rpc *rpc, uint32_t kind, struct ipc_proxy *proxy,
 	    likely(message_pack_small(rpc->request.t, method->request_codec, message,
 				      &rpc->request.x.send)))
 		return 0;
-	return pack_other(rpc, method, options, message);
+	return rpc_pack_other(rpc, method, options, message);
 }
 
 /* For functions without an error. A request of another type may not even be initialized. */
@@ -69,7 +70,7 @@ struct typed_reply {
 	uint64_t block[];
 };
 
-static struct typed_reply *reply_of(ProtobufCMessage *message)
+static struct typed_reply *typed_reply_of(ProtobufCMessage *message)
 {
 	return (struct typed_reply *)((char *)message - offsetof(struct typed_reply, block));
 }
@@ -103,8 +104,8 @@ static struct typed_reply *reply_new(struct thread *t,
 }
 
 /* *ret_reply is set also on failure: to NULL if there is no memory for it. */
-static inline int unpack(struct thread *t, const struct ipc_method *method, bool borrow,
-			 const uint8_t *data, size_t size, struct typed_reply **ret_reply)
+static inline int rpc_unpack(struct thread *t, const struct ipc_method *method, bool borrow,
+			     const uint8_t *data, size_t size, struct typed_reply **ret_reply)
 {
 	struct typed_reply *reply = reply_new(t, method->reply, borrow, size);
 	int r;
@@ -115,7 +116,7 @@ static inline int unpack(struct thread *t, const struct ipc_method *method, bool
 	r = message_unpack(&reply->message, method->reply, borrow, data, size);
 	if (r < 0)
 		return r;
-	/* reply_of() counts on it. */
+	/* typed_reply_of() counts on it. */
 	return likely((void *)reply->message.root == (void *)reply->block) ? 0 : -EPROTO;
 }
 
@@ -144,7 +145,7 @@ static int unpack_event(struct thread *t, const struct ipc_method *method,
 	bool borrowed = !file->data && borrow_begin(t->ipc, method, event->data_size);
 	int r;
 
-	r = unpack(t, method, borrowed || file->data, data, event->data_size, ret_reply);
+	r = rpc_unpack(t, method, borrowed || file->data, data, event->data_size, ret_reply);
 	if (*ret_reply && ((*ret_reply)->message.borrows || file->data)) {
 		reply_hold(&(*ret_reply)->base, t->ipc, event, borrowed, file);
 		return r;
@@ -228,8 +229,9 @@ static __attribute__((noinline)) int take_other(struct thread *t, const struct i
  * Takes ownership of the objects and the buffer of the event. Returns 0 and, unless ret_reply is
  * NULL, the reply in *ret_reply; or the error, also in *error.
  */
-static int receive(struct thread *t, const struct ipc_method *method, struct ipcbus_event *event,
-		   uint64_t deadline, ProtobufCMessage **ret_reply, struct ipc_error *error)
+static int rpc_take_end(struct thread *t, const struct ipc_method *method,
+			struct ipcbus_event *event, uint64_t deadline, ProtobufCMessage **ret_reply,
+			struct ipc_error *error)
 {
 	int r = 0;
 
@@ -249,13 +251,13 @@ static int receive(struct thread *t, const struct ipc_method *method, struct ipc
 void ipc_rpc_keep(ProtobufCMessage *message)
 {
 	if (message)
-		reply_of(message)->base.kept = true;
+		typed_reply_of(message)->base.kept = true;
 }
 
 void ipc_rpc_free(ProtobufCMessage *message)
 {
 	if (message)
-		free_reply(reply_of(message));
+		free_reply(typed_reply_of(message));
 }
 
 /* --- Calls --------------------------------------------------------------------- */
@@ -267,7 +269,7 @@ int ipc_rpc_call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
 	struct rpc rpc;
 	int r;
 
-	r = start(&rpc, IPCBUS_SEND_CALL, proxy, method, options, message);
+	r = rpc_start(&rpc, IPCBUS_SEND_CALL, proxy, method, options, message);
 	if (unlikely(r < 0))
 		return request_unsent(error, r, method, message);
 
@@ -276,8 +278,8 @@ int ipc_rpc_call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
 		table_unsent(&rpc.packed.table, rpc.request.t->ipc);
 	if (unlikely(r < 0))
 		return error_from(error, request_origin(&rpc.request, r), r);
-	return receive(rpc.request.t, method, &rpc.request.x.event, rpc.request.x.send.deadline,
-		       ret_reply, error);
+	return rpc_take_end(rpc.request.t, method, &rpc.request.x.event,
+			    rpc.request.x.send.deadline, ret_reply, error);
 }
 
 /* --- Calls without waiting -------------------------------------------------------- */
@@ -288,10 +290,10 @@ static void complete_typed(struct thread *t, const struct async *async, struct i
 	ProtobufCMessage *reply = NULL;
 	int r;
 
-	r = receive(t, async->method, event, async->deadline, &reply, &error);
+	r = rpc_take_end(t, async->method, event, async->deadline, &reply, &error);
 	if (async->complete)
 		((ipc_rpc_complete)async->complete)(r, reply, &error, async->cb, async->userdata);
-	if (reply && !reply_of(reply)->base.kept)
+	if (reply && !typed_reply_of(reply)->base.kept)
 		ipc_rpc_free(reply);
 	ipc_error_done(&error);
 }
@@ -304,7 +306,7 @@ static int call_async(struct ipc_proxy *proxy, const struct async *model,
 	struct rpc rpc;
 	int r;
 
-	r = start(&rpc, REQUEST_ASYNC, proxy, method, options, message);
+	r = rpc_start(&rpc, REQUEST_ASYNC, proxy, method, options, message);
 	if (r < 0)
 		return log_unsent(r, method, message);
 	r = request_async(&rpc.request, model, options, ret_slot);
@@ -352,7 +354,7 @@ int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method
 	struct rpc rpc;
 	int r;
 
-	r = start(&rpc, IPCBUS_SEND_ONEWAY, proxy, method, options, message);
+	r = rpc_start(&rpc, IPCBUS_SEND_ONEWAY, proxy, method, options, message);
 	if (r < 0)
 		return log_unsent(r, method, message);
 	r = request_oneway(&rpc.request);

@@ -53,7 +53,7 @@ static inline const struct ipc_method *method_called(struct typed_object *object
 }
 
 /* Handlers may return the same codes, so each error has a text. */
-static int refuse(struct ipc_call *call, int r)
+static int refuse_request(struct ipc_call *call, int r)
 {
 	const char *interface = call->object->interface;
 
@@ -102,7 +102,7 @@ static __attribute__((noinline)) int serve_other(struct ipc_call *call,
 	if (!call->method && call->code == IPC_NUMBER_STREAM && !call->oneway)
 		return serve_stream(call, event);
 	event_refuse(call->ipc, event);
-	return refuse(call, call->method ? -EPROTO : -EOPNOTSUPP);
+	return refuse_request(call, call->method ? -EPROTO : -EOPNOTSUPP);
 }
 
 static int serve_typed(struct ipc_call *call, const struct ipcbus_event *event)
@@ -117,7 +117,7 @@ static int serve_typed(struct ipc_call *call, const struct ipcbus_event *event)
 		return serve_other(call, event);
 	r = typed_unpack(call, event, method, &request);
 	if (unlikely(r < 0))
-		return refuse(call, r);
+		return refuse_request(call, r);
 	return method->invoke(call, request, object->ops, object->base.userdata);
 }
 

@@ -50,8 +50,8 @@ static void describe_direction(struct ipc_method *method, const struct ipc_metho
 	};
 }
 
-static int unpack(struct ipc_stream *stream, struct ipc_call *call,
-		  const struct ipcbus_event *event, const void **ret_message)
+static int typed_stream_unpack(struct ipc_stream *stream, struct ipc_call *call,
+			       const struct ipcbus_event *event, const void **ret_message)
 {
 	const struct ipc_method *in = &typed_stream(stream)->in;
 	ProtobufCMessage *message;
@@ -65,14 +65,14 @@ static int unpack(struct ipc_stream *stream, struct ipc_call *call,
 	return 0;
 }
 
-static size_t memory(const struct ipc_call *call)
+static size_t typed_stream_memory(const struct ipc_call *call)
 {
 	const struct typed_call *typed = (const struct typed_call *)call->block;
 
 	return arena_memory(&typed->request.arena);
 }
 
-static int send(struct ipc_stream *stream, const void *message)
+static int typed_stream_send(struct ipc_stream *stream, const void *message)
 {
 	const struct kept *kept = typed_stream(stream)->kept;
 
@@ -99,8 +99,8 @@ static int write_to(uint8_t *to, size_t size, const ProtobufCMessage *message)
 }
 
 /* The generic path: a message without a codec, or that its codec cannot pack. */
-static __attribute__((noinline)) ssize_t pack_other(const struct ipc_method *out,
-						    const void *message, uint8_t *to, size_t max)
+static __attribute__((noinline)) ssize_t
+typed_stream_pack_other(const struct ipc_method *out, const void *message, uint8_t *to, size_t max)
 {
 	ssize_t size = out->flags & IPC_METHOD_REQUEST_OBJECTS ? -1 : measure(message);
 
@@ -109,7 +109,8 @@ static __attribute__((noinline)) ssize_t pack_other(const struct ipc_method *out
 	return write_to(to, (size_t)size, message) < 0 ? -1 : size;
 }
 
-static ssize_t pack(const struct ipc_stream *stream, const void *message, uint8_t *to, size_t max)
+static ssize_t typed_stream_pack(const struct ipc_stream *stream, const void *message, uint8_t *to,
+				 size_t max)
 {
 	const struct ipc_method *out = &((const struct typed_stream *)stream)->out;
 	const ProtobufCMessage *base = message;
@@ -117,10 +118,10 @@ static ssize_t pack(const struct ipc_stream *stream, const void *message, uint8_
 
 	if (likely(out->request_codec && !base->n_unknown_fields))
 		end = out->request_codec->pack(message, to, to + max);
-	return likely(end) ? end - to : pack_other(out, message, to, max);
+	return likely(end) ? end - to : typed_stream_pack_other(out, message, to, max);
 }
 
-static int handle(struct ipc_stream *stream, const void *request)
+static int typed_stream_handle(struct ipc_stream *stream, const void *request)
 {
 	const struct typed_object *service = typed_object(stream->service);
 
@@ -156,7 +157,7 @@ static int end_requests(struct ipc_stream *stream)
 }
 
 /* Sends the kept request. Its stream is the program's only afterwards. */
-static int opened(struct ipc_stream *stream, int result)
+static int typed_stream_opened(struct ipc_stream *stream, int result)
 {
 	struct kept *kept = typed_stream(stream)->kept;
 
@@ -170,12 +171,12 @@ static int opened(struct ipc_stream *stream, int result)
 }
 
 static const struct stream_type typed = {
-	.unpack = unpack,
-	.memory = memory,
-	.send = send,
-	.pack = pack,
-	.handle = handle,
-	.opened = opened,
+	.unpack = typed_stream_unpack,
+	.memory = typed_stream_memory,
+	.send = typed_stream_send,
+	.pack = typed_stream_pack,
+	.handle = typed_stream_handle,
+	.opened = typed_stream_opened,
 	.on_message = on_message,
 };
 
@@ -190,8 +191,8 @@ static void limit_messages(struct ipc_stream *stream, size_t size)
 		stream->max_waiting_bytes = STREAM_WINDOW * (size + 4096);
 }
 
-static int new_stream(struct ipc *ipc, const struct ipc_method *method, bool server,
-		      struct ipc_stream **ret_stream)
+static int typed_stream_make(struct ipc *ipc, const struct ipc_method *method, bool server,
+			     struct ipc_stream **ret_stream)
 {
 	struct stream_of of = {
 		.type = &typed,
@@ -245,7 +246,7 @@ int typed_stream_new(struct ipc_call *call, uint32_t number, struct ipc_stream *
 		ipc_call_fail(call, EOPNOTSUPP, NULL, "%s.%s is not implemented",
 			      object->interface->name, method->name);
 	else
-		return new_stream(call->ipc, method, /* server= */ true, ret_stream);
+		return typed_stream_make(call->ipc, method, /* server= */ true, ret_stream);
 	return -EOPNOTSUPP;
 }
 
@@ -294,7 +295,7 @@ int ipc_rpc_stream_open(struct ipc_proxy *proxy, const struct ipc_method *method
 
 	if (!ret_stream || !can_open(proxy, method, request))
 		return error_set(error, -EINVAL);
-	r = new_stream(proxy->ipc, method, /* server= */ false, &stream);
+	r = typed_stream_make(proxy->ipc, method, /* server= */ false, &stream);
 	if (r < 0)
 		return error_set(error, r);
 	r = open_with(stream, proxy, options, request, error);
@@ -403,7 +404,7 @@ int ipc_rpc_stream_open_async(struct ipc_proxy *proxy, const struct ipc_method *
 		r = kept_new(proxy->ipc, method, request, &kept);
 	if (r < 0)
 		return message_unsent(r, method->name, request);
-	r = new_stream(proxy->ipc, method, /* server= */ false, &stream);
+	r = typed_stream_make(proxy->ipc, method, /* server= */ false, &stream);
 	if (r == 0) {
 		typed_stream(stream)->kept = kept;
 		r = stream_open_async(stream, proxy, options, cb, userdata, ret_slot);
