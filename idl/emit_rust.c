@@ -127,7 +127,7 @@ static const Google__Protobuf__ServiceDescriptorProto *service_of(struct emitter
 static void sign(struct emitter *e, const struct method *m, const char *suffix, const char *request,
 		 bool options, const char *result)
 {
-	const char *whole = arena_printf(e->arena, "%s%s", m->ident, suffix);
+	const char *whole = arena_printf(e->arena, "%s%s", *suffix ? m->ident : m->plain, suffix);
 	const Google__Protobuf__MethodDescriptorProto *proto =
 		service_of(e, &m->place)->method[m->place.steps[3]];
 

@@ -18,7 +18,8 @@ struct method {
 	const char *called;  /* "Say", or the name that (ipc.name) or parameter name chose */
 	const char *ident;   /* C++, Python and Rust: its name, by the language's naming */
 	const char *snake;   /* C: "say", for echo_reply_say() */
-	const char *plain;   /* C: "say", for echo_say(); differs from snake in case of a clash */
+	const char *plain;   /* C: "say", for echo_say(); differs from snake in case of a clash.
+			      * Rust: the client's function; likewise from ident */
 	const char *with;    /* C: "say_with", for echo_say_with(); likewise */
 	const char *member;  /* C: "say", for ops.say; differs from snake for keywords */
 	const char *index;   /* "ECHO_METHOD_SAY", its place in the method table */

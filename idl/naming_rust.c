@@ -8,30 +8,43 @@
 #include "naming.h"
 #include "rust_names.h"
 
-/* Returns true for associated functions of a client, and for functions of all types that take
- * precedence over the type's own functions. */
+/* Returns true for words that cannot be raw identifiers. */
 static bool is_reserved_method(const char *name)
 {
 	/* Sorted. */
-	static const char *const words[] = {
-		"_",	 "crate", "get",   "into",     "new",
-		"proxy", "self",  "super", "try_into", "wait",
-	};
+	static const char *const words[] = { "_", "crate", "self", "super" };
 
 	return IN_LIST(name, words);
 }
 
+/* Returns true for functions of every client, and for functions of all types that take precedence
+ * over those of the client. */
+static bool is_client_function(const char *name)
+{
+	/* Sorted. */
+	static const char *const words[] = { "get", "into", "new", "proxy", "try_into", "wait" };
+
+	return IN_LIST(name, words);
+}
+
+/* Only the function that calls the method has another name in a client: method Get of a service has
+ * get_(), get_with() and get_async(). */
 static void name_methods(struct arena *arena, struct service *s)
 {
 	static const char *const forms[] = { "*", "*_with", "*_async", "*_call", NULL };
+	static const char *const itself[] = { "*", NULL };
 	struct scope scope = { .arena = arena, .reserved = is_reserved_method };
 
 	for (size_t i = 0; i < s->n_methods; i++) {
-		const char *snake = name_snake(arena, s->methods[i].called);
+		struct method *m = &s->methods[i];
+		const char *snake = name_snake(arena, m->called);
 
-		s->methods[i].ident = scope_choose(
-			&scope, *snake ? snake : arena_printf(arena, "x%s", s->methods[i].called),
-			forms, s->methods[i].full_name);
+		m->ident = scope_choose(&scope, *snake ? snake : arena_printf(arena, "x%s", m->called),
+					forms, m->full_name);
+		/* The name without underscores is taken by now. */
+		m->plain = is_client_function(m->ident) ?
+				   scope_choose(&scope, m->ident, itself, m->full_name) :
+				   m->ident;
 	}
 	scope_done(&scope);
 }
