@@ -187,6 +187,12 @@ impl Error {
         self
     }
 
+    /// The message has no such object or file, or no longer.
+    pub(crate) fn no_entry() -> Error {
+        Error::errno(libc::ENOENT)
+            .with_text("the field is empty, or its object or file ended or was taken before")
+    }
+
     /// Sets the text to the name and the cause: see `ipc_name_error_text()`.
     pub(crate) fn about_name(self, name: &CStr) -> Error {
         let mut to = [0; 512];

@@ -324,7 +324,7 @@ impl<'a> Raw<'a> {
             None if self.find(tag, sys::IPC_RAW_OBJECT).is_some() => {
                 return Err(Error::errno(libc::EXDEV))
             }
-            None => return Err(Error::errno(libc::ENOENT)),
+            None => return Err(Error::no_entry()),
         };
         let proxy = std::mem::replace(&mut (*entry).value.proxy, std::ptr::null_mut());
         Ok(Proxy::new(proxy, connection.clone()))
@@ -338,7 +338,7 @@ impl<'a> Raw<'a> {
             None if self.find(tag, sys::IPC_RAW_PROXY).is_some() => {
                 return Err(Error::errno(libc::EXDEV))
             }
-            None => return Err(Error::errno(libc::ENOENT)),
+            None => return Err(Error::no_entry()),
         };
         let object = std::mem::replace(&mut (*entry).value.object, std::ptr::null_mut());
         Ok(Object::from_raw(object, connection.clone()))
@@ -347,7 +347,7 @@ impl<'a> Raw<'a> {
     /// # Safety
     /// No other thread may use the message in the meantime.
     pub unsafe fn take_fd(self, tag: u64) -> Result<OwnedFd> {
-        let entry = self.find(tag, sys::IPC_RAW_FD).ok_or_else(|| Error::errno(libc::ENOENT))?;
+        let entry = self.find(tag, sys::IPC_RAW_FD).ok_or_else(Error::no_entry)?;
         let fd = sys::ipc_take_fd(std::ptr::addr_of_mut!((*entry).value.fd));
         crate::error::check(fd)?;
         Ok(OwnedFd::from_raw_fd(fd))

@@ -378,7 +378,7 @@ impl Item {
             return Ok(self.proxies.remove(place).1);
         }
         let other = self.objects.iter().any(|(t, _)| *t == tag);
-        Err(Error::errno(if other { libc::EXDEV } else { libc::ENOENT }))
+        Err(if other { Error::errno(libc::EXDEV) } else { Error::no_entry() })
     }
 
     /// Takes the object of this process with a tag out of the message. `ENOENT`: there is none, it
@@ -388,7 +388,7 @@ impl Item {
             return Ok(self.objects.remove(place).1);
         }
         let other = self.proxies.iter().any(|(t, _)| *t == tag);
-        Err(Error::errno(if other { libc::EXDEV } else { libc::ENOENT }))
+        Err(if other { Error::errno(libc::EXDEV) } else { Error::no_entry() })
     }
 
     /// Takes the file with a tag out of the message. `ENOENT`: there is none, or it was taken
@@ -396,7 +396,7 @@ impl Item {
     pub fn take_fd(&mut self, tag: u64) -> Result<OwnedFd> {
         match self.fds.iter().position(|(t, _)| *t == tag) {
             Some(place) => Ok(self.fds.remove(place).1),
-            None => Err(Error::errno(libc::ENOENT)),
+            None => Err(Error::no_entry()),
         }
     }
 }

@@ -145,7 +145,7 @@ impl<T> With<T> {
     }
 
     fn item(&mut self) -> Result<&mut Item> {
-        self.received.as_mut().ok_or_else(|| Error::errno(libc::ENOENT))
+        self.received.as_mut().ok_or_else(Error::no_entry)
     }
 
     /// Takes the object of another process in a field, as a generated proxy: `let seat: SeatProxy

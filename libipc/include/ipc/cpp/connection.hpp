@@ -266,7 +266,7 @@ inline outcome<proxy> received::take_proxy(std::uint64_t tag) const
 	c::ipc_raw_entry *entry = find(tag, false);
 
 	if (!entry)
-		return detail::fail<proxy>(ENOENT);
+		return detail::no_entry<proxy>();
 	if (entry->type != c::IPC_RAW_PROXY)
 		return detail::fail<proxy>(entry->type == c::IPC_RAW_OBJECT ? EXDEV : EBADF);
 	return proxy(std::exchange(entry->proxy, nullptr));
@@ -277,7 +277,7 @@ inline outcome<object> received::take_object(std::uint64_t tag) const
 	c::ipc_raw_entry *entry = find(tag, false);
 
 	if (!entry)
-		return detail::fail<object>(ENOENT);
+		return detail::no_entry<object>();
 	if (entry->type != c::IPC_RAW_OBJECT)
 		return detail::fail<object>(entry->type == c::IPC_RAW_PROXY ? EXDEV : EBADF);
 	return object(std::exchange(entry->object, nullptr));

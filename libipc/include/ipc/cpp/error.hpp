@@ -313,6 +313,13 @@ template <typename T> outcome<T> fail(int code, c::ipc_error *e = nullptr)
 	return fail<T>(std::move(made));
 }
 
+/* The message has no such object or file, or no longer. */
+template <typename T> outcome<T> no_entry()
+{
+	return fail<T>(ipc::error(
+		ENOENT, "the field is empty, or its object or file ended or was taken before"));
+}
+
 inline outcome<void> done()
 {
 #if IPC_RESULTS

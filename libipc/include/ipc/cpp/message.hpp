@@ -210,7 +210,7 @@ public:
 		int taken;
 
 		if (!entry)
-			return detail::fail<fd>(ENOENT);
+			return detail::no_entry<fd>();
 		if (entry->type != c::IPC_RAW_FD)
 			return detail::fail<fd>(EBADF);
 		taken = c::ipc_take_fd(&entry->fd);

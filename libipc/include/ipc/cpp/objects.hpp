@@ -100,17 +100,17 @@ public:
 	}
 	template <typename Field> outcome<proxy> take_proxy(const Field &field) const
 	{
-		return in ? in->take_proxy(field.id()) : detail::fail<proxy>(ENOENT);
+		return in ? in->take_proxy(field.id()) : detail::no_entry<proxy>();
 	}
 	/* An object of this connection that came back. */
 	template <typename Field> outcome<object> take_object(const Field &field) const
 	{
-		return in ? in->take_object(field.id()) : detail::fail<object>(ENOENT);
+		return in ? in->take_object(field.id()) : detail::no_entry<object>();
 	}
 	template <typename Field> outcome<fd> take_fd(const Field &field) const
 	{
 		return in ? in->take_fd(static_cast<std::uint64_t>(field.fd())) :
-			    detail::fail<fd>(ENOENT);
+			    detail::no_entry<fd>();
 	}
 
 	/*

@@ -126,6 +126,12 @@ CASE(a_service_is_a_class)
 		ipc::proxy counting = r.take_proxy(5);
 		CHECK_FAILS(ENOENT, r.take_proxy(5));
 		CHECK_FAILS(ENOENT, r.take_proxy(6));
+		try {
+			r.take_proxy(5);
+		} catch (const ipc::error &e) {
+			CHECK(e.what() == std::string("the field is empty, or its object or file "
+						      "ended or was taken before"));
+		}
 		CHECK(counting.call(ipc::message(1)).bytes() == "1");
 		CHECK(counting.call(ipc::message(1)).bytes() == "2");
 		CHECK(alive == 1);
