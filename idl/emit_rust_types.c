@@ -368,26 +368,34 @@ static void emit_oneof(struct emitter *e, const struct type *owner, const struct
 /* --- Text --------------------------------------------------------------------------------- */
 
 /* The crate sends no string with a NUL byte, which a receiver in C could not take. It asks the
- * generated Body::has_nul(). */
+ * generated Body::nul_field(). */
 
-/* Returns an expression that is true if a value, which is a reference, has a NUL byte, or NULL if
- * it contains no text. */
-static const char *nul_test(struct emitter *e, const Field *field, const char *value)
+/* Returns an expression for a value, which is a reference: the Option with the name of the field
+ * that has a NUL byte. Returns NULL if the value contains no text. full_name is that of the value's
+ * field. */
+static const char *nul_test(struct emitter *e, const Field *field, const char *value,
+			    const char *full_name)
 {
 	const struct type *type = type_of(e, field);
 
 	if (field->type == KIND(STRING))
-		return arena_printf(e->arena, "%s.contains('\\0')", value);
+		return arena_printf(e->arena, "%s.contains('\\0').then_some(\"%s\")", value,
+				    full_name);
 	if (!type || !(type->holds & TYPE_HOLDS_TEXT))
 		return NULL;
-	return arena_printf(e->arena, "::ipcbus::typed::Body::has_nul(%s)", value);
+	return arena_printf(e->arena, "::ipcbus::typed::Body::nul_field(%s)", value);
+}
+
+static void emit_return(struct emitter *e, const char *found)
+{
+	emit(e, "        if let ::core::option::Option::Some(field) = %s {\n"
+		"            return ::core::option::Option::Some(field);\n        }\n", found);
 }
 
 static void emit_any(struct emitter *e, const char *name, const char *of, const char *test)
 {
 	if (test)
-		emit(e, "        if self.%s%s.any(|value| %s) {\n            return true;\n        }\n",
-		     name, of, test);
+		emit_return(e, arena_printf(e->arena, "self.%s%s.find_map(|value| %s)", name, of, test));
 }
 
 static void emit_text_field(struct emitter *e, const struct type *owner,
@@ -396,27 +404,31 @@ static void emit_text_field(struct emitter *e, const struct type *owner,
 	const Field *field = owner->descriptor->field[index];
 	const struct type *type = type_of(e, field);
 	const char *name = names->fields[index];
+	const char *full_name = arena_printf(e->arena, "%s.%s", owner->full_name, field->name);
 	bool boxed = is_boxed(e, owner, field);
-	const char *test = nul_test(e, field, boxed ? "&**value" : "value");
+	const char *test = nul_test(e, field, boxed ? "&**value" : "value", full_name);
 	const char *place = arena_printf(e->arena, boxed ? "&*self.%s" : type ? "&self.%s" : "self.%s",
 					 name);
 
 	if (!test)
 		return;
 	if (type && type_is_map(type)) {
-		emit_any(e, name, ".keys()", nul_test(e, type->descriptor->field[0], "value"));
-		emit_any(e, name, ".values()", nul_test(e, type->descriptor->field[1], "value"));
+		emit_any(e, name, ".keys()",
+			 nul_test(e, type->descriptor->field[0], "value", full_name));
+		emit_any(e, name, ".values()",
+			 nul_test(e, type->descriptor->field[1], "value", full_name));
 	} else if (rust_in_oneof(field)) {
-		emit(e,
-		     "        if let ::core::option::Option::Some(%s::%s(value)) = &self.%s {\n"
-		     "            if %s {\n                return true;\n            }\n        }\n",
-		     union_path(e, names, (size_t)field->oneof_index), names->variants[index],
-		     names->oneofs[field->oneof_index], test);
+		emit_return(e, arena_printf(e->arena,
+					    "match &self.%s {\n"
+					    "            ::core::option::Option::Some(%s::%s(value)) => %s,\n"
+					    "            _ => ::core::option::Option::None,\n        }",
+					    names->oneofs[field->oneof_index],
+					    union_path(e, names, (size_t)field->oneof_index),
+					    names->variants[index], test));
 	} else if (field->label == LABEL(REQUIRED) ||
 		   (!type && field->label != LABEL(REPEATED) && type_is_proto3(owner) &&
 		    !field->proto3_optional)) {
-		emit(e, "        if %s {\n            return true;\n        }\n",
-		     nul_test(e, field, place));
+		emit_return(e, nul_test(e, field, place, full_name));
 	} else {
 		emit_any(e, name, ".iter()", test);
 	}
@@ -433,11 +445,12 @@ static void emit_body(struct emitter *e, const struct type *type, const struct r
 		emit(e, "impl ::ipcbus::typed::Body for %s {}\n\n", names->ident);
 		return;
 	}
-	emit(e, "impl ::ipcbus::typed::Body for %s {\n    fn has_nul(&self) -> bool {\n",
+	emit(e, "impl ::ipcbus::typed::Body for %s {\n"
+		"    fn nul_field(&self) -> ::core::option::Option<&'static str> {\n",
 	     names->ident);
 	for (size_t i = 0; i < d->n_field; i++)
 		emit_text_field(e, type, names, i);
-	emit(e, "        false\n    }\n}\n\n");
+	emit(e, "        ::core::option::Option::None\n    }\n}\n\n");
 }
 
 /* --- Messages and enums ---------------------------------------------------------------------- */

@@ -465,10 +465,11 @@ def check_unattached(message: Any, depth: int = 0) -> None:
             check_unattached(one, depth + 1)
 
 
-def _has_nul(message: Any) -> bool:
-    """Returns whether a string in the message has a NUL byte. C strings cannot contain it."""
+def _nul_field(message: Any) -> str | None:
+    """Returns the full name of a field of the message, at any depth, that is a string with a NUL
+    byte. C strings cannot contain it."""
     if not _may_have(message.DESCRIPTOR)[0]:
-        return False
+        return None
     for field, value in message.ListFields():
         if field.type not in (field.TYPE_STRING, field.TYPE_MESSAGE):
             continue
@@ -479,10 +480,13 @@ def _has_nul(message: Any) -> bool:
         for each in values:
             if isinstance(each, str):
                 if "\0" in each:
-                    return True
-            elif hasattr(each, "ListFields") and _has_nul(each):
-                return True
-    return False
+                    name: str = field.full_name
+                    return name
+            elif hasattr(each, "ListFields"):
+                inner = _nul_field(each)
+                if inner:
+                    return inner
+    return None
 
 
 def serialize(kind: Any, message: Any) -> bytes:
@@ -492,8 +496,9 @@ def serialize(kind: Any, message: Any) -> bytes:
         data: bytes = message.SerializeToString()
     except Exception as error:  # protobuf's EncodeError
         raise InvalidArgument(str(error)) from None
-    if b"\0" in data and _has_nul(message):
-        raise InvalidArgument(f"{kind.DESCRIPTOR.full_name}: a string has a NUL byte")
+    field = _nul_field(message) if b"\0" in data else None
+    if field:
+        raise InvalidArgument(f"the field {field} has a NUL byte")
     return data
 
 

@@ -399,12 +399,13 @@ class Typed(Case):
 
     async def test_nul(self):
         """A string with a NUL byte is not sent, at any depth. Bytes may contain NUL."""
-        for fields in (
-            {"text": "allowed\0../../etc"},
-            {"counts": {"a\0": 1}},
-            {"inner": {"text": "\0"}},
+        for name, fields in (
+            ("text", {"text": "allowed\0../../etc"}),
+            ("counts", {"counts": {"a\0": 1}}),
+            ("Inner.text", {"inner": {"text": "\0"}}),
         ):
-            with self.assertRaisesRegex(ipcbus.InvalidArgument, "NUL"):
+            text = f"^the field test.kinds.PlainRequest.{name} has a NUL byte$"
+            with self.assertRaisesRegex(ipcbus.InvalidArgument, text):
                 await self.kinds.Plain(**fields)
         await self.kinds.Plain(text="ä", numbers=[0], counts={"a": 0})
 

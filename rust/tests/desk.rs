@@ -154,7 +154,8 @@ fn calls(desk: &DeskProxy) {
 
     // A string with a NUL byte is not sent.
     let error = desk.fail(&Failure { text: "a\0b".into(), ..Failure::default() }).unwrap_err();
-    assert_eq!(error.code(), libc::EINVAL);
+    let text = "the field desk.app.Failure.text has a NUL byte";
+    assert_eq!((error.code(), error.text()), (libc::EINVAL, Some(text)));
 
     // The method's own timeout applies.
     assert!(matches!(desk.nap().unwrap_err(), Error::DeadlineExceeded(_)));

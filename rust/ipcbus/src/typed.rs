@@ -92,9 +92,9 @@ pub struct Method {
 
 /// A generated message.
 pub trait Body: prost::Message + Default {
-    /// Returns whether a string at any depth has a NUL byte.
-    fn has_nul(&self) -> bool {
-        false
+    /// Returns the full name of a field at any depth that is a string with a NUL byte.
+    fn nul_field(&self) -> Option<&'static str> {
+        None
     }
 }
 
@@ -223,8 +223,11 @@ fn send_with<R>(
 ) -> Result<R> {
     let bytes = body.encode_to_vec();
     // A receiver in C could not receive a string with a NUL byte.
-    if bytes.contains(&0) && body.has_nul() {
-        return Err(Error::errno(libc::EINVAL).with_text("a string has a NUL byte"));
+    if bytes.contains(&0) {
+        if let Some(field) = body.nul_field() {
+            let text = format!("the field {field} has a NUL byte");
+            return Err(Error::errno(libc::EINVAL).with_text(text));
+        }
     }
     let mut message = Message::new(number).bytes(bytes);
     for (i, sent) in sent.iter().enumerate() {
