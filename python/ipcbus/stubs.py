@@ -783,6 +783,12 @@ class Received(_Attached, Generic[M]):
                 return getattr(message, name)
         return object.__getattribute__(self, name)
 
+    def __repr__(self) -> str:
+        return repr(self.message)
+
+    def __str__(self) -> str:
+        return str(self.message)
+
     def __copy__(self: R) -> R:
         copy = object.__new__(type(self))
         copy.__dict__.update(self.__dict__)

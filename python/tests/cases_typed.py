@@ -446,6 +446,8 @@ class Typed(Case):
         with self.assertRaises(ipcbus.NotFound):
             reply.take_fd(reply.file)
         self.assertEqual(reply.message.text, reply.text)
+        for shown in (str(reply), repr(reply)):
+            self.assertIn('text: "to the file"', shown)
 
     async def test_copied_reply(self):
         """A copy has the same objects. Objects and files cannot be copied deeply or pickled."""
