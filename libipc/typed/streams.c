@@ -27,6 +27,7 @@ struct typed_stream {
 	struct ipc_method in;	/* describes received messages, as the request of a method */
 	struct ipc_method out;	/* describes sent messages, likewise */
 	struct kept *kept;	/* to send in place of the next message, or NULL */
+	bool finished;		/* ipc_rpc_stream_finish() has returned the reply */
 };
 
 static struct typed_stream *typed_stream(struct ipc_stream *stream)
@@ -451,6 +452,8 @@ int ipc_rpc_stream_finish(struct ipc_stream *stream, const struct ipc_method *me
 
 	if (!stream || !method || stream->of.method != method)
 		return -EINVAL;
+	if (typed_stream(stream)->finished)
+		return error_set(error, -EALREADY);
 	/* The end fails if the server has replied or failed before all requests were sent. The
 	 * reply or the error is received all the same. */
 	r = ipc_stream_end(stream);
@@ -461,6 +464,7 @@ int ipc_rpc_stream_finish(struct ipc_stream *stream, const struct ipc_method *me
 		return error_set(error, -ENOMSG);
 	if (r < 0)
 		return r;
+	typed_stream(stream)->finished = true;
 	if (ret_reply)
 		*ret_reply = reply;
 	return 0;

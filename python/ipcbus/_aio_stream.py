@@ -121,6 +121,8 @@ class Stream(Unique, Generic[Req, Rep]):
         self._opening = asyncio.Lock()
         self._opener: asyncio.Task[None] | None = None
         self._canceled = False
+        self._ended = not method.sends
+        self._finished = False
 
     def __del__(self) -> None:
         self.cancel()
@@ -202,6 +204,7 @@ class Stream(Unique, Generic[Req, Rep]):
     async def end(self) -> None:
         """Ends the messages of the client. The server's iterator of requests then stops. A later
         end() raises ``Error`` with ``errno.EALREADY``; receive() and finish() continue."""
+        self._ended = True
         (await self._opened()).stream.end()
 
     def __aiter__(self: S) -> S:
@@ -217,7 +220,9 @@ class Stream(Unique, Generic[Req, Rep]):
         """Returns the next message, or None at the end. If the stream ended with an error, raises
         it. If none arrives within timeout seconds (None: no limit; 0: no wait), raises
         ``WouldBlock``; the stream stays open. The timeout does not apply to opening the stream.
-        ``DeadlineExceeded`` means that the timeout of the stream itself expired."""
+        ``DeadlineExceeded`` means that the timeout of the stream itself expired. If the method has
+        a single reply, the messages of the client must have ended: ``InvalidArgument``."""
+        stubs.check_receives(self._method, self._ended)
         delay = to_delay(timeout)
         end = await self._opened()
         async with _limit(delay, "no message has arrived in time"):
@@ -229,11 +234,15 @@ class Stream(Unique, Generic[Req, Rep]):
 
     async def finish(self) -> Rep:
         """Ends the messages of the client and returns the only reply of a method without a stream
-        of replies. Raises ``NoReply`` if there is none, or the error of the stream."""
+        of replies. Raises ``NoReply`` if there is none, ``Error`` with ``errno.EALREADY`` if finish()
+        has returned it before, or the error of the stream."""
+        stubs.check_unfinished(self._method, self._finished)
+        self._ended = True
         stubs.end_requests((await self._opened()).stream)
         reply = await self.receive()
         if reply is None:
             raise NoReply(f"{self._method.name} ended without a reply")
+        self._finished = True
         return reply
 
 

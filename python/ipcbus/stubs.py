@@ -510,6 +510,20 @@ def check_sends(method: Method) -> None:
         )
 
 
+def check_receives(method: Method, ended: bool) -> None:
+    """The server of a method with a single reply waits for the end of the messages."""
+    if not method.pushes and not ended:
+        raise InvalidArgument(
+            f"{method.name} has a single reply, which the server sends after the messages of the "
+            "client; use finish(), or end() before receive()"
+        )
+
+
+def check_unfinished(method: Method, finished: bool) -> None:
+    if finished:
+        raise Error(f"finish() has returned the reply of {method.name} before", code=errno.EALREADY)
+
+
 def end_requests(stream: _core.Stream) -> None:
     """Ends the messages of a client, unless they have ended. The server may have ended the stream
     already. receive() then reports the error."""

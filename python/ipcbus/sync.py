@@ -271,6 +271,8 @@ class Stream(Unique, Generic[Req, Rep]):
             None if detached else _parent.get(),
             to_window(window),
         )
+        self._ended = not method.sends
+        self._finished = False
         if not method.sends:
             self._send(content, to_wait(stubs.REQUEST_WAIT))
             stubs.end_requests(self._stream)
@@ -307,6 +309,7 @@ class Stream(Unique, Generic[Req, Rep]):
     def end(self) -> None:
         """Ends the messages of the client. The server's iterator of requests then stops. A later
         end() raises ``Error`` with ``errno.EALREADY``; receive() and finish() continue."""
+        self._ended = True
         self._stream.end()
 
     def __iter__(self: S) -> S:
@@ -323,7 +326,9 @@ class Stream(Unique, Generic[Req, Rep]):
         an error, raises it. If none arrives within timeout seconds, raises
         ``WouldBlock``; the stream stays open, and a later receive() may get the message. With 0 the
         function returns a message only if it has arrived. ``DeadlineExceeded`` means that the
-        timeout of the stream itself expired."""
+        timeout of the stream itself expired. If the method has a single reply, the messages of the
+        client must have ended: ``InvalidArgument``."""
+        stubs.check_receives(self._method, self._ended)
         received = self._stream.receive(to_wait(timeout))
         if received is None:
             return None
@@ -333,11 +338,15 @@ class Stream(Unique, Generic[Req, Rep]):
 
     def finish(self) -> Rep:
         """Ends the messages of the client and returns the only reply of a method without a stream
-        of replies."""
+        of replies. Raises ``NoReply`` if there is none, and ``Error`` with ``errno.EALREADY`` if
+        finish() has returned it before."""
+        stubs.check_unfinished(self._method, self._finished)
+        self._ended = True
         stubs.end_requests(self._stream)
         reply = self.receive()
         if reply is None:
             raise NoReply(f"{self._method.name} ended without a reply")
+        self._finished = True
         return reply
 
 

@@ -169,8 +169,19 @@ class Streams(Case):
         async with self.kinds.Join() as join:
             for i in range(60):
                 await join.send(text=str(i))
+            # Neither waits for a reply that the server does not send.
+            for wait in (join.receive(), anext(join)):
+                with self.assertRaisesRegex(ipcbus.InvalidArgument, "^Join has a single reply, "):
+                    await wait
             reply = await join.finish()
+            with self.assertRaisesRegex(ipcbus.Error, "^finish.. has returned the reply") as twice:
+                await join.finish()
+            self.assertEqual(twice.exception.code, errno.EALREADY)
+            self.assertIsNone(await join.receive())
         self.assertEqual(reply.text, " ".join(map(str, range(60))))
+        async with self.kinds.Join() as join:
+            await join.end()
+            self.assertEqual((await join.receive()).text, "")
         self.assertEqual((await self.kinds.Join().finish()).text, "")
 
     async def test_both(self):
@@ -768,8 +779,16 @@ class Threads(Case):
             with kinds.Join() as join:
                 for i in range(30):
                     join.send(text=str(i))
+                for wait in (join.receive, lambda: next(join)):
+                    with self.assertRaisesRegex(
+                        ipcbus.InvalidArgument, "^Join has a single reply, "
+                    ):
+                        wait()
                 join.end()
                 self.assertEqual(join.finish().text, " ".join(map(str, range(30))))
+                with self.assertRaises(ipcbus.Error) as twice:
+                    join.finish()
+                self.assertEqual(twice.exception.code, errno.EALREADY)
             with kinds.Chat() as chat:
                 chat.send(text="x")
                 self.assertEqual(chat.receive(timeout=60).text, "X")

@@ -191,7 +191,8 @@ int ipc_rpc_stream_open_async(struct ipc_proxy *proxy, const struct ipc_method *
  * After -EAGAIN it may be called again. ipc_rpc_stream_reply() sends that reply and ends the
  * stream, without blocking. Only one thread at a time may receive or finish.
  *
- *   -EINVAL   The stream is of another method, or this side sends messages of another type.
+ *   -EINVAL    The stream is of another method, or this side sends messages of another type.
+ *   -EALREADY  ipc_rpc_stream_finish() has returned the reply before.
  */
 int ipc_rpc_stream_send(struct ipc_stream *stream, const struct ipc_method *method,
 			uint64_t timeout_usec, const ProtobufCMessage *message);

@@ -293,6 +293,7 @@ static void sum_with(unsigned int threads)
 		ck_assert_uint_eq(total->value, n * (n + 1) / 2);
 		ck_assert_int_eq(streams_sum_send(stream, SECONDS(1), &number), -EPIPE);
 		ck_assert_int_eq(ipc_stream_end(stream), -EALREADY);
+		ck_assert_int_eq(streams_sum_finish(stream, SECONDS(10), &total, NULL), -EALREADY);
 		ipc_stream_unref(stream);
 	}
 	end();

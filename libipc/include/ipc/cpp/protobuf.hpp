@@ -16,6 +16,8 @@
 #ifndef IPC_CPP_PROTOBUF_HPP
 #define IPC_CPP_PROTOBUF_HPP
 
+#include <atomic>
+
 #include <ipc/cpp/objects.hpp>
 
 IPC_CPP_BEGIN
@@ -188,9 +190,15 @@ public:
 	}
 
 	/* For a client of a method with a single reply: end its messages, and wait for the reply.
-	 * ENOMSG: the server ended the stream without a reply. */
+	 *
+	 *   ENOMSG    The server ended the stream without a reply.
+	 *   EALREADY  An earlier finish() has returned the reply.
+	 */
 	outcome<In> finish(time_limit wait = never) const
 	{
+		if (held->finished)
+			return detail::fail<In>(
+				error(EALREADY, "finish() has returned the reply before"));
 		int ended = typed::end_requests(held->s);
 
 		if (ended < 0)
@@ -206,6 +214,7 @@ public:
 #endif
 		if (!m)
 			return detail::fail<In>(ENOMSG);
+		held->finished = true;
 		return *std::move(m);
 	}
 
@@ -239,6 +248,7 @@ private:
 
 		stream s;
 		bool is_served;
+		mutable std::atomic<bool> finished{ false };
 	};
 
 	explicit stream_of(std::shared_ptr<const end_of> held) : held(std::move(held)) {}

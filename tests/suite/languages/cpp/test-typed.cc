@@ -80,6 +80,13 @@ void use_streams(const desk_app::Desk::Proxy &desk)
 	for (int i = 1; i <= 100; i++)
 		total.send(numbers({ i, 1 }));
 	CHECK(total.finish().sum() == 5150);
+	try {
+		total.finish();
+		CHECK(!"failed");
+	} catch (const ipc::error &e) {
+		CHECK(e.number_of_errno() == EALREADY &&
+		      e.what() == std::string("finish() has returned the reply before"));
+	}
 
 	auto running = desk.Running();
 	for (int i = 1; i <= 20; i++) {
