@@ -564,8 +564,8 @@ CASE(names_do_not_block)
 	auto named = ipc::object::create(p.client, { "test.Named" }, echo);
 	const pid_t manager = std::atoi(std::getenv("MANAGER"));
 	std::vector<int> errors(9, -1);
-	std::size_t ended = 0;
-	bool settled = false;
+	std::atomic<std::size_t> ended{ 0 };
+	std::atomic<bool> settled{ false };
 	auto into = [&](int &error) {
 		return [&](auto r) {
 			error = r ? 0 : r.error().number_of_errno();
@@ -593,12 +593,16 @@ CASE(names_do_not_block)
 		ipc::slot watch = p.client.watch_names_async(
 			"test.async",
 			[&](ipc::name_change change, const ipc::name_info &, const ipc::proxy &) {
-				settled |= change == ipc::name_change::settled;
+				if (change == ipc::name_change::settled)
+					settled = true;
 			},
 			into(errors[8]));
 
 		CHECK_FAILS(ENOENT, p.client.unregister_name_async("test.nobody", [](auto) {}));
-		CHECK(!p.client.process());
+		/* The bus may report the manager, which ends no operation. */
+		while (p.client.process())
+			;
+		CHECK(ended == 0 && !settled);
 		CHECK(kill(manager, SIGCONT) == 0);
 		stop.cancel();
 		while (ended < errors.size() || !settled)
