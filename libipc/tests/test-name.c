@@ -560,6 +560,36 @@ START_TEST(registration_of_the_old_manager_is_renewed)
 }
 END_TEST
 
+/* The manager may get the replay after the request to unregister the name. */
+START_TEST(replay_does_not_bring_an_ended_name_back)
+{
+	uint64_t replay, unregister;
+
+	for (int replay_is_first = 0; replay_is_first < 2; replay_is_first++) {
+		begin_with("name");
+		fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_MANAGER }, NULL, 0, NULL, 0);
+		ck_assert_int_eq(ipc_process(ipc), 1);
+		ck_assert_uint_eq(fake_last()->send.code, code_of("RegisterName"));
+		replay = fake_last()->send.cookie;
+		n_done = 0;
+		ck_assert_int_eq(ipc_unregister_name_async(ipc, "name", NULL, on_done, &n_done,
+				/* ret_slot= */ NULL), 0);
+		unregister = fake_last()->send.cookie;
+		push_reply_to(replay_is_first ? replay : unregister, 0);
+		ck_assert_int_eq(ipc_process(ipc), 1);
+		ck_assert_uint_eq(fake_last()->send.cookie, unregister);
+		push_reply_to(replay_is_first ? unregister : replay, 0);
+		ck_assert_int_eq(ipc_process(ipc), 1);
+		ck_assert_uint_eq(n_done, 1);
+		ck_assert_uint_ne(fake_last()->send.cookie, unregister);
+		ck_assert_uint_eq(fake_last()->send.code, code_of("UnregisterName"));
+		reply_async(-ENOENT);
+		ck_assert_str_eq(failures, "");
+		end();
+	}
+}
+END_TEST
+
 /* For each function, records whether its message is detached from all calls. */
 static int use_names(struct ipc_call *call, const struct ipc_raw_message *message, void *userdata)
 {
@@ -617,6 +647,7 @@ int main(void)
 			 blocking_flag_ends_the_function_on_the_thread,
 			 canceled_functions_send_nothing,
 			 registration_of_the_old_manager_is_renewed,
+			 replay_does_not_bring_an_ended_name_back,
 			 handler_that_outlived_its_call_uses_names_detached,
 			 failed_replay_is_reported, failure_without_a_callback_is_logged,
 			 failed_watches_are_reported_too,

@@ -297,12 +297,16 @@ static int begin_leaving(struct names *names, const char *text, unsigned int fla
 static void stop_leaving(struct name *name, bool ends)
 {
 	struct ipc_slot *slot = &name->base.slot;
-	bool listed;
+	bool listed, revived;
 
 	ipc_lock(slot->ipc);
-	name->base.leaves = false;
+	revived = ends && name->base.revived;
+	name->base.leaves = name->base.revived = false;
 	listed = ends && slots_remove_locked(slot);
 	ipc_unlock(slot->ipc);
+	/* The manager may have got the other request later. */
+	if (revived)
+		registration_withdraw(&name->base, /* blocks= */ false);
 	if (listed)
 		slot_drop(slot);
 	slot_put(slot);

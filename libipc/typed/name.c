@@ -184,13 +184,21 @@ static int settle_added(struct registration_call *call, int r)
 static void settle_renewed(struct registration *registration, enum task task, int r)
 {
 	struct names *names = registration->names;
+	bool ended;
 
 	ipc_lock(names->ipc);
-	/* If there is no manager, the next manager gets all registrations. */
-	registration->failure = r == -ENOTCONN || r > 0 ? 0 : r;
+	/* If there is no manager, the next manager gets all registrations. A loss that the manager
+	 * has reported stays to be reported to the program. */
+	if (registration->failure != -ESTALE)
+		registration->failure = r == -ENOTCONN || r > 0 ? 0 : r;
 	if (task == TASK_REPLAY)
 		names->replays = false;
+	registration->revived = registration->leaves && r >= 0;
+	ended = !registration->slot.list && r >= 0;
 	ipc_unlock(names->ipc);
+	/* The manager may have got this request after the request to withdraw it. */
+	if (ended)
+		registration_withdraw(registration, /* blocks= */ false);
 }
 
 static int settle(struct name_call *base, int r)

@@ -151,6 +151,7 @@ struct registration {
 	uint64_t managers;	/* names->managers when its last request was sent */
 	bool pending;		/* its first request has not ended */
 	bool leaves;		/* a request to withdraw it has not ended */
+	bool revived;		/* another request succeeded meanwhile */
 	int failure;		/* -errno to report to the program; 0: none; -ESTALE: it is lost */
 	bool acquired;		/* to report: it left the queue of the name */
 };
