@@ -3,13 +3,13 @@
  * ipcbus: the contract between the driver and user space.
  *
  * A process opens a bus and maps the file once, read-only and shared; a second mmap fails with
- * -EBUSY. After that, all messages use IPCBUS_IOC_EXCHANGE. One exchange releases buffers, sends
- * one message, and waits for one event.
+ * -EBUSY. After that, all messages use IPCBUS_IOC_EXCHANGE. An exchange releases buffers, sends
+ * a message, and waits for an event.
  *
  * Vocabulary:
- *   bus      A set of procs that can reach each other: /dev/ipcbus, or one mount of the file system
- *            "ipcbus", opened by its file "bus". A message never crosses from one bus to another.
- *   proc     One open file on a bus. It belongs to the process that opened it.
+ *   bus      A set of procs that can reach each other: /dev/ipcbus, or a mount of the file system
+ *            "ipcbus", opened by its file "bus". A message never leaves its bus.
+ *   proc     An open file on a bus. It belongs to the process that opened it.
  *   user     The effective user of that process when it opened the file.
  *   region   The mapping of a proc. The driver copies messages to the proc into it. If the proc
  *            reads a page that no message has used, or that the kernel reclaimed, it gets SIGBUS.
@@ -117,12 +117,12 @@
 #define IPCBUS_IOC_SENDER_INFO	_IOWR(IPCBUS_IOC_TYPE, 0x10, struct ipcbus_sender_info)
 
 /* Maximum values for every proc. If a count is above its maximum, the ioctl fails with -E2BIG. */
-#define IPCBUS_MAX_IOV		1024	/* parts of one message */
-#define IPCBUS_MAX_OBJECTS	64	/* objects in one message */
-#define IPCBUS_MAX_RELEASE	256	/* buffers that one exchange releases */
-#define IPCBUS_MAX_MORE		31	/* events that one exchange returns after the first */
+#define IPCBUS_MAX_IOV		1024	/* parts of a message */
+#define IPCBUS_MAX_OBJECTS	64	/* objects in a message */
+#define IPCBUS_MAX_RELEASE	256	/* buffers that an exchange releases */
+#define IPCBUS_MAX_MORE		31	/* events of an exchange after the first */
 #define IPCBUS_MAX_DEPTH	32	/* calls that a chain, or a thread, is in (-ELOOP) */
-#define IPCBUS_MAX_REGION	(1U << 30) /* bytes of one region (-EINVAL) */
+#define IPCBUS_MAX_REGION	(1U << 30) /* bytes of a region (-EINVAL) */
 
 /* ipcbus_info.features: optional features. The driver has all of them, ipcbusd(8) has none. */
 #define IPCBUS_FEATURE_LABEL	(1ULL << 0) /* NODE_WANT_LABEL, event.label */
@@ -136,7 +136,7 @@
  * struct ipcbus_info - ABI version, features and limits of the driver (IPCBUS_IOC_INFO)
  * @size: sizeof(struct ipcbus_info)
  * @version: out: ABI version of the driver, for information: structures only grow at their end,
- *	and @features names what may be missing
+ *	and @features names the operations that may be missing
  * @features: out: IPCBUS_FEATURE_*
  * @region_size: out: bytes of this proc's region; 0 while it is not mapped
  * @max_nodes: out: nodes that this proc may have
@@ -160,7 +160,7 @@
  * all buses together.
  *
  * Quota in a region of another user: All users other than the receiver's may together occupy seven
- * eighths of a region. The calls and oneways of one user may occupy at most half of the part that
+ * eighths of a region. The calls and oneways of a user may occupy at most half of the part that
  * the remaining users leave free. If a message exceeds this quota, a call fails with -EDQUOT and a
  * oneway with -EAGAIN. The same two rules apply to oneways within their half of the region, and to
  * the number of buffers and queued calls. Replies do not count.
@@ -238,7 +238,7 @@ struct ipcbus_iovec {
  *	Otherwise any serving thread of the target gets it. If the sending thread has an earlier
  *	call that has not ended, the new call is nested in it: both count for IPCBUS_MAX_DEPTH, and
  *	the thread gets the end of the later call first.
- * @IPCBUS_SEND_ONEWAY: a message without a reply. Oneways to one node are delivered in order and
+ * @IPCBUS_SEND_ONEWAY: a message without a reply. Oneways to a node are delivered in order and
  *	one at a time (but see IPCBUS_MORE). The next oneway is delivered when the receiver has
  *	released the buffer of the previous oneway.
  * @IPCBUS_SEND_REPLY: the reply to @call. Any thread of the proc may send it, once. If the exchange
