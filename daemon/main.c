@@ -1,7 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ipcbusd: options, the socket of a bus, and the event loop of the main thread. connection.c
- * handles connections. client.c handles the requests of clients, on the worker of their user.
+ * ipcbusd: options, the socket of a bus, and the event loop of the main thread.
+ *
+ * The files of the daemon, beside the driver's and those of shim/. A file calls only files below
+ * it, except that a cell and its user count as one, and so do accounts and the closer.
+ *
+ *   main.c            this file
+ *   startup.c         the socket of systemd, limits, signals and the command
+ *   connection.c      sockets of clients, from accept() to their end
+ *   payer.c           which user pays for a client
+ *   client.c          opens, maps and closes the bus for a client, on the worker of its user
+ *   fds.c             files that travel in messages
+ *   cell.c, user.c    ioctls of a client's thread; the users of clients, with a worker each
+ *   poll.c            the fds that clients poll
+ *   admin-requests.c  the driver's files and parameters, for ipcctl
+ *   process.c         the process of a client; pidns.c its numbers in PID namespaces
+ *   memory.c          memory that clients share with the daemon; limits of the system
+ *   area-watch.c      the end of a client's address space
+ *   account.c         the fds of a user, and their limits; closer.c closes fds that may block
+ *   socket.c          messages of the set-up socket
+ *
+ * kernel/ has the parts of the kernel that differ from shim/: fiber.c threads, locks.c, rcu.c,
+ * slab.c memory, pages.c the pages of a region, user.c copies from and to clients.
  */
 #define _GNU_SOURCE
 #include <errno.h>

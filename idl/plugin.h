@@ -1,7 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A run of the plugin without its process: takes the request's bytes and returns the response's
- * bytes.
+ * bytes. The files of the generator, in the order in which they run:
+ *
+ *   main.c        the command line; check.c --check, which compares two versions of an interface
+ *   plugin.c      a run: request, model, files
+ *   parameters.c  the parameters of --ipc_out
+ *   request.c     the .proto files of the request; source.c their comments and positions
+ *   options.c     the options of ipc/options.proto
+ *   types.c       properties of message types; codec.c which of them get a codec
+ *   model.c       services and methods with all names, checked; diag.c errors for the author
+ *   naming_*.c    names of services and methods in each language; names.c from .proto to C
+ *   c_files.c     names in C of messages; c_messages.c their code, by protoc-gen-c
+ *   rust_names.c  names in Rust of messages; rust_files.c modules of packages
+ *   emit_*.c      the code: see emit.h
+ *   scope.c       names that are taken; cpp_macros.c macros that cannot be names in C++
+ *   text.c        growing text; arena.c memory; wire.c protobuf's wire format
  */
 #ifndef IDL_PLUGIN_H
 #define IDL_PLUGIN_H
