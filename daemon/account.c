@@ -310,7 +310,8 @@ void account_wait_end(struct account *account, struct account_wait *wait)
 	pthread_mutex_unlock(&accounts_lock);
 }
 
-/* Called each second. Returns true if some senders continue to wait. */
+/* Wakes the senders that have waited for MAX_WAIT seconds. Called each second. Returns true if some
+ * senders continue to wait. */
 static bool wake_waits(struct account *account)
 {
 	bool more = false;

@@ -18,9 +18,10 @@
 #include "pidns.h"
 
 /*
- * /proc/PID/task may omit a live thread if another thread ends during the read. If a process
- * creates thousands of threads per second, up to one scan in 25 misses its newest thread. A hostile
- * client can make its own worker spend about 20 us per thread on each scan.
+ * Number of scans of /proc/PID/task for a thread. The folder may omit a live thread if another
+ * thread ends during the read. If a process creates thousands of threads per second, up to one scan
+ * in 25 misses its newest thread. A hostile client can make its own worker spend about 20 us per
+ * thread on each scan.
  */
 #define LOOKS 6
 

@@ -80,7 +80,7 @@ static bool refuse_delivery(struct ipcbus_transaction *t, struct ipcbus_thread *
 	return false;
 }
 
-/* The thread serves a oneway to node, with the node's priority, if any. */
+/* Sets the priority of a thread that serves a oneway to node: that of the node, if any. */
 static void begin_oneway(struct ipcbus_thread *thread, const struct ipcbus_node_entry *node)
 {
 	thread->oneway = node->prio;

@@ -63,7 +63,8 @@ static int take_file(struct ipcbus_proc *sender, struct ipcbus_user *user, u64 f
 	if (ret)
 		return ret;
 	file = fd <= INT_MAX ? fget(fd) : NULL;
-	/* A bus file in flight on a bus could keep itself alive forever. */
+	/* All files of buses have the same operations. Such a file in flight on a bus could keep
+	 * itself alive forever. */
 	if (!file || file->f_op == sender->inode->i_fop) {
 		ret = file ? -ELOOP : -EBADF;
 		if (file)

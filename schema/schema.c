@@ -474,7 +474,8 @@ char *schema_text_option(const ProtobufCMessage *options, uint32_t number)
 	return NULL;
 }
 
-/* Like protoc-gen-ipc: FNV-1a of "pkg.Service/Method" with the top bit set. */
+/* Returns the number that protoc-gen-ipc gives to a method without (ipc.id): FNV-1a of
+ * "pkg.Service/Method" with the top bit set. */
 static uint32_t number_of(const char *interface, const char *method)
 {
 	const char *parts[] = { interface, "/", method };

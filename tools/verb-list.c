@@ -65,8 +65,8 @@ static json_t *add_frozen(json_t *rows, struct ipc *ipc)
 	return rows;
 }
 
-/* If the policy had a problem when the service manager started, every name is hidden. If an
- * activation file had one, no activation file is in force. */
+/* Prints why the list is empty or incomplete. If the policy had a problem when the service manager
+ * started, every name is hidden. If an activation file had one, no activation file is in force. */
 static void explain_nothing(struct service_manager *manager)
 {
 	char problem[512];

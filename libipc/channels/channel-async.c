@@ -31,7 +31,8 @@ static bool polls(struct ipc *ipc)
 	return ipc->device.poll_fd >= 0 || atomic_load(&ipc->attention) & ATTEND_POLL;
 }
 
-/* The next reply must be reported by the bus. Only then may replies be looked for the last time. */
+/* Makes the server report its next reply by the bus. Look for replies once more after that, before
+ * the wait. */
 static void arm(struct channel *channel)
 {
 	atomic_fetch_add(&channel->caller.own->polls, 1);
@@ -93,7 +94,8 @@ static void async_expired(struct timer *timer)
 	(void)timer;
 }
 
-/* A call with a deadline is about to be sent. */
+/* Makes a serving thread, or the event loop, look at the deadline of a call that is sent next.
+ * Returns 0 or a negative errno. */
 static int limit(struct ipc *ipc, uint64_t deadline)
 {
 	struct channels *channels = atomic_load(&ipc->channels);

@@ -65,7 +65,8 @@ void channel_note_unfit(struct channel *channel)
 		atomic_store(&channel->ended, true);
 }
 
-/* A call that begins now sees that the channel has ended: see channel_call(). */
+/* Ends the channel. If no call uses it any more, ends its object too, and lets the proxy ask for
+ * another channel later. A call that begins now sees the end: see channel_call(). */
 static __attribute__((noinline)) void forget(struct channel *channel, struct ipc_proxy *proxy)
 {
 	atomic_store(&channel->ended, true);
@@ -191,7 +192,8 @@ static __attribute__((noinline)) int join_handler(struct channel *channel, struc
 	return -ECANCELED;
 }
 
-/* The deadline has passed, and the bus does not know the call. */
+/* Gives up a call whose deadline has passed, and tells the server: the bus does not know the
+ * call. */
 static void cancel(struct channel *channel, unsigned int cell)
 {
 	struct channel_ref ref = {
@@ -232,8 +234,9 @@ int channel_watch_door(struct channel *channel, struct ipc *ipc)
 	return r;
 }
 
-/* Calls the door in a thread that does not exist. It is detached because the end of the call that
- * this thread serves must not hide the answer. */
+/* Returns whether the server has died or the bus has ended. Calls the door in a thread that does
+ * not exist. The call is detached: the end of the call that this thread serves must not hide the
+ * result. */
 static bool door_is_gone(struct channel *channel)
 {
 	struct request request;
@@ -352,7 +355,7 @@ static int await(struct channel *channel, struct request *request, unsigned int 
 	return await_longer(channel, request, cell, r);
 }
 
-/* The reply was too large for the channel. */
+/* Fetches a reply that was too large for the channel, by the bus. */
 static __attribute__((noinline)) int fetch(struct channel *channel, struct request *request,
 					   uint32_t cell)
 {

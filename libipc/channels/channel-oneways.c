@@ -209,9 +209,9 @@ void served_drop_oneways(struct served *served)
 }
 
 /*
- * The next oneway of a dead client may be served. If no thread is about to serve it, there was no
- * memory for it, or its epoch has changed since: a child of the client may still write the ring.
- * Serves the rest again, but not for ever. Returns whether the oneways must be dropped.
+ * Returns whether the oneways of a dead client must be dropped although its next oneway may be
+ * served. If no thread is about to serve that oneway, starts to serve the rest again, at most
+ * RETRIES_MAX times: there was no memory for it, or a child of the client writes the ring.
  */
 static bool is_abandoned(struct served *served, struct ipc_object *object)
 {

@@ -77,7 +77,7 @@ static void reset_stop_fd(struct ipc *ipc)
 		eventfd_write(ipc->pool.stop_fd, 1);
 }
 
-/* A thread that cannot serve any more ends ipc_run(), which returns the error. */
+/* Ends ipc_run() with the error of a thread that cannot serve any more. */
 static void pool_fail(struct ipc *ipc, int error)
 {
 	pthread_mutex_lock(&ipc->pool.lock);
@@ -182,7 +182,9 @@ bool pool_serves(struct ipc *ipc)
 	return serves;
 }
 
-/* A program with its own event loop is trusted to have pool->limit threads. */
+/* Counts a serving thread that is about to wait in a handler, and starts another if none is left.
+ * Returns 0, or -EDEADLK if no thread would be left. A program with its own event loop is trusted
+ * to have pool->limit threads. */
 static int block_locked(struct ipc *ipc)
 {
 	struct pool *pool = &ipc->pool;

@@ -80,7 +80,8 @@ void slot_put(struct ipc_slot *slot)
 	put_and_unlock(slot);
 }
 
-/* The caller has a reference. The lock is dropped meanwhile. */
+/* If the slot has ended and no callback of it runs, releases it and runs destroy. The caller has a
+ * reference. Drops the lock in between. */
 static void finish_locked(struct ipc_slot *slot)
 {
 	struct slot_frame frame = { .slot = slot, .outer = frames };
@@ -158,7 +159,8 @@ static unsigned int own_frames(const struct ipc_slot *slot)
 	return n;
 }
 
-/* In a forked child the other threads do not exist. */
+/* Waits until the slot is finished. In a callback of the slot, waits for the other threads only. In
+ * a forked child there are none. */
 static void wait_locked(struct ipc_slot *slot)
 {
 	unsigned int own = own_frames(slot);

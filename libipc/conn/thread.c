@@ -21,8 +21,8 @@ static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
 static atomic_bool exit_set;
 static int exit_error;
 
-/* The thread ends, perhaps in a handler that never returns to the rest of its batch. live: its
- * connection is open. */
+/* Leaves the batch of a thread that ends to a serving thread: the handler may never return to the
+ * rest. If the connection is not open (live is false), frees the batch. */
 static void end_batch(struct thread *t, bool live)
 {
 	struct batch *batch = t->batch.serving;
@@ -71,8 +71,8 @@ static void end_channels_unlocked(struct thread *t)
 }
 
 /*
- * The lock keeps an open connection open in the meantime. Errors of the driver do not matter to a
- * thread that is ending.
+ * Takes a thread that ends off its connection. The lock keeps an open connection open in the
+ * meantime. Errors of the driver do not matter to the thread.
  */
 static void thread_leave(struct thread *t)
 {

@@ -22,7 +22,7 @@ void timers_done(struct ipc *ipc)
 		close(ipc->timers.fd);
 }
 
-/* First creates device.poll_fd, to which the timerfd belongs. */
+/* Creates the timerfd, and before it device.poll_fd, to which it belongs. */
 static int make_fd_locked(struct ipc *ipc)
 {
 	struct epoll_event event = { .events = EPOLLIN };
@@ -66,7 +66,8 @@ static void take_out_locked(struct timer *timer)
 	timer->is_set = false;
 }
 
-/* Call this after timers were taken out: without timers, threads need not poll for them. */
+/* If no timer is left, stops the timerfd, and threads no longer poll for timers. Must be called
+ * after timers were taken out. */
 static void settle_locked(struct ipc *ipc)
 {
 	if (!LIST_EMPTY(&ipc->timers.list))

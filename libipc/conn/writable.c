@@ -137,8 +137,8 @@ static struct writable_slot *slot_of_work(struct backlog_work *work)
 	return (void *)((char *)work - offsetof(struct writable_slot, work));
 }
 
-/* A thread that waits for a stream may have seen the report, but only a serving thread may run the
- * callback. */
+/* Leaves the callback to a serving thread: a thread that waits for a stream may have seen the
+ * report. */
 static void is_writable(struct writable_waiter *waiter)
 {
 	struct writable_slot *writable = slot_of(waiter);

@@ -66,7 +66,8 @@ static bool async_take(struct ipc *ipc, uint64_t id, struct async *ret_async)
 	return true;
 }
 
-/* The call could not be sent. False: the bus ended in the meantime, and the call has completed. */
+/* Removes a call that could not be sent. Returns false if the bus ended in the meantime, and the
+ * call has completed. */
 static bool async_forget(struct ipc *ipc, uint64_t id)
 {
 	struct async_slot *slot = NULL;
@@ -127,7 +128,7 @@ static void cancel_in_channel(struct async *async)
 	free(async);
 }
 
-/* The program may have ended the slot before the call was posted. */
+/* Cancels a posted call whose slot the program ended before the call was posted. */
 static void cancel_posted_if_dropped(struct request *request, unsigned int cell, uint64_t id)
 {
 	struct ipc *ipc = request->t->ipc;
@@ -212,8 +213,8 @@ static int async_send(struct request *request, struct async *async,
 	return 0;
 }
 
-/* A call of the bus stays in the table, because the event that ends it brings resources to
- * release. */
+/* Cancels the call of a slot that ends. A call of the bus stays in the table, because the event
+ * that ends it brings resources to release. */
 static void async_slot_end(struct ipc_slot *base, bool waits)
 {
 	struct async_slot *slot = (struct async_slot *)base;
@@ -339,7 +340,7 @@ static bool find_any(struct ipc *ipc, uint64_t *ret_id)
 	return any;
 }
 
-/* The call is the parent's: the program is not called back. */
+/* Does nothing, in place of the callback: in a forked child, the call is the parent's. */
 static void end_in_child(struct thread *t, const struct async *async, struct ipcbus_event *event)
 {
 	(void)t, (void)async, (void)event;

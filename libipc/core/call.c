@@ -144,7 +144,7 @@ int call_send(struct ipc_call *call, struct thread *t, uint32_t kind, uint32_t c
 	return call_send_now(call, t, &x);
 }
 
-/* No caller gets the error of a oneway, so it is logged, once. */
+/* Logs the first error of a oneway, because no caller gets it. Later errors are -EALREADY. */
 static int oneway_fail(struct ipc_call *call, const struct ipc_error *error, int code)
 {
 	const char *interface = call->object->interface ?: "an object";
@@ -209,7 +209,7 @@ struct ipc_call *ipc_call_ref(struct ipc_call *call)
 	return call;
 }
 
-/* The last reference is gone, so the library replies. */
+/* Replies with -ENOMSG to a call that the last reference left without a reply. */
 static void call_reply_last(struct ipc_call *call)
 {
 	/* Best effort: no other reference is left with which to try again. */
@@ -295,7 +295,8 @@ static void release_batch(struct ipc *ipc, struct batch *batch)
 		backlog_add(ipc, &batch->base, /* wake= */ true);
 }
 
-/* The last reference went outside the loop. */
+/* Frees a call whose last reference was dropped outside the serving loop, with its buffer and its
+ * turn. */
 static void call_free(struct ipc_call *call)
 {
 	struct thread *t;

@@ -19,7 +19,7 @@
 #include "own.h"
 #include "proxy.h"
 
-/* A oneway to this object is discarded before its type serves it. */
+/* Reports a oneway that is discarded before the type of its object serves it. */
 static void oneway_lost(struct ipc_object *object, int error)
 {
 	if (object->type->lost)
@@ -28,7 +28,7 @@ static void oneway_lost(struct ipc_object *object, int error)
 		log_failure(object->ipc, FAILURE_ONEWAY, error, object->interface);
 }
 
-/* Without memory for a call; the caller gets a reply all the same. */
+/* Refuses a call or oneway for which there is no memory. The caller of a call gets -ENOMEM. */
 static void refuse_event(struct thread *t, const struct ipcbus_event *event)
 {
 	struct ipc_object *object;
@@ -107,7 +107,7 @@ void dispatch_serve(struct thread *t, const struct ipcbus_event *event)
 	call_end(t, call, call_serve(t, call, event), outer);
 }
 
-/* A oneway of the bus: its object may have oneways in channels too. */
+/* Serves a oneway of the bus, in turn with the oneways that its object may have in channels. */
 static __attribute__((noinline)) void serve_oneway(struct thread *t,
 						   const struct ipcbus_event *event)
 {

@@ -14,7 +14,8 @@
 /* Maximum of batch_state.wait. */
 #define WAIT_MAX	64
 
-/* The exchange returned only its first event. */
+/* Asks for no batch in the next exchanges, because the last exchange returned only its first
+ * event. The pause doubles each time. */
 static void came_alone(struct batch_state *state)
 {
 	state->ask = false;
@@ -50,7 +51,8 @@ static uint64_t tick(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* A batch for a stream is always served completely, because it runs no code of the program. */
+/* Returns whether the rest of the batch must wait: for ipc_stop(), or because a tick has passed. A
+ * batch for a stream runs no code of the program, and is always served completely. */
 static bool must_stop(struct ipc *ipc, const struct batch *batch, uint64_t since)
 {
 	bool stop = atomic_load_explicit(&ipc->attention, memory_order_acquire) & ATTEND_STOP;
@@ -140,7 +142,7 @@ static int take_more(struct thread *t, unsigned int flags, struct ipcbus_exchang
 	return thread_wait(t, IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_MORE | flags, x);
 }
 
-/* The batch is not the spare any more. */
+/* Makes a batch of the spare, which holds the events that followed the first. */
 static struct batch *take_spare(struct thread *t, const struct ipcbus_event *event)
 {
 	struct batch *batch = t->batch.spare;

@@ -67,7 +67,7 @@ void peer_remove(struct ipc *ipc, struct peer *peer, enum peer_kind kind, unsign
 		ipc_unlock(ipc);
 }
 
-/* The object is gone. Its connection may be closed. */
+/* Takes the peers off an object that is gone. Its connection may be closed. */
 static void peers_leave(struct ipc_object *object)
 {
 	struct ipc *ipc = object->ipc;
@@ -87,7 +87,7 @@ static void peers_leave(struct ipc_object *object)
 
 /* --- Life ------------------------------------------------------------------------------ */
 
-/* Its node has ended: no event of it is for this object any more. */
+/* Removes the cookie of an object whose node has ended, so that no event finds the object. */
 static void object_forget_node_locked(struct ipc_object *object)
 {
 	struct ipc *ipc = object->ipc;
@@ -513,7 +513,8 @@ bool object_has_ended(struct ipc *ipc, uint64_t cookie)
 	return ended;
 }
 
-/* The bus does not count the messages of channels. Without a reference, a client sends no more. */
+/* Returns -EBUSY if channels have messages to the object, which the bus does not count, or if
+ * another process has a reference: it may send more. */
 static int check_channels(struct ipc_object *object)
 {
 	struct ipc_object_info info = { .size = sizeof(info) };
@@ -557,7 +558,7 @@ static struct ipc_object *object_lost_locked(struct ipc_object *object)
 	return gone ? object : NULL;
 }
 
-/* The bus has ended, and with it all references of other processes. */
+/* Drops all references of other processes, which ended with the bus. */
 void objects_lost(struct ipc *ipc)
 {
 	struct ipc_object *object, *gone;

@@ -56,8 +56,8 @@ struct thread;
  * stream does. */
 #define STREAM_MAX_EXPLANATION	((size_t)64 << 10)
 
-/* Closed sides of a client whose objects are kept for the other side. A service that never releases
- * them must not use up this side's nodes. */
+/* Maximum number of closed sides of a client whose objects are kept for the other side. A service
+ * that never releases them must not use up this side's nodes. */
 #define STREAM_MAX_CLOSED	1024
 
 /* Numbers of the methods of both objects, of RAW_NUMBER_OWN: a hostile side may send the object of

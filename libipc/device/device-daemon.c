@@ -78,7 +78,8 @@ static int send_fd(const struct daemon_link *link, unsigned int number, int fd)
 	return socket_send(link->socket, &message, &fd);
 }
 
-/* The message was sent before the daemon asked, but another thread may have taken it. */
+/* Returns the fd that the daemon sent for the thread, or a negative errno. The message was sent
+ * before the daemon asked for it, but another thread may have taken it. */
 static int receive_fd(struct daemon_link *link, unsigned int number)
 {
 	struct ipcbusd_message message;
@@ -150,7 +151,8 @@ static void look_later(struct daemon_thread *thread)
 	thread->look = futex_time(time_now() + (thread->again ? thread->again : LOOK));
 }
 
-/* After each ring that the worker may miss, the thread waits longer until it rings again. */
+/* Rings the worker. If the worker may miss that, the thread rings again later, after pauses that
+ * double. */
 static void ring_or_retry(const struct daemon_link *link, struct daemon_thread *thread)
 {
 	if (ring(link))
@@ -345,7 +347,8 @@ static void free_piece(struct daemon_link *link, struct daemon_thread *thread)
 	thread->piece_size = 0;
 }
 
-/* A thread keeps a part for its next message, of 4 MiB if address space is not limited. */
+/* Frees the part of the thread if it is large. The thread keeps a small part for its next message:
+ * up to 4 MiB, if address space is not limited. */
 static void free_large_piece(struct daemon_link *link, struct daemon_thread *thread)
 {
 	if (thread->piece_size > link->units / 64 * UNIT + UNIT)
@@ -490,8 +493,9 @@ static int untag_plain(const struct daemon_link *link, unsigned long request, vo
 /* --- Ioctls ------------------------------------------------------------------------ */
 
 /*
- * The daemon must not change while a thread is inside. The thread first sets inside, then reads
- * gone. daemon_reopen() first sets gone, then reads inside of all threads.
+ * Marks the thread as inside, so that the daemon does not change. Returns -ECONNRESET if the daemon
+ * or the generation is gone. The thread first sets inside, then reads gone. daemon_reopen() first
+ * sets gone, then reads inside of all threads.
  */
 static int enter(struct daemon_link *link, unsigned int number, uint64_t generation)
 {

@@ -55,8 +55,9 @@ static void *map(int fd, void *at, size_t size, int prot)
 	return memory;
 }
 
-/* The daemon read its clock after that time and before now. If both clocks may be the same, they
- * are. Otherwise deadlines may be early by the time of the reply. */
+/* Computes how far the clock of this process is ahead of the daemon's, which the daemon read after
+ * sent and before now. If both may be equal, they are. Otherwise deadlines may be early by the time
+ * of the reply. */
 static void note_clock(struct daemon_link *link, uint64_t clock, uint64_t sent)
 {
 	uint64_t now = time_now();
@@ -221,7 +222,8 @@ static bool is_inside(const struct daemon_link *link)
 	return false;
 }
 
-/* Threads that wait for the daemon check every second if it is gone. */
+/* Waits until no thread is inside. Such threads check every second if the daemon is gone. Returns
+ * 0, or -EBUSY. */
 static int wait_outside(const struct daemon_link *link)
 {
 	const struct timespec msec = { .tv_nsec = 1000000 };
@@ -362,7 +364,8 @@ int daemon_reopen(struct daemon_link *link, const char *path)
 	return 0;
 }
 
-/* When this returns, the daemon has released the connection, as after close() of a device. */
+/* Says goodbye, and waits until the daemon has released the connection, as after close() of a
+ * device. */
 static void say_bye(struct daemon_link *link)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_BYE };

@@ -129,8 +129,8 @@ int device_exchange(const struct device *device, uint64_t generation, struct ipc
 }
 
 /*
- * The driver interrupts waits when an fd of the file is closed. dup3() over the
- * spare fd closes it and has it back at once: it needs no free fd number.
+ * Interrupts the waits of all threads. The driver does so when an fd of the file is closed. dup3()
+ * over the spare fd closes it and has it back at once: it needs no free fd number.
  */
 void device_wake(const struct device *device)
 {
@@ -171,7 +171,7 @@ static int poll_change(int epoll, int how, int fd, struct epoll_event *event)
 		       -errno : 0;
 }
 
-/* The daemon reports each condition by an fd of its own. */
+/* Polls for these conditions, each of which the daemon reports by an fd of its own. */
 static int set_poll_daemon(struct device *device, unsigned int polls)
 {
 	struct epoll_event event = { .events = EPOLLIN };
@@ -234,7 +234,8 @@ int device_set_poll(struct device *device, unsigned int polls)
 
 /* --- Another daemon --------------------------------------------------------------- */
 
-/* A forked child may keep the old files open: their numbers must leave the epoll file now. */
+/* Notes that the bus has ended, and removes its files from the epoll file: if a forked child keeps
+ * them open, closing does not. */
 void device_lose(struct device *device)
 {
 	device->is_lost = true;

@@ -59,7 +59,7 @@ static inline void ring_take(struct ring *ring, void *to, uint32_t size)
 	peer_ring_copy(ring->peer, ring->taken++, to, size);
 }
 
-/* The number that changes when that comes, and its futex. */
+/* Returns the number that changes when a message or credit comes. ring_futex() returns its word. */
 static inline uint32_t ring_seen(const struct ring *ring, enum ring_wait wait)
 {
 	return wait == FOR_MESSAGE ? ring_sent(ring) : peer_ring_granted(ring->peer);

@@ -17,7 +17,7 @@ struct arena_chunk {
 	uint8_t data[] __attribute__((aligned(8)));
 };
 
-/* Each chunk is twice the previous chunk, and large enough for this allocation. */
+/* Adds a chunk: twice as large as the previous chunk, and large enough for this allocation. */
 static int arena_grow(struct arena *arena, size_t size)
 {
 	size_t want = arena->chunks ? arena->chunks->size * 2 : ARENA_CHUNK_MIN;

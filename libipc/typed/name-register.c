@@ -144,7 +144,8 @@ static int name_withdraw(struct registration *registration, struct name_call *ca
 	return name_call_request(call, "UnregisterName", &request.base);
 }
 
-/* A report of the manager that came after its reply may have been served before the reply. */
+/* Takes the manager's reply, unless a later report of the manager was served before it. Returns 1
+ * if the name waits in the queue. */
 static int name_take_locked(struct registration *registration, const ProtobufCMessage *message)
 {
 	uint64_t number = ((const Ipc__Manager__RegisterNameReply *)message)->number;
@@ -173,8 +174,8 @@ static struct name *name_find_locked(struct names *names, const char *text,
 	return found;
 }
 
-/* The manager has replaced the older registration, or it was of the same object. Replies to two
- * requests may be taken in the other order. */
+/* Returns the older of two registrations of the name, which ends: the manager has replaced it, or
+ * it was of the same object. Replies to two requests may be taken in the other order. */
 static struct registration *added_locked(struct registration *registration)
 {
 	struct name *name = name_of(registration), *old;
@@ -185,8 +186,9 @@ static struct registration *added_locked(struct registration *registration)
 	return old->number > name->number ? registration : &old->base;
 }
 
-/* The manager may have registered it, and the reply did not arrive. If this connection has the name
- * already, the manager gave the new cookie to that registration, which must stay. */
+/* Unregisters a name that the manager may have registered although its reply did not arrive. If
+ * this connection has the name already, the manager gave the new cookie to that registration, which
+ * must stay. */
 static void name_failed(struct registration *registration, int r, bool blocks)
 {
 	bool has_name;
@@ -339,7 +341,7 @@ static void unregister_report(struct name_call *call, int r)
 	((ipc_name_done_cb)call->cb)(r, call->slot.userdata);
 }
 
-/* It could not be sent. */
+/* Keeps the registration if the request could not be sent. */
 static void unregister_done(struct name_call *call)
 {
 	struct unregister *unregister = (struct unregister *)call;

@@ -158,7 +158,8 @@ static int registration_take(struct name_call *call, int r, ProtobufCMessage *re
 	return r;
 }
 
-/* The first request has ended. The program may have ended the slot in the meantime. */
+/* Ends the registration whose first request failed, or the older one that it replaced. The program
+ * may have ended the slot in the meantime. */
 static int settle_added(struct registration_call *call, int r)
 {
 	struct registration *registration = call->registration;
@@ -180,7 +181,7 @@ static int settle_added(struct registration_call *call, int r)
 	return r;
 }
 
-/* The request has ended, or could not be sent. */
+/* Stores the result of a renewal that has ended, or could not be sent. */
 static void settle_renewed(struct registration *registration, enum task task, int r)
 {
 	struct names *names = registration->names;

@@ -134,7 +134,8 @@ int name_call_request(struct name_call *call, const char *method,
 		      const ProtobufCMessage *request);
 /* For take: waits for the next manager, until the deadline (-ENOTCONN). */
 int name_call_park(struct name_call *call);
-/* A parked call, taken off its list. r is NAME_AGAIN, or the result with which the call ends. */
+/* Continues a parked call that was taken off its list: sends it again if r is NAME_AGAIN, otherwise
+ * ends it with the result r. */
 void name_call_unpark(struct name_call *call, int r);
 
 /* A cb of functions with only a result: stores it in the int that is the userdata. */

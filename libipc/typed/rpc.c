@@ -18,7 +18,7 @@ struct rpc {
 	struct packed packed;		/* table.n is 0 if it was packed by its codec */
 };
 
-/* The generic path: a message without a codec, a message that its codec cannot pack, and calls with
+/* Packs a message without a codec, a message that its codec cannot pack, or a request with
  * metadata. */
 static __attribute__((noinline)) int rpc_pack_other(struct rpc *rpc,
 						    const struct ipc_method *method,
@@ -29,7 +29,8 @@ static __attribute__((noinline)) int rpc_pack_other(struct rpc *rpc,
 			    options ? options->metadata : NULL, GATHER_MIN, &rpc->request.x.send);
 }
 
-/* If the request is not sent after this, the caller must call table_unsent(). */
+/* Begins a request and packs its message. If the request is not sent after this, the caller must
+ * call table_unsent(). */
 static int rpc_start(struct rpc *rpc, uint32_t kind, struct ipc_proxy *proxy,
 		     const struct ipc_method *method, const struct ipc_options *options,
 		     const ProtobufCMessage *message)
@@ -53,7 +54,8 @@ static int rpc_start(struct rpc *rpc, uint32_t kind, struct ipc_proxy *proxy,
 	return rpc_pack_other(rpc, method, options, message);
 }
 
-/* For functions without an error. A request of another type may not even be initialized. */
+/* Logs why a request was not sent, for functions without an error. Returns r. A request of another
+ * type may not even be initialized. */
 static int log_unsent(int r, const struct ipc_method *method, const ProtobufCMessage *message)
 {
 	return method && message && message->descriptor == method->request ?
@@ -103,7 +105,7 @@ static struct typed_reply *reply_new(struct thread *t,
 	return reply;
 }
 
-/* *ret_reply is set also on failure: to NULL if there is no memory for it. */
+/* Unpacks a reply. Sets *ret_reply also on failure: to NULL if there is no memory for it. */
 static inline int rpc_unpack(struct thread *t, const struct ipc_method *method, bool borrow,
 			     const uint8_t *data, size_t size, struct typed_reply **ret_reply)
 {
@@ -136,7 +138,7 @@ static bool borrow_begin(struct ipc *ipc, const struct ipc_method *method, size_
 	return false;
 }
 
-/* The reply may point into the buffer or the file. */
+/* Unpacks the reply of an event, which may then point into its buffer or file. */
 static int unpack_event(struct thread *t, const struct ipc_method *method,
 			struct ipcbus_event *event, struct mapping *file,
 			struct typed_reply **ret_reply)

@@ -39,7 +39,7 @@ static const struct ipc_method *method_find(const struct ipc_interface *interfac
 	return method_at(interface, low);
 }
 
-/* Usually the method of the previous call. */
+/* Returns the method with the number, which is usually that of the previous call; or NULL. */
 static inline const struct ipc_method *method_called(struct typed_object *object, uint32_t number)
 {
 	const struct ipc_method *method =
@@ -52,7 +52,7 @@ static inline const struct ipc_method *method_called(struct typed_object *object
 	return method;
 }
 
-/* Handlers may return the same codes, so each error has a text. */
+/* Fails a call with the errno r and a text: handlers may return the same errnos. Logs a oneway. */
 static int refuse_request(struct ipc_call *call, int r)
 {
 	const char *interface = call->object->interface;
@@ -95,7 +95,8 @@ static int serve_stream(struct ipc_call *call, const struct ipcbus_event *event)
 	return r;
 }
 
-/* The interface has no such method, or a method of another kind. */
+/* Opens a stream, or refuses a request: the interface has no such method, or a method
+ * of another kind. */
 static __attribute__((noinline)) int serve_other(struct ipc_call *call,
 						 const struct ipcbus_event *event)
 {

@@ -99,7 +99,8 @@ static int write_to(uint8_t *to, size_t size, const ProtobufCMessage *message)
 	return encode(&encoder, message);
 }
 
-/* The generic path: a message without a codec, or that its codec cannot pack. */
+/* Packs a message without a codec, or a message that its codec cannot pack. Returns its size, or -1
+ * if it has objects or does not fit. */
 static __attribute__((noinline)) ssize_t
 typed_stream_pack_other(const struct ipc_method *out, const void *message, uint8_t *to, size_t max)
 {
@@ -147,7 +148,7 @@ static void kept_free(struct kept *kept)
 	free(kept);
 }
 
-/* The client has sent its only request. */
+/* Ends the requests of a client that has sent its only request. */
 static int end_requests(struct ipc_stream *stream)
 {
 	int r = ipc_stream_end(stream);

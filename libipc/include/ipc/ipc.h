@@ -311,7 +311,7 @@ int ipc_set_clear(struct ipc *ipc, int clear);
  * ipc_slot_end_async() does not wait. If the callback is running, destroy runs on the last thread
  * that leaves the callback; else it runs before the function returns. Use ipc_slot_end_async() in
  * callbacks, and under locks that callbacks take. If the slot is of a name or of a watch of names,
- * both functions call the service manager and block for that call.
+ * both functions call the service manager. Only ipc_slot_end() blocks for that call.
  *
  * ipc_slot_detach() frees the slot, and ends nothing. All three accept NULL, return
  * NULL, and free the memory of the slot in a forked child too.
