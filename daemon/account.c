@@ -456,7 +456,7 @@ static void flight_free(struct flight *flight)
 	free(flight);
 }
 
-/* If the timer already runs, its time does not change. */
+/* Looks at all accounts in a second, or when the timer expires that runs already. */
 void accounts_look_later(void)
 {
 	static const struct itimerspec second = { .it_value.tv_sec = 1 };
@@ -465,7 +465,8 @@ void accounts_look_later(void)
 		timerfd_settime(timer_fd, 0, &second, NULL);
 }
 
-/* Call after the client's messages are drained. The client may still have messages to read. */
+/* Ends a flight whose messages from the client are drained. If the client still has messages with
+ * files to read, shuts the socket down and keeps the flight. */
 static void end_drained(struct flight *flight)
 {
 	struct account *account = flight->account;

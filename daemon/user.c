@@ -204,7 +204,7 @@ static int make_memory(struct user *user)
 	return 0;
 }
 
-/* Once, because clients can repeat it. */
+/* Prints why a user gets no worker, once: clients can repeat the cause. */
 static void report_no_worker(void)
 {
 	static bool reported;

@@ -205,8 +205,8 @@ static void sent(void *userdata, bool ok)
 	unlock(passage);
 }
 
-/* The client has ended its messages, or failed. A failure must never look like the end of the
- * requests. */
+/* Ends the requests to the server, because the client has ended its messages. If the client failed,
+ * cancels the call: a failure must never look like the end of the requests. */
 static void on_end(struct ipc_stream *stream, int result, const struct ipc_error *error,
 		   void *userdata)
 {
@@ -247,7 +247,7 @@ static const struct ipc_stream_ops stream_ops = {
 	.destroy = destroy,
 };
 
-/* The status of the server has arrived. */
+/* Ends the stream with the status of the server, which has arrived. */
 static void canceled(void *userdata)
 {
 	static const struct net_status no_reply = { .code = NET_UNIMPLEMENTED,

@@ -98,7 +98,8 @@ static void passage_put(void *userdata)
 	free(passage);
 }
 
-/* Must be called before the reply: the client can call again at once. */
+/* Ends the passage for its client and its limits. Must be called before the reply: the client can
+ * call again at once. */
 static void leave(struct passage *passage)
 {
 	struct ipc_slot *slot;
@@ -150,7 +151,7 @@ static void log_oneway(struct import *import, const struct net_status *status)
 	import->dropping = status->code != NET_OK;
 }
 
-/* The status of the server has arrived. */
+/* Replies with the status of the server, unless the client has a reply. */
 static void status_arrived(void *userdata)
 {
 	struct passage *passage = userdata;
@@ -255,8 +256,8 @@ static void outgoing_done(struct outgoing *outgoing)
 	free(outgoing->path);
 }
 
-/* One of call and stream must be NULL. The caller must call outgoing_done(), also after a
- * failure. */
+/* Fills in the path and the metadata of a request to the server, which comes from call or stream;
+ * the other is NULL. The caller must call outgoing_done(), also after a failure. */
 static int outgoing_init(struct outgoing *outgoing, const struct import *import,
 			 const struct schema_method *method, const struct ipc_call *call,
 			 const struct ipc_stream *stream)

@@ -77,7 +77,7 @@ static void reply_error(struct link *link, uint64_t id, int r, const struct ipc_
 	free(bytes.data);
 }
 
-/* The call no longer counts as open. */
+/* Ends a served call for the limits of the link and the peer, which count open calls. */
 static void served_end_locked(struct served *served)
 {
 	struct link *link = served->job.link;
@@ -189,8 +189,8 @@ static struct served *next_nested_locked(struct pending *pending)
 	return served;
 }
 
-/* The deadline of the caller arrives as a cancellation. If the other side reports a timeout before
- * that, its reply is not the reason. */
+/* Returns whether the other side reports a timeout just before the caller's own deadline, which
+ * arrives as a cancellation. Then the reply is not the reason. */
 static bool is_early(const struct pending *pending, uint64_t remaining)
 {
 	return pending->reply->frame.error == ETIMEDOUT && remaining < NEAR_USEC;
@@ -386,8 +386,8 @@ static void served_drop(struct job *job)
 	served_free(served);
 }
 
-/* If the caller of a served call has canceled, a peer that does not read must not occupy the
- * thread. */
+/* Returns whether the thread of a served call may wait for the peer. If the caller has canceled, a
+ * peer that does not read must not occupy the thread. */
 static bool may_wait(const struct served *served)
 {
 	return !served->job.link->broken && !(served->outer && served->outer->canceled);

@@ -129,7 +129,7 @@ static void hello(struct link *link, const struct link_frame *frame)
 	}
 }
 
-/* Messages with objects. */
+/* Takes the objects of a message that arrived, and passes it on by its kind. */
 static void message_arrived(struct link *link, struct arrived *arrived)
 {
 	struct link_frame *frame = &arrived->frame;
@@ -373,8 +373,8 @@ struct timespec link_time_in(unsigned int msec)
 	return time;
 }
 
-/* A peer that connects and sends no HELLO occupies a thread, a connection to the bus, and one of
- * the links. */
+/* Breaks the link if the peer sends no HELLO in time: it occupies a thread, a connection to the
+ * bus, and a place among the links. */
 static void wait_hello(struct link *link)
 {
 	const struct timespec until = link_time_in(HELLO_SECONDS * 1000);

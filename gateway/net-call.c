@@ -111,7 +111,8 @@ static void end_close(struct net_call *call, bool ok)
 	net_call_op_over(call);
 }
 
-/* If a message has arrived, its op must run first, but may be queued behind this op. */
+/* Ends the call after the op of its close. If a message has arrived, leaves the end to the op of
+ * that message, which must run first but may be queued behind this op. */
 static void close_done(struct op *op, bool ok)
 {
 	struct net_call *call = container_of(op, struct net_call, close);
@@ -467,8 +468,8 @@ static void finish_done(struct op *op, bool ok)
 		net_call_op_over(call);
 }
 
-/* Must come before the client can see the status and call again. A closed call may be over
- * already. */
+/* Calls leaves() once. Must come before the client can see the status and call again. A closed call
+ * may be over already. */
 static void leave_locked(struct net_call *call)
 {
 	if (call->left || call->closed)
@@ -478,7 +479,7 @@ static void leave_locked(struct net_call *call)
 		call->leaves(call->over_userdata);
 }
 
-/* ops must have space for one more op. */
+/* Starts the last ops of a call, with its status. ops must have space for another op. */
 static int finish(struct net_call *call, grpc_op *ops, size_t n, enum net_code code)
 {
 	bool closes = !call->closing;

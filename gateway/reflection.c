@@ -84,7 +84,8 @@ static bool has_enum(Google__Protobuf__EnumDescriptorProto *const *enums, size_t
 	return false;
 }
 
-/* schema_new() has limited the depth. */
+/* Returns whether the messages, or messages in them, declare the symbol. schema_new() has limited
+ * the depth. */
 static bool has_message(message_proto *const *messages, size_t n, const char *symbol)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -127,7 +128,7 @@ static bool has_symbol(const file_proto *file, const char *symbol)
 		has_enum(file->enum_type, file->n_enum_type, rest));
 }
 
-/* Several services have the same files. */
+/* Adds a number that the list does not have: several services have the same files. */
 static void put_number(struct wire_buffer *numbers, int32_t number)
 {
 	struct wire wire = wire_of(numbers->data, numbers->size);

@@ -193,7 +193,8 @@ static void on_end(struct ipc_stream *stream, int result, const struct ipc_error
 
 /* --- To the service ------------------------------------------------------------------------- */
 
-/* If the stream is already over, its end is reported separately. */
+/* Ends the requests to the service. If the stream is already over, its end is reported
+ * separately. */
 static void end_requests_locked(struct relay *relay)
 {
 	int r = ipc_stream_end(relay->stream);
@@ -301,7 +302,8 @@ static const struct ipc_stream_ops stream_ops = {
 	.destroy = relay_put,
 };
 
-/* The reference of the opening passes to the stream. */
+/* Begins the relay of a stream that the service accepted, or ends the call. The reference of the
+ * opening passes to the stream. */
 static void opened(int result, struct ipc_stream *stream, const struct ipc_error *error,
 		   void *userdata)
 {

@@ -62,7 +62,7 @@ struct daemon {
 	uint64_t feed_due; /* time of the next notification */
 };
 
-/* servicemanager keeps a pidfd for each service that it started. */
+/* Raises the limit of fds: servicemanager keeps a pidfd for each service that it started. */
 static void raise_fd_limit(void)
 {
 	struct rlimit limit;
@@ -74,7 +74,7 @@ static void raise_fd_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* A signal to reload waits until the loop reads it. */
+/* Blocks SIGHUP, so that a signal to reload waits until the loop reads it. */
 static int keep_reloads(void)
 {
 	sigset_t signals;
@@ -84,7 +84,8 @@ static int keep_reloads(void)
 	return sigprocmask(SIG_BLOCK, &signals, NULL) < 0 ? -errno : 0;
 }
 
-/* Until then, SIGTERM ends servicemanager, also while it waits for a silent daemon. */
+/* Returns an fd from which the loop reads signals. Until then, SIGTERM ends servicemanager, also
+ * while it waits for a silent daemon. */
 static int open_signals(void)
 {
 	sigset_t signals;

@@ -60,7 +60,8 @@ static int charge(struct manager *manager, struct owner *owner)
 	return r;
 }
 
-/* The owner is not in the list. */
+/* Notifies an owner that got or lost its name. If its region is full, adds the owner to the list of
+ * owners to notify later, in which it must not be. */
 static void notify(struct manager *manager, struct owner *owner)
 {
 	int r = send(owner);

@@ -31,7 +31,7 @@ static void waiter_free(struct waiter *waiter)
 	free(waiter);
 }
 
-/* The call must have its reply, or need none. */
+/* Removes a waiter. Its call must have a reply, or need none. */
 static void waiter_end(struct manager *manager, struct waiter *waiter, const char *how)
 {
 	log_verbose(manager, "stopped waiting for %s: %s: pid %d", waiter->entry.name, how,
@@ -40,7 +40,7 @@ static void waiter_end(struct manager *manager, struct waiter *waiter, const cha
 	waiter_free(waiter);
 }
 
-/* The caller died, canceled the call, or its deadline passed. */
+/* Removes the waiter of a caller that died or canceled the call, or whose deadline passed. */
 static void call_canceled(struct ipc_call *call, void *userdata)
 {
 	struct waiter *waiter = userdata;

@@ -109,7 +109,7 @@ static void check_bus(const struct facts *facts, struct finding *finding)
 	}
 }
 
-/* The daemon accepted the connection, but did not welcome it. */
+/* Explains why a daemon accepted the connection and did not welcome it. */
 static void check_refusal(const struct facts *facts, struct finding *finding)
 {
 	const struct daemon_peer *peer = &facts->peer;

@@ -20,7 +20,7 @@ static const struct verb_option options[] = {
 	{ 0 },
 };
 
-/* Output for scripts and completion. */
+/* Prints the names alone, for scripts and completion. */
 static int put_names(json_t *rows)
 {
 	json_t *row;
@@ -48,7 +48,7 @@ static int put_activatable(json_t *rows)
 	return out_table(columns, sizeof(columns) / sizeof(*columns), rows);
 }
 
-/* Not for processes of other users, unless the caller may freeze these. */
+/* Adds whether each process is frozen, except for processes that the caller may not freeze. */
 static json_t *add_frozen(json_t *rows, struct ipc *ipc)
 {
 	json_t *row;

@@ -272,7 +272,7 @@ static int on_record(const struct ipc_record *record, void *userdata)
 	return row ? show(row) : fail_memory();
 }
 
-/* If no message can match, the monitor would wait without a word. */
+/* Warns if no message can match: the monitor would wait without a word. */
 static void warn(void)
 {
 	char text[256] = "";

@@ -75,7 +75,7 @@ static int put(json_t *change)
 	return status;
 }
 
-/* Without this, a missing '*' looks like a bus without services. */
+/* Prints what the verb waits for. Otherwise a missing '*' looks like a bus without services. */
 static void print_waiting(void)
 {
 	bool prefix = strchr(pattern, '*');
@@ -85,7 +85,8 @@ static void print_waiting(void)
 		prefix ? "" : "; a prefix must end with '*'");
 }
 
-/* IPC_NAME_SETTLED tells programs that all services that existed before have been reported. */
+/* Prints a change. With --json also IPC_NAME_SETTLED, by which programs know that all services that
+ * existed before have been reported. */
 static void on_change(struct ipc *ipc, enum ipc_name_change change,
 		      const struct ipc_name_info *info, struct ipc_proxy *proxy, void *userdata)
 {
