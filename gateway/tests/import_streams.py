@@ -197,8 +197,12 @@ class Client:
     def end(self):
         self.stream.end()
 
+    def receive(self):
+        # Without a timeout, a client that has not ended its requests may not wait for the reply.
+        return self.stream.receive(timeout=600)
+
     def reply(self):
-        reply = self.stream.receive()
+        reply = self.receive()
         assert reply is not None, 'no more replies'
         return reply
 
@@ -206,7 +210,7 @@ class Client:
         """Returns all remaining replies, and the text of an error."""
         replies, text = [], ''
         try:
-            replies.extend(iter(self.stream.receive, None))
+            replies.extend(iter(self.receive, None))
         except ipcbus.Error as error:
             text = f'{type(error).__name__}: {error}'
         return replies, text

@@ -221,8 +221,9 @@ class Stream(Unique, Generic[Req, Rep]):
         it. If none arrives within timeout seconds (None: no limit; 0: no wait), raises
         ``WouldBlock``; the stream stays open. The timeout does not apply to opening the stream.
         ``DeadlineExceeded`` means that the timeout of the stream itself expired. If the method has
-        a single reply, the messages of the client must have ended: ``InvalidArgument``."""
-        stubs.check_receives(self._method, self._ended)
+        a single reply and the messages of the client have not ended, a timeout is needed:
+        ``InvalidArgument``."""
+        stubs.check_receives(self._method, self._ended or timeout is not None)
         delay = to_delay(timeout)
         end = await self._opened()
         async with _limit(delay, "no message has arrived in time"):

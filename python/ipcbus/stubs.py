@@ -511,11 +511,12 @@ def check_sends(method: Method) -> None:
 
 
 def check_receives(method: Method, ended: bool) -> None:
-    """The server of a method with a single reply waits for the end of the messages."""
+    """Refuses to wait without a limit: the server of a method with a single reply usually waits for
+    the end of the messages, but it may reply or fail earlier."""
     if not method.pushes and not ended:
         raise InvalidArgument(
-            f"{method.name} has a single reply, which the server sends after the messages of the "
-            "client; use finish(), or end() before receive()"
+            f"{method.name} has a single reply, and the messages of the client have not ended; use "
+            "finish(), or receive() with a timeout"
         )
 
 

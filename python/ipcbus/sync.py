@@ -326,9 +326,9 @@ class Stream(Unique, Generic[Req, Rep]):
         an error, raises it. If none arrives within timeout seconds, raises
         ``WouldBlock``; the stream stays open, and a later receive() may get the message. With 0 the
         function returns a message only if it has arrived. ``DeadlineExceeded`` means that the
-        timeout of the stream itself expired. If the method has a single reply, the messages of the
-        client must have ended: ``InvalidArgument``."""
-        stubs.check_receives(self._method, self._ended)
+        timeout of the stream itself expired. If the method has a single reply and the
+        messages of the client have not ended, a timeout is needed: ``InvalidArgument``."""
+        stubs.check_receives(self._method, self._ended or timeout is not None)
         received = self._stream.receive(to_wait(timeout))
         if received is None:
             return None

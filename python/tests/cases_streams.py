@@ -173,6 +173,8 @@ class Streams(Case):
             for wait in (join.receive(), anext(join)):
                 with self.assertRaisesRegex(ipcbus.InvalidArgument, "^Join has a single reply, "):
                     await wait
+            with self.assertRaises(ipcbus.WouldBlock):
+                await join.receive(timeout=0)
             reply = await join.finish()
             with self.assertRaisesRegex(ipcbus.Error, "^finish.. has returned the reply") as twice:
                 await join.finish()
@@ -784,6 +786,8 @@ class Threads(Case):
                         ipcbus.InvalidArgument, "^Join has a single reply, "
                     ):
                         wait()
+                with self.assertRaises(ipcbus.WouldBlock):
+                    join.receive(timeout=0)
                 join.end()
                 self.assertEqual(join.finish().text, " ".join(map(str, range(30))))
                 with self.assertRaises(ipcbus.Error) as twice:
