@@ -147,6 +147,9 @@ extern const struct bench_transport bench_streams, bench_daemon_streams, bench_c
 extern const struct bench_transport bench_daemon, bench_daemon_raw;
 extern const struct bench_transport bench_daemon_typed;
 extern const struct bench_transport bench_channels, bench_channels_typed;
+extern const struct bench_transport bench_channels_epoll, bench_channels_client_epoll;
+extern const struct bench_transport bench_channels_both_epoll, bench_channels_sd_event;
+extern const struct bench_transport bench_packets_epoll;
 extern const struct bench_transport bench_dbus_direct, bench_dbus_broker;
 extern const struct bench_transport bench_grpc;
 extern const struct bench_transport bench_cpp;

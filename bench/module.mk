@@ -6,7 +6,7 @@
 
 BENCH := $(B)/bench
 BENCH_NAMES := main pair measure transports futex pipe socket stream protobuf binder ipcbus crowd typed daemon \
-	streams oneways
+	loops streams oneways
 BENCH_OBJECTS := $(BENCH_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ipc.o $(BENCH)/bench.pb-c.o
 BENCH_PEERS_NAMES := main pair measure peers dbus grpc
 BENCH_PEERS_OBJECTS := $(BENCH_PEERS_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.pb-c.o \
@@ -16,7 +16,7 @@ BENCH_GATEWAY_OBJECTS := $(BENCH_GATEWAY_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ip
 # The name contains the available peers, so installing another peer builds another object.
 BENCH_NATIVES := natives$(HAVE_GRPC:yes=-grpc)
 BENCH_NATIVE_NAMES := native spread $(BENCH_NATIVES) pair measure spin futex pipe socket stream protobuf ipcbus typed \
-	daemon dbus $(if $(HAVE_GRPC),grpc)
+	daemon loops sd-event dbus $(if $(HAVE_GRPC),grpc)
 BENCH_NATIVE_OBJECTS := $(BENCH_NATIVE_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ipc.o $(BENCH)/bench.pb-c.o
 # Without gRPC's C core, there is neither bench-peers nor bench-gateway.
 BENCH_PEERS = $(if $(HAVE_GRPC),$(BENCH)/bench-peers)
@@ -50,7 +50,7 @@ $(BENCH)/%.o: bench/%.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MD -MP -c -o $@ $<
 
-$(addprefix $(BENCH)/,typed.o daemon.o streams.o oneways.o protobuf.o grpc.o gateway.o): $(BENCH)/%.o: bench/%.c | $(BENCH)/bench.ipc.h $(IPC_SHARED_HEADERS)
+$(addprefix $(BENCH)/,typed.o daemon.o loops.o sd-event.o streams.o oneways.o protobuf.o grpc.o gateway.o): $(BENCH)/%.o: bench/%.c | $(BENCH)/bench.ipc.h $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(BENCH) -MD -MP -c -o $@ $<
 

@@ -10,6 +10,7 @@ const struct bench_transport *const bench_transports[] = {
 	&bench_shared,
 	&bench_pipe,
 	&bench_seqpacket,
+	&bench_packets_epoll,
 	&bench_ipcbus,
 	&bench_daemon,
 	&bench_channels,
@@ -17,6 +18,10 @@ const struct bench_transport *const bench_transports[] = {
 	&bench_typed,
 	&bench_daemon_typed,
 	&bench_channels_typed,
+	&bench_channels_epoll,
+	&bench_channels_sd_event,
+	&bench_channels_client_epoll,
+	&bench_channels_both_epoll,
 	&bench_dbus_direct,
 	&bench_dbus_broker,
 #ifdef HAVE_GRPC

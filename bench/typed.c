@@ -27,7 +27,7 @@ static int put(struct ipc_call *call, const Bench__PutRequest *request, void *us
 
 const struct sink_ops bench_sink_ops = { .put = put };
 
-static int become_manager(struct ipc *ipc)
+int bench_become_manager(struct ipc *ipc)
 {
 	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
 	int r;
@@ -48,7 +48,8 @@ bool bench_driver_exists(void)
 		return false;
 	free(path);
 	/* A mounted bus is a regular file: IPC_BUS_UNKNOWN. */
-	return kind != IPC_BUS_DAEMON && ipc_open(&ipc, NULL) == 0 && become_manager(ipc) == 0;
+	return kind != IPC_BUS_DAEMON && ipc_open(&ipc, NULL) == 0 &&
+	       bench_become_manager(ipc) == 0;
 }
 
 static int typed_serve(struct bench_case *c)
@@ -59,7 +60,7 @@ static int typed_serve(struct bench_case *c)
 	r = ipc_open(&s->ipc, NULL);
 	if (r < 0)
 		return bench_fail("open /dev/ipcbus (is ipcbus.ko loaded?)", r);
-	r = become_manager(s->ipc);
+	r = bench_become_manager(s->ipc);
 	if (r == 0)
 		r = bench_ready(c);
 	return r < 0 ? r : ipc_run(s->ipc);

@@ -31,7 +31,7 @@ LIBIPC_PARTS := base/map base/wire \
 	core/stream-open core/raw-stream core/raw-object core/reconnect core/loop \
 	channels/channels \
 	channels/channel-client+channels/channel-open+channels/channel-send+channels/channel-async \
-	channels/channel-server+channels/channel-door+channels/channel-oneways+channels/turn+channels/channel-serve \
+	channels/channel-server+channels/channel-door+channels/channel-oneways+channels/turn+channels/channel-loop+channels/channel-serve \
 	channels/route \
 	typed/arena typed/table typed/decode typed/encode typed/pack typed/memory typed/rpc \
 	typed/name+typed/name-call+typed/name-find typed/name-register typed/name-watch \
@@ -132,8 +132,9 @@ $(B)/libipc/tests/test-codec: $(LIBIPC_TEST_CODECS)
 
 LIBIPC_TEST_CHANNELS := $(addprefix $(B)/libipc/tests/,test-channel-async test-channel-calls \
 	test-channel-fairness test-channel-filters test-channel-hostile test-channel-limits \
-	test-channel-oneways test-channel-opening test-channel-processes test-channel-end \
-	test-channel-streams test-channel-time test-channel-window test-channel-words test-pool)
+	test-channel-loop test-channel-oneways test-channel-opening test-channel-processes \
+	test-channel-end test-channel-streams test-channel-time test-channel-window \
+	test-channel-words test-pool)
 LIBIPC_TEST_DAEMON := $(LIBIPC_TEST_CHANNELS) $(addprefix $(B)/libipc/tests/,test-bus-end test-daemon \
 	test-dump test-poll test-reconnect)
 # Each case is a process that checks at its end for leaked memory, and fails if there is any.

@@ -88,12 +88,6 @@ static uint64_t next_deadline(const struct channel *channel)
 	return next;
 }
 
-/* A serving thread ends the calls: channel_take_late(). */
-static void async_expired(struct timer *timer)
-{
-	(void)timer;
-}
-
 /* Makes a serving thread, or the event loop, look at the deadline of a call that is sent next.
  * Returns 0 or a negative errno. */
 static int limit(struct ipc *ipc, uint64_t deadline)
@@ -112,15 +106,12 @@ static int limit(struct ipc *ipc, uint64_t deadline)
 	return timer_set_earlier(ipc, &channels->late, deadline);
 }
 
-bool channels_arm(struct ipc *ipc)
+bool channels_answered(struct ipc *ipc, bool arms)
 {
 	struct channels *channels = atomic_load(&ipc->channels);
 	uint64_t deadline = UINT64_MAX;
 	bool any = false;
 
-	if (likely(!channels) || ipc->foreign)
-		return false;
-	backlog_forget_bells(ipc);
 	pthread_mutex_lock(&channels->lock);
 	for (unsigned int i = 0; i < CHANNEL_MAX_CALLERS; i++) {
 		struct channel *channel = channels->opened[i];
@@ -128,7 +119,8 @@ bool channels_arm(struct ipc *ipc)
 
 		if (!channel || !atomic_load(&channel->asyncs))
 			continue;
-		arm(channel);
+		if (arms)
+			arm(channel);
 		atomic_thread_fence(memory_order_seq_cst);
 		any = any || has_answer(channel);
 		next = next_deadline(channel);
@@ -137,7 +129,7 @@ bool channels_arm(struct ipc *ipc)
 	}
 	pthread_mutex_unlock(&channels->lock);
 	/* Not under the lock: see private.h. */
-	if (unlikely(deadline != UINT64_MAX))
+	if (unlikely(deadline != UINT64_MAX) && arms)
 		timer_set_earlier(ipc, &channels->late, deadline);
 	/* A call that is late must be ended at once. */
 	return any || (unlikely(deadline != UINT64_MAX) && deadline <= time_now());
@@ -164,8 +156,6 @@ static int list(struct channel *channel, struct ipc *ipc)
 		if (atomic_load(&channel->listed))
 			break;
 		channels->opened[i] = channel;
-		if (!channels->late.expired)
-			channels->late.expired = async_expired;
 		atomic_store(&channel->listed, true);
 		channels_count(channels);
 	}
@@ -311,6 +301,7 @@ int channel_send_async(struct channel *channel, struct thread *t, unsigned int c
 	if (unlikely(call->deadline))
 		limit(t->ipc, atomic_load(&channel->deadlines[cell]));
 	channel_post(&channel->caller, cell, call);
+	channel_sent_message(channel, t);
 	/* Serving threads may wait in the bus: see has_callers(). */
 	if (channel_cannot_wait())
 		device_wake(&t->ipc->device);

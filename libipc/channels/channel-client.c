@@ -192,6 +192,20 @@ static __attribute__((noinline)) int join_handler(struct channel *channel, struc
 	return -ECANCELED;
 }
 
+void channel_wake_by_bus(struct channel *channel, struct thread *t)
+{
+	struct ipcbus_exchange x = {
+		.send = {
+			.kind = IPCBUS_SEND_ONEWAY,
+			.handle = channel->door->handle,
+			.code = CHANNEL_BELL,
+		},
+	};
+
+	atomic_store(&channel->caller.unheard, false);
+	thread_exchange_bus(t, &x);
+}
+
 /* Gives up a call whose deadline has passed, and tells the server: the bus does not know the
  * call. */
 static void cancel(struct channel *channel, unsigned int cell)
@@ -500,6 +514,7 @@ int channel_call(struct channel *channel, struct request *request)
 	}
 	request->x.event.kind = IPCBUS_EVENT_NONE;
 	channel_post(&channel->caller, (unsigned int)cell, &call);
+	channel_sent_message(channel, request->t);
 	r = await(channel, request, (unsigned int)cell);
 	if (likely(r == 0))
 		return take_reply(channel, request, (unsigned int)cell);

@@ -37,7 +37,9 @@ void channel_object_died(struct channel *channel);
 int channel_leave(struct channel *channel, struct ipc_proxy *proxy);
 /* channel: the latest, or NULL */
 void channel_close(struct channel *channel);
-bool channels_arm(struct ipc *ipc);
+bool channels_arm(struct ipc *ipc, struct thread *t);
+bool channels_ready(struct ipc *ipc, struct thread *t);
+void channels_awake(struct thread *t);
 bool channel_take_message(struct thread *t, const struct ipc_object *object,
 			  const struct ipcbus_event *event);
 

@@ -9,7 +9,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "channel-served.h"
@@ -42,12 +41,11 @@ static const struct ipc_raw_ops door_ops = {
 	.serve = door_serve,
 };
 
-/* Programs with their own event loop do not notice a channel's calls. The replies of a connection
- * with ipc_set_clear() must be overwritten. */
+/* The replies of a connection with ipc_set_clear() must be overwritten. */
 static bool may_have_channels(struct ipc *ipc)
 {
 	return ipc->may_route && !is_monitored(ipc) && channel_can_wait() &&
-	       !ipc->device.send_flags && pool_serves(ipc);
+	       !ipc->device.send_flags && (atomic_load(&ipc->pool.loops) || pool_serves(ipc));
 }
 
 static bool may_have_channel(const struct ipc_object *object)
@@ -320,7 +318,8 @@ static int open_channel(struct ipc_call *call, struct channels *channels,
 {
 	const struct ipc_raw_entry *entries = request->entries;
 	struct channel_ref ref = { 0 };
-	struct ipc_raw_message reply = { .data = &ref, .size = sizeof(ref) };
+	struct ipc_raw_entry bell = { .type = IPC_RAW_FD };
+	struct ipc_raw_message reply = { .data = &ref, .size = sizeof(ref), .entries = &bell };
 	struct served *served;
 	const void *peer;
 	void *own;
@@ -340,6 +339,7 @@ static int open_channel(struct ipc_call *call, struct channels *channels,
 	atomic_store(&entries[1].object->turn.shared, true);
 	served->channels = channels;
 	atomic_init(&served->bell, -1);
+	served->own_bell = -1;
 	served->owner = device_process();
 	served->object = ipc_object_ref(entries[1].object);
 	served->cookie = served->object->wants.cookie;
@@ -348,9 +348,14 @@ static int open_channel(struct ipc_call *call, struct channels *channels,
 	served->pid = call->pid;
 	served->life = ipc_proxy_ref(entries[2].proxy);
 	served->pidfd = ipc_call_pidfd(call);
-	r = served->pidfd < 0 ?
-		    served->pidfd :
-		    channel_memory_accept(entries[0].fd, CHANNEL_PART_SIZE, &peer, &own);
+	r = served->pidfd < 0 ? served->pidfd : 0;
+	if (r == 0 && atomic_load(&call->ipc->pool.loops)) {
+		bell.fd = served->own_bell = backlog_new_bell(call->ipc);
+		reply.n_entries = 1;
+		r = bell.fd < 0 ? bell.fd : 0;
+	}
+	if (r == 0)
+		r = channel_memory_accept(entries[0].fd, CHANNEL_PART_SIZE, &peer, &own);
 	if (r == 0) {
 		served->callee.peer = peer;
 		served->callee.own = own;
@@ -439,24 +444,19 @@ static int cancel_call(struct ipc_call *call, struct channels *channels,
 	return 0;
 }
 
-/* The timer stays until the channel is freed: another thread may be using it. Any other file is
- * refused: see backlog_new_bell(). */
+/* The timer stays until the channel is freed: another thread may be using it. */
 static int take_bell(struct ipc_call *call, struct channels *channels,
 		     const struct ipc_raw_message *request)
 {
 	struct channel_ref ref;
 	struct served *served = served_of(call, channels, request, &ref);
-	struct itimerspec value;
 	int none = -1, fd;
 
 	if (!served)
 		return 0;
-	if (request->n_entries == 1 && request->entries[0].type == IPC_RAW_FD &&
-	    timerfd_gettime(request->entries[0].fd, &value) == 0) {
-		fd = fcntl(request->entries[0].fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-		if (fd >= 0 && !atomic_compare_exchange_strong(&served->bell, &none, fd))
-			close(fd);
-	}
+	fd = channels_take_bell(request);
+	if (fd >= 0 && !atomic_compare_exchange_strong(&served->bell, &none, fd))
+		close(fd);
 	served_unref(served);
 	return 0;
 }
@@ -485,12 +485,9 @@ static int extend_channel(struct ipc_call *call, struct channels *channels,
 	return r < 0 ? r : ipc_raw_reply(call, &(struct ipc_raw_message){ 0 });
 }
 
-static int door_serve(struct ipc_call *call, const struct ipc_raw_message *request,
-		      void *userdata)
+static int serve_method(struct ipc_call *call, struct channels *channels,
+			const struct ipc_raw_message *request)
 {
-	struct channels *channels = call->ipc->channels;
-
-	(void)userdata;
 	switch (request->method) {
 	case CHANNEL_OPEN:
 		return open_channel(call, channels, request);
@@ -505,6 +502,16 @@ static int door_serve(struct ipc_call *call, const struct ipc_raw_message *reque
 	default:
 		return -EOPNOTSUPP;
 	}
+}
+
+static int door_serve(struct ipc_call *call, const struct ipc_raw_message *request,
+		      void *userdata)
+{
+	int r = serve_method(call, call->ipc->channels, request);
+
+	(void)userdata;
+	channels_drop_files(request);
+	return r;
 }
 
 /* --- Chains of calls ---------------------------------------------------------------------- */

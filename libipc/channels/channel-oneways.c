@@ -50,6 +50,7 @@ void channels_look_again(struct ipc *ipc)
 
 	atomic_fetch_add(channels->words.bell, 1);
 	channel_wake_private(channels->words.bell, 1);
+	backlog_ring(ipc);
 }
 
 /* --- Serving ---------------------------------------------------------------------------- */

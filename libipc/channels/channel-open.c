@@ -41,6 +41,8 @@ void channel_unref(struct channel *channel)
 		channel_memory_unmap(channel->caller.own_huge, CHANNEL_HUGE_MAX);
 		channel_memory_unmap(channel->caller.peer_huge, CHANNEL_HUGE_MAX);
 	}
+	if (channel->caller.bell >= 0)
+		close(channel->caller.bell);
 	ipc_object_unref(channel->life);
 	ipc_proxy_unref(channel->door);
 	free(channel);
@@ -178,8 +180,10 @@ static void opened(struct channel *channel, int r, struct ipc_raw_message *reply
 {
 	struct channel_ref ref;
 
-	if (r == 0 && reply->size != sizeof(ref))
-		r = -EPROTO;
+	if (r == 0 && reply->n_entries)
+		r = channel->caller.bell = channels_take_bell(reply);
+	if (r >= 0)
+		r = reply->size == sizeof(ref) ? 0 : -EPROTO;
 	if (r == 0) {
 		memcpy(&ref, reply->data, sizeof(ref));
 		channel->id = ref.id;
@@ -196,7 +200,10 @@ static int send_open(struct channel *channel)
 		{ .type = IPC_RAW_OBJECT },
 	};
 	const struct ipc_raw_message request = {
-		.method = CHANNEL_OPEN, .entries = entries, .n_entries = 3,
+		.method = CHANNEL_OPEN,
+		.flags = IPC_RAW_ACCEPT_FDS,
+		.entries = entries,
+		.n_entries = 3,
 	};
 	int r;
 
@@ -221,6 +228,7 @@ static void begin(struct ipc_proxy *proxy)
 	atomic_init(&channel->refs, 1);
 	channel->by_bus = channel->wait_after = BUS_ONEWAYS;
 	channel->owner = device_process();
+	channel->caller.bell = -1;
 	channel->caller.spin.budget_ns = CHANNEL_SPIN_NS;
 	channel_init_watch(channel);
 	channel->fd = -1;

@@ -91,6 +91,13 @@ static inline bool request_is_plain(const struct request *request, size_t max)
 }
 
 void channel_unref(struct channel *channel);
+void channel_wake_by_bus(struct channel *channel, struct thread *t);
+/* Must be called after each message: this process may not be allowed to set the server's bell. */
+static inline void channel_sent_message(struct channel *channel, struct thread *t)
+{
+	if (unlikely(atomic_load_explicit(&channel->caller.unheard, memory_order_relaxed)))
+		channel_wake_by_bus(channel, t);
+}
 /* A channel was refused, or has ended: the proxy asks again after many messages, and after more
  * each time. busy: the server may have had no time. */
 void channel_ask_later(struct ipc_proxy *proxy, bool busy);
@@ -104,6 +111,9 @@ int channel_watch_door(struct channel *channel, struct ipc *ipc);
 int channel_make_life(struct channel *channel, struct ipc *ipc);
 /* Serving threads stop looking for replies. */
 void channel_unlist(struct channel *channel);
+
+/* Whether there is a reply to an async call. arms: also announces that the program polls. */
+bool channels_answered(struct ipc *ipc, bool arms);
 
 extern const struct object_type life_type;
 

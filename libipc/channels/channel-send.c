@@ -112,6 +112,7 @@ static int send_locked(struct channel *channel, struct request *request)
 	if (unlikely(channel_gather(send, payload) < 0))
 		return 1;
 	channel_send_oneway(&channel->caller, channel->epoch, send->code, send->data_size);
+	channel_sent_message(channel, request->t);
 	/* The server may have looked at the ring for the last time before this oneway. If the drain
 	 * cannot be sent now, the next oneway sends it. */
 	if (unlikely(channel_is_ended(&channel->caller)))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Serving threads take calls, reply, and wait for channels and the bus: see channel-served.h. */
+/* Serving threads take calls and reply: see channel-served.h. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sched.h>
@@ -153,44 +153,6 @@ found:
 	view->call_next = true;
 	view->share -= !!view->share;
 	return true;
-}
-
-/* Lets a server on this CPU that has async calls run once. Returns whether there are replies. */
-static bool yield_for_answers(struct channels *channels, const struct channel_view *view)
-{
-	struct channel_yield *yield = &channels->spin.yield;
-	int cpu = channel_cpu();
-
-	for (unsigned int i = 0; i < view->n_opened; i++) {
-		const struct channel_caller *caller = view->callers[i];
-		uint64_t begin;
-		bool paid;
-
-		if (!atomic_load_explicit(&view->opened[i]->asyncs, memory_order_relaxed) ||
-		    channel_server_cpu(caller) != cpu)
-			continue;
-		if (!channel_may_yield(yield))
-			return false;
-		begin = time_now();
-		sched_yield();
-		paid = channel_answers(caller) != view->answered[i];
-		channel_yield_end(yield, paid, begin);
-		return paid;
-	}
-	return false;
-}
-
-/* There are no calls and replies. If there is a reply now, which the server may not have counted
- * yet, makes the thread look for it, and returns false. */
-static bool may_poll(struct thread *t)
-{
-	struct channel_view *view = t->channels;
-
-	if (likely(!view->n_opened) || !channels_arm(t->ipc))
-		return true;
-	for (unsigned int i = 0; i < view->n_opened; i++)
-		view->answered[i]--;
-	return false;
 }
 
 /* Takes a call or oneways of a channel. Returns false if there is none in this round. */
@@ -565,33 +527,6 @@ static int take_event(struct thread *t, struct channels *channels, struct ipcbus
 	return 0;
 }
 
-static int wait_for_call(struct thread *t, struct channels *channels, uint64_t until)
-{
-	struct channel_view *view = t->channels;
-	struct channel_wait wait = {
-		.n = view->n,
-		.callees = view->callees,
-		.tails = view->tails,
-		.n_callers = view->n_opened,
-		.callers = view->callers,
-		.answered = view->answered,
-		.event = channels->words.event,
-		.bell = channels->words.bell,
-		.rung = view->bell,
-		.spin = &channels->spin,
-		.last = view->last ? &view->last->callee : NULL,
-		.last_cell = view->last_cell,
-	};
-	int r;
-
-	if (channel_spin_for_call(&wait))
-		return 0;
-	atomic_fetch_add(&channels->sleepers, 1);
-	r = channel_sleep_for_call(&wait, until);
-	atomic_fetch_sub(&channels->sleepers, 1);
-	return r == -ETIMEDOUT ? 0 : r;
-}
-
 /* Looks for dead clients, and if late for late calls of stopped clients. May run code of the
  * program, like dispatch(), which may free the view. */
 static void reap(struct thread *t, struct channels *channels, bool late)
@@ -611,7 +546,8 @@ static int check(struct thread *t, struct channels *channels, uint64_t now)
 		return -ECONNRESET;
 	atomic_store(&channels->checked, now);
 	reap(t, channels, /* late= */ true);
-	thread_idle(t);
+	if (!t->in_loop)
+		thread_idle(t);
 	return 0;
 }
 
@@ -683,6 +619,12 @@ static uint64_t next_look(struct thread *t, uint64_t now, uint64_t until)
 	return deadline_earlier(until < now ? until : now, atomic_load(&t->ipc->timers.next));
 }
 
+static inline int no_event(struct ipcbus_exchange *x)
+{
+	x->event = (struct ipcbus_event){ .kind = IPCBUS_EVENT_NONE };
+	return 0;
+}
+
 static int serve(struct thread *t, struct channels *channels, struct ipcbus_exchange *x)
 {
 	struct channel_view *view = t->channels;
@@ -730,17 +672,16 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 			return 0;
 		if (atomic_load(channels->words.event))
 			continue;
-		if (unlikely(view->n_opened) && yield_for_answers(channels, view))
+		if (unlikely(view->n_opened) && channels_yield(t))
 			continue;
-		if (x->flags & IPCBUS_NONBLOCK) {
-			if (!may_poll(t))
-				continue;
-			x->event = (struct ipcbus_event){ .kind = IPCBUS_EVENT_NONE };
-			return 0;
-		}
 		/* Release buffers before the wait, which may be long. */
 		if (t->n_release)
 			continue;
+		if (x->flags & IPCBUS_NONBLOCK && !view->n) {
+			if (channels_wait_shortly(t) < 0)
+				return no_event(x);
+			continue;
+		}
 		now = time_now();
 		if (now - atomic_load_explicit(&channels->checked, memory_order_relaxed) >=
 		    SLEEP_MAX_NS) {
@@ -750,7 +691,10 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 			view = t->channels;
 			continue;
 		}
-		r = wait_for_call(t, channels, next_look(t, now, until));
+		r = x->flags & IPCBUS_NONBLOCK ? channels_wait_shortly(t) :
+						 channels_wait(t, next_look(t, now, until));
+		if (r == -EAGAIN)
+			return no_event(x);
 		if (r < 0 && r != -EINTR)
 			return r;
 		/* Timers and space are the caller's. */

@@ -5,7 +5,8 @@
  *
  *   channel-server.c   buffers, references and the end of channels
  *   channel-door.c     the door: set-up, fetching and canceling; chains of calls
- *   channel-serve.c    serving threads: take calls, reply, wait
+ *   channel-serve.c    serving threads: take calls and reply
+ *   channel-loop.c     how serving threads wait, also in an event loop
  *   channel-oneways.c  oneways
  *
  * The connection has a table of channels. Each serving thread has a copy of the table, its
@@ -79,6 +80,7 @@ struct served {
 	pid_t pid;
 	int pidfd;
 	atomic_int bell;		/* a timerfd that wakes the client, or -1 */
+	int own_bell;			/* a timerfd that wakes this program's event loop, or -1 */
 	struct ipc_proxy *life;		/* the client's object, which ends with the channel */
 	atomic_bool ended;		/* written under the lock */
 	atomic_bool dying;		/* likewise: the client is gone, but not all of its oneways
@@ -114,8 +116,8 @@ struct channels {
 	struct served *removed;		/* those that threads still refer to: no references */
 	/* Channels of this client with async calls. No references: a channel that closes leaves. */
 	struct channel *opened[CHANNEL_MAX_CALLERS];
-	struct timer late;		/* expires at a deadline of an async call, if the program
-	                   		 * polls */
+	struct timer late;		/* if the program polls: expires at a deadline of an async
+	                   		 * call, or to look for late calls of stopped clients */
 	uint32_t last_id;
 	struct device_words words;	/* the bell: threads must look again */
 	struct channel_spin spin;
@@ -240,6 +242,14 @@ static inline bool channels_others_may_wait(const struct thread *t, const struct
 }
 
 bool channels_others_wait(const struct thread *t, const struct served *served);
+/* How serving threads wait: channel-loop.c. */
+/* Lets a server on this CPU that has async calls run once. Returns whether there are replies. */
+bool channels_yield(struct thread *t);
+/* Waits for messages until that time. Returns 0 or -EINTR. */
+int channels_wait(struct thread *t, uint64_t until);
+/* For a thread that may not sleep. After a message, waits shortly for the next message. Returns 0,
+ * or -EAGAIN if there is none. */
+int channels_wait_shortly(struct thread *t);
 /* Makes serving threads look at the table again. */
 void channels_wake(struct channels *channels);
 /* Asks the client of the call to join through the bus, once, and blocks until it has. Returns the

@@ -9,7 +9,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/timerfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "channel-served.h"
@@ -57,6 +57,11 @@ void served_unref(struct served *served)
 		close(served->pidfd);
 	if (served->bell >= 0)
 		close(served->bell);
+	/* The client has a copy, so the bell must be removed, unless the connection closes. */
+	if (served->own_bell >= 0 && served->channels && served->owner == device_process())
+		backlog_remove_bell(served->channels->ipc, served->own_bell);
+	if (served->own_bell >= 0)
+		close(served->own_bell);
 	ipc_proxy_unref(served->life);
 	ipc_object_unref(served->object);
 	free(served);
@@ -88,14 +93,6 @@ void served_end(struct served *served)
 	served_finish(served);
 }
 
-/* The timer expires at once. */
-static bool bell_ring(int fd)
-{
-	static const struct itimerspec past = { .it_value.tv_nsec = 1 };
-
-	return timerfd_settime(fd, TFD_TIMER_ABSTIME, &past, NULL) == 0;
-}
-
 void served_notify(struct served *served)
 {
 	struct ipcbus_exchange x = {
@@ -110,7 +107,7 @@ void served_notify(struct served *served)
 
 	if (!channel_notify(&served->callee))
 		return;
-	if (bell >= 0 && bell_ring(bell))
+	if (bell >= 0 && channel_ring(bell))
 		return;
 	/* If the client's region is full, the client finds the reply after its events. */
 	if (thread_get(served->channels->ipc, &t) == 0)
@@ -222,9 +219,13 @@ int channel_call_pidfd(struct ipc *ipc, uint64_t call)
 
 	if (!served)
 		return -ESRCH;
-	fd = fcntl(served->pidfd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	/* Other errors do not say that the process is gone. */
+	if (syscall(SYS_pidfd_send_signal, served->pidfd, 0, NULL, 0) < 0 && errno == ESRCH)
+		fd = -ESRCH;
+	else if ((fd = fcntl(served->pidfd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)) < 0)
+		fd = -errno;
 	served_unref(served);
-	return fd < 0 ? -errno : fd;
+	return fd;
 }
 
 /* --- The end ------------------------------------------------------------------------ */

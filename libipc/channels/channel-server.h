@@ -23,6 +23,9 @@
  * tails of all channels and for a word that is set while the bus has an event. It then takes the
  * event without waiting. So other events cost an additional exchange.
  *
+ * A program with an event loop does the same in ipc_process() and ipc_wait_event(), but sleeps in
+ * its loop: see "Polling" in channel.h, and channel-loop.c.
+ *
  * A handler that makes a call. The bus must know the chain of calls, or a callback to a client
  * with a single thread, which waits, would not be served. So the handler first asks its client to
  * join: the client calls the door with CHANNEL_JOIN, a call that only the handler's thread
@@ -43,7 +46,7 @@
  *     No other user ends a channel of a user with up to 4 channels that is not idle.
  *     A thread in a handler maps the channels that it looked at before, also after their end: at
  *     most 64 such channels of a user, which otherwise gets no more channels, and 256 in total.
- *   - Servers with their own event loop get no channels.
+ *   - A channel that was opened before the program called ipc_process() ends then.
  *   - A proxy whose channel has ended uses the bus, and asks for another after 4,096 messages.
  *     Its memory of the ended channel stays mapped.
  *   - A waiting client notices the death of the server after about 10 ms at most. It notices the
@@ -70,7 +73,8 @@
 
 /* Methods of the door. All but CHANNEL_OPEN take a struct channel_ref. No program's object has
  * these numbers: a hostile server may reply with another server's object as its door. */
-#define CHANNEL_OPEN  (IPC_NUMBER_BUILTIN + 5)	/* file, object, client's object -> id */
+#define CHANNEL_OPEN  (IPC_NUMBER_BUILTIN + 5)	/* file, object, client's object -> id, and a bell
+	                                	 * if the program has an event loop */
 #define CHANNEL_JOIN  (IPC_NUMBER_BUILTIN + 6)	/* -> nothing: after the end of the call */
 #define CHANNEL_FETCH (IPC_NUMBER_BUILTIN + 7)	/* -> the reply of a call that ended with LATER */
 #define CHANNEL_CANCEL (IPC_NUMBER_BUILTIN + 8)	/* a oneway: the caller does not wait any more */
@@ -82,6 +86,11 @@
 
 #define CHANNEL_BELL (IPC_NUMBER_BUILTIN + 11)	/* a oneway to the door, with a timerfd: the
 	                                         * client polls, and wakes when it expires */
+/* Takes the bell of such a message, or returns -EPROTO and drops all its files. */
+int channels_take_bell(const struct ipc_raw_message *message);
+/* Closes the files of a message that a peer may not send, on another thread: close() of a file in
+ * FUSE blocks for as long as the peer likes. Leaves files of memory to the caller. */
+void channels_drop_files(const struct ipc_raw_message *message);
 
 /* Oneways to the object that the client sent with CHANNEL_OPEN. No program's object has these
  * numbers: a hostile client may send the object of another process. */

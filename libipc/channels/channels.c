@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* What the client's and the server's side of a connection share: its channels, and buffers. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "channel-served.h"
 
@@ -50,13 +55,87 @@ void channels_wake(struct channels *channels)
 	atomic_fetch_add(&channels->generation, 1);
 	atomic_fetch_add(channels->words.bell, 1);
 	channel_wake_private(channels->words.bell, INT_MAX);
+	backlog_ring(channels->ipc);
 }
+
+/* --- Files of peers ------------------------------------------------------------------- */
+
+struct files {
+	size_t n;
+	int fds[];
+};
+
+static void *close_files(void *data)
+{
+	struct files *files = data;
+
+	for (size_t i = 0; i < files->n; i++)
+		close(files->fds[i]);
+	free(files);
+	return NULL;
+}
+
+/* Signals are for the program's own threads. */
+static int start_closing(struct files *files)
+{
+	sigset_t all, before;
+	pthread_t thread;
+	int r;
+
+	sigfillset(&all);
+	r = pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (r)
+		return -r;
+	r = pthread_create(&thread, NULL, close_files, files);
+	if (r == 0)
+		pthread_detach(thread);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -r;
+}
+
+void channels_drop_files(const struct ipc_raw_message *message)
+{
+	struct files *files = NULL;
+
+	for (size_t i = 0; i < message->n_entries; i++) {
+		struct ipc_raw_entry *entry = &message->entries[i];
+
+		if (entry->type != IPC_RAW_FD || entry->fd < 0 ||
+		    fcntl(entry->fd, F_GET_SEALS) >= 0)
+			continue;
+		if (!files)
+			files = calloc(1, sizeof(*files) + message->n_entries * sizeof(int));
+		if (!files)
+			return;
+		files->fds[files->n++] = ipc_take_fd(&entry->fd);
+	}
+	if (files && start_closing(files) < 0)
+		close_files(files);
+}
+
+int channels_take_bell(const struct ipc_raw_message *message)
+{
+	if (message->n_entries == 1 && message->entries[0].type == IPC_RAW_FD &&
+	    channel_is_bell(message->entries[0].fd))
+		return ipc_take_fd(&message->entries[0].fd);
+	channels_drop_files(message);
+	return -EPROTO;
+}
+
+/* --- The table ------------------------------------------------------------------------ */
 
 void channels_free(struct channels *channels)
 {
 	ipc_object_unref(channels->door);
 	pthread_mutex_destroy(&channels->lock);
 	free(channels);
+}
+
+/* A serving thread looks again: channel_take_late() ends calls, and check() in channel-serve.c
+ * cancels them. */
+static void late_expired(struct timer *timer)
+{
+	(void)timer;
 }
 
 static int channels_new(struct ipc *ipc, struct channels **ret_channels)
@@ -68,6 +147,7 @@ static int channels_new(struct ipc *ipc, struct channels **ret_channels)
 		return -ENOMEM;
 	channels->ipc = ipc;
 	channels->spin.budget_ns = CHANNEL_SPIN_NS;
+	channels->late.expired = late_expired;
 	pthread_mutex_init(&channels->lock, NULL);
 	round_end(&channels->round);
 	r = device_poll_words(&ipc->device, &channels->words);

@@ -10,6 +10,15 @@ static void proxy_died(struct ipc *ipc, const struct ipc_proxy *proxy)
 	channels_server_died(ipc, proxy);
 }
 
+/* The program may serve in its loop from now on. */
+static void end(struct ipc *ipc)
+{
+	if (atomic_load(&ipc->pool.loops) && atomic_load(&ipc->channels))
+		backlog_ring(ipc);
+	else
+		channels_end(ipc);
+}
+
 const struct route channels_route = {
 	.of_proxy = channel_of_proxy,
 	.has_asked = channel_has_asked,
@@ -30,7 +39,9 @@ const struct route channels_route = {
 	.is_served = channels_serve,
 	.n_served = channels_viewed,
 	.arm = channels_arm,
-	.end = channels_end,
+	.awake = channels_awake,
+	.ready = channels_ready,
+	.end = end,
 	.free_view = channels_view_free,
 	.serve = channel_serve,
 	.take_message = channel_take_message,

@@ -43,6 +43,8 @@ static void settle_locked(struct ipc *ipc)
 {
 	atomic_fetch_and(&ipc->attention, ~ATTEND_BACKLOG);
 	set_readable_locked(&ipc->backlog, false);
+	if (atomic_load(&ipc->backlog.rung))
+		set_readable_locked(&ipc->backlog, true);
 }
 
 void backlog_add(struct ipc *ipc, struct backlog_work *work, bool wake)
@@ -162,12 +164,35 @@ int backlog_new_bell(struct ipc *ipc)
 	return r < 0 ? r : fd;
 }
 
-void backlog_forget_bells(const struct ipc *ipc)
+void backlog_remove_bell(const struct ipc *ipc, int bell)
 {
-	struct epoll_event events[16];
+	epoll_ctl(ipc->backlog.fd, EPOLL_CTL_DEL, bell, NULL);
+}
 
-	if (ipc->backlog.fd >= 0)
-		epoll_wait(ipc->backlog.fd, events, 16, /* timeout= */ 0);
+#define BELLS_AT_ONCE 64
+
+void backlog_forget_bells(struct ipc *ipc)
+{
+	struct backlog *backlog = &ipc->backlog;
+	struct epoll_event events[BELLS_AT_ONCE];
+
+	if (backlog->fd < 0)
+		return;
+	if (atomic_exchange(&backlog->rung, false)) {
+		ipc_lock(ipc);
+		set_readable_locked(backlog, !STAILQ_EMPTY(&backlog->list));
+		ipc_unlock(ipc);
+	}
+	while (epoll_wait(backlog->fd, events, BELLS_AT_ONCE, /* timeout= */ 0) == BELLS_AT_ONCE)
+		;
+}
+
+void backlog_ring(struct ipc *ipc)
+{
+	if (ipc->backlog.fd < 0)
+		return;
+	atomic_store(&ipc->backlog.rung, true);
+	eventfd_write(ipc->backlog.work_fd, 1);
 }
 
 /* An epoll fd of both fds. A thread that waits for a stream polls only the device's fd, because it

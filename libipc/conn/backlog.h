@@ -14,6 +14,7 @@
 #ifndef IPC_BACKLOG_H
 #define IPC_BACKLOG_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/queue.h>
 
@@ -33,7 +34,8 @@ struct backlog {
 	STAILQ_HEAD(, backlog_work) list;	/* oldest first */
 	/* For threads that poll, or -1: readable while there is work, and after a bell. */
 	int fd;
-	int work_fd;			/* an eventfd: readable while there is work */
+	int work_fd;			/* an eventfd: readable while there is work, or rung */
+	atomic_bool rung;
 	int all_fd;			/* ipc_get_fd(): fd and the device's poll_fd, or -1 */
 };
 
@@ -61,8 +63,12 @@ int backlog_poll_locked(struct ipc *ipc);
  * peer can hold the pipe's lock, pass files, and make a write block. Returns the descriptor, which
  * the caller must close, or -errno. */
 int backlog_new_bell(struct ipc *ipc);
-/* Must be called before the last look for replies: fd is readable after later bells only. */
-void backlog_forget_bells(const struct ipc *ipc);
+/* Another process has the bell too, so it must be removed before it is closed. */
+void backlog_remove_bell(const struct ipc *ipc, int bell);
+/* Must be called before the last look for messages: fd is readable after later bells only. */
+void backlog_forget_bells(struct ipc *ipc);
+/* Makes fd readable until then: serving threads must look for messages that nobody rings for. */
+void backlog_ring(struct ipc *ipc);
 /* The fd for event loops, or -errno. */
 int backlog_get_fd(struct ipc *ipc);
 

@@ -24,6 +24,8 @@ struct pool {
 	atomic_uint idle;		/* threads of ipc_run() that look or wait for work, or have
 					 * been started for it */
 	atomic_uint polling;		/* of these, the threads that poll, not for channels */
+	atomic_bool loops;		/* a thread has called ipc_process(). Stays set: the
+					 * program's loop may sleep for as long as it likes */
 	unsigned int blocked;		/* threads in handlers that wait for a stream */
 	int error;			/* why a thread ended, if not by ipc_stop() */
 	struct pool_thread *threads;

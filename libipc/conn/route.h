@@ -85,10 +85,17 @@ struct route {
 	bool (*is_served)(struct ipc *ipc);
 	/* Returns the number of channels that the thread serves. */
 	unsigned int (*n_served)(const struct thread *t);
-	/* Must be called before a thread polls: from now on the fd for event loops reports replies
-	 * to async calls. Returns true if there are replies already. */
-	bool (*arm)(struct ipc *ipc);
-	/* No thread serves any more: ends all channels. Clients notice it at their next call. */
+	/* Must be called before a thread polls, or the program sleeps in its loop: from now on the
+	 * fd for event loops reports replies to async calls, and if the program has called
+	 * ipc_process(), also messages. Returns true if there are any already. t: the calling
+	 * thread, or NULL. */
+	bool (*arm)(struct ipc *ipc, struct thread *t);
+	/* Must be called when a thread with t->asleep serves again. */
+	void (*awake)(struct thread *t);
+	/* Only looks. */
+	bool (*ready)(struct ipc *ipc, struct thread *t);
+	/* The last thread leaves ipc_run(): ends all channels, unless the program has a loop.
+	 * Clients notice it at their next call. */
 	void (*end)(struct ipc *ipc);
 	/* Drops a thread's references of channels. The device must be open. */
 	void (*free_view)(struct channel_view *view);

@@ -49,6 +49,8 @@ struct thread {
 	bool blocked;			/* counted in pool.blocked */
 	bool idle;			/* counted in pool.idle */
 	bool no_event;			/* its last ipc_process() found no event */
+	bool in_loop;			/* in ipc_process() */
+	bool asleep;			/* clients assume that it sleeps in a loop */
 	unsigned int processed;		/* calls of ipc_process() in a row that returned 1 */
 	struct ipc_call *spare;		/* memory for the next call */
 	struct reply *spare_reply;	/* and for the next reply */

@@ -52,7 +52,7 @@ static int serve_polling(struct thread *t)
 	r = thread_flush(t);
 	if (r < 0)
 		return r;
-	if (ipc->route->arm(ipc))
+	if (ipc->route->arm(ipc, t))
 		return process(t);
 	r = poll_bus(ipc);
 	if (r < 0)
@@ -223,7 +223,10 @@ static int process(struct thread *t)
 	if (r)
 		return serve_ended(t, r);
 	r = finish_events(t);
-	return r < 0 ? r : !!(atomic_load(&ipc->attention) & ATTEND_BACKLOG);
+	if (r < 0 || atomic_load(&ipc->attention) & ATTEND_BACKLOG)
+		return r < 0 ? r : 1;
+	/* Last of all, and also without channels: bells of ended channels keep the fd readable. */
+	return t->in_loop && ipc->route->arm(ipc, t);
 }
 
 int ipc_process(struct ipc *ipc)
@@ -234,8 +237,14 @@ int ipc_process(struct ipc *ipc)
 	r = serving_thread(ipc, &t);
 	if (r < 0)
 		return r;
+	if (unlikely(!atomic_load(&ipc->pool.loops)))
+		atomic_store(&ipc->pool.loops, true);
+	if (unlikely(t->asleep))
+		ipc->route->awake(t);
 	if (t->processed < EVENTS_IN_A_ROW) {
+		t->in_loop = true;
 		r = process(t);
+		t->in_loop = false;
 		t->processed = r > 0 ? t->processed + 1 : 0;
 		return r;
 	}
@@ -252,7 +261,7 @@ static int report_answers(struct ipc *ipc)
 	const struct ipcbus_event none = { .kind = IPCBUS_EVENT_NONE };
 	struct dispatch_event *work;
 
-	if (!ipc->route->arm(ipc))
+	if (!ipc->route->arm(ipc, /* t= */ NULL))
 		return 0;
 	work = malloc(sizeof(*work));
 	if (!work)
@@ -268,18 +277,21 @@ int ipc_get_fd(struct ipc *ipc)
 	if (r == 0)
 		r = writable_make_poll(ipc, DEVICE_POLL_EVENT);
 	if (r == 0)
+		r = backlog_make_fd(ipc);
+	if (r == 0)
 		r = report_answers(ipc);
 	return r < 0 ? r : backlog_get_fd(ipc);
 }
 
 static int wait_event(struct ipc *ipc, uint64_t timeout_usec)
 {
+	struct thread *t = thread_last && thread_last->ipc == ipc ? thread_last : NULL;
 	uint64_t deadline = deadline_after(timeout_usec), left = timeout_usec;
 	int r;
 
 	/* A server may ring for a call that has been canceled. */
 	do {
-		if (ipc->route->arm(ipc))
+		if (ipc->route->ready(ipc, t) || ipc->route->arm(ipc, t))
 			return 1;
 		r = device_poll(&ipc->device, DEVICE_POLL_EVENT, /* other= */ -1, ipc->backlog.fd,
 				left);
@@ -287,7 +299,7 @@ static int wait_event(struct ipc *ipc, uint64_t timeout_usec)
 			return 1;
 		left = deadline ? time_until(deadline) : timeout_usec;
 	} while (r == 0 && left && atomic_load(&ipc->channels));
-	return r == 0 ? ipc->route->arm(ipc) : r;
+	return r == 0 ? ipc->route->ready(ipc, t) : r;
 }
 
 int ipc_wait_event(struct ipc *ipc, uint64_t timeout_usec)

@@ -82,12 +82,14 @@ struct channel_client_part {
 /* A thread that begins to sleep adds CHANNEL_SLEEP to server.waiting. It subtracts 1 when it is
  * awake. */
 #define CHANNEL_SLEEP	 0x10001U
-#define CHANNEL_SLEEPERS 0xffffU	/* the number of threads that sleep */
+#define CHANNEL_SLEEPERS 0xffffU	/* the number of threads that sleep, and: */
+#define CHANNEL_POLLS	 0x8000U	/* the server has polled: see polls */
 
 struct channel_server_part {
 	_Alignas(64) atomic_uint waiting;
 	atomic_int cpu;
 	atomic_uint ended;	/* not 0: the server takes no more calls from here */
+	atomic_uint polls;
 	_Alignas(64) atomic_uint tail;
 	_Alignas(64) atomic_uint taken[CHANNEL_CELLS];
 	atomic_uint drained;

@@ -103,6 +103,7 @@ PEER_WORD(unsigned int, peer_canceled, of_request(peer, cell)->canceled, CLIENT,
 PEER_WORD(unsigned int, peer_answers, of_server(peer)->tail, SERVER)
 PEER_WORD(unsigned int, peer_server_waiting, of_server(peer)->waiting, SERVER)
 PEER_WORD(int, peer_server_cpu, of_server(peer)->cpu, SERVER)
+PEER_WORD(unsigned int, peer_server_polls, of_server(peer)->polls, SERVER)
 PEER_WORD(unsigned int, peer_ended, of_server(peer)->ended, SERVER)
 PEER_WORD(unsigned int, peer_taken, of_server(peer)->taken[cell], SERVER, CELL)
 PEER_WORD(unsigned int, peer_number, of_reply(peer, cell)->number, SERVER, CELL)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -177,6 +178,20 @@ bool channel_can_wait(void)
 
 	/* A wait for a word that has another value already. */
 	return has_clock_of_kernel() && channel_sleep_words(&wait, 1, /* until= */ 0) == 0;
+}
+
+bool channel_ring(int bell)
+{
+	static const struct itimerspec past = { .it_value.tv_nsec = 1 };
+
+	return timerfd_settime(bell, TFD_TIMER_ABSTIME, &past, NULL) == 0;
+}
+
+bool channel_is_bell(int fd)
+{
+	struct itimerspec value;
+
+	return timerfd_gettime(fd, &value) == 0;
 }
 
 void channel_wake(const atomic_uint *word, unsigned int threads)

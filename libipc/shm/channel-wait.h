@@ -137,6 +137,11 @@ static inline bool channel_cannot_wait(void)
 /* Tries futex_waitv() and looks at the clock, before a channel is made. */
 bool channel_can_wait(void);
 
+/* Bells are timers, see "Polling" in channel.h. Neither function blocks, whatever the peer does
+ * with the timer. channel_ring() makes it expire. Returns false if that fails. */
+bool channel_ring(int bell);
+bool channel_is_bell(int fd);
+
 void channel_wake(const atomic_uint *word, unsigned int threads);
 /* For a private word of struct channel_wait, or the second alarm of channel_await_alarms(). The
  * kernel need not look up the page of such a word. */

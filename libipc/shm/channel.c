@@ -123,6 +123,30 @@ void channel_begin_async(struct channel_caller *caller, unsigned int cell)
 	begin(caller, cell);
 }
 
+/* Rings once for each number in the server's polls. Threads may ring twice, but none relies on a
+ * ring that another thread has yet to do. */
+static void ring(struct channel_caller *caller)
+{
+	uint32_t polls = peer_server_polls(caller->peer);
+
+	if (polls == atomic_load_explicit(&caller->rung, memory_order_relaxed))
+		return;
+	if (!channel_ring(caller->bell))
+		atomic_store_explicit(&caller->unheard, true, memory_order_relaxed);
+	atomic_store_explicit(&caller->rung, polls, memory_order_relaxed);
+}
+
+/* After the call or oneway: see "Sleeping" in channel.h. waiting: the server's word, which is not 0.
+ * woken: a sleeper was woken, and will find it. */
+static __attribute__((noinline)) void wake_server(struct channel_caller *caller, uint32_t waiting,
+						  bool woken)
+{
+	if (waiting & CHANNEL_POLLS)
+		ring(caller);
+	if (waiting & CHANNEL_SLEEPERS & ~CHANNEL_POLLS && !woken)
+		channel_wake(&caller->own->tail, 1);
+}
+
 void channel_post(struct channel_caller *caller, unsigned int cell,
 		  const struct channel_call *call)
 {
@@ -144,10 +168,9 @@ void channel_post(struct channel_caller *caller, unsigned int cell,
 	if (cell >= CHANNEL_LARGE)
 		atomic_fetch_add(&caller->own->others, 1);
 	atomic_fetch_add(&caller->own->tail, 1);
-	/* After tail: see "Sleeping" in channel.h. */
 	waiting = peer_server_waiting(caller->peer);
-	if (waiting & CHANNEL_SLEEPERS && !(call->async && was_woken(caller, cell, waiting)))
-		channel_wake(&caller->own->tail, 1);
+	if (waiting & CHANNEL_SLEEPERS)
+		wake_server(caller, waiting, call->async && was_woken(caller, cell, waiting));
 }
 
 /* The number in the cell while the caller waits. */
@@ -349,10 +372,10 @@ void channel_send_oneway(struct channel_caller *caller, uint32_t epoch, uint32_t
 	waiting = peer_server_waiting(caller->peer);
 	/* If the last wake-up was for the same sleepers, a woken thread has not looked at the ring
 	 * yet, and will find this oneway too. */
-	if (!(waiting & CHANNEL_SLEEPERS) || (pending && waiting == caller->woken))
+	if (!(waiting & CHANNEL_SLEEPERS))
 		return;
+	wake_server(caller, waiting, pending && waiting == caller->woken);
 	caller->woken = waiting;
-	channel_wake(&caller->own->tail, 1);
 }
 
 static void set_drained(struct channel_callee *callee, uint32_t drained)
@@ -585,9 +608,27 @@ static bool has_call(const struct channel_wait *wait)
 	return atomic_load(wait->event) || atomic_load(wait->bell) != wait->rung;
 }
 
+bool channel_is_over(const struct channel_wait *wait)
+{
+	return has_call(wait);
+}
+
+/* Yields. Returns whether that paid. A yield that takes long delays no reply, so it counts as any
+ * other, but it delays the other work of a loop. */
+static bool yield_for_call(const struct channel_wait *wait)
+{
+	uint64_t begin = wait->in_loop ? channel_now() : 0;
+	bool paid;
+
+	sched_yield();
+	paid = has_call(wait);
+	if (wait->in_loop)
+		channel_yield_end(&wait->spin->yield, paid, begin);
+	return paid;
+}
+
 /* Spins while the last caller runs on another CPU, because its next call comes from there. If the
- * caller runs on this CPU, yields once: its next call then needs no wake-up. A yield that takes
- * long delays no reply, so it counts as any other. */
+ * caller runs on this CPU, yields once: its next call then needs no wake-up. */
 bool channel_spin_for_call(const struct channel_wait *wait)
 {
 	struct spinning spinning;
@@ -600,10 +641,10 @@ bool channel_spin_for_call(const struct channel_wait *wait)
 		cpu = channel_caller_cpu(wait->last, wait->last_cell);
 		if (spinning_continue(&spinning, cpu))
 			continue;
-		if (channel_cpu_of(cpu) != spinning.cpu)
+		if (channel_cpu_of(cpu) != spinning.cpu ||
+		    (wait->in_loop && !channel_may_yield(&wait->spin->yield)))
 			return false;
-		sched_yield();
-		paid = has_call(wait);
+		paid = yield_for_call(wait);
 		break;
 	}
 	channel_spin_end(wait->spin, paid);
@@ -651,4 +692,20 @@ int channel_sleep_for_call(const struct channel_wait *wait, uint64_t until)
 		r = sleep_for_words(wait, until);
 	change_waiting(wait, 0 - 1U, channel_cpu());
 	return r;
+}
+
+bool channel_poll_for_call(const struct channel_wait *wait)
+{
+	int cpu = channel_asleep(channel_cpu());
+
+	for (unsigned int i = 0; i < wait->n; i++) {
+		struct channel_callee *callee = wait->callees[i];
+		uint32_t polls = atomic_fetch_add(&callee->polls, 1) + 1;
+
+		atomic_store_explicit(&callee->own->cpu, cpu, memory_order_relaxed);
+		atomic_store(&callee->own->polls, polls);
+		if (polls == 1)
+			atomic_fetch_or(&callee->own->waiting, CHANNEL_POLLS);
+	}
+	return has_call(wait);
 }

@@ -25,7 +25,7 @@
  *                  others          ->  how many calls were posted in cells that are not large
  *                  waiting         ->  as in the server's part: for async calls
  *                  polls           ->  a number that increases when the client begins to poll, and
- *                                      must be woken by the bus for the next reply to an async call
+ *                                      must be rung for the next reply to an async call
  *                  sent            ->  the position after the last oneway
  *                  cpu             ->  where the thread runs that sent it
  *                  cell.cpu        ->  where the calling thread runs, or slept; and whether the
@@ -34,6 +34,7 @@
  *   server's part: tail            ->  the client sees replies to async calls; a futex
  *                  waiting         ->  how many threads sleep until the client's tail changes, and
  *                                      a number that each of them incremented
+ *                  polls           ->  likewise, for the next message
  *                  drained         ->  the position after the last oneway that a thread took
  *                  cpu             ->  where a serving thread runs, or slept
  *                  taken[]         -> the number of the last call that a thread took from a cell
@@ -51,6 +52,13 @@
  * Sleeping. A thread first announces its sleep, then reads the awaited word again, then sleeps in a
  * futex with that value. The peer first changes the word, then reads the announcement. All four
  * accesses must be sequentially consistent, so that a side sees the other's access.
+ *
+ * Polling. A program with an event loop sleeps in the loop. It announces that by another number in
+ * polls, and reads the awaited words again. The peer first changes a word, then rings once for each
+ * such number: it sets the *bell*, a timer that the loop watches, to expire at once. Both processes
+ * have the timer. A process that spoils it delays only its own messages. A pipe, a socket or an
+ * eventfd is not safe: a process can hold the lock of a pipe or socket for ever, pass files, and
+ * make a write block.
  */
 #ifndef IPC_CHANNEL_H
 #define IPC_CHANNEL_H
@@ -87,6 +95,9 @@ struct channel_caller {
 	/* Only for the thread that sends oneways. */
 	uint32_t sent;			 /* position */
 	uint32_t woken;			 /* value of peer->waiting at the last wake-up */
+	int bell;			 /* the server's, or -1 */
+	atomic_uint rung;		 /* value of peer->polls at the last ring */
+	atomic_bool unheard;		 /* the ring failed: the bus must wake the server */
 };
 
 /* A call to send. */
@@ -204,6 +215,7 @@ struct channel_callee {
 	atomic_uint looked;			/* value of peer->others at the last look at
 	                   			 * cells that are not large, if it found no call */
 	atomic_uint rung;			/* value of peer->polls that channel_notify() saw */
+	atomic_uint polls;			/* how often threads began to poll */
 	atomic_uint busy;			/* a bit for each cell without a reply */
 	atomic_uint drained;			/* position; written by the thread that takes
 	                    			 * oneways */
@@ -338,10 +350,15 @@ struct channel_wait {
 	const struct channel_callee *last;	/* channel of the last message of this thread, or
 	                                  	 * NULL */
 	unsigned int last_cell;
+	bool in_loop;			/* the program has other work */
 };
 
 /* Spins. Returns whether a word has changed. */
 bool channel_spin_for_call(const struct channel_wait *wait);
+/* Returns whether a word has changed. */
+bool channel_is_over(const struct channel_wait *wait);
+/* The same, and announces before that the server polls. */
+bool channel_poll_for_call(const struct channel_wait *wait);
 /* Sleeps. Returns 0 if a word may have changed, -ETIMEDOUT, or -EINTR after a signal. */
 int channel_sleep_for_call(const struct channel_wait *wait, uint64_t until);
 

@@ -28,7 +28,7 @@ uint32_t server_window;
 
 /* --- The server -------------------------------------------------------------------------- */
 
-static uint32_t added;
+static atomic_uint added;
 static atomic_uint cancels;
 
 static void on_cancel(struct ipc_call *call, void *userdata)

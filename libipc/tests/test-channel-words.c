@@ -149,8 +149,8 @@ static uint32_t *word_of(const struct opened *opened, unsigned int n)
 		&own->polls, &request->cpu, &request->canceled, &request->code, &request->size,
 		&request->deadline, (uint32_t *)&request->deadline + 1, &oneway->epoch,
 		&oneway->size, &oneway->code, &peer->waiting, &peer->cpu, &peer->ended,
-		&peer->tail, &peer->taken[0], &peer->drained, &reply->number, &reply->thread,
-		&reply->kind, &reply->error, &reply->size, NULL,
+		&peer->polls, &peer->tail, &peer->taken[0], &peer->drained, &reply->number,
+		&reply->thread, &reply->kind, &reply->error, &reply->size, NULL,
 	};
 
 	return words[n];

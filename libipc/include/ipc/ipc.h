@@ -370,7 +370,8 @@ void ipc_stop(struct ipc *ipc);
  * of one stream, without sleeping, and returns 1. It returns 0 if no event is pending, and after 64
  * events in a row: the program then serves the other sources of its loop, and the file descriptor
  * is still readable, also for EPOLLET. Call it until it returns 0. A handler that it runs may
- * block.
+ * block. Before it returns 0, it may wait up to 50 microseconds for the next message of a client
+ * that is running.
  *
  *   -EMFILE   ipc_get_fd(): the first use cannot create the file descriptor.
  *   -EDEADLK  ipc_process(): the calling thread waits for a reply: it is in a nested handler.
