@@ -5,21 +5,25 @@
 
 #include <check.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* Runs n cases, each for at most 60 s, between begin and end, which may be NULL. Returns the exit
- * status. */
+ * status. ONLY_CASE in the environment selects a case. */
 static inline int run_cases(const char *name, void (*begin)(void), void (*end)(void),
 			    const TTest *const *cases, size_t n)
 {
 	Suite *suite = suite_create(name);
 	TCase *tcase = tcase_create(name);
 	SRunner *runner = srunner_create(suite);
+	const char *only = getenv("ONLY_CASE");
 	int failed;
 
 	tcase_set_timeout(tcase, 180);
 	tcase_add_checked_fixture(tcase, begin, end);
 	for (size_t i = 0; i < n; i++)
-		tcase_add_test(tcase, cases[i]);
+		if (!only || !strcmp(only, cases[i]->name))
+			tcase_add_test(tcase, cases[i]);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

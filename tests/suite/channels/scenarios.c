@@ -70,6 +70,19 @@ static const struct scenario scenarios[] = {
 	{ "async-end", "async calls to a channel that the server ends",
 	  .clients = 1, .calls = 3, .servers = 1, .cells = 3, .cpus = 2, .async = true,
 	  .ends = true },
+	{ "loop", "a client, and a server that sleeps in an event loop",
+	  .clients = 1, .calls = 3, .servers = 1, .cells = 1, .cpus = 1, .polls = 1 },
+	{ "loops", "two event loops that spin, two clients and events of the bus",
+	  .clients = 2, .calls = 2, .servers = 2, .cells = 2, .cpus = 2, .budget = 2000,
+	  .events = 2, .polls = 3 },
+	{ "loop-run", "an event loop beside a serving thread, a client and oneways",
+	  .clients = 1, .calls = 2, .oneways = 3, .servers = 2, .cells = 1, .cpus = 2, .polls = 2 },
+	{ "loop-generation", "a second channel comes while an event loop sleeps",
+	  .channels = 2, .clients = 1, .calls = 2, .servers = 1, .cells = 1, .cpus = 2,
+	  .comes_late = true, .polls = 1 },
+	{ "loop-async", "async calls to an event loop, which ends the channel",
+	  .clients = 1, .calls = 3, .servers = 1, .cells = 3, .cpus = 2, .async = true,
+	  .ends = true, .polls = 1 },
 	{ "stream", "a sender and a receiver of a stream, with a window of two messages",
 	  .senders = 1, .receivers = 1, .messages = 4, .window = 2, .cpus = 1 },
 	{ "stream-bus", "the same, and both wait for the bus",
@@ -136,11 +149,29 @@ static void wake_all(atomic_uint *word)
 	channel_wake(word, EVER);
 }
 
+/* The fd of the event loops is readable from now on. */
+static atomic_uint readable;
+
+int seam_ring(int unused)
+{
+	(void)unused;
+	atomic_store(&readable, 1);
+	wake_all(&readable);
+	return 0;
+}
+
+static void ring_loops(void)
+{
+	if (now->polls)
+		seam_ring(0);
+}
+
 static void ring_after(atomic_uint *count)
 {
 	atomic_fetch_add(count, 1);
 	atomic_fetch_add(&bell, 1);
 	channel_wake_private(&bell, EVER);
+	ring_loops();
 }
 
 /* --- Clients ------------------------------------------------------------------------------ */
@@ -351,6 +382,7 @@ static void leave_turn(atomic_uint *turn)
 		return;
 	atomic_fetch_add(&bell, 1);
 	channel_wake_private(&bell, 1);
+	ring_loops();
 }
 
 /* Serves at most two, like TURN_MAX. */
@@ -422,7 +454,21 @@ static bool take_event(void)
 	return false;
 }
 
-static void server(uintptr_t unused)
+/* Sleeps in an event loop, as channel-loop.c and ipc_process() do. */
+static void wait_in_loop(const struct channel_wait *wait)
+{
+	if (channel_spin_for_call(wait))
+		return;
+	atomic_store(&readable, 0);
+	if (channel_poll_for_call(wait)) {
+		ring_loops();
+		return;
+	}
+	while (!atomic_load(&readable))
+		channel_sleep(&readable, 0, 0);
+}
+
+static void server(uintptr_t number)
 {
 	struct channel_callee *const known[] = { &callees[0], &callees[1] };
 	struct channel_spin spin = { .budget_ns = now->budget };
@@ -436,7 +482,6 @@ static void server(uintptr_t unused)
 		.spin = &spin,
 	};
 
-	(void)unused;
 	for (;;) {
 		bool served;
 
@@ -469,7 +514,9 @@ static void server(uintptr_t unused)
 				model_fail("the server refused an honest client");
 			}
 		}
-		if (!served)
+		if (!served && now->polls & 1U << number)
+			wait_in_loop(&wait);
+		else if (!served)
 			CHECK(channel_wait_call(&wait, 0) == 0);
 	}
 }
@@ -491,6 +538,7 @@ static void bus(uintptr_t unused)
 	for (unsigned int i = 0; i < now->events; i++) {
 		atomic_fetch_add(&event, 1);
 		wake_all(&event);
+		ring_loops();
 	}
 	while ((taken = atomic_load(&events_taken)) != now->events)
 		channel_sleep(&events_taken, taken, 0);
@@ -509,7 +557,7 @@ static void set_up(void)
 	memset(times_served, 0, sizeof(times_served));
 	n_calls = 0;
 	closed = event = stop = generation = events_taken = 0;
-	oneways_sent = oneways_taken = bell = 0;
+	oneways_sent = oneways_taken = bell = readable = 0;
 	saw_end = false;
 	clients_left = channels * (now->clients + (now->oneways != 0)) + (now->events != 0);
 	for (unsigned int i = 0; i < channels; i++) {
@@ -545,7 +593,7 @@ static void set_up(void)
 		for (unsigned int j = 0; j < now->clients; j++)
 			model_spawn("client", client, i);
 	for (unsigned int i = 0; i < now->servers; i++)
-		model_spawn("server", server, 0);
+		model_spawn("server", server, i);
 	if (now->events)
 		model_spawn("bus", bus, 0);
 	if (now->ends)
@@ -573,7 +621,7 @@ static void check_nothing_left(unsigned int channel)
 	CHECK((channel_take_cell(&callers[channel], CHANNEL_HUGE_MAX) >= 0) == now->huge);
 	CHECK(callers[channel].lost == 0);
 	CHECK(callees[channel].busy == 0);
-	CHECK((shared.replies[channel].waiting & CHANNEL_SLEEPERS) == 0);
+	CHECK((shared.replies[channel].waiting & CHANNEL_SLEEPERS & ~CHANNEL_POLLS) == 0);
 	CHECK((shared.requests[channel].waiting & CHANNEL_SLEEPERS) == 0);
 }
 

@@ -35,6 +35,7 @@ struct scenario {
 	unsigned int by_bus;   /* bits: the threads of either side that wait for the bus */
 	bool leaves;	 /* the first sender, after a message */
 	bool async;	 /* clients post all calls, and then wait as serving threads do */
+	unsigned int polls; /* bits: the serving threads that sleep in an event loop */
 };
 
 /* NULL behind the last. */

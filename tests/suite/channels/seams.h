@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,6 +31,7 @@ void *seam_copy(void *to, const void *from, size_t size);
 long seam_syscall(long number, ...);
 int seam_cpu(void);
 int seam_clock(clockid_t clock, struct timespec *ret_now);
+int seam_ring(int bell);
 
 #undef atomic_thread_fence
 #undef atomic_load
@@ -74,5 +76,6 @@ int seam_clock(clockid_t clock, struct timespec *ret_now);
 /* Other threads may run at each access. */
 #define sched_yield()		   ((void)0)
 #define clock_gettime(clock, time) seam_clock(clock, time)
+#define timerfd_settime(bell, flags, value, before) ((void)(value), seam_ring(bell))
 
 #endif /* CHANNELS_SEAMS_H */
