@@ -139,8 +139,10 @@ static bool look_for_calls(struct thread *t, struct channels *channels, bool arm
 
 static bool look(struct ipc *ipc, struct channels *channels, struct thread *t, bool arm)
 {
-	return (atomic_load(&ipc->pool.loops) && look_for_calls(t, channels, arm)) |
-	       channels_answered(ipc, arm);
+	bool calls = atomic_load(&ipc->pool.loops) && look_for_calls(t, channels, arm);
+
+	/* Both must be armed. */
+	return channels_answered(ipc, arm) || calls;
 }
 
 bool channels_ready(struct ipc *ipc, struct thread *t)
