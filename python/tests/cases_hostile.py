@@ -442,7 +442,8 @@ class Leaks(Case):
         for _ in range(times):
             await once()
         gc.collect()
-        self.assertLess(len(gc.get_objects()) - objects, 50)
+        # Python 3.13 makes about 150 objects of its own at some time.
+        self.assertLess(len(gc.get_objects()) - objects, times // 10 + 160)
         self.assertLess(sys.getallocatedblocks() - blocks, times // 10 + 200)
         self.assertLess(self.memory() - memory, most)
         self.assertEqual(len(os.listdir("/proc/self/fd")), fds)

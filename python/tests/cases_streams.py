@@ -576,19 +576,29 @@ class Streams(Case):
         return Context()
 
     async def test_leaks(self):
-        for _ in range(3):
-            fds = len(os.listdir("/proc/self/fd"))
+        def count() -> tuple[int, int]:
             gc.collect()
-            objects = len(gc.get_objects())
-            for _ in range(100):
+            return len(os.listdir("/proc/self/fd")), len(gc.get_objects())
+
+        async def until_few(fds: int, objects: int) -> None:
+            """Returns when no more fds and objects are left. A busy server ends streams later."""
+            while (counts := count())[0] > fds or counts[1] > objects:
+                await asyncio.sleep(0.01)
+
+        async def use(streams: int) -> None:
+            for _ in range(streams):
                 await self.collect(5)
+                self.service.ended.clear()
                 async with self.kinds.Count(until=10, wait=5) as stream:
                     await stream.receive()
                 await self.within(self.service.ended.wait())
             await self.kinds.ping()
-        gc.collect()
-        self.assertLessEqual(len(os.listdir("/proc/self/fd")), fds + 1)
-        self.assertLess(len(gc.get_objects()), objects + 100)
+
+        await use(streams=100)
+        fds, objects = count()
+        # Python 3.13 makes about 150 objects of its own at some time.
+        await use(streams=300)
+        await self.within(until_few(fds + 1, objects + 250), seconds=60)
 
 
 class Failing(KindsService):
