@@ -21,7 +21,7 @@ struct office {
 		  object(ipc::make_object(server, by ? std::move(by) : std::make_shared<clerk>(server))),
 		  desk((server.register_name("test.desk", object),
 			client.get<desk_app::Desk>("test.desk"))),
-		  server_thread(server, 3), client_thread(client, 2)
+		  server_thread(server, 5), client_thread(client, 2)
 	{
 	}
 	~office() { server.unregister_name("test.desk"); }
