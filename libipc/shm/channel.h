@@ -56,9 +56,9 @@
  * Polling. A program with an event loop sleeps in the loop. It announces that by another number in
  * polls, and reads the awaited words again. The peer first changes a word, then rings once for each
  * such number: it sets the *bell*, a timer that the loop watches, to expire at once. Both processes
- * have the timer. A process that spoils it delays only its own messages. A pipe, a socket or an
- * eventfd is not safe: a process can hold the lock of a pipe or socket for ever, pass files, and
- * make a write block.
+ * have the timer. A process that spoils it delays only its own messages; close() of the timer is an
+ * exception: see "Known limits" in docs/security.md. A pipe, a socket or an eventfd is less safe: a
+ * process can hold the lock of a pipe or socket for ever, pass files, and make a write block.
  */
 #ifndef IPC_CHANNEL_H
 #define IPC_CHANNEL_H
