@@ -31,8 +31,7 @@ static bool polls(struct ipc *ipc)
 	return ipc->device.poll_fd >= 0 || atomic_load(&ipc->attention) & ATTEND_POLL;
 }
 
-/* Makes the server report its next reply by the bus. Look for replies once more after that, before
- * the wait. */
+/* Makes the server ring for its next reply. Look for replies once more after that. */
 static void arm(struct channel *channel)
 {
 	atomic_fetch_add(&channel->caller.own->polls, 1);
@@ -137,6 +136,7 @@ bool channels_answered(struct ipc *ipc, bool arms)
 
 /* --- Listing -------------------------------------------------------------------------- */
 
+/* Adds the channel to the table of channels with async calls, once. -EDQUOT: the table is full. */
 static int list(struct channel *channel, struct ipc *ipc)
 {
 	struct channels *channels;
@@ -208,7 +208,7 @@ static struct channel *find_by_life(struct ipc *ipc, const struct ipc_object *li
 
 /* --- Sending -------------------------------------------------------------------------- */
 
-/* Only one thread may end a call. Returns whether the calling thread is that thread. */
+/* Makes the calling thread the only thread that may end the call. Returns false if another is. */
 static bool own_end(struct channel *channel, unsigned int cell, uint64_t id)
 {
 	if (!id || !atomic_compare_exchange_strong(&channel->ids[cell], &id, 0))
@@ -327,8 +327,8 @@ static void fail_event(struct ipcbus_event *event, uint64_t id, int error)
 	};
 }
 
-/* The server has refused the call. Returns 0 if it goes through the bus, or 1 with an event that
- * ends it. */
+/* Sends a call that the server has refused through the bus, and frees its cell. Returns 0, or 1
+ * with an event that ends the call if that fails. */
 static int repeat(struct thread *t, struct channel *channel, unsigned int cell, uint64_t id,
 		  struct ipcbus_event *event)
 {
@@ -486,6 +486,7 @@ static int copy_message(struct thread *t, struct ipcbus_event *event)
 	return 0;
 }
 
+/* Ends an async call with the reply that came through the bus, a LIFE_REPLY. */
 static void end_by_bus(struct thread *t, struct channel *channel, const struct ipcbus_event *event)
 {
 	struct ipcbus_exchange x = { .send = { .kind = IPCBUS_SEND_NONE } };

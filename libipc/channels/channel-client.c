@@ -34,8 +34,7 @@
 #define ASK_NS	       ((uint64_t)10000000)
 /* Not a valid thread number. */
 #define NO_THREAD      UINT64_MAX
-/* After so many messages that did not fit, the client checks that at least FITTING_MIN times as
- * many did. */
+/* After so many messages that did not fit, at least FITTING_MIN times as many must have fit. */
 #define UNFIT_CHECK    16U
 #define FITTING_MIN    4U
 
@@ -96,8 +95,7 @@ static void fail(struct request *request, int error, uint32_t stage)
 	};
 }
 
-/* Calls the door on behalf of a call, like request_call(). thread: the only thread that may receive
- * it, or 0. */
+/* Calls the door on behalf of a call, as request_call(). thread: the only receiver, or 0. */
 static int call_door(struct channel *channel, struct request *request, uint32_t code,
 		     unsigned int cell, uint64_t thread, struct ipcbus_event *ret_event)
 {
@@ -129,7 +127,7 @@ static void give_up(struct channel *channel, unsigned int cell, bool ended)
 		atomic_store(&channel->ended, true);
 }
 
-/* Drops the end of a call to the door that is not the reply. */
+/* Drops the event that ended a call to the door, because it is not the reply. */
 static void drop_joined(struct request *request)
 {
 	struct ipcbus_event *event = &request->x.event;
@@ -141,7 +139,7 @@ static void drop_joined(struct request *request)
 	event->kind = IPCBUS_EVENT_NONE;
 }
 
-/* The server has died, or the bus has ended. */
+/* Returns whether the error means that the server has died, or the bus has ended. */
 static bool is_gone(int error)
 {
 	return error == -EOWNERDEAD || error == -ENOTCONN || error == -ECONNRESET;
@@ -206,8 +204,7 @@ void channel_wake_by_bus(struct channel *channel, struct thread *t)
 	thread_exchange_bus(t, &x);
 }
 
-/* Gives up a call whose deadline has passed, and tells the server: the bus does not know the
- * call. */
+/* Gives up a call after its deadline, and tells the server: the bus does not know the call. */
 static void cancel(struct channel *channel, unsigned int cell)
 {
 	struct channel_ref ref = {
@@ -216,8 +213,7 @@ static void cancel(struct channel *channel, unsigned int cell)
 		.number = channel->caller.posted[cell],
 	};
 
-	/* Before the message, so that a handler sees the cancellation even if the message cannot
-	 * find it. */
+	/* First, so that a handler sees the cancellation even if the message does not find it. */
 	give_up(channel, cell, /* ended= */ false);
 	ipc_raw_oneway(channel->door,
 		       &(struct ipc_raw_message){
@@ -248,9 +244,8 @@ int channel_watch_door(struct channel *channel, struct ipc *ipc)
 	return r;
 }
 
-/* Returns whether the server has died or the bus has ended. Calls the door in a thread that does
- * not exist. The call is detached: the end of the call that this thread serves must not hide the
- * result. */
+/* Returns whether the server has died or the bus has ended: calls the door in a thread that does
+ * not exist. The call is detached, so that the end of the served call does not hide the result. */
 static bool door_is_gone(struct channel *channel)
 {
 	struct request request;
@@ -324,7 +319,7 @@ static int await_again(struct channel *channel, struct request *request, unsigne
 	return r;
 }
 
-/* As await(), for a wait that did not end at once. */
+/* As await(), for a wait that did not end at once. r: the result of channel_await(). */
 static __attribute__((noinline)) int await_longer(struct channel *channel, struct request *request,
 						  unsigned int cell, int r)
 {
@@ -405,6 +400,7 @@ static void *take_payload(struct channel *channel, struct request *request, unsi
 	return NULL;
 }
 
+/* Takes the reply. Returns 0 with an event, or 1 if the bus must make the call. */
 static int take_reply(struct channel *channel, struct request *request, unsigned int cell)
 {
 	struct channel_end end;

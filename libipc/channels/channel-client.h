@@ -10,7 +10,7 @@
  * oneway through the bus, the next oneways use the bus too, because each change costs a message:
  * see "Oneways" in channel-server.h.
  *
- * Async calls of plain bytes as well: see channel-async.c.
+ * So do async calls of plain bytes that fit: see channel-async.c.
  */
 #ifndef IPC_CHANNEL_CLIENT_H
 #define IPC_CHANNEL_CLIENT_H
@@ -19,7 +19,7 @@
 #include "core/proxy.h"
 #include "core/request.h"
 
-/* Functions of channels_route: conn/route.h has what they do. */
+/* Functions of channels_route: see conn/route.h. */
 struct channel *channel_of_proxy(struct thread *t, struct ipc_proxy *proxy);
 bool channel_has_asked(struct ipc *ipc, uint64_t id);
 int channel_call(struct channel *channel, struct request *request);
@@ -35,7 +35,7 @@ void channel_used_bus(struct channel *channel, const struct request *request);
 void channel_object_died(struct channel *channel);
 /* Must also be called before the proxy gets another channel. */
 int channel_leave(struct channel *channel, struct ipc_proxy *proxy);
-/* channel: the latest, or NULL */
+/* Closes all channels of a proxy. channel: the latest, or NULL. */
 void channel_close(struct channel *channel);
 bool channels_arm(struct ipc *ipc, struct thread *t);
 bool channels_ready(struct ipc *ipc, struct thread *t);
@@ -43,7 +43,7 @@ void channels_awake(struct thread *t);
 bool channel_take_message(struct thread *t, const struct ipc_object *object,
 			  const struct ipcbus_event *event);
 
-/* The owner of the door has died: ends its async calls. */
+/* Ends the async calls to the owner of the door, which has died. */
 void channels_server_died(struct ipc *ipc, const struct ipc_proxy *door);
 /* Whether the server of the channel has died. Cheap enough for each message: asks the bus only if
  * it has an event for this connection, and then at most every 10 ms. So the death is noticed within

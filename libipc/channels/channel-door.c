@@ -41,7 +41,7 @@ static const struct ipc_raw_ops door_ops = {
 	.serve = door_serve,
 };
 
-/* The replies of a connection with ipc_set_clear() must be overwritten. */
+/* Whether there may be channels now. With ipc_set_clear(), the bus must overwrite replies. */
 static bool may_have_channels(struct ipc *ipc)
 {
 	return ipc->may_route && !is_monitored(ipc) && channel_can_wait() &&
@@ -54,7 +54,7 @@ static bool may_have_channel(const struct ipc_object *object)
 	       !atomic_load_explicit(&object->nests, memory_order_relaxed);
 }
 
-/* The first client gets a new object, and each later client the same. */
+/* Makes the door, unless it exists: all clients get the same object. Returns 0 or -errno. */
 static int make_door(struct channels *channels)
 {
 	struct ipc_object *door;
@@ -163,7 +163,8 @@ static void pay_off_later(uint64_t *until, uint64_t now, uint64_t ns)
 	*until = (*until > now ? *until : now) + ns * STALLS_SHARE;
 }
 
-/* A client has delayed a handler for that long. refuse: its user gets no more channels. */
+/* Charges the user of a client for the time by which the client has delayed a handler. refuse: the
+ * user gets no more channels. */
 static void note_stall(struct channels *channels, uid_t uid, uint64_t ns, bool refuse)
 {
 	uint64_t now = time_now();
@@ -193,7 +194,7 @@ static bool has_place_locked(const struct channels *channels, uid_t uid)
 	return places > kept;
 }
 
-/* Fails with -EDQUOT if the user may have no place. */
+/* Adds a channel to the table, with a reference and a new id. Returns 0 or -EDQUOT. */
 static int add_locked(struct channels *channels, struct served *served)
 {
 	uint32_t id = channels->last_id;
@@ -231,10 +232,10 @@ static uint64_t idle_since_locked(struct served *served, uint64_t now)
 	return served->noted_at;
 }
 
-/* Ends the channel that has been idle for the longest time: of this user, if it has its share. For
- * a user below its share, a channel of a user with more channels counts as idle.
- * The place becomes free when another client without space finds the channel idle again: a oneway
- * of its client may have been on its way when the channel ended. */
+/* Makes space for a user: ends the channel that has been idle for the longest time, or removes an
+ * ended channel that is idle. If the user has its share, only its own channels count. Below its
+ * share, a channel of a user with more channels counts as idle. An ended channel keeps its place
+ * for ENDED_NS, because a oneway of its client may be on its way. */
 static void end_idle(struct channels *channels, uid_t uid)
 {
 	uint64_t now = time_now(), longest = IDLE_NS;
@@ -375,8 +376,7 @@ static int open_channel(struct ipc_call *call, struct channels *channels,
 
 /* --- Fetching and canceling ------------------------------------------------------------- */
 
-/* Returns the channel that a call of the door names, with a reference, or NULL unless it is the
- * caller's. */
+/* Returns the caller's channel that a call of the door names, with a reference, or NULL. */
 static struct served *served_of(const struct ipc_call *call, struct channels *channels,
 				const struct ipc_raw_message *request,
 				struct channel_ref *ret_ref)
@@ -444,7 +444,7 @@ static int cancel_call(struct ipc_call *call, struct channels *channels,
 	return 0;
 }
 
-/* The timer stays until the channel is freed: another thread may be using it. */
+/* Takes the client's bell, once. It stays until the channel is freed: threads may be using it. */
 static int take_bell(struct ipc_call *call, struct channels *channels,
 		     const struct ipc_raw_message *request)
 {
@@ -571,9 +571,8 @@ static bool client_waits(struct served *served, uint64_t call)
 }
 
 /* Waits until the client has joined. If it does not, the handler's calls are in no chain, and a
- * callback to a client with a single thread, which waits, is not served. However long waits end
- * without the join, the user is refused: a hostile client chooses its deadline, cancels the call,
- * or dies. */
+ * callback to a client with a single thread, which waits, is not served. All waits without a join
+ * count against the user: a hostile client chooses its deadline, cancels the call, or dies. */
 static void wait_for_join(struct thread *t, struct served *served, uint64_t call,
 			  uint64_t deadline)
 {

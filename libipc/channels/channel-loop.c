@@ -18,7 +18,7 @@
 #include "channel-served.h"
 #include "base/deadline.h"
 
-/* The words of a thread's view. */
+/* Returns the words for which a thread waits: of the channels in its view, the bus and the bell. */
 static inline __attribute__((always_inline)) struct channel_wait
 wait_of(const struct thread *t, const struct channels *channels)
 {
@@ -109,8 +109,9 @@ static bool has_served(struct channels *channels)
 	return any;
 }
 
-/* The same for messages. A thread whose view is not up to date must look. A channel without a bell
- * was opened before the program called ipc_process(): it ends, and its messages use the bus. */
+/* Returns whether there may be messages to this process. If the thread's view is not up to date,
+ * any channel counts. arm: first announces that the program polls, and ends a channel without a
+ * bell, which was opened before the program called ipc_process(). */
 static bool look_for_calls(struct thread *t, struct channels *channels, bool arm)
 {
 	struct channel_view *view = t ? t->channels : NULL;
@@ -131,7 +132,7 @@ static bool look_for_calls(struct thread *t, struct channels *channels, bool arm
 	if (!arm)
 		return channel_is_over(&wait);
 	t->asleep = true;
-	/* A stopped client does not cancel its call. */
+	/* The timer makes a thread cancel late calls of stopped clients. */
 	if (channels_have_open(channels))
 		timer_set_earlier(t->ipc, &channels->late, time_now() + SLEEP_MAX_NS);
 	return channel_poll_for_call(&wait);

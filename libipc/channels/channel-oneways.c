@@ -55,7 +55,7 @@ void channels_look_again(struct ipc *ipc)
 
 /* --- Serving ---------------------------------------------------------------------------- */
 
-/* The bus discards queued oneways of an object that ends, so channels discard theirs as well. */
+/* Whether the object has ended: then channels discard its oneways, as the bus does. */
 static bool object_ended(struct ipc *ipc, struct served *served)
 {
 	uint64_t ends = atomic_load(&ipc->forced_ends);
@@ -68,7 +68,8 @@ static bool object_ended(struct ipc *ipc, struct served *served)
 	return false;
 }
 
-/* Reads the clock only if there may be other messages. parked: a oneway of the bus waits. */
+/* Returns whether the turn is over: its time has passed, and other messages wait. Reads the clock
+ * only if there may be any. parked: a oneway of the bus waits. */
 static bool is_over(const struct thread *t, const struct served *served, bool parked, uint64_t end)
 {
 	return (parked || channels_others_may_wait(t, served)) && time_now() >= end &&
@@ -131,7 +132,7 @@ static bool serve_more_oneways(struct thread *t, struct served *served,
 	return more;
 }
 
-/* Returns the channel of a message of the client that sent it, with a reference, or NULL. */
+/* Returns the sender's channel that a fence or drain names, with a reference, or NULL. */
 static struct served *served_by_switch(struct thread *t, const struct ipcbus_event *event,
 				       uint32_t *ret_number)
 {
@@ -153,6 +154,7 @@ static struct served *served_by_switch(struct thread *t, const struct ipcbus_eve
 	return served;
 }
 
+/* Handles a fence or a drain. Returns as channel_serve_oneways(). */
 static bool serve_switch(struct thread *t, const struct ipcbus_event *event,
 			 const struct turn_frame *frame)
 {

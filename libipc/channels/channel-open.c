@@ -78,7 +78,7 @@ static void answered(int code, struct ipc_raw_message *reply, const struct ipc_e
 	channel->on_answer(channel, code, reply);
 }
 
-/* Calls on_answer later, or returns -errno. */
+/* Makes an async call of the set-up. Returns 0, and on_answer is called later, or -errno. */
 static int ask(struct channel *channel, struct ipc_proxy *proxy,
 	       const struct ipc_raw_message *request,
 	       void (*on_answer)(struct channel *channel, int r, struct ipc_raw_message *reply))
@@ -175,7 +175,8 @@ static int make_memory(struct channel *channel)
 	return 0;
 }
 
-/* A server that has not sealed the file, or has punched holes before, gets no calls. */
+/* Ends the set-up with the reply to CHANNEL_OPEN. A server that has not sealed the file, or has
+ * punched holes before, gets no calls. */
 static void opened(struct channel *channel, int r, struct ipc_raw_message *reply)
 {
 	struct channel_ref ref;
@@ -263,7 +264,7 @@ static void proceed(struct thread *t, struct ipc_proxy *proxy)
 		opening_end(channel, r);
 }
 
-/* For tests: the next message can use the channel, unless it is refused. */
+/* For tests: does the steps of the set-up, so that the next message can use the channel. */
 static void await_opening(struct thread *t, struct ipc_proxy *proxy)
 {
 	for (int i = 0; i < 1000 && !t->depth && !atomic_load(&proxy->channel) &&
@@ -301,7 +302,8 @@ struct channel *channel_of_proxy(struct thread *t, struct ipc_proxy *proxy)
 
 /* --- The extension ------------------------------------------------------------------ */
 
-/* In a child, which must not touch the channel's memory, it stays pending. */
+/* Notes how a step to make the extension ended. In a forked child, which must not touch the
+ * channel's memory, the extension stays pending. */
 static void extension_end(struct channel *channel, int r)
 {
 	if (channel->owner == device_process())

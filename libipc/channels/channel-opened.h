@@ -92,24 +92,24 @@ static inline bool request_is_plain(const struct request *request, size_t max)
 
 void channel_unref(struct channel *channel);
 void channel_wake_by_bus(struct channel *channel, struct thread *t);
-/* Must be called after each message: this process may not be allowed to set the server's bell. */
+/* Must be called after each message: wakes the server if this process cannot ring its bell. */
 static inline void channel_sent_message(struct channel *channel, struct thread *t)
 {
 	if (unlikely(atomic_load_explicit(&channel->caller.unheard, memory_order_relaxed)))
 		channel_wake_by_bus(channel, t);
 }
-/* A channel was refused, or has ended: the proxy asks again after many messages, and after more
- * each time. busy: the server may have had no time. */
+/* Makes the proxy ask for a channel again after many messages, and after more each time, because a
+ * channel was refused or has ended. busy: the server may have had no time. */
 void channel_ask_later(struct ipc_proxy *proxy, bool busy);
 /* Does a step to make the extension, for a call that does not fit into a large cell. */
 void channel_extend(struct channel *channel, struct thread *t);
-/* The door's death is not reported yet. */
+/* Initializes channel->event: the door's death is not reported yet. */
 void channel_init_watch(struct channel *channel);
 /* Requests the report of the server's death, once. */
 int channel_watch_door(struct channel *channel, struct ipc *ipc);
 /* Makes the object that dies with the channel, and that receives the server's messages. */
 int channel_make_life(struct channel *channel, struct ipc *ipc);
-/* Serving threads stop looking for replies. */
+/* Removes the channel from the table, so that serving threads no longer look for its replies. */
 void channel_unlist(struct channel *channel);
 
 /* Whether there is a reply to an async call. arms: also announces that the program polls. */

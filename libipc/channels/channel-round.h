@@ -30,7 +30,7 @@ struct round {
 	} seen[2 * ROUND_SENDERS];	/* open addressing: entries of older rounds are free */
 };
 
-/* The bus has no event: its part is over. Also begins the first round. */
+/* Begins the next round when the part of the bus is over, and also the first round. */
 static inline void round_end(struct round *round)
 {
 	round->number++;
@@ -46,7 +46,7 @@ static inline uint64_t round_sender(const struct round *round, const struct ipcb
 			    (uint64_t)event->uid << 32 | round->n % (channels + 1);
 }
 
-/* An event of that sender was taken from the bus. If the part of the bus is over, returns true, and
+/* Counts an event of the bus from that sender. If the part of the bus is over, returns true, and
  * the event is the first of the next round. */
 static inline bool round_note(struct round *round, uint64_t sender)
 {

@@ -19,7 +19,7 @@
 /* The bus must send the oneway, but the server may soon have served half of the ring. */
 #define RING_FULL 2
 
-/* A mutex would cost as much as the rest of a oneway. */
+/* Takes the lock of oneways. A mutex would cost as much as the rest of a oneway. */
 static inline void lock(struct channel *channel)
 {
 	unsigned int none = 0;
@@ -59,8 +59,7 @@ static bool is_drained_locked(struct channel *channel)
 	return !channel_used(&channel->caller);
 }
 
-/* Changes to the bus. The server serves the oneways in the ring before it takes the next one from
- * the bus. */
+/* Changes to the bus. The server serves the ring before it takes the next oneway from the bus. */
 static int leave_ring_locked(struct channel *channel, const struct request *request)
 {
 	int r = 0;
@@ -78,9 +77,8 @@ static int leave_ring_locked(struct channel *channel, const struct request *requ
 	return 0;
 }
 
-/* Changes to the ring if that pays, or stays there with a new fence: other threads may have sent
- * oneways through the bus since the last fence. Returns 0, RING_FULL, or 1 if the bus must send the
- * oneway. */
+/* Changes to the ring if that pays, or sends a new fence: other threads may have sent oneways
+ * through the bus since the last. Returns 0, RING_FULL, or 1 if the bus must send the oneway. */
 static int enter_ring_locked(struct channel *channel, const struct request *request)
 {
 	if (!channel->in_ring && channel->by_bus < BUS_ONEWAYS)

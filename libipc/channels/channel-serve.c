@@ -106,7 +106,8 @@ static void refuse(struct served *served, const struct channel_taken *taken)
 		served_let_go(served, taken->cell);
 }
 
-/* Whether there are oneways that this thread may serve. Then the thread has the object's turn. */
+/* Takes the object's turn for the oneways of a channel, and makes an event of them. Returns false
+ * if no oneway may be served now, or another thread has the turn. */
 static bool take_oneways(struct thread *t, struct served *served, struct ipcbus_event *event)
 {
 	uint32_t epoch = atomic_load_explicit(&served->epoch, memory_order_relaxed);
@@ -241,7 +242,7 @@ static bool has_more(const struct channel_view *view)
 	       (left && channel_has_oneway(&left->callee, atomic_load(&left->epoch)));
 }
 
-/* Whether there may be a message, except for that channel. Cheaper than has_more(). */
+/* Whether there may be a reply, or a message of another channel. Cheaper than has_more(). */
 static bool may_have_more(const struct channel_view *view, const struct served *but)
 {
 	for (unsigned int i = 0; i < view->n; i++)
@@ -265,8 +266,8 @@ bool channels_others_wait(const struct thread *t, const struct served *served)
 			may_have_more(view, served));
 }
 
-/* The thread has work, which may take long. If there is more, wakes another thread: the wake-up for
- * it may have reached this thread. Threads that poll since before the first channel must look. */
+/* Wakes another thread if there are more messages: this thread may have taken their wake-up, and
+ * its work may take long. Also wakes threads that poll since before the first channel. */
 static inline void pass_on(struct channels *channels, const struct channel_view *view)
 {
 	if (likely(!(atomic_load(&channels->sleepers) | atomic_load(&channels->ipc->pool.polling))))
@@ -277,8 +278,8 @@ static inline void pass_on(struct channels *channels, const struct channel_view 
 		channel_wake_private(channels->words.bell, 1);
 }
 
-/* Looks in the view, which has nearly all channels that a thread replies to. The view keeps its
- * references until the thread waits again. */
+/* Returns the channel with that id if it is in the view, which has nearly all channels that a
+ * thread replies to, or NULL. The view keeps its reference until the thread waits again. */
 static struct served *viewed(const struct channel_view *view, uint32_t id)
 {
 	if (view && view->last && view->last->id == id)
@@ -393,7 +394,8 @@ static int reply_to_life(struct thread *t, struct served *served, const struct i
 	return r == -EAGAIN ? -ENOSPC : r;
 }
 
-/* A reply with objects, or one that does not fit. */
+/* Sends a reply through the bus, because it has objects or does not fit. Returns -ESRCH if the call
+ * has a reply already. On other errors, the call stays open. */
 static int answer_by_bus(struct thread *t, struct served *served, const struct ipcbus_send *send)
 {
 	unsigned int cell = CELL_OF(send->call), bit = 1U << cell;
@@ -453,7 +455,8 @@ static int answer(struct thread *t, struct served *served, const struct ipcbus_s
 	return 0;
 }
 
-/* Drops a reply to a canceled call, as the bus does. */
+/* Replies to a call of a channel. On failure, also makes an event of it. Drops the reply if the
+ * channel was removed, as the bus does for a canceled call. */
 static int reply(struct thread *t, struct ipcbus_exchange *x)
 {
 	uint32_t id = ID_OF(x->send.call);
@@ -479,7 +482,7 @@ static int reply(struct thread *t, struct ipcbus_exchange *x)
 
 /* --- Waiting ------------------------------------------------------------------------ */
 
-/* Sends a reply of the bus in the channels' part of a round. */
+/* Sends a reply to a call of the bus in the channels' part of a round, without taking an event. */
 static int send_reply(struct thread *t, struct ipcbus_exchange *x)
 {
 	uint32_t flags = x->flags;
@@ -493,6 +496,7 @@ static int send_reply(struct thread *t, struct ipcbus_exchange *x)
 	return r;
 }
 
+/* Sends x->send, and takes an event of the bus, without a wait. The event counts in the round. */
 static int take_event(struct thread *t, struct channels *channels, struct ipcbus_exchange *x)
 {
 	struct channel_view *view = t->channels;
@@ -551,7 +555,7 @@ static int check(struct thread *t, struct channels *channels, uint64_t now)
 	return 0;
 }
 
-/* The bus delivers the next oneway of an object when the buffer is released. */
+/* Releases the thread's buffers: the bus delivers the next oneway of an object only then. */
 static __attribute__((noinline)) void release_buffers(struct thread *t)
 {
 	struct ipcbus_exchange x = { .send = { .kind = IPCBUS_SEND_NONE } };
@@ -559,7 +563,8 @@ static __attribute__((noinline)) void release_buffers(struct thread *t)
 	thread_exchange_bus(t, &x);
 }
 
-/* The thread has taken a message, whose handler may take long. */
+/* Prepares for the handler of a message, which may take long: passes on other messages, releases
+ * buffers, and now and then looks for dead clients. */
 static void begin_work(struct thread *t, struct channels *channels)
 {
 	struct channel_view *view = t->channels;
@@ -625,6 +630,7 @@ static inline int no_event(struct ipcbus_exchange *x)
 	return 0;
 }
 
+/* The exchange of a thread that serves: returns as channels_exchange(). */
 static int serve(struct thread *t, struct channels *channels, struct ipcbus_exchange *x)
 {
 	struct channel_view *view = t->channels;

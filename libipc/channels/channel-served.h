@@ -3,7 +3,8 @@
  * Internals of the server's side of direct channels, and of the threads that serve channels of
  * either side: see channel-server.h.
  *
- *   channel-server.c   buffers, references and the end of channels
+ *   channels.c         the connection's channels, buffers, and files of peers
+ *   channel-server.c   references and the end of channels
  *   channel-door.c     the door: set-up, fetching and canceling; chains of calls
  *   channel-serve.c    serving threads: take calls and reply
  *   channel-loop.c     how serving threads wait, also in an event loop
@@ -61,6 +62,7 @@ struct served_cell {
 	size_t later_size;
 };
 
+/* An opened channel on the server's side. */
 struct served {
 	atomic_uint refs;
 	struct channels *channels;
@@ -93,14 +95,12 @@ struct served {
 	uint64_t forced_ends;		/* ipc->forced_ends when the object had not ended */
 	struct backlog_work work;	/* serves the rest after the end */
 	atomic_bool queued;		/* the work is in the backlog, with a reference */
-	/* Under the lock: the next channel of channels->removed, or NULL, and whether this one is
-	 * there. */
+	/* Under the lock: the next of channels->removed, or NULL, and whether this one is there. */
 	struct served *next_removed;
 	bool removed;
 	atomic_bool held;		/* removed, with a reference: handlers keep calls with the
 	           			 * id in their numbers */
-	/* Under the lock: the number of calls and bytes of oneways so far, and when it was
-	 * first seen. */
+	/* Under the lock: calls and bytes of oneways so far, and when that sum was first seen. */
 	uint32_t noted_calls;
 	uint64_t noted_at;
 	struct served_cell cells[CHANNEL_CELLS];
@@ -160,18 +160,18 @@ struct channel_view {
 	                     		 * have more oneways; or NULL */
 };
 
-/* Gets the connection's channels. The first caller allocates them. -ENOMEM; -EOPNOTSUPP: the bus is
- * the driver's, not that of ipcbusd; or an error of making the door. */
+/* Gets the connection's channels, which the first caller allocates. Returns 0, -ENOMEM, or an error
+ * of device_poll_words(): -EOPNOTSUPP if the bus is the driver's. */
 int channels_get(struct ipc *ipc, struct channels **ret_channels);
-/* A table has a new channel: threads that wait in the bus must wait for channels from now on. The
- * caller must hold the lock. The functions below must be called without it. */
+/* Counts a new channel of a table. The first makes threads that wait in the bus wait for channels.
+ * Must be called with the lock held, the functions below without it. */
 static inline void channels_count(struct channels *channels)
 {
 	if (!atomic_fetch_add(&channels->n, 1))
 		device_wake(&channels->ipc->device);
 }
 
-/* The connection closes, and with it the table: marks the channels in opened as not listed. */
+/* Marks the channels in opened as not listed: the table is freed with the connection. */
 void channels_unlist_all(struct channels *channels);
 void served_unref(struct served *served);
 /* Wakes the client after a reply to an async call. */
@@ -179,14 +179,15 @@ void served_notify(struct served *served);
 /* Ends the channel, once: takes no more calls. Calls served_finish(). The channel stays in the
  * table until served_remove(), because handlers may still reply to calls that were taken before. */
 void served_end(struct served *served);
-/* Likewise, and drops the references of the table and the object: only if no oneways remain. */
+/* Ends the channel and removes it from the table. Drops its reference of the object, and the
+ * table's of the channel unless calls are open. Oneways that are left in the ring are lost. */
 void served_remove(struct served *served);
-/* The call of that cell has ended: drops the reference of a removed channel without open calls. */
+/* Notes the end of the call in that cell. If it was the last open call of a removed channel, drops
+ * the reference that open calls keep. */
 void served_let_go(struct served *served, unsigned int cell);
 /* Returns a channel that was removed, and that threads or calls still refer to, or NULL. */
 struct served *served_removed_locked(const struct channels *channels, uint32_t id);
-/* These return the channel, or NULL. The caller must drop a reference of it by served_unref().
- * index: of the table. */
+/* These return the channel with a reference, or NULL. index: of the table. */
 struct served *served_find(struct channels *channels, uint32_t id);
 struct served *served_at(struct channels *channels, unsigned int index);
 /* Returns the object's turn.handled after the last fence of a client that is dead now. */
@@ -200,10 +201,10 @@ bool channels_have_open(struct channels *channels);
 void channels_reap(struct channels *channels);
 /* Frees the structure and its door. No thread may use it. Keeps the references in the table. */
 void channels_free(struct channels *channels);
-/* Ends a channel whose oneways must not be served. */
+/* Drops the oneways in the ring, and ends the channel. */
 void served_drop_oneways(struct served *served);
-/* The channel has ended: makes a serving thread serve the rest of its oneways. Then removes the
- * channel if it is dying. */
+/* Makes a serving thread serve the rest of the oneways of a channel that has ended. Then, or if
+ * there are none, removes the channel if it is dying. */
 void served_finish(struct served *served);
 /* Makes an event of the channel, without a message. call: its number. */
 static inline void served_event(const struct thread *t, const struct served *served, uint32_t kind,
@@ -231,8 +232,7 @@ static inline void served_event_take(const struct thread *t, const struct channe
 /* Makes an event of the channel's oneways. It has a reference of the channel. */
 void channel_event(struct served *served, struct ipcbus_event *event);
 /* Whether messages of other channels, or events of the bus, may wait for this thread. The first
- * function is cheaper: it does not look at the channels. The view has only channels that have not
- * ended. */
+ * does not look at the channels. The view has only channels that have not ended. */
 static inline bool channels_others_may_wait(const struct thread *t, const struct served *served)
 {
 	const struct channel_view *view = t->channels;

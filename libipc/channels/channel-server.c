@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * The server's side of direct channels: buffers, references and the end of channels. See
- * channel-served.h.
- */
+/* The server's side of direct channels: references, and the end. See channel-served.h. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -18,11 +15,10 @@
 #include "core/dispatch.h"
 #include "core/proxy.h"
 
-/* --- Buffers ------------------------------------------------------------------------ */
-
 /* --- Life --------------------------------------------------------------------------- */
 
-/* The last reference is gone. In a forked child, the lock may be taken for ever. */
+/* Removes a channel without references from the list, but not in a forked child, where another
+ * thread may have the lock for ever. */
 static void forget_removed(struct served *served)
 {
 	struct channels *channels = served->channels;
@@ -257,7 +253,7 @@ static void client_died(struct served *served)
 		served->died_at = time_now();
 		served->last_fence = last_fence;
 	}
-	/* Oneways that it sent after the end of the channel, without a drain. */
+	/* Includes oneways that the client sent after the end of the channel, without a drain. */
 	if (!before && atomic_load(&served->ended))
 		channel_close_ring(&served->callee);
 	atomic_store(&served->dying, true);
@@ -339,7 +335,7 @@ bool channels_have_work(struct ipc_object *object)
 	return any || atomic_load(&object->turn.state);
 }
 
-/* object: its cookie, or 0 for all objects */
+/* Ends the channels of the object with that cookie, or all channels if it is 0. */
 static void end_channels(struct ipc *ipc, uint64_t object)
 {
 	struct channels *channels = atomic_load(&ipc->channels);

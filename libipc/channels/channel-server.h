@@ -34,9 +34,9 @@
  * calls go through the bus.
  *
  * A channel ends with the death of either process, exec(), the end of the client's proxy, a monitor
- * of the bus, a handler that makes a call, the last return of ipc_run(), and a peer that violates
- * the protocol. Memory of channels is not mapped in a forked child. As for all calls through
- * ipcbusd, the caller has the ids of the time when it opened the bus.
+ * of the bus, a handler that makes a call, the last return of ipc_run() in a program without an
+ * event loop, and a peer that violates the protocol. A forked child does not have its memory. As
+ * for all calls through ipcbusd, the caller has the ids of the time when it opened the bus.
  *
  * Limits:
  *   - Each proxy has its own channel, of 128 KB, or 264 KB with the extension. The client allocates
@@ -84,8 +84,8 @@
 #define CHANNEL_FENCE (IPC_NUMBER_BUILTIN + 9)	/* serve the oneways of this epoch */
 #define CHANNEL_DRAIN (IPC_NUMBER_BUILTIN + 10)	/* first serve those before this position */
 
-#define CHANNEL_BELL (IPC_NUMBER_BUILTIN + 11)	/* a oneway to the door, with a timerfd: the
-	                                         * client polls, and wakes when it expires */
+#define CHANNEL_BELL (IPC_NUMBER_BUILTIN + 11)	/* a oneway to the door, with a timerfd that
+	                                         * wakes the client, or empty, to wake the server */
 /* Takes the bell of such a message, or returns -EPROTO and drops all its files. */
 int channels_take_bell(const struct ipc_raw_message *message);
 /* Closes the files of a message that a peer may not send, on another thread: close() of a file in
@@ -126,7 +126,7 @@ static inline void *channel_buffer_get(struct thread *t, size_t size)
 	return buffer;
 }
 
-/* buffer: NULL, or of that size */
+/* Frees a buffer of that size, or keeps it as the thread's spare. buffer may be NULL. */
 void channel_buffer_put(struct thread *t, void *buffer, size_t size);
 void channel_buffer_release(struct thread *t, uint64_t id);
 /* Describes the buffer in an event. */
@@ -138,8 +138,7 @@ void channel_buffer_event(const struct thread *t, void *buffer, size_t size,
 /* Takes the turn, for oneways of a channel. If it is taken, returns false, and its end makes a
  * serving thread look at the channels again. */
 bool turn_enter(struct ipc_object *object);
-/* Called by the thread that has the turn: a serving thread must look at the channels when the turn
- * ends. */
+/* Makes a serving thread look at the channels when the turn, which the caller has, ends. */
 void turn_skip(struct ipc_object *object);
 
 /* --- Oneways ---------------------------------------------------------------------------- */
@@ -186,10 +185,10 @@ void turn_leave(struct ipc_object *object);
 bool channels_have_work(struct ipc_object *object);
 void channels_end_object(struct ipc *ipc, uint64_t cookie);
 
-/* The object that a client sent at the set-up of its channels has ended. */
+/* Ends the channels of a client after the end of the object that it sent at their set-up. */
 void channels_client_died(struct ipc *ipc, const struct ipc_proxy *life);
-/* The connection closes its device, with the memory of words that channels use: from now on
- * requests use no channels. */
+/* Makes requests use no channels from now on, because the connection closes its device, with the
+ * memory of words that channels use. */
 void channels_lose_device(struct ipc *ipc);
 void channels_close(struct ipc *ipc);
 

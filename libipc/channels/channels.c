@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What the client's and the server's side of a connection share: its channels, and buffers. */
+/* The channels of a connection, and buffers and files of their messages, for both sides. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 
 /* --- Buffers ------------------------------------------------------------------------- */
 
-/* An id is the address divided by 8, with ROUTE_BUFFER_BIT inserted. */
+/* Returns the id of a buffer: its address divided by 8, with ROUTE_BUFFER_BIT inserted. */
 static uint64_t buffer_id(const void *buffer)
 {
 	uint64_t at = (uintptr_t)buffer >> 3;
@@ -75,7 +75,8 @@ static void *close_files(void *data)
 	return NULL;
 }
 
-/* Signals are for the program's own threads. */
+/* Starts a thread that closes the files and frees the list. The thread blocks all signals, which
+ * are for the program's own threads. Returns 0 or -errno. */
 static int start_closing(struct files *files)
 {
 	sigset_t all, before;
@@ -131,8 +132,8 @@ void channels_free(struct channels *channels)
 	free(channels);
 }
 
-/* A serving thread looks again: channel_take_late() ends calls, and check() in channel-serve.c
- * cancels them. */
+/* Does nothing: the timer makes a serving thread look again. Then channel_take_late() ends late
+ * async calls, and check() in channel-serve.c cancels late calls of stopped clients. */
 static void late_expired(struct timer *timer)
 {
 	(void)timer;

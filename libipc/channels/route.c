@@ -3,14 +3,14 @@
 #include "channel-client.h"
 #include "channel-server.h"
 
-/* A proxy that is watched may be a server's door, or the object that a client sent. */
+/* Handles the death of a watched proxy: a server's door, or the object that a client sent. */
 static void proxy_died(struct ipc *ipc, const struct ipc_proxy *proxy)
 {
 	channels_client_died(ipc, proxy);
 	channels_server_died(ipc, proxy);
 }
 
-/* The program may serve in its loop from now on. */
+/* Ends all channels at the last return of ipc_run(), unless the program may serve in its loop. */
 static void end(struct ipc *ipc)
 {
 	if (atomic_load(&ipc->pool.loops) && atomic_load(&ipc->channels))

@@ -113,7 +113,7 @@ static void lose(struct thread *t, struct ipc_object *object, const struct ipcbu
 		object->type->lost(object, -ENOMEM);
 }
 
-/* Parks the item, or takes the turn for it. */
+/* Takes the turn for the item, or parks it as the last. Returns whether the turn was taken. */
 static bool take_or_park(struct ipc_object *object, struct turn_item *item)
 {
 	struct turn_item **last = &object->turn.parked;
@@ -150,7 +150,7 @@ void turn_run_or_park(struct thread *t, struct ipc_object *object,
 	turn_run(t, object, event);
 }
 
-/* Not all oneways of a channel's event are served: parks the event as the first. It continues when
+/* Parks a channel's event as the first, because not all its oneways are served. It continues when
  * the turn ends, or when the call that a handler keeps is released. */
 static void park_first(struct thread *t, struct ipc_object *object,
 		       const struct ipcbus_event *event)

@@ -46,7 +46,7 @@ static int introduce_object(struct ipc_object *object, uint32_t field, uint8_t *
 	return 0;
 }
 
-/* method: 0 in the reply. */
+/* Makes a StreamOpen of the stream's objects, and takes them over. method: 0 in the reply. */
 static int introduce(struct introduction *i, struct ipc_stream *stream, uint32_t method)
 {
 	uint8_t *at = i->data;
@@ -79,7 +79,7 @@ static int introduce(struct introduction *i, struct ipc_stream *stream, uint32_t
 	return 0;
 }
 
-/* The message holds the objects of the stream now. If it was not sent, they end here. */
+/* Drops the objects, which the message holds now. If it was not sent, they end here. */
 static void introduced(struct introduction *i)
 {
 	ipc_object_unref(i->entries[0].object);
@@ -150,6 +150,7 @@ static int find_proxy(const struct ipc_raw_message *message, uint64_t tag,
 	return -EBADMSG;
 }
 
+/* Takes the proxies of the other side, and its credit, from its StreamOpen. */
 static int meet(struct ipc_stream *stream, const struct ipc_raw_message *message,
 		const struct open *open)
 {
@@ -213,7 +214,7 @@ static int take_opening(struct ipc_stream *stream, struct ipc_call *call)
 	return take_metadata(stream, call);
 }
 
-/* The stream counts for its user until both sides have released it. */
+/* Makes the server's side. It counts for its user until both sides have released it. */
 static int new_served_stream(struct ipc_call *call, uint32_t method, struct ipc_stream **ret_stream)
 {
 	struct peer *peer;
@@ -318,8 +319,8 @@ static int prepare(struct ipc_stream *stream, const struct ipc_options *options,
 	return introduce(question, stream, stream->of.number);
 }
 
-/* From now on the stream is canceled with its parent, and with its cancellation. -ECANCELED: the
- * parent or the cancellation is canceled already. */
+/* From now on cancels the stream with its parent, and with its cancellation. -ECANCELED: the parent
+ * or the cancellation is canceled already. */
 static int follow(struct ipc_stream *stream, const struct ipc_options *options)
 {
 	int r;

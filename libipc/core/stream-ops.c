@@ -14,13 +14,13 @@
 /* The next step that is due; the first of these has priority. */
 enum step { NOTHING, MESSAGE, END, DESTROY, WRITABLE };
 
-/* If the program of a server has ended the stream, messages of the client do not matter. */
+/* Whether a server's program has ended the stream: then the client's messages do not matter. */
 static bool is_ended_here_locked(const struct ipc_stream *stream)
 {
 	return stream->of.server && stream->out_ended && !stream->refused;
 }
 
-/* A client ends its messages after its only request, which is no event for the server. */
+/* Whether the client's end is no event for the server, because it follows the only request. */
 static bool is_end_expected_locked(const struct ipc_stream *stream)
 {
 	return stream->of.defer && !stream->in_error.code;
@@ -58,7 +58,7 @@ static enum step next_locked(const struct ipc_stream *stream)
 
 /* --- The callbacks ----------------------------------------------------------------- */
 
-/* If the callback does not receive the message, it runs again for the next message. */
+/* Calls on_message. If that does not receive the message, it runs again for the next message. */
 static void run_message(struct ipc_stream *stream)
 {
 	unsigned int received;
@@ -167,8 +167,7 @@ static bool is_busy(struct ipc *ipc)
 	return t->depth != 1 || !call || !call->object || !call->object->type->is_passive;
 }
 
-/* With a ring: messages may have come that no event announces. Returns whether a callback is due.
- */
+/* Looks for messages in the ring, which no event announces. Returns whether a callback is due. */
 static __attribute__((noinline)) bool rearm_locked(struct ipc_stream *stream)
 {
 	if (!stream->has_ops || stream->strand == STRAND_OVER || !ring_rearm_locked(stream))
@@ -207,7 +206,7 @@ void stream_kick_writable(struct ipc_stream *stream)
 	stream_kick(stream);
 }
 
-/* Takes over the caller's hold of the memory. */
+/* Ends a run of callbacks, and queues the next. Takes over the caller's hold of the memory. */
 static void strand_rest(struct ipc_stream *stream)
 {
 	bool queued = false;

@@ -38,6 +38,7 @@ int stream_payload_fields(const void *payload, size_t size, const uint8_t *types
 
 /* --- Messages ---------------------------------------------------------------------- */
 
+/* Queues a message for the receiver. -EPIPE: it takes none any more; -EPROTO: without credit. */
 static int keep_message(struct ipc_stream *stream, struct ipc_call *call, const void *message,
 			unsigned int entries)
 {
@@ -74,7 +75,7 @@ static int keep_message(struct ipc_stream *stream, struct ipc_call *call, const 
 	return r;
 }
 
-/* A message is lost, so the stream ends. The other side gets the error, and its own end of the
+/* Ends the stream because a message is lost. The other side gets the error, and its own end of the
  * stream, if it follows, is no good end. */
 static void lose_message(struct ipc_stream *stream, int error)
 {
@@ -180,7 +181,7 @@ static int take_credit(struct ipc_stream *stream, struct ipc_call *call)
 
 /* --- The two objects ------------------------------------------------------------------ */
 
-/* Methods of later versions are ignored. */
+/* Ends the stream after a lost oneway to the object, but ignores methods of later versions. */
 static void message_lost(struct ipc_object *object, int error)
 {
 	if (error != -EOPNOTSUPP)
@@ -255,7 +256,7 @@ static int serve_peer(struct ipc_call *call, const struct ipcbus_event *event)
 	return r;
 }
 
-/* A request for which a handler waits runs that handler. */
+/* Returns false if the next message may be a request, which runs the handler. */
 static bool is_passive(const struct ipc_object *object)
 {
 	const struct ipc_stream *stream = object->userdata;
@@ -267,7 +268,7 @@ static const struct object_type end_type = {
 	.serve = serve_peer, .lost = message_lost, .is_passive = is_passive,
 };
 
-/* The other side has released this object of ours, or died. */
+/* Handles the other side's release of an object, or death. The last breaks the stream off. */
 static void object_gone(void *userdata)
 {
 	struct ipc_stream *stream = userdata;

@@ -54,7 +54,7 @@ static void ring_drop(struct stream_ring *ring)
 	free(ring);
 }
 
-/* The ring is unmapped. */
+/* Frees the ring, which is unmapped. */
 void ring_free(struct ipc_stream *stream)
 {
 	if (stream->ring)
@@ -85,7 +85,7 @@ static int make_parts(struct stream_ring *ring)
 	return 0;
 }
 
-/* Other threads know the ring before the server gets it, and may close ring->fd: fd is another. */
+/* Sets the ring, and sends its file. Other threads may close ring->fd then: fd is a duplicate. */
 static int offer(struct ipc_stream *stream, struct stream_ring *ring, int fd)
 {
 	struct ipc_raw_entry entry = { .type = IPC_RAW_FD, .fd = fd };
@@ -127,7 +127,7 @@ void ring_open(struct ipc_stream *stream)
 		ring_drop(ring);
 }
 
-/* Threads that wait must now wait for the ring as well. */
+/* Opens the ring. Threads that wait must now wait for the ring as well. */
 static void accepted_locked(struct ipc_stream *stream)
 {
 	atomic_store(&stream->ring_state, RING_OPEN);
@@ -135,7 +135,7 @@ static void accepted_locked(struct ipc_stream *stream)
 	stream_wake_sender_locked(stream);
 }
 
-/* Client: the server has sealed the file, if it is honest. Otherwise the stream must break off. */
+/* Client: checks that the server has sealed the file, and opens the ring. -EPROTO: it has not. */
 static int check_locked(struct ipc_stream *stream)
 {
 	struct stream_ring *ring = stream->ring;
@@ -169,8 +169,8 @@ static int map_parts(struct stream_ring *ring, const struct ipc_raw_message *mes
 	return 0;
 }
 
-/* Server: a stream without a user never sends or receives again, or waits for its request. The
- * proxies stay while it is not closed. */
+/* Server: accepts the ring. Returns false if there are too many, or the stream has no user: then it
+ * never sends or receives again, or waits for its request. If not closed, it has proxies. */
 static bool accept_locked(struct ipc_stream *stream, struct stream_ring *ring)
 {
 	if (stream->closed || stream->ring || !atomic_load(&stream->users))
@@ -256,8 +256,7 @@ int ring_switch_came(struct ipc_stream *stream)
 
 /* --- Bells -------------------------------------------------------------------------- */
 
-/* The lock keeps the proxy while the bus takes the message. Without space, may_send() tries again.
- */
+/* Sends STREAM_BELL. The lock keeps the proxy meanwhile. Without space, may_send() tries again. */
 static void ring_by_bus(struct ipc_stream *stream)
 {
 	int r;
@@ -370,13 +369,13 @@ int ring_grant_locked(struct ipc_stream *stream, unsigned int messages)
 	return (int)ring_grant(&ring->side, messages);
 }
 
-/* No more messages come. */
+/* Returns whether no more messages come. */
 static bool is_last_locked(const struct ipc_stream *stream)
 {
 	return stream->in_ended || stream->broken;
 }
 
-/* Slots after the end of the stream do not count. */
+/* Returns the number of slots up to the end of the stream: later slots do not count. */
 static uint32_t sent_locked(const struct ipc_stream *stream)
 {
 	struct stream_ring *ring = stream->ring;
@@ -429,7 +428,7 @@ static int unpack_locked(struct ipc_stream *stream, size_t size)
 	return r;
 }
 
-/* While there is a monitor, the peer must use the bus. It may not have noticed yet. */
+/* Whether the peer has sent too much past a monitor. It may take some messages to notice it. */
 static bool is_hidden_locked(struct ipc_stream *stream)
 {
 	const struct ipc *ipc = stream->ipc;
@@ -510,7 +509,7 @@ bool ring_rearm_locked(struct ipc_stream *stream)
 	return true;
 }
 
-/* A thread that polls has an eventfd for the rest. */
+/* Whether the wait is over without a message. A thread that polls has an eventfd for that. */
 static bool has_ended_locked(const struct ipc_stream *stream, enum ring_wait wait)
 {
 	return stream->in_ended || stream->broken ||
@@ -532,8 +531,7 @@ static bool can_sleep_locked(const struct ipc_stream *stream, struct ring_look *
 	return !channel_cannot_wait() && !(atomic_load(&ipc->attention) & ATTEND_POLL);
 }
 
-/* Lets other threads of this CPU run once, perhaps the peer. Returns whether it has sent or
- * granted. */
+/* Lets another thread of this CPU run once. Returns whether it has sent or granted. */
 static bool yield_locked(struct ipc_stream *stream, enum ring_wait wait)
 {
 	struct channel_yield *yield = &stream->ring->yield;

@@ -88,7 +88,7 @@ static inline bool ring_use(struct ipc_stream *stream)
 	return false;
 }
 
-/* Credit for messages came or was granted through the bus. */
+/* Counts credit that came or was granted through the bus, until the client opens the ring. */
 static inline void ring_count_credit_locked(struct ipc_stream *stream, unsigned int messages)
 {
 	if (!stream->until_ring)
@@ -98,7 +98,7 @@ static inline void ring_count_credit_locked(struct ipc_stream *stream, unsigned 
 		atomic_store(&stream->ring_state, RING_DUE);
 }
 
-/* STREAM_RING, _BELL and _SWITCH came. */
+/* Handle STREAM_RING, _BELL and _SWITCH. Return 0, or an error that ends the stream. */
 int ring_offered(struct ipc_stream *stream, struct ipc_call *call,
 		 const struct ipcbus_event *event);
 void ring_bell_came(struct ipc_stream *stream);
@@ -108,16 +108,15 @@ int ring_switch_came(struct ipc_stream *stream);
 void ring_begin_locked(struct ipc_stream *stream);
 /* Adds credit that the other side has granted: 0 or -EPROTO. */
 int ring_collect_locked(struct ipc_stream *stream);
-/* Sends a message through the ring: true, and *ret_bell for ring_ring(). Returns false if the bus
- * must send it. */
+/* Sends a message through the ring: true, and *ret_bell for ring_ring(). False: use the bus. */
 bool ring_send_locked(struct ipc_stream *stream, const void *message, unsigned int *ret_bell);
-/* A message was sent through the bus. Returns whether a bell must follow: ring_ring(). */
+/* Marks a message that was sent through the bus. Returns a bell for ring_ring(), or 0. */
 unsigned int ring_mark_locked(struct ipc_stream *stream);
 /* Grants credit through the ring. Returns whether a bell must follow, or -1: the bus must grant. */
 int ring_grant_locked(struct ipc_stream *stream, unsigned int messages);
 /* Wakes the other side, without the lock. */
 void ring_ring(struct ipc_stream *stream, enum ring_wait wait, unsigned int bell);
-/* There may be space for a bell that is due. */
+/* Sends a bell that is due, when there may be space. */
 void ring_retry_bell(struct ipc_stream *stream);
 
 static inline bool ring_is_read_locked(const struct ipc_stream *stream)
@@ -131,14 +130,14 @@ bool ring_has_message_locked(const struct ipc_stream *stream);
 /* Takes the next message: 1; 0: there is none; or an error that ends the stream. */
 int ring_take_locked(struct ipc_stream *stream, struct stream_item **ret_item);
 
-/* A callback looks at all messages that have come. */
+/* Notes that a callback looks at all messages that have come. */
 static inline void ring_notice_locked(struct ipc_stream *stream)
 {
 	if (ring_is_read_locked(stream))
 		stream->ring->noticed = ring_sent(&stream->ring->side);
 }
 
-/* Before callbacks end: whether messages came since they looked. Otherwise a bell will follow. */
+/* Arms the ring before callbacks end. Returns whether messages came since. Else a bell follows. */
 bool ring_rearm_locked(struct ipc_stream *stream);
 /* The same for a thread that does not wait: whether to try again. */
 bool ring_arm_locked(struct ipc_stream *stream, enum ring_wait wait);

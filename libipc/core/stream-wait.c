@@ -31,7 +31,7 @@
  * stream again afterwards, so it needs no wakeup. */
 static _Thread_local struct ipc_stream *own_stream;
 
-/* If the fd is readable already, the write fails, which does not matter. */
+/* Wakes the receiving threads. If the write fails, the fd is readable already. */
 void stream_wake_receiver_locked(struct ipc_stream *stream)
 {
 	if (stream == own_stream)
@@ -44,7 +44,7 @@ void stream_wake_receiver_locked(struct ipc_stream *stream)
 	eventfd_write(stream->receive_fd, 1);
 }
 
-/* Several threads may wait to send. The fd stays readable until a thread finds no credit. */
+/* Wakes all threads that wait to send: the fd stays readable until a thread finds no credit. */
 void stream_wake_sender_locked(struct ipc_stream *stream)
 {
 	if (unlikely(stream->ring))
@@ -120,7 +120,7 @@ static int wait_alone(struct thread *t, struct ipc_stream *stream, int fd, uint6
 	return r < 0 ? r : 0;
 }
 
-/* Returns 1 if the caller must poll. */
+/* Waits for the ring or takes an event. Returns 1 if the caller must poll, 0, or an error. */
 static __attribute__((noinline)) int wait_ring(struct thread *t, struct ipc_stream *stream, int fd,
 					       bool alone, uint64_t usec)
 {
@@ -183,7 +183,7 @@ static int wait_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
 
 /* --- Sending ------------------------------------------------------------------------ */
 
-/* 0, or the error for which no message can be sent any more. */
+/* Returns 0, or the error for which no message can be sent any more. */
 static int may_send_locked(const struct ipc_stream *stream)
 {
 	if (likely(!stream->out_ended && !stream->in_ended && !stream->broken))
@@ -246,7 +246,7 @@ static int use_credit(struct ipc_stream *stream, const void *message)
 	return r;
 }
 
-/* r: the result of sending. */
+/* Marks a message that was sent, or takes its credit back. r: the result of sending. */
 static void sent_by_bus(struct ipc_stream *stream, int r)
 {
 	unsigned int bell = 0;
@@ -262,7 +262,7 @@ static void sent_by_bus(struct ipc_stream *stream, int r)
 		ring_ring(stream, FOR_MESSAGE, bell);
 }
 
-/* *ret_full: there is credit, but no space. */
+/* Returns 0, or an error of sending. *ret_full: there is credit, but no space. */
 static int stream_try_send(struct ipc_stream *stream, const void *message, bool *ret_full)
 {
 	int r;
@@ -350,7 +350,7 @@ static inline void take_item_locked(struct ipc_stream *stream, struct stream_ite
 	stream->current = item;
 }
 
-/* There is no message. 0: the end; -EAGAIN: none arrived yet; or an error. */
+/* Returns the result without a message: 0 at the end, -EAGAIN if none arrived yet, or an error. */
 static inline int no_message_locked(const struct ipc_stream *stream, struct ipc_error *error)
 {
 	if (stream->in_ended && !stream->lost)
@@ -360,7 +360,7 @@ static inline int no_message_locked(const struct ipc_stream *stream, struct ipc_
 	return -EAGAIN;
 }
 
-/* 1: the next message is current; or as no_message_locked(). */
+/* Makes the next message current. Returns 1, or as no_message_locked() if there is none. */
 static inline int take_message_locked(struct ipc_stream *stream, const void **ret_message,
 				      struct ipc_error *error)
 {

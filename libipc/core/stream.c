@@ -62,8 +62,8 @@ static int send_last_words(struct ipc_stream *stream)
 	return r;
 }
 
-/* If the last message can neither be sent nor wait, it is lost. The other side notices that this
- * side is gone. */
+/* Sends the last message, or drops it if it can neither be sent nor wait. Then the other side only
+ * notices that this side is gone. */
 static void send_or_drop_last_words(struct ipc_stream *stream)
 {
 	if (send_last_words(stream) == 0)
@@ -73,7 +73,7 @@ static void send_or_drop_last_words(struct ipc_stream *stream)
 	stream_unlock(stream);
 }
 
-/* Replaces the end of an earlier attempt. */
+/* Makes an end the last message, in place of an earlier end. A cancellation stays due. */
 static void set_end(struct ipc_stream *stream, int code, const struct ipc_error *error)
 {
 	struct stream_last *last = &stream->last_words;
@@ -147,8 +147,8 @@ static void release_peer(struct ipc_stream *stream)
 		limit_closed(stream);
 }
 
-/* There may be space. If the stream has callbacks, credit for which there was no space is granted
- * here. A receiving thread grants it itself. */
+/* Sends what waited for space, and wakes threads. If the stream has callbacks, also grants credit
+ * that waited. A receiving thread grants it itself. */
 static void may_send(struct writable_waiter *waiter)
 {
 	struct ipc_stream *stream = (void *)((char *)waiter - offsetof(struct ipc_stream, space));
@@ -328,7 +328,7 @@ void stream_free_items(struct ipc_stream *stream, struct stream_item *items)
 	}
 }
 
-/* The memory may stay for long, but no user is left. */
+/* Closes a side without users, and frees what only they need: its memory may stay for long. */
 static void close_locked(struct ipc_stream *stream)
 {
 	ring_unmap_locked(stream);
@@ -344,7 +344,7 @@ static void close_locked(struct ipc_stream *stream)
 	stream->send_fd = -1;
 }
 
-/* From now on only the other side ends the stream. */
+/* Removes the stream from its parent and cancellation, and its timer: only the peer ends it now. */
 static void forget_dependence(struct ipc_stream *stream)
 {
 	ipc_lock(stream->ipc);
@@ -438,8 +438,8 @@ struct ipc_stream *ipc_stream_unref(struct ipc_stream *stream)
 
 	if (!stream)
 		return NULL;
-	/* Another thread dropped its reference without an end: the return of the handler is no good
-	 * end then. */
+	/* Dropped by another thread without an end: then the return of the handler is no good
+	 * end. */
 	if (atomic_load(&stream->in_handler) && !pthread_equal(stream->handler, pthread_self()))
 		atomic_store(&stream->dropped, true);
 	if (!refs_drop(&stream->users))
@@ -469,7 +469,7 @@ static bool break_locked(struct ipc_stream *stream, enum ipc_origin origin, int 
 	return true;
 }
 
-/* After the deadline they fail with -ETIMEDOUT by themselves, because theirs is not later. */
+/* Not after the deadline: then they fail with -ETIMEDOUT by themselves, as theirs is not later. */
 void stream_cancel_children(struct ipc_stream *stream)
 {
 	bool late;
@@ -500,7 +500,7 @@ void stream_break_by(struct ipc_stream *stream, enum ipc_origin origin, int code
 
 /* --- Ending ------------------------------------------------------------------------ */
 
-/* The program may try again. If it does not, closing the stream does. */
+/* Takes back an end that was not sent. The program may try again. If it does not, closing does. */
 static void end_failed(struct ipc_stream *stream, int code)
 {
 	stream_lock(stream);
@@ -511,7 +511,7 @@ static void end_failed(struct ipc_stream *stream, int code)
 	stream_unlock(stream);
 }
 
-/* refused: on behalf of stream_refuse(). */
+/* Ends this side's messages: 0, -EALREADY, or an error. refused: on behalf of stream_refuse(). */
 static int end_with(struct ipc_stream *stream, int code, const struct ipc_error *error,
 		    bool refused)
 {
@@ -642,7 +642,7 @@ void ipc_stream_cancel(struct ipc_stream *stream)
 	stream_break(stream, -ECANCELED);
 }
 
-/* Without a serving thread, the calling thread is the first to notice. */
+/* Breaks the stream off if it is late or the bus has ended: perhaps no other thread notices. */
 static void break_if_ended(struct ipc_stream *stream)
 {
 	stream_expire(stream);

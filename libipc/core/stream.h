@@ -52,8 +52,7 @@ struct thread;
  * would let the other side keep a handler busy that sends until -EAGAIN. */
 #define STREAM_WINDOW		16
 
-/* Bytes that explain an end. A larger explanation is left out, because it waits as long as the
- * stream does. */
+/* Bytes that explain an end. A larger text is left out, because it waits as long as the stream. */
 #define STREAM_MAX_EXPLANATION	((size_t)64 << 10)
 
 /* Maximum number of closed sides of a client whose objects are kept for the other side. A service
@@ -215,12 +214,12 @@ struct ipc_stream {
 	struct writable_waiter space;	/* for any message to the other side; likewise */
 };
 
-/* Makes an end with users 1. Memory behind struct ipc_stream is 0. */
+/* Makes a side with one user. Memory behind struct ipc_stream is 0. */
 int stream_new(struct ipc *ipc, const struct stream_of *of, struct ipc_stream **ret_stream);
 /* Opens a client's side at an object. On failure the caller still unrefs it. */
 int stream_open(struct ipc_stream *stream, struct ipc_proxy *proxy,
 		const struct ipc_options *options, struct ipc_error *error);
-/* The same without a wait, by the rules of ipc_rpc_stream_open_async(). On success it owns the
+/* As stream_open(), without a wait: see ipc_rpc_stream_open_async(). On success, owns the
  * stream. */
 int stream_open_async(struct ipc_stream *stream, struct ipc_proxy *proxy,
 		      const struct ipc_options *options, ipc_stream_cb cb, void *userdata,
@@ -234,11 +233,11 @@ int stream_receive(struct ipc_stream *stream, uint64_t timeout_usec, const void 
 		   struct ipc_error *error);
 
 int stream_watch(struct ipc_stream *stream);
-/* Frees a deferred end without a request. Only for the thread that took it. */
+/* Frees a deferred side without a request. Only for the thread that took it. */
 void stream_abandon(struct ipc_stream *stream);
-/* The stream is over: cancels the calls and streams made for it. */
+/* Cancels the calls and streams made for a stream that is over, unless its deadline has passed. */
 void stream_cancel_children(struct ipc_stream *stream);
-/* A callback is to report the deadline. */
+/* Sets the timer for the deadline, if there is one, so that a callback reports it. */
 int stream_set_timer(struct ipc_stream *stream);
 
 /* Calls back when there may be space for a message to the other side: as writable_want(). */
@@ -248,11 +247,11 @@ void stream_free_current(struct ipc_stream *stream);
  * received last is not free. */
 int stream_grant_credit(struct ipc_stream *stream);
 
-/* Callbacks; stream-ops.c. A callback may be due: makes sure that it runs. */
+/* Callbacks: stream-ops.c. Puts the stream into the backlog if a callback is due. */
 void stream_kick(struct ipc_stream *stream);
-/* The same, and sending may be possible again. */
+/* The same, after sending may have become possible. */
 void stream_kick_writable(struct ipc_stream *stream);
-/* Calls the handler, and drops the user. For a deferred stream that is when its request arrived. */
+/* Calls the handler, of a deferred stream after its request has arrived, then drops a user. */
 void stream_start_handler(struct ipc_stream *stream, const void *request);
 /* As ipc_stream_set_ops(). receive: NULL, or for the type's on_message, with cb. */
 int stream_set_ops(struct ipc_stream *stream, const struct ipc_stream_ops *ops, void *userdata,
@@ -275,7 +274,7 @@ static inline void stream_unlock(struct ipc_stream *stream)
 		pthread_mutex_unlock(&stream->lock);
 }
 
-/* The server has ended the stream, and this side knows. Messages may be left to receive. */
+/* Whether the server has ended the stream, and this side knows. Messages may be left to receive. */
 static inline bool stream_is_over_locked(const struct ipc_stream *stream)
 {
 	return !stream->broken && (stream->of.server ? stream->out_ended :
@@ -289,8 +288,7 @@ static inline void stream_hold(struct ipc_stream *stream)
 
 void stream_put(struct ipc_stream *stream);
 
-/* Returns true once: the caller must start the handler that waited for its request, or free the
- * end. */
+/* Returns true once: the caller must start the handler with the request, or free the side. */
 static inline bool stream_take_deferred(struct ipc_stream *stream)
 {
 	return atomic_exchange(&stream->deferred, false);
@@ -318,9 +316,9 @@ static inline bool stream_is_late(const struct ipc_stream *stream)
 	return unlikely(stream->deadline) && time_now() >= stream->deadline;
 }
 
-/* After the deadline: breaks the stream off. */
+/* Breaks off a stream whose deadline has passed. */
 void stream_expire_now(struct ipc_stream *stream);
-/* Functions for programs begin with it: a side breaks off by itself at the deadline. */
+/* Must be called first by functions for programs: a side breaks off by itself at the deadline. */
 static inline void stream_expire(struct ipc_stream *stream)
 {
 	if (stream_is_late(stream))
@@ -328,7 +326,7 @@ static inline void stream_expire(struct ipc_stream *stream)
 }
 void stream_wake_receiver_locked(struct ipc_stream *stream);
 void stream_wake_sender_locked(struct ipc_stream *stream);
-/* Drops all messages that wait: for stream_free_items(), without the lock. */
+/* Removes all messages that wait, for stream_free_items() without the lock. */
 struct stream_item *stream_take_items_locked(struct ipc_stream *stream);
 void stream_free_items(struct ipc_stream *stream, struct stream_item *items);
 /* Counts a waiting message. -EDQUOT: the waiting messages exceed a limit. */

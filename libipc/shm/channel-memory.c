@@ -17,7 +17,8 @@
 #include "channel-memory.h"
 #include "memfd.h"
 
-/* A forked child must not use the channel of its parent. Core dumps do not contain payloads. */
+/* Maps both parts for writing, or returns NULL. A forked child must not use the channel of its
+ * parent. Core dumps do not contain payloads. */
 static void *map_parts(int fd, size_t size)
 {
 	void *parts = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

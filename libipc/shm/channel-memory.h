@@ -26,7 +26,7 @@ int channel_memory_new(size_t size);
 /* Client: creates and maps the file. Returns as channel_memory_new(). Before the client uses the
  * parts, the server must have sealed the file, and channel_memory_check() must follow. */
 int channel_memory_make(size_t size, void **ret_own, const void **ret_peer);
-/* -EBADMSG: the seals or the size are wrong, or pages are missing, so an access could fail. */
+/* Client: checks seals, size and pages, so that no access can fail. Returns 0 or -EBADMSG. */
 int channel_memory_check(int fd, size_t size);
 /* Server: maps the file and checks it. After that, no process can map the file for writing, or
  * punch holes; mappings that it already has stay writable. Fails if it was sealed before, with
@@ -34,7 +34,7 @@ int channel_memory_check(int fd, size_t size);
 int channel_memory_accept(int fd, size_t size, const void **ret_peer, void **ret_own);
 /* Closes the file, if *fd is not negative, and sets *fd to -1. */
 void channel_memory_close(int *fd);
-/* part may be NULL. Must not be called in a forked child, which does not inherit the mapping. */
+/* Unmaps a part, which may be NULL. Not for a forked child, which does not inherit the mapping. */
 void channel_memory_unmap(const void *part, size_t size);
 
 /* channel_gather() of a payload in parts. */

@@ -25,8 +25,7 @@
 #define CHANNEL_HUGE_MAX (17 * CHANNEL_PAGE)
 #define CHANNEL_CELLS_SIZE (CHANNEL_PART_SIZE - CHANNEL_PAGE - CHANNEL_RING_SIZE)
 
-/* Flipped in cell.number: the handler makes a call, and the caller must join it through the bus.
- * The reply follows. */
+/* Flipped in cell.number before the reply: the handler makes a call that the caller must join. */
 #define CHANNEL_NESTS	(1U << 31)
 
 /* Kinds of a reply. */
@@ -79,8 +78,7 @@ struct channel_client_part {
 	uint8_t ring[CHANNEL_RING_SIZE];
 };
 
-/* A thread that begins to sleep adds CHANNEL_SLEEP to server.waiting. It subtracts 1 when it is
- * awake. */
+/* A thread that begins to sleep adds CHANNEL_SLEEP to waiting, and subtracts 1 when it is awake. */
 #define CHANNEL_SLEEP	 0x10001U
 #define CHANNEL_SLEEPERS 0xffffU	/* the number of threads that sleep, and: */
 #define CHANNEL_POLLS	 0x8000U	/* the server has polled: see polls */

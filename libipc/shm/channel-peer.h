@@ -30,7 +30,7 @@ struct peer_server;	/* a struct channel_server_part, for the client */
 struct peer_ring;	/* a struct ring_part */
 struct peer_huge;	/* CHANNEL_HUGE_MAX bytes */
 
-/* What a server takes. */
+/* A call or oneway that a server takes. */
 struct channel_taken {
 	unsigned int cell;
 	uint32_t number;
@@ -136,8 +136,7 @@ static inline int peer_request(const struct peer_client *peer, unsigned int cell
 	return ret_taken->size > channel_data_max(cell) ? -EPROTO : 0;
 }
 
-/* Copies its payload to data, which has taken->size bytes. huge: the extension, for the huge
- * cell. */
+/* Copies its payload to data, of taken->size bytes. huge: the extension, for the huge cell. */
 static inline void peer_copy_request(const struct peer_client *peer, const struct peer_huge *huge,
 				     const struct channel_taken *taken, void *data)
 {

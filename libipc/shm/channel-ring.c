@@ -6,8 +6,8 @@
 
 #include "channel-ring.h"
 
-/* Whether the peer waits for another value than it has seen. It may have seen this one already: a
- * wake-up now would be in vain, and the only one. */
+/* Returns the flags of the peer's wait if it waits for another value than it has seen, or 0. If it
+ * has seen this value already, a wake-up now would be in vain, and the only one. */
 static unsigned int bell(struct ring *ring, enum ring_wait wait, uint32_t value)
 {
 	unsigned int armed = peer_ring_armed(ring->peer, wait);

@@ -38,11 +38,12 @@ static inline uint8_t *ring_data(const struct ring *ring)
 	return ring->own->slots[ring->sent % RING_SLOTS].data;
 }
 
-/* Sends it, or RING_BUS. Returns 0, or flags: the peer waits. */
+/* Sends the message in ring_data(), or RING_BUS. Returns the flags of a waiting peer, or 0. */
 unsigned int ring_send(struct ring *ring, uint32_t size);
 /* Grants credit. Returns as ring_send(). */
 unsigned int ring_grant(struct ring *ring, unsigned int messages);
-/* Without credit: returns the credit that the peer has granted, or -EPROTO: more than slots. */
+/* Returns the credit that the peer has granted since the last call, or -EPROTO if it exceeds the
+ * slots. Must be called without credit. */
 int ring_count(struct ring *ring);
 
 static inline uint32_t ring_sent(const struct ring *ring)
@@ -74,7 +75,7 @@ static inline const atomic_uint *ring_futex(const struct ring *ring, enum ring_w
 /* Announces that a thread waits until the word differs from seen, its current value. The caller
  * must look again afterwards. */
 void ring_arm(struct ring *ring, enum ring_wait wait, uint32_t seen, bool by_bus);
-/* The bell came through the bus. */
+/* Ends the waits with RING_BY_BUS, whose bell came through the bus. */
 void ring_disarm(struct ring *ring);
 
 /* The values that a thread saw before its last look. */

@@ -184,9 +184,8 @@ bool channel_can_wait(void)
 /* TFD_IOC_SET_TICKS. <linux/timerfd.h> conflicts with <sys/timerfd.h>. */
 #define SET_EXPIRATIONS _IOW('T', 0, uint64_t)
 
-/* Kernels with CONFIG_CHECKPOINT_RESTORE, as distributions have, set the number of expirations
- * directly. Otherwise an interrupt of the timer does: in virtual machines, that takes 80 times as
- * long. */
+/* Kernels with CONFIG_CHECKPOINT_RESTORE, as of distributions, set the number of expirations
+ * directly. Otherwise a timer interrupt does, which takes 80 times as long in virtual machines. */
 bool channel_ring(int bell)
 {
 	static const struct itimerspec past = { .it_value.tv_nsec = 1 };

@@ -76,7 +76,7 @@ struct spinning {
 
 /* Returns how long a wait may spin: budget_ns, or 0 if spinning did not pay lately. */
 uint32_t channel_spin_begin(struct channel_spin *spin);
-/* paid: the wait ended while the thread was spinning. */
+/* Notes the end of a wait. paid: it ended while the thread was spinning. */
 void channel_spin_end(struct channel_spin *spin, bool paid);
 
 /* Returns false if the wait must not spin. */
@@ -96,7 +96,7 @@ bool spinning_continue(struct spinning *spinning, int peer);
 /* Returns whether a wait may yield, once: false if that did not pay lately. If it does,
  * channel_yield_end() must follow. */
 bool channel_may_yield(struct channel_yield *yield);
-/* paid: the wait is over. begin: when it yielded. */
+/* Notes the end of a yield. paid: the wait is over. begin: when the thread yielded. */
 void channel_yield_end(struct channel_yield *yield, bool paid, uint64_t begin);
 
 /* --- Sleeping ----------------------------------------------------------------------- */
@@ -129,22 +129,22 @@ int channel_sleep_words(struct futex_waitv *words, unsigned int n, uint64_t unti
 /* futex_waitv() has failed: kernels before 5.16 and gVisor do not have it, and the seccomp filters
  * of many containers refuse it. A program may also install a filter later. */
 extern atomic_bool channel_no_waitv;
-/* From then on this process makes no channels, and ends those that it has. */
+/* Whether that has failed: then this process makes no channels, and ends those that it has. */
 static inline bool channel_cannot_wait(void)
 {
 	return __builtin_expect(atomic_load_explicit(&channel_no_waitv, memory_order_relaxed), 0);
 }
-/* Tries futex_waitv() and looks at the clock, before a channel is made. */
+/* Returns whether this process may make a channel: tries futex_waitv(), and compares the clocks. */
 bool channel_can_wait(void);
 
-/* Bells are timers, see "Polling" in channel.h. Neither function blocks, whatever the peer does
- * with the timer. channel_ring() makes it expire. Returns false if that fails. */
+/* channel_ring() makes a bell expire, or returns false. channel_is_bell() returns whether a file is
+ * a timer: see "Polling" in channel.h. Neither blocks, whatever the peer does with the timer. */
 bool channel_ring(int bell);
 bool channel_is_bell(int fd);
 
 void channel_wake(const atomic_uint *word, unsigned int threads);
-/* For a private word of struct channel_wait, or the second alarm of channel_await_alarms(). The
- * kernel need not look up the page of such a word. */
+/* As channel_wake(), for a private word: of struct channel_wait, or the second alarm of
+ * channel_await_alarms(). The kernel need not look up the page of such a word. */
 void channel_wake_private(const atomic_uint *word, unsigned int threads);
 
 #endif /* IPC_CHANNEL_WAIT_H */

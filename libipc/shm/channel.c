@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * The memory of a direct channel, and how its two sides wait for each other. See channel.h.
- */
+/* The memory of a direct channel, and how its two sides wait for each other. See channel.h. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sched.h>
@@ -66,7 +64,7 @@ static void reclaim(struct channel_caller *caller)
 #define LARGE_CELLS ((1U << CHANNEL_LARGE) - 1)
 #define SMALL_CELLS (((1U << CHANNEL_HUGE) - 1) & ~LARGE_CELLS)
 
-/* Takes the first free cell of these. */
+/* Takes the first free cell of the set. Returns its index, or -EBUSY. */
 static inline int take_free(struct channel_caller *caller, unsigned int cells)
 {
 	unsigned int taken = atomic_load_explicit(&caller->taken, memory_order_relaxed), cell;
@@ -136,8 +134,8 @@ static void ring(struct channel_caller *caller)
 	atomic_store_explicit(&caller->rung, polls, memory_order_relaxed);
 }
 
-/* After the call or oneway: see "Sleeping" in channel.h. waiting: the server's word, which is not 0.
- * woken: a sleeper was woken, and will find it. */
+/* Rings and wakes the server after a call or oneway, as it announced in waiting: see "Sleeping" in
+ * channel.h. woken: a sleeper was woken before, and will find the message. */
 static __attribute__((noinline)) void wake_server(struct channel_caller *caller, uint32_t waiting,
 						  bool woken)
 {
@@ -485,7 +483,8 @@ take_of(struct channel_callee *callee, unsigned int first, unsigned int end,
 	return 0;
 }
 
-/* except: a bit for each cell that does not count. */
+/* Returns whether a cell from first on has a call that no thread has taken. except: a bit for each
+ * cell that does not count. */
 static inline bool has_posted(const struct channel_callee *callee, unsigned int first,
 			      unsigned int except)
 {

@@ -32,8 +32,8 @@
  *                                      call is async
  *                  cell.canceled   -> the number of a call whose caller no longer waits
  *   server's part: tail            ->  the client sees replies to async calls; a futex
- *                  waiting         ->  how many threads sleep until the client's tail changes, and
- *                                      a number that each of them incremented
+ *                  waiting         ->  how many threads sleep until the client's tail changes, a
+ *                                      number that each of them incremented, and CHANNEL_POLLS
  *                  polls           ->  likewise, for the next message
  *                  drained         ->  the position after the last oneway that a thread took
  *                  cpu             ->  where a serving thread runs, or slept
@@ -114,8 +114,7 @@ struct channel_call {
 int channel_take_cell(struct channel_caller *caller, size_t size);
 /* The same for an async call. Its payload may be in a small cell. */
 int channel_take_async_cell(struct channel_caller *caller, size_t size);
-/* Returns the address of the request's payload, for a caller that writes it before
- * channel_post(). */
+/* Returns the address of the request's payload, to be written before channel_post(). */
 static inline uint8_t *channel_payload(struct channel_caller *caller, unsigned int cell)
 {
 	return cell == CHANNEL_HUGE ? caller->own_huge :
@@ -124,14 +123,12 @@ static inline uint8_t *channel_payload(struct channel_caller *caller, unsigned i
 
 /* Begins an async call before channel_post(): it may be abandoned from now on. */
 void channel_begin_async(struct channel_caller *caller, unsigned int cell);
-/* Posts a call and wakes a thread of the server. If call->data is NULL, the payload is already in
- * channel_payload(). */
+/* Posts a call and wakes the server. If call->data is NULL, channel_payload() has the payload. */
 void channel_post(struct channel_caller *caller, unsigned int cell,
 		  const struct channel_call *call);
 /* Spins, then sleeps until the reply has arrived, for at most sleep_ns (0: forever). Returns 0 if
  * it has, if channel_must_join(), or if the number is impossible; -ETIMEDOUT; -EINTR after a
- * signal; -ESHUTDOWN if the channel has ended and no thread took the call or ever will. May be
- * called again. */
+ * signal; -ESHUTDOWN if the channel has ended before the call was taken. May be called again. */
 int channel_await(struct channel_caller *caller, unsigned int cell, uint64_t sleep_ns);
 /* Like channel_await() without spinning. Also ends if an alarm, a word of other memory, is not 0,
  * and returns -EAGAIN in this case. The second alarm must be private memory. */
@@ -164,7 +161,7 @@ void channel_abandon(struct channel_caller *caller, unsigned int cell);
  * call will never be served; otherwise the caller must still wait. */
 bool channel_withdraw(struct channel_caller *caller, unsigned int cell);
 
-/* The reply of an abandoned call came by another way, and will never be in the cell: frees it. */
+/* Frees the cell of an abandoned call, whose reply came by another way and will never be there. */
 void channel_recover_cell(struct channel_caller *caller, unsigned int cell);
 
 /* Returns the address for the payload of the next oneway, or NULL if the ring has no space for it,
@@ -182,8 +179,7 @@ static inline uint32_t channel_used(const struct channel_caller *caller)
 /* Whether the reply to an async call has arrived, or the peer wrote another number. The thread that
  * takes it must own the call. */
 bool channel_is_answered(const struct channel_caller *caller, unsigned int cell);
-/* After channel_post() of an async call: whether no thread took the call, or ever will, because the
- * channel has ended. */
+/* After channel_post() of an async call: whether the channel ended before it was taken. */
 bool channel_is_refused(const struct channel_caller *caller, unsigned int cell);
 /* The number of replies to async calls so far, to which a serving thread compares later. */
 static inline uint32_t channel_answers(const struct channel_caller *caller)
@@ -233,8 +229,7 @@ static inline void channel_copy_request(const struct channel_callee *callee,
 	peer_copy_request(callee->peer, callee->peer_huge, taken, data);
 }
 
-/* Returns the address of the reply's payload, for a server that writes it before
- * channel_answer(). */
+/* Returns the address of the reply's payload, to be written before channel_answer(). */
 static inline uint8_t *channel_reply_payload(const struct channel_callee *callee, unsigned int cell)
 {
 	return cell == CHANNEL_HUGE ? callee->own_huge : channel_reply_at(callee->own, cell)->data;
@@ -291,15 +286,15 @@ static inline bool channel_has_oneway(const struct channel_callee *callee, uint3
  * -EPROTO: the caller must drop the oneways. */
 int channel_take_oneway(struct channel_callee *callee, uint32_t epoch, void *data,
 			struct channel_taken *ret_taken);
-/* After a drain: no oneways come at or after this position, unless the channel is live. */
+/* After a drain: moves the end of a closed ring to this position, if that is later. */
 void channel_drain_until(struct channel_callee *callee, uint32_t position);
-/* Oneways that were not taken will never be. */
+/* Drops the oneways that no thread has taken, and all later oneways. */
 static inline void channel_drop_oneways(struct channel_callee *callee)
 {
 	atomic_store(&callee->ring, CHANNEL_RING_DROPPED);
 }
 
-/* The client has died after channel_end(). A lock must exclude both. */
+/* Ends the ring at the client's present position. A lock must exclude other calls. */
 void channel_close_ring(struct channel_callee *callee);
 /* Sets own->ended, closes the ring, and refuses the calls that no thread has taken. A thread that
  * takes a call afterwards must refuse it as well. */

@@ -20,7 +20,8 @@
 #define SEAL_SIZE	(F_SEAL_SHRINK | F_SEAL_GROW)
 #define SEAL_TRIES	4
 
-/* Beyond RLIMIT_FSIZE ftruncate() and write() raise SIGXFSZ, which ends the program. */
+/* Returns whether a file may have the size. Beyond RLIMIT_FSIZE, ftruncate() and write() raise
+ * SIGXFSZ, which ends the program. */
 static bool may_have_size(size_t size)
 {
 	struct rlimit limit;
