@@ -48,7 +48,7 @@ static char *parse_service(const void *request, size_t size)
 	return service;
 }
 
-/* An empty name stands for the gateway itself. */
+/* Replies with the health of a service. An empty name stands for the gateway itself. */
 static void check(const struct talk *talk, const char *service)
 {
 	enum export_state state =

@@ -90,13 +90,13 @@ static int keep_text(void *userdata, const char *path, const char *text, size_t 
 	return *ret_text ? 0 : -ENOMEM;
 }
 
-/* If path is NULL, does nothing. Logs the reason of a failure. */
+/* Reads a file, unless path is NULL. Logs the reason of a failure. */
 static int read_pem(const char *path, char **ret_text)
 {
 	return path ? config_load_file(path, keep_text, ret_text) : 0;
 }
 
-/* gRPC would only report a malformed file at the next connection, and keep the old certificates. */
+/* Reads and checks certificates. gRPC would report a malformed file only at a connection. */
 static int read_certificates(const char *path, char **ret_text)
 {
 	int r = read_pem(path, ret_text);
@@ -108,7 +108,7 @@ static int read_certificates(const char *path, char **ret_text)
 	return r;
 }
 
-/* If a file cannot be used, the old certificates stay in use. */
+/* Loads the certificates. If a file cannot be used, the old certificates stay in use. */
 static int load_pem(struct gateway *gateway)
 {
 	const struct gateway_options *options = gateway->options;
@@ -253,7 +253,7 @@ static int serve(struct gateway *gateway)
 
 /* --- Setting up -------------------------------------------------------------------------- */
 
-/* A signal to reload waits until the gateway is ready. */
+/* Blocks SIGHUP, so that a reload waits until the gateway is ready, and ignores SIGPIPE. */
 static void keep_reloads(void)
 {
 	sigset_t signals;
@@ -264,8 +264,8 @@ static void keep_reloads(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* Must be called before there are other threads, so that signals are blocked in all of them. Until
- * then, SIGTERM ends the gateway, even while it waits for a daemon that does not answer. */
+/* Blocks signals and returns a signalfd, or -errno. Must be called before there are other threads.
+ * Until then, SIGTERM ends the gateway, even while it waits for a daemon that does not answer. */
 static int open_signals(void)
 {
 	sigset_t signals;

@@ -189,8 +189,8 @@ static void canceled(struct ipc_call *call, void *userdata)
 	pthread_mutex_unlock(&passage->lock);
 }
 
-/* Registers the slot before the request starts, so that no cancellation is missed. user is NULL for
- * a oneway, which cannot be canceled. */
+/* Starts the request. Registers the slot before that, so that no cancellation is missed. user: NULL
+ * for a oneway, which cannot be canceled. */
 static int passage_start(struct import *import, struct ipc_call *call, struct peer *user,
 			 const struct net_head *head, const struct iovec *data)
 {

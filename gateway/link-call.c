@@ -58,7 +58,7 @@ struct arrived *arrived_free(struct arrived *arrived)
 	return NULL;
 }
 
-/* If the service reports an error of another service, the cause crosses the link. */
+/* Replies with an error, or with its cause, if the service reports that of another service. */
 static void reply_error(struct link *link, uint64_t id, int r, const struct ipc_error *error)
 {
 	struct wire_buffer bytes = { 0 };
@@ -91,8 +91,7 @@ static void served_end_locked(struct served *served)
 	served->peer = NULL;
 }
 
-/* The call must end before its reply leaves, so that the other side can make the next call at
- * once. */
+/* Ends a call, then replies with an error: the other side can make the next call at once. */
 static void reply_error_of(struct served *served, int r, const struct ipc_error *error)
 {
 	struct link *link = served->job.link;
@@ -123,7 +122,7 @@ static uint64_t shift(uint64_t value, bool leaves)
 	return value > UINT64_MAX - now ? UINT64_MAX : value + now;
 }
 
-/* The request that opens a stream has the deadline by the clock of its sender. */
+/* Converts the deadline of an opened stream, which is on the clock of the request's sender. */
 static void shift_deadline(uint8_t *payload, size_t size, bool leaves)
 {
 	struct wire_field field;
@@ -542,7 +541,7 @@ void cancel_arrived(struct link *link, const struct link_frame *frame)
 	ipc_cancellation_unref(cancellation);
 }
 
-/* The objects of a reply to a canceled call are released. */
+/* Hands a reply to its waiting thread. After a cancellation, frees it with its objects. */
 void reply_arrived(struct link *link, struct arrived *arrived)
 {
 	struct pending *pending;

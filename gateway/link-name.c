@@ -276,7 +276,7 @@ int names_new(struct link *link)
 	return 0;
 }
 
-/* The end of the connection ends the registrations. */
+/* Frees the names. The end of the connection ends the registrations. */
 void names_free(struct link *link)
 {
 	struct names *names = link->names;

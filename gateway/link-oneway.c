@@ -46,7 +46,7 @@ static void send_oneway_locked(struct remote *remote, const struct ipc_raw_messa
 	table_sent_locked(remote->link, &frame);
 }
 
-/* The kernel delivers the next oneway to the object when the call of this oneway is released. */
+/* Sends a oneway, or keeps its call until there is space: then the bus delivers no next oneway. */
 int remote_serve_oneway(struct remote *remote, struct ipc_call *call,
 			const struct ipc_raw_message *message)
 {

@@ -182,7 +182,7 @@ int link_begin_call(struct link *link, struct peer **ret_peer);
 
 void link_send_locked(struct link *link, const struct link_frame *frame);
 void link_send(struct link *link, const struct link_frame *frame);
-/* Must be called when the engine has sent a message. */
+/* Sends the next frame. Must be called when the engine has sent a message. */
 void link_sent(struct link *link);
 void link_drop_out(struct link *link);
 

@@ -159,7 +159,7 @@ static int start_locked(struct link *link)
 	return r ? -EDQUOT : 0;
 }
 
-/* Each job must get a thread at once, because it may wait for the end of a later job. */
+/* Gives the job to a thread at once, because it may wait for the end of a later job. */
 int link_work_locked(struct link *link, struct job *job)
 {
 	if (link->broken)

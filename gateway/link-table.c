@@ -153,7 +153,7 @@ static void remote_over(void *userdata)
 	remote_free(remote);
 }
 
-/* On failure the remote is freed. */
+/* Adds a remote with an object that owns it. On failure the remote is freed. */
 static int remote_new_locked(struct link *link, uint64_t number, const char *interface,
 			     struct ipc_object **ret_object)
 {

@@ -627,7 +627,7 @@ static struct peer *peer_find(struct links *links, const char *target)
 	return peer;
 }
 
-/* NAME[=REMOTE]@TARGET. */
+/* Adds NAME[=REMOTE]@TARGET to the uses of a peer. Returns 0, -EINVAL or -ENOMEM. */
 static int add_use(struct links *links, const char *what)
 {
 	const char *at = strchr(what, '@'), *equals = strchr(what, '=');

@@ -174,7 +174,7 @@ static int is_local_target(const char *text, char before)
 	return is_local(strncmp(target, "dns:///", 7) ? target : target + 7);
 }
 
-/* The core does not support TLS for vsock. */
+/* Returns whether the address has TLS for vsock, which the core does not support. */
 static int is_tls_vsock(const char *address)
 {
 	return strstr(address, "tls:vsock:") != NULL;
@@ -189,7 +189,7 @@ static int check_target(const char *text, char before, int insecure)
 	return 0;
 }
 
-/* Must be checked here, because the core interprets a port above 65535 as another port. */
+/* Whether the port is valid: the core would interpret a port above 65535 as another port. */
 static int has_port(const char *address)
 {
 	const char *port = strrchr(address, ':');

@@ -143,8 +143,8 @@ static void *run(void *userdata)
 
 /* --- Setting up --------------------------------------------------------------------------- */
 
-/* If the path is a socket, a killed gateway has left it. Readers cannot connect before listen(),
- * when the permissions are already set. */
+/* Listens at the path. Removes a socket there, which a killed gateway has left. Readers cannot
+ * connect before listen(), when the permissions are already set. */
 static int listen_at(const struct metrics *metrics)
 {
 	const struct sockaddr_un *address = &metrics->address;

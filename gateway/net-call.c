@@ -229,8 +229,8 @@ void net_run_op(struct net *net, struct op *op, bool ok)
 	pthread_mutex_unlock(&net->callbacks);
 }
 
-/* From here on, completions of this thread do not wake the thread in net_run(). Returns whether the
- * caller must call run_taken(). */
+/* Collects completions of this thread from here on, so that they do not wake the thread in
+ * net_run(). Returns whether the caller must call run_taken(). */
 static bool take_completions(struct net *net)
 {
 	if (!in_callback)

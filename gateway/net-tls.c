@@ -45,7 +45,7 @@ int net_set_pem(struct net *net, const struct net_pem *pem)
 	return 0;
 }
 
-/* The core calls this function before each handshake. */
+/* Returns changed certificates to the core, which calls this function before each handshake. */
 static grpc_ssl_certificate_config_reload_status fetch(void *userdata,
 						       grpc_ssl_server_certificate_config **config)
 {

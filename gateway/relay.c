@@ -70,7 +70,7 @@ static void replied(int result, struct ipc_raw_message *reply, const struct ipc_
 		net_call_reply(relay->call, message, size);
 }
 
-/* Holds the lock, so that the callback finds the slot. */
+/* Calls the service, under the lock, so that the callback finds the slot. */
 static int call(struct relay *relay, const struct ipc_raw_message *request,
 		const struct ipc_options *options)
 {

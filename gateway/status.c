@@ -12,8 +12,8 @@
 #include "status.h"
 #include "schema/wire.h"
 
-/* For both directions. If several errnos have the same status, the status becomes the first of
- * these errnos. */
+/* Errnos and their statuses, for both directions. If several errnos have the same status, the
+ * status becomes the first of these errnos. */
 static const struct {
 	int code;
 	enum net_code status;

@@ -87,7 +87,7 @@ static void unlock(struct relay *relay)
 	pthread_mutex_unlock(&relay->lock);
 }
 
-/* The service has ended its side. Ends the client's side after the queued messages. */
+/* Ends the client's side after the queued messages, because the service has ended its side. */
 static void end_locked(struct relay *relay, int r, const struct ipc_error *error)
 {
 	if (relay->over)

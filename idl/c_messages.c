@@ -289,8 +289,7 @@ static void replace(struct arena *arena, ResponseFile *file, const char *old, co
 	text_done(&text);
 }
 
-/* If the first member of a union is bytes, which is a structure, the initializer {0} causes a
- * warning. */
+/* Writes {{0}} as initializer of a union whose first member is bytes: {0} causes a warning. */
 static void brace_oneofs(struct arena *arena, ResponseFile *file, const struct type *type)
 {
 	const Descriptor *message = type->descriptor;
@@ -337,7 +336,8 @@ static FILE *memory_file(void)
 	return fd < 0 ? NULL : fdopen(fd, "w+");
 }
 
-/* Both are files instead of pipes, so neither process can block on the other. */
+/* Runs protoc-gen-c. Returns NULL, or an error message. Both files are no pipes, so neither process
+ * can block on the other. */
 static const char *spawn(struct arena *arena, FILE *input, FILE *output)
 {
 	char *const arguments[] = { (char *)"protoc-gen-c", NULL };

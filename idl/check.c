@@ -301,7 +301,7 @@ static uint32_t number_of(struct comparison *c, const char *service, const Metho
 	return method_number(arena_printf(c->arena, "%s/%s", service, name_of(method->name)));
 }
 
-/* A method may be renamed, but its number must not change. */
+/* Returns the method with the number of like, which may have another name, or NULL. */
 static const Method *find_method(struct comparison *c, const char *name, const Service *service,
 				 const Method *like)
 {

@@ -18,8 +18,8 @@
 const Google__Protobuf__FileDescriptorSet *check_read(struct arena *arena, const uint8_t *data,
 						      size_t size);
 
-/* May new replace old? Appends a line to report for each difference that breaks programs built from
- * old ("echo.Echo/Say: ..."), and returns their number. Removed methods and fields count. */
+/* Appends a line to report for each difference of new that breaks programs built from old
+ * ("echo.Echo/Say: ..."), and returns their number. Removed methods and fields count. */
 unsigned int check_compare(struct arena *arena, const Google__Protobuf__FileDescriptorSet *old,
 			   const Google__Protobuf__FileDescriptorSet *new, struct text *report);
 

@@ -8,8 +8,8 @@
 
 /* --- Finding and holding proxies -------------------------------------------------- */
 
-/* The body of a function that gets a proxy from a function of libipc with these arguments and a
- * pointer to the proxy. libipc refuses a NULL. */
+/* Writes the body of a function that gets a proxy from a function of libipc with these arguments
+ * and a pointer to the proxy. libipc refuses a NULL. */
 static void emit_found(struct emitter *e, const struct service *s, const char *function,
 		       const char *args, const char *check)
 {
@@ -66,8 +66,8 @@ static void emit_none(struct emitter *e, const struct method *m)
 		emit(e, "\tstatic const Ipc__None none = IPC__NONE__INIT;\n\n");
 }
 
-/* lead calls a function of libipc with proxy, method, options, request and `more`, a list that ends
- * with NULL. */
+/* Writes the call of a function of libipc that lead begins, with proxy, method, options, request
+ * and `more`, a list that ends with NULL. */
 static void emit_rpc(struct emitter *e, const struct service *s, const struct method *m,
 		     const char *lead, const char *const *more, const char *tail)
 {

@@ -40,8 +40,8 @@ static size_t count_bytes(const struct codec *codec)
 
 /* --- Packing ---------------------------------------------------------------------- */
 
-/* A proto3 field is present if it is not empty and not 0; -0 is not 0. Otherwise presence is a
- * flag, the case of a oneof, or a string that is not NULL. */
+/* Returns the condition for a present field. A proto3 field must not be empty or 0; -0 is not 0.
+ * Otherwise presence is a flag, the case of a oneof, or a string that is not NULL. */
 static const char *is_there(struct emitter *e, const struct codec *codec, const Field *field,
 			    const char *member)
 {

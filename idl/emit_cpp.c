@@ -43,7 +43,7 @@ static bool carries(const struct type *type)
 	return type->holds & TYPE_HOLDS_OBJECTS;
 }
 
-/* The type in which a message is passed. */
+/* Returns the type in which a message is passed. */
 static const char *passed(struct emitter *e, const struct type *type)
 {
 	return carries(type) ? arena_printf(e->arena, "::ipc::with_objects<%s>", cpp_class(e, type)) :
@@ -183,8 +183,8 @@ static const char *server_end(struct emitter *e, const struct method *m)
 			    m->sends ? passed(e, m->request) : "::ipc::no_message");
 }
 
-/* A method without a request takes no_message. Arguments are moved, because the stream is opened
- * after the function has returned. */
+/* Writes the functions that open a stream without blocking. Moves arguments, because the stream is
+ * opened after they have returned. A method without a request takes no_message. */
 static void emit_open_later(struct emitter *e, const struct method *m)
 {
 	const char *with = m->sends ? "" : "_with", *end = client_end(e, m);
@@ -319,7 +319,7 @@ static void emit_stream_case(struct emitter *e, const struct method *m)
 		     m->has_request ? "request, " : "");
 }
 
-/* Which methods have a single request and a stream of replies. */
+/* Writes has_request(): whether a method has a single request and a stream of replies. */
 static void emit_has_request(struct emitter *e, const struct service *s)
 {
 	emit(e, "\t\tbool has_request(::std::uint32_t method) const noexcept final\n\t\t{\n");
@@ -330,7 +330,7 @@ static void emit_has_request(struct emitter *e, const struct service *s)
 	emit(e, "\t\t\t\treturn true;\n\t\t\t}\n\t\t\treturn false;\n\t\t}\n\n");
 }
 
-/* The handlers run only while the object lives, and the object holds a reference to the service. */
+/* Writes ipc_open(). Handlers run only while the object, which holds the service, lives. */
 static void emit_streams(struct emitter *e, const struct service *s)
 {
 	bool any = false, any_request = false;
@@ -372,7 +372,7 @@ static void emit_case(struct emitter *e, const struct method *m)
 	emit(e, "::std::forward<decltype(call)>(call)); });\n");
 }
 
-/* Names of methods for the log. */
+/* Writes ipc_method_name(), for the log. */
 static void emit_method_names(struct emitter *e, const struct service *s)
 {
 	emit(e, "\t\tconst char *ipc_method_name(::std::uint32_t method) const noexcept final\n\t\t{\n");
@@ -428,8 +428,8 @@ static void list_imports(struct emitter *e, const char *name, bool *seen)
 	}
 }
 
-/* The header alone must tell the user which other files to generate. libprotobuf contains the files
- * of google/protobuf. */
+/* Lists the other files to generate, which the header alone must tell the user. libprotobuf
+ * contains the files of google/protobuf. */
 static void emit_imports(struct emitter *e)
 {
 	size_t start = e->out->size;

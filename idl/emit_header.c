@@ -183,7 +183,7 @@ static const char *stream_note(struct emitter *e, const struct service *s, const
 			    kind, finish);
 }
 
-/* If another function has the C name of a method, the method gets an underscore: see naming_c.c. */
+/* Returns a note if the method has an underscore, because a function has its C name: naming_c.c. */
 static const char *underscore_note(struct emitter *e, const struct service *s,
 				   const struct method *m)
 {
@@ -456,7 +456,7 @@ static void emit_service(struct emitter *e, const struct service *s)
 	emit_objects(e, s);
 }
 
-/* The header alone must tell the user which other files to compile. */
+/* Lists the other files to compile, which the header alone must tell the user. */
 static void emit_imports(struct emitter *e)
 {
 	const char **names = arena_array(e->arena, e->request->n_files + 1, sizeof(*names));

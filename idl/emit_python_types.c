@@ -94,7 +94,7 @@ static const char *field_type(struct emitter *e, const struct types *types, cons
 	return arena_printf(e->arena, "_Iterable[%s]", value);
 }
 
-/* Some field names cannot be keyword arguments. They can only be set in a message. */
+/* Returns whether a field can be a keyword argument. Others can only be set in a message. */
 static bool is_keyword_argument(const char *name, bool pushes)
 {
 	return !python_is_keyword(name) && strcmp(name, "self") && strcmp(name, "timeout") &&
@@ -102,7 +102,7 @@ static bool is_keyword_argument(const char *name, bool pushes)
 	       !(pushes && !strcmp(name, "window"));
 }
 
-/* pushes: the fields are arguments of a method with a stream of replies. */
+/* Writes fields as arguments of a method. pushes: of a method with a stream of replies. */
 static void emit_fields(struct emitter *e, const struct types *types, const struct type *type,
 			bool pushes)
 {

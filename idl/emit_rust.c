@@ -17,7 +17,7 @@ static bool carries(const struct type *type)
 	return type->holds & TYPE_HOLDS_OBJECTS;
 }
 
-/* The type in which a message is passed. */
+/* Returns the type in which a message is passed. */
 static const char *passed(struct emitter *e, const struct type *type)
 {
 	const char *path = rust_path(e, type->full_name);

@@ -107,7 +107,7 @@ static bool is_packable(const Field *field)
 	return !is_message(field) && field->type != KIND(STRING) && field->type != KIND(BYTES);
 }
 
-/* prost packs unless told otherwise; proto2 does not. */
+/* Returns the attribute of an unpacked array, or "": prost packs unless told otherwise. */
 static const char *packed_of(const struct type *owner, const Field *field)
 {
 	bool packed = type_is_proto3(owner);
@@ -250,8 +250,8 @@ void rust_deprecated(struct emitter *e, const char *indent, bool deprecated)
 		emit(e, "%s#[deprecated]\n", indent);
 }
 
-/* The macros of prost name the types and variants, so a deprecated attribute would cause warnings
- * in the macros. */
+/* Writes the title of a type. "Deprecated." is text, because an attribute would cause warnings in
+ * prost's macros, which name types and variants. */
 static void emit_title_of(struct emitter *e, const char *kind, const char *full_name,
 			  bool deprecated)
 {
@@ -473,7 +473,7 @@ static void emit_struct(struct emitter *e, const struct type *type, const struct
 	emit_body(e, type, names);
 }
 
-/* The first value with a number is a variant. Other values with that number are constants. */
+/* Whether an earlier value has the same number: then it is a variant, and this a constant. */
 static bool is_alias(const Enum *en, size_t value)
 {
 	for (size_t i = 0; i < value; i++)

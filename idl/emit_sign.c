@@ -104,7 +104,7 @@ void sign_on_death(struct emitter *e, const struct service *service, const char 
 	     "ipc_death_cb cb", "void *userdata", "struct ipc_slot **ret_slot", NULL);
 }
 
-/* options: the parameter's name and type, or NULL. */
+/* Writes the signature of a call. options: the parameter's name and type, or NULL. */
 static void sign_blocking(struct emitter *e, const struct service *service,
 			  const struct method *method, const char *name, const char *options,
 			  const char *tail)

@@ -228,7 +228,7 @@ static const char *const *names_of(struct arena *arena, const struct service *s,
 	return names;
 }
 
-/* A program may use all files of a run, so names of different files must differ. Each file gets its
+/* Reports names that another file of the run has, because a program may use all. Each file gets its
  * names independently, so that they do not depend on the run. */
 static void check_service(struct scope *scope, const struct unit *unit, const struct service *s,
 			  struct diag *diag)

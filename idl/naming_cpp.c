@@ -24,7 +24,7 @@ static bool is_reserved_class(const char *name)
 	       !strncmp(name, "ipc_", strlen("ipc_"));
 }
 
-/* With cc_generic_services, protoc generates two classes for each service. */
+/* Enters the two classes that protoc generates for each service with cc_generic_services. */
 static void enter_generic_services(struct scope *scope, const struct unit *unit)
 {
 	const Google__Protobuf__FileOptions *options = unit->proto->options;
@@ -143,7 +143,7 @@ static void enter_member(struct class *class, int kinds, const char *name, struc
 		complain(class->c, path, what, arena_printf(arena, "%s beside %s", owner, taken));
 }
 
-/* foo_bar to FooBar */
+/* Converts foo_bar to FooBar. */
 static const char *camel(struct arena *arena, const char *name)
 {
 	char *camel = arena_strndup(arena, name, strlen(name)), *end = camel;
@@ -241,7 +241,7 @@ static void enter_oneof(struct class *class, const Descriptor *m, size_t i, stru
 	enter_member(class, OTHER, arena_printf(arena, "clear_%s", name), path, "oneof", name);
 }
 
-/* name is the name of the class: Outer_Inner. */
+/* Reports names that clash in the class of a message. name: of the class, Outer_Inner. */
 static void check_message(const struct checker *c, const char *name, const Descriptor *m,
 			  struct path at, struct arena *arena)
 {
@@ -303,7 +303,7 @@ static void enter_global(const struct checker *c, struct scope *scope, const cha
 		complain(c, path, what, owner);
 }
 
-/* protoc generates Outer_Inner for a nested type, and functions for an enum. */
+/* Enters the names that protoc generates for enums: Outer_Inner, functions, and values. */
 static void enter_enums(const struct checker *c, struct scope *scope, const char *outer,
 			struct path in, int32_t step, Enum *const *enums, size_t n_enums)
 {
@@ -369,8 +369,8 @@ static bool has_unit(const struct unit *units, size_t n_units,
 	return false;
 }
 
-/* The stubs include the messages of imported files, so these must compile too. libprotobuf contains
- * the files of google/protobuf. */
+/* Reports names in imported files, which the stubs include, that do not compile. libprotobuf
+ * contains the files of google/protobuf. */
 static void check_imports(const struct unit *units, size_t n_units, struct arena *arena,
 			  struct diag *diag)
 {

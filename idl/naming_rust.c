@@ -27,8 +27,8 @@ static bool is_client_function(const char *name)
 	return IN_LIST(name, words);
 }
 
-/* Only the function that calls the method has another name in a client: method Get of a service has
- * get_(), get_with() and get_async(). */
+/* Names the methods. In a client, only the function that calls gets another name: method Get of a
+ * service has get_(), get_with() and get_async(). */
 static void name_methods(struct arena *arena, struct service *s)
 {
 	static const char *const forms[] = { "*", "*_with", "*_async", "*_call", NULL };

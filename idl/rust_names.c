@@ -50,7 +50,7 @@ static bool is_keyword(const char *name)
 	return IS_AMONG(name, keywords);
 }
 
-/* Keywords that cannot be raw identifiers. */
+/* Returns true for keywords that cannot be raw identifiers. */
 static bool is_forbidden(const char *name)
 {
 	static const char *const words[] = { "self", "Self", "super", "crate", "_" };
@@ -272,7 +272,7 @@ static struct rust_type *add_type(struct rust_names *names, struct rust_module *
 	return type;
 }
 
-/* If the value's name begins with the name of the enum, removes that prefix. */
+/* Returns the variant for a value: its name, without the name of the enum as a prefix. */
 static const char *variant(struct arena *arena, const Enum *en, const char *value)
 {
 	const char *name = camel(arena, value), *prefix = camel(arena, en->name);
@@ -319,7 +319,7 @@ static const Descriptor *entry_of(const Descriptor *d, const Field *field)
 	return NULL;
 }
 
-/* A field, and the functions that prost derives from it. Functions have "()" in the scope. */
+/* Returns the forms of a field: itself, and with "()" the functions that prost derives from it. */
 static const char *const *forms_of(const Descriptor *d, const Field *field, bool proto3)
 {
 	static const char *const one[] = { "*", "*()", "set_*()", NULL };
@@ -390,8 +390,7 @@ static bool has_types(const Descriptor *d)
 	return d->n_enum_type;
 }
 
-/* The types of a module are named before the modules inside it, so the modules get other names in
- * case of a clash. */
+/* Adds the messages of a module before the modules inside: in a clash, these get other names. */
 static void add_messages(struct rust_names *names, struct rust_module *module, const File *file,
 			 Descriptor *const *messages, size_t n_messages, const char *prefix)
 {
@@ -436,7 +435,7 @@ static void add_inner(struct rust_names *names, struct rust_module *module, cons
 
 /* --- All --------------------------------------------------------------------------------- */
 
-/* protoc never gives a message and an enum the same name, but a damaged request may. */
+/* Sorts by name, messages first: a damaged request may have an enum of the same name. */
 static int compare_types(const void *a, const void *b)
 {
 	const struct rust_type *x = *(struct rust_type *const *)a;

@@ -33,8 +33,8 @@ struct path path_element(struct path path, int32_t field, size_t index);
 
 /* In all functions source may be NULL: then the file has no locations and no comments. */
 
-/* Line and column, from 1, of the place or of the nearest place that contains it. If there is none,
- * both are 0. */
+/* Finds line and column, from 1, of the place or of the nearest place that contains it. If there is
+ * none, both are 0. */
 void source_position(const Google__Protobuf__SourceCodeInfo *source, struct path path,
 		     int *ret_line, int *ret_column);
 

@@ -134,7 +134,7 @@ static bool link_fields(struct arena *arena, const struct types *types, struct t
 	return true;
 }
 
-/* If a type holds something, all types that contain it hold it too. */
+/* Passes TYPE_HOLDS_* and groups of each type on to all types that contain it. */
 static void spread_holds(struct arena *arena, struct types *types)
 {
 	/* A type is queued once for each TYPE_HOLDS_* that it may gain, and once for a group. */

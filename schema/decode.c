@@ -83,7 +83,7 @@ static json_t *real_to_json(double value)
 	return json_real(value);
 }
 
-/* value_write() writes as many digits as a double needs. A float needs fewer. */
+/* Returns a double with the fewest digits that read as the float, for value_write(). */
 static json_t *float_to_json(float value)
 {
 	char text[32];
@@ -107,7 +107,7 @@ static json_t *enum_to_json(struct decoder *decoder, const struct schema_type *t
 	return name ? json_string(name) : json_integer(value);
 }
 
-/* Integers of 64 bits are strings, because many readers of JSON keep 53 bits. */
+/* Returns an integer, of 64 bits as a string: many readers of JSON keep only 53 bits. */
 static json_t *integer_to_json(enum field_type type, uint64_t bits)
 {
 	const struct field_kind *kind = &field_kinds[type];
@@ -407,7 +407,7 @@ static json_t *map_to_json(struct decoder *decoder, const struct schema_field *f
 
 /* --- Messages ------------------------------------------------------------------- */
 
-/* The value of a repeated field or map, or NULL. */
+/* Returns the JSON of a repeated field or map, or NULL. */
 static json_t *elements_to_json(struct decoder *decoder, const struct schema_field *field,
 				struct wire wire, unsigned int depth)
 {

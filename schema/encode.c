@@ -30,7 +30,7 @@ struct encoder {
 static int put_content(struct encoder *encoder, const struct schema_field *field,
 		       const struct schema_type *type, const json_t *json, unsigned int depth);
 
-/* field: the field with the problem. A field without a name is the whole message. */
+/* Describes the first problem and returns -EINVAL. field: without a name, the whole message. */
 static int fail(struct encoder *encoder, const struct schema_field *field, const char *what)
 {
 	struct schema_message *message = encoder->message;
@@ -246,7 +246,7 @@ static int put_object(struct encoder *encoder, const struct schema_field *field,
 
 /* --- Values --------------------------------------------------------------------- */
 
-/* The content of a field of bytes. */
+/* Decodes a field of bytes. The caller must free the data. */
 static int get_bytes(struct encoder *encoder, const struct schema_field *field, const json_t *json,
 		     void **ret_data, size_t *ret_size)
 {
@@ -269,7 +269,7 @@ static int put_nested(struct encoder *encoder, const struct schema_field *field,
 	return r;
 }
 
-/* Omits a zero or empty proto3 field without presence. */
+/* Writes a value. Omits a zero or empty proto3 field without presence. */
 static int put_value(struct encoder *encoder, const struct schema_field *field, const json_t *json,
 		     unsigned int depth)
 {
@@ -337,7 +337,7 @@ static int put_repeated(struct encoder *encoder, const struct schema_field *fiel
 	return r;
 }
 
-/* The key of a map is a string in JSON, whatever its type. */
+/* Writes the key of a map, which is a string in JSON, whatever its type. */
 static int put_key(struct encoder *encoder, const struct schema_field *field, const char *key,
 		   size_t size)
 {
@@ -444,7 +444,7 @@ static int check_names(struct encoder *encoder, const struct schema_type *type, 
 	return 0;
 }
 
-/* json: an object. */
+/* Writes all fields of a message. json must be an object. */
 static int put_message(struct encoder *encoder, const struct schema_type *type, const json_t *json,
 		       unsigned int depth)
 {

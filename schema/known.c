@@ -99,8 +99,8 @@ static bool get_seconds(const json_t *fields, int64_t *ret_seconds, int64_t *ret
 
 /* --- Timestamp and Duration ----------------------------------------------------------- */
 
-/* Days from 1970-01-01 to a date of the Gregorian calendar. The computation counts years from
- * March, so that a leap day is the last of its year, and in eras of 400 years. */
+/* Returns the days from 1970-01-01 to a date of the Gregorian calendar. Counts years from March, so
+ * that a leap day is the last of its year, and in eras of 400 years. */
 static int64_t days_of(int64_t year, int64_t month, int64_t day)
 {
 	int64_t in_era, in_year;
@@ -221,7 +221,7 @@ static json_t *duration_json(const json_t *fields)
 
 /* --- FieldMask ---------------------------------------------------------------------- */
 
-/* "barBaz" to "bar_baz". */
+/* Converts "barBaz" to "bar_baz". Returns NULL for text with an underscore. */
 static json_t *snake_case(const char *text, size_t size)
 {
 	struct wire_buffer path = { 0 };
@@ -239,7 +239,7 @@ static json_t *snake_case(const char *text, size_t size)
 	return value;
 }
 
-/* "bar_baz" to "barBaz". Returns false for a path that snake_case() would not restore. */
+/* Writes "bar_baz" as "barBaz". Returns false for a path that snake_case() would not restore. */
 static bool put_camel_case(struct wire_buffer *buffer, const char *path)
 {
 	for (; path && *path; path++) {
@@ -300,7 +300,7 @@ static const char *member_of(const json_t *json)
 	return json_is_array(json) ? "listValue" : "numberValue";
 }
 
-/* The only member of a google.protobuf.Value. Without it, the value is null. */
+/* Returns the only member of a google.protobuf.Value, or null if there is none. */
 static json_t *value_json(json_t *fields)
 {
 	json_t *number = json_object_get(fields, "numberValue");

@@ -11,7 +11,7 @@
 /* Maximum nesting of messages and of their descriptions, as in libipc. */
 #define SCHEMA_DEPTH 100
 
-/* The numbers of descriptor.proto. */
+/* Types of fields, with the numbers of descriptor.proto. */
 enum field_type {
 	FIELD_DOUBLE = 1,
 	FIELD_FLOAT,

@@ -181,7 +181,7 @@ static void put_string(struct printer *p, const char *text)
 	fputc('"', p->file);
 }
 
-/* Quotes and escapes strings. protoc has already escaped bytes. Other values are words. */
+/* Prints a default. Escapes strings; in bytes, protoc has done that. Other values are words. */
 static void put_default(struct printer *p, const Google__Protobuf__FieldDescriptorProto *field)
 {
 	bool text = field->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING;
@@ -283,7 +283,7 @@ static void put_field(struct printer *p, const Google__Protobuf__FieldDescriptor
 	fputs(";\n", p->file);
 }
 
-/* Prints the fields of a oneof together. */
+/* Prints all fields, those of a oneof together. */
 static void put_fields(struct printer *p, const Google__Protobuf__DescriptorProto *message)
 {
 	int32_t open = -1;
@@ -332,7 +332,7 @@ static void put_nested(struct printer *p, const struct schema_type *type, size_t
 	leave(p);
 }
 
-/* group: if the type is a group, the field with this type; else NULL. */
+/* Prints a message. group: if it is a group, the field with this type; otherwise NULL. */
 static void put_message(struct printer *p, const struct schema_type *type,
 			const Google__Protobuf__FieldDescriptorProto *group)
 {

@@ -55,7 +55,7 @@ static bool is_word(const char *name)
 	return name && *name && !name[strspn(name, WORD_CHARS)];
 }
 
-/* A path is printed between quotes. */
+/* Returns whether the path can be printed between quotes. */
 static bool is_path(const char *path)
 {
 	return path && !path[strspn(path, WORD_CHARS "./-+@=~, ")];
@@ -66,8 +66,8 @@ static bool is_package(const char *package)
 	return !package || !package[strspn(package, WORD_CHARS ".")];
 }
 
-/* Defaults are printed unchanged, except strings. In the default of `bytes`, protoc has escaped
- * quotes. */
+/* Returns whether the default can be printed: unchanged, except strings. In the default of `bytes`,
+ * protoc has escaped quotes. */
 static bool is_default(const field_proto *field)
 {
 	const char *c = field->default_value;
@@ -80,7 +80,7 @@ static bool is_default(const field_proto *field)
 	return !*c;
 }
 
-/* Printable UTF-8. It is printed between quotes. */
+/* Returns whether the name is printable UTF-8, to be printed between quotes. NULL is allowed. */
 static bool is_json_name(const char *name)
 {
 	const uint8_t *c = (const uint8_t *)name, *end = c ? c + strlen(name) : c;
@@ -375,7 +375,7 @@ const struct schema_field *schema_field_at(const struct schema_type *type, uint3
 	return bsearch(&key, type->fields, type->n_fields, sizeof(key), by_number);
 }
 
-/* The fields are in order. */
+/* Returns whether the fields, in order, are key and value of a map. */
 static bool is_map_entry(const struct schema_type *type)
 {
 	const struct schema_field *key = &type->fields[0], *value = &type->fields[1];
@@ -405,7 +405,7 @@ static int build_message(struct schema *schema, struct schema_type *type)
 	return type->is_map && !is_map_entry(type) ? -EBADMSG : 0;
 }
 
-/* Checks all services, because all services of a file are printed. */
+/* Returns whether the schema has all types of a service. All services are printed. */
 static bool has_types(const struct schema *schema,
 		      const Google__Protobuf__ServiceDescriptorProto *service)
 {

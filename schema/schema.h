@@ -67,10 +67,10 @@ struct schema *schema_free(struct schema *schema);
 int schema_introspect(struct ipc_proxy *proxy, struct schema **ret_schema, struct ipc_error *error);
 
 const char *schema_interface(const struct schema *schema);
-/* The description itself, after its check. */
+/* Returns the description itself, which has been checked. */
 const Google__Protobuf__FileDescriptorSet *schema_files(const struct schema *schema);
 size_t schema_count(const struct schema *schema);
-/* The methods are in an array. */
+/* Returns the method with the index i. The methods are in an array. */
 const struct schema_method *schema_at(const struct schema *schema, size_t i);
 /* Return the method with that name ("Say") or number, or NULL. */
 const struct schema_method *schema_find(const struct schema *schema, const char *name);

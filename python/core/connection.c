@@ -173,8 +173,8 @@ static bool serve_last(struct connection *connection, struct ipc *ipc)
 	return r > 0;
 }
 
-/* At exit of the interpreter, does not cancel calls of other threads, because they would print an
- * exception. */
+/* Closes the connection, once: ends its parts, and serves the remaining events. at_exit: does not
+ * cancel calls of other threads, because they would print an exception. */
 static void close_connection(struct connection *connection, bool at_exit)
 {
 	struct ipc_cancellation *closing = connection->closing;

@@ -25,7 +25,7 @@ PyObject *decode(const char *string)
 	return PyUnicode_DecodeUTF8(string, (Py_ssize_t)strlen(string), "replace");
 }
 
-/* The origin of an errno that the library returned without a struct ipc_error. */
+/* Returns the origin of an errno that the library returned without a struct ipc_error. */
 static enum ipc_origin origin_of(int code)
 {
 	return code == -EOWNERDEAD || code == -EHOSTDOWN || code == -ECONNRESET ||

@@ -165,7 +165,7 @@ static int start_unregister(struct ipc *ipc, const struct name_function *f,
 	return ipc_unregister_name_async(ipc, f->name, options, name_done, slot, ret_slot);
 }
 
-/* The functions of one name or pattern, and the callback. */
+/* Runs a function of a name or pattern, with a callback or None. */
 static PyObject *run_text(PyObject *self, PyObject *const *args, Py_ssize_t n,
 			  const char *function, const char *argument, struct name_function f)
 {

@@ -41,8 +41,8 @@ static void call_release(struct call *call)
 		call_drop(call);
 }
 
-/* If the connection is closed, fails the call so that the caller does not wait for it. The handler
- * of a oneway may be running: close() does not end it. */
+/* Fails a call without a reply, so that its caller does not wait for it, and releases the call. The
+ * handler of a oneway may be running: close() does not end it. */
 static void call_end(struct part *part)
 {
 	struct call *call = (struct call *)part;
@@ -82,7 +82,7 @@ static PyObject *fail_released(void)
 	return NULL;
 }
 
-/* The call was ended by close() or release(). */
+/* Raises the error for a call that close() or release() has ended. Returns NULL. */
 static PyObject *fail_ended(const struct call *call)
 {
 	return call->part.connection->ipc ? fail_released() : fail_closed();

@@ -407,7 +407,7 @@ static PyObject *compare(PyObject *self, PyObject *other, int operation)
 	return PyBool_FromLong(equal == (operation == Py_EQ));
 }
 
-/* The hash must not change at close(). */
+/* Returns the hash of the connection, because the hash must not change at close(). */
 static Py_hash_t hash(PyObject *self)
 {
 	return (Py_hash_t)((uintptr_t)of(self)->part.connection >> 4);

@@ -71,7 +71,7 @@ struct ipc_stream *stream_ref(PyObject *self)
 	return ipc_stream_ref(of(self)->stream);
 }
 
-/* The stream was canceled or released, or its connection was closed. */
+/* Raises the error for a stream that was canceled or released, or whose connection was closed. */
 static PyObject *fail_gone(PyObject *self)
 {
 	if (!of(self)->part.connection->ipc)
@@ -132,7 +132,8 @@ static void on_end(struct ipc_stream *stream, int result, const struct ipc_error
 	notify(userdata);
 }
 
-/* If a stream breaks off after the other side has ended its messages, only this callback runs. */
+/* Notifies the program, and drops the library's reference. If a stream breaks off after the other
+ * side has ended its messages, only this callback runs. */
 static void destroyed(void *userdata)
 {
 	PyGILState_STATE state;
@@ -218,8 +219,8 @@ static uint64_t wait_slice(const struct wait *wait)
 	return wait->sliced && wait->left > SLICE_USEC ? SLICE_USEC : wait->left;
 }
 
-/* After a slice without success. Returns 1 to continue, 0 if the time has expired, or -1 if a
- * signal handler raised an exception. */
+/* Looks for signals after a slice without success. Returns 1 to continue, 0 if the time has
+ * expired, or -1 if a signal handler raised an exception. */
 static int wait_next(struct wait *wait)
 {
 	uint64_t now;
@@ -318,8 +319,8 @@ static PyObject *item(struct connection *connection, const struct ipc_raw_messag
 			     (Py_ssize_t)message->size, entries);
 }
 
-/* If only the timeout of the function has expired, the library returns -EAGAIN without an
- * error. */
+/* Returns the message, None at the end, or NULL with an exception. If only the timeout of the
+ * function has expired, the library returns -EAGAIN without an error. */
 static PyObject *received(PyObject *self, int r, const struct ipc_raw_message *message,
 			  const struct ipc_error *error)
 {

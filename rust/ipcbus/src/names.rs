@@ -25,7 +25,7 @@ pub struct NameFuture<T> {
     slot: Option<Slot>,
 }
 
-/// What the callback of C gets.
+/// The userdata of the callback of C, which sets the result.
 struct Pending<T> {
     shared: Arc<Shared<Result<T>>>,
     name: CString,

@@ -266,7 +266,7 @@ impl Handle {
         .await
     }
 
-    /// Only one task at a time may call it.
+    /// Receives the next message in a task, or `None` at the end. For one task at a time.
     async fn receive_async(&self) -> Result<Option<Item>> {
         let waiting = self.waiting()?;
         PollFn(|context: &mut Context<'_>| {
@@ -287,7 +287,7 @@ impl Handle {
         .await
     }
 
-    /// Must be called by one thread at a time.
+    /// Receives a message in a thread, and calls `take` with it. For one thread at a time.
     pub fn receive<T>(
         &self,
         wait: u64,
@@ -309,7 +309,7 @@ impl Handle {
         received
     }
 
-    /// `EBUSY`: tasks await the stream.
+    /// Notes whether a thread receives. `EBUSY`: tasks await the stream.
     fn set_receiving(&self, now: bool) -> Result<()> {
         match &mut *self.by() {
             Use::Threads { is_receiving } => *is_receiving = now,
