@@ -8,13 +8,11 @@
 #include "typed.h"
 
 #include <errno.h>
-#include <ipc/admin.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 struct loop_state {
-	struct ipc *ipc;
-	struct sink *sink;	/* only in the client */
+	struct typed_state typed;
 	int epoll;
 	bool done;
 	int error;
@@ -37,7 +35,7 @@ static int turn(struct loop_state *s)
 	if (epoll_wait(s->epoll, &event, 1, -1) < 0)
 		return -errno;
 	do
-		r = ipc_process(s->ipc);
+		r = ipc_process(s->typed.ipc);
 	while (r > 0);
 	return r;
 }
@@ -47,11 +45,9 @@ static int serve_in_loop(struct bench_case *c)
 	struct loop_state *s = c->state;
 	int r;
 
-	r = ipc_open(&s->ipc, NULL);
+	r = typed_listen(&s->typed);
 	if (r == 0)
-		r = bench_become_manager(s->ipc);
-	if (r == 0)
-		r = make_loop(s, ipc_get_fd(s->ipc));
+		r = make_loop(s, ipc_get_fd(s->typed.ipc));
 	if (r == 0)
 		r = bench_ready(c);
 	while (r == 0)
@@ -59,46 +55,12 @@ static int serve_in_loop(struct bench_case *c)
 	return r;
 }
 
-static int serve_in_run(struct bench_case *c)
-{
-	struct loop_state *s = c->state;
-	int r;
-
-	r = ipc_open(&s->ipc, NULL);
-	if (r == 0)
-		r = bench_become_manager(s->ipc);
-	if (r == 0)
-		r = bench_ready(c);
-	return r < 0 ? r : ipc_run(s->ipc);
-}
-
-static int connect_blocking(struct bench_case *c)
-{
-	struct loop_state *s = c->state;
-	struct ipc_proxy *proxy;
-	int r;
-
-	r = ipc_open(&s->ipc, NULL);
-	if (r == 0)
-		r = ipc_get_manager(s->ipc, &proxy);
-	if (r == 0)
-		s->sink = sink_from_proxy(proxy);
-	return r;
-}
-
 static int connect_loop(struct bench_case *c)
 {
 	struct loop_state *s = c->state;
-	int r = connect_blocking(c);
+	int r = typed_connect(c);
 
-	return r < 0 ? r : make_loop(s, ipc_get_fd(s->ipc));
-}
-
-static int blocking_round(struct bench_case *c)
-{
-	struct loop_state *s = c->state;
-
-	return bench_sink_round(s->sink, c);
+	return r < 0 ? r : make_loop(s, ipc_get_fd(s->typed.ipc));
 }
 
 static void came(int code, Bench__PutReply *reply, const struct ipc_error *error, void *userdata)
@@ -119,7 +81,7 @@ static int loop_round(struct bench_case *c)
 	request.payload.data = (uint8_t *)c->request;
 	request.payload.len = c->size;
 	s->done = false;
-	r = sink_put_async(s->sink, NULL, &request, came, s, NULL);
+	r = sink_put_async(s->typed.sink, NULL, &request, came, s, NULL);
 	while (r == 0 && !s->done)
 		r = turn(s);
 	return r < 0 ? r : s->error;
@@ -163,8 +125,8 @@ const struct bench_transport bench_channels_epoll = {
 	.exists = bench_daemon_exists,
 	.create = bench_channels_start,
 	.serve = serve_in_loop,
-	.connect = connect_blocking,
-	.round = blocking_round,
+	.connect = typed_connect,
+	.round = typed_round,
 };
 
 const struct bench_transport bench_channels_client_epoll = {
@@ -173,7 +135,7 @@ const struct bench_transport bench_channels_client_epoll = {
 	.state_size = sizeof(struct loop_state),
 	.exists = bench_daemon_exists,
 	.create = bench_channels_start,
-	.serve = serve_in_run,
+	.serve = typed_serve,
 	.connect = connect_loop,
 	.round = loop_round,
 };

@@ -11,11 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct typed_state {
-	struct ipc *ipc;
-	struct sink *sink; /* only in the client */
-};
-
 static int put(struct ipc_call *call, const Bench__PutRequest *request, void *userdata)
 {
 	Bench__PutReply reply = BENCH__PUT_REPLY__INIT;
@@ -27,7 +22,7 @@ static int put(struct ipc_call *call, const Bench__PutRequest *request, void *us
 
 const struct sink_ops bench_sink_ops = { .put = put };
 
-int bench_become_manager(struct ipc *ipc)
+static int become_manager(struct ipc *ipc)
 {
 	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
 	int r;
@@ -48,25 +43,30 @@ bool bench_driver_exists(void)
 		return false;
 	free(path);
 	/* A mounted bus is a regular file: IPC_BUS_UNKNOWN. */
-	return kind != IPC_BUS_DAEMON && ipc_open(&ipc, NULL) == 0 &&
-	       bench_become_manager(ipc) == 0;
+	return kind != IPC_BUS_DAEMON && ipc_open(&ipc, NULL) == 0 && become_manager(ipc) == 0;
 }
 
-static int typed_serve(struct bench_case *c)
+int typed_listen(struct typed_state *s)
+{
+	int r = ipc_open(&s->ipc, NULL);
+
+	if (r < 0)
+		return bench_fail("open /dev/ipcbus (is ipcbus.ko loaded?)", r);
+	return become_manager(s->ipc);
+}
+
+int typed_serve(struct bench_case *c)
 {
 	struct typed_state *s = c->state;
 	int r;
 
-	r = ipc_open(&s->ipc, NULL);
-	if (r < 0)
-		return bench_fail("open /dev/ipcbus (is ipcbus.ko loaded?)", r);
-	r = bench_become_manager(s->ipc);
+	r = typed_listen(s);
 	if (r == 0)
 		r = bench_ready(c);
 	return r < 0 ? r : ipc_run(s->ipc);
 }
 
-static int typed_connect(struct bench_case *c)
+int typed_connect(struct bench_case *c)
 {
 	struct typed_state *s = c->state;
 	struct ipc_proxy *proxy;
@@ -98,7 +98,7 @@ int bench_sink_round(struct sink *sink, const struct bench_case *c)
 	return r;
 }
 
-static int typed_round(struct bench_case *c)
+int typed_round(struct bench_case *c)
 {
 	struct typed_state *s = c->state;
 
