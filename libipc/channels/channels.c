@@ -132,13 +132,6 @@ void channels_free(struct channels *channels)
 	free(channels);
 }
 
-/* Does nothing: the timer makes a serving thread look again. Then channel_take_late() ends late
- * async calls, and check() in channel-serve.c cancels late calls of stopped clients. */
-static void late_expired(struct timer *timer)
-{
-	(void)timer;
-}
-
 static int channels_new(struct ipc *ipc, struct channels **ret_channels)
 {
 	struct channels *channels = calloc(1, sizeof(*channels));
@@ -148,7 +141,6 @@ static int channels_new(struct ipc *ipc, struct channels **ret_channels)
 		return -ENOMEM;
 	channels->ipc = ipc;
 	channels->spin.budget_ns = CHANNEL_SPIN_NS;
-	channels->late.expired = late_expired;
 	pthread_mutex_init(&channels->lock, NULL);
 	round_end(&channels->round);
 	r = device_poll_words(&ipc->device, &channels->words);

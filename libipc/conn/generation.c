@@ -11,12 +11,6 @@ bool generation_is_lost(const struct ipc *ipc)
 	return atomic_load(&ipc->generation) == GENERATION_LOST;
 }
 
-/* The timer only wakes the program's event loop: ipc_process() does the step. */
-static void retry_due(struct timer *timer)
-{
-	(void)timer;
-}
-
 void generation_wake_later(struct ipc *ipc)
 {
 	struct timer *timer = &ipc->reconnect.timer;
@@ -25,7 +19,6 @@ void generation_wake_later(struct ipc *ipc)
 	ipc_lock(ipc);
 	next_try = ipc->reconnect.next_try;
 	ipc_unlock(ipc);
-	timer->expired = retry_due;
 	timer_set(ipc, timer, next_try);
 }
 

@@ -29,7 +29,8 @@ struct reconnect {
 	bool ended;			/* all pending operations have completed */
 	unsigned int delay_msec;	/* between attempts */
 	uint64_t next_try;		/* of the monotonic clock, ns */
-	struct timer timer;		/* for event loops: expires when the next step is due */
+	struct timer timer;		/* for event loops: expires when the next step is due, which
+					 * ipc_process() does */
 };
 
 bool generation_is_lost(const struct ipc *ipc);

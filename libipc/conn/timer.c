@@ -172,7 +172,8 @@ void timers_run(struct ipc *ipc)
 		while ((timer = LIST_FIRST(&due))) {
 			take_out_locked(timer);
 			ipc_unlock(ipc);
-			timer->expired(timer);
+			if (timer->expired)
+				timer->expired(timer);
 			ipc_lock(ipc);
 		}
 		settle_locked(ipc);

@@ -23,7 +23,8 @@ struct timer {
 	LIST_ENTRY(timer) link;
 	bool is_set;
 	uint64_t deadline;		/* of the monotonic clock, ns */
-	/* Called once, without locks. Must not block. */
+	/* Called once, without locks. Must not block. NULL: the timer only wakes a serving thread,
+	 * or the program's loop. */
 	void (*expired)(struct timer *timer);
 };
 
