@@ -278,7 +278,7 @@ static void emit_client_class(struct emitter *e, const struct service *s, const 
 	}
 }
 
-/* Writes a base class for services, whose handlers report that they are not implemented. */
+/* Writes the base class of a service. Its handlers raise Unimplemented. */
 static void emit_service_class(struct emitter *e, const struct service *s, const char *ending,
 			 const char *module, const char *async)
 {

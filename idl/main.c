@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../libipc/base/descriptor.h"
 #include "check.h"
 #include "plugin.h"
 #include "text.h"
@@ -181,13 +182,8 @@ int main(int argc, char **argv)
 	int status;
 
 	status = parse_arguments(argc, argv);
-	if (status == 0 && fflush(stdout)) {
-		fprintf(stderr, "protoc-gen-ipc: cannot write to standard output: %s\n",
-			strerror(errno));
-		return EXIT_FAILURE;
-	}
 	if (status >= 0)
-		return status;
+		return descriptor_flush_output("protoc-gen-ipc", status);
 
 	status = run(&arena, &input);
 	text_done(&input);
